@@ -1,0 +1,33 @@
+"""What can go wrong, one class per kind of fault.
+
+The command line turns each into one clear message and exit code 2; library users catch
+`SpearDeployError`. A message names the thing, what was found, and what is needed.
+"""
+
+
+class SpearDeployError(Exception):
+    """Every fault that spear-deploy itself reports."""
+
+
+class ModelError(SpearDeployError):
+    """A network or model file that cannot be used."""
+
+
+class DataError(SpearDeployError):
+    """A data set that is missing, damaged or does not suit the network."""
+
+
+class ProfileError(SpearDeployError):
+    """A hardware profile that is unknown or invalid."""
+
+
+class BudgetError(SpearDeployError):
+    """A budget that cannot be understood or reached."""
+
+
+class OutputError(SpearDeployError):
+    """A place that results cannot be written to."""
+
+
+class BackendError(SpearDeployError):
+    """An execution backend that is missing, failed or gave no answer."""

@@ -1,0 +1,61 @@
+"""Synaptic operations, exactly: every spike times the non-zero synapses it reaches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear_deploy.network import Connection, Network, Trace, fan_out
+
+
+@dataclass(frozen=True)
+class Synops:
+    """Synaptic operations of one batch, per inference.
+
+    Attributes:
+        spike: operations that spikes cause, by connection, `[B]` each (float64 counts).
+        analog: operations of analog input values that are not zero, `[B]`. They multiply and
+            are priced apart; budgets and predictions never hold them.
+    """
+
+    spike: dict[Connection, Tensor]
+    analog: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """All operations that spikes cause, `[B]`."""
+        return torch.stack(list(self.spike.values())).sum(0)
+
+
+class SynopsCounter:
+    """Counts the synaptic operations of one network; the fan-outs are computed once."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.fan_out = {connection: fan_out(network, connection) for connection in network.connections}
+
+    def count(self, inputs: Tensor, trace: Trace, *, analog_input: bool) -> Synops:
+        """Operations of a batch: inputs `[T, B, *input_shape]` and what the simulation did.
+
+        Over all time steps; `analog_input` tells whether the inputs are values or spikes.
+        """
+        spike: dict[Connection, Tensor] = {}
+        analog = torch.zeros(inputs.shape[1], dtype=torch.float64)
+        for connection, reached in self.fan_out.items():
+            from_input = connection.source == self.network.input
+            source = inputs if from_input else trace.outputs[connection.source]
+            operations = _events(source) @ reached.flatten()
+            if from_input and analog_input:
+                analog = analog + operations
+                operations = torch.zeros_like(operations)
+            spike[connection] = operations
+        return Synops(spike, analog)
+
+
+def _events(x: Tensor) -> Tensor:
+    """How often each element is not zero, summed over time: `[T, B, *shape]` to `[B, N]`."""
+    if len(x) > 1 and x.stride(0) == 0:
+        return (x[0] != 0).flatten(1).to(torch.float64) * len(x)
+    return (x != 0).sum(0).flatten(1).to(torch.float64)

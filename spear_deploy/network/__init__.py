@@ -1,0 +1,34 @@
+"""What a spiking network is: neurons, the graph, loading and saving, simulation in torch."""
+
+from spear_deploy.network.from_snntorch import from_snntorch, save_model
+from spear_deploy.network.graph import Connection, Network
+from spear_deploy.network.model import Encoding, Model, ReadOut
+from spear_deploy.network.model import load as load_model_file
+from spear_deploy.network.model import save as save_model_file
+from spear_deploy.network.neuron import Neuron, Reset, neuron_of, node_of
+from spear_deploy.network.nir_file import read_nir, write_nir
+from spear_deploy.network.simulation import Simulation, Trace
+from spear_deploy.network.synapses import bias_current, fan_out, synapse_matrix
+
+__all__ = [
+    "Connection",
+    "Encoding",
+    "Model",
+    "Network",
+    "Neuron",
+    "ReadOut",
+    "Reset",
+    "Simulation",
+    "Trace",
+    "bias_current",
+    "fan_out",
+    "from_snntorch",
+    "load_model_file",
+    "neuron_of",
+    "node_of",
+    "read_nir",
+    "save_model",
+    "save_model_file",
+    "synapse_matrix",
+    "write_nir",
+]

@@ -1,0 +1,177 @@
+"""The linear nodes of a graph as torch modules: one registry for all that connects neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
+import nir
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spear_deploy.errors import ModelError
+
+WEIGHT_TYPES = (nir.Affine, nir.Linear, nir.Conv1d, nir.Conv2d)
+"""Nodes that hold synapses."""
+
+
+class Delay(nn.Module):
+    """Hands on its input a whole number of steps later: shape `[T, B, *shape]`."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shift along time; what comes before the first step is zero."""
+        if not self.steps:
+            return x
+        late = torch.zeros_like(x)
+        late[self.steps :] = x[: -self.steps]
+        return late
+
+
+class Scale(nn.Module):
+    """Multiplies each element by its own factor."""
+
+    def __init__(self, scale: Tensor) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """X * scale, broadcast over the batch."""
+        return x * self.scale
+
+
+def linear_module(node: nir.NIRNode, name: str = "connection", dtype: torch.dtype = torch.float32) -> nn.Module:
+    """A torch module that does what a linear NIR node says, on a batch `[N, *shape]`.
+
+    Raises:
+        ModelError: the node is of a kind that is not supported.
+
+    """
+    try:
+        build = _BUILDERS[type(node)]
+    except KeyError:
+        known = ", ".join(sorted(kind.__name__ for kind in _BUILDERS))
+        raise ModelError(f"{name}: {type(node).__name__} is not a supported connection; supported: {known}") from None
+    return build(node, dtype)
+
+
+def is_linear(node: nir.NIRNode) -> bool:
+    """Whether the node only connects (weights, pools, reshapes) and holds no neurons."""
+    return type(node) in _BUILDERS or isinstance(node, nir.Delay)
+
+
+def synapse_pattern(node: nir.NIRNode) -> nir.NIRNode:
+    """The node with 1 for each synapse that is not zero, and without bias.
+
+    A pool only routes: each of its inputs counts once, so an average becomes a sum.
+    """
+    if isinstance(node, nir.Affine | nir.Linear):
+        return nir.Linear(weight=(node.weight != 0).astype(np.float64))
+    if isinstance(node, nir.Conv1d | nir.Conv2d):
+        pattern = copy(node)
+        pattern.weight = (node.weight != 0).astype(np.float64)
+        pattern.bias = np.zeros(node.weight.shape[0])
+        return pattern
+    if isinstance(node, nir.AvgPool2d):
+        return nir.SumPool2d(kernel_size=node.kernel_size, stride=node.stride, padding=node.padding)
+    if isinstance(node, nir.Scale):
+        return nir.Scale(scale=(node.scale != 0).astype(np.float64))
+    return node
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """A size given once or per axis, as (height, width)."""
+    flat = np.atleast_1d(np.asarray(value)).ravel()
+    return int(flat[0]), int(flat[-1])
+
+
+def padding_of(node: nir.Conv1d | nir.Conv2d) -> str | tuple[int, ...]:
+    """The padding of a convolution, "same", "valid" or one number an axis."""
+    if isinstance(node.padding, str | bytes):
+        return node.padding.decode() if isinstance(node.padding, bytes) else node.padding
+    if isinstance(node, nir.Conv1d):
+        return (int(np.atleast_1d(node.padding)[0]),)
+    return pair(node.padding)
+
+
+def _tensor(value: Any, dtype: torch.dtype) -> Tensor:
+    return torch.as_tensor(np.array(value), dtype=dtype)
+
+
+def _fill(module: nn.Module, weight: Any, bias: Any, dtype: torch.dtype) -> nn.Module:
+    module.weight = nn.Parameter(_tensor(weight, dtype))
+    if bias is not None:
+        module.bias = nn.Parameter(_tensor(bias, dtype))
+    return module
+
+
+def _affine(node: nir.Affine | nir.Linear, dtype: torch.dtype) -> nn.Module:
+    outputs, inputs = node.weight.shape
+    bias = getattr(node, "bias", None)
+    return _fill(nn.Linear(inputs, outputs, bias=bias is not None, device="meta"), node.weight, bias, dtype)
+
+
+def _conv1d(node: nir.Conv1d, dtype: torch.dtype) -> nn.Module:
+    outputs, inputs, kernel = node.weight.shape
+    groups = int(node.groups)
+    module = nn.Conv1d(
+        inputs * groups,
+        outputs,
+        int(kernel),
+        stride=int(np.atleast_1d(node.stride)[0]),
+        padding=padding_of(node),  # type: ignore[arg-type]
+        dilation=int(np.atleast_1d(node.dilation)[0]),
+        groups=groups,
+        device="meta",
+    )
+    return _fill(module, node.weight, node.bias, dtype)
+
+
+def _conv2d(node: nir.Conv2d, dtype: torch.dtype) -> nn.Module:
+    outputs, inputs, height, width = node.weight.shape
+    groups = int(node.groups)
+    module = nn.Conv2d(
+        inputs * groups,
+        outputs,
+        (int(height), int(width)),
+        stride=pair(node.stride),
+        padding=padding_of(node),  # type: ignore[arg-type]
+        dilation=pair(node.dilation),
+        groups=groups,
+        device="meta",
+    )
+    return _fill(module, node.weight, node.bias, dtype)
+
+
+def _sum_pool(node: nir.SumPool2d, dtype: torch.dtype) -> nn.Module:
+    return nn.AvgPool2d(pair(node.kernel_size), pair(node.stride), pair(node.padding), divisor_override=1)
+
+
+def _avg_pool(node: nir.AvgPool2d, dtype: torch.dtype) -> nn.Module:
+    return nn.AvgPool2d(pair(node.kernel_size), pair(node.stride), pair(node.padding))
+
+
+def _flatten(node: nir.Flatten, dtype: torch.dtype) -> nn.Module:
+    start, end = int(node.start_dim), int(node.end_dim)
+    return nn.Flatten(start + 1 if start >= 0 else start, end + 1 if end >= 0 else end)
+
+
+def _scale(node: nir.Scale, dtype: torch.dtype) -> nn.Module:
+    return Scale(_tensor(node.scale, dtype))
+
+
+_BUILDERS: dict[type, Callable[[Any, torch.dtype], nn.Module]] = {
+    nir.Affine: _affine,
+    nir.Linear: _affine,
+    nir.Conv1d: _conv1d,
+    nir.Conv2d: _conv2d,
+    nir.SumPool2d: _sum_pool,
+    nir.AvgPool2d: _avg_pool,
+    nir.Flatten: _flatten,
+    nir.Scale: _scale,
+}

@@ -1,0 +1,182 @@
+"""A model: a network with what is needed to run it, and the file that holds both."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import nir
+import numpy as np
+import torch
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network.graph import Network
+
+FORMAT = "spear-deploy model"
+FORMAT_VERSION = 1
+
+
+class Encoding(StrEnum):
+    """How a sample becomes a sequence of time steps."""
+
+    DIRECT = "direct"
+    RATE = "rate"
+    SPIKES = "spikes"
+
+
+class ReadOut(StrEnum):
+    """How the output of a network becomes a class."""
+
+    COUNT = "count"
+    MEMBRANE = "membrane"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A spiking network and how to use it.
+
+    Attributes:
+        graph: the network; its neuron nodes carry dt, reset kind and exact constants.
+        time_steps: T, the length of one inference.
+        encoding: `direct` (a static sample T times), `rate` (Bernoulli spikes) or `spikes`.
+        read_out: `count` (most output spikes) or `membrane` (largest membrane, summed over time).
+        data: the data set it was trained on: a name, or the path of an npz file.
+
+    Raises:
+        ModelError: the parts do not suit each other.
+
+    """
+
+    graph: nir.NIRGraph
+    time_steps: int
+    encoding: Encoding = Encoding.DIRECT
+    read_out: ReadOut = ReadOut.COUNT
+    data: str | None = None
+    network: Network = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.time_steps < 1:
+            raise ModelError(f"a network runs for at least 1 time step, found {self.time_steps}")
+        network = Network(self.graph)
+        object.__setattr__(self, "network", network)
+        spiking = network.neurons[network.read_out].spikes
+        if self.read_out is ReadOut.COUNT and not spiking:
+            raise ModelError(
+                f"{network.read_out}: read-out 'count' needs neurons that spike; for a membrane use 'membrane'"
+            )
+        if self.read_out is ReadOut.MEMBRANE and spiking:
+            raise ModelError(
+                f"{network.read_out}: read-out 'membrane' needs neurons without threshold; for spikes use 'count'"
+            )
+
+    def with_graph(self, graph: nir.NIRGraph) -> Model:
+        """The same use of another network."""
+        return Model(graph, self.time_steps, self.encoding, self.read_out, self.data)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum(
+            int(np.asarray(getattr(node, key)).size)
+            for node in self.graph.nodes.values()
+            for key in ("weight", "bias")
+            if hasattr(node, key)
+        )
+
+
+def save(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write a model file that `load` reads: tensors and plain values, nothing that is executed."""
+    content = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "time_steps": model.time_steps,
+        "encoding": str(model.encoding),
+        "read_out": str(model.read_out),
+        "data": model.data,
+        "graph": _to_plain(model.graph.to_dict()),
+    }
+    torch.save(content, path)
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Read a model file.
+
+    Raises:
+        ModelError: the file is missing, damaged, or is no model file.
+
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ModelError(
+            f"{path}: refused, because reading it would run code: it holds Python objects, not only tensors;"
+            " write it with spear_deploy.save_model(net, path, ...)"
+        ) from None
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, BadZipFile, AttributeError) as error:
+        raise ModelError(f"{path}: not a model file, or damaged ({str(error).splitlines()[0]})") from None
+    return _from_content(content, str(path))
+
+
+def _from_content(content: Any, name: str) -> Model:
+    if not isinstance(content, Mapping) or content.get("format") != FORMAT:
+        raise ModelError(f"{name}: no spear-deploy model file; write one with spear_deploy.save_model(net, path, ...)")
+    if content.get("version") != FORMAT_VERSION:
+        raise ModelError(
+            f"{name}: model file version {content.get('version')}, this spear-deploy reads {FORMAT_VERSION}"
+        )
+    try:
+        graph = graph_from_dict(_from_plain(content["graph"]))
+        return Model(
+            graph,
+            int(content["time_steps"]),
+            Encoding(content["encoding"]),
+            ReadOut(content["read_out"]),
+            content["data"],
+        )
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError, IndexError) as error:
+        raise ModelError(f"{name}: the model file is damaged ({type(error).__name__}: {error})") from None
+
+
+def graph_from_dict(content: dict[str, Any]) -> nir.NIRGraph:
+    """A NIR graph from the dictionary that `to_dict` gives, its nodes in order of execution."""
+    nodes = {name: nir.dict2NIRNode(dict(node)) for name, node in content["nodes"].items()}
+    edges = [(_text(a), _text(b)) for a, b in content["edges"]]
+    return nir.NIRGraph(nodes, edges, metadata=dict(content.get("metadata", {})), type_check=False)
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _to_plain(value: Any) -> Any:
+    """Arrays as tensors, the rest as plain Python values: all that weights_only admits."""
+    if isinstance(value, Mapping):
+        return {str(key): _to_plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(np.ascontiguousarray(value).copy())
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        return [_to_plain(item) for item in value]
+    return value
+
+
+def _from_plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _from_plain(item) for key, item in value.items()}
+    if isinstance(value, torch.Tensor):
+        return value.detach().numpy()
+    if isinstance(value, list):
+        return [_from_plain(item) for item in value]
+    return value

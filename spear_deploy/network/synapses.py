@@ -1,0 +1,84 @@
+"""The synapses of a connection: how many each spike reaches, and the matrix they form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import nir
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor, nn
+
+from spear_deploy.network.graph import Connection, Network, module_of
+from spear_deploy.network.linear import WEIGHT_TYPES, Delay, linear_module, synapse_pattern
+
+_CHUNK = 256
+"""Sources whose synapses are written out at a time: bounds the memory of a matrix."""
+
+
+def fan_out(network: Network, connection: Connection) -> Tensor:
+    """How many non-zero synapses a spike of each source neuron reaches, `[*source_shape]`.
+
+    Exact at borders, with stride, padding and groups: each position has its own fan-out. Pools
+    only route; an empty path joins neurons one to one, which is one synapse each.
+    """
+    weights = sum(isinstance(network.nodes[name], WEIGHT_TYPES) for name in connection.path)
+    shape = network.shapes[connection.source]
+    if weights > 1:  # several weight nodes without neurons between are one matrix to a chip
+        matrix = synapse_matrix(network, connection)
+        counts = np.diff(matrix.tocsc().indptr)
+        return torch.from_numpy(counts.astype(np.float64)).reshape(shape)
+    # The number of paths out of an input is the gradient of the sum over all outputs.
+    x = torch.zeros((1, *shape), dtype=torch.float64, requires_grad=True)
+    y: Tensor = x
+    for name in connection.path:
+        node = network.nodes[name]
+        if not isinstance(node, nir.Delay):
+            y = linear_module(synapse_pattern(node), name, torch.float64)(y)
+    (reached,) = torch.autograd.grad(y.sum(), x)
+    return reached[0].round()
+
+
+def synapse_matrix(network: Network, connection: Connection) -> Any:
+    """The weights of a connection as a sparse CSR matrix `[targets, sources]`, float64, no bias."""
+    modules = [_without_bias(network, name) for name in connection.path]
+    shape = network.shapes[connection.source]
+    count = int(np.prod(shape))
+    parts = []
+    with torch.no_grad():
+        for start in range(0, count, _CHUNK):
+            rows = min(_CHUNK, count - start)
+            y = torch.zeros((rows, count), dtype=torch.float64)
+            y[torch.arange(rows), torch.arange(start, start + rows)] = 1.0
+            y = y.reshape(rows, *shape)
+            for module in modules:
+                y = module(y)
+            parts.append(sparse.csr_matrix(y.reshape(rows, -1).numpy()))
+    return sparse.vstack(parts).T.tocsr()
+
+
+def bias_current(network: Network, layer: str) -> NDArray[np.float64]:
+    """The constant current that biases send into a layer each step, `[*shape]`."""
+    with torch.no_grad():
+        current = _bias_into(network, layer)
+    array: NDArray[np.float64] = current[0].numpy()
+    return array
+
+
+def _bias_into(network: Network, name: str) -> Tensor:
+    total = torch.zeros((1, *network.shapes[network.sources(name)[0]]), dtype=torch.float64)
+    for source in network.sources(name):
+        if source not in network.neurons and source != network.input:
+            module = module_of(network, source, torch.float64)
+            before = _bias_into(network, source)
+            total = total + (before if isinstance(module, Delay) else module(before))
+    return total
+
+
+def _without_bias(network: Network, name: str) -> nn.Module:
+    module = module_of(network, name, torch.float64)
+    if getattr(module, "bias", None) is not None:
+        module.bias = None
+    return nn.Identity() if isinstance(module, Delay) else module
