@@ -18,6 +18,7 @@ class Synops:
         spike: operations that spikes cause, by connection, `[B]` each (float64 counts).
         analog: operations of analog input values that are not zero, `[B]`. They multiply and
             are priced apart; budgets and predictions never hold them.
+
     """
 
     spike: dict[Connection, Tensor]

@@ -80,5 +80,5 @@ def _bias_into(network: Network, name: str) -> Tensor:
 def _without_bias(network: Network, name: str) -> nn.Module:
     module = module_of(network, name, torch.float64)
     if getattr(module, "bias", None) is not None:
-        module.bias = None
+        module.register_parameter("bias", None)
     return nn.Identity() if isinstance(module, Delay) else module
