@@ -117,8 +117,10 @@ def _digits() -> Dataset:
     y = torch.from_numpy(labels.astype(np.int64))
     order = np.random.default_rng(DIGITS_SPLIT_SEED).permutation(len(x))
     parts = np.split(order, np.cumsum(DIGITS_SIZES)[:-1])
-    splits = [Split(part, x[index], y[index], "digits", index) for part, index in zip(SplitName, parts, strict=True)]
-    return Dataset("digits", *splits, sha256=_hash(splits))
+    train, validation, test = (
+        Split(part, x[index], y[index], "digits", index) for part, index in zip(SplitName, parts, strict=True)
+    )
+    return _dataset("digits", train, validation, test)
 
 
 _KNOWN: dict[str, Callable[[], Dataset]] = {"digits": _digits}
@@ -141,13 +143,12 @@ def _load_npz(path: Path) -> Dataset:
     for key in ("train", "test", "val"):
         if f"x_{key}" in arrays:
             _check(path, key, arrays[f"x_{key}"], arrays[f"y_{key}"], arrays["x_train"])
-    splits = [_split(SplitName.TRAIN, "train", arrays), _split(SplitName.TEST, "test", arrays)]
+    train = _split(SplitName.TRAIN, "train", arrays)
     if "x_val" in arrays:
         validation = _split(SplitName.VALIDATION, "val", arrays)
     else:
-        splits[0], validation = _cut_validation(path, splits[0])
-    ordered = [splits[0], validation, splits[1]]
-    return Dataset(str(path), *ordered, sha256=_hash(ordered))
+        train, validation = _cut_validation(path, train)
+    return _dataset(str(path), train, validation, _split(SplitName.TEST, "test", arrays))
 
 
 def _split(name: SplitName, key: str, arrays: dict[str, NDArray[np.generic]]) -> Split:
@@ -182,10 +183,10 @@ def _check(path: Path, key: str, x: NDArray[np.generic], y: NDArray[np.generic],
         raise DataError(f"{path}: labels start at 0, y_{key} holds {int(y.min())}")
 
 
-def _hash(splits: list[Split]) -> str:
+def _dataset(name: str, train: Split, validation: Split, test: Split) -> Dataset:
     digest = hashlib.sha256()
-    for split in splits:
+    for split in (train, validation, test):
         for array in (split.x.numpy(), split.y.numpy()):
             digest.update(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    return Dataset(name, train, validation, test, digest.hexdigest())
