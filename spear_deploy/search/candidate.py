@@ -1,0 +1,108 @@
+"""From keep ratios to a network and what is known of it before fine-tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spear_deploy.data import EncodedSplit
+from spear_deploy.measure import Measurement, measure
+from spear_deploy.network import Model, Network, Simulation
+from spear_deploy.pruning import channel_groups, channels_kept, choose_channels, prune
+from spear_deploy.training import current_statistics, recalibrate
+
+Ratios = NDArray[np.float64]
+"""Keep ratios, one for each prunable group in the order of the network, `[G]`."""
+
+RECALIBRATION_SAMPLES = 256
+"""Training samples that recalibration matches currents on (more did not help)."""
+
+PROBE_SAMPLES = 512
+"""Training samples on which a candidate's SynOps are measured."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an estimator may know of a pruned network before it is fine-tuned.
+
+    SynOps are means per inference over the training samples, by spikes.
+    """
+
+    keep_ratios: Ratios
+    pruned_synops: float
+    recalibrated_synops: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pruned and recalibrated network, with its features."""
+
+    model: Model
+    features: Features
+
+
+class CandidateFactory:
+    """Makes candidates of one dense model: prune, recalibrate, measure on training samples.
+
+    All that depends on the dense model alone is computed once. SynOps on the probe are scaled
+    by dense-on-all-of-train / dense-on-the-probe, which takes most of the probe's sampling
+    error out.
+    """
+
+    def __init__(self, model: Model, train: EncodedSplit) -> None:
+        self.model = model
+        self.groups = [group for group in channel_groups(model.network) if group.prunable]
+        self.all_groups = channel_groups(model.network)
+        self.train = train
+        self.probe = train.take(slice(0, PROBE_SAMPLES))
+        self.recalibration_inputs = train.inputs[:, :RECALIBRATION_SAMPLES]
+
+    @cached_property
+    def dense(self) -> Measurement:
+        """The dense model on all training samples."""
+        return self.measure(self.model, self.train)
+
+    @cached_property
+    def probe_scale(self) -> float:
+        """Dense SynOps on all training samples over dense SynOps on the probe."""
+        on_probe = self.measure(self.model, self.probe).synops
+        return self.dense.synops / on_probe if on_probe else 1.0
+
+    @cached_property
+    def _statistics(self) -> dict[str, object]:
+        return dict(current_statistics(Simulation(self.model.graph), self.recalibration_inputs))
+
+    def executed(self, ratios: Ratios) -> Ratios:
+        """The ratios that whole channels really give."""
+        kept = [channels_kept(group, float(ratio)) for group, ratio in zip(self.groups, ratios, strict=True)]
+        return np.array([count / group.size for count, group in zip(kept, self.groups, strict=True)])
+
+    def pruned_network(self, ratios: Ratios) -> Network:
+        """The pruned network alone, for what follows from its structure."""
+        return Network(prune(self.model.network, self.all_groups, self._keep(ratios)))
+
+    def candidate(self, ratios: Ratios) -> Candidate:
+        """Prune to the ratios, recalibrate, and measure SynOps before and after recalibration."""
+        keep = self._keep(ratios)
+        pruned = self.model.with_graph(prune(self.model.network, self.all_groups, keep))
+        graph = recalibrate(pruned.graph, self._statistics, keep, self.recalibration_inputs)  # type: ignore[arg-type]
+        recalibrated = self.model.with_graph(graph)
+        features = Features(
+            keep_ratios=self.executed(ratios),
+            pruned_synops=self.measure(pruned, self.probe).synops * self.probe_scale,
+            recalibrated_synops=self.measure(recalibrated, self.probe).synops * self.probe_scale,
+        )
+        return Candidate(recalibrated, features)
+
+    @staticmethod
+    def measure(model: Model, data: EncodedSplit, dtype: torch.dtype = torch.float32) -> Measurement:
+        """Measure a model on encoded data."""
+        return measure(model, data.inputs, data.labels, analog_input=data.analog, dtype=dtype)
+
+    def _keep(self, ratios: Ratios) -> dict[str, NDArray[np.intp]]:
+        named = {group.name: float(ratio) for group, ratio in zip(self.groups, ratios, strict=True)}
+        return choose_channels(self.model.network, self.groups, named)
