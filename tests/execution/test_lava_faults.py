@@ -1,4 +1,3 @@
-import importlib.util
 import os
 import signal
 import stat
@@ -18,9 +17,6 @@ from spear_deploy.errors import BackendError
 from spear_deploy.execution.lava import install, run_lava, runner, status
 from spear_deploy.network import Model, Reset, node_of
 
-needs_lava = pytest.mark.skipif(
-    importlib.util.find_spec("lava") is None, reason="lava-nc is missing: spear-deploy lava install"
-)
 linux = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="looks into /dev/shm and /proc")
 LIMIT_S = 60
 
@@ -161,7 +157,6 @@ def test_a_failing_pip_is_reported_with_its_last_words(monkeypatch, tmp_path):
 
 
 @pytest.mark.lava
-@needs_lava
 def test_status_knows_lava_and_what_it_needs_to_run_here():
     found = status()
     assert found.available
@@ -171,7 +166,6 @@ def test_status_knows_lava_and_what_it_needs_to_run_here():
 
 
 @pytest.mark.lava
-@needs_lava
 @linux
 @pytest.mark.usefixtures("nothing_left_behind")
 class TestFaultsInTheWorker:

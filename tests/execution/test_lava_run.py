@@ -1,4 +1,3 @@
-import importlib.util
 import itertools
 
 import nir
@@ -10,12 +9,7 @@ from random_networks import INPUT_SHAPE, Builder, neurons, random_model
 from spear_deploy.execution.lava import run_lava
 from spear_deploy.network import Model, ReadOut, Simulation, fan_out, node_of
 
-pytestmark = [
-    pytest.mark.lava,
-    pytest.mark.skipif(
-        importlib.util.find_spec("lava") is None, reason="lava-nc is missing: spear-deploy lava install"
-    ),
-]
+pytestmark = pytest.mark.lava
 LIMIT_S = 120
 
 
