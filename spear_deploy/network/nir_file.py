@@ -13,6 +13,7 @@ from pathlib import Path
 import nir
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.model import Encoding, Model, ReadOut, graph_from_dict
 
 _KEYS = ("time_steps", "encoding", "read_out", "data")
@@ -40,8 +41,8 @@ def read_nir(path: str | os.PathLike[str]) -> Model:
         raise ModelError(f"{path}: no such NIR file")
     try:
         graph = nir.read(path, type_check=False)
-    except (OSError, KeyError, ValueError, TypeError, AssertionError, AttributeError, IndexError) as error:
-        raise ModelError(f"{path}: not a NIR file, or damaged ({str(error).splitlines()[0]})") from None
+    except READ_ERRORS as error:
+        raise ModelError(f"{path}: not a NIR file, or damaged ({first_line(error)})") from None
     meta = graph.metadata
     if "time_steps" not in meta:
         raise ModelError(
