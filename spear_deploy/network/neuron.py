@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import check_finite
 
 Array = NDArray[np.float64]
 
@@ -94,7 +95,7 @@ def neuron_of(node: nir.NIRNode, name: str = "neuron") -> Neuron:
     reset = _reset_of(meta, name)
     delay = bool(meta.get("reset_delay", False))
     shape = tuple(int(n) for n in np.atleast_1d(node.input_type["input"]))
-    _check_finite(node, name)
+    check_finite(node, name)
 
     def full(value: Any) -> Array:
         return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
@@ -223,13 +224,3 @@ def _exact(meta: dict[str, Any], key: str, derived: Array, name: str) -> Array:
 
 def _offset(offset: Array) -> Array | None:
     return offset if offset.any() else None
-
-
-def _check_finite(node: nir.NIRNode, name: str) -> None:
-    for key, value in vars(node).items():
-        if key in ("input_type", "output_type", "metadata"):
-            continue
-        array = np.asarray(value)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            bad = array[~np.isfinite(array)].flat[0]
-            raise ModelError(f"{name}: {key} must be finite, found {bad}")
