@@ -111,7 +111,10 @@ class LinearEstimator:
 
 @dataclass(frozen=True)
 class RidgeEstimator:
-    """log(after / recalibrated) as a ridge regression on [log recalibrated, log keep ratios].
+    """log(after / recalibrated) as a ridge regression on what is known of a pruned network.
+
+    Features: log of the recalibrated SynOps, log keep ratios, and the square of their sum (how
+    narrow the network is as a whole, where the ratio bends).
 
     Features are standardised; the ridge weight is the one with the smallest leave-one-out
     error. The interval comes from the leave-one-out errors, grown by how far a network lies
@@ -184,8 +187,8 @@ def _ridge(
 
 
 def _log_features(features: Features) -> NDArray[np.float64]:
-    logs: NDArray[np.float64] = np.log(np.concatenate([[features.recalibrated_synops], features.keep_ratios]))
-    return logs
+    ratios = np.log(features.keep_ratios)
+    return np.concatenate([[np.log(features.recalibrated_synops)], ratios, [ratios.sum() ** 2]])
 
 
 def _need(samples: Sequence[LreSample], count: int) -> None:

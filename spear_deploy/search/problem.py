@@ -18,8 +18,8 @@ StructuralLimits = Callable[[Network], tuple[LimitUse, ...]]
 
 SYNOPS = "synops"
 BISECTIONS = 12
-PROJECTIONS = 3
-PROJECTED = 0.985
+PROJECTIONS = 5
+PROJECTED = 0.95
 """A projected candidate's upper prediction lies between this share of the budget and the budget."""
 
 
@@ -108,23 +108,19 @@ class SearchProblem:
         interval, meet the budget.
         """
         largest = self._largest_that_fits(ratios)
-        low, high = 0.0, largest
         factor = min(1.0, largest)
         best: Candidate | None = None
+        tried: list[tuple[float, float]] = []
         for _ in range(PROJECTIONS):
             candidate = self.factory.candidate(self._scaled(ratios, factor))
             share = self.estimator.predict(candidate.features).high / self.budget_synops
+            tried.append((float(np.log(factor)), float(np.log(share))))
             if share <= 1.0:
-                best, low = candidate, factor
+                best = candidate
                 if share >= PROJECTED or factor >= largest:
                     break
-            else:
-                high = factor
-            # SynOps grow with the product of the widths on both sides of a connection: the square.
-            guess = factor / np.sqrt(share)
-            factor = float(np.clip(guess, low + 0.05 * (high - low), low + 0.95 * (high - low)))
-            factor = min(factor, largest)
-        return best if best is not None else self.factory.candidate(self._scaled(ratios, low or factor))
+            factor = min(float(np.exp(_next_guess(tried))), largest)
+        return best if best is not None else self.factory.candidate(self._scaled(ratios, factor))
 
     def best(self, count: int) -> list[Evaluation]:
         """The best distinct candidates that keep every limit; the least bad ones if none does."""
@@ -150,3 +146,19 @@ class SearchProblem:
     def _fits(self, ratios: Ratios) -> bool:
         uses = self.structural(self.factory.pruned_network(ratios))
         return not any(use.overshoot for use in uses)
+
+
+def _next_guess(tried: list[tuple[float, float]]) -> float:
+    """The log factor at which the log share should reach the middle of what counts as projected.
+
+    SynOps grow about with the square of the factor (the widths on both sides of a connection);
+    once a share on each side is known, the point lies between the two nearest.
+    """
+    aim = np.log((1.0 + PROJECTED) / 2)
+    below = [point for point in tried if point[1] <= aim]
+    above = [point for point in tried if point[1] > aim]
+    if below and above:
+        (x0, y0), (x1, y1) = max(below), min(above)
+        return float(x0 + (x1 - x0) * np.clip((aim - y0) / (y1 - y0), 0.1, 0.9))
+    x, y = tried[-1]
+    return float(x + (aim - y) / 2)
