@@ -10,31 +10,29 @@ import torch
 from numpy.typing import NDArray
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.measure import Measurement, measure
+from spear_deploy.measure import Measurement, SynopsCounter, measure
 from spear_deploy.network import Model, Network, Simulation
 from spear_deploy.pruning import channel_groups, channels_kept, choose_channels, prune
-from spear_deploy.training import current_statistics, recalibrate
+from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
 
 Ratios = NDArray[np.float64]
 """Keep ratios, one for each prunable group in the order of the network, `[G]`."""
 
-RECALIBRATION_SAMPLES = 256
-"""Training samples that recalibration matches currents on (more did not help)."""
-
-PROBE_SAMPLES = 512
-"""Training samples on which a candidate's SynOps are measured."""
+PROBE_SAMPLES = 256
+"""Training samples that currents are matched and SynOps counted on, in one pass (more did not help)."""
 
 
 @dataclass(frozen=True)
 class Features:
     """What an estimator may know of a pruned network before it is fine-tuned.
 
-    SynOps are means per inference over the training samples, by spikes.
+    SynOps are means per inference over the training samples, by spikes. `pruned_synops` are
+    those right after pruning; they are measured only for estimators that need them.
     """
 
     keep_ratios: Ratios
-    pruned_synops: float
     recalibrated_synops: float
+    pruned_synops: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,6 @@ class CandidateFactory:
         self.all_groups = channel_groups(model.network)
         self.train = train
         self.probe = train.take(slice(0, PROBE_SAMPLES))
-        self.recalibration_inputs = train.inputs[:, :RECALIBRATION_SAMPLES]
 
     @cached_property
     def dense(self) -> Measurement:
@@ -73,8 +70,8 @@ class CandidateFactory:
         return self.dense.synops / on_probe if on_probe else 1.0
 
     @cached_property
-    def _statistics(self) -> dict[str, object]:
-        return dict(current_statistics(Simulation(self.model.graph), self.recalibration_inputs))
+    def _statistics(self) -> dict[str, CurrentStatistics]:
+        return current_statistics(Simulation(self.model.graph), self.probe.inputs)
 
     def executed(self, ratios: Ratios) -> Ratios:
         """The ratios that whole channels really give."""
@@ -85,17 +82,15 @@ class CandidateFactory:
         """The pruned network alone, for what follows from its structure."""
         return Network(prune(self.model.network, self.all_groups, self._keep(ratios)))
 
-    def candidate(self, ratios: Ratios) -> Candidate:
-        """Prune to the ratios, recalibrate, and measure SynOps before and after recalibration."""
+    def candidate(self, ratios: Ratios, *, measure_pruned: bool = False) -> Candidate:
+        """Prune to the ratios, recalibrate, and measure SynOps after it (and before, if asked)."""
         keep = self._keep(ratios)
         pruned = self.model.with_graph(prune(self.model.network, self.all_groups, keep))
-        graph = recalibrate(pruned.graph, self._statistics, keep, self.recalibration_inputs)  # type: ignore[arg-type]
+        graph, trace = recalibrate(pruned.graph, self._statistics, keep, self.probe.inputs)
         recalibrated = self.model.with_graph(graph)
-        features = Features(
-            keep_ratios=self.executed(ratios),
-            pruned_synops=self.measure(pruned, self.probe).synops * self.probe_scale,
-            recalibrated_synops=self.measure(recalibrated, self.probe).synops * self.probe_scale,
-        )
+        count = SynopsCounter(recalibrated.network).count(self.probe.inputs, trace, analog_input=self.probe.analog)
+        before = self.measure(pruned, self.probe).synops * self.probe_scale if measure_pruned else None
+        features = Features(self.executed(ratios), float(count.total.mean()) * self.probe_scale, before)
         return Candidate(recalibrated, features)
 
     @staticmethod

@@ -54,6 +54,7 @@ class Estimator(Protocol):
     """Predicts SynOps after fine-tuning."""
 
     name: str
+    needs_pruned_synops: bool
 
     def predict(self, features: Features) -> Prediction:
         """The SynOps that a network with these features will have after fine-tuning."""
@@ -75,6 +76,7 @@ class LinearEstimator:
     spread_x: float
     samples: int
     name: str = "linear"
+    needs_pruned_synops: bool = True
 
     @classmethod
     def fit(cls, samples: Sequence[LreSample]) -> LinearEstimator:
@@ -85,7 +87,7 @@ class LinearEstimator:
 
         """
         _need(samples, 3)
-        x = np.array([sample.features.pruned_synops for sample in samples])
+        x = np.array([_pruned_synops(sample.features) for sample in samples])
         y = np.array([sample.synops for sample in samples])
         line = stats.linregress(x, y)
         residual = y - (line.slope * x + line.intercept)
@@ -102,7 +104,7 @@ class LinearEstimator:
 
     def predict(self, features: Features) -> Prediction:
         """On the line, with the interval for one new network."""
-        x = features.pruned_synops
+        x = _pruned_synops(features)
         value = self.slope * x + self.intercept
         quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, max(self.samples - 2, 1)))
         half = quantile * self.deviation * np.sqrt(1 + 1 / self.samples + (x - self.mean_x) ** 2 / self.spread_x)
@@ -130,6 +132,7 @@ class RidgeEstimator:
     samples: int
     leave_one_out: NDArray[np.float64]
     name: str = "ridge"
+    needs_pruned_synops: bool = False
 
     WEIGHTS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
@@ -189,6 +192,12 @@ def _ridge(
 def _log_features(features: Features) -> NDArray[np.float64]:
     ratios = np.log(features.keep_ratios)
     return np.concatenate([[np.log(features.recalibrated_synops)], ratios, [ratios.sum() ** 2]])
+
+
+def _pruned_synops(features: Features) -> float:
+    if features.pruned_synops is None:
+        raise ValueError("the linear estimator needs SynOps measured right after pruning")
+    return features.pruned_synops
 
 
 def _need(samples: Sequence[LreSample], count: int) -> None:

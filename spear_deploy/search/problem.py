@@ -75,7 +75,7 @@ class SearchProblem:
         self.lowest = lowest
         self.reward = reward or TargetAwareReward()
         self.history: list[Evaluation] = []
-        self._known: dict[tuple[float, ...], tuple[float, Candidate]] = {}
+        self._accuracy: dict[tuple[float, ...], float] = {}
 
     @property
     def dimensions(self) -> int:
@@ -87,10 +87,9 @@ class SearchProblem:
         candidate = self.project(ratios)
         features = candidate.features
         key = tuple(features.keep_ratios)
-        if key not in self._known:
-            accuracy = self.factory.measure(candidate.model, self.validation).accuracy
-            self._known[key] = (accuracy, candidate)
-        accuracy = self._known[key][0]
+        if key not in self._accuracy:
+            self._accuracy[key] = self.factory.measure(candidate.model, self.validation).accuracy
+        accuracy = self._accuracy[key]
         prediction = self.estimator.predict(features)
         limits = (
             LimitUse(SYNOPS, prediction.high, self.budget_synops),
@@ -112,7 +111,7 @@ class SearchProblem:
         best: Candidate | None = None
         tried: list[tuple[float, float]] = []
         for _ in range(PROJECTIONS):
-            candidate = self.factory.candidate(self._scaled(ratios, factor))
+            candidate = self._candidate(ratios, factor)
             share = self.estimator.predict(candidate.features).high / self.budget_synops
             tried.append((float(np.log(factor)), float(np.log(share))))
             if share <= 1.0:
@@ -120,7 +119,7 @@ class SearchProblem:
                 if share >= PROJECTED or factor >= largest:
                     break
             factor = min(float(np.exp(_next_guess(tried))), largest)
-        return best if best is not None else self.factory.candidate(self._scaled(ratios, factor))
+        return best if best is not None else self._candidate(ratios, factor)
 
     def best(self, count: int) -> list[Evaluation]:
         """The best distinct candidates that keep every limit; the least bad ones if none does."""
@@ -128,6 +127,10 @@ class SearchProblem:
         keeping = [evaluation for evaluation in distinct.values() if evaluation.reward.keeps_limits]
         ranked: Sequence[Evaluation] = keeping or list(distinct.values())
         return sorted(ranked, key=lambda evaluation: (-evaluation.reward.value, -evaluation.prediction.value))[:count]
+
+    def _candidate(self, ratios: Ratios, factor: float) -> Candidate:
+        scaled = self._scaled(ratios, factor)
+        return self.factory.candidate(scaled, measure_pruned=self.estimator.needs_pruned_synops)
 
     def _scaled(self, ratios: Ratios, factor: float) -> Ratios:
         return np.clip(ratios * factor, self.lowest, 1.0)

@@ -32,12 +32,12 @@ def draw_ratios(groups: int, count: int, seed: int) -> NDArray[np.float64]:
 
 def make_sample(factory: CandidateFactory, ratios: Ratios, recipe: Recipe, seed: int) -> LreSample | None:
     """Prune, recalibrate, fine-tune and measure one network; None if it no longer spikes."""
-    candidate = factory.candidate(ratios)
+    candidate = factory.candidate(ratios, measure_pruned=True)
     tuned = fine_tune(candidate.model, factory.train, recipe, seed=seed)
-    after = factory.measure(tuned, factory.probe)
+    after = factory.measure(tuned, factory.train)
     if not after.synops or not candidate.features.recalibrated_synops:
         return None
-    return LreSample(candidate.features, after.synops * factory.probe_scale, after.accuracy)
+    return LreSample(candidate.features, after.synops, after.accuracy)
 
 
 def collect_samples(

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spear_deploy.network import Network, Simulation
+from spear_deploy.network import Network, Simulation, Trace
 from spear_deploy.network.simulation import NeuronLayer
 
 
@@ -49,12 +49,13 @@ def recalibrate(
     dense: Mapping[str, CurrentStatistics],
     keep: Mapping[str, Any],
     inputs: Tensor,
-) -> nir.NIRGraph:
+) -> tuple[nir.NIRGraph, Trace]:
     """A pruned graph whose channels receive the dense network's current statistics again.
 
     One pass: each layer's current is corrected before it runs, so that later layers see
     corrected spikes; the corrections then go into weights and biases. Layers inside a
-    recurrent loop stay as they are.
+    recurrent loop stay as they are. The trace of that pass comes with the graph: it is what the
+    recalibrated network does on these inputs.
 
     Args:
         graph: the pruned graph.
@@ -69,36 +70,39 @@ def recalibrate(
     def correct(name: str) -> Any:
         def hook(module: NeuronLayer, arguments: tuple[Tensor]) -> tuple[Tensor]:
             (current,) = arguments
+            if not _weights_into(simulation.network, name):
+                return (current,)
             now, target = _statistics(current), dense[name]
             index = torch.as_tensor(np.array(keep[name])) if name in keep else slice(None)
             usable = (now.deviation > 0) & (target.deviation[index] > 0)
             scale = torch.where(usable, target.deviation[index] / now.deviation, 1.0)
             shift = torch.where(usable, target.mean[index] - scale * now.mean, 0.0)
+            if not _has_bias(simulation.network, name):
+                shift = torch.zeros_like(shift)
             corrections[name] = (scale, shift)
             return (current * _by_channel(scale, current) + _by_channel(shift, current),)
 
         return hook
 
-    _run_with_hooks(simulation, inputs, correct)
-    return _apply(simulation.network, corrections)
+    trace = _run_with_hooks(simulation, inputs, correct)
+    return _apply(simulation.network, corrections), trace
 
 
-def _run_with_hooks(simulation: Simulation, inputs: Tensor, hook: Any) -> None:
+def _run_with_hooks(simulation: Simulation, inputs: Tensor, hook: Any) -> Trace:
     handles = [simulation.module(name).register_forward_pre_hook(hook(name)) for name in simulation.network.layers]
     try:
-        simulation(inputs)
+        trace: Trace = simulation(inputs)
     finally:
         for handle in handles:
             handle.remove()
+    return trace
 
 
 def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -> nir.NIRGraph:
     """The graph with the corrections folded into the weights that lead into each layer."""
     nodes = dict(network.nodes)
     for layer, (scale, shift) in corrections.items():
-        producers = [name for name in network.sources(layer) if hasattr(nodes[name], "weight")]
-        if len(producers) != len(network.sources(layer)):
-            continue  # a pool or a plain sum leads in: there is no weight to hold the correction
+        producers = _weights_into(network, layer)
         factor = scale.double().numpy()
         for place, name in enumerate(producers):
             node = nodes[name]
@@ -110,6 +114,20 @@ def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -
             nodes[name] = with_arrays(node, changes)
     graph = network.graph
     return nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False)
+
+
+def _has_bias(network: Network, layer: str) -> bool:
+    return hasattr(network.nodes[_weights_into(network, layer)[0]], "bias")
+
+
+def _weights_into(network: Network, layer: str) -> list[str]:
+    """The weight nodes right before a layer, if they hold all that leads in; else none.
+
+    A pool or a plain sum has no weights that a correction could go into.
+    """
+    sources = network.sources(layer)
+    weights = [name for name in sources if hasattr(network.nodes[name], "weight")]
+    return weights if len(weights) == len(sources) else []
 
 
 def with_arrays(node: nir.NIRNode, changes: Mapping[str, Any]) -> nir.NIRNode:
