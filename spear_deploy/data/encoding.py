@@ -29,6 +29,12 @@ class EncodedSplit:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def as_float64(self) -> Tensor:
+        """The inputs in float64; a static image stays one image, shown T times."""
+        if self.inputs.stride(0) == 0:
+            return self.inputs[0].to(torch.float64).expand(self.inputs.shape)
+        return self.inputs.to(torch.float64)
+
     def take(self, index: Tensor | slice) -> EncodedSplit:
         """Some of the samples."""
         return EncodedSplit(self.name, self.inputs[:, index], self.labels[index], self.analog)

@@ -88,7 +88,8 @@ class CandidateFactory:
         pruned = self.model.with_graph(prune(self.model.network, self.all_groups, keep))
         graph, trace = recalibrate(pruned.graph, self._statistics, keep, self.probe.inputs)
         recalibrated = self.model.with_graph(graph)
-        count = SynopsCounter(recalibrated.network).count(self.probe.inputs, trace, analog_input=self.probe.analog)
+        counter = SynopsCounter(recalibrated.network)
+        count = counter.count(self.probe.inputs, trace.outputs, analog_input=self.probe.analog)
         before = self.measure(pruned, self.probe).synops * self.probe_scale if measure_pruned else None
         features = Features(self.executed(ratios), float(count.total.mean()) * self.probe_scale, before)
         return Candidate(recalibrated, features)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +53,8 @@ class Prediction:
 class Estimator(Protocol):
     """Predicts SynOps after fine-tuning."""
 
-    name: str
-    needs_pruned_synops: bool
+    name: ClassVar[str]
+    needs_pruned_synops: ClassVar[bool]
 
     def predict(self, features: Features) -> Prediction:
         """The SynOps that a network with these features will have after fine-tuning."""
@@ -75,8 +75,8 @@ class LinearEstimator:
     mean_x: float
     spread_x: float
     samples: int
-    name: str = "linear"
-    needs_pruned_synops: bool = True
+    name: ClassVar[str] = "linear"
+    needs_pruned_synops: ClassVar[bool] = True
 
     @classmethod
     def fit(cls, samples: Sequence[LreSample]) -> LinearEstimator:
@@ -131,10 +131,10 @@ class RidgeEstimator:
     covariance: NDArray[np.float64]
     samples: int
     leave_one_out: NDArray[np.float64]
-    name: str = "ridge"
-    needs_pruned_synops: bool = False
+    name: ClassVar[str] = "ridge"
+    needs_pruned_synops: ClassVar[bool] = False
 
-    WEIGHTS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+    WEIGHTS: ClassVar = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
     @classmethod
     def fit(cls, samples: Sequence[LreSample]) -> RidgeEstimator:

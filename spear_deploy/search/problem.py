@@ -146,6 +146,10 @@ class SearchProblem:
             low, high = (middle, high) if self._fits(self._scaled(ratios, middle)) else (low, middle)
         return low
 
+    def smallest(self) -> Ratios:
+        """One channel in every group."""
+        return self.factory.executed(np.zeros(self.dimensions))
+
     def _fits(self, ratios: Ratios) -> bool:
         uses = self.structural(self.factory.pruned_network(ratios))
         return not any(use.overshoot for use in uses)

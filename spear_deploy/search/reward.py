@@ -28,16 +28,28 @@ class TarConstants:
 
 @dataclass(frozen=True)
 class LimitUse:
-    """A limit, what a candidate is predicted to use of it, and what is allowed."""
+    """A limit, what a candidate is predicted to use of it, and what is allowed.
+
+    `origin` tells who set it, such as "budget 50%" or "profile loihi2".
+    """
 
     name: str
     used: float
     allowed: float
+    unit: str = ""
+    origin: str = ""
 
     @property
     def overshoot(self) -> float:
         """By how much the limit is broken, relative to it; 0 where it is kept."""
-        return max(0.0, self.used / self.allowed - 1.0)
+        return max(0.0, self.share - 1.0)
+
+    @property
+    def share(self) -> float:
+        """Used over allowed."""
+        if self.allowed:
+            return self.used / self.allowed
+        return math.inf if self.used else 0.0
 
 
 @dataclass(frozen=True)
