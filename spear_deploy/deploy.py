@@ -17,7 +17,7 @@ from spear_deploy.execution.lava import status
 from spear_deploy.exporting import exporter
 from spear_deploy.hardware import Profile
 from spear_deploy.limits import limits_of, structural_uses
-from spear_deploy.measure import Measurement
+from spear_deploy.measure import Measurement, effective_operations
 from spear_deploy.network import Model, save_model_file
 from spear_deploy.network.load import load_any
 from spear_deploy.progress import Progress
@@ -140,10 +140,12 @@ def deploy_to(target: Profile, request: DeployRequest, prepared: Prepared, progr
             model=prepared.model,
             data=prepared.data,
             dense_test=prepared.dense_test,
+            dense_effective=effective_operations(prepared.model, prepared.test.inputs),
             samples=prepared.samples,
             winner=winner,
             pruned=pruned,
             tested=tested,
+            tested_effective=effective_operations(pruned, prepared.test.inputs),
             lava=None if run is None else compare_with_lava(pruned, run, prepared.test),
             lava_versions={} if run is None else run.versions,
             repairs=repairs,

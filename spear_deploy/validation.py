@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.execution import LavaRun
-from spear_deploy.measure import Measurement, batches, measure, measure_outputs
+from spear_deploy.measure import EffectiveOperations, Measurement, batches, measure, measure_outputs
 from spear_deploy.network import Model, Simulation
 from spear_deploy.report import Agreement, FirstDifference, LayerReport, Measured, NetworkReport, Verdict
 from spear_deploy.search import Prediction
@@ -90,12 +90,14 @@ def measured_report(measurement: Measurement, arithmetic: str) -> Measured:
     )
 
 
-def network_report(model: Model, measurement: Measurement) -> NetworkReport:
+def network_report(model: Model, measurement: Measurement, effective: EffectiveOperations) -> NetworkReport:
     """A network and its measurement as they stand in the report."""
     return NetworkReport(
         accuracy=measurement.accuracy,
         synops=measurement.synops,
         synops_analog=measurement.synops_analog,
+        effective_acs=effective.acs,
+        effective_macs=effective.macs,
         parameters=model.parameters,
         per_layer=layer_reports(measurement),
     )

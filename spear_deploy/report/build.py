@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from spear_deploy.data import Dataset
 from spear_deploy.hardware import Limit, Profile, place
 from spear_deploy.limits import structural_uses
-from spear_deploy.measure import Measurement
+from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Model
 from spear_deploy.report.schema import (
     Agreement,
@@ -46,10 +46,12 @@ class Found:
     model: Model
     data: Dataset
     dense_test: Measurement
+    dense_effective: EffectiveOperations
     samples: Sequence[LreSample]
     winner: Finalist
     pruned: Model
     tested: Measurement
+    tested_effective: EffectiveOperations
     lava: Comparison | None
     lava_versions: dict[str, str]
     repairs: int
@@ -89,9 +91,9 @@ def make_report(found: Found) -> Report:
             limits=limits,
             unchecked=[str(name) for name in place(found.pruned.network, found.target).unchecked],
         ),
-        dense=network_report(found.model, found.dense_test),
+        dense=network_report(found.model, found.dense_test, found.dense_effective),
         pruned=PrunedReport(
-            **network_report(found.pruned, found.tested).model_dump(),
+            **network_report(found.pruned, found.tested, found.tested_effective).model_dump(),
             keep_ratios=_keep_ratios(found.model, found.pruned),
         ),
         lre=_lre(found, prediction),

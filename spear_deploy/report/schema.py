@@ -30,6 +30,8 @@ class NetworkReport(_Part):
     accuracy: float
     synops: float
     synops_analog: float
+    effective_acs: float = Field(description="NeuroBench's Effective_ACs")
+    effective_macs: float = Field(description="NeuroBench's Effective_MACs")
     parameters: int
     per_layer: list[LayerReport]
 
