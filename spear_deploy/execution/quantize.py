@@ -90,10 +90,31 @@ def quantize(
 
 
 def input_integers(quantized: QuantizedNetwork, inputs: Tensor) -> Tensor:
-    """The inputs as the chip receives them: spikes, or integers (both as float32)."""
+    """The inputs as the chip receives them: spikes, or integers (both as float32).
+
+    Raises:
+        BackendError: the network was quantised for spikes, and the input holds other values; or
+            the values do not fit into a graded spike.
+
+    """
     if quantized.levels is None:
-        return inputs.float()
-    return (inputs.double() * quantized.levels).round().float()
+        spikes = inputs.float()
+        values = spikes.numpy()
+        if ((values == 0) | (values == 1)).all():
+            return spikes
+        raise BackendError(
+            f"{quantized.network.input}: the network was quantised for an input of spikes (0 or 1), and this input"
+            " holds other values; quantise it with samples of this kind"
+        )
+    integers = (inputs.double() * quantized.levels).round().float()
+    most = (1 << quantized.format.graded_bits) - 1
+    found = float(integers.abs().max())
+    if found > most:
+        raise BackendError(
+            f"{quantized.network.input}: an input becomes {found:.0f}, a graded spike carries at most {most};"
+            " quantise the network with samples that reach this far"
+        )
+    return integers
 
 
 def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> float | None:
