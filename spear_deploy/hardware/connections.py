@@ -28,6 +28,15 @@ def volume_of(shape: Shape) -> Volume:
     return prod(shape), 1, 1
 
 
+def is_biased(network: Network, layer: str) -> bool:
+    """Whether a constant current enters a layer through a bias of what leads into it."""
+    return any(
+        bool(np.any(getattr(network.nodes[name], "bias", 0.0) != 0))
+        for connection in network.into(layer)
+        for name in connection.path
+    )
+
+
 def reach_of(network: Network, connection: Connection) -> Reach:
     """The geometry of a connection; exact, and compact for convolutions, pools and dense layers."""
     delay_bits = _delay_bits(network, connection)

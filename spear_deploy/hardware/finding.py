@@ -10,11 +10,12 @@ class Kind(StrEnum):
     """What stands against a network.
 
     A wall holds at any speed and on any number of chips; a budget can be relieved by more time,
-    more chips or a larger allowance.
+    more chips or a larger allowance; a note changes the numbers but hinders nothing.
     """
 
     WALL = "wall"
     BUDGET = "budget"
+    NOTE = "note"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.hardware.connections import reach_of, volume_of
+from spear_deploy.hardware.connections import is_biased, reach_of, volume_of
 from spear_deploy.hardware.figures import Figure, Quantity
 from spear_deploy.hardware.geometry import Grid, Incoming, Reach, Tile, Volume
 from spear_deploy.hardware.packing import PACKINGS, Integers
@@ -215,9 +215,5 @@ def connect_consumers(network: Network, loads: dict[str, LayerLoad], layer: str,
 def _state_variables(network: Network, layer: str) -> int:
     """Numbers that each neuron keeps: the membrane, a synaptic current, a bias."""
     neuron = network.neurons[layer]
-    biased = neuron.offset is not None or any(
-        np.any(getattr(network.nodes[name], "bias", 0.0) != 0)
-        for connection in network.into(layer)
-        for name in connection.path
-    )
+    biased = neuron.offset is not None or is_biased(network, layer)
     return 1 + int(neuron.alpha is not None) + int(biased)
