@@ -1,12 +1,12 @@
 """What a chip offers, whether a network fits, what it costs there."""
 
 from spear_deploy.hardware.budget import Budget, BudgetKind, Limit, limit_of, parse_budget, parse_budgets
-from spear_deploy.hardware.check import Verdict, check
 from spear_deploy.hardware.finding import Finding, Kind
 from spear_deploy.hardware.placement import Core, Placement, place
 from spear_deploy.hardware.profile import Profile
 from spear_deploy.hardware.profile_files import known_profiles, load_profile
 from spear_deploy.hardware.use import Use
+from spear_deploy.hardware.verdict import Verdict, check
 
 __all__ = [
     "Budget",

@@ -9,8 +9,10 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.hardware.geometry import Dense, Mask, OneToOne, Reach, Volume, Windowed, Written, compose
+from spear_deploy.hardware.geometry import Dense, OneToOne, Reach, Written
 from spear_deploy.hardware.packing import Integers
+from spear_deploy.hardware.tiles import Volume
+from spear_deploy.hardware.windowed import Mask, Windowed, compose
 from spear_deploy.network import Connection, Network, synapse_matrix
 from spear_deploy.network.graph import Shape, delay_steps
 from spear_deploy.network.linear import WEIGHT_TYPES, padding_of, pair

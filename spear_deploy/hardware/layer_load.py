@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from spear_deploy.hardware.connections import is_biased, reach_of, volume_of
 from spear_deploy.hardware.figures import Figure, Quantity
-from spear_deploy.hardware.geometry import Grid, Incoming, Reach, Tile, Volume
+from spear_deploy.hardware.geometry import Incoming, Reach
 from spear_deploy.hardware.packing import PACKINGS, Integers
 from spear_deploy.hardware.profile import Profile
+from spear_deploy.hardware.tiles import Grid, Tile, Volume
 from spear_deploy.network import Network, Neuron
 
 _BITS_PER_BYTE = 8

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spear_deploy.hardware.finding import Finding
-from spear_deploy.hardware.geometry import Grid, Tile
 from spear_deploy.hardware.layer_load import LayerLoad, allowed, connect_consumers, layer_loads, unchecked
 from spear_deploy.hardware.overuse import overuse, without_seat
 from spear_deploy.hardware.profile import Profile
 from spear_deploy.hardware.splitting import TooLargeForACoreError, split
+from spear_deploy.hardware.tiles import Grid, Tile, whole
 from spear_deploy.hardware.use import Use, chip_uses, core_uses, worst_uses
 from spear_deploy.hardware.whole_layers import core_sizes, seat
 from spear_deploy.network import Network
@@ -129,10 +129,8 @@ def place(network: Network, profile: Profile) -> Placement:
 
 
 def _uncut(network: Network, loads: dict[str, LayerLoad]) -> dict[str, Grid]:
-    grids = {}
-    for layer, load in loads.items():
-        channels, rows, columns = load.volume
-        grids[layer] = Grid(((0, channels),), ((0, rows),), ((0, columns),))
+    everything = {layer: whole(load.volume) for layer, load in loads.items()}
+    grids = {layer: Grid((tile.channels,), (tile.rows,), (tile.columns,)) for layer, tile in everything.items()}
     for layer in network.layers:
         connect_consumers(network, loads, layer, grids)
     return grids

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import prod
 
 from spear_deploy.hardware.figures import Quantity
-from spear_deploy.hardware.geometry import Tile
 from spear_deploy.hardware.layer_load import RESOURCES, LayerLoad
 from spear_deploy.hardware.profile import Profile
+from spear_deploy.hardware.tiles import whole
 from spear_deploy.hardware.whole_layers import WORDS, Seats
 
 _UNITS = {resource.name: resource.unit for resource in RESOURCES}
@@ -80,8 +80,7 @@ def chip_uses(profile: Profile, loads: Mapping[str, LayerLoad], cores: int, memo
 
 
 def _synapses(load: LayerLoad) -> float:
-    channels, rows, columns = load.volume
-    return float(sum(part.synapses for part in load.incoming(Tile((0, channels), (0, rows), (0, columns)))))
+    return float(sum(part.synapses for part in load.incoming(whole(load.volume))))
 
 
 def worst_uses(uses: Iterable[Use]) -> list[Use]:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware import known_profiles, load_profile, place
-from spear_deploy.hardware.check import check
 from spear_deploy.hardware.profile import Profile
+from spear_deploy.hardware.verdict import check
 from spear_deploy.hardware.whole_layers import core_sizes
 
 FORMATS = {

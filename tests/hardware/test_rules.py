@@ -2,9 +2,9 @@ import nir
 import numpy as np
 
 from spear_deploy.hardware import load_profile
-from spear_deploy.hardware.check import check
 from spear_deploy.hardware.finding import Kind
 from spear_deploy.hardware.rules import RULES
+from spear_deploy.hardware.verdict import check
 
 
 def conv(outputs, inputs, kernel, **options):
