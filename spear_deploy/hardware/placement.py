@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spear_deploy.hardware.finding import Finding
+from spear_deploy.hardware.geometry import Reach
 from spear_deploy.hardware.layer_load import LayerLoad, allowed, connect_consumers, layer_loads, unchecked
 from spear_deploy.hardware.overuse import overuse, without_seat
 from spear_deploy.hardware.profile import Profile
@@ -57,6 +58,8 @@ class Placement:
         uses: for each limit the largest use, the number of cores first.
         unchecked: limits that exist but are unknown.
         findings: what does not fit.
+        quantities: cores, neurons and synapse memory (B) in all.
+        reaches: the connections into each layer, in the order of `Network.into`.
 
     """
 
@@ -67,6 +70,7 @@ class Placement:
     unchecked: tuple[str, ...]
     findings: tuple[Finding, ...]
     quantities: dict[str, float]
+    reaches: dict[str, tuple[Reach, ...]] = field(repr=False, compare=False)
 
     @property
     def cores_needed(self) -> int:
@@ -125,7 +129,8 @@ def place(network: Network, profile: Profile) -> Placement:
         "neurons": float(sum(core.neurons for core in cores)),
         "synapse memory": memory,
     }
-    return Placement(profile, grids, cores, uses, unchecked(profile), tuple(findings), quantities)
+    reaches = {layer: load.reach for layer, load in loads.items()}
+    return Placement(profile, grids, cores, uses, unchecked(profile), tuple(findings), quantities, reaches)
 
 
 def _uncut(network: Network, loads: dict[str, LayerLoad]) -> dict[str, Grid]:
