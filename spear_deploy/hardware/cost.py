@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.hardware.activity import Activity, synaptic_operations
 from spear_deploy.hardware.figures import Energy, Power, Spread, Status
-from spear_deploy.hardware.mesh import CoreMap, map_cores
+from spear_deploy.hardware.mesh import CoreMap, lay_out, map_cores
 from spear_deploy.hardware.placement import Placement
 from spear_deploy.hardware.profile import Profile
 from spear_deploy.hardware.step_time import StepTime, least_sure, step_time
@@ -143,10 +143,18 @@ class Cost:
         return synapses[0].typical / energy.typical
 
 
-def estimate(network: Network, placement: Placement, activity: Activity, *, steps: int | None = None) -> Cost:
+def estimate(
+    network: Network,
+    placement: Placement,
+    activity: Activity,
+    *,
+    steps: int | None = None,
+    core_map: CoreMap | None = None,
+) -> Cost:
     """The cost of one inference of measured activity on the cores of a placement.
 
-    `steps` overrides the number of time steps that the chip runs (see `Cost.steps`).
+    `steps` overrides the number of time steps that the chip runs (see `Cost.steps`), `core_map`
+    where the cores lie, which otherwise follows from the activity.
 
     Raises:
         DataError: the activity does not belong to the network.
@@ -154,7 +162,7 @@ def estimate(network: Network, placement: Placement, activity: Activity, *, step
     """
     profile = placement.profile
     traffic = traffic_of(network, placement, activity)
-    core_map = map_cores(placement, traffic)
+    core_map = map_cores(placement, traffic) if core_map is None else lay_out(core_map, traffic)
     steps = activity.time_steps + _depth(network) - 1 if steps is None else steps
     by_connection, analog = synaptic_operations(network, activity)
     synops = sum(by_connection.values())

@@ -94,6 +94,11 @@ def map_cores(placement: Placement, traffic: Traffic) -> CoreMap | None:
     return _core_map(mesh, places[order], traffic)
 
 
+def lay_out(core_map: CoreMap, traffic: Traffic) -> CoreMap:
+    """Other traffic on cores that stay where they are."""
+    return _core_map(core_map.mesh, core_map.place, traffic)
+
+
 def _swapped(order: Integers, places: Integers, traffic: Traffic) -> Integers:
     """Swap places in pairs, free ones included, while the best swap of a core shortens the total way."""
     count, free = len(order), len(places)
