@@ -30,6 +30,7 @@ class Finding:
         allowed: what the chip or budget grants.
         mend: the way out.
         source: where the limit comes from.
+        keep: the share that may stay, where pruning mends it; None where it does not.
 
     """
 
@@ -40,6 +41,7 @@ class Finding:
     allowed: str
     mend: str
     source: str
+    keep: float | None = None
 
     @property
     def text(self) -> str:

@@ -116,7 +116,7 @@ def channels(subject: Subject) -> Iterator[Finding]:
         if found > most(allowed):
             keep = most(allowed) / found
             mend = f"prune {layer} to at most {keep:.0%} of its channels"
-            yield wall("channels", layer, f"{found}", f"{most(allowed):.0f}", mend, allowed)
+            yield wall("channels", layer, f"{found}", f"{most(allowed):.0f}", mend, allowed, keep)
 
 
 @rule("map size")

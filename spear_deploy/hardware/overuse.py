@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from spear_deploy.hardware.figures import Figure
 from spear_deploy.hardware.finding import Finding, Kind
 from spear_deploy.hardware.layer_load import RESOURCES
@@ -12,13 +14,15 @@ from spear_deploy.hardware.whole_layers import Seats
 _LIMITS = {resource.name: resource.limit for resource in RESOURCES}
 
 
-def overuse(use: Use, profile: Profile) -> Finding:
-    """The finding for a use that exceeds what is allowed."""
+def overuse(use: Use, profile: Profile, cores: Mapping[str, int]) -> Finding:
+    """The finding for a use that exceeds what is allowed; `cores` is how many each layer takes."""
     share = use.allowed / use.used
     if use.layer is None:
         figure = _chip_figure(use.resource, profile)
-        more = " or use more chips" if profile.chip.chips is not None else ""
-        mend = f"prune the network until {_amount(use.allowed, use.unit)} suffice ({share:.0%} of now){more}"
+        more = ", or use more chips" if profile.chip.chips is not None else ""
+        mend = f"prune the network to {share:.0%} of that{more}"
+        if use.resource == "cores":
+            mend = f"{_largest_layer(cores, use)}{more}"
         kind = Kind.BUDGET if more or use.resource == "cores" else Kind.WALL
     elif use.resource in _LIMITS:
         figure = _LIMITS[use.resource](profile)
@@ -30,7 +34,16 @@ def overuse(use: Use, profile: Profile) -> Finding:
         kind = Kind.WALL
     source = (figure.source or "") if figure is not None else ""
     found, most = _amount(use.used, use.unit), _amount(use.allowed, use.unit)
-    return Finding(use.resource, kind, use.layer, found, most, mend, source)
+    return Finding(use.resource, kind, use.layer, found, most, mend, source, share)
+
+
+def _largest_layer(cores: Mapping[str, int], use: Use) -> str:
+    """Which layer to prune to what, so that the rest finds its cores."""
+    layer = max(cores, key=lambda name: cores[name])
+    left = cores[layer] - (use.used - use.allowed)
+    if left >= 1:
+        return f"prune {layer}, which takes {cores[layer]} of them, until {left:.0f} suffice for it"
+    return f"prune all layers, the most {layer}, which takes {cores[layer]} of them"
 
 
 def _chip_figure(resource: str, profile: Profile) -> Figure | None:
@@ -55,6 +68,7 @@ def without_seat(seats: Seats, findings: list[Finding], profile: Profile) -> lis
             f"{len(seats.sizes)} cores",
             f"prune {layer} or the layers of its size until each finds a core of its own",
             (profile.core.kernel_memory.source or "") if profile.core.kernel_memory is not None else "",
+            0.5,  # each memory is a power of two: half the channels need half of it
         )
         for layer in seats.nearest
         if layer not in explained

@@ -10,6 +10,7 @@ from spear_deploy.hardware.layer_load import LayerLoad, allowed, connect_consume
 from spear_deploy.hardware.overuse import overuse, without_seat
 from spear_deploy.hardware.profile import Profile
 from spear_deploy.hardware.splitting import TooLargeForACoreError, split
+from spear_deploy.hardware.thinning import NotThinnableError, kept_channels, thinned
 from spear_deploy.hardware.tiles import Grid, Tile, whole
 from spear_deploy.hardware.use import Use, chip_uses, core_uses, worst_uses
 from spear_deploy.hardware.whole_layers import core_sizes, seat
@@ -96,19 +97,28 @@ class Placement:
         return "fits the known limits" if self.unchecked else "fits"
 
 
-def place(network: Network, profile: Profile) -> Placement:
+def place(network: Network, profile: Profile, *, keep: float = 1.0) -> Placement:
     """Split every neuron layer over cores under all known per-core limits at once.
 
     A core holds a rectangle (channels x rows x columns) of one layer. Memory, axons and neurons
     are counted exactly for each rectangle, borders and zero weights included. What no split can
     mend (a neuron whose synapses exceed a core) is a violation; its limit is then left out for
     that layer, so that the number of cores stays meaningful.
+
+    With `keep` below 1 the network is placed as if every hidden layer had kept only its first
+    channels, at that ratio.
+
+    Raises:
+        NotThinnableError: `keep` is below 1 and the network has grouped convolutions or reshapes.
+
     """
     loads = layer_loads(network, profile)
+    if keep < 1:
+        loads = thinned(network, loads, keep)
     limits = allowed(profile)
     whole = profile.layers.split is not None and profile.layers.split.value is False
     grids = _uncut(network, loads) if whole else _settle(network, loads, limits)
-    seats = seat(network, profile) if whole and core_sizes(profile) else None
+    seats = seat(network, profile, kept_channels(network, keep)) if whole and core_sizes(profile) else None
     placed = [(layer, tile) for layer, grid in grids.items() for tile in grid.tiles()]
     cores = tuple(
         Core(
@@ -121,7 +131,8 @@ def place(network: Network, profile: Profile) -> Placement:
     )
     memory = sum(loads[layer].use(tile)["synapse memory per core"] for layer, tile in placed)
     uses = (*chip_uses(profile, loads, len(cores), memory), *worst_uses(use for core in cores for use in core.uses))
-    findings = [overuse(use, profile) for use in uses if not use.fits]
+    sizes = {layer: grid.size for layer, grid in grids.items()}
+    findings = [overuse(use, profile, sizes) for use in uses if not use.fits]
     if seats is not None:
         findings += without_seat(seats, findings, profile)
     quantities = {
@@ -131,6 +142,25 @@ def place(network: Network, profile: Profile) -> Placement:
     }
     reaches = {layer: load.reach for layer, load in loads.items()}
     return Placement(profile, grids, cores, uses, unchecked(profile), tuple(findings), quantities, reaches)
+
+
+def keep_to_fit(network: Network, profile: Profile) -> float | None:
+    """The largest share of channels that every hidden layer may keep for the placement to fit.
+
+    In whole percent; 1 where it fits as it is, None where not even one channel a layer fits or
+    the network cannot be thinned in outline. The same ratio for all layers is rarely the best:
+    it says how far away a chip is.
+    """
+    try:
+        if place(network, profile).fits:
+            return 1.0
+        low, high = 0, 100
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if place(network, profile, keep=middle / 100).fits else (low, middle)
+        return low / 100 if place(network, profile, keep=low / 100).fits else None
+    except NotThinnableError:
+        return None
 
 
 def _uncut(network: Network, loads: dict[str, LayerLoad]) -> dict[str, Grid]:

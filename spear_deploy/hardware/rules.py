@@ -65,9 +65,17 @@ def violations(subject: Subject) -> list[Finding]:
     return [finding for each in RULES.values() for finding in each.run(subject)]
 
 
-def wall(name: str, node: str | None, found: str, allowed: str, mend: str, figure: Figure | None) -> Finding:
-    """A violation of a rule that nothing but another network or chip mends."""
-    return Finding(name, Kind.WALL, node, found, allowed, mend, source_of(figure))
+def wall(
+    name: str,
+    node: str | None,
+    found: str,
+    allowed: str,
+    mend: str,
+    figure: Figure | None,
+    keep: float | None = None,
+) -> Finding:
+    """A violation of a rule that nothing but another network or chip mends; `keep` where pruning does."""
+    return Finding(name, Kind.WALL, node, found, allowed, mend, source_of(figure), keep)
 
 
 def source_of(figure: Figure | None) -> str:

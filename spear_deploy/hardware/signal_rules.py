@@ -89,7 +89,8 @@ def neuron_fan_out(subject: Subject) -> Iterator[Finding]:
         found = float(reached.max()) if not isinstance(reached, int) else 0.0
         if found > allowed.amount:
             mend = f"prune what {layer} leads to until each of its neurons reaches {allowed.amount:.0f}"
-            yield wall("fan-out", layer, f"{found:.0f} synapses", f"{allowed.amount:.0f} synapses", mend, allowed)
+            limit, keep = f"{allowed.amount:.0f} synapses", allowed.amount / found
+            yield wall("fan-out", layer, f"{found:.0f} synapses", limit, mend, allowed, keep)
 
 
 @rule("analog input")
@@ -118,8 +119,9 @@ def hidden_neurons(subject: Subject) -> Iterator[Finding]:
     network = subject.network
     found = sum(prod(network.shapes[layer]) for layer in network.layers if layer != network.read_out)
     if found > most(allowed):
-        mend = f"prune the hidden layers to at most {most(allowed) / found:.0%}"
-        yield wall("hidden neurons", None, f"{found}", f"{most(allowed):.0f}", mend, allowed)
+        keep = most(allowed) / found
+        mend = f"prune the hidden layers to at most {keep:.0%}"
+        yield wall("hidden neurons", None, f"{found}", f"{most(allowed):.0f}", mend, allowed, keep)
 
 
 @rule("output neurons")
@@ -140,8 +142,9 @@ def input_expansion(subject: Subject) -> Iterator[Finding]:
     reached = {each.target for each in network.connections if each.source == network.input}
     found = sum(prod(network.shapes[layer]) for layer in reached)
     if found > most(allowed):
-        mend = f"prune the first layer to at most {most(allowed) / found:.0%}"
-        yield wall("input expansion", network.input, f"{found} neurons", f"{most(allowed):.0f} neurons", mend, allowed)
+        keep, limit = most(allowed) / found, f"{most(allowed):.0f} neurons"
+        mend = f"prune the first layer to at most {keep:.0%}"
+        yield wall("input expansion", network.input, f"{found} neurons", limit, mend, allowed, keep)
 
 
 @rule("output fan-in")
@@ -152,6 +155,6 @@ def output_fan_in(subject: Subject) -> Iterator[Finding]:
     sources = {each.source for each in network.into(network.read_out)} - {network.input}
     found = sum(prod(network.shapes[layer]) for layer in sources)
     if found > most(allowed):
-        mend = f"prune the last hidden layer to at most {most(allowed) / found:.0%}"
-        limit = f"{most(allowed):.0f} neurons"
-        yield wall("output fan-in", network.read_out, f"{found} neurons", limit, mend, allowed)
+        keep, limit = most(allowed) / found, f"{most(allowed):.0f} neurons"
+        mend = f"prune the last hidden layer to at most {keep:.0%}"
+        yield wall("output fan-in", network.read_out, f"{found} neurons", limit, mend, allowed, keep)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from spear_deploy.hardware import layer_rules, signal_rules
 from spear_deploy.hardware.finding import Finding, Kind
-from spear_deploy.hardware.placement import Placement, place
+from spear_deploy.hardware.placement import Placement, keep_to_fit, place
 from spear_deploy.hardware.profile import Profile
 from spear_deploy.hardware.rules import Subject, violations
 from spear_deploy.network import Network
@@ -39,6 +39,11 @@ class Verdict:
         return not self.violations
 
     @property
+    def prunable(self) -> bool:
+        """Whether pruning can mend all that hinders."""
+        return all(finding.keep is not None for finding in self.violations)
+
+    @property
     def text(self) -> str:
         """The verdict in words; limits that are unknown are not claimed to hold."""
         if not self.fits:
@@ -54,3 +59,16 @@ def check(network: Network, profile: Profile, *, analog_input: bool) -> Verdict:
     placement = place(network, profile)
     findings = violations(Subject(network, profile, analog_input))
     return Verdict(placement, (*findings, *placement.findings))
+
+
+def keep_needed(network: Network, verdict: Verdict) -> float | None:
+    """The share of channels that hidden layers may keep for all violations to go; None where pruning cannot.
+
+    1 where the network fits as it is.
+    """
+    if not verdict.prunable:
+        return None
+    ratio = keep_to_fit(network, verdict.placement.profile)
+    in_placement = {id(finding) for finding in verdict.placement.findings}
+    of_rules = [each.keep for each in verdict.violations if each.keep is not None and id(each) not in in_placement]
+    return None if ratio is None else min([ratio, *of_rules])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, log2, prod
 
@@ -44,10 +45,13 @@ def core_sizes(profile: Profile) -> tuple[tuple[int, ...], ...]:
     return tuple(zip(*values, strict=True)) if len(values) == len(WORDS) else ()
 
 
-def seat(network: Network, profile: Profile) -> Seats:
-    """Give every layer a core that holds it, for as many layers as possible (a maximum matching)."""
+def seat(network: Network, profile: Profile, kept: Mapping[str, int]) -> Seats:
+    """Give every layer a core that holds it, for as many layers as possible (a maximum matching).
+
+    `kept` is the number of channels that count of the input and of each layer.
+    """
     sizes = core_sizes(profile)
-    needs: dict[str, tuple[int, ...]] = {layer: _words(network, layer) for layer in network.layers}
+    needs: dict[str, tuple[int, ...]] = {layer: _words(network, layer, kept) for layer in network.layers}
     suits = nx.Graph()
     suits.add_nodes_from(needs)
     suits.add_edges_from(
@@ -68,28 +72,30 @@ def _nearest(words: tuple[int, ...], sizes: tuple[tuple[int, ...], ...]) -> int:
     return int(np.argmin(worst))
 
 
-def _words(network: Network, layer: str) -> tuple[int, int, int]:
+def _words(network: Network, layer: str, kept: Mapping[str, int]) -> tuple[int, int, int]:
     """Kernel, neuron and bias words of a layer.
 
     kernel = c 2^(ceil log2(kx ky) + ceil log2 f), neurons = f 2^(ceil log2 fy + ceil log2 fx),
     biases = f where there are any. Source: sinabs 904eb89, dynapcnn_layer.py L213.
     """
-    features, height, width = volume_of(network.shapes[layer])
-    connections = network.into(layer)
-    kernel = sum(_kernel_words(network, connection, features) for connection in connections)
+    _, height, width = volume_of(network.shapes[layer])
+    features = kept[layer]
+    kernel = sum(_kernel_words(network, connection, kept) for connection in network.into(layer))
     neurons = features * 2 ** (_bits(height) + _bits(width))
     return kernel, neurons, features if is_biased(network, layer) else 0
 
 
-def _kernel_words(network: Network, connection: Connection, features: int) -> int:
+def _kernel_words(network: Network, connection: Connection, kept: Mapping[str, int]) -> int:
+    features = kept[connection.target]
     for name in connection.path:
         node = network.nodes[name]
         if isinstance(node, CONVOLUTIONS):
             area = prod(node.weight.shape[2:])
-            return int(node.weight.shape[1] * 2 ** (_bits(area) + _bits(features)))
+            channels = min(node.weight.shape[1], kept[connection.source])
+            return int(channels * 2 ** (_bits(area) + _bits(features)))
         if isinstance(node, WEIGHT_TYPES):
-            channels, height, width = volume_of(network.shapes[_before_flatten(network, connection, name)])
-            return int(channels * 2 ** (_bits(height * width) + _bits(features)))
+            _, height, width = volume_of(network.shapes[_before_flatten(network, connection, name)])
+            return int(kept[connection.source] * 2 ** (_bits(height * width) + _bits(features)))
     return int(2 ** _bits(features))  # nothing but routing: one weight a channel
 
 

@@ -84,6 +84,7 @@ def _with_small_cores(folder: Path, neurons):
 
 
 def _simulate(network, placement, core_map, firing):
+    rng = np.random.default_rng(7)
     arch = sanafe.load_arch(str(Path(sanafe.__file__).parent / "examples" / "loihi.yaml"))
     net = sanafe.Network()
     groups = {}
