@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import check_finite, first_line
 from spear_deploy.network.linear import Delay, is_linear, linear_module
 from spear_deploy.network.neuron import NEURON_TYPES, Neuron, neuron_of
 
@@ -132,7 +133,10 @@ class Network:
         for name, node in self.nodes.items():
             if isinstance(node, nir.NIRGraph):
                 raise ModelError(f"{name}: nested graphs are not supported yet; flatten the graph before saving")
-            if isinstance(node, (nir.Input, nir.Output, *NEURON_TYPES)) or is_linear(node):
+            if isinstance(node, (nir.Input, nir.Output, *NEURON_TYPES)):
+                continue
+            if is_linear(node):
+                check_finite(node, name)
                 continue
             raise ModelError(f"{name}: nodes of type {type(node).__name__} are not supported")
         known = set(self.nodes)
@@ -151,6 +155,8 @@ class Network:
         without_neurons = self.edges.subgraph(set(self.nodes) - set(self.neurons))
         cycle = next(nx.simple_cycles(without_neurons), None)
         if cycle is not None:
+            first = cycle.index(min(cycle))
+            cycle = cycle[first:] + cycle[:first]
             raise ModelError(
                 f"{' -> '.join([*cycle, cycle[0]])}: a cycle that passes through no neuron has no meaning in time"
             )
@@ -219,7 +225,7 @@ class Network:
         except (RuntimeError, ValueError, IndexError) as error:
             raise ModelError(
                 f"{name}: {type(node).__name__} cannot take the {_times(shape)} that {sources[0]} gives"
-                f" ({_first_line(error)})"
+                f" ({first_line(error)})"
             ) from None
         self.shapes[name] = tuple(out.shape[1:])
 
@@ -255,7 +261,3 @@ def _by_path(connection: Connection) -> tuple[str, tuple[str, ...]]:
 
 def _times(shape: Shape) -> str:
     return " x ".join(str(n) for n in shape)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

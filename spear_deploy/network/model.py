@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import nir
 import numpy as np
 import torch
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
+from spear_deploy.network.torch_file import read_torch_file
 
 FORMAT = "spear-deploy model"
 FORMAT_VERSION = 1
@@ -111,19 +111,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         ModelError: the file is missing, damaged, or is no model file.
 
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ModelError(
-            f"{path}: refused, because reading it would run code: it holds Python objects, not only tensors;"
-            " write it with spear_deploy.save_model(net, path, ...)"
-        ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, BadZipFile, AttributeError) as error:
-        raise ModelError(f"{path}: not a model file, or damaged ({str(error).splitlines()[0]})") from None
-    return _from_content(content, str(path))
+    return _from_content(read_torch_file(Path(path)), str(path))
 
 
 def _from_content(content: Any, name: str) -> Model:
@@ -144,8 +132,8 @@ def _from_content(content: Any, name: str) -> Model:
         )
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError, IndexError) as error:
-        raise ModelError(f"{name}: the model file is damaged ({type(error).__name__}: {error})") from None
+    except READ_ERRORS as error:
+        raise ModelError(f"{name}: the model file is damaged ({first_line(error)})") from None
 
 
 def graph_from_dict(content: dict[str, Any]) -> nir.NIRGraph:

@@ -6,7 +6,7 @@ NIR speaks of continuous time and of one kind of reset. What it cannot say is ke
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import check_finite
 
 Array = NDArray[np.float64]
 
@@ -94,7 +95,7 @@ def neuron_of(node: nir.NIRNode, name: str = "neuron") -> Neuron:
     reset = _reset_of(meta, name)
     delay = bool(meta.get("reset_delay", False))
     shape = tuple(int(n) for n in np.atleast_1d(node.input_type["input"]))
-    _check_finite(node, name)
+    check_finite(node, name)
 
     def full(value: Any) -> Array:
         return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
@@ -194,23 +195,6 @@ def node_of(neuron: Neuron) -> nir.NIRNode:
     return nir.CubaLIF(v_threshold=neuron.threshold, v_reset=reset_value, **common)
 
 
-def select(neuron: Neuron, index: NDArray[np.intp]) -> Neuron:
-    """The neurons of the channels `index` (first axis), in that order."""
-
-    def cut(value: Array | None) -> Array | None:
-        return None if value is None else value[index]
-
-    return replace(
-        neuron,
-        beta=neuron.beta[index],
-        gain=neuron.gain[index],
-        threshold=cut(neuron.threshold),
-        alpha=cut(neuron.alpha),
-        offset=cut(neuron.offset),
-        reset_value=cut(neuron.reset_value),
-    )
-
-
 def _reset_of(meta: dict[str, Any], name: str) -> Reset:
     found = str(meta.get("reset", Reset.ZERO))
     try:
@@ -240,13 +224,3 @@ def _exact(meta: dict[str, Any], key: str, derived: Array, name: str) -> Array:
 
 def _offset(offset: Array) -> Array | None:
     return offset if offset.any() else None
-
-
-def _check_finite(node: nir.NIRNode, name: str) -> None:
-    for key, value in vars(node).items():
-        if key in ("input_type", "output_type", "metadata"):
-            continue
-        array = np.asarray(value)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            bad = array[~np.isfinite(array)].flat[0]
-            raise ModelError(f"{name}: {key} must be finite, found {bad}")
