@@ -13,7 +13,6 @@ from spear_deploy.hardware.layer_load import LayerLoad
 from spear_deploy.hardware.tiles import Volume
 from spear_deploy.hardware.windowed import Windowed
 from spear_deploy.network import Network
-from spear_deploy.network.neuron import select
 
 
 class NotThinnableError(Exception):
@@ -45,9 +44,9 @@ def thinned(network: Network, loads: Mapping[str, LayerLoad], keep: float) -> di
             _thin(reach, kept[connection.source], kept[layer])
             for connection, reach in zip(network.into(layer), load.reach, strict=True)
         )
-        neuron = None if load.neuron is None else select(load.neuron, np.arange(kept[layer]))
+        varied = {name: index[: kept[layer]] for name, index in load.varied.items()}
         volume = (kept[layer], *load.volume[1:])
-        thin[layer] = LayerLoad(layer, volume, reaches, load.prices, load.variables, neuron)
+        thin[layer] = LayerLoad(layer, volume, reaches, load.prices, load.variables, varied)
     return thin
 
 
