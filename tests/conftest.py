@@ -1,6 +1,9 @@
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # small networks gain nothing from more
 
 
 def pytest_runtest_setup(item):
