@@ -89,14 +89,16 @@ class LinearEstimator:
         _need(samples, 3)
         x = np.array([_pruned_synops(sample.features) for sample in samples])
         y = np.array([sample.synops for sample in samples])
-        line = stats.linregress(x, y)
-        residual = y - (line.slope * x + line.intercept)
-        deviation = float(np.sqrt((residual**2).sum() / max(len(x) - 2, 1)))
+        slope, intercept, r = 0.0, float(y.mean()), 0.0
+        if np.ptp(x) > 0:  # else the samples say nothing of x, as where pruning silences every network
+            line = stats.linregress(x, y)
+            slope, intercept, r = float(line.slope), float(line.intercept), float(line.rvalue)
+        residual = y - (slope * x + intercept)
         return cls(
-            slope=float(line.slope),
-            intercept=float(line.intercept),
-            r2=float(line.rvalue**2),
-            deviation=deviation,
+            slope=slope,
+            intercept=intercept,
+            r2=r**2,
+            deviation=float(np.sqrt((residual**2).sum() / max(len(x) - 2, 1))),
             mean_x=float(x.mean()),
             spread_x=float(((x - x.mean()) ** 2).sum()),
             samples=len(x),
@@ -107,7 +109,8 @@ class LinearEstimator:
         x = _pruned_synops(features)
         value = self.slope * x + self.intercept
         quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, max(self.samples - 2, 1)))
-        half = quantile * self.deviation * np.sqrt(1 + 1 / self.samples + (x - self.mean_x) ** 2 / self.spread_x)
+        away = (x - self.mean_x) ** 2 / self.spread_x if self.spread_x else 0.0
+        half = quantile * self.deviation * np.sqrt(1 + 1 / self.samples + away)
         return Prediction(float(value), float(value - half), float(value + half))
 
 
