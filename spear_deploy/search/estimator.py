@@ -122,7 +122,8 @@ class RidgeEstimator:
     narrow the network is as a whole, where the ratio bends). Samples count by how near their
     recalibrated SynOps are to the network's: narrow networks are harder to predict, and would
     otherwise blur the prediction, and widen the interval, of wider ones. The ridge weight has
-    the smallest leave-one-out error; the interval is Student's t times that error.
+    the smallest leave-one-out error; the interval is Student's t times that error, grown by how
+    far the network lies from the samples (its leverage over theirs).
     """
 
     features: NDArray[np.float64]
@@ -150,8 +151,9 @@ class RidgeEstimator:
         weights = np.exp(-0.5 * distance**2) + KERNEL_FLOOR
         fit = weighted_ridge(self.features, self.log_ratios, weights)
         log_ratio = fit.predict(x)
-        freedom = max(fit.effective_samples - 2, 2.0)
-        half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * fit.deviation
+        freedom = max(fit.effective_samples - fit.effective_parameters, 2.0)
+        quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom))
+        half = quantile * fit.deviation * float(np.sqrt((1 + fit.leverage(x)) / (1 + fit.typical_leverage)))
         value = features.recalibrated_synops * float(np.exp(log_ratio))
         return Prediction(value, value * float(np.exp(-half)), value * float(np.exp(half)))
 
@@ -172,7 +174,11 @@ class WeightedRidge:
     Attributes:
         leave_one_out: the error at each sample of the fit without it.
         deviation: their weighted root mean square.
+        inverse: of the normal matrix.
+        total_weight: sum of the weights.
+        typical_leverage: weighted mean of the samples' own leverages.
         effective_samples: how many samples the weights amount to.
+        effective_parameters: trace of the hat matrix.
 
     """
 
@@ -182,11 +188,20 @@ class WeightedRidge:
     mean: float
     leave_one_out: NDArray[np.float64]
     deviation: float
+    inverse: NDArray[np.float64]
+    total_weight: float
+    typical_leverage: float
     effective_samples: float
+    effective_parameters: float
 
     def predict(self, x: NDArray[np.float64]) -> float:
         """The regression at x."""
         return float(((x - self.centre) / self.scale) @ self.coefficients) + self.mean
+
+    def leverage(self, x: NDArray[np.float64]) -> float:
+        """How uncertain the regression is at x, in units of the noise variance."""
+        z = (x - self.centre) / self.scale
+        return float(z @ self.inverse @ z) + 1 / self.total_weight
 
 
 def weighted_ridge(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]) -> WeightedRidge:
@@ -200,12 +215,23 @@ def weighted_ridge(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDAr
     for weight in RIDGE_WEIGHTS:
         inverse = np.linalg.inv((z.T * w) @ z + weight * np.eye(z.shape[1]))
         coefficients = inverse @ (z.T * w) @ (y - mean)
-        hat = w * (np.einsum("ij,jk,ik->i", z, inverse, z) + 1 / w.sum())
-        errors = (y - mean - z @ coefficients) / np.maximum(1 - hat, 0.05)
-        fits.append((float(np.average(errors**2, weights=w)), coefficients, errors))
-    square, coefficients, errors = min(fits, key=lambda fit: fit[0])
-    effective = float(w.sum() ** 2 / (w**2).sum())
-    return WeightedRidge(centre, scale, coefficients, mean, errors, float(np.sqrt(square)), effective)
+        leverages = np.einsum("ij,jk,ik->i", z, inverse, z) + 1 / w.sum()
+        errors = (y - mean - z @ coefficients) / np.maximum(1 - w * leverages, 0.05)
+        fits.append((float(np.average(errors**2, weights=w)), coefficients, errors, inverse, leverages))
+    square, coefficients, errors, inverse, leverages = min(fits, key=lambda fit: fit[0])
+    return WeightedRidge(
+        centre=centre,
+        scale=scale,
+        coefficients=coefficients,
+        mean=mean,
+        leave_one_out=errors,
+        deviation=float(np.sqrt(square)),
+        inverse=inverse,
+        total_weight=float(w.sum()),
+        typical_leverage=float(np.average(leverages, weights=w)),
+        effective_samples=float(w.sum() ** 2 / (w**2).sum()),
+        effective_parameters=float((w * leverages).sum()),
+    )
 
 
 def _log_features(features: Features) -> NDArray[np.float64]:

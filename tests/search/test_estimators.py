@@ -4,6 +4,7 @@ from scipy import stats
 
 from spear_deploy.errors import DataError
 from spear_deploy.search import Features, LinearEstimator, LreSample, Prediction, RidgeEstimator
+from spear_deploy.search.estimator import RIDGE_WEIGHTS, weighted_ridge
 
 
 def sample(ratios, recalibrated, pruned, after):
@@ -54,48 +55,78 @@ def test_a_line_through_samples_that_do_not_differ_is_their_mean():
     assert 0 < found.high - found.value < np.inf
 
 
-def regress(z, y, weight):
-    """Ridge with an intercept that is not penalised, by the normal equations."""
+def regress(z, y, weights, penalty):
+    """Weighted ridge with an intercept that is not penalised, by the normal equations."""
     design = np.column_stack([np.ones(len(z)), z])
-    penalty = weight * np.diag([0.0] + [1.0] * z.shape[1])
-    return np.linalg.solve(design.T @ design + penalty, design.T @ y)
+    penalties = penalty * np.diag([0.0] + [1.0] * z.shape[1])
+    return np.linalg.solve(design.T * weights @ design + penalties, design.T * weights @ y)
 
 
 def regression(samples):
-    """Standardised features and log ratios of the samples."""
+    """Features and log ratios of the samples."""
     logs = np.log([each.features.keep_ratios for each in samples])
     recalibrated = np.array([each.features.recalibrated_synops for each in samples])
     x = np.column_stack([np.log(recalibrated), logs, logs.sum(1) ** 2])
-    return (x - x.mean(0)) / x.std(0), np.log([each.synops for each in samples] / recalibrated)
+    return x, np.log([each.synops for each in samples] / recalibrated)
 
 
-def left_out(samples, weight):
-    """Residual of each sample against a fit on all others."""
-    z, y = regression(samples)
-    residuals = []
+def standardised(x, weights):
+    centre = np.average(x, axis=0, weights=weights)
+    return (x - centre) / np.sqrt(np.average((x - centre) ** 2, axis=0, weights=weights))
+
+
+def left_out(x, y, weights, penalty):
+    """Error at each sample of a fit on all others, with the standardisation of all."""
+    z, errors = standardised(x, weights), []
     for at in range(len(y)):
         others = np.arange(len(y)) != at
-        coefficients = regress(z[others], y[others], weight)
-        residuals.append(y[at] - coefficients[0] - z[at] @ coefficients[1:])
-    return np.array(residuals)
+        coefficients = regress(z[others], y[others], weights[others], penalty)
+        errors.append(y[at] - coefficients[0] - z[at] @ coefficients[1:])
+    return np.array(errors)
+
+
+def uneven_weights(count):
+    weights = np.random.default_rng(1).uniform(0.1, 1.0, count)
+    return weights / weights.mean()
 
 
 def test_leave_one_out_errors_are_those_of_refitting_without_each_sample():
-    samples = made_up_samples(24)
-    errors = min((left_out(samples, weight) for weight in RidgeEstimator.WEIGHTS), key=lambda each: (each**2).sum())
-    found = RidgeEstimator.fit(samples)
+    x, y = regression(made_up_samples(24))
+    weights = uneven_weights(24)
+    candidates = [left_out(x, y, weights, penalty) for penalty in RIDGE_WEIGHTS]
+    errors = min(candidates, key=lambda each: np.average(each**2, weights=weights))
+    found = weighted_ridge(x, y, weights)
     np.testing.assert_allclose(found.leave_one_out, errors, rtol=1e-8)
-    assert found.deviation == pytest.approx(np.sqrt((errors**2).mean()))
+    assert found.deviation == pytest.approx(np.sqrt(np.average(errors**2, weights=weights)))
 
 
-def test_the_ridge_predicts_what_the_normal_equations_say():
-    samples = made_up_samples(24)
-    z, y = regression(samples)
-    weight = min(RidgeEstimator.WEIGHTS, key=lambda weight: (left_out(samples, weight) ** 2).sum())
-    coefficients = regress(z, y, weight)
-    expected = np.exp(coefficients[0] + z @ coefficients[1:]) * [each.features.recalibrated_synops for each in samples]
-    ridge = RidgeEstimator.fit(samples)
-    np.testing.assert_allclose([ridge.predict(each.features).value for each in samples], expected, rtol=1e-9)
+def test_the_regression_is_what_the_normal_equations_say():
+    x, y = regression(made_up_samples(24))
+    weights = uneven_weights(24)
+    z = standardised(x, weights)
+
+    def error(penalty):
+        return np.average(left_out(x, y, weights, penalty) ** 2, weights=weights)
+
+    coefficients = regress(z, y, weights, min(RIDGE_WEIGHTS, key=error))
+    found = weighted_ridge(x, y, weights)
+    np.testing.assert_allclose([found.predict(each) for each in x], coefficients[0] + z @ coefficients[1:], rtol=1e-9)
+
+
+def test_samples_far_away_do_not_blur_a_prediction():
+    """Wide networks follow the law exactly; narrow ones, much smaller, scatter."""
+    wide = [each for each in made_up_samples(60, noise=0.0) if each.features.recalibrated_synops > 1e4][:14]
+    rng = np.random.default_rng(3)
+    narrow = [
+        sample(ratios, 1e5 * np.prod(ratios), 1.0, 1e5 * np.prod(ratios) * np.exp(rng.normal(0, 1)))
+        for ratios in rng.uniform(0.06, 0.1, (10, 3))
+    ]
+    new = wide.pop()
+    samples = wide + narrow
+    found = RidgeEstimator.fit(samples).predict(new.features)
+    blurred = stats.norm.ppf(0.975) * weighted_ridge(*regression(samples), np.ones(len(samples))).deviation
+    assert found.value == pytest.approx(new.synops, rel=0.02)
+    assert np.log(found.high / found.value) < 0.4 * blurred
 
 
 @pytest.mark.parametrize("estimator", [RidgeEstimator, LinearEstimator])
@@ -133,7 +164,7 @@ def test_a_prediction_for_a_subset_is_scaled_as_a_whole():
     assert Prediction(100.0, 90.0, 120.0).scaled(0.5) == Prediction(50.0, 45.0, 60.0)
 
 
-@pytest.mark.parametrize(("estimator", "needed"), [(LinearEstimator, 3), (RidgeEstimator, 4)])
+@pytest.mark.parametrize(("estimator", "needed"), [(LinearEstimator, 3), (RidgeEstimator, 6)])
 def test_too_few_samples_are_refused(estimator, needed):
     with pytest.raises(DataError, match=f"at least {needed} samples of pruned networks, found {needed - 1}"):
         estimator.fit(made_up_samples(needed - 1))
