@@ -167,7 +167,9 @@ class RidgeEstimator:
         )
 
     def predict(self, features: Features) -> Prediction:
-        """The ratio applied to the recalibrated SynOps."""
+        """The ratio applied to the recalibrated SynOps; none where the network is silent."""
+        if not features.recalibrated_synops:
+            return Prediction(0.0, 0.0, 0.0)
         z = (_log_features(features) - self.centre) / self.scale
         log_ratio = float(z @ self.coefficients) + self.mean
         value = features.recalibrated_synops * float(np.exp(log_ratio))
