@@ -188,7 +188,9 @@ def test_a_budget_that_is_not_understood_is_told(refused, budget, message):
 
 
 def test_two_budgets_of_one_kind_are_told(refused):
-    assert "budgets '50%' and '3k' both speak of SynOps per inference; give one" in refused("--budget", "50%", "--budget", "3k", "model.pt")
+    assert "budgets '50%' and '3k' both speak of SynOps per inference; give one" in refused(
+        "--budget", "50%", "--budget", "3k", "model.pt"
+    )
 
 
 def test_an_impossible_budget_is_told_with_the_least_that_can_be_reached(refused):
