@@ -145,7 +145,9 @@ class RidgeEstimator:
         return cls(x, y)
 
     def predict(self, features: Features) -> Prediction:
-        """The predicted ratio applied to the recalibrated SynOps."""
+        """The predicted ratio applied to the recalibrated SynOps; none where the network is silent."""
+        if not features.recalibrated_synops:
+            return Prediction(0.0, 0.0, 0.0)
         x = _log_features(features)
         distance = (self.features[:, 0] - x[0]) / KERNEL_WIDTH
         weights = np.exp(-0.5 * distance**2) + KERNEL_FLOOR

@@ -120,7 +120,7 @@ class SearchProblem:
         for _ in range(PROJECTIONS):
             candidate = self._candidate(ratios, factor)
             share = self.estimator.predict(candidate.features).high / self.budget_synops
-            tried.append((float(np.log(factor)), float(np.log(share))))
+            tried.append((float(np.log(factor)), float(np.log(max(share, LEAST_FACTOR)))))
             if share <= 1.0:
                 best = candidate
                 if share >= PROJECTED or factor >= largest:

@@ -150,6 +150,10 @@ def test_a_network_far_from_all_samples_has_a_wider_interval():
     assert width(0.01, 1.0) > 1.2 * width(0.5, 1.2e4)
 
 
+def test_a_network_that_is_silent_after_recalibration_is_predicted_to_stay_so():
+    assert RidgeEstimator.fit(made_up_samples(24)).predict(Features(np.ones(3), 0.0)) == Prediction(0.0, 0.0, 0.0)
+
+
 def test_a_prediction_widens_by_an_independent_error():
     found = Prediction(100.0, 90.0, 120.0).widened(0.1)
     extra = stats.norm.ppf(0.975) * 10

@@ -78,6 +78,11 @@ def test_projection_meets_the_budget_with_the_upper_end_of_the_prediction(factor
     assert problem.estimator.predict(problem.project(ratios).features).high <= problem.budget_synops
 
 
+def test_a_network_that_falls_silent_keeps_the_budget(factory):
+    problem = problem_of(factory, factor=0.0)
+    assert problem.evaluate(np.full(2, 0.3)).limits[0].used == 0
+
+
 def wide(channels=64):
     return Chain((3,), 2).linear("fc1", channels).neurons("a").linear("fc2", channels).neurons("b").linear("fc3", 4)
 
