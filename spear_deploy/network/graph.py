@@ -82,8 +82,28 @@ class Network:
         return str(sources[0])
 
     @cached_property
+    def dt_s(self) -> float:
+        """Seconds that one time step stands for, the same in the whole network."""
+        found = {neuron.dt_s: name for name, neuron in self.neurons.items()}
+        if len(found) > 1:
+            given = ", ".join(f"{name} {dt:g} s" for dt, name in sorted(found.items()))
+            raise ModelError(f"all neurons of a network share one time step, found {given}")
+        return next(iter(found))
+
+    @cached_property
+    def delays(self) -> dict[str, int]:
+        """Delay nodes of at least one step, with their steps."""
+        steps = {
+            name: delay_steps(node, name, self.dt_s) for name, node in self.nodes.items() if isinstance(node, nir.Delay)
+        }
+        return {name: count for name, count in steps.items() if count}
+
+    @cached_property
     def feedback(self) -> frozenset[tuple[str, str]]:
-        """Edges out of a neuron that carry the previous step's spikes, because they close a cycle."""
+        """Edges out of a neuron that carry the previous step's spikes, because they close a cycle.
+
+        A cycle through a Delay of at least one step needs none: it is late enough by itself.
+        """
         return frozenset(edge for part in self._cyclic_parts() for edge in self._feedback_of(part))
 
     @cached_property
@@ -96,6 +116,7 @@ class Network:
             members = condensed.nodes[part]["members"]
             forward = self.edges.subgraph(members).copy()
             forward.remove_edges_from([edge for edge in self.feedback if edge in forward.edges])
+            forward.remove_edges_from([edge for edge in forward.edges if edge[0] in self.delays])
             stages.append(list(nx.lexicographical_topological_sort(forward)))
         return stages
 
@@ -162,8 +183,10 @@ class Network:
             )
 
     def _cyclic_parts(self) -> Iterator[set[str]]:
-        for part in nx.strongly_connected_components(self.edges):
-            if len(part) > 1 or any(self.edges.has_edge(name, name) for name in part):
+        prompt = self.edges.copy()
+        prompt.remove_edges_from([edge for edge in self.edges.edges if edge[0] in self.delays])
+        for part in nx.strongly_connected_components(prompt):
+            if len(part) > 1 or any(prompt.has_edge(name, name) for name in part):
                 yield part
 
     def _feedback_of(self, part: set[str]) -> Iterator[tuple[str, str]]:
@@ -250,8 +273,7 @@ def module_of(network: Network, name: str, dtype: torch.dtype) -> torch.nn.Modul
     """The torch module of one linear node of a network."""
     node = network.nodes[name]
     if isinstance(node, nir.Delay):
-        dt_s = next(iter(network.neurons.values())).dt_s
-        return Delay(delay_steps(node, name, dt_s))
+        return Delay(delay_steps(node, name, network.dt_s))
     return linear_module(node, name, dtype)
 
 

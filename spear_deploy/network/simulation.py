@@ -98,6 +98,8 @@ class NeuronLayer(nn.Module):
             v = v + self.offset
         if self.threshold is None:
             return v, (u, v)
+        if late is not None and self.neuron.reset is Reset.ZERO_HOLD:
+            v = self._to_reset_value(v, late)
         if late is not None and self.neuron.reset is Reset.SUBTRACT:
             v = v - late * self.threshold
         spikes = self.spike(v - self.threshold)
@@ -112,7 +114,7 @@ class NeuronLayer(nn.Module):
         return (v.detach() > self.threshold).to(v.dtype)
 
     def _reset_now(self, v: Tensor, spikes: Tensor, late: Tensor | None, threshold: Tensor) -> Tensor:
-        if self.neuron.reset_delay or self.neuron.reset is Reset.NONE:
+        if self.neuron.reset_delay or self.neuron.reset in (Reset.NONE, Reset.ZERO_HOLD):
             return v
         if self.neuron.reset is Reset.ZERO:
             return self._to_reset_value(v, spikes)
@@ -197,6 +199,7 @@ class Simulation(nn.Module):
         inside = set(stage)
         steps = len(values[self.network.input])
         history: dict[str, list[Tensor]] = {name: [] for name in stage}
+        received: dict[str, list[Tensor]] = {name: [] for name in stage if name in self.network.delays}
         states: dict[str, tuple[Tensor, Tensor]] = {}
         for t in range(steps):
             for name in stage:
@@ -204,13 +207,19 @@ class Simulation(nn.Module):
                 for source in self.network.sources(name):
                     if source not in inside:
                         terms.append(values[source][t])
+                    elif source in received:
+                        terms += _late(received[source], t, self.network.delays[source])
                     elif (source, name) in self.network.feedback:
-                        if t:
-                            terms.append(history[source][t - 1])
+                        terms += _late(history[source], t, 1)
                     else:
                         terms.append(history[source][t])
                 total = _sum(terms) if terms else self._silence(name, values)
-                history[name].append(self._step_node(name, total, states))
+                if name in received:
+                    received[name].append(total)
+                    late = _late(received[name], t, self.network.delays[name])
+                    history[name].append(late[0] if late else torch.zeros_like(total))
+                else:
+                    history[name].append(self._step_node(name, total, states))
         for name in stage:
             values[name] = torch.stack(history[name])
 
@@ -236,6 +245,11 @@ def _over_time(module: nn.Module, x: Tensor) -> Tensor:
         return once.expand(len(x), *once.shape)
     out: Tensor = module(x.flatten(0, 1))
     return out.reshape(*x.shape[:2], *out.shape[1:])
+
+
+def _late(past: list[Tensor], t: int, steps: int) -> list[Tensor]:
+    """What was there some steps before t; nothing before the first step."""
+    return [past[t - steps]] if t >= steps else []
 
 
 def _sum(terms: list[Tensor]) -> Tensor:
