@@ -6,7 +6,7 @@ NIR speaks of continuous time and of one kind of reset. What it cannot say is ke
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -196,23 +196,6 @@ def node_of(neuron: Neuron) -> nir.NIRNode:
     if neuron.threshold is None:
         return nir.CubaLI(**common)
     return nir.CubaLIF(v_threshold=neuron.threshold, v_reset=reset_value, **common)
-
-
-def select(neuron: Neuron, index: NDArray[np.intp]) -> Neuron:
-    """The neurons of the channels `index` (first axis), in that order."""
-
-    def cut(value: Array | None) -> Array | None:
-        return None if value is None else value[index]
-
-    return replace(
-        neuron,
-        beta=neuron.beta[index],
-        gain=neuron.gain[index],
-        threshold=cut(neuron.threshold),
-        alpha=cut(neuron.alpha),
-        offset=cut(neuron.offset),
-        reset_value=cut(neuron.reset_value),
-    )
 
 
 def _reset_of(meta: dict[str, Any], name: str) -> Reset:

@@ -1,1 +1,16 @@
-"""."""
+"""Channel groups, importance and surgery: pure functions from graph to graph."""
+
+from spear_deploy.pruning.groups import Group, Member, Role, channel_groups
+from spear_deploy.pruning.selection import channels_kept, choose_channels, importance
+from spear_deploy.pruning.surgery import prune
+
+__all__ = [
+    "Group",
+    "Member",
+    "Role",
+    "channel_groups",
+    "channels_kept",
+    "choose_channels",
+    "importance",
+    "prune",
+]

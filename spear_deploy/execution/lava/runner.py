@@ -1,0 +1,226 @@
+"""Runs a model in Lava, in a worker process that cannot outlive its time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spear_deploy.errors import BackendError
+from spear_deploy.execution.lava.install import how_to_install
+from spear_deploy.execution.lava.job import LavaLayer, lava_layers
+from spear_deploy.execution.lava.process_group import worker_group
+from spear_deploy.network import Connection, Model
+
+OnProgress = Callable[[int, int], None]
+"""Called with the samples done and the samples given."""
+
+POLL_S = 0.05
+LOG_LINES = 15
+"""Lines of the worker's log that an error shows."""
+
+WORKER_FOLDER = Path(__file__).parent
+"""Where the package `worker` lies."""
+
+
+@dataclass(frozen=True)
+class LavaRun:
+    """What Lava did.
+
+    Attributes:
+        outputs: by neuron layer `[T, N, *shape]`: spikes (bool), or the membrane (float64) of a
+            layer without threshold.
+        fan_out: by connection `[*source_shape]`: the non-zero entries in each column of the
+            weight matrix that Lava ran with (int64).
+        samples: N, the number of samples that were run, the first ones of the input.
+        seconds: for compiling and running, without starting the interpreter.
+        versions: of lava, numpy and python in the worker.
+
+    """
+
+    outputs: dict[str, NDArray[Any]]
+    fan_out: dict[Connection, NDArray[np.int64]]
+    samples: int
+    seconds: float
+    versions: dict[str, str]
+
+
+def run_lava(
+    model: Model,
+    inputs: Tensor,
+    *,
+    time_limit_s: float,
+    sample_budget_s: float = 60.0,
+    min_samples: int = 100,
+    on_progress: OnProgress | None = None,
+    python: Path | None = None,
+) -> LavaRun:
+    """Run samples through a feed-forward network in lava-nc, in float64.
+
+    Only the input is injected; every layer gets its input from Lava's own synapses. All samples
+    stream through one compiled network, the first ones if not all fit into the time.
+
+    Args:
+        model: the network.
+        inputs: `[T, B, *input_shape]`; expanded over time (stride 0) for static samples.
+        time_limit_s: the worker is ended after this time, whatever it does.
+        sample_budget_s: no further samples are begun when they would not end within this time.
+        min_samples: run at least so many samples all the same (or all, if there are fewer).
+        on_progress: called from time to time.
+        python: another interpreter that has Lava; this one by default.
+
+    Raises:
+        BackendError: Lava is missing, cannot run this network, failed, or took too long.
+
+    """
+    _check_inputs(model, inputs)
+    binary = bool(((inputs == 0) | (inputs == 1)).all())
+    layers = lava_layers(model, analog_input=not binary)
+    with tempfile.TemporaryDirectory(prefix="spear-deploy-lava-") as name:
+        folder = Path(name)
+        job = _write_job(folder, model, layers, inputs) | {
+            "sample_budget_s": sample_budget_s,
+            "min_samples": min_samples,
+            "parent": os.getpid(),
+        }
+        (folder / "job.json").write_text(json.dumps(job))
+        result = _supervise(folder, python or Path(sys.executable), time_limit_s, inputs.shape[1], on_progress)
+        return _read_run(folder, model, layers, result, len(inputs))
+
+
+def _check_inputs(model: Model, inputs: Tensor) -> None:
+    expected = model.network.input_shape
+    if inputs.ndim < 2 or tuple(inputs.shape[2:]) != expected or not inputs.shape[0] or not inputs.shape[1]:
+        raise BackendError(
+            f"Lava: the network takes inputs [T, B, {', '.join(map(str, expected))}], found {list(inputs.shape)}"
+        )
+    if not bool(inputs.isfinite().all()):
+        raise BackendError("Lava: the inputs must be finite, found NaN or infinity")
+
+
+def _write_job(folder: Path, model: Model, layers: tuple[LavaLayer, ...], inputs: Tensor) -> dict[str, Any]:
+    """Write the arrays of a job; returns what `job.json` says about them."""
+    arrays: dict[str, NDArray[Any]] = {}
+    place = {model.network.input: 0} | {layer.name: index + 1 for index, layer in enumerate(layers)}
+    described = []
+    for index, layer in enumerate(layers):
+        for key in ("du", "dv", "vth", "bias"):
+            arrays[f"l{index}_{key}"] = getattr(layer, key)
+        if layer.current_bias is not None:
+            arrays[f"l{index}_current_bias"] = layer.current_bias
+        synapses = []
+        for number, found in enumerate(layer.synapses):
+            key = f"l{index}_c{number}"
+            for part in ("data", "indices", "indptr", "shape"):
+                arrays[f"{key}_{part}"] = np.asarray(getattr(found.weights, part))
+            source = place[found.connection.source]
+            synapses.append({"key": key, "source": source, "delay": found.delay, "graded": found.graded})
+        described.append(
+            {
+                "name": layer.name,
+                "size": int(np.prod(layer.shape)),
+                "depth": layer.depth,
+                "spikes": layer.spikes,
+                "current_bias": layer.current_bias is not None,
+                "synapses": synapses,
+            }
+        )
+    np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
+    static = len(inputs) > 1 and inputs.stride(0) == 0
+    stored = (inputs[:1] if static else inputs).detach().flatten(2).double().numpy()
+    np.save(folder / "inputs.npy", stored)
+    return {
+        "inputs": stored.shape[2],
+        "samples": stored.shape[1],
+        "interval": len(inputs),
+        "depth": max(layer.depth for layer in layers),
+        "layers": described,
+    }
+
+
+def _supervise(
+    folder: Path, python: Path, time_limit_s: float, total: int, on_progress: OnProgress | None
+) -> dict[str, Any]:
+    """Run the worker to its end or to the limit; returns its result, raises its fault."""
+    command = [str(python), "-m", "worker.main", str(folder)]
+    env = os.environ | {"PYTHONPATH": str(WORKER_FOLDER), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    log = folder / "worker.log"
+    deadline = time.monotonic() + time_limit_s
+    result = folder / "result.json"
+    done = 0
+    try:
+        with worker_group(command, log, env) as process:
+            while process.poll() is None and not result.exists():
+                if time.monotonic() > deadline:
+                    raise BackendError(
+                        f"Lava: no result within {time_limit_s:g} s, {done} of {total} samples done; the worker was"
+                        " ended. Run fewer samples or allow more time"
+                    )
+                time.sleep(POLL_S)
+                done = _report(folder / "progress.json", done, total, on_progress)
+            _report(folder / "progress.json", done, total, on_progress)
+    except OSError as error:
+        raise BackendError(f"Lava: {python} cannot be started ({error.strerror})") from None
+    return _checked(result, process, log, python)
+
+
+def _report(path: Path, done: int, total: int, on_progress: OnProgress | None) -> int:
+    if not path.exists():
+        return done
+    now = int(json.loads(path.read_text())["samples"])
+    if now != done and on_progress is not None:
+        on_progress(now, total)
+    return now
+
+
+def _checked(path: Path, process: subprocess.Popen[bytes], log: Path, python: Path) -> dict[str, Any]:
+    if not path.exists():
+        ended = f"signal {-process.returncode}" if process.returncode < 0 else f"exit code {process.returncode}"
+        raise BackendError(f"Lava: the worker ended with {ended} and without a result{_tail(log)}")
+    try:
+        result: dict[str, Any] = json.loads(path.read_text())
+        status = result["status"]
+    except (ValueError, KeyError, TypeError):
+        raise BackendError(f"Lava: the worker's result cannot be read{_tail(log)}") from None
+    if status == "missing":
+        raise BackendError(f"Lava is not available in {python} ({result['message']}); {how_to_install(python)}")
+    if status == "actor":
+        raise BackendError(f"Lava: a process model failed:\n{result['message']}")
+    if status != "done":
+        raise BackendError(f"Lava: the worker failed:\n{result['message']}")
+    return result
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+    return ":\n" + "\n".join(lines) if lines else ""
+
+
+def _read_run(folder: Path, model: Model, layers: tuple[LavaLayer, ...], result: dict[str, Any], steps: int) -> LavaRun:
+    """Cut each layer's record at its depth, and read the fan-outs that Lava wrote."""
+    samples = int(result["samples"])
+    outputs = {}
+    fan_out = {}
+    try:
+        for index, layer in enumerate(layers):
+            rows = np.load(folder / f"l{index}_output.npy", mmap_mode="r")
+            seen = rows[layer.depth : layer.depth + samples * steps].reshape(samples, steps, *layer.shape)
+            outputs[layer.name] = np.ascontiguousarray(seen.swapaxes(0, 1))
+            for number, found in enumerate(layer.synapses):
+                counts = np.load(folder / f"l{index}_c{number}_fan_out.npy")
+                shape = model.network.shapes[found.connection.source]
+                fan_out[found.connection] = counts.astype(np.int64).reshape(shape)
+    except (OSError, ValueError) as error:
+        raise BackendError(f"Lava: the worker's output cannot be read ({error})") from None
+    return LavaRun(outputs, fan_out, samples, float(result["seconds"]), dict(result["versions"]))

@@ -1,0 +1,240 @@
+import os
+import signal
+import stat
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+import torch
+from random_networks import Builder, neurons
+
+from spear_deploy.errors import BackendError
+from spear_deploy.execution.lava import install, run_lava, runner, status
+from spear_deploy.network import Model, Reset, node_of
+
+linux = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="looks into /dev/shm and /proc")
+LIMIT_S = 60
+
+
+def small_model(**options):
+    chain = Builder(np.random.default_rng(0), (4,)).linear("dense", 6)
+    return chain.spiking("lif", **options).model(3)
+
+
+def inputs(count=5, steps=3):
+    return torch.rand((steps, count, 4), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def processes(below=None):
+    """Processes by pid, with their command, that descend from this one and are no zombies."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if state != "Z" and "worker.main" in command:
+            found[int(entry.name)] = int(parent)
+    return found
+
+
+def worker_pid():
+    return next(pid for pid, parent in processes().items() if parent == os.getpid())
+
+
+@pytest.fixture
+def nothing_left_behind():
+    before = set(os.listdir("/dev/shm"))
+    yield
+    assert not processes()
+    assert set(os.listdir("/dev/shm")) <= before
+
+
+def reset_layer(**changes):
+    neuron = replace(neurons(np.random.default_rng(0), (6,)), **changes)
+    nodes = {
+        "input": nir.Input(np.array([4])),
+        "dense": nir.Linear(np.ones((6, 4))),
+        "hidden": node_of(neuron),
+        "output": nir.Output(np.array([6])),
+    }
+    edges = [("input", "dense"), ("dense", "hidden"), ("hidden", "output")]
+    return Model(nir.NIRGraph(nodes, edges, type_check=False), 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"reset": Reset.SUBTRACT}, "subtracts the threshold"),
+        ({"reset": Reset.NONE}, "never does"),
+        ({"reset_value": np.full(6, 0.25)}, "resets it to 0.25"),
+    ],
+)
+def test_a_reset_that_lava_does_not_know_is_refused_by_name(changes, rule):
+    with pytest.raises(BackendError, match=f"^hidden: .*{rule}.*torch"):
+        run_lava(reset_layer(**changes), inputs(), time_limit_s=LIMIT_S)
+
+
+def test_a_recurrent_network_is_refused_with_the_edge_that_closes_the_loop():
+    model = reset_layer()
+    nodes = dict(model.graph.nodes) | {"back": nir.Linear(np.eye(6))}
+    edges = [*model.graph.edges, ("hidden", "back"), ("back", "hidden")]
+    recurrent = Model(nir.NIRGraph(nodes, edges, type_check=False), 3)
+    with pytest.raises(BackendError, match=r"hidden -> back: .*closes a loop"):
+        run_lava(recurrent, inputs(), time_limit_s=LIMIT_S)
+
+
+def test_inputs_of_another_shape_are_refused():
+    with pytest.raises(BackendError, match=r"takes inputs \[T, B, 4\], found \[3, 5, 7\]"):
+        run_lava(small_model(), torch.zeros(3, 5, 7), time_limit_s=LIMIT_S)
+
+
+def test_inputs_that_are_not_finite_are_refused():
+    with pytest.raises(BackendError, match="must be finite"):
+        run_lava(small_model(), inputs().fill_(float("nan")), time_limit_s=LIMIT_S)
+
+
+@pytest.fixture
+def python_without_lava(tmp_path):
+    """An interpreter in which `import lava` fails, everything else as here."""
+    path = tmp_path / "python-without-lava"
+    path.write_text(
+        f"""#!{sys.executable}
+import runpy, sys
+sys.modules["lava"] = None
+sys.path.insert(0, {str(runner.WORKER_FOLDER)!r})
+arguments = sys.argv[1:]
+while arguments[0] == "-W":
+    arguments = arguments[2:]
+sys.argv = arguments[1:]
+if arguments[0] == "-m":
+    runpy.run_module(arguments[1], run_name="__main__")
+else:
+    exec(arguments[1])
+"""
+    )
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_without_lava_a_run_says_what_to_type(python_without_lava):
+    with pytest.raises(BackendError, match=r"not available in .*install it with: .*pip install"):
+        run_lava(small_model(), inputs(), time_limit_s=LIMIT_S, python=python_without_lava)
+
+
+def test_without_lava_the_status_says_so_and_what_to_type(python_without_lava):
+    found = status(python_without_lava)
+    assert not found.available
+    assert "lava" in found.missing
+    assert "--ignore-requires-python lava-nc==0.10.0" in found.advice
+
+
+def test_without_lava_this_interpreter_gets_it_by_one_command(monkeypatch, python_without_lava):
+    monkeypatch.setattr(sys, "executable", str(python_without_lava))
+    assert status().advice == "install it with: spear-deploy lava install"
+
+
+def test_an_interpreter_that_does_not_exist_is_named():
+    with pytest.raises(BackendError, match="/nowhere/python cannot be started"):
+        run_lava(small_model(), inputs(), time_limit_s=LIMIT_S, python=Path("/nowhere/python"))
+    with pytest.raises(BackendError, match="/nowhere/python cannot be started"):
+        status(Path("/nowhere/python"))
+
+
+def test_a_failing_pip_is_reported_with_its_last_words(monkeypatch, tmp_path):
+    pip = tmp_path / "python"
+    pip.write_text("#!/bin/sh\necho 'ERROR: no network' >&2\nexit 1\n")
+    pip.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(pip))
+    with pytest.raises(BackendError, match=r"pip install asteval .* failed:\nERROR: no network"):
+        install(lambda step: None)
+
+
+@pytest.mark.lava
+def test_status_knows_lava_and_what_it_needs_to_run_here():
+    found = status()
+    assert found.available
+    assert found.versions["lava"] == "0.10.0"
+    assert found.advice == ""
+    assert bool(found.work_arounds) == (sys.version_info >= (3, 11) or np.__version__ >= "2.4")
+
+
+@pytest.mark.lava
+@linux
+@pytest.mark.usefixtures("nothing_left_behind")
+class TestFaultsInTheWorker:
+    def fault(self, model=None, samples=None, limit_s=LIMIT_S, **options):
+        started = time.monotonic()
+        with pytest.raises(BackendError) as caught:
+            run_lava(model or small_model(), inputs() if samples is None else samples, time_limit_s=limit_s, **options)
+        assert time.monotonic() - started < limit_s + 12
+        return str(caught.value)
+
+    def sabotage(self, monkeypatch, change):
+        """Let `change(folder)` spoil the job after it was written."""
+        write = runner._write_job
+
+        def spoiled(folder, *rest):
+            job = write(folder, *rest)
+            change(folder)
+            return job
+
+        monkeypatch.setattr(runner, "_write_job", spoiled)
+
+    def test_a_run_that_takes_too_long_is_ended(self):
+        assert "no result within 0.3 s" in self.fault(limit_s=0.3)
+
+    def test_arrays_that_are_no_arrays(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "arrays.npz").write_bytes(b"garbage"))
+        assert "the worker failed" in self.fault()
+
+    def test_inputs_that_are_no_array(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "inputs.npy").write_bytes(b"garbage"))
+        assert "the worker failed" in self.fault()
+
+    def test_an_exception_in_a_process_model_comes_with_its_own_traceback(self, monkeypatch):
+        wrong = np.zeros((3, 5, 9))
+        self.sabotage(monkeypatch, lambda folder: np.save(folder / "inputs.npy", wrong))
+        message = self.fault()
+        assert "a process model failed" in message
+        assert "run_spk" in message
+
+    def test_a_worker_that_is_killed(self):
+        message = self.fault(
+            samples=inputs(2000), on_progress=lambda done, total: os.kill(worker_pid(), signal.SIGKILL)
+        )
+        assert "ended with signal 9" in message
+
+    def test_an_actor_that_is_killed_is_noticed(self):
+        def kill_an_actor(done, total):
+            leader = worker_pid()
+            os.kill(next(pid for pid, parent in processes().items() if parent == leader), signal.SIGKILL)
+
+        message = self.fault(samples=inputs(200_000), on_progress=kill_an_actor)
+        assert "ended by signal 9" in message or "a process model failed" in message
+
+    def test_an_actor_that_is_stopped_hangs_until_the_limit(self):
+        def stop_an_actor(done, total):
+            leader = worker_pid()
+            actor = next(pid for pid, parent in processes().items() if parent == leader)
+            os.kill(actor, signal.SIGSTOP)
+
+        assert "no result within 6 s" in self.fault(samples=inputs(200_000), limit_s=6, on_progress=stop_an_actor)
+
+    def test_a_result_that_is_garbage(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "result.json").write_text("{"))
+        assert "cannot be read" in self.fault()
+
+    def test_ctrl_c_ends_the_worker_too(self):
+        main = threading.main_thread().ident
+        timer = threading.Timer(2.5, lambda: signal.pthread_kill(main, signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            run_lava(small_model(), inputs(200_000), time_limit_s=LIMIT_S)
+        timer.join()

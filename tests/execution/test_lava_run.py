@@ -1,0 +1,138 @@
+import itertools
+
+import nir
+import numpy as np
+import pytest
+import torch
+from random_networks import INPUT_SHAPE, Builder, neurons, random_model
+
+from spear_deploy.execution.lava import run_lava
+from spear_deploy.network import Model, ReadOut, Simulation, fan_out, node_of
+
+pytestmark = pytest.mark.lava
+LIMIT_S = 120
+
+
+def simulate(model, inputs):
+    with torch.no_grad():
+        return {name: output.numpy() for name, output in Simulation(model.graph, torch.float64)(inputs).outputs.items()}
+
+
+def images(seed, time_steps, count, shape=INPUT_SHAPE):
+    image = torch.rand((count, *shape), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return image.expand(time_steps, *image.shape)
+
+
+def events(seed, time_steps, count, shape=INPUT_SHAPE):
+    drawn = torch.rand((time_steps, count, *shape), generator=torch.Generator().manual_seed(seed))
+    return (drawn < 0.4).double()
+
+
+def assert_same(model, inputs, run):
+    expected = simulate(model, inputs[:, : run.samples])
+    assert list(run.outputs) == model.network.layers
+    for name, output in expected.items():
+        if model.network.neurons[name].spikes:
+            np.testing.assert_array_equal(run.outputs[name], output, err_msg=name)
+        else:  # the order of a sum differs: a few units in the last place
+            np.testing.assert_allclose(run.outputs[name], output, rtol=1e-12, atol=1e-12, err_msg=name)
+    return expected
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_lava_and_torch_give_the_same_spikes_in_every_layer(seed):
+    model = random_model(seed)
+    source = images if seed % 2 else events
+    inputs = source(seed, model.time_steps, 5)
+
+    run = run_lava(model, inputs, time_limit_s=LIMIT_S)
+
+    expected = assert_same(model, inputs, run)
+    assert run.samples == 5
+    assert any(output.any() for output in expected.values())
+    for connection in model.network.connections:
+        np.testing.assert_array_equal(
+            run.fan_out[connection], fan_out(model.network, connection).numpy(), err_msg=str(connection)
+        )
+
+
+def test_a_membrane_read_out_is_the_membrane_of_every_step():
+    rng = np.random.default_rng(1)
+    chain = Builder(rng, (6,)).linear("a", 8).spiking("lif").linear("b", 3)
+    model = chain.spiking("readout", alpha=True, arrays=True, offset=True, spikes=False).model(5)
+    inputs = images(1, 5, 4, (6,))
+
+    run = run_lava(model, inputs, time_limit_s=LIMIT_S)
+
+    assert run.outputs["readout"].shape == (5, 4, 3)
+    assert_same(model, inputs, run)
+
+
+def test_two_ways_into_one_layer_meet_in_the_same_step_whatever_their_depth():
+    rng = np.random.default_rng(2)
+    nodes = {
+        "input": nir.Input(np.array([6])),
+        "a": nir.Linear(rng.normal(0, 1, (8, 6))),
+        "lif_a": node_of(neurons(rng, (8,))),
+        "b": nir.Linear(rng.normal(0, 1, (8, 8))),
+        "lif_b": node_of(neurons(rng, (8,))),
+        "deep": nir.Linear(rng.normal(0, 1, (4, 8))),
+        "middle": nir.Linear(rng.normal(0, 1, (4, 8))),
+        "short": nir.Linear(rng.normal(0, 1, (4, 6))),
+        "lif_c": node_of(neurons(rng, (4,))),
+        "output": nir.Output(np.array([4])),
+    }
+    chain = ["input", "a", "lif_a", "b", "lif_b", "deep", "lif_c", "output"]
+    edges = [*itertools.pairwise(chain)]
+    edges += [("lif_a", "middle"), ("middle", "lif_c"), ("input", "short"), ("short", "lif_c")]
+    model = Model(nir.NIRGraph(nodes, edges, type_check=False), 6, read_out=ReadOut.COUNT)
+    inputs = images(2, 6, 5, (6,))
+
+    run = run_lava(model, inputs, time_limit_s=LIMIT_S)
+
+    expected = assert_same(model, inputs, run)
+    assert expected["lif_c"].any()
+
+
+def test_overlapping_pools_merge_their_synapses_into_one_weight():
+    rng = np.random.default_rng(3)
+    chain = Builder(rng).conv("conv", 2).spiking("lif")
+    chain.add("pool", nir.SumPool2d(np.array([3, 3]), np.array([1, 1]), np.array([1, 1])))
+    chain.conv("next", 2).spiking("lif2")
+    model = chain.model(3)
+    inputs = events(3, 3, 3)
+
+    run = run_lava(model, inputs, time_limit_s=LIMIT_S)
+
+    assert_same(model, inputs, run)
+    merged = next(connection for connection in model.network.connections if connection.source == "lif")
+    assert (run.fan_out[merged] < fan_out(model.network, merged).numpy()).any()
+
+
+def test_only_as_many_samples_run_as_fit_into_the_budget_but_never_fewer_than_the_least():
+    model = random_model(4)
+    inputs = events(4, model.time_steps, 60)
+    progress = []
+
+    run = run_lava(
+        model,
+        inputs,
+        time_limit_s=LIMIT_S,
+        sample_budget_s=0.0,
+        min_samples=30,
+        on_progress=lambda done, total: progress.append((done, total)),
+    )
+
+    assert run.samples == 30
+    assert progress[-1] == (30, 60)
+    assert_same(model, inputs, run)
+
+
+def test_a_run_names_the_versions_that_measured_it():
+    model = Builder(np.random.default_rng(5), (4,)).linear("a", 3).spiking("lif").model(2)
+
+    run = run_lava(model, images(5, 2, 2, (4,)), time_limit_s=LIMIT_S)
+
+    assert run.versions["lava"] == "0.10.0"
+    assert set(run.versions) == {"lava", "numpy", "python"}
+    assert run.seconds > 0
