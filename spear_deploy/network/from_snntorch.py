@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.importing.assemble import assemble
-from spear_deploy.network.importing.proof import compare, sample_input
 from spear_deploy.network.importing.trace import record
 from spear_deploy.network.model import Encoding, Model, ReadOut, save
 from spear_deploy.network.neuron import DEFAULT_DT_S
+from spear_deploy.network.proof import compare, sample_input
 
 
 def save_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -153,7 +154,7 @@ class Network:
             raise ModelError("the graph is empty: it holds no nodes")
         for name, node in self.nodes.items():
             if isinstance(node, nir.NIRGraph):
-                raise ModelError(f"{name}: nested graphs are not supported yet; flatten the graph before saving")
+                raise ModelError(f"{name}: a graph in the graph; flatten it with spear_deploy.network.flatten")
             if isinstance(node, (nir.Input, nir.Output, *NEURON_TYPES)):
                 continue
             if is_linear(node):
@@ -161,6 +162,9 @@ class Network:
                 continue
             raise ModelError(f"{name}: nodes of type {type(node).__name__} are not supported")
         known = set(self.nodes)
+        twice = [edge for edge, count in Counter(self.graph.edges).items() if count > 1]
+        if twice:
+            raise ModelError(f"edge {twice[0][0]} -> {twice[0][1]}: it stands in the graph twice")
         for source, target in self.graph.edges:
             for end in (source, target):
                 if end not in known:
@@ -216,11 +220,14 @@ class Network:
         self.shapes[self.input] = tuple(int(n) for n in node.input_type["input"])
         for name, neuron in self.neurons.items():
             self.shapes[name] = neuron.shape
+        for name in self.delays:
+            # A delay may close a cycle, where its input is not known before its output.
+            self.shapes[name] = tuple(np.asarray(self.nodes[name].delay).shape)
         for stage in self.stages:
             for name in stage:
                 self._infer_shape(name)
         for source, target in self.edges.edges:
-            expected = self.shapes[target] if target in self.neurons else None
+            expected = self.shapes[target] if target in self.neurons or target in self.delays else None
             if expected is not None and self.shapes[source] != expected:
                 raise ModelError(
                     f"{source} -> {target}: {source} gives {_times(self.shapes[source])},"

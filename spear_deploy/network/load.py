@@ -53,5 +53,5 @@ def load_any(
     except READ_ERRORS as error:
         raise ModelError(f"{path}: a damaged HDF5 file ({first_line(error)})") from None
     if "node" in keys:
-        return read_nir(path, time_steps=time_steps)
+        return read_nir(path, time_steps=time_steps, dt_s=dt_s)
     raise ModelError(f"{path}: an HDF5 file, but no NIR graph (it has no group 'node')")

@@ -150,6 +150,11 @@ def _check_neuron(name: str, neuron: Neuron) -> None:
             f"{name}: Lava's LIF resets the membrane to zero, this layer subtracts the threshold;"
             " train with reset_mechanism='zero', or run the network in torch instead"
         )
+    if neuron.reset is Reset.ZERO_HOLD:
+        raise BackendError(
+            f"{name}: Lava's LIF integrates in the step after a spike, this layer loses that step's input"
+            " (snnTorch's delayed reset to zero); train with reset_delay=False, or run the network in torch instead"
+        )
     if neuron.reset is Reset.NONE and not memoryless:
         raise BackendError(
             f"{name}: Lava's LIF resets the membrane after a spike, this layer never does;"

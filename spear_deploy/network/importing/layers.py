@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from snntorch._neurons.rleaky import RecurrentOneToOne as OneToOneOfRLeaky
 from snntorch._neurons.rsynaptic import RecurrentOneToOne as OneToOneOfRSynaptic
-from torch import nn
+from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.importing.neurons import KINDS, spread
@@ -61,15 +61,20 @@ def unsupported(module: nn.Module, name: str) -> str:
 
 
 def _weight(module: Any) -> NDArray[Any]:
-    array: NDArray[Any] = module.weight.detach().cpu().numpy().copy()
-    return array
+    return _narrow(module.weight)
+
+
+def _narrow(parameter: Tensor) -> NDArray[Any]:
+    """A parameter in float32 where that is exact (the copy that runs is in float64), else as it is."""
+    array: NDArray[Any] = parameter.detach().cpu().numpy().copy()
+    single = array.astype(np.float32)
+    return single if np.array_equal(single, array) else array
 
 
 def _bias(module: Any) -> NDArray[Any]:
     if module.bias is None:
         return np.zeros(len(module.weight), dtype=_weight(module).dtype)
-    array: NDArray[Any] = module.bias.detach().cpu().numpy().copy()
-    return array
+    return _narrow(module.bias)
 
 
 def _linear(module: nn.Linear, name: str, shape: Shape) -> list[nir.NIRNode]:

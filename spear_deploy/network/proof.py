@@ -1,8 +1,8 @@
-"""Proof at conversion: the original and the converted network, spike for spike."""
+"""Proof of a conversion: the original and the converted network, spike for spike."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import nir
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.model import Encoding, Model
 from spear_deploy.network.simulation import Simulation
 
 MEMBRANE_TOLERANCE = 1e-9
@@ -62,12 +63,36 @@ def sample_input(shape: Sequence[int], time_steps: int, *, static: bool, binary:
     return x.expand(time_steps, *x.shape[1:])
 
 
-def compare(expected: dict[str, list[Tensor]], graph: nir.NIRGraph, sample: Tensor) -> Proof:
+def prove_equal(original: Model, converted: Model, sample: Tensor | None = None) -> Proof:
+    """Run two models on the same input and compare every neuron layer.
+
+    Args:
+        original: the model that is right by definition.
+        converted: the same network in another form; its layers keep their names.
+        sample: `[T, B, *input_shape]`; else inputs of several strengths are made.
+
+    Raises:
+        ModelError: a layer is missing, or an output differs; names the layer, step and count.
+
+    """
+    if sample is None:
+        binary = original.encoding is not Encoding.DIRECT
+        shape = original.network.input_shape
+        sample = sample_input(shape, original.time_steps, static=not binary, binary=binary)
+    missing = set(original.network.layers) ^ set(converted.network.layers)
+    if missing:
+        raise ModelError(f"{', '.join(sorted(missing))}: in one of the two networks only")
+    with torch.no_grad():
+        trace = Simulation(original.graph, torch.float64)(sample.double())
+    return compare(trace.outputs, converted.graph, sample.double())
+
+
+def compare(expected: Mapping[str, Tensor | list[Tensor]], graph: nir.NIRGraph, sample: Tensor) -> Proof:
     """Run a converted network and compare it with what the original did.
 
     Args:
-        expected: by neuron layer, the original's output of each step, `[B, *shape]`: spikes,
-            or the membrane of a layer that does not spike.
+        expected: by neuron layer, the original's output, `[T, B, *shape]` or a list over time:
+            spikes, or the membrane of a layer that does not spike.
         graph: the converted network.
         sample: `[T, B, *input_shape]`.
 
@@ -81,7 +106,8 @@ def compare(expected: dict[str, list[Tensor]], graph: nir.NIRGraph, sample: Tens
     neurons = simulation.network.neurons
     spikes, silent = 0, []
     for layer in (name for name in trace.outputs if name in expected):
-        original = torch.stack(expected[layer])
+        given = expected[layer]
+        original = given if isinstance(given, Tensor) else torch.stack(given)
         found = trace.outputs[layer]
         if neurons[layer].spikes:
             wrong = (original != 0) != (found != 0)
