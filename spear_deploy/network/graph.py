@@ -222,7 +222,9 @@ class Network:
             self.shapes[name] = neuron.shape
         for name in self.delays:
             # A delay may close a cycle, where its input is not known before its output.
-            self.shapes[name] = tuple(np.asarray(self.nodes[name].delay).shape)
+            shape = tuple(np.asarray(self.nodes[name].delay).shape)
+            if shape:
+                self.shapes[name] = shape
         for stage in self.stages:
             for name in stage:
                 self._infer_shape(name)

@@ -113,10 +113,16 @@ def load(path: str | os.PathLike[str]) -> Model:
         ModelError: the file is missing, damaged, or is no model file.
 
     """
-    return _from_content(read_torch_file(Path(path)), str(path))
+    return from_content(read_torch_file(Path(path)), str(path))
 
 
-def _from_content(content: Any, name: str) -> Model:
+def from_content(content: Any, name: str) -> Model:
+    """The model that a torch file holds.
+
+    Raises:
+        ModelError: it is no model file, of another version, or damaged.
+
+    """
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         raise ModelError(f"{name}: no spear-deploy model file; write one with spear_deploy.save_model(net, path, ...)")
     if content.get("version") != FORMAT_VERSION:

@@ -120,16 +120,6 @@ def test_integers_that_no_float_holds_are_refused(tmp_path):
         load_any(write(graph, tmp_path / "g.nir"), time_steps=3)
 
 
-def cuba(n, beta, alpha, dt=1e-4):
-    ones = np.ones(n)
-    return {
-        "tau_mem": ones * dt / (1 - beta),
-        "tau_syn": ones * dt / (1 - alpha),
-        "r": ones / (1 - beta),
-        "v_leak": ones * 0,
-    }
-
-
 def euler(kind, current):
     """Forward Euler of NIR's equations with dt = 1e-4, one neuron kind each."""
     dt, v, i, out = 1e-4, torch.zeros_like(current[0]), torch.zeros_like(current[0]), []
