@@ -10,6 +10,7 @@ import numpy as np
 from spear_deploy.errors import ModelError
 from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES
 from spear_deploy.network.nir_convolution import restored
+from spear_deploy.network.nir_scalars import spread_scalars
 from spear_deploy.network.widen import widen
 
 _PARAMETERS = (
@@ -34,8 +35,8 @@ def prepare(graph: nir.NIRGraph, dt_s: float | None = None) -> tuple[nir.NIRGrap
         ModelError: nested graphs without clear ends, or two different time steps.
 
     """
-    graph = flatten(graph)
-    notices: list[str] = []
+    graph, spread = spread_scalars(flatten(graph))
+    notices = [f"{name}: its scalar parameters are spread over the layer" for name in spread]
     nodes = {name: restored(_widened(node, name, notices), name) for name, node in graph.nodes.items()}
     dt, assumed = _time_step(graph, dt_s)
     weak = []
