@@ -98,6 +98,10 @@ def neuron_of_module(module: Any, name: str, shape: Shape, dt_s: float, *, spiki
     # All but Leaky lose the input of the step in which they are reset to zero.
     hold = reset is Reset.ZERO and delay and not isinstance(module, snntorch.Leaky)
     beta, gain = _membrane(module)
+    if isinstance(module, snntorch.Lapicque) and not 0 <= float(beta) <= 1:
+        raise ModelError(
+            f"{name}: its membrane keeps 1 - time_step / (R C) = {float(beta):.4g} of itself a step, outside [0, 1]"
+        )
     alpha = getattr(module, "alpha", None)
     return Neuron(
         beta=spread(beta, shape, name, "beta"),
