@@ -12,9 +12,11 @@ from spear_deploy.network.nir_graph import flatten
 from spear_deploy.network.portability import differences, portable
 from spear_deploy.network.proof import Proof, prove_equal
 from spear_deploy.network.simulation import Simulation, Trace
+from spear_deploy.network.surrogate import SURROGATES, Surrogate
 from spear_deploy.network.synapses import bias_current, fan_out, synapse_matrix
 
 __all__ = [
+    "SURROGATES",
     "Connection",
     "Encoding",
     "Model",
@@ -24,6 +26,7 @@ __all__ = [
     "ReadOut",
     "Reset",
     "Simulation",
+    "Surrogate",
     "Trace",
     "bias_current",
     "differences",
