@@ -18,6 +18,7 @@ from spear_deploy.hardware.as_json import row_json
 from spear_deploy.hardware.comparison import Row, compare
 from spear_deploy.hardware.core_picture import core_map_svg
 from spear_deploy.hardware.cost import Cost
+from spear_deploy.hardware.finding import Kind
 from spear_deploy.hardware.placement import Core
 from spear_deploy.hardware.quantity_text import energy_text, power_text, time_text
 from spear_deploy.run_folder import replaced_when_complete
@@ -76,11 +77,13 @@ def report(row: Row) -> Group:
     parts += [limits, _layers(row)]
     if placement.unchecked:
         parts.append(Text(f"not checked, because not published: {', '.join(placement.unchecked)}"))
-    if row.verdict.findings:
+    if row.verdict.violations:
         findings = Table("", "where", "rule", "found", "allowed", "way out", title="findings", title_justify="left")
-        for each in row.verdict.findings:
+        for each in row.verdict.violations:
             findings.add_row(str(each.kind), each.node or "network", each.rule, each.found, each.allowed, each.mend)
         parts.append(findings)
+    notes = [finding for finding in row.verdict.findings if finding.kind is Kind.NOTE]
+    parts += [Text(f"note: {note.node}: {note.rule}: {note.found} at {note.allowed}") for note in notes]
     if not row.verdict.fits:
         way = "pruning alone cannot make it fit" if row.keep is None else f"fits when every layer keeps {row.keep:.0%}"
         parts.append(Text(way))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +37,22 @@ class Mesh:
     cores_per_router: int
     cores_per_chip: int
 
-    def places(self, count: int) -> Integers:
-        """Router coordinates (x, y) of the first `count` places along a winding path, `[count, 2]`."""
+    def places(self, count: int, height: int | None = None) -> Integers:
+        """Router coordinates (x, y) of the first `count` places along a winding path, `[count, 2]`.
+
+        The path winds within the first `height` rows, all by default.
+        """
+        height = self.rows if height is None else height
         number = np.arange(count)
         chip, on_chip = np.divmod(number, self.cores_per_chip)
-        column, down = np.divmod(on_chip // self.cores_per_router, self.rows)
-        row = np.where(column % 2 == 0, down, self.rows - 1 - down)
+        column, down = np.divmod(on_chip // self.cores_per_router, height)
+        row = np.where(column % 2 == 0, down, height - 1 - down)
         return np.stack([chip * self.columns + column, row], axis=1)
+
+    def compact_height(self, count: int) -> int:
+        """Rows of about a square that holds so many cores; all rows where one chip is not enough."""
+        height = min(self.rows, ceil(sqrt(ceil(count / self.cores_per_router))))
+        return height if count <= min(height * self.columns * self.cores_per_router, self.cores_per_chip) else self.rows
 
 
 @dataclass(frozen=True)
@@ -86,12 +96,18 @@ def map_cores(placement: Placement, traffic: Traffic) -> CoreMap | None:
     if mesh is None:
         return None
     count = placement.cores_needed
-    available = mesh.cores_per_chip * placement.chips_needed
-    places = mesh.places(available)
+    height = mesh.compact_height(count)
+    places = mesh.places(_places_to_try(mesh, count, height, placement.chips_needed), height)
     order = np.arange(count)
     if count <= _MOST_CORES_TO_SWAP:
         order = _swapped(order, places, traffic)
     return _core_map(mesh, places[order], traffic)
+
+
+def _places_to_try(mesh: Mesh, count: int, height: int, chips: int) -> int:
+    """Some free places beside those that are needed, so that cores can also move apart."""
+    on_chip = min(height * mesh.columns * mesh.cores_per_router, mesh.cores_per_chip)
+    return min(chips * on_chip, 2 * count + mesh.cores_per_router)
 
 
 def lay_out(core_map: CoreMap, traffic: Traffic) -> CoreMap:

@@ -48,6 +48,8 @@ class Verdict:
         """The verdict in words; limits that are unknown are not claimed to hold."""
         if not self.fits:
             return "does not fit"
+        if not self.placement.uses and not self.placement.unchecked:
+            return "no limits to hold it to"
         return "fits the known limits" if self.placement.unchecked else "fits"
 
 
