@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.errors import BackendError
+from spear_deploy.execution.error_feedback import feedback_mantissas, second_moments
 from spear_deploy.execution.formats import LOIHI2, Format
 from spear_deploy.execution.loihi import LayerExecution
 from spear_deploy.execution.paths import delay_of, weight_of, weighted_path, with_weight
@@ -58,6 +59,10 @@ SEARCH_SAMPLES = 64
 OCTAVE = tuple(2.0 ** -(step / 6) for step in range(6))
 CLIPPED_OCTAVES = (0, 1, 2, 3)
 """Scales within an octave, and octaves by which the largest weights may be clipped."""
+
+
+BEST = 6
+"""Scales that are tried with error feedback as well."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +147,8 @@ class _Draft:
             return layer
         return self._nearest_in_spikes(layer, spikes)
 
-    def rounded(self, scale: float, exponents: list[int]) -> QuantizedLayer:
-        """The layer at a scale, each connection at its exponent."""
+    def rounded(self, scale: float, exponents: list[int], moments: list[Array | None] | None = None) -> QuantizedLayer:
+        """The layer at a scale, each connection at its exponent; with error feedback given moments."""
         neuron, chip = self.neuron, self.chip
         bias, bias_exponent = membrane_bias(self.bias * scale * (1 << chip.input_shift), chip)
         axon, axon_exponent = (None, 0) if self.axon is None else axon_bias(self.axon * scale, chip)
@@ -162,8 +167,10 @@ class _Draft:
             reset=neuron.reset,
             reset_delay=neuron.reset_delay,
             synapses=tuple(
-                _synapses(self.network, found, scale, exponent, chip)
-                for found, exponent in zip(self.weights, exponents, strict=True)
+                _synapses(self.network, found, scale, exponent, chip, moment)
+                for found, exponent, moment in zip(
+                    self.weights, exponents, moments or [None] * len(exponents), strict=True
+                )
             ),
         )
 
@@ -171,10 +178,13 @@ class _Draft:
         """Clip ever more of all matrices, then of each by itself; keep what fires most alike."""
         best = start, self._mismatch(start, spikes)
 
-        def try_out(scale: float, exponents: list[int]) -> None:
+        tried = [best]
+
+        def try_out(scale: float, exponents: list[int], moments: list[Array | None] | None = None) -> None:
             nonlocal best
-            layer = self.rounded(scale, exponents)
+            layer = self.rounded(scale, exponents, moments)
             mismatch = self._mismatch(layer, spikes)
+            tried.append((layer, mismatch))
             if mismatch < best[1]:
                 best = layer, mismatch
 
@@ -189,7 +199,15 @@ class _Draft:
                 exponents = [found.exponent for found in best[0].synapses]
                 exponents[index] = min(max(exponents[index] + change, lowest), self.chip.weight_exponent_max)
                 try_out(best[0].scale, exponents)
+        ranked = sorted(tried, key=lambda pair: pair[1])[:BEST]
+        moments = [self._moments(found, spikes) for found in self.weights]
+        for layer, _ in ranked:
+            try_out(layer.scale, [found.exponent for found in layer.synapses], moments)
         return best[0]
+
+    def _moments(self, found: _Weights, spikes: dict[str, Tensor]) -> Array | None:
+        source = spikes[found.connection.source]
+        return second_moments(found.nodes[: found.place], found.nodes[found.place], source)
 
     def _mismatch(self, layer: QuantizedLayer, spikes: dict[str, Tensor]) -> float:
         """How far the layer's outputs are from the float network's, its sources being those."""
@@ -202,8 +220,14 @@ class _Draft:
         return float((found != wanted).sum()) / events + abs(float((found - wanted).sum())) / events
 
 
-def _synapses(network: Network, found: _Weights, scale: float, exponent: int, chip: Format) -> QuantizedSynapses:
-    held = mantissas(found.values * scale, exponent, lattice_of(found.values, chip))
+def _synapses(
+    network: Network, found: _Weights, scale: float, exponent: int, chip: Format, moments: Array | None
+) -> QuantizedSynapses:
+    lattice = lattice_of(found.values, chip)
+    if moments is None:
+        held = mantissas(found.values * scale, exponent, lattice)
+    else:
+        held = feedback_mantissas(found.values * scale, exponent, lattice, moments)
     nodes = list(found.nodes)
     nodes[found.place] = with_weight(nodes[found.place], held.astype(np.float64))
     return QuantizedSynapses(
