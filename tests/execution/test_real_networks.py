@@ -63,7 +63,7 @@ def oxford():
                 mixed=True,
                 late=0,
                 graded=False,
-                rounding=Rounding(0, 0, 0, 0),
+                rounding=Rounding(worst=0.0, mean=0.0, clipped=0, vanished=0, weights=weight.size),
             )
             zero = np.zeros(size, dtype=np.int64)
             constants = {key: zero + int(given[f"neuron/{key}"][()]) for key in ("iDecay", "vDecay", "vThMant")}
