@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
-from spear_deploy.errors import BudgetError, DataError, ModelError
+from spear_deploy.errors import BackendError, BudgetError, DataError, ModelError
 from spear_deploy.execution import LavaRun, run_lava
 from spear_deploy.execution.lava import status
+from spear_deploy.execution.lava.job import lava_layers
 from spear_deploy.exporting import exporter
 from spear_deploy.hardware import Profile
 from spear_deploy.limits import limits_of, structural_uses
@@ -99,6 +100,8 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         check_fits(data, model.encoding, model.network.input_shape, model.network.classes)
         encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]
         train, validation, test = encoded
+        if request.lava:
+            _check_lava_runs(request.model, model, test)
     with clock.stage("measure"):
         factory = CandidateFactory(model, train)
         dense_validation = factory.measure(model, validation)
@@ -176,6 +179,19 @@ def _check_prunable(path: Path, data: str, factory: CandidateFactory, dense: Mea
     if not factory.groups:
         reasons = "; ".join(f"{group.name}: {group.fixed or 'has one channel'}" for group in factory.all_groups)
         raise ModelError(f"{path}: no layer of the network can be pruned ({reasons})")
+
+
+def _check_lava_runs(path: Path, model: Model, data: EncodedSplit) -> None:
+    """Find out before the long work whether Lava can run what pruning will leave of a network.
+
+    Raises:
+        BackendError: which layer Lava cannot run, and the way out.
+
+    """
+    try:
+        lava_layers(model, analog_input=data.analog)
+    except BackendError as error:
+        raise BackendError(f"{path}: {error}: --no-lava") from None
 
 
 def _check_alive(path: Path, tested: Measurement) -> None:

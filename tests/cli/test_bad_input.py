@@ -6,7 +6,7 @@ import nir
 import numpy as np
 import pytest
 import torch
-from made_networks import plain
+from made_networks import each_neuron_its_own, plain, recurrent
 from made_task import arrays, chip, untrained
 
 from spear_deploy.cli import main
@@ -123,13 +123,23 @@ def test_a_network_that_never_spikes_is_told(refused):
 def test_a_network_with_nothing_to_prune_is_told(refused):
     graph = {"input": nir.Input(np.array([3])), "lif": plain().nodes["a"]}
     weight = {"fc": nir.Linear(np.ones((9, 3)))}
-    edges = [("input", "fc"), ("fc", "lif"), ("lif", "output"), ("lif", "lif")]
+    edges = [("input", "fc"), ("fc", "lif"), ("lif", "output")]
     nodes = graph | weight | {"output": nir.Output(np.array([9]))}
     model = untrained().with_graph(nir.NIRGraph(nodes, edges, type_check=False))
     save_model_file(model, "model.pt")
     np.savez("samples.npz", **arrays(shape=(3,), train=40, test=20))
     message = refused("model.pt")
     assert message == ("model.pt: no layer of the network can be pruned (lif: the output's channels are the classes)")
+
+
+@pytest.mark.parametrize(("network", "layer"), [(recurrent, "a -> back"), (each_neuron_its_own, "a")])
+def test_a_network_that_lava_cannot_run_is_told_before_the_work(refused, network, layer):
+    model = network().model(data="samples.npz")
+    save_model_file(model, "model.pt")
+    np.savez("samples.npz", **arrays(shape=model.network.input_shape, train=40, test=20))
+    message = refused("model.pt")
+    assert message.startswith(f"model.pt: {layer}: ")
+    assert message.endswith("run the network in torch instead: --no-lava")
 
 
 def test_data_of_another_shape_is_told(refused):
