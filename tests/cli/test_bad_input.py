@@ -123,12 +123,12 @@ def test_a_network_that_never_spikes_is_told(refused):
 def test_a_network_with_nothing_to_prune_is_told(refused):
     graph = {"input": nir.Input(np.array([3])), "lif": plain().nodes["a"]}
     weight = {"fc": nir.Linear(np.ones((9, 3)))}
-    edges = [("input", "fc"), ("fc", "lif"), ("lif", "output")]
+    edges = [("input", "fc"), ("fc", "lif"), ("lif", "output"), ("lif", "lif")]
     nodes = graph | weight | {"output": nir.Output(np.array([9]))}
     model = untrained().with_graph(nir.NIRGraph(nodes, edges, type_check=False))
     save_model_file(model, "model.pt")
     np.savez("samples.npz", **arrays(shape=(3,), train=40, test=20))
-    message = refused("model.pt")
+    message = refused("--no-lava", "model.pt")
     assert message == ("model.pt: no layer of the network can be pruned (lif: the output's channels are the classes)")
 
 
