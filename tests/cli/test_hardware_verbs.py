@@ -45,7 +45,7 @@ def test_a_shipped_chip_as_toml_is_a_profile_of_ones_own(tmp_path):
     (tmp_path / "mine.toml").write_text(text)
     result = run("profiles", "check", str(tmp_path / "mine.toml"))
     assert result.exit_code == 0
-    assert "ok, 43 figures, 2 of them unknown" in result.stdout
+    assert "ok, 44 figures, 2 of them unknown" in result.stdout
 
 
 def test_a_faulty_profile_is_one_message(tmp_path):
