@@ -112,6 +112,12 @@ def test_input_values_are_priced_apart(network, priced):
     assert energies(cost)["input values"].typical == 480
 
 
+def test_input_values_take_the_time_of_synaptic_operations(network, priced):
+    """48 operations of values on the first core, 18 of spikes on the second."""
+    traffic = estimate(network, place(network, priced()), activity(network, analog=True), steps=10).traffic
+    assert traffic.operations.tolist() == [48, 18]
+
+
 def test_a_chip_runs_one_step_more_for_each_further_layer(network, priced):
     assert estimate(network, place(network, priced()), activity(network)).steps == 11
 
