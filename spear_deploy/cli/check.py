@@ -21,6 +21,7 @@ from spear_deploy.hardware.cost import Cost
 from spear_deploy.hardware.finding import Kind
 from spear_deploy.hardware.placement import Core
 from spear_deploy.hardware.quantity_text import energy_text, power_text, time_text
+from spear_deploy.network import Encoding
 from spear_deploy.run_folder import replaced_when_complete
 
 EPILOG = """
@@ -39,12 +40,14 @@ def check(
     target: Target = "loihi2",
     data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
+    time_steps: Annotated[int | None, typer.Option(min=1, help="T, where the file does not say it.")] = None,
+    encoding: Annotated[Encoding | None, typer.Option(help="How inputs enter, if not as the file has it.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Write a picture of the core map.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
     profiles = read_targets(target)
-    subject = measured(model, data, samples)
+    subject = measured(model, data, samples, time_steps, encoding)
     rows = compare(subject.name, subject.model.network, profiles, subject.activity, analog_input=subject.analog_input)
     if as_json:
         content = [row_json(row, cores=True) for row in rows]

@@ -20,6 +20,7 @@ from spear_deploy.hardware.comparison import SORT_KEYS, Row
 from spear_deploy.hardware.comparison import compare as compare_chips
 from spear_deploy.hardware.comparison_picture import comparison_svg
 from spear_deploy.hardware.quantity_text import energy_text, time_text
+from spear_deploy.network import Encoding
 from spear_deploy.run_folder import replaced_when_complete
 
 EPILOG = """
@@ -41,6 +42,8 @@ def compare(
     target: Target = "all",
     data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
+    time_steps: Annotated[int | None, typer.Option(min=1, help="T, where the file does not say it.")] = None,
+    encoding: Annotated[Encoding | None, typer.Option(help="How inputs enter, if not as the file has it.")] = None,
     sort: Annotated[str, typer.Option(help=f"Order of the rows: {', '.join(SORT_KEYS)}.")] = "target",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV alone on stdout.")] = False,
@@ -55,7 +58,7 @@ def compare(
     profiles = read_targets(target)
     rows: list[Row] = []
     for path in models:
-        subject = measured(path, data, samples)
+        subject = measured(path, data, samples, time_steps, encoding)
         network = subject.model.network
         rows += compare_chips(subject.name, network, profiles, subject.activity, analog_input=subject.analog_input)
     rows.sort(key=SORT_KEYS[sort])

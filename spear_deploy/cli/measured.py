@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -36,15 +36,21 @@ class MeasuredModel:
         return self.model.encoding is Encoding.DIRECT
 
 
-def measured(path: Path, data: str | None, samples: int) -> MeasuredModel:
+def measured(
+    path: Path, data: str | None, samples: int, time_steps: int | None = None, encoding: Encoding | None = None
+) -> MeasuredModel:
     """Load a model and run it on the first samples of its test split.
+
+    `time_steps` is for files that do not say it; `encoding` replaces what the file says.
 
     Raises:
         ModelError: the model cannot be loaded.
         DataError: the data cannot be loaded, or does not suit the model.
 
     """
-    model = load_any(path)
+    model = load_any(path, time_steps=time_steps)
+    if encoding is not None:
+        model = replace(model, encoding=encoding)
     source = data or model.data
     if source is None:
         return MeasuredModel(path.name, model, None, 0)

@@ -143,3 +143,11 @@ def test_an_unknown_column_lists_the_known():
     result = run("compare", DIGITS, "--sort", "colour")
     assert result.exit_code == 2
     assert "known: target, fits, cores, energy, time, keep" in result.output
+
+
+def test_inputs_may_be_said_to_be_spikes():
+    analog = json.loads(run("check", DIGITS, "--target", "loihi1", "--json").stdout)
+    assert not analog["fits"]
+    spikes = json.loads(run("check", DIGITS, "--target", "loihi1", "--encoding", "rate", "--json").stdout)
+    assert spikes["fits"]
+    assert spikes["cost"]["analog_operations"] == 0
