@@ -98,6 +98,7 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         "synops_share": cost.synops_share,
         "step_ns": None if cost.step is None else _spread(cost.step.step_ns),
         "step_status": None if cost.step is None else str(cost.step.status),
+        "step_figures": [] if cost.step is None else list(cost.step.figures),
         "time_ns": _spread(cost.time_ns),
         "inferences_per_s": _spread(cost.inferences_per_s),
         "power_mw": _spread(cost.power_mw),

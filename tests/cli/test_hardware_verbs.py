@@ -77,14 +77,19 @@ def test_check_ends_with_1_where_it_does_not_fit_and_names_every_violation(tmp_p
     assert len(content["core_table"]) == content["cores"]
 
 
-def test_energy_parts_of_check_add_up_and_name_their_prices():
-    content = json.loads(run("check", DIGITS, "--json").stdout)
-    cost = content["cost"]
+def test_energy_parts_of_check_add_up():
+    cost = json.loads(run("check", DIGITS, "--json").stdout)["cost"]
     total = sum(part["energy_pj"]["typical"] for part in cost["parts"])
     assert cost["energy_pj"]["typical"] == pytest.approx(total)
-    shown = json.loads(run("profiles", "show", "loihi2", "--json").stdout)
-    for part in cost["parts"]:
-        assert all(key in shown["figures"] for key in part["figures"])
+
+
+@pytest.mark.parametrize("name", known_profiles())
+def test_every_price_and_time_that_was_used_is_shown_with_its_source(name):
+    cost = json.loads(run("check", DIGITS, "--target", name, "--samples", "5", "--json").stdout)["cost"]
+    figures = json.loads(run("profiles", "show", name, "--json").stdout)["figures"]
+    priced = [key for part in cost["parts"] if part["energy_pj"] is not None for key in part["figures"]]
+    for key in (*priced, *cost["step_figures"]):
+        assert figures[key]["source"]
 
 
 def test_compare_has_a_row_for_each_chip():
