@@ -127,7 +127,8 @@ def _totals(cost: Cost) -> list[str]:
     lines = []
     if cost.energy_pj is not None:
         typical = energy_text(cost.energy_pj.typical)
-        lines.append(f"energy      {energy_text(cost.energy_pj)}, typically {typical} ({cost.energy_status})")
+        least = "at least " if cost.energy_at_least else ""
+        lines.append(f"energy      {least}{energy_text(cost.energy_pj)}, typically {typical} ({cost.energy_status})")
     else:
         lines.append(f"energy      not available: no price for {', '.join(cost.unpriced)}")
     if cost.synops_share is not None:

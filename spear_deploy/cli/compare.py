@@ -91,7 +91,7 @@ def cells(row: Row) -> tuple[str, ...]:
     energy = time = _NOT_AVAILABLE
     if cost is not None:
         if cost.energy_pj is not None:
-            energy = energy_text(cost.energy_pj)
+            energy = ("at least " if cost.energy_at_least else "") + energy_text(cost.energy_pj)
         elif cost.priced_pj is not None:
             energy = f"above {energy_text(cost.priced_pj.low)}, without {', '.join(cost.unpriced)}"
         time = _NOT_AVAILABLE if cost.time_ns is None else time_text(cost.time_ns)

@@ -85,6 +85,7 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         "priced_pj": _spread(cost.priced_pj),
         "unpriced": list(cost.unpriced),
         "energy_status": str(cost.energy_status),
+        "energy_at_least": cost.energy_at_least,
         "parts": [
             {
                 "name": part.name,

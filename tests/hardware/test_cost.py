@@ -220,3 +220,19 @@ def test_truenorth_costs_its_idle_power_and_2_3_pj_an_event(network):
     cost = estimate(network, place(network, load_profile("truenorth")), activity(network), steps=10)
     assert cost.time_ns.typical == 10e6
     assert cost.energy_pj.typical == pytest.approx(66 * 2.3 + 64.4 * 10e6)
+
+
+def test_a_price_that_is_a_minimum_makes_the_energy_a_lower_bound(network):
+    loihi1 = estimate(network, place(network, load_profile("loihi1")), activity(network))
+    assert loihi1.energy_at_least
+    assert [part.name for part in loihi1.parts if part.at_least] == ["synapses"]
+    nahuku = estimate(network, place(network, load_profile("loihi1-nahuku")), activity(network))
+    assert not nahuku.energy_at_least
+
+
+def test_an_update_with_one_price_only_names_that_price(network, priced):
+    chip = priced(left_out=["energy.neuron_update_inactive"])
+    cost = estimate(network, place(network, chip), activity(network), steps=10)
+    (part,) = [part for part in cost.parts if part.name == "neuron updates"]
+    assert part.figures == ("energy.neuron_update_active",)
+    assert part.energy_pj.low == part.energy_pj.high == 270
