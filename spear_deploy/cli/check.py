@@ -50,11 +50,12 @@ def check(
     subject = measured(model, data, samples, time_steps, encoding)
     rows = compare(subject.name, subject.model.network, profiles, subject.activity, analog_input=subject.analog_input)
     if as_json:
-        content = [row_json(row, cores=True) for row in rows]
+        content = [row_json(row, cores=True) | {"measured": subject.origin} for row in rows]
         print(json.dumps(content[0] if len(content) == 1 else content, indent=2))
     else:
         for row in rows:
             out.print(report(row))
+        out.print(subject.origin_text, highlight=False)
     if svg is not None:
         for row in rows:
             _write_picture(row, svg if len(rows) == 1 else svg.with_stem(f"{svg.stem}-{row.profile.name}"))
@@ -90,9 +91,7 @@ def report(row: Row) -> Group:
     if not row.verdict.fits:
         way = "pruning alone cannot make it fit" if row.keep is None else f"fits when every layer keeps {row.keep:.0%}"
         parts.append(Text(way))
-    if row.cost is None:
-        parts.append(Text("no energy or time: they need measured spikes; give --data"))
-    else:
+    if row.cost is not None:
         parts += _cost(row.cost)
     return Group(*parts)
 

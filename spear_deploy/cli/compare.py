@@ -14,7 +14,7 @@ from rich.table import Table
 
 from spear_deploy.cli.console import out
 from spear_deploy.cli.deploy import Target, read_targets
-from spear_deploy.cli.measured import measured
+from spear_deploy.cli.measured import MeasuredModel, measured
 from spear_deploy.hardware.as_json import row_json
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
 from spear_deploy.hardware.comparison import compare as compare_chips
@@ -57,19 +57,23 @@ def compare(
         raise typer.BadParameter("--json and --csv both print on stdout; give one")
     profiles = read_targets(target)
     rows: list[Row] = []
+    subjects: dict[str, MeasuredModel] = {}
     for path in models:
         subject = measured(path, data, samples, time_steps, encoding)
+        subjects[subject.name] = subject
         network = subject.model.network
         rows += compare_chips(subject.name, network, profiles, subject.activity, analog_input=subject.analog_input)
     rows.sort(key=SORT_KEYS[sort])
     if as_json:
-        print(json.dumps([row_json(row) for row in rows], indent=2))
+        print(json.dumps([row_json(row) | {"measured": subjects[row.model].origin} for row in rows], indent=2))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(_CSV_COLUMNS)
         writer.writerows(_csv(row) for row in rows)
     else:
         out.print(_table(rows, with_model=len(models) > 1))
+        for subject in subjects.values():
+            out.print(f"{subject.name}: {subject.origin_text}", highlight=False)
         out.print("sources of every figure: spear-deploy profiles show NAME", highlight=False)
     for file, content in ((svg, comparison_svg), (html, _html)):
         if file is not None:

@@ -31,6 +31,20 @@ class MeasuredModel:
     samples: int
 
     @property
+    def origin(self) -> dict[str, str | int] | None:
+        """Which samples the spikes are the mean of, and in which arithmetic; None without data."""
+        if self.activity is None:
+            return None
+        return {"split": "test", "samples": self.samples, "backend": "torch", "arithmetic": "float32"}
+
+    @property
+    def origin_text(self) -> str:
+        """The same in words."""
+        if self.activity is None:
+            return "no spikes were measured: give --data"
+        return f"spikes: mean of {self.samples} test samples, torch, float32"
+
+    @property
     def analog_input(self) -> bool:
         """Whether inputs are values instead of spikes."""
         return self.model.encoding is Encoding.DIRECT
