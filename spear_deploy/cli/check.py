@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from spear_deploy.cli.console import out
+from spear_deploy.cli.console import err, out
 from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.measured import measured
 from spear_deploy.hardware.as_json import row_json
@@ -19,6 +19,7 @@ from spear_deploy.hardware.comparison import Row, compare
 from spear_deploy.hardware.core_picture import core_map_svg
 from spear_deploy.hardware.cost import Cost
 from spear_deploy.hardware.finding import Kind
+from spear_deploy.hardware.mesh import map_in_order
 from spear_deploy.hardware.placement import Core
 from spear_deploy.hardware.quantity_text import energy_text, power_text, time_text
 from spear_deploy.network import Encoding
@@ -147,12 +148,11 @@ def _totals(cost: Cost) -> list[str]:
 
 
 def _write_picture(row: Row, path: Path) -> None:
-    core_map = row.cost.core_map if row.cost is not None else None
+    placement = row.verdict.placement
+    core_map = map_in_order(placement) if row.cost is None else row.cost.core_map
     if core_map is None:
-        out.print(
-            f"{row.profile.name}: no core map: it needs a chip with routers, and measured spikes", highlight=False
-        )
+        err.print(f"{row.profile.name}: no core map: the profile names no routers", highlight=False)
         return
     with replaced_when_complete(path) as working:
-        working.write_text(core_map_svg(row.verdict.placement, core_map), encoding="utf-8")
-    out.print(f"written to {path}", highlight=False)
+        working.write_text(core_map_svg(placement, core_map), encoding="utf-8")
+    err.print(f"written to {path}", highlight=False)

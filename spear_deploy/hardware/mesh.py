@@ -104,6 +104,12 @@ def map_cores(placement: Placement, traffic: Traffic) -> CoreMap | None:
     return _core_map(mesh, places[order], traffic)
 
 
+def map_in_order(placement: Placement) -> CoreMap | None:
+    """The map where no activity was measured: along the path, in the order of execution."""
+    nobody, nothing = np.zeros(0, dtype=np.int64), np.zeros(placement.cores_needed)
+    return map_cores(placement, Traffic(nobody, nobody, np.zeros(0), nothing, nothing, nothing, nothing))
+
+
 def _places_to_try(mesh: Mesh, count: int, height: int, chips: int) -> int:
     """Some free places beside those that are needed, so that cores can also move apart."""
     on_chip = min(height * mesh.columns * mesh.cores_per_router, mesh.cores_per_chip)

@@ -92,7 +92,9 @@ def test_the_origin_of_the_spikes_is_named():
 def test_without_data_sizes_are_checked_and_nothing_is_priced(tmp_path):
     model = load_model(DIGITS)
     save_model_file(replace(model, data=None), tmp_path / "bare.pt")
-    content = json.loads(run("check", str(tmp_path / "bare.pt"), "--json").stdout)
+    result = run("check", str(tmp_path / "bare.pt"), "--json", "--svg", str(tmp_path / "cores.svg"))
+    content = json.loads(result.stdout)
+    assert "1_leaky: channels" in (tmp_path / "cores.svg").read_text()
     assert content["fits"]
     assert content["cost"] is None
     assert content["measured"] is None
