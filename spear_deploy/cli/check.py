@@ -131,8 +131,12 @@ def _totals(cost: Cost) -> list[str]:
         lines.append(f"energy      {least}{energy_text(cost.energy_pj)}, typically {typical} ({cost.energy_status})")
     else:
         lines.append(f"energy      not available: no price for {', '.join(cost.unpriced)}")
-    if cost.synops_share is not None:
-        lines.append(f"SynOps      {cost.synops:,.0f}, {cost.synops_share:.1%} of the typical energy")
+    shares = [
+        f"{share:.1%} of the typical energy{without}"
+        for share, without in ((cost.synops_share, ""), (cost.synops_share_of_dynamic, " without idle power"))
+        if share is not None
+    ]
+    lines.append(f"SynOps      {', '.join([f'{cost.synops:,.0f}', *shares])}")
     if cost.time_ns is not None and cost.step is not None and cost.inferences_per_s is not None:
         rate = cost.inferences_per_s.typical
         step = time_text(cost.step.step_ns.typical)

@@ -97,6 +97,7 @@ def cost_json(cost: Cost) -> dict[str, Any]:
             for part in cost.parts
         ],
         "synops_share": cost.synops_share,
+        "synops_share_of_dynamic": cost.synops_share_of_dynamic,
         "step_ns": None if cost.step is None else _spread(cost.step.step_ns),
         "step_status": None if cost.step is None else str(cost.step.status),
         "step_figures": [] if cost.step is None else list(cost.step.figures),

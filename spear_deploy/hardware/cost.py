@@ -131,15 +131,23 @@ class Cost:
 
     @property
     def synops_share(self) -> float | None:
-        """Which share of the typical energy the synaptic operations of spikes are; None where not all is priced.
+        """Which share of the typical energy the synaptic operations of spikes are.
 
-        Also None where the chip has no price of its own for them.
+        None where not all is priced, or the chip has no price of its own for them.
         """
-        energy = self.energy_pj
-        synapses = [part.energy_pj for part in self.parts if part.name == SYNAPSES and part.energy_pj is not None]
-        if energy is None or not synapses or energy.typical == 0:
+        return self._share(self.energy_pj)
+
+    @property
+    def synops_share_of_dynamic(self) -> float | None:
+        """The same without the power that flows whether or not anything spikes."""
+        dynamic = [part.energy_pj for part in self.parts if part.name not in STATIC_PARTS]
+        return self._share(total(each for each in dynamic if each is not None)) if all(dynamic) else None
+
+    def _share(self, energy: Spread | None) -> float | None:
+        synapses = next((part.energy_pj for part in self.parts if part.name == SYNAPSES), None)
+        if energy is None or synapses is None or energy.typical == 0:
             return None
-        return synapses[0].typical / energy.typical
+        return synapses.typical / energy.typical
 
 
 def total(spreads: Iterable[Spread]) -> Spread:

@@ -91,6 +91,13 @@ def test_the_energy_is_split_into_its_parts(network, priced):
     assert cost.energy_pj.typical == pytest.approx(sum(found.values()))
 
 
+def test_the_share_of_synops_is_told_with_and_without_idle_power(network, priced):
+    cost = estimate(network, place(network, priced()), activity(network), steps=10)
+    dynamic = 66 * 2 + 270 + 90 + 42
+    assert cost.synops_share == pytest.approx(132 / (dynamic + 74_000))
+    assert cost.synops_share_of_dynamic == pytest.approx(132 / dynamic)
+
+
 def test_low_and_high_take_the_low_and_high_prices_and_updates(network, priced):
     cost = estimate(network, place(network, priced()), activity(network), steps=10)
     synapses, updates = energies(cost)["synapses"], energies(cost)["neuron updates"]
