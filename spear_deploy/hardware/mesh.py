@@ -130,27 +130,33 @@ def _swapped(order: Integers, places: Integers, traffic: Traffic) -> Integers:
     np.fill_diagonal(flow, 0.0)
     distance = np.abs(places[:, None] - places[None, :]).sum(2).astype(np.float64)
     position = np.concatenate([order, np.setdiff1d(np.arange(free), order)])
+    between = distance[np.ix_(position, position)]
     threshold = 1e-9 * max(1.0, float(flow.sum()))
     for _ in range(_MOST_PASSES):
         improved = False
         for core in range(count):
-            gains = _swap_gains(core, position, flow, distance)
+            gains = _swap_gains(core, flow, between)
             other = int(np.argmin(gains))
             if gains[other] < -threshold:
-                position[core], position[other] = position[other], position[core]
+                pair, swapped = [core, other], [other, core]
+                position[pair] = position[swapped]
+                between[pair] = between[swapped]
+                between[:, pair] = between[:, swapped]
                 improved = True
         if not improved:
             break
     return position[:count]
 
 
-def _swap_gains(core: int, position: Integers, flow: Array, distance: Array) -> Array:
-    """Change of the total way when a core swaps places with each other one, `[places]`."""
-    between = distance[np.ix_(position, position)]
+def _swap_gains(core: int, flow: Array, between: Array) -> Array:
+    """Change of the total way when a core swaps places with each other one, `[places]`.
+
+    `flow` holds messages and `between` distances of each pair, `[places, places]`.
+    """
     here = between[core]
     # A core at k pays flow . between[k]; after the swap the two see each other's distances.
     gain: Array = between @ flow[core] - here @ flow[core]
-    gain = gain + flow @ here - (flow * between).sum(1)
+    gain += flow @ here - np.einsum("ij,ij->i", flow, between)
     gain += 2 * flow[core] * here
     return gain
 
