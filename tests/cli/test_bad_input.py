@@ -55,7 +55,7 @@ def change_graph(change):
 def test_an_unknown_chip_is_told_with_the_known_ones_and_the_nearest(refused):
     message = refused("--target", "lohi2", "model.pt")
     assert message.startswith("no profile called 'lohi2'\n")
-    assert f"known: {', '.join(known_profiles())}" in message
+    assert f"known: {', '.join(known_profiles())}\n" in message
     assert "did you mean 'loihi2'?" in message
 
 
@@ -66,7 +66,8 @@ def test_a_missing_profile_file_is_named(refused, target):
 
 @pytest.mark.parametrize("target", ["", ",", " , "])
 def test_a_target_that_names_nothing_is_refused(refused, target):
-    assert f"names no chip; known: {', '.join(known_profiles())}" in refused("--target", target, "model.pt")
+    known = ", ".join(known_profiles())
+    assert f"names no chip; known: {known}, or a TOML file" in refused("--target", target, "model.pt")
 
 
 def test_two_chips_of_one_name_are_refused_before_the_work(refused, task):
