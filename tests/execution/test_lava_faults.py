@@ -39,7 +39,7 @@ def processes(below=None):
             command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-        if state != "Z" and "worker.main" in command:
+        if state != "Z" and "worker.main" in command and int(parent) != 0:
             found[int(entry.name)] = int(parent)
     return found
 
@@ -241,6 +241,63 @@ class TestFaultsInTheWorker:
     def test_a_result_that_is_garbage(self, monkeypatch):
         self.sabotage(monkeypatch, lambda folder: (folder / "result.json").write_text("{"))
         assert "cannot be read" in self.fault()
+
+    def test_a_result_that_lacks_what_was_done(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "result.json").write_text('{"status": "done"}'))
+        assert "cannot be read" in self.fault()
+
+    def test_a_progress_report_that_is_garbage_spoils_nothing(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "progress.json").write_text("{"))
+        assert run_lava(small_model(), inputs(), time_limit_s=LIMIT_S).samples == 5
+
+    def test_a_job_that_is_garbage(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "job.json").write_text("[]"))
+        assert "the worker failed" in self.fault()
+
+    def test_a_job_that_is_missing(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "job.json").unlink())
+        assert "job.json" in self.fault()
+
+    def test_a_folder_that_cannot_be_written(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "l0_output.npy").mkdir())
+        assert "l0_output.npy" in self.fault()
+
+    @pytest.mark.parametrize(
+        ("script", "message"),
+        [
+            ("import time; time.sleep(60)", "no result within 2 s"),
+            ("import sys; print('out of order'); sys.exit(3)", "exit code 3 and without a result:\nout of order"),
+            ("print('{}')", "exit code 0 and without a result"),
+            ("import os; os.abort()", "ended with signal 6"),
+            (
+                "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)",
+                "no result within 2 s",
+            ),
+            (
+                "import os, signal, time\nos.fork() or signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)",
+                "no result within 2 s",
+            ),
+            (
+                "import pathlib, sys; pathlib.Path(sys.argv[-1], 'result.json').write_text("
+                '\'{"status": "done", "samples": 5, "seconds": 1, "versions": {}}\')',
+                "output cannot be read",
+            ),
+            (
+                "import resource, runpy, sys\n"
+                "resource.setrlimit(resource.RLIMIT_AS, (1 << 27, 1 << 27))\n"
+                f"sys.path.insert(0, {str(runner.WORKER_FOLDER)!r})\n"
+                "sys.argv = sys.argv[2:]\n"
+                "runpy.run_module('worker.main', run_name='__main__')",
+                "Lava is not available",
+            ),
+        ],
+        ids=["hangs", "fails", "does nothing", "aborts", "ignores SIGTERM", "leaves a child", "lies", "lacks memory"],
+    )
+    def test_an_interpreter_that(self, tmp_path, script, message):
+        path = tmp_path / "python"
+        path.write_text(f"#!{sys.executable}\n{script}\n")
+        path.chmod(0o755)
+        assert message in self.fault(limit_s=2 if "60" in script else 20, python=path)
 
     def test_ctrl_c_ends_the_worker_too(self):
         main = threading.main_thread().ident
