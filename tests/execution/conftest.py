@@ -1,6 +1,9 @@
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # the operations are small: threads that wait for each other cost more than they bring
 
 
 def pytest_runtest_setup(item):

@@ -4,6 +4,7 @@ import stat
 import sys
 import threading
 import time
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,18 +31,39 @@ def inputs(count=5, steps=3):
     return torch.rand((steps, count, 4), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
-def processes(below=None):
-    """Processes by pid, with their command, that descend from this one and are no zombies."""
+MARK = f"SPEAR_DEPLOY_TESTS={uuid.uuid4()}"
+
+
+@pytest.fixture(autouse=True)
+def marked(monkeypatch):
+    """Every process that these tests start carries a mark in its environment."""
+    monkeypatch.setenv(*MARK.split("="))
+
+
+def processes():
+    """The marked processes that run, by pid, with their parents. Others on the machine do not count."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            environment = (entry / "environ").read_bytes()
         except OSError:
             continue
-        if state != "Z" and "worker.main" in command and int(parent) != 0:
+        if state != "Z" and MARK.encode() in environment:
             found[int(entry.name)] = int(parent)
     return found
+
+
+def abandoned_memory():
+    """Segments in /dev/shm that no process maps."""
+    maps = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            maps.append((entry / "maps").read_text())
+        except OSError:
+            continue
+    mapped = "".join(maps)
+    return {name for name in os.listdir("/dev/shm") if f"/dev/shm/{name}" not in mapped}
 
 
 def worker_pid():
@@ -50,10 +72,10 @@ def worker_pid():
 
 @pytest.fixture
 def nothing_left_behind():
-    before = set(os.listdir("/dev/shm"))
+    before = abandoned_memory()
     yield
     assert not processes()
-    assert set(os.listdir("/dev/shm")) <= before
+    assert abandoned_memory() <= before
 
 
 def at_first_progress(action):
