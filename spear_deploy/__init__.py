@@ -2,4 +2,10 @@
 
 from importlib.metadata import version
 
+from spear_deploy.data import Dataset, Split, load_data
+from spear_deploy.network import Model, save_model
+from spear_deploy.network import load_model_file as load_model
+
 __version__ = version("spear-deploy")
+
+__all__ = ["Dataset", "Model", "Split", "load_data", "load_model", "save_model"]

@@ -319,6 +319,11 @@ def _check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
             f"{name}: the chip resets the membrane to zero, this layer subtracts the threshold;"
             " train with reset_mechanism='zero', or choose a chip with programmable neurons"
         )
+    if neuron.reset is Reset.ZERO_HOLD:
+        raise BackendError(
+            f"{name}: the chip integrates in the step after a spike, this layer loses that step's input"
+            " (snnTorch's delayed reset to zero); train with reset_delay=False"
+        )
     if (neuron.reset is Reset.NONE or neuron.reset_value is not None) and not memoryless:
         raise BackendError(
             f"{name}: the chip resets the membrane to zero, this layer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import check_finite, first_line
 from spear_deploy.network.linear import Delay, is_linear, linear_module
 from spear_deploy.network.neuron import NEURON_TYPES, Neuron, neuron_of
 
@@ -81,8 +83,28 @@ class Network:
         return str(sources[0])
 
     @cached_property
+    def dt_s(self) -> float:
+        """Seconds that one time step stands for, the same in the whole network."""
+        found = {neuron.dt_s: name for name, neuron in self.neurons.items()}
+        if len(found) > 1:
+            given = ", ".join(f"{name} {dt:g} s" for dt, name in sorted(found.items()))
+            raise ModelError(f"all neurons of a network share one time step, found {given}")
+        return next(iter(found))
+
+    @cached_property
+    def delays(self) -> dict[str, int]:
+        """Delay nodes of at least one step, with their steps."""
+        steps = {
+            name: delay_steps(node, name, self.dt_s) for name, node in self.nodes.items() if isinstance(node, nir.Delay)
+        }
+        return {name: count for name, count in steps.items() if count}
+
+    @cached_property
     def feedback(self) -> frozenset[tuple[str, str]]:
-        """Edges out of a neuron that carry the previous step's spikes, because they close a cycle."""
+        """Edges out of a neuron that carry the previous step's spikes, because they close a cycle.
+
+        A cycle through a Delay of at least one step needs none: it is late enough by itself.
+        """
         return frozenset(edge for part in self._cyclic_parts() for edge in self._feedback_of(part))
 
     @cached_property
@@ -95,6 +117,7 @@ class Network:
             members = condensed.nodes[part]["members"]
             forward = self.edges.subgraph(members).copy()
             forward.remove_edges_from([edge for edge in self.feedback if edge in forward.edges])
+            forward.remove_edges_from([edge for edge in forward.edges if edge[0] in self.delays])
             stages.append(list(nx.lexicographical_topological_sort(forward)))
         return stages
 
@@ -131,11 +154,17 @@ class Network:
             raise ModelError("the graph is empty: it holds no nodes")
         for name, node in self.nodes.items():
             if isinstance(node, nir.NIRGraph):
-                raise ModelError(f"{name}: nested graphs are not supported yet; flatten the graph before saving")
-            if isinstance(node, (nir.Input, nir.Output, *NEURON_TYPES)) or is_linear(node):
+                raise ModelError(f"{name}: a graph in the graph; flatten it with spear_deploy.network.flatten")
+            if isinstance(node, (nir.Input, nir.Output, *NEURON_TYPES)):
+                continue
+            if is_linear(node):
+                check_finite(node, name)
                 continue
             raise ModelError(f"{name}: nodes of type {type(node).__name__} are not supported")
         known = set(self.nodes)
+        twice = [edge for edge, count in Counter(self.graph.edges).items() if count > 1]
+        if twice:
+            raise ModelError(f"edge {twice[0][0]} -> {twice[0][1]}: it stands in the graph twice")
         for source, target in self.graph.edges:
             for end in (source, target):
                 if end not in known:
@@ -151,13 +180,17 @@ class Network:
         without_neurons = self.edges.subgraph(set(self.nodes) - set(self.neurons))
         cycle = next(nx.simple_cycles(without_neurons), None)
         if cycle is not None:
+            first = cycle.index(min(cycle))
+            cycle = cycle[first:] + cycle[:first]
             raise ModelError(
                 f"{' -> '.join([*cycle, cycle[0]])}: a cycle that passes through no neuron has no meaning in time"
             )
 
     def _cyclic_parts(self) -> Iterator[set[str]]:
-        for part in nx.strongly_connected_components(self.edges):
-            if len(part) > 1 or any(self.edges.has_edge(name, name) for name in part):
+        prompt = self.edges.copy()
+        prompt.remove_edges_from([edge for edge in self.edges.edges if edge[0] in self.delays])
+        for part in nx.strongly_connected_components(prompt):
+            if len(part) > 1 or any(prompt.has_edge(name, name) for name in part):
                 yield part
 
     def _feedback_of(self, part: set[str]) -> Iterator[tuple[str, str]]:
@@ -187,11 +220,16 @@ class Network:
         self.shapes[self.input] = tuple(int(n) for n in node.input_type["input"])
         for name, neuron in self.neurons.items():
             self.shapes[name] = neuron.shape
+        for name in self.delays:
+            # A delay may close a cycle, where its input is not known before its output.
+            shape = tuple(np.asarray(self.nodes[name].delay).shape)
+            if shape:
+                self.shapes[name] = shape
         for stage in self.stages:
             for name in stage:
                 self._infer_shape(name)
         for source, target in self.edges.edges:
-            expected = self.shapes[target] if target in self.neurons else None
+            expected = self.shapes[target] if target in self.neurons or target in self.delays else None
             if expected is not None and self.shapes[source] != expected:
                 raise ModelError(
                     f"{source} -> {target}: {source} gives {_times(self.shapes[source])},"
@@ -219,7 +257,7 @@ class Network:
         except (RuntimeError, ValueError, IndexError) as error:
             raise ModelError(
                 f"{name}: {type(node).__name__} cannot take the {_times(shape)} that {sources[0]} gives"
-                f" ({_first_line(error)})"
+                f" ({first_line(error)})"
             ) from None
         self.shapes[name] = tuple(out.shape[1:])
 
@@ -244,8 +282,7 @@ def module_of(network: Network, name: str, dtype: torch.dtype) -> torch.nn.Modul
     """The torch module of one linear node of a network."""
     node = network.nodes[name]
     if isinstance(node, nir.Delay):
-        dt_s = next(iter(network.neurons.values())).dt_s
-        return Delay(delay_steps(node, name, dt_s))
+        return Delay(delay_steps(node, name, network.dt_s))
     return linear_module(node, name, dtype)
 
 
@@ -255,7 +292,3 @@ def _by_path(connection: Connection) -> tuple[str, tuple[str, ...]]:
 
 def _times(shape: Shape) -> str:
     return " x ".join(str(n) for n in shape)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import nir
 import numpy as np
 import torch
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
+from spear_deploy.network.torch_file import read_torch_file
 
 FORMAT = "spear-deploy model"
 FORMAT_VERSION = 1
@@ -47,6 +47,7 @@ class Model:
         encoding: `direct` (a static sample T times), `rate` (Bernoulli spikes) or `spikes`.
         read_out: `count` (most output spikes) or `membrane` (largest membrane, summed over time).
         data: the data set it was trained on: a name, or the path of an npz file.
+        notices: what was assumed or changed when it was read from a foreign file, one line each.
 
     Raises:
         ModelError: the parts do not suit each other.
@@ -58,6 +59,7 @@ class Model:
     encoding: Encoding = Encoding.DIRECT
     read_out: ReadOut = ReadOut.COUNT
     data: str | None = None
+    notices: tuple[str, ...] = field(default=(), compare=False)
     network: Network = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +79,7 @@ class Model:
 
     def with_graph(self, graph: nir.NIRGraph) -> Model:
         """The same use of another network."""
-        return Model(graph, self.time_steps, self.encoding, self.read_out, self.data)
+        return Model(graph, self.time_steps, self.encoding, self.read_out, self.data, self.notices)
 
     @property
     def parameters(self) -> int:
@@ -111,22 +113,16 @@ def load(path: str | os.PathLike[str]) -> Model:
         ModelError: the file is missing, damaged, or is no model file.
 
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise ModelError(
-            f"{path}: refused, because reading it would run code: it holds Python objects, not only tensors;"
-            " write it with spear_deploy.save_model(net, path, ...)"
-        ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError, BadZipFile, AttributeError) as error:
-        raise ModelError(f"{path}: not a model file, or damaged ({str(error).splitlines()[0]})") from None
-    return _from_content(content, str(path))
+    return from_content(read_torch_file(Path(path)), str(path))
 
 
-def _from_content(content: Any, name: str) -> Model:
+def from_content(content: Any, name: str) -> Model:
+    """The model that a torch file holds.
+
+    Raises:
+        ModelError: it is no model file, of another version, or damaged.
+
+    """
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         raise ModelError(f"{name}: no spear-deploy model file; write one with spear_deploy.save_model(net, path, ...)")
     if content.get("version") != FORMAT_VERSION:
@@ -144,8 +140,8 @@ def _from_content(content: Any, name: str) -> Model:
         )
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError, IndexError) as error:
-        raise ModelError(f"{name}: the model file is damaged ({type(error).__name__}: {error})") from None
+    except READ_ERRORS as error:
+        raise ModelError(f"{name}: the model file is damaged ({first_line(error)})") from None
 
 
 def graph_from_dict(content: dict[str, Any]) -> nir.NIRGraph:

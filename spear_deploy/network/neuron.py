@@ -6,7 +6,7 @@ NIR speaks of continuous time and of one kind of reset. What it cannot say is ke
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import check_finite
 
 Array = NDArray[np.float64]
 
@@ -24,13 +25,23 @@ DEFAULT_DT_S = 1e-4
 CONSTANT_TOLERANCE = 1e-6
 """How far exact constants in the metadata may lie from those that follow from tau and r."""
 
+SMALLEST_LEAK = 1e-9
+"""1 - beta that is written as tau for a neuron that does not leak, where NIR has no node for one
+(among others that leak, or with a synaptic current): far below the tolerance, so that our reader
+uses the exact constant; another reader sees a leak of a billionth a step."""
+
 NEURON_TYPES = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.CubaLI, nir.I, nir.Threshold)
 
 
 class Reset(StrEnum):
-    """What happens to the membrane of a neuron that fires."""
+    """What happens to the membrane of a neuron that fires.
+
+    ZERO_HOLD also keeps it there for the next step, whose input is lost (the synaptic current
+    goes on): what snnTorch's Lapicque, Synaptic, RLeaky and RSynaptic do on a delayed reset to zero.
+    """
 
     ZERO = "zero"
+    ZERO_HOLD = "zero_hold"
     SUBTRACT = "subtract"
     NONE = "none"
 
@@ -44,6 +55,7 @@ class Neuron:
         s[t] = v[t] > threshold
         v[t] <- reset_value           where s[t]  (reset zero)
         v[t] <- v[t] - threshold      where s[t]  (reset subtract)
+        v[t] <- reset_value           where s[t-1] (reset zero_hold; such a step has no spike)
 
     With `reset_delay` the reset is applied at the start of the next step instead: for reset
     zero the spikes are the same and only the membrane that is seen differs, for subtract the
@@ -94,7 +106,7 @@ def neuron_of(node: nir.NIRNode, name: str = "neuron") -> Neuron:
     reset = _reset_of(meta, name)
     delay = bool(meta.get("reset_delay", False))
     shape = tuple(int(n) for n in np.atleast_1d(node.input_type["input"]))
-    _check_finite(node, name)
+    check_finite(node, name)
 
     def full(value: Any) -> Array:
         return np.broadcast_to(np.asarray(value, dtype=np.float64), shape).copy()
@@ -154,11 +166,6 @@ def node_of(neuron: Neuron) -> nir.NIRNode:
     meta |= {"beta": neuron.beta, "gain": neuron.gain}
     zero = np.zeros(shape)
     step = 1.0 - neuron.beta
-    if (step == 0).any() and not (step == 0).all():
-        raise ModelError(
-            "a layer mixes neurons that leak with neurons that do not (beta = 1): NIR has no node for it;"
-            " split the layer or use a beta slightly below 1"
-        )
     integrates = bool((step == 0).all())
     reset_value = zero if neuron.reset_value is None else neuron.reset_value
     if integrates and neuron.alpha is None:
@@ -168,8 +175,7 @@ def node_of(neuron: Neuron) -> nir.NIRNode:
         if neuron.threshold is None:
             return nir.I(r=r, metadata=meta)
         return nir.IF(r=r, v_threshold=neuron.threshold, v_reset=reset_value, metadata=meta)
-    if integrates:
-        raise ModelError("a neuron with a synaptic current needs a membrane that leaks (beta < 1) in NIR")
+    step = np.maximum(step, SMALLEST_LEAK)
     v_leak = zero if neuron.offset is None else neuron.offset / step
     if neuron.alpha is None:
         tau = dt / step
@@ -177,9 +183,7 @@ def node_of(neuron: Neuron) -> nir.NIRNode:
         if neuron.threshold is None:
             return nir.LI(**common)
         return nir.LIF(v_threshold=neuron.threshold, v_reset=reset_value, **common)
-    step_syn = 1.0 - neuron.alpha
-    if (step_syn == 0).any():
-        raise ModelError("a synaptic current needs to leak (alpha < 1) in NIR")
+    step_syn = np.maximum(1.0 - neuron.alpha, SMALLEST_LEAK)
     meta["alpha"] = neuron.alpha
     common = {
         "tau_mem": dt / step,
@@ -192,23 +196,6 @@ def node_of(neuron: Neuron) -> nir.NIRNode:
     if neuron.threshold is None:
         return nir.CubaLI(**common)
     return nir.CubaLIF(v_threshold=neuron.threshold, v_reset=reset_value, **common)
-
-
-def select(neuron: Neuron, index: NDArray[np.intp]) -> Neuron:
-    """The neurons of the channels `index` (first axis), in that order."""
-
-    def cut(value: Array | None) -> Array | None:
-        return None if value is None else value[index]
-
-    return replace(
-        neuron,
-        beta=neuron.beta[index],
-        gain=neuron.gain[index],
-        threshold=cut(neuron.threshold),
-        alpha=cut(neuron.alpha),
-        offset=cut(neuron.offset),
-        reset_value=cut(neuron.reset_value),
-    )
 
 
 def _reset_of(meta: dict[str, Any], name: str) -> Reset:
@@ -240,13 +227,3 @@ def _exact(meta: dict[str, Any], key: str, derived: Array, name: str) -> Array:
 
 def _offset(offset: Array) -> Array | None:
     return offset if offset.any() else None
-
-
-def _check_finite(node: nir.NIRNode, name: str) -> None:
-    for key, value in vars(node).items():
-        if key in ("input_type", "output_type", "metadata"):
-            continue
-        array = np.asarray(value)
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            bad = array[~np.isfinite(array)].flat[0]
-            raise ModelError(f"{name}: {key} must be finite, found {bad}")

@@ -7,15 +7,17 @@ graph; what a neuron node adds stands in its own metadata. See docs/nir-metadata
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nir
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import READ_ERRORS, first_line
+from spear_deploy.network.graph import Network
 from spear_deploy.network.model import Encoding, Model, ReadOut, graph_from_dict
-
-_KEYS = ("time_steps", "encoding", "read_out", "data")
+from spear_deploy.network.nir_convolution import for_any_reader
+from spear_deploy.network.nir_graph import prepare
 
 
 def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
@@ -23,13 +25,19 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     usage = {"time_steps": model.time_steps, "encoding": str(model.encoding), "read_out": str(model.read_out)}
     if model.data is not None:
         usage["data"] = model.data
-    content = model.graph.to_dict()
+    nodes = {name: for_any_reader(node) for name, node in model.graph.nodes.items()}
+    content = nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
     nir.write(path, graph_from_dict(content))
 
 
-def read_nir(path: str | os.PathLike[str]) -> Model:
-    """Read a NIR file as a model.
+def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_s: float | None = None) -> Model:
+    """Read a NIR file of any origin as a model.
+
+    Args:
+        path: the file.
+        time_steps: T, for a graph whose metadata does not name it.
+        dt_s: seconds that one time step stands for, where the metadata does not say it.
 
     Raises:
         ModelError: the file is missing or damaged, or does not say how the network is used.
@@ -40,24 +48,37 @@ def read_nir(path: str | os.PathLike[str]) -> Model:
         raise ModelError(f"{path}: no such NIR file")
     try:
         graph = nir.read(path, type_check=False)
-    except (OSError, KeyError, ValueError, TypeError, AssertionError, AttributeError, IndexError) as error:
-        raise ModelError(f"{path}: not a NIR file, or damaged ({str(error).splitlines()[0]})") from None
+    except READ_ERRORS as error:
+        raise ModelError(f"{path}: not a NIR file, or damaged ({first_line(error)})") from None
     meta = graph.metadata
-    if "time_steps" not in meta:
+    steps = meta.get("time_steps") if time_steps is None else time_steps
+    if steps is None:
         raise ModelError(
-            f"{path}: this NIR graph does not say for how many time steps it runs; it needs the graph metadata"
-            f" {', '.join(_KEYS[:3])} (see docs/nir-metadata.md)"
+            f"{path}: this NIR graph does not say for how many time steps it runs: give --time-steps"
+            " (or the graph metadata of docs/nir-metadata.md)"
         )
     try:
-        model = Model(
-            graph,
-            int(meta["time_steps"]),
-            Encoding(str(meta.get("encoding", Encoding.DIRECT))),
-            ReadOut(str(meta.get("read_out", ReadOut.COUNT))),
-        )
+        graph, notices = prepare(graph, dt_s)
+        return _model_of(graph, int(steps), meta, notices)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: graph metadata: {error}") from None
+
+
+def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any], notices: tuple[str, ...]) -> Model:
     data = meta.get("data")
-    return replace(model, data=None if data is None else str(data))
+    if "encoding" not in meta:
+        notices += ("the graph names no encoding: 'direct' is assumed",)
+    if "read_out" not in meta:
+        network = Network(graph)
+        spikes = network.neurons[network.read_out].spikes
+        meta = {**meta, "read_out": ReadOut.COUNT if spikes else ReadOut.MEMBRANE}
+    return Model(
+        graph,
+        time_steps,
+        Encoding(str(meta.get("encoding", Encoding.DIRECT))),
+        ReadOut(str(meta.get("read_out", ReadOut.COUNT))),
+        None if data is None else str(data),
+        notices,
+    )

@@ -31,13 +31,14 @@ def fan_out(network: Network, connection: Connection) -> Tensor:
         counts = np.diff(matrix.tocsc().indptr)
         return torch.from_numpy(counts.astype(np.float64)).reshape(shape)
     # The number of paths out of an input is the gradient of the sum over all outputs.
-    x = torch.zeros((1, *shape), dtype=torch.float64, requires_grad=True)
-    y: Tensor = x
-    for name in connection.path:
-        node = network.nodes[name]
-        if not isinstance(node, nir.Delay):
-            y = linear_module(synapse_pattern(node), name, torch.float64)(y)
-    (reached,) = torch.autograd.grad(y.sum(), x)
+    with torch.enable_grad():
+        x = torch.zeros((1, *shape), dtype=torch.float64, requires_grad=True)
+        y: Tensor = x
+        for name in connection.path:
+            node = network.nodes[name]
+            if not isinstance(node, nir.Delay):
+                y = linear_module(synapse_pattern(node), name, torch.float64)(y)
+        (reached,) = torch.autograd.grad(y.sum(), x)
     return reached[0].round()
 
 

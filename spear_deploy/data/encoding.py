@@ -1,0 +1,103 @@
+"""How samples become sequences of time steps, the same for every backend and candidate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spear_deploy.data.dataset import Dataset, Split, SplitName, times
+from spear_deploy.errors import DataError
+
+_SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
+
+
+@dataclass(frozen=True)
+class EncodedSplit:
+    """A split ready to run: inputs `[T, N, *input_shape]` and labels `[N]`.
+
+    `analog` tells whether the inputs are values (direct) or spikes (0 and 1).
+    """
+
+    name: SplitName
+    inputs: Tensor
+    labels: Tensor
+    analog: bool
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def as_float64(self) -> Tensor:
+        """The inputs in float64; a static image stays one image, shown T times."""
+        if self.inputs.stride(0) == 0:
+            return self.inputs[0].to(torch.float64).expand(self.inputs.shape)
+        return self.inputs.to(torch.float64)
+
+    def take(self, index: Tensor | slice) -> EncodedSplit:
+        """Some of the samples."""
+        return EncodedSplit(self.name, self.inputs[:, index], self.labels[index], self.analog)
+
+
+def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> EncodedSplit:
+    """A split as sequences.
+
+    `direct` shows each sample T times (without copying it); `rate` draws Bernoulli spikes with
+    the value as probability, once per sample, from a generator keyed by seed, split and sample
+    index; `spikes` takes samples that have a leading time axis as they are.
+
+    Raises:
+        DataError: values or a time axis that the encoding cannot use.
+
+    """
+    x = split.x
+    if encoding == "direct":
+        return EncodedSplit(split.name, x.expand(time_steps, *x.shape), split.y, analog=True)
+    if encoding == "rate":
+        _check_range(split, "rate", "probabilities in [0, 1]")
+        return EncodedSplit(split.name, _bernoulli(split, time_steps, seed), split.y, analog=False)
+    if encoding == "spikes":
+        if x.ndim < 3 or x.shape[1] != time_steps:
+            raise DataError(
+                f"encoding 'spikes' needs {split.name} samples with {time_steps} time steps first,"
+                f" found samples of shape {times(x.shape[1:])}"
+            )
+        if not bool(((x == 0) | (x == 1)).all()):
+            raise DataError(f"encoding 'spikes' needs samples of 0 and 1, {split.name} holds other values")
+        return EncodedSplit(split.name, x.transpose(0, 1).contiguous(), split.y, analog=False)
+    raise DataError(f"unknown encoding {encoding!r}; known: direct, rate, spikes")
+
+
+def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], classes: int) -> None:
+    """Whether samples and labels suit a network.
+
+    Raises:
+        DataError: what was found and what the network takes.
+
+    """
+    shape = data.sample_shape[1:] if encoding == "spikes" else data.sample_shape
+    if shape != input_shape:
+        raise DataError(f"{data.name}: samples are {times(shape)} a time step, the network takes {times(input_shape)}")
+    top = max(int(split.y.max()) for split in data.splits)
+    if top >= classes:
+        raise DataError(
+            f"{data.name}: labels go up to {top}, the network has {classes} outputs (labels 0 to {classes - 1})"
+        )
+
+
+def _bernoulli(split: Split, time_steps: int, seed: int) -> Tensor:
+    spikes = np.empty((time_steps, *split.x.shape), dtype=np.float32)
+    values = split.x.numpy()
+    for row, index in enumerate(split.index):
+        draw = np.random.default_rng((seed, _SPLIT_KEYS[split.name], int(index)))
+        spikes[:, row] = draw.random((time_steps, *values.shape[1:])) < values[row]
+    return torch.from_numpy(spikes)
+
+
+def _check_range(split: Split, encoding: str, needed: str) -> None:
+    low, high = float(split.x.min()), float(split.x.max())
+    if low < 0 or high > 1:
+        raise DataError(
+            f"encoding {encoding!r} needs {needed}, {split.name} goes from {low:g} to {high:g}; scale the data"
+        )

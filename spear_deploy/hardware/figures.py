@@ -1,0 +1,247 @@
+"""A figure of a hardware profile: a value that knows its unit, how sure it is, and who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Status(StrEnum):
+    """How a figure came to be."""
+
+    PUBLISHED = "published"
+    DERIVED = "derived"
+    ESTIMATED = "estimated"
+    UNKNOWN = "unknown"
+
+
+class Basis(StrEnum):
+    """What a figure was taken from."""
+
+    SILICON = "silicon"
+    SIMULATION = "simulation"
+    VENDOR_DOCUMENT = "vendor document"
+    TOOL_SOURCE = "tool source"
+    ARITHMETIC = "arithmetic"
+    ASSUMPTION = "assumption"
+
+
+class Read(StrEnum):
+    """How closely the source was read when the figure was written down."""
+
+    SOURCE_CODE = "source code"
+    DOCUMENT = "document"
+    SECOND_HAND = "second hand"
+
+
+class Bound(StrEnum):
+    """Which side of the true value a figure lies on."""
+
+    EXACT = "exact"
+    TYPICAL = "typical"
+    MINIMUM = "minimum"
+    MAXIMUM = "maximum"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Low, typical and high of one quantity, in the same unit."""
+
+    low: float
+    typical: float
+    high: float
+
+
+def _list_units(schema: dict[str, Any], figure: type[Any]) -> None:
+    """Name the valid units in the JSON schema."""
+    schema["properties"]["unit"]["enum"] = list(figure.units)
+
+
+class Figure(BaseModel):
+    """What every figure carries.
+
+    A figure without a source is refused unless its status is unknown; an unknown figure holds
+    no value.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_list_units)
+
+    value: Any = None
+    unit: str = Field(description="unit of the value; the field decides which are valid")
+    status: Status
+    basis: Basis | None = None
+    read: Read | None = Field(None, description="how closely the source was read")
+    bound: Bound = Bound.EXACT
+    source: str | None = Field(None, description="who says so: publication and place, file and line, or arithmetic")
+    quote: str | None = Field(None, description="the source's own words")
+    operating_point: str | None = None
+    note: str | None = None
+
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({})
+
+    @model_validator(mode="after")
+    def _check_provenance(self) -> Self:
+        if self.unit not in self.units:
+            raise ValueError(f"unknown unit '{self.unit}'; valid: {', '.join(self.units)}")
+        if self.status is Status.UNKNOWN:
+            if self.known:
+                raise ValueError("status is unknown, yet a value is given; give its source and another status")
+        elif not self.known:
+            raise ValueError(f"status is {self.status}, but no value is given; give a value or status 'unknown'")
+        elif not (self.source or "").strip():
+            raise ValueError("no source; every figure needs one (or status 'unknown' and no value)")
+        return self
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value at all."""
+        return self.value is not None
+
+
+class Quantity(Figure):
+    """A number that is not negative, or a range of one (low, typical = value, high)."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        for key in ("value", "low", "high"):
+            number = getattr(self, key)
+            if number is not None and not 0 <= number < float("inf"):
+                raise ValueError(f"{key} must be a number from 0 on, found {number:g}")
+        if self.value is not None:
+            low, high = self.low, self.high
+            if (low is not None and low > self.value) or (high is not None and high < self.value):
+                raise ValueError(f"low <= value <= high does not hold: {low}, {self.value:g}, {high}")
+        elif self.low is not None or self.high is not None:
+            raise ValueError("low or high is given without a value; the value is the typical one")
+        return self
+
+    @property
+    def amount(self) -> float:
+        """The value in the field's base unit."""
+        if self.value is None:
+            raise ValueError("an unknown figure has no amount")
+        return self.value * self.units[self.unit]
+
+    @property
+    def spread(self) -> Spread:
+        """Low, typical and high in the field's base unit; a figure without a range is all three."""
+        factor = self.units[self.unit]
+        amount = self.amount
+        low = amount if self.low is None else self.low * factor
+        high = amount if self.high is None else self.high * factor
+        return Spread(low, amount, high)
+
+
+class Count(Quantity):
+    """A number of things."""
+
+    units: ClassVar[Mapping[str, float]] = MappingProxyType(
+        dict.fromkeys(
+            (
+                "chips",
+                "cores",
+                "neurons",
+                "axons",
+                "synapses",
+                "thresholds",
+                "decays",
+                "channels",
+                "pixels",
+                "layers",
+                "routers",
+                "words",
+                "operations",
+                "steps",
+                "values",
+            ),
+            1.0,
+        )
+    )
+
+
+class Memory(Quantity):
+    """An amount of memory; base unit byte."""
+
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"bit": 0.125, "B": 1.0, "KiB": 1024.0, "MiB": 1024.0**2})
+
+
+class Bits(Quantity):
+    """The width of a number."""
+
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"bit": 1.0})
+
+
+class Energy(Quantity):
+    """Energy of one operation; base unit picojoule."""
+
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"fJ": 1e-3, "pJ": 1.0, "nJ": 1e3, "uJ": 1e6})
+
+
+class Time(Quantity):
+    """Time of one operation; base unit nanosecond."""
+
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"ps": 1e-3, "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9})
+
+
+class Power(Quantity):
+    """Power; base unit milliwatt."""
+
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"uW": 1e-3, "mW": 1.0, "W": 1e3})
+
+
+class Rate(Quantity):
+    """Operations in a second; base unit one per second."""
+
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"1/s": 1.0, "M/s": 1e6, "G/s": 1e9, "Hz": 1.0, "MHz": 1e6})
+
+
+class Sizes(Figure):
+    """The numbers that are allowed, or the memory of each core, in order."""
+
+    value: tuple[int, ...] | None = None
+    units: ClassVar[Mapping[str, float]] = MappingProxyType(
+        {"pixels": 1.0, "bit": 1.0, "words": 1.0, "steps": 1.0, "channels": 1.0}
+    )
+
+
+class Interval(Figure):
+    """From the first to the second integer, both allowed."""
+
+    value: tuple[int, int] | None = None
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"steps": 1.0, "integer": 1.0, "pixels": 1.0})
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.value is not None and self.value[0] > self.value[1]:
+            raise ValueError(f"the first number must not exceed the second, found {list(self.value)}")
+        return self
+
+
+class Choice(Figure):
+    """The names that are allowed."""
+
+    value: tuple[str, ...] | None = None
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"names": 1.0})
+
+
+class Flag(Figure):
+    """Yes or no."""
+
+    value: bool | None = None
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"yes or no": 1.0})
+
+
+class Name(Figure):
+    """One name out of those that the field knows."""
+
+    value: str | None = None
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"name": 1.0})

@@ -1,0 +1,153 @@
+"""What a network did on a split: accuracy, spikes and synaptic operations, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from spear_deploy.measure.synops import SynopsCounter
+from spear_deploy.network import Connection, Model, Simulation
+
+BATCH = 100
+"""Samples simulated at a time: bounds memory, and such a piece stays near the cache."""
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """One neuron layer, means per inference.
+
+    Attributes:
+        neurons: how many there are.
+        spikes: spikes they fire.
+        synops: synaptic operations that spikes cause in the connections into the layer.
+
+    """
+
+    neurons: int
+    spikes: float
+    synops: float
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured on some samples.
+
+    Attributes:
+        samples: how many.
+        accuracy: share of samples whose class was right.
+        synops: mean synaptic operations caused by spikes, per inference.
+        synops_analog: mean operations of analog input values that are not zero, per inference.
+        layers: by neuron layer, in order.
+        per_sample: synops of each sample, `[N]`.
+        predictions: class of each sample, `[N]`.
+
+    """
+
+    samples: int
+    accuracy: float
+    synops: float
+    synops_analog: float
+    layers: dict[str, LayerCount]
+    per_sample: Tensor
+    predictions: Tensor
+
+
+def classify(output: Tensor) -> Tensor:
+    """Classes `[B]` from the outputs `[T, B, *shape]`: the largest sum over time.
+
+    Spike counts and summed membranes are read alike; ties go to the lowest class.
+    """
+    summed = output.sum(0, dtype=torch.float64) if output.dtype == torch.bool else output.sum(0)
+    return summed.flatten(1).argmax(1)
+
+
+def batches(count: int, size: int = BATCH) -> Iterator[slice]:
+    """Slices of at most `size` that cover `count` samples."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
+
+
+@torch.no_grad()
+def measure(
+    model: Model,
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    analog_input: bool,
+    dtype: torch.dtype = torch.float32,
+) -> Measurement:
+    """Run a model in torch on inputs `[T, N, *input_shape]` with labels `[N]`, and count."""
+    simulation = Simulation(model.graph, dtype)
+    tally = _Tally(model, SynopsCounter(model.network), analog_input)
+    for part in batches(len(labels)):
+        x = inputs[:, part].to(dtype)
+        tally.add(x, simulation(x).outputs)
+    return tally.measurement(labels)
+
+
+def measure_outputs(
+    model: Model,
+    inputs: Tensor,
+    outputs: Mapping[str, Tensor],
+    labels: Tensor,
+    *,
+    analog_input: bool,
+    fan_out: Mapping[Connection, Tensor] | None = None,
+) -> Measurement:
+    """Count what another backend did: each layer's outputs `[T, N, *shape]` on inputs `[T, N, *input_shape]`.
+
+    `fan_out` are the synapses that a spike reached there, by connection.
+    """
+    tally = _Tally(model, SynopsCounter(model.network, fan_out), analog_input)
+    for part in batches(len(labels)):
+        tally.add(inputs[:, part], {layer: output[:, part] for layer, output in outputs.items()})
+    return tally.measurement(labels)
+
+
+class _Tally:
+    """Adds up batches."""
+
+    def __init__(self, model: Model, counter: SynopsCounter, analog_input: bool) -> None:
+        self.model = model
+        self.counter = counter
+        self.analog_input = analog_input
+        self.spikes = dict.fromkeys(model.network.layers, 0.0)
+        self.synops = dict.fromkeys(model.network.layers, 0.0)
+        self.per_sample: list[Tensor] = []
+        self.analog: list[Tensor] = []
+        self.predictions: list[Tensor] = []
+
+    def add(self, inputs: Tensor, outputs: Mapping[str, Tensor]) -> None:
+        """Count one batch."""
+        network = self.model.network
+        count = self.counter.count(inputs, outputs, analog_input=self.analog_input)
+        for layer in network.layers:
+            if network.neurons[layer].spikes:
+                self.spikes[layer] += float(outputs[layer].sum(dtype=torch.float64))
+        for connection, operations in count.spike.items():
+            self.synops[connection.target] += float(operations.sum())
+        self.per_sample.append(count.total)
+        self.analog.append(count.analog)
+        self.predictions.append(classify(outputs[network.read_out]))
+
+    def measurement(self, labels: Tensor) -> Measurement:
+        """The means over all samples."""
+        samples = len(labels)
+        network = self.model.network
+        predicted, each = torch.cat(self.predictions), torch.cat(self.per_sample)
+        layers = {
+            name: LayerCount(network.neurons[name].beta.size, self.spikes[name] / samples, self.synops[name] / samples)
+            for name in network.layers
+        }
+        return Measurement(
+            samples=samples,
+            accuracy=float((predicted == labels).double().mean()),
+            synops=float(each.mean()),
+            synops_analog=float(torch.cat(self.analog).mean()),
+            layers=layers,
+            per_sample=each,
+            predictions=predicted,
+        )

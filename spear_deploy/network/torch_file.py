@@ -1,0 +1,36 @@
+"""Reading what `torch.save` wrote without running any of it."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import READ_ERRORS, first_line
+
+
+def read_torch_file(path: Path) -> Any:
+    """The content of a torch file, on the CPU: tensors and plain values only.
+
+    Raises:
+        ModelError: the file is missing or damaged, or reading it would run code.
+
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on pickle protocols; what matters raises
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError:
+        raise ModelError(
+            f"{path}: refused, because it is damaged or reading it would run code: it holds Python objects,"
+            " not only tensors; write it with spear_deploy.save_model(net, path, ...)"
+            " or torch.save(net.state_dict(), path)"
+        ) from None
+    except READ_ERRORS as error:
+        raise ModelError(f"{path}: not a model file, or damaged ({first_line(error)})") from None

@@ -1,0 +1,83 @@
+"""Removing channels for good, as a pure function from graph to graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
+
+from spear_deploy.network import Network
+from spear_deploy.network.neuron import NEURON_TYPES
+from spear_deploy.pruning.groups import Group, Role
+
+Index = NDArray[np.intp]
+
+
+def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> nir.NIRGraph:
+    """The graph with only the kept channels of each group.
+
+    Rows of what produces them, columns of what consumes them and the parameters of the neurons
+    they pass through are removed together; everything else stays as it is.
+
+    Args:
+        network: the network to prune; it is not changed.
+        groups: its channel groups.
+        keep: by group name, the channels to keep, ascending. Groups that are not named stay whole.
+
+    """
+    nodes = dict(network.nodes)
+    for group in groups:
+        if group.name not in keep:
+            continue
+        index = np.asarray(keep[group.name], dtype=np.intp)
+        for member in group.members:
+            nodes[member.node] = _cut(nodes[member.node], member.role, index, member.repeat)
+    pruned = nir.NIRGraph(nodes, list(network.graph.edges), metadata=dict(network.graph.metadata), type_check=False)
+    return _with_input_shapes(pruned)
+
+
+def _cut(node: nir.NIRNode, role: Role, index: Index, repeat: int) -> nir.NIRNode:
+    if isinstance(node, NEURON_TYPES):
+        return _cut_neuron(node, index)
+    entries = (index[:, None] * repeat + np.arange(repeat)).ravel()
+    cut = copy(node)
+    if role is Role.CONSUMER:
+        cut.weight = node.weight[:, entries]
+    elif isinstance(node, nir.Scale):
+        cut.scale = node.scale[entries]
+    else:
+        cut.weight = node.weight[entries]
+        if hasattr(node, "bias"):
+            cut.bias = node.bias[entries]
+        if role is Role.CARRIER:
+            cut.groups = len(index)
+    cut.__post_init__()
+    return cut
+
+
+def _cut_neuron(node: nir.NIRNode, index: Index) -> nir.NIRNode:
+    """Every parameter of the layer's shape, in the node and in its metadata, loses the same channels."""
+    shape = tuple(int(n) for n in node.input_type["input"])
+
+    def cut(value: Any) -> Any:
+        return value[index] if isinstance(value, np.ndarray) and value.shape == shape else value
+
+    kept = {key: cut(value) for key, value in vars(node).items() if not key.endswith("_type")}
+    kept["metadata"] = {key: cut(value) for key, value in node.metadata.items()}
+    return type(node)(**kept)
+
+
+def _with_input_shapes(graph: nir.NIRGraph) -> nir.NIRGraph:
+    """Shapes that nodes carry along are made to follow the channels again."""
+    network_shapes = Network(graph).shapes
+    sources = {target: source for source, target in graph.edges}
+    nodes: dict[str, Any] = dict(graph.nodes)
+    for name, node in graph.nodes.items():
+        if isinstance(node, nir.Flatten):
+            shape = np.array(network_shapes[sources[name]])
+            nodes[name] = nir.Flatten(shape, int(node.start_dim), int(node.end_dim), metadata=node.metadata)
+    return nir.NIRGraph(nodes, list(graph.edges), metadata=graph.metadata, type_check=False)

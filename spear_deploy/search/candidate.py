@@ -1,0 +1,105 @@
+"""From keep ratios to a network and what is known of it before fine-tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spear_deploy.data import EncodedSplit
+from spear_deploy.measure import Measurement, SynopsCounter, measure
+from spear_deploy.network import Model, Network, Simulation
+from spear_deploy.pruning import channel_groups, channels_kept, choose_channels, kept_by_layer, prune
+from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
+
+Ratios = NDArray[np.float64]
+"""Keep ratios, one for each prunable group in the order of the network, `[G]`."""
+
+PROBE_SAMPLES = 256
+"""Training samples that currents are matched and SynOps counted on, in one pass (more did not help)."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an estimator may know of a pruned network before it is fine-tuned.
+
+    SynOps are means per inference over the training samples, by spikes. `pruned_synops` are
+    those right after pruning; they are measured only for estimators that need them.
+    """
+
+    keep_ratios: Ratios
+    recalibrated_synops: float
+    pruned_synops: float | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A pruned and recalibrated network, with its features."""
+
+    model: Model
+    features: Features
+
+
+class CandidateFactory:
+    """Makes candidates of one dense model: prune, recalibrate, measure on training samples.
+
+    All that depends on the dense model alone is computed once. SynOps on the probe are scaled
+    by dense-on-all-of-train / dense-on-the-probe, which takes most of the probe's sampling
+    error out.
+    """
+
+    def __init__(self, model: Model, train: EncodedSplit) -> None:
+        self.model = model
+        self.groups = [group for group in channel_groups(model.network) if group.prunable]
+        self.all_groups = channel_groups(model.network)
+        self.train = train
+        self.probe = train.take(slice(0, PROBE_SAMPLES))
+
+    @cached_property
+    def dense(self) -> Measurement:
+        """The dense model on all training samples."""
+        return self.measure(self.model, self.train)
+
+    @cached_property
+    def probe_scale(self) -> float:
+        """Dense SynOps on all training samples over dense SynOps on the probe."""
+        on_probe = self.measure(self.model, self.probe).synops
+        return self.dense.synops / on_probe if on_probe else 1.0
+
+    @cached_property
+    def _statistics(self) -> dict[str, CurrentStatistics]:
+        return current_statistics(Simulation(self.model.graph), self.probe.inputs)
+
+    def executed(self, ratios: Ratios) -> Ratios:
+        """The ratios that whole channels really give."""
+        kept = [channels_kept(group, float(ratio)) for group, ratio in zip(self.groups, ratios, strict=True)]
+        return np.array([count / group.size for count, group in zip(kept, self.groups, strict=True)])
+
+    def pruned_network(self, ratios: Ratios) -> Network:
+        """The pruned network alone, for what follows from its structure."""
+        return Network(prune(self.model.network, self.all_groups, self._keep(ratios)))
+
+    def candidate(self, ratios: Ratios, *, measure_pruned: bool = False) -> Candidate:
+        """Prune to the ratios, recalibrate, and measure SynOps after it (and before, if asked)."""
+        keep = self._keep(ratios)
+        pruned = self.model.with_graph(prune(self.model.network, self.all_groups, keep))
+        channels = kept_by_layer(self.model.network, self.all_groups, keep)
+        graph, trace = recalibrate(pruned.graph, self._statistics, channels, self.probe.inputs)
+        recalibrated = self.model.with_graph(graph)
+        counter = SynopsCounter(recalibrated.network)
+        count = counter.count(self.probe.inputs, trace.outputs, analog_input=self.probe.analog)
+        before = self.measure(pruned, self.probe).synops * self.probe_scale if measure_pruned else None
+        features = Features(self.executed(ratios), float(count.total.mean()) * self.probe_scale, before)
+        return Candidate(recalibrated, features)
+
+    @staticmethod
+    def measure(model: Model, data: EncodedSplit, dtype: torch.dtype = torch.float32) -> Measurement:
+        """Measure a model on encoded data."""
+        return measure(model, data.inputs, data.labels, analog_input=data.analog, dtype=dtype)
+
+    def _keep(self, ratios: Ratios) -> dict[str, NDArray[np.intp]]:
+        named = {group.name: float(ratio) for group, ratio in zip(self.groups, ratios, strict=True)}
+        return choose_channels(self.model.network, self.groups, named)

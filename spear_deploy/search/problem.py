@@ -1,0 +1,193 @@
+"""The search problem: keep ratios in, reward out, under every limit at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from spear_deploy.data import EncodedSplit
+from spear_deploy.network import Network
+from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
+from spear_deploy.search.estimator import Estimator, Prediction
+from spear_deploy.search.reward import LimitUse, Reward, TargetAwareReward
+
+StructuralLimits = Callable[[Network], tuple[LimitUse, ...]]
+"""What a chip's limits say of a network's structure, exactly: see `hardware.placement`."""
+
+SYNOPS = "synops"
+BISECTIONS = 12
+PROJECTIONS = 5
+LEAST_FACTOR = 1e-4
+"""Ratios scaled by it leave one channel a layer."""
+
+RETREAT = 0.8
+"""How far ratios are drawn in at a time where no projection met the budget."""
+
+PROJECTED = 0.95
+"""A projected candidate's upper prediction lies between this share of the budget and the budget."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the search knows of one candidate, before fine-tuning.
+
+    Attributes:
+        ratios: the keep ratios that were executed.
+        accuracy: on the validation split, after recalibration.
+        prediction: SynOps per inference after fine-tuning.
+        limits: every limit with what the candidate uses of it.
+        reward: TAR, and what it is made of.
+
+    """
+
+    ratios: Ratios
+    accuracy: float
+    prediction: Prediction
+    limits: tuple[LimitUse, ...]
+    reward: Reward
+
+
+class SearchProblem:
+    """Projects keep ratios onto the limits and evaluates them; remembers what it evaluated.
+
+    Args:
+        factory: makes candidates of the dense model.
+        estimator: predicts SynOps after fine-tuning.
+        budget_synops: SynOps per inference that are allowed.
+        structural: the chip's limits on a network's structure.
+        validation: the data on which accuracy is measured.
+        lowest: the smallest keep ratio considered, unless a limit demands less.
+
+    """
+
+    def __init__(
+        self,
+        factory: CandidateFactory,
+        estimator: Estimator,
+        budget_synops: float,
+        structural: StructuralLimits,
+        validation: EncodedSplit,
+        *,
+        lowest: float = 0.05,
+        reward: TargetAwareReward | None = None,
+    ) -> None:
+        self.factory = factory
+        self.estimator = estimator
+        self.budget_synops = budget_synops
+        self.structural = structural
+        self.validation = validation
+        self.lowest = lowest
+        self.reward = reward or TargetAwareReward()
+        self.history: list[Evaluation] = []
+        self._accuracy: dict[tuple[float, ...], float] = {}
+
+    @property
+    def dimensions(self) -> int:
+        """Number of keep ratios."""
+        return len(self.factory.groups)
+
+    def evaluate(self, ratios: Ratios) -> Evaluation:
+        """Project the ratios onto the limits, then measure accuracy and predict SynOps."""
+        candidate = self.project(ratios)
+        features = candidate.features
+        key = tuple(features.keep_ratios)
+        if key not in self._accuracy:
+            self._accuracy[key] = self.factory.measure(candidate.model, self.validation).accuracy
+        accuracy = self._accuracy[key]
+        prediction = self.estimator.predict(features)
+        limits = (
+            LimitUse(SYNOPS, prediction.high, self.budget_synops),
+            *self.structural(candidate.model.network),
+        )
+        evaluation = Evaluation(features.keep_ratios, accuracy, prediction, limits, self.reward(accuracy, limits))
+        self.history.append(evaluation)
+        return evaluation
+
+    def project(self, ratios: Ratios) -> Candidate:
+        """The candidate on the ray through `ratios` that just keeps every limit.
+
+        All ratios are scaled by one factor (within their bounds): first to the largest for
+        which the structure fits, then until the predicted SynOps, with the upper end of the
+        interval, meet the budget. Where none does, it is the smallest candidate there is.
+        """
+        largest = self._largest_that_fits(ratios)
+        factor = min(1.0, largest)
+        best: Candidate | None = None
+        tried: list[tuple[float, float]] = []
+        for _ in range(PROJECTIONS):
+            candidate = self._candidate(ratios, factor)
+            share = self.estimator.predict(candidate.features).high / self.budget_synops
+            tried.append((float(np.log(factor)), float(np.log(max(share, LEAST_FACTOR)))))
+            if share <= 1.0:
+                best = candidate
+                if share >= PROJECTED or factor >= largest:
+                    break
+            factor = min(float(np.exp(_next_guess(tried))), largest)
+        while best is None:  # few channels: the guesses jump over the budget
+            candidate = self._candidate(ratios, factor)
+            if self._keeps_synops(candidate) or np.array_equal(candidate.features.keep_ratios, self.smallest()):
+                best = candidate
+            factor *= RETREAT
+        return best
+
+    def best(self, count: int) -> list[Evaluation]:
+        """The best distinct candidates that keep every limit; the least bad ones if none does."""
+        distinct = {tuple(evaluation.ratios): evaluation for evaluation in self.history}
+        keeping = [evaluation for evaluation in distinct.values() if evaluation.reward.keeps_limits]
+        ranked: Sequence[Evaluation] = keeping or list(distinct.values())
+        return sorted(ranked, key=lambda evaluation: (-evaluation.reward.value, -evaluation.prediction.value))[:count]
+
+    def _candidate(self, ratios: Ratios, factor: float) -> Candidate:
+        scaled = self._scaled(ratios, factor)
+        return self.factory.candidate(scaled, measure_pruned=self.estimator.needs_pruned_synops)
+
+    @cached_property
+    def _floor(self) -> float:
+        """How far projection may narrow a layer: to `lowest`, or to one channel if limits demand it."""
+        every = np.full(self.dimensions, self.lowest)
+        candidate = self.factory.candidate(every, measure_pruned=self.estimator.needs_pruned_synops)
+        return self.lowest if self._fits(every) and self._keeps_synops(candidate) else 0.0
+
+    def _keeps_synops(self, candidate: Candidate) -> bool:
+        return self.estimator.predict(candidate.features).high <= self.budget_synops
+
+    def _scaled(self, ratios: Ratios, factor: float) -> Ratios:
+        return np.clip(ratios * factor, self._floor, 1.0)
+
+    def _largest_that_fits(self, ratios: Ratios) -> float:
+        """The largest factor for which the structure keeps the chip's limits (else the smallest)."""
+        top = float(1.0 / max(ratios.min(), self.lowest))
+        if self._fits(self._scaled(ratios, top)):
+            return top
+        low, high = LEAST_FACTOR, top
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._fits(self._scaled(ratios, middle)) else (low, middle)
+        return low
+
+    def smallest(self) -> Ratios:
+        """One channel in every group."""
+        return self.factory.executed(np.zeros(self.dimensions))
+
+    def _fits(self, ratios: Ratios) -> bool:
+        uses = self.structural(self.factory.pruned_network(ratios))
+        return not any(use.overshoot for use in uses)
+
+
+def _next_guess(tried: list[tuple[float, float]]) -> float:
+    """The log factor at which the log share should reach the middle of what counts as projected.
+
+    SynOps grow about with the square of the factor (the widths on both sides of a connection);
+    once a share on each side is known, the point lies between the two nearest.
+    """
+    aim = np.log((1.0 + PROJECTED) / 2)
+    below = [point for point in tried if point[1] <= aim]
+    above = [point for point in tried if point[1] > aim]
+    if below and above:
+        (x0, y0), (x1, y1) = max(below), min(above)
+        return float(x0 + (x1 - x0) * np.clip((aim - y0) / (y1 - y0), 0.1, 0.9))
+    x, y = tried[-1]
+    return float(x + (aim - y) / 2)

@@ -1,0 +1,94 @@
+"""TAR: the target-aware reward, accuracy against predicted overshoot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TarConstants:
+    """Constants of the reward; ours, chosen on the digits (the paper's are not available).
+
+    Attributes:
+        weight: how many points of accuracy (as a share) an overshoot of 100 % costs at the start.
+        step: how fast the weight follows the share of broken limits.
+        broken_share: the share of candidates that may break a limit in the long run.
+        lowest, highest: the weight stays between them.
+
+    """
+
+    weight: float = 2.0
+    step: float = 0.05
+    broken_share: float = 0.2
+    lowest: float = 0.5
+    highest: float = 20.0
+
+
+@dataclass(frozen=True)
+class LimitUse:
+    """A limit, what a candidate is predicted to use of it, and what is allowed.
+
+    `origin` tells who set it, such as "budget 50%" or "profile loihi2".
+    """
+
+    name: str
+    used: float
+    allowed: float
+    unit: str = ""
+    origin: str = ""
+
+    @property
+    def overshoot(self) -> float:
+        """By how much the limit is broken, relative to it; 0 where it is kept."""
+        return max(0.0, self.share - 1.0)
+
+    @property
+    def share(self) -> float:
+        """Used over allowed."""
+        if self.allowed:
+            return self.used / self.allowed
+        return math.inf if self.used else 0.0
+
+
+@dataclass(frozen=True)
+class Reward:
+    """A reward and what it is made of; `penalties` by the name of the limit."""
+
+    value: float
+    accuracy: float
+    penalties: dict[str, float]
+
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether every limit is predicted to be kept."""
+        return not any(self.penalties.values())
+
+
+class TargetAwareReward:
+    """The reward of a candidate, with a weight that adapts.
+
+        R = accuracy - w * sum over limits of max(0, used / allowed - 1)
+        w <- clip(w * exp(step * (broken - broken_share)), lowest, highest)
+
+    where `broken` is 1 if the candidate broke a limit, else 0: while more candidates break a
+    limit than `broken_share`, breaking becomes dearer. For SynOps, `used` is the upper end of
+    the prediction interval, so a candidate is rewarded for what can be promised. The formula
+    is ours; SPEAR (arXiv 2507.02945) states the idea, but its formula is not available to us.
+    """
+
+    def __init__(self, constants: TarConstants | None = None) -> None:
+        self.constants = constants or TarConstants()
+        self.weight = self.constants.weight
+
+    def __call__(self, accuracy: float, limits: Sequence[LimitUse]) -> Reward:
+        """The reward of one candidate; adapts the weight for the next."""
+        penalties: dict[str, float] = {}
+        for limit in limits:  # the chip and the user may both limit a quantity
+            penalties[limit.name] = penalties.get(limit.name, 0.0) + self.weight * limit.overshoot
+        reward = Reward(accuracy - sum(penalties.values()), accuracy, penalties)
+        broken = 0.0 if reward.keeps_limits else 1.0
+        grown = self.weight * math.exp(self.constants.step * (broken - self.constants.broken_share))
+        self.weight = min(max(grown, self.constants.lowest), self.constants.highest)
+        return reward

@@ -1,0 +1,146 @@
+"""Recalibration: a pruned network's input currents brought back to the dense network's.
+
+After pruning, neurons receive less; matching mean and deviation of every channel's input
+current, layer by layer, restores most of the firing without a gradient step. SynOps measured
+after it predict those after fine-tuning better than SynOps measured right after pruning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import nir
+import numpy as np
+import torch
+from torch import Tensor
+
+from spear_deploy.network import Network, Simulation, Trace
+from spear_deploy.network.simulation import NeuronLayer
+
+
+@dataclass(frozen=True)
+class CurrentStatistics:
+    """Mean and standard deviation of the input current, by channel `[C]`."""
+
+    mean: Tensor
+    deviation: Tensor
+
+
+@torch.no_grad()
+def current_statistics(simulation: Simulation, inputs: Tensor) -> dict[str, CurrentStatistics]:
+    """Statistics of every feed-forward neuron layer's input current, on inputs `[T, N, *shape]`."""
+    found: dict[str, CurrentStatistics] = {}
+
+    def record(name: str) -> Any:
+        def hook(module: NeuronLayer, arguments: tuple[Tensor]) -> None:
+            found[name] = _statistics(arguments[0])
+
+        return hook
+
+    _run_with_hooks(simulation, inputs, record)
+    return found
+
+
+@torch.no_grad()
+def recalibrate(
+    graph: nir.NIRGraph,
+    dense: Mapping[str, CurrentStatistics],
+    keep: Mapping[str, Any],
+    inputs: Tensor,
+) -> tuple[nir.NIRGraph, Trace]:
+    """A pruned graph whose channels receive the dense network's current statistics again.
+
+    One pass: each layer's current is corrected before it runs, so that later layers see
+    corrected spikes; the corrections then go into weights and biases. Layers inside a
+    recurrent loop stay as they are. The trace of that pass comes with the graph: it is what the
+    recalibrated network does on these inputs.
+
+    Args:
+        graph: the pruned graph.
+        dense: the dense network's statistics by layer, `[C]`.
+        keep: by layer, the channels that were kept (all of them where a layer is not named).
+        inputs: training inputs `[T, N, *shape]`.
+
+    """
+    simulation = Simulation(graph)
+    corrections: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def correct(name: str) -> Any:
+        def hook(module: NeuronLayer, arguments: tuple[Tensor]) -> tuple[Tensor]:
+            (current,) = arguments
+            if not _weights_into(simulation.network, name):
+                return (current,)
+            now, target = _statistics(current), dense[name]
+            index = torch.as_tensor(np.array(keep[name])) if name in keep else slice(None)
+            usable = (now.deviation > 0) & (target.deviation[index] > 0)
+            scale = torch.where(usable, target.deviation[index] / now.deviation, 1.0)
+            shift = torch.where(usable, target.mean[index] - scale * now.mean, 0.0)
+            if not _has_bias(simulation.network, name):
+                shift = torch.zeros_like(shift)
+            corrections[name] = (scale, shift)
+            return (current * _by_channel(scale, current) + _by_channel(shift, current),)
+
+        return hook
+
+    trace = _run_with_hooks(simulation, inputs, correct)
+    return _apply(simulation.network, corrections), trace
+
+
+def _run_with_hooks(simulation: Simulation, inputs: Tensor, hook: Any) -> Trace:
+    handles = [simulation.module(name).register_forward_pre_hook(hook(name)) for name in simulation.network.layers]
+    try:
+        trace: Trace = simulation(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return trace
+
+
+def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -> nir.NIRGraph:
+    """The graph with the corrections folded into the weights that lead into each layer."""
+    nodes = dict(network.nodes)
+    for layer, (scale, shift) in corrections.items():
+        producers = _weights_into(network, layer)
+        factor = scale.double().numpy()
+        for place, name in enumerate(producers):
+            node = nodes[name]
+            weight = node.weight * factor.reshape(-1, *[1] * (node.weight.ndim - 1))
+            changes: dict[str, Any] = {"weight": weight.astype(node.weight.dtype)}
+            if hasattr(node, "bias"):
+                bias = node.bias * factor + (shift.double().numpy() if place == 0 else 0.0)
+                changes["bias"] = bias.astype(node.bias.dtype)
+            nodes[name] = with_arrays(node, changes)
+    graph = network.graph
+    return nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False)
+
+
+def _has_bias(network: Network, layer: str) -> bool:
+    return hasattr(network.nodes[_weights_into(network, layer)[0]], "bias")
+
+
+def _weights_into(network: Network, layer: str) -> list[str]:
+    """The weight nodes right before a layer, if they hold all that leads in; else none.
+
+    A pool or a plain sum has no weights that a correction could go into.
+    """
+    sources = network.sources(layer)
+    weights = [name for name in sources if hasattr(network.nodes[name], "weight")]
+    return weights if len(weights) == len(sources) else []
+
+
+def with_arrays(node: nir.NIRNode, changes: Mapping[str, Any]) -> nir.NIRNode:
+    """A copy of a node with some of its arrays replaced."""
+    kept = {key: value for key, value in vars(node).items() if not key.endswith("_type")}
+    return type(node)(**{**kept, **changes})
+
+
+def _statistics(current: Tensor) -> CurrentStatistics:
+    """Over time, samples and positions: `[T, B, C, ...]` to `[C]`."""
+    axes = [axis for axis in range(current.ndim) if axis != 2]
+    return CurrentStatistics(current.mean(axes), current.std(axes))
+
+
+def _by_channel(value: Tensor, like: Tensor) -> Tensor:
+    return value.reshape(-1, *[1] * (like.ndim - 3))

@@ -1,0 +1,62 @@
+import pytest
+
+from spear_deploy.errors import BudgetError
+from spear_deploy.hardware import BudgetKind, Limit, limit_of, parse_budget, parse_budgets
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value", "unit"),
+    [
+        ("50%", BudgetKind.SHARE, 0.5, "fraction"),
+        ("12.5%", BudgetKind.SHARE, 0.125, "fraction"),
+        ("120k", BudgetKind.SYNOPS, 120_000, "SynOps"),
+        ("1.2M", BudgetKind.SYNOPS, 1_200_000, "SynOps"),
+        ("4500", BudgetKind.SYNOPS, 4500, "SynOps"),
+        ("synops=4.5k", BudgetKind.SYNOPS, 4500, "SynOps"),
+        ("cores=4", BudgetKind.CORES, 4, "cores"),
+        ("neurons=2k", BudgetKind.NEURONS, 2000, "neurons"),
+        ("synapse-memory=64KiB", BudgetKind.SYNAPSE_MEMORY, 65_536, "B"),
+        ("3uJ", BudgetKind.ENERGY, 3e6, "pJ"),
+        ("3 µJ", BudgetKind.ENERGY, 3e6, "pJ"),
+        ("energy=800nJ", BudgetKind.ENERGY, 8e5, "pJ"),
+        ("2ms", BudgetKind.TIME, 2e6, "ns"),
+        ("power=20mW", BudgetKind.POWER, 20, "mW"),
+    ],
+)
+def test_a_budget_is_read_with_its_unit(text, kind, value, unit):
+    budget = parse_budget(text)
+    assert (budget.kind, budget.value, budget.unit, budget.text) == (kind, pytest.approx(value), unit, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is not understood; understood are 50%"),
+        ("half", "is not understood"),
+        ("-3", "is not understood"),
+        ("3 apples", "unknown unit 'apples'"),
+        ("corse=4", "unknown name 'corse'; known: synops, cores"),
+        ("power=20ms", "unknown unit 'ms' for power; valid: 'uW'"),
+        ("cores=2.5", "whole numbers"),
+        ("0%", "grants nothing"),
+        ("150%", "between 0% and 100%"),
+    ],
+)
+def test_what_is_not_understood_says_what_is(text, message):
+    with pytest.raises(BudgetError, match=message):
+        parse_budget(text)
+
+
+def test_two_budgets_must_not_speak_of_the_same():
+    with pytest.raises(BudgetError, match="'50%' and '120k' both speak of SynOps"):
+        parse_budgets(["50%", "cores=3", "120k"])
+
+
+def test_a_share_becomes_an_absolute_limit():
+    limit = limit_of(parse_budget("50%"), dense_synops=240_000)
+    assert limit == Limit("SynOps per inference", "synops", 120_000, "SynOps", "budget 50%")
+
+
+def test_other_budgets_are_limits_as_they_stand():
+    limit = limit_of(parse_budget("cores=4"), dense_synops=1)
+    assert limit == Limit("cores", "cores", 4, "cores", "budget cores=4")

@@ -1,0 +1,140 @@
+import pytest
+
+from spear_deploy.errors import ProfileError
+from spear_deploy.hardware import known_profiles, load_profile
+from spear_deploy.hardware.figures import Status
+
+FIGURE = """
+name = "own"
+title = "My chip"
+[core.neurons]
+value = 100
+unit = "neurons"
+status = "published"
+source = "my measurement"
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    def write(text, name="own.toml"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("name", known_profiles())
+def test_every_figure_has_a_source_or_is_unknown(name):
+    figures = load_profile(name).figures()
+    assert figures
+    for key, figure in figures.items():
+        if figure.status is Status.UNKNOWN:
+            assert figure.value is None, key
+        else:
+            assert figure.value is not None, key
+            assert figure.source, key
+            assert figure.basis, key
+
+
+@pytest.mark.parametrize("name", known_profiles())
+def test_a_profile_is_called_like_its_file(name):
+    assert load_profile(name).name == name
+
+
+def test_every_energy_of_loihi_2_is_an_estimate_with_a_range():
+    figures = load_profile("loihi2").figures()
+    prices = {key: figure for key, figure in figures.items() if key.startswith("energy.") and key != "energy.scope"}
+    assert prices
+    for key, figure in prices.items():
+        assert figure.status is Status.ESTIMATED, key
+        assert figure.spread.low < figure.spread.typical < figure.spread.high, key
+
+
+def test_loihi_1_ships_its_synaptic_energy_as_a_simulated_minimum():
+    price = load_profile("loihi1").energy.synaptic_operation
+    assert (price.amount, price.basis, price.bound) == (23.6, "simulation", "minimum")
+
+
+def test_an_unknown_name_lists_the_known_and_suggests_the_nearest():
+    with pytest.raises(ProfileError) as error:
+        load_profile("lohi2")
+    assert "no profile called 'lohi2'" in str(error.value)
+    assert "did you mean 'loihi2'?" in str(error.value)
+    assert all(name in str(error.value) for name in known_profiles())
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(ProfileError, match=r"nowhere/chip\.toml: no such profile file"):
+        load_profile("nowhere/chip.toml")
+
+
+def test_a_profile_of_ones_own_is_read_from_a_file(own):
+    assert load_profile(own(FIGURE)).core.neurons.amount == 100
+
+
+def test_an_inheriting_profile_replaces_whole_figures_and_keeps_the_rest(own):
+    path = own(FIGURE.replace('title = "My chip"', 'title = "My chip"\ninherits = "loihi2"'))
+    profile = load_profile(path)
+    base = load_profile("loihi2")
+    assert profile.core.neurons.amount == 100
+    assert profile.core.neurons.quote is None  # the quote speaks of another value
+    assert profile.core.memory == base.core.memory
+    assert profile.name == "own"
+
+
+def test_profiles_that_inherit_from_each_other_are_refused(own):
+    own('name = "a"\ntitle = "a"\ninherits = "b.toml"', "a.toml")
+    own('name = "b"\ntitle = "b"\ninherits = "a.toml"', "b.toml")
+    with pytest.raises(ProfileError, match=r"inherit from each other: a\.toml -> b\.toml -> a\.toml"):
+        load_profile(own('name = "a"\ntitle = "a"\ninherits = "b.toml"', "a.toml"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("unit", "units"), r"core\.neurons\.units: unknown key; valid here: value, unit, status"),
+        (('unit = "neurons"', 'unit = "pears"'), r"core\.neurons: unknown unit 'pears'; valid: chips, cores, neurons"),
+        (("value = 100", "value = -1"), r"core\.neurons: value must be a number from 0 on, found -1"),
+        (("value = 100", 'value = "many"'), r"core\.neurons\.value: .*valid number.*found 'many'"),
+        (('source = "my measurement"', ""), r"core\.neurons: no source; every figure needs one"),
+        (("value = 100", ""), r"core\.neurons: status is published, but no value is given"),
+        (('"published"', '"unknown"'), r"core\.neurons: status is unknown, yet a value is given"),
+        (('"published"', '"guessed"'), r"core\.neurons\.status: .*'published', 'derived', 'estimated' or 'unknown'"),
+        (("core.neurons", "core.newrons"), r"core\.newrons: unknown key; valid here: neurons, memory"),
+        (("value = 100", "value = 100\nlow = 200"), r"core\.neurons: low <= value <= high does not hold"),
+        (('title = "My chip"', ""), r"title: is missing"),
+    ],
+)
+def test_a_fault_names_the_file_the_key_and_what_is_valid(own, change, message):
+    path = own(FIGURE.replace(*change, 1))
+    with pytest.raises(ProfileError, match=message) as error:
+        load_profile(path)
+    assert str(error.value).startswith(str(path))
+
+
+def test_every_fault_is_named_at_once(own):
+    path = own(
+        FIGURE.replace("value = 100", "value = -1") + '[core.fan_in]\nvalue = 3\nunit = "feet"\nstatus = "derived"'
+    )
+    with pytest.raises(ProfileError) as error:
+        load_profile(path)
+    assert len(str(error.value).splitlines()) == 2
+
+
+def test_text_that_is_no_toml_is_refused(own):
+    with pytest.raises(ProfileError, match="not valid TOML"):
+        load_profile(own("name = = 3"))
+
+
+def test_a_chip_without_cores_is_refused(own):
+    text = FIGURE.replace("core.neurons", "chip.cores_per_chip").replace("100", "0").replace('"neurons"', '"cores"')
+    with pytest.raises(ProfileError, match="no cores left"):
+        load_profile(own(text))
+
+
+def test_a_packing_that_does_not_exist_is_refused(own):
+    text = FIGURE.replace("core.neurons", "synapses.packing").replace("100", '"origami"').replace('"neurons"', '"name"')
+    with pytest.raises(ProfileError, match=r"synapses\.packing: 'origami' is not known; valid: axon lists, plain"):
+        load_profile(own(text))

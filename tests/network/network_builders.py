@@ -1,0 +1,59 @@
+"""Small networks for the tests, and an oracle that runs snnTorch itself."""
+
+import nir
+import numpy as np
+import snntorch
+import torch
+from snntorch import utils
+from torch import nn
+
+
+def heaviside(x):
+    """snnTorch's spike without its cast to float32, so that float64 networks stay float64."""
+    return (x > 0).to(x.dtype)
+
+
+def leaky(beta=0.9, **options):
+    return snntorch.Leaky(beta=beta, init_hidden=True, spike_grad=heaviside, **options)
+
+
+def run_by_snntorch(net, x):
+    """Outputs of a step network, `[T, B, *shape]`, in the dtype of x."""
+    net = net.to(x.dtype).eval()
+    utils.reset(net)
+    with torch.no_grad():
+        return torch.stack([net(step) for step in x])
+
+
+def small_cnn(seed=0, **options):
+    """Conv, pool, conv, linear for inputs of 1 x 8 x 8."""
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1),
+        leaky(threshold=0.3, **options),
+        nn.AvgPool2d(2),
+        nn.Conv2d(4, 8, 3, stride=2),
+        leaky(beta=0.5, threshold=0.1, **options),
+        nn.Flatten(),
+        nn.Linear(8, 10),
+        leaky(beta=0.8, threshold=0.1, **options),
+    )
+
+
+def lif(shape, *, beta=0.5, dt=1e-4, **metadata):
+    """A NIR LIF layer whose input gain is 1."""
+    ones = np.ones(shape)
+    step = 1 - beta
+    return nir.LIF(
+        tau=ones * dt / step, r=ones / step, v_leak=ones * 0, v_threshold=ones, metadata={"dt": dt, **metadata}
+    )
+
+
+def graph_of(input_shape, *layers, output_shape=None, extra_edges=()):
+    """A chain of (name, node) between Input and Output, with further edges."""
+    nodes = {"input": nir.Input(np.array(input_shape)), **dict(layers)}
+    names = list(nodes)
+    last = layers[-1][1] if layers else nodes["input"]
+    nodes["output"] = nir.Output(np.array(last.output_type["output"] if output_shape is None else output_shape))
+    edges = [*zip(names, [*names[1:], "output"], strict=True), *extra_edges]
+    return nir.NIRGraph(nodes, edges, type_check=False)

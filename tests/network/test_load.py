@@ -1,0 +1,28 @@
+import h5py
+import pytest
+import torch
+from network_builders import small_cnn
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network import Simulation, load_any, save_model, write_nir
+
+
+def test_a_file_is_known_by_its_content_not_its_name(tmp_path):
+    model = save_model(small_cnn(), tmp_path / "one.xyz", input_shape=(1, 8, 8), time_steps=5)
+    write_nir(model, tmp_path / "two.pt")
+    x = torch.rand(5, 3, 1, 8, 8)
+    spikes = [Simulation(load_any(tmp_path / name).graph)(x).output for name in ("one.xyz", "two.pt")]
+    assert spikes[0].sum() > 0
+    assert torch.equal(*spikes)
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("beta = 0.9")
+    with pytest.raises(ModelError, match=r"notes\.txt: "):
+        load_any(tmp_path / "notes.txt")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["spikes"] = [1, 2, 3]
+    with pytest.raises(ModelError, match=r"other\.h5: an HDF5 file, but"):
+        load_any(tmp_path / "other.h5")
+    with pytest.raises(ModelError, match=r"none: no such model file"):
+        load_any(tmp_path / "none")
