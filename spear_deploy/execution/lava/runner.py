@@ -215,6 +215,8 @@ def _checked(path: Path, process: subprocess.Popen[bytes], log: Path, python: Pa
         raise BackendError(f"Lava is not available in {python} ({result['message']}); {how_to_install(python)}")
     if status == "actor":
         raise BackendError(f"Lava: a process model failed:\n{result['message']}")
+    if status == "memory":
+        raise BackendError("Lava: the worker ran out of memory; run fewer samples, or give it more")
     if status != "done":
         raise BackendError(f"Lava: the worker failed:\n{result['message']}")
     return result
