@@ -2,6 +2,7 @@
 
 from spear_deploy.execution.fake_quantized import fake_quantized
 from spear_deploy.execution.formats import LOIHI1, LOIHI2, Format
+from spear_deploy.execution.host import HostSplit, split_first_layer
 from spear_deploy.execution.lava import LavaRun, LavaStatus, run_lava, run_lava_fixed
 from spear_deploy.execution.loihi import LoihiExecution, States
 from spear_deploy.execution.quantize import quantize
@@ -11,6 +12,7 @@ __all__ = [
     "LOIHI1",
     "LOIHI2",
     "Format",
+    "HostSplit",
     "LavaRun",
     "LavaStatus",
     "LoihiExecution",
@@ -23,4 +25,5 @@ __all__ = [
     "quantize",
     "run_lava",
     "run_lava_fixed",
+    "split_first_layer",
 ]
