@@ -62,8 +62,8 @@ def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_
         return _model_of(graph, int(steps), meta, notices)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{path}: graph metadata: {error}") from None
+    except READ_ERRORS as error:
+        raise ModelError(f"{path}: the NIR graph is damaged ({first_line(error)})") from None
 
 
 def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any], notices: tuple[str, ...]) -> Model:
