@@ -1,1 +1,1 @@
-"""."""
+"""Exporters: write, read back, prove equal."""

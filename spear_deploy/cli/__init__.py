@@ -1,1 +1,84 @@
-"""."""
+"""The command line: one thin module a verb; faults become one message and an exit code here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup, TyperOption
+
+from spear_deploy import __version__
+from spear_deploy.cli import deploy as deploy_verb
+from spear_deploy.cli import export as export_verb
+from spear_deploy.cli import lava as lava_verb
+from spear_deploy.errors import SpearDeployError
+
+DEFAULT_VERB = "deploy"
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Prune a trained spiking network until it fits a neuromorphic chip, and prove what it will do there."
+    f" Without a verb, {DEFAULT_VERB} is meant: spear-deploy --target loihi2 model.pt",
+)
+app.command(epilog=deploy_verb.EPILOG)(deploy_verb.deploy)
+app.command(epilog=export_verb.EPILOG)(export_verb.export)
+app.add_typer(lava_verb.app, name="lava")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"spear-deploy {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code: 0 ok, 1 not ok, 2 bad input or usage."""
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = command.main(with_default_verb(command, given), prog_name="spear-deploy", standalone_mode=False)
+    except typer.TyperException as error:
+        print(f"spear-deploy: {error.format_message()}\n  see: spear-deploy --help", file=sys.stderr)
+        code = BAD_INPUT
+    except SpearDeployError as error:
+        print(f"spear-deploy: {error}", file=sys.stderr)
+        code = BAD_INPUT
+    except (KeyboardInterrupt, typer.Abort):
+        print("spear-deploy: interrupted; nothing half-written was kept", file=sys.stderr)
+        code = INTERRUPTED
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def with_default_verb(command: TyperGroup, arguments: Sequence[str]) -> list[str]:
+    """The arguments with `deploy` put first when the first non-option word is no verb."""
+    options = [option for option in command.commands[DEFAULT_VERB].params if isinstance(option, TyperOption)]
+    take_value = {name for option in options if not option.is_flag for name in option.opts}
+    waiting = False
+    for word in arguments:
+        if waiting:
+            waiting = False
+        elif word.startswith("-"):
+            waiting = word in take_value
+        elif word in command.commands:
+            return list(arguments)
+        else:
+            return [DEFAULT_VERB, *arguments]
+    known = {name for option in command.params for name in option.opts} | {"--help"}
+    if arguments and not any(word in known for word in arguments):
+        return [DEFAULT_VERB, *arguments]
+    return list(arguments)

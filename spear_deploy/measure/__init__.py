@@ -1,6 +1,18 @@
 """Spikes, exact synaptic operations, accuracy."""
 
-from spear_deploy.measure.measurement import LayerCount, Measurement, batches, classify, measure
+from spear_deploy.measure.effective import EffectiveOperations, effective_operations
+from spear_deploy.measure.measurement import LayerCount, Measurement, batches, classify, measure, measure_outputs
 from spear_deploy.measure.synops import Synops, SynopsCounter
 
-__all__ = ["LayerCount", "Measurement", "Synops", "SynopsCounter", "batches", "classify", "measure"]
+__all__ = [
+    "EffectiveOperations",
+    "LayerCount",
+    "Measurement",
+    "Synops",
+    "SynopsCounter",
+    "batches",
+    "classify",
+    "effective_operations",
+    "measure",
+    "measure_outputs",
+]

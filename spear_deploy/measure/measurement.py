@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from spear_deploy.measure.synops import SynopsCounter
-from spear_deploy.network import Model, ReadOut, Simulation
+from spear_deploy.network import Connection, Model, Simulation
 
 BATCH = 100
 """Samples simulated at a time: bounds memory, and such a piece stays near the cache."""
@@ -55,12 +55,13 @@ class Measurement:
     predictions: Tensor
 
 
-def classify(output: Tensor, read_out: ReadOut) -> Tensor:
+def classify(output: Tensor) -> Tensor:
     """Classes `[B]` from the outputs `[T, B, *shape]`: the largest sum over time.
 
     Spike counts and summed membranes are read alike; ties go to the lowest class.
     """
-    return output.sum(0).flatten(1).argmax(1)
+    summed = output.sum(0, dtype=torch.float64) if output.dtype == torch.bool else output.sum(0)
+    return summed.flatten(1).argmax(1)
 
 
 def batches(count: int, size: int = BATCH) -> Iterator[slice]:
@@ -77,43 +78,76 @@ def measure(
     *,
     analog_input: bool,
     dtype: torch.dtype = torch.float32,
-    simulation: Simulation | None = None,
 ) -> Measurement:
-    """Run a model on inputs `[T, N, *input_shape]` with labels `[N]`, and count.
-
-    `simulation` saves building one from the model when the caller has it.
-    """
-    simulation = Simulation(model.graph, dtype) if simulation is None else simulation
-    counter = SynopsCounter(model.network)
-    network = model.network
-    spikes = dict.fromkeys(network.layers, 0.0)
-    synops = dict.fromkeys(network.layers, 0.0)
-    per_sample, analog, predictions = [], [], []
+    """Run a model in torch on inputs `[T, N, *input_shape]` with labels `[N]`, and count."""
+    simulation = Simulation(model.graph, dtype)
+    tally = _Tally(model, SynopsCounter(model.network), analog_input)
     for part in batches(len(labels)):
         x = inputs[:, part].to(dtype)
-        trace = simulation(x)
-        count = counter.count(x, trace, analog_input=analog_input)
+        tally.add(x, simulation(x).outputs)
+    return tally.measurement(labels)
+
+
+def measure_outputs(
+    model: Model,
+    inputs: Tensor,
+    outputs: Mapping[str, Tensor],
+    labels: Tensor,
+    *,
+    analog_input: bool,
+    fan_out: Mapping[Connection, Tensor] | None = None,
+) -> Measurement:
+    """Count what another backend did: each layer's outputs `[T, N, *shape]` on inputs `[T, N, *input_shape]`.
+
+    `fan_out` are the synapses that a spike reached there, by connection.
+    """
+    tally = _Tally(model, SynopsCounter(model.network, fan_out), analog_input)
+    for part in batches(len(labels)):
+        tally.add(inputs[:, part], {layer: output[:, part] for layer, output in outputs.items()})
+    return tally.measurement(labels)
+
+
+class _Tally:
+    """Adds up batches."""
+
+    def __init__(self, model: Model, counter: SynopsCounter, analog_input: bool) -> None:
+        self.model = model
+        self.counter = counter
+        self.analog_input = analog_input
+        self.spikes = dict.fromkeys(model.network.layers, 0.0)
+        self.synops = dict.fromkeys(model.network.layers, 0.0)
+        self.per_sample: list[Tensor] = []
+        self.analog: list[Tensor] = []
+        self.predictions: list[Tensor] = []
+
+    def add(self, inputs: Tensor, outputs: Mapping[str, Tensor]) -> None:
+        """Count one batch."""
+        network = self.model.network
+        count = self.counter.count(inputs, outputs, analog_input=self.analog_input)
         for layer in network.layers:
             if network.neurons[layer].spikes:
-                spikes[layer] += float(trace.outputs[layer].sum(dtype=torch.float64))
+                self.spikes[layer] += float(outputs[layer].sum(dtype=torch.float64))
         for connection, operations in count.spike.items():
-            synops[connection.target] += float(operations.sum())
-        per_sample.append(count.total)
-        analog.append(count.analog)
-        predictions.append(classify(trace.output, model.read_out))
-    samples = len(labels)
-    predicted = torch.cat(predictions)
-    layers = {
-        name: LayerCount(network.neurons[name].beta.size, spikes[name] / samples, synops[name] / samples)
-        for name in network.layers
-    }
-    each = torch.cat(per_sample)
-    return Measurement(
-        samples=samples,
-        accuracy=float((predicted == labels).double().mean()),
-        synops=float(each.mean()),
-        synops_analog=float(torch.cat(analog).mean()),
-        layers=layers,
-        per_sample=each,
-        predictions=predicted,
-    )
+            self.synops[connection.target] += float(operations.sum())
+        self.per_sample.append(count.total)
+        self.analog.append(count.analog)
+        self.predictions.append(classify(outputs[network.read_out]))
+
+    def measurement(self, labels: Tensor) -> Measurement:
+        """The means over all samples."""
+        samples = len(labels)
+        network = self.model.network
+        predicted, each = torch.cat(self.predictions), torch.cat(self.per_sample)
+        layers = {
+            name: LayerCount(network.neurons[name].beta.size, self.spikes[name] / samples, self.synops[name] / samples)
+            for name in network.layers
+        }
+        return Measurement(
+            samples=samples,
+            accuracy=float((predicted == labels).double().mean()),
+            synops=float(each.mean()),
+            synops_analog=float(torch.cat(self.analog).mean()),
+            layers=layers,
+            per_sample=each,
+            predictions=predicted,
+        )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from spear_deploy.network import Connection, Network, Trace, fan_out
+from spear_deploy.network import Connection, Network, fan_out
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,20 @@ class Synops:
 
 
 class SynopsCounter:
-    """Counts the synaptic operations of one network; the fan-outs are computed once."""
+    """Counts the synaptic operations of one network; the fan-outs are computed once.
 
-    def __init__(self, network: Network) -> None:
+    `reached` gives the fan-out of each connection `[*source_shape]` where it was counted
+    elsewhere, as in the weight matrices of another simulator.
+    """
+
+    def __init__(self, network: Network, reached: Mapping[Connection, Tensor] | None = None) -> None:
         self.network = network
-        self.fan_out = {connection: fan_out(network, connection) for connection in network.connections}
+        if reached is None:
+            reached = {connection: fan_out(network, connection) for connection in network.connections}
+        self.fan_out = {connection: each.to(torch.float64) for connection, each in reached.items()}
 
-    def count(self, inputs: Tensor, trace: Trace, *, analog_input: bool) -> Synops:
-        """Operations of a batch: inputs `[T, B, *input_shape]` and what the simulation did.
+    def count(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Synops:
+        """Operations of a batch: inputs `[T, B, *input_shape]` and each layer's spikes `[T, B, *shape]`.
 
         Over all time steps; `analog_input` tells whether the inputs are values or spikes.
         """
@@ -46,13 +53,24 @@ class SynopsCounter:
         analog = torch.zeros(inputs.shape[1], dtype=torch.float64)
         for connection, reached in self.fan_out.items():
             from_input = connection.source == self.network.input
-            source = inputs if from_input else trace.outputs[connection.source]
+            source = inputs if from_input else outputs[connection.source]
             operations = _events(source) @ reached.flatten()
             if from_input and analog_input:
                 analog = analog + operations
                 operations = torch.zeros_like(operations)
             spike[connection] = operations
         return Synops(spike, analog)
+
+    def expected(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Tensor:
+        """Mean operations caused by spikes, per inference: a scalar with the gradient of the spikes."""
+        total = torch.zeros(())
+        for connection, reached in self.fan_out.items():
+            if connection.source != self.network.input:
+                spikes = outputs[connection.source].sum(0).mean(0)
+                total = total + (spikes * reached.to(spikes.dtype)).sum()
+            elif not analog_input:
+                total = total + (_events(inputs).mean(0) @ reached.flatten()).to(total.dtype)
+        return total
 
 
 def _events(x: Tensor) -> Tensor:

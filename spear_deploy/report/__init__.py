@@ -1,1 +1,35 @@
-"""."""
+"""What a run found: the report and its schema."""
+
+from spear_deploy.report.schema import (
+    SCHEMA_VERSION,
+    Agreement,
+    BudgetReport,
+    FirstDifference,
+    LayerReport,
+    LimitReport,
+    LinearLre,
+    LreReport,
+    Measured,
+    NetworkReport,
+    PrunedReport,
+    Report,
+    SplitReport,
+    Verdict,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Agreement",
+    "BudgetReport",
+    "FirstDifference",
+    "LayerReport",
+    "LimitReport",
+    "LinearLre",
+    "LreReport",
+    "Measured",
+    "NetworkReport",
+    "PrunedReport",
+    "Report",
+    "SplitReport",
+    "Verdict",
+]

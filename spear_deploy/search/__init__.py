@@ -1,1 +1,36 @@
-"""."""
+"""The search: LRE, TAR, the environment and DDPG."""
+
+from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
+from spear_deploy.search.ddpg import DdpgConstants, search_ddpg
+from spear_deploy.search.estimator import Estimator, LinearEstimator, LreSample, Prediction, RidgeEstimator
+from spear_deploy.search.finalists import Finalist, choose, tune
+from spear_deploy.search.problem import Evaluation, SearchProblem, StructuralLimits
+from spear_deploy.search.reward import LimitUse, Reward, TarConstants, TargetAwareReward
+from spear_deploy.search.sampling import collect_samples, draw_ratios, make_sample
+
+__all__ = [
+    "Candidate",
+    "CandidateFactory",
+    "DdpgConstants",
+    "Estimator",
+    "Evaluation",
+    "Features",
+    "Finalist",
+    "LimitUse",
+    "LinearEstimator",
+    "LreSample",
+    "Prediction",
+    "Ratios",
+    "Reward",
+    "RidgeEstimator",
+    "SearchProblem",
+    "StructuralLimits",
+    "TarConstants",
+    "TargetAwareReward",
+    "choose",
+    "collect_samples",
+    "draw_ratios",
+    "make_sample",
+    "search_ddpg",
+    "tune",
+]

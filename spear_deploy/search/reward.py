@@ -28,21 +28,33 @@ class TarConstants:
 
 @dataclass(frozen=True)
 class LimitUse:
-    """A limit, what a candidate is predicted to use of it, and what is allowed."""
+    """A limit, what a candidate is predicted to use of it, and what is allowed.
+
+    `origin` tells who set it, such as "budget 50%" or "profile loihi2".
+    """
 
     name: str
     used: float
     allowed: float
+    unit: str = ""
+    origin: str = ""
 
     @property
     def overshoot(self) -> float:
         """By how much the limit is broken, relative to it; 0 where it is kept."""
-        return max(0.0, self.used / self.allowed - 1.0)
+        return max(0.0, self.share - 1.0)
+
+    @property
+    def share(self) -> float:
+        """Used over allowed."""
+        if self.allowed:
+            return self.used / self.allowed
+        return math.inf if self.used else 0.0
 
 
 @dataclass(frozen=True)
 class Reward:
-    """A reward and what it is made of."""
+    """A reward and what it is made of; `penalties` by the name of the limit."""
 
     value: float
     accuracy: float
@@ -72,7 +84,9 @@ class TargetAwareReward:
 
     def __call__(self, accuracy: float, limits: Sequence[LimitUse]) -> Reward:
         """The reward of one candidate; adapts the weight for the next."""
-        penalties = {limit.name: self.weight * limit.overshoot for limit in limits}
+        penalties: dict[str, float] = {}
+        for limit in limits:  # the chip and the user may both limit a quantity
+            penalties[limit.name] = penalties.get(limit.name, 0.0) + self.weight * limit.overshoot
         reward = Reward(accuracy - sum(penalties.values()), accuracy, penalties)
         broken = 0.0 if reward.keeps_limits else 1.0
         grown = self.weight * math.exp(self.constants.step * (broken - self.constants.broken_share))

@@ -1,0 +1,50 @@
+# Two commands do everything on a fresh machine with Python 3.11, make and gcc:
+#   make demo    set up, then prune the shipped model for Loihi 2
+#   make test    set up, then run the whole test suite
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: help setup demo test lint types tests example clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup: $(VENV)/.ready
+
+# torch first: its pin keeps pip from taking a build with gigabytes of CUDA where a CPU build is offered.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] + "; name one with make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) torch
+	$(PIP) --editable .
+	PIP_CONSTRAINT=constraints.txt $(BIN)/spear-deploy lava install
+	@$(BIN)/python -c 'import torch; print("torch", torch.__version__, "with CUDA" if torch.version.cuda else "for CPU")'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.ready
+	$(PIP) --editable '.[dev,oracles]'
+	@touch $@
+
+demo: setup
+	$(BIN)/spear-deploy --target loihi2 examples/digits.pt
+
+test: lint types tests
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+tests: $(VENV)/.dev
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+example: setup
+	$(BIN)/python examples/train_digits.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,46 @@
+"""What the terminal shows: progress and notices on stderr, results on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from spear_deploy.progress import Advance
+
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+
+class TerminalProgress:
+    """A bar for each stage, on stderr."""
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Advance]:
+        """Show a bar while the stage lasts, and leave it there."""
+        columns = (
+            TextColumn("{task.description:<14}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=err) as bars:
+            task = bars.add_task(name, total=total)
+
+            def advance(done: int | None = None) -> None:
+                if done is None:
+                    bars.advance(task)
+                else:
+                    bars.update(task, completed=done)
+
+            yield advance
+            bars.update(task, completed=total)
+
+    def notice(self, text: str) -> None:
+        """A line on stderr."""
+        err.print(f"note: {text}", style="yellow", highlight=False)

@@ -1,0 +1,110 @@
+"""`spear-deploy [deploy] MODEL --target CHIP`: the main job."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.summary import summary
+from spear_deploy.deploy import deploy as run_deploy
+from spear_deploy.errors import ProfileError
+from spear_deploy.hardware import Profile, known_profiles, load_profile
+from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_RECIPE, DEFAULT_THREADS, DeployRequest
+from spear_deploy.run_folder import default_folder
+from spear_deploy.training import Recipe
+
+EPILOG = """
+Examples:
+
+  spear-deploy --target loihi2 model.pt
+
+  spear-deploy --target loihi1,loihi2 --budget 30% --seed 1 model.pt
+
+  spear-deploy --target my_chip.toml --budget 120k --budget cores=4 --json model.pt > report.json
+"""
+
+Target = Annotated[
+    str, typer.Option("--target", help="Chips, separated by commas: names, TOML files, or all.", metavar="NAME|FILE,..")
+]
+
+
+def deploy(
+    model: Annotated[Path, typer.Argument(help="Model file (.pt from spear_deploy.save_model, or .nir).")],
+    target: Target = "loihi2",
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable. [default: {DEFAULT_BUDGET}]"
+        ),
+    ] = None,
+    data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the results. [default: runs/<model>-<target>-<time>]")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads of torch; results hold for one number.")
+    ] = DEFAULT_THREADS,
+    lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE.")] = 24,
+    evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100,
+    finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of every fine-tune.")] = DEFAULT_RECIPE.epochs,
+    lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
+    force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False,
+) -> None:
+    """Prune MODEL until it fits a chip and its budget, and measure what it does there."""
+    targets = read_targets(target)
+    request = DeployRequest(
+        model=model,
+        targets=targets,
+        out=out_folder or default_folder(model, [profile.name for profile in targets], datetime.now()),
+        budgets=tuple(budget or [DEFAULT_BUDGET]),
+        data=data,
+        seed=seed,
+        threads=threads,
+        lre_samples=lre_samples,
+        evaluations=evaluations,
+        finalists=finalists,
+        recipe=Recipe(epochs=epochs, batch=DEFAULT_RECIPE.batch, learning_rate=DEFAULT_RECIPE.learning_rate),
+        lava=lava,
+        force=force,
+        command=("spear-deploy", *sys.argv[1:]),
+    )
+    reports = run_deploy(request, TerminalProgress())
+    if as_json:
+        content = [report.model_dump(mode="json") for report in reports]
+        print(json.dumps(content[0] if len(content) == 1 else content, indent=2))
+    else:
+        for profile, report in zip(targets, reports, strict=True):
+            out.print(summary(report, request.folder(profile)))
+    if not all(report.verdict.ok for report in reports):
+        raise typer.Exit(1)
+
+
+def read_targets(text: str) -> tuple[Profile, ...]:
+    """The profiles that `--target` names.
+
+    Raises:
+        ProfileError: it names none, an unknown one, or two of one name.
+
+    """
+    names = known_profiles() if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise ProfileError(f"--target '{text}' names no chip; known: {', '.join(known_profiles())}, or a TOML file")
+    profiles: dict[str, tuple[str, Profile]] = {}
+    for name in dict.fromkeys(names):
+        profile = load_profile(name)
+        if profile.name in profiles:
+            raise ProfileError(
+                f"--target: {profiles[profile.name][0]} and {name} are both called '{profile.name}';"
+                " their results would share a folder; give one of them another name"
+            )
+        profiles[profile.name] = name, profile
+    return tuple(profile for _, profile in profiles.values())

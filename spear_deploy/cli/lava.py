@@ -1,0 +1,40 @@
+"""`spear-deploy lava install|status`: Lava beside spear-deploy."""
+
+from __future__ import annotations
+
+import typer
+
+from spear_deploy.cli.console import err, out
+from spear_deploy.execution.lava import install as install_lava
+from spear_deploy.execution.lava import status as lava_status
+from spear_deploy.execution.lava.install import LavaStatus
+
+app = typer.Typer(no_args_is_help=True, help="Install Lava, or say how it runs here.")
+
+
+@app.command()
+def install() -> None:
+    """Install lava-nc and what it imports into this Python."""
+    found = lava_status()
+    if not found.available:
+        found = install_lava(lambda text: err.print(text, highlight=False))
+    _show(found)
+
+
+@app.command()
+def status() -> None:
+    """Say how Lava runs here, and what to type if it does not."""
+    found = lava_status()
+    _show(found)
+    if not found.available:
+        raise typer.Exit(1)
+
+
+def _show(found: LavaStatus) -> None:
+    out.print(f"python        {found.python}", highlight=False)
+    if found.available:
+        out.print(f"lava          {found.versions.get('lava', 'unknown')}", highlight=False)
+        out.print(f"work-arounds  {'; '.join(found.work_arounds) or 'none needed'}", highlight=False)
+    else:
+        out.print(f"lava          not available: {found.missing}", highlight=False)
+        out.print(found.advice, highlight=False)

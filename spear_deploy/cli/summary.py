@@ -1,0 +1,77 @@
+"""The table that a person reads in ten seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from spear_deploy.report import Report
+
+
+def summary(report: Report, folder: Path) -> Group:
+    """Dense and pruned side by side, budget, prediction, what Lava measured, and the verdict."""
+    table = Table(title=f"{Path(report.model).name} on {report.target}", title_justify="left")
+    table.add_column("")
+    table.add_column("dense", justify="right")
+    table.add_column("pruned", justify="right")
+    table.add_column("", justify="right")
+    dense, pruned = report.dense, report.pruned
+    change = 100 * (pruned.accuracy - dense.accuracy)
+    table.add_row("accuracy (test)", f"{dense.accuracy:.2%}", f"{pruned.accuracy:.2%}", f"{change:+.2f} points")
+    table.add_row("SynOps / inference", *_counts(dense.synops, pruned.synops))
+    if dense.synops_analog:
+        table.add_row("analog input ops", *_counts(dense.synops_analog, pruned.synops_analog))
+    table.add_row("parameters", *_counts(dense.parameters, pruned.parameters))
+    for limit in report.budget.limits[1:]:
+        if not limit.name.endswith("per core"):
+            left = f"{limit.pruned / limit.allowed:.1%} of {limit.allowed:,.0f}"
+            table.add_row(limit.name, f"{limit.dense:,.0f}", f"{limit.pruned:,.0f}", left)
+    return Group(table, *_lines(report), _verdict(report), Text(f"written to {folder}"))
+
+
+def _counts(dense: float, pruned: float) -> tuple[str, str, str]:
+    return f"{dense:,.0f}", f"{pruned:,.0f}", f"{pruned / dense:.1%}" if dense else ""
+
+
+def _lines(report: Report) -> list[Text]:
+    budget, lre = report.budget, report.lre
+    share = report.pruned.synops / budget.synops
+    lines = [
+        Text(f"budget     {budget.synops:,.0f} SynOps ({budget.source} on {budget.split}); used {share:.1%} on test"),
+        Text(
+            f"predicted  {lre.predicted:,.0f} SynOps, 95 % interval {lre.low:,.0f} to {lre.high:,.0f}"
+            f" (LRE {lre.estimator}, {lre.samples} samples)"
+        ),
+    ]
+    binding = next(limit for limit in budget.limits if limit.binds)
+    lines.append(Text(f"binds      {binding.name}: {binding.pruned:,.0f} of {binding.allowed:,.0f} ({binding.origin})"))
+    if "lava" in report.measured:
+        lava, agreement = report.measured["lava"], report.agreement["torch_lava"]
+        verdict = f"equal to torch in all {len(agreement.layers)} layers" if agreement.equal else "NOT equal to torch"
+        lines.append(
+            Text(
+                f"Lava       {lava.synops:,.0f} SynOps, accuracy {lava.accuracy:.2%} on {lava.samples} samples;"
+                f" spikes {verdict}"
+            )
+        )
+        if agreement.first_difference is not None:
+            at = agreement.first_difference
+            counts = ", ".join(f"{name} {count:,}" for name, count in at.spikes.items())
+            where = f"layer {at.layer}, step {at.step}, sample {at.sample}, neuron {at.neuron}"
+            lines.append(Text(f"           first difference: {where}; spikes there: {counts}"))
+    error = report.verdict.prediction_error_percent
+    covered = "inside" if report.verdict.covered else "OUTSIDE"
+    lines.append(Text(f"LRE error  {error:+.1f} % against {report.verdict.basis}; measured is {covered} the interval"))
+    if report.budget.unchecked:
+        lines.append(Text(f"not known  {', '.join(report.budget.unchecked)}", style="dim"))
+    return lines
+
+
+def _verdict(report: Report) -> Text:
+    if report.verdict.ok:
+        agrees = " and Lava agrees" if "lava" in report.measured else " (not run in Lava)"
+        return Text(f"OK: within budget{agrees}", style="bold green")
+    return Text(f"NOT OK: {report.verdict.reason}", style="bold red")

@@ -1,0 +1,68 @@
+"""NeuroBench's effective operations, under NeuroBench's names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spear_deploy.measure.measurement import batches
+from spear_deploy.network import Model, Simulation
+from spear_deploy.network.linear import WEIGHT_TYPES, linear_module, synapse_pattern
+
+
+@dataclass(frozen=True)
+class EffectiveOperations:
+    """Operations per sample over all time steps, zero weights and zero inputs not counted.
+
+    A layer whose inputs are all -1, 0 or 1 accumulates (ACs), any other multiplies (MACs). An
+    input counts once, whatever its value: behind a pool that sums spikes this is less than
+    SynOps. Source: NeuroBench (Yik et al., Nat. Commun. 2025), metric SynapticOperations.
+    """
+
+    acs: float
+    macs: float
+
+
+@torch.no_grad()
+def effective_operations(model: Model, inputs: Tensor) -> EffectiveOperations:
+    """Effective_ACs and Effective_MACs of a model on inputs `[T, N, *input_shape]`."""
+    simulation = Simulation(model.graph)
+    patterns = {
+        name: linear_module(synapse_pattern(node), name)
+        for name, node in model.network.nodes.items()
+        if isinstance(node, WEIGHT_TYPES)
+    }
+    totals = {True: 0.0, False: 0.0}
+    for part in batches(inputs.shape[1]):
+        x = inputs[:, part]
+        for name, seen in _inputs_of(simulation, list(patterns), x).items():
+            # A static image passes its first weights once for all time steps.
+            repeats = x.shape[0] * x.shape[1] / sum(len(each) for each in seen)
+            for each in seen:
+                binary = bool(((each == 0) | (each.abs() == 1)).all())
+                reached = patterns[name]((each != 0).to(torch.float32)).sum(dtype=torch.float64)
+                totals[binary] += float(reached) * repeats
+    samples = inputs.shape[1]
+    return EffectiveOperations(acs=totals[True] / samples, macs=totals[False] / samples)
+
+
+def _inputs_of(simulation: Simulation, names: list[str], x: Tensor) -> dict[str, list[Tensor]]:
+    """What each weight node receives while the simulation runs."""
+    seen: dict[str, list[Tensor]] = {name: [] for name in names}
+
+    def record(name: str) -> Any:
+        def hook(module: nn.Module, arguments: tuple[Tensor]) -> None:
+            seen[name].append(arguments[0])
+
+        return hook
+
+    handles = [simulation.module(name).register_forward_pre_hook(record(name)) for name in names]
+    try:
+        simulation(x)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return seen

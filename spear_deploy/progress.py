@@ -1,0 +1,34 @@
+"""How long work tells where it is, without knowing who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+Advance = Callable[..., None]
+"""`advance()` tells that one more unit is done, `advance(done=n)` that n are."""
+
+
+class Progress(Protocol):
+    """Shows the stages of a run."""
+
+    def stage(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        """Begin a stage of `total` units; the context gives the function that counts them."""
+        ...
+
+    def notice(self, text: str) -> None:
+        """Tell the user something that is no error."""
+        ...
+
+
+class Silent:
+    """Shows nothing."""
+
+    @contextmanager
+    def stage(self, name: str, total: int) -> Iterator[Advance]:
+        """A stage that nobody watches."""
+        yield lambda done=None: None
+
+    def notice(self, text: str) -> None:
+        """Say nothing."""

@@ -1,0 +1,196 @@
+"""From what a run found to its report."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spear_deploy.data import Dataset
+from spear_deploy.hardware import Limit, Profile, place
+from spear_deploy.limits import structural_uses
+from spear_deploy.measure import EffectiveOperations, Measurement
+from spear_deploy.network import Model
+from spear_deploy.report.schema import (
+    Agreement,
+    BudgetReport,
+    LimitReport,
+    LinearLre,
+    LreReport,
+    Measured,
+    PrunedReport,
+    Report,
+    SplitReport,
+    Verdict,
+)
+from spear_deploy.request import DeployRequest
+from spear_deploy.search import Finalist, LinearEstimator, LreSample, Prediction
+from spear_deploy.validation import Comparison, judge, measured_report, network_report
+
+FLOAT64 = "float64"
+_PACKAGES = ("spear-deploy", "torch", "snntorch", "nir", "numpy", "stable-baselines3", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that a run for one target found."""
+
+    request: DeployRequest
+    target: Profile
+    limits: tuple[Limit, ...]
+    model: Model
+    data: Dataset
+    dense_test: Measurement
+    dense_effective: EffectiveOperations
+    samples: Sequence[LreSample]
+    winner: Finalist
+    pruned: Model
+    tested: Measurement
+    tested_effective: EffectiveOperations
+    lava: Comparison | None
+    lava_versions: dict[str, str]
+    repairs: int
+    evaluations: int
+    seconds: dict[str, float]
+
+
+def make_report(found: Found) -> Report:
+    """The report of a run: figures, verdict, and what is needed to make them again."""
+    request, winner = found.request, found.winner
+    prediction = _for_images(winner.prediction, found.tested)
+    measured = {"torch": measured_report(found.tested, FLOAT64)}
+    agreement: dict[str, Agreement] = {}
+    if found.lava is not None:
+        measured["lava"] = measured_report(found.lava.lava, FLOAT64)
+        agreement["torch_lava"] = found.lava.agreement
+    limits = _limits(found)
+    return Report(
+        model=str(request.model),
+        model_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
+        data=found.data.name,
+        data_sha256=found.data.sha256,
+        target=found.target.name,
+        seed=request.seed,
+        threads=request.threads,
+        time_steps=found.model.time_steps,
+        encoding=str(found.model.encoding),
+        splits={
+            str(split.name): SplitReport(samples=len(split), source=split.source, index=_runs(split.index))
+            for split in found.data.splits
+        },
+        budget=BudgetReport(
+            synops=found.limits[0].allowed,
+            source=found.limits[0].origin.removeprefix("budget "),
+            split="validation",
+            arithmetic="float32",
+            limits=limits,
+            unchecked=[str(name) for name in place(found.pruned.network, found.target).unchecked],
+        ),
+        dense=network_report(found.model, found.dense_test, found.dense_effective),
+        pruned=PrunedReport(
+            **network_report(found.pruned, found.tested, found.tested_effective).model_dump(),
+            keep_ratios=_keep_ratios(found.model, found.pruned),
+        ),
+        lre=_lre(found, prediction),
+        measured=measured,
+        agreement=agreement,
+        verdict=_verdict(found, prediction, limits, measured),
+        repairs=found.repairs,
+        evaluations=found.evaluations,
+        seconds={name: round(seconds, 3) for name, seconds in found.seconds.items()},
+        versions={**_versions(), **{key: value for key, value in found.lava_versions.items() if key == "lava"}},
+        command=list(request.command),
+    )
+
+
+def _for_images(prediction: Prediction, tested: Measurement) -> Prediction:
+    """A prediction of the mean, widened by what a finite set of images adds to it."""
+    each = tested.per_sample.numpy()
+    relative = float(each.std(ddof=1)) / tested.synops / np.sqrt(len(each)) if len(each) > 1 else 0.0
+    return prediction.widened(relative)
+
+
+def _verdict(
+    found: Found, prediction: Prediction, limits: Sequence[LimitReport], measured: dict[str, Measured]
+) -> Verdict:
+    faults = [
+        f"{limit.name}: {limit.pruned:,.0f} {limit.unit} exceed the {limit.allowed:,.0f} of {limit.origin}"
+        for limit in limits[1:]
+        if limit.pruned > limit.allowed
+    ]
+    if found.request.lava and found.lava is None:
+        faults.append("not verified in Lava, which is not installed (spear-deploy lava install, or --no-lava)")
+    if found.lava is None:
+        return judge("torch", found.tested.synops, prediction, found.limits[0].allowed, found.tested.synops, faults)
+    if not found.lava.agreement.equal:
+        difference = found.lava.agreement.first_difference
+        where = f" from layer {difference.layer}, step {difference.step}" if difference else ""
+        faults.append(f"Lava's spikes differ from torch's{where}")
+    subset = found.lava.torch.synops / found.tested.synops
+    basis = found.lava.lava.synops
+    return judge("lava", basis, prediction.scaled(subset), found.limits[0].allowed, found.tested.synops, faults)
+
+
+def _lre(found: Found, prediction: Prediction) -> LreReport:
+    line = LinearEstimator.fit(found.samples)
+    return LreReport(
+        estimator="ridge",
+        predicted=prediction.value,
+        low=prediction.low,
+        high=prediction.high,
+        samples=len(found.samples),
+        linear=LinearLre(
+            slope=line.slope,
+            intercept=line.intercept,
+            r2=line.r2,
+            predicted=line.predict(found.winner.features).value,
+        ),
+    )
+
+
+def _limits(found: Found) -> list[LimitReport]:
+    """SynOps first, then the chip's limits and the user's; the tightest one is marked.
+
+    A limit inside a core (how full the fullest core is) counts as the tightest only where the
+    dense network breaks it: filling a core is no hardship.
+    """
+    dense = structural_uses(found.model.network, found.target, found.limits)
+    pruned = structural_uses(found.pruned.network, found.target, found.limits)
+    synops = found.limits[0]
+    rows = [
+        (synops.name, synops.unit, synops.allowed, found.dense_test.synops, found.tested.synops, synops.origin, True)
+    ]
+    for before, after in zip(dense, pruned, strict=True):
+        whole = not before.name.endswith("per core") or bool(before.overshoot)
+        rows.append((after.name, after.unit, after.allowed, before.used, after.used, after.origin, whole))
+    tightest = max(range(len(rows)), key=lambda row: rows[row][4] / rows[row][2] if rows[row][6] else -1.0)
+    return [
+        LimitReport(
+            name=name, unit=unit, allowed=allowed, dense=used, pruned=left, origin=origin, binds=place == tightest
+        )
+        for place, (name, unit, allowed, used, left, origin, _) in enumerate(rows)
+    ]
+
+
+def _keep_ratios(dense: Model, pruned: Model) -> dict[str, float]:
+    return {layer: pruned.network.shapes[layer][0] / dense.network.shapes[layer][0] for layer in dense.network.layers}
+
+
+def _runs(index: NDArray[np.int64]) -> str:
+    """Sample numbers in order, runs of neighbours written as first-last."""
+    runs: list[list[int]] = []
+    for number in index.tolist():
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

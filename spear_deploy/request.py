@@ -1,0 +1,59 @@
+"""What a user asks of the main job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from spear_deploy.hardware import Profile
+from spear_deploy.training import Recipe
+
+DEFAULT_BUDGET = "50%"
+DEFAULT_THREADS = 1
+"""One thread: results do not depend on how many cores a machine has, and small networks gain nothing."""
+
+DEFAULT_RECIPE = Recipe(epochs=12, batch=64, learning_rate=5e-3)
+
+
+@dataclass(frozen=True)
+class DeployRequest:
+    """What the user asked for.
+
+    Attributes:
+        model: the model file.
+        targets: the chips.
+        out: the folder for the results; with several targets, one folder each below it.
+        budgets: as typed, such as `50%` or `cores=4`.
+        data: a data set's name or path; by default the one that the model names.
+        seed: everything random follows from it.
+        threads: of torch.
+        lre_samples: networks that are pruned and fine-tuned for LRE.
+        evaluations: candidates that the search evaluates.
+        finalists: candidates that are fine-tuned.
+        recipe: of every fine-tune.
+        lava: whether to run the result in Lava.
+        lava_seconds: samples are run in Lava as long as they end within this time.
+        force: whether existing folders may be replaced.
+        command: how this was asked for.
+
+    """
+
+    model: Path
+    targets: tuple[Profile, ...]
+    out: Path
+    budgets: tuple[str, ...] = (DEFAULT_BUDGET,)
+    data: str | None = None
+    seed: int = 0
+    threads: int = DEFAULT_THREADS
+    lre_samples: int = 24
+    evaluations: int = 100
+    finalists: int = 3
+    recipe: Recipe = field(default=DEFAULT_RECIPE)
+    lava: bool = True
+    lava_seconds: float = 60.0
+    force: bool = False
+    command: tuple[str, ...] = ()
+
+    def folder(self, target: Profile) -> Path:
+        """Where the results for one target go."""
+        return self.out if len(self.targets) == 1 else self.out / target.name

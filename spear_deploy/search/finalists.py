@@ -1,0 +1,104 @@
+"""From the search's best candidates to one network that keeps the budget where it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from spear_deploy.measure import Measurement
+from spear_deploy.network import Model
+from spear_deploy.search.candidate import Features, Ratios
+from spear_deploy.search.estimator import Prediction
+from spear_deploy.search.problem import SearchProblem
+from spear_deploy.training import Recipe, fine_tune
+
+REPAIR_CONFIDENCE = 0.99
+"""The budget is held against this one-sided upper bound of the mean on the validation split."""
+
+MOST_REPAIRS = 3
+REPAIR_AIM = 0.97
+"""A repair aims at this share of the budget."""
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A candidate after its fine-tune, measured on the validation split."""
+
+    ratios: Ratios
+    model: Model
+    features: Features
+    prediction: Prediction
+    validation: Measurement
+
+    @property
+    def synops_bound(self) -> float:
+        """Upper 99 % confidence bound of the mean SynOps per inference."""
+        return upper_bound(self.validation)
+
+
+def upper_bound(measurement: Measurement) -> float:
+    """Upper confidence bound of the mean SynOps, from the spread between samples."""
+    each = measurement.per_sample.numpy()
+    error = float(each.std(ddof=1)) / np.sqrt(len(each)) if len(each) > 1 else 0.0
+    return measurement.synops + float(stats.norm.ppf(REPAIR_CONFIDENCE)) * error
+
+
+def tune(problem: SearchProblem, ratios: Ratios, recipe: Recipe, seed: int) -> Finalist:
+    """Prune, recalibrate and fine-tune as LRE's samples were, and measure on validation."""
+    factory = problem.factory
+    candidate = factory.candidate(ratios, measure_pruned=True)
+    prediction = problem.estimator.predict(candidate.features)
+    model = fine_tune(candidate.model, factory.train, recipe, seed=seed)
+    validation = factory.measure(model, problem.validation)
+    return Finalist(candidate.features.keep_ratios, model, candidate.features, prediction, validation)
+
+
+def choose(
+    problem: SearchProblem,
+    recipe: Recipe,
+    seed: int,
+    count: int,
+    on_tuned: Callable[[Finalist], None],
+) -> tuple[Finalist, int]:
+    """Fine-tune the best few candidates and the uniform one; choose on validation, repair if need be.
+
+    Returns:
+        The most accurate finalist whose SynOps keep the budget with confidence, and the number
+        of repairs: while none does, the most frugal one is narrowed by what it overshot, at
+        most three times.
+
+    """
+    uniform = problem.evaluate(np.ones(problem.dimensions))
+    chosen = [evaluation.ratios for evaluation in problem.best(count)]
+    if not any(np.array_equal(ratios, uniform.ratios) for ratios in chosen):
+        chosen.append(uniform.ratios)
+    finalists = []
+    for ratios in chosen:
+        finalists.append(tune(problem, ratios, recipe, seed))
+        on_tuned(finalists[-1])
+    repairs = 0
+    while not (keeping := [one for one in finalists if one.synops_bound <= problem.budget_synops]):
+        frugal = min(finalists, key=lambda one: one.synops_bound)
+        narrowed = _narrower(problem, frugal)
+        if repairs == MOST_REPAIRS or np.array_equal(narrowed, frugal.ratios):
+            return frugal, repairs
+        repairs += 1
+        finalists.append(tune(problem, narrowed, recipe, seed))
+        on_tuned(finalists[-1])
+    best = max(keeping, key=lambda one: (one.validation.accuracy, -one.validation.synops))
+    return best, repairs
+
+
+def _narrower(problem: SearchProblem, finalist: Finalist) -> Ratios:
+    """Ratios scaled by what was overshot: SynOps grow about with their square."""
+    factor = float(np.sqrt(REPAIR_AIM * problem.budget_synops / finalist.synops_bound))
+    ratios = problem.factory.executed(np.clip(finalist.ratios * factor, 0.0, 1.0))
+    if not np.array_equal(ratios, finalist.ratios):
+        return ratios
+    widest = int(np.argmax(finalist.ratios * [group.size for group in problem.factory.groups]))
+    step = np.zeros_like(ratios)
+    step[widest] = 1 / problem.factory.groups[widest].size
+    return problem.factory.executed(np.clip(ratios - step, 0.0, 1.0))

@@ -1,0 +1,141 @@
+"""Predicted against measured, and one backend against another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spear_deploy.data import EncodedSplit
+from spear_deploy.execution import LavaRun
+from spear_deploy.measure import EffectiveOperations, Measurement, batches, measure, measure_outputs
+from spear_deploy.network import Model, Simulation
+from spear_deploy.report import Agreement, FirstDifference, LayerReport, Measured, NetworkReport, Verdict
+from spear_deploy.search import Prediction
+
+MEMBRANE_TOLERANCE = 1e-9
+"""How far membranes of a read-out without spikes may differ (relative): the order of float64 sums."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Torch in float64 beside Lava, on the same samples."""
+
+    torch: Measurement
+    lava: Measurement
+    agreement: Agreement
+
+
+def compare_with_lava(model: Model, run: LavaRun, data: EncodedSplit) -> Comparison:
+    """Hold Lava's spikes, layer by layer, against torch's on the samples that Lava ran."""
+    seen = data.take(slice(0, run.samples))
+    fan_out = {connection: torch.from_numpy(counts) for connection, counts in run.fan_out.items()}
+    outputs = {layer: torch.from_numpy(array) for layer, array in run.outputs.items()}
+    lava = measure_outputs(model, seen.inputs, outputs, seen.labels, analog_input=seen.analog, fan_out=fan_out)
+    in_torch = measure(model, seen.inputs, seen.labels, analog_input=seen.analog, dtype=torch.float64)
+    return Comparison(in_torch, lava, _agreement(model, run, seen))
+
+
+def judge(
+    basis: str,
+    measured_synops: float,
+    predicted: Prediction,
+    budget_synops: float,
+    test_synops: float,
+    faults: list[str],
+) -> Verdict:
+    """The verdict of a run.
+
+    Args:
+        basis: the backend that measured `measured_synops`.
+        measured_synops: on the images that it ran.
+        predicted: for those same images.
+        budget_synops: what is allowed.
+        test_synops: mean over the whole test split, which the budget is judged by.
+        faults: what else speaks against the network, such as broken limits of the chip.
+
+    """
+    within = test_synops <= budget_synops
+    if not within:
+        faults = [f"{test_synops:,.0f} SynOps on test exceed the budget of {budget_synops:,.0f}", *faults]
+    return Verdict(
+        basis=basis,
+        within_budget=within,
+        covered=predicted.low <= measured_synops <= predicted.high,
+        prediction_error_percent=100.0 * (predicted.value - measured_synops) / measured_synops,
+        ok=not faults,
+        reason="; ".join(faults),
+    )
+
+
+def layer_reports(measurement: Measurement) -> list[LayerReport]:
+    """A measurement's layers as they stand in the report."""
+    return [
+        LayerReport(layer=name, neurons=count.neurons, spikes=count.spikes, synops=count.synops)
+        for name, count in measurement.layers.items()
+    ]
+
+
+def measured_report(measurement: Measurement, arithmetic: str) -> Measured:
+    """A measurement as it stands in the report."""
+    return Measured(
+        arithmetic=arithmetic,
+        samples=measurement.samples,
+        synops=measurement.synops,
+        synops_analog=measurement.synops_analog,
+        accuracy=measurement.accuracy,
+        per_layer=layer_reports(measurement),
+    )
+
+
+def network_report(model: Model, measurement: Measurement, effective: EffectiveOperations) -> NetworkReport:
+    """A network and its measurement as they stand in the report."""
+    return NetworkReport(
+        accuracy=measurement.accuracy,
+        synops=measurement.synops,
+        synops_analog=measurement.synops_analog,
+        effective_acs=effective.acs,
+        effective_macs=effective.macs,
+        parameters=model.parameters,
+        per_layer=layer_reports(measurement),
+    )
+
+
+@torch.no_grad()
+def _agreement(model: Model, run: LavaRun, data: EncodedSplit) -> Agreement:
+    simulation = Simulation(model.graph, torch.float64)
+    layers = list(run.outputs)
+    spikes = dict.fromkeys(layers, 0)
+    first: dict[str, tuple[int, int, int]] = {}
+    for part in batches(run.samples):
+        trace = simulation(data.inputs[:, part].to(torch.float64))
+        for layer in layers:
+            ours, theirs = trace.outputs[layer].numpy(), run.outputs[layer][:, part]
+            spikes[layer] += int(ours.sum()) if model.network.neurons[layer].spikes else 0
+            place = _first_difference(ours, theirs, exact=model.network.neurons[layer].spikes)
+            if place is not None and layer not in first:
+                step, sample, neuron = place
+                first[layer] = (step, sample + part.start, neuron)
+    differing = next((layer for layer in layers if layer in first), None)
+    difference = None
+    if differing is not None:
+        step, sample, neuron = first[differing]
+        counts = {"torch": spikes[differing], "lava": int(run.outputs[differing].sum())}
+        difference = FirstDifference(layer=differing, step=step, sample=sample, neuron=neuron, spikes=counts)
+    return Agreement(samples=run.samples, layers=layers, equal=differing is None, first_difference=difference)
+
+
+def _first_difference(
+    ours: NDArray[np.float64], theirs: NDArray[np.generic], *, exact: bool
+) -> tuple[int, int, int] | None:
+    """Step, sample and neuron (flattened) at which `[T, B, *shape]` arrays first differ."""
+    if exact:
+        wrong = ours != theirs
+    else:
+        wrong = ~np.isclose(ours, theirs.astype(np.float64), rtol=MEMBRANE_TOLERANCE, atol=MEMBRANE_TOLERANCE)
+    if not wrong.any():
+        return None
+    step, sample, neuron = np.argwhere(wrong.reshape(*wrong.shape[:2], -1))[0]
+    return int(step), int(sample), int(neuron)
