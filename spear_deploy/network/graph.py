@@ -220,16 +220,11 @@ class Network:
         self.shapes[self.input] = tuple(int(n) for n in node.input_type["input"])
         for name, neuron in self.neurons.items():
             self.shapes[name] = neuron.shape
-        for name in self.delays:
-            # A delay may close a cycle, where its input is not known before its output.
-            shape = tuple(np.asarray(self.nodes[name].delay).shape)
-            if shape:
-                self.shapes[name] = shape
         for stage in self.stages:
             for name in stage:
                 self._infer_shape(name)
         for source, target in self.edges.edges:
-            expected = self.shapes[target] if target in self.neurons or target in self.delays else None
+            expected = self.shapes[target] if target in self.neurons else None
             if expected is not None and self.shapes[source] != expected:
                 raise ModelError(
                     f"{source} -> {target}: {source} gives {_times(self.shapes[source])},"
@@ -242,6 +237,8 @@ class Network:
         sources = self.sources(name)
         if not sources:
             raise ModelError(f"{name}: nothing leads into it")
+        for source in sources:
+            self._infer_shape(source)  # behind a Delay in a cycle the order of execution is no help
         shapes = {self.shapes[source] for source in sources}
         if len(shapes) != 1:
             given = ", ".join(f"{source} gives {_times(self.shapes[source])}" for source in sources)
