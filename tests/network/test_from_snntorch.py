@@ -7,6 +7,7 @@ from network_builders import heaviside, leaky, run_by_snntorch
 from snntorch import utils
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import parametrizations, prune
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network import Simulation, from_snntorch
@@ -373,3 +374,67 @@ def test_the_proof_is_kept_with_the_model():
     proof = from_snntorch(net, input_shape=(5,), time_steps=T).graph.metadata["proof"]
     assert (proof["samples"], proof["time_steps"], proof["layers"]) == (4, T, 2)
     assert proof["spikes"] > 20
+
+
+class MyLinear(nn.Linear):
+    """A user's class that runs as its parent does."""
+
+    gain = 2
+
+
+class MyLeaky(snntorch.Leaky):
+    pass
+
+
+def test_subclasses_and_pruned_layers_are_followed():
+    torch.manual_seed(14)
+    options = {"init_hidden": True, "threshold": 0.3, "spike_grad": heaviside}
+    net = nn.Sequential(MyLinear(6, 8), MyLeaky(0.9, **options), nn.Linear(8, 4), leaky(threshold=0.2))
+    prune.l1_unstructured(net[2], "weight", amount=0.5)
+    net[2](torch.zeros(1, 8))
+    net = weight_norm_of_first(net)
+    x = 2 * torch.rand(T, B, 6, dtype=torch.float64)
+    model = from_snntorch(net, input_shape=(6,), time_steps=T)
+    expected = run_by_snntorch(net, x)
+    assert 0 < expected.mean() < 1
+    assert torch.equal(spikes_of(model, x), expected)
+    assert (model.graph.nodes["2_linear"].weight == 0).sum() == 16
+
+
+def weight_norm_of_first(net):
+    parametrizations.weight_norm(net[0])
+    return net
+
+
+class Wrapped(nn.Module):
+    """A Sequential inside a loop, as in snnTorch's later tutorials."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(6, 8), leaky(threshold=0.3), nn.Linear(8, 4), leaky(threshold=0.2, output=True)
+        )
+
+    def forward(self, x):
+        utils.reset(self.net)
+        spikes, membranes = [], []
+        for _ in range(T):
+            spk, mem = self.net(x)
+            spikes.append(spk)
+            membranes.append(mem)
+        return torch.stack(spikes), torch.stack(membranes)
+
+
+def test_a_sequential_inside_a_loop_is_followed():
+    torch.manual_seed(15)
+    net = Wrapped()
+    model = from_snntorch(net, input_shape=(6,), time_steps=T)
+    x = (2 * torch.rand(1, B, 6, dtype=torch.float64)).expand(T, -1, -1)
+    with torch.no_grad():
+        expected, _ = net.double()(x[0])
+    assert 0 < expected.mean() < 1
+    assert torch.equal(spikes_of(model, x), expected)
+    assert model.network.layers == ["net_1_leaky", "net_3_leaky"]
+    net.net[1].mem = torch.ones(3)
+    from_snntorch(net, input_shape=(6,), time_steps=T)
+    assert torch.equal(net.net[1].mem, torch.ones(3))
