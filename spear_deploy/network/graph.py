@@ -15,7 +15,7 @@ import torch
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import check_finite, first_line
 from spear_deploy.network.linear import Delay, is_linear, linear_module
-from spear_deploy.network.neuron import NEURON_TYPES, Neuron, neuron_of
+from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES, Neuron, neuron_of
 
 Shape = tuple[int, ...]
 
@@ -57,6 +57,7 @@ class Network:
         }
         if not self.neurons:
             raise ModelError("the network has no neurons: nothing in it can spike")
+        _ = self.dt_s  # two time steps in one network are refused at once
         self._check_cycles()
         self.shapes: dict[str, Shape] = {}
         self._infer_shapes()
@@ -85,7 +86,10 @@ class Network:
     @cached_property
     def dt_s(self) -> float:
         """Seconds that one time step stands for, the same in the whole network."""
-        found = {neuron.dt_s: name for name, neuron in self.neurons.items()}
+        timed = {name: n for name, n in self.neurons.items() if not isinstance(self.nodes[name], nir.Threshold)}
+        found = {neuron.dt_s: name for name, neuron in timed.items()}
+        if not found:
+            return DEFAULT_DT_S
         if len(found) > 1:
             given = ", ".join(f"{name} {dt:g} s" for dt, name in sorted(found.items()))
             raise ModelError(f"all neurons of a network share one time step, found {given}")

@@ -331,6 +331,8 @@ def test_a_max_pool_on_spikes_becomes_neurons_that_count_as_such():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), leaky(threshold=0.2), nn.MaxPool2d(2), nn.Conv2d(2, 3, 2), leaky())
     model = from_snntorch(net, input_shape=(1, 8, 8), time_steps=T)
     assert model.network.layers == ["1_leaky", "2_maxpool2d_threshold", "4_leaky"]
+    slow = from_snntorch(net, input_shape=(1, 8, 8), time_steps=T, dt_s=1e-3)
+    assert slow.network.dt_s == 1e-3
 
 
 def test_graded_spikes_are_scaled_behind_the_neuron():
