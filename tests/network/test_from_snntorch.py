@@ -440,3 +440,12 @@ def test_a_sequential_inside_a_loop_is_followed():
     net.net[1].mem = torch.ones(3)
     from_snntorch(net, input_shape=(6,), time_steps=T)
     assert torch.equal(net.net[1].mem, torch.ones(3))
+
+
+def test_the_proof_tries_stronger_inputs_and_says_which_layers_stayed_silent():
+    torch.manual_seed(16)
+    net = nn.Sequential(nn.Linear(5, 6), leaky(threshold=20.0), nn.Linear(6, 4), leaky(threshold=1e6))
+    model = from_snntorch(net, input_shape=(5,), time_steps=T)
+    assert model.graph.metadata["proof"]["spikes"] > 0
+    assert model.graph.metadata["proof"]["silent"] == "3_leaky"
+    assert model.notices == ("3_leaky: gave no spike on the samples of the proof; pass sample=",)
