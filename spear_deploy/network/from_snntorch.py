@@ -104,6 +104,9 @@ def from_snntorch(
         if not proof.silent:
             break
     notices = tuple(f"{name}: gave no spike on the samples of the proof; pass sample=" for name in proof.silent)
+    if built.also_returned:
+        also = ", ".join(built.also_returned)
+        notices += (f"the network also returns {also}; its output is taken to be {built.read_out}",)
     nodes, edges = built.graph.nodes, built.graph.edges
     graph = nir.NIRGraph(nodes, edges, metadata={"proof": proof.as_metadata()}, type_check=False)
     return replace(model, graph=graph, notices=notices)

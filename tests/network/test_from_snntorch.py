@@ -449,3 +449,38 @@ def test_the_proof_tries_stronger_inputs_and_says_which_layers_stayed_silent():
     assert model.graph.metadata["proof"]["spikes"] > 0
     assert model.graph.metadata["proof"]["silent"] == "3_leaky"
     assert model.notices == ("3_leaky: gave no spike on the samples of the proof; pass sample=",)
+
+
+class ReturnsAllLayers(LoopOnStatic):
+    """Hidden spikes come along, for a penalty on them."""
+
+    def forward(self, x):
+        mem1, mem2 = self.lif1.init_leaky(), self.lif2.init_leaky()
+        hidden, spikes = [], []
+        for _ in range(T):
+            spk1, mem1 = self.lif1(self.fc1(x), mem1)
+            spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
+            hidden.append(spk1)
+            spikes.append(spk2)
+        return torch.stack(hidden), torch.stack(spikes)
+
+
+def test_the_last_of_several_returned_layers_is_the_output_and_said_to_be():
+    torch.manual_seed(17)
+    model = from_snntorch(ReturnsAllLayers(), input_shape=(6,), time_steps=T)
+    assert model.network.read_out == "lif2"
+    assert model.notices == ("the network also returns lif1; its output is taken to be lif2",)
+
+
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.head1, self.fc2, self.head2 = nn.Linear(6, 3), leaky(), nn.Linear(6, 2), leaky()
+
+    def forward(self, x):
+        return self.head1(self.fc1(x)), self.head2(self.fc2(x))
+
+
+def test_two_heads_have_no_single_output():
+    with pytest.raises(ModelError, match="returns the spikes of head1, head2: which is its output"):
+        from_snntorch(TwoHeads(), input_shape=(6,), time_steps=T)
