@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import nir
+import numpy as np
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
@@ -25,10 +26,18 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     usage = {"time_steps": model.time_steps, "encoding": str(model.encoding), "read_out": str(model.read_out)}
     if model.data is not None:
         usage["data"] = model.data
-    nodes = {name: for_any_reader(node) for name, node in model.graph.nodes.items()}
+    nodes = {name: for_any_reader(_of_its_shape(model, name)) for name in model.graph.nodes}
     content = nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
     nir.write(path, graph_from_dict(content))
+
+
+def _of_its_shape(model: Model, name: str) -> nir.NIRNode:
+    """A Delay in the shape of what leads into it; nir's reader compares them."""
+    node = model.graph.nodes[name]
+    if isinstance(node, nir.Delay):
+        return nir.Delay(np.full(model.network.shapes[name], np.asarray(node.delay).flat[0]))
+    return node
 
 
 def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_s: float | None = None) -> Model:
@@ -62,8 +71,8 @@ def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_
         return _model_of(graph, int(steps), meta, notices)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{path}: graph metadata: {error}") from None
+    except READ_ERRORS as error:
+        raise ModelError(f"{path}: the NIR graph is damaged ({first_line(error)})") from None
 
 
 def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any], notices: tuple[str, ...]) -> Model:
