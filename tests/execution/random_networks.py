@@ -10,7 +10,7 @@ from spear_deploy.network.linear import linear_module
 INPUT_SHAPE = (2, 6, 6)
 
 
-def neurons(rng, shape, *, alpha=False, arrays=False, spikes=True, reset_delay=False, offset=False):
+def neurons(rng, shape, *, alpha=False, arrays=False, spikes=True, reset_delay=False, offset=False, subtract=False):
     """A layer whose constants are the same for all neurons, or drawn for each (`arrays`)."""
 
     def draw(low, high):
@@ -22,7 +22,7 @@ def neurons(rng, shape, *, alpha=False, arrays=False, spikes=True, reset_delay=F
         threshold=draw(0.3, 1.0) if spikes else None,
         alpha=draw(0.2, 0.8) if alpha else None,
         offset=rng.normal(0, 0.05, shape) if offset else None,
-        reset=Reset.ZERO if spikes else Reset.NONE,
+        reset=Reset.NONE if not spikes else Reset.SUBTRACT if subtract else Reset.ZERO,
         reset_delay=reset_delay,
     )
 
@@ -46,6 +46,8 @@ class Builder:
 
     def _shape_of(self, name):
         node = self.nodes[name]
+        if isinstance(node, nir.Delay):
+            return self.shape
         if hasattr(node, "v_threshold") or isinstance(node, nir.LI | nir.CubaLI):
             return tuple(int(n) for n in node.input_type["input"])
         return tuple(linear_module(node).to("meta")(empty((1, *self.shape), device="meta")).shape[1:])
@@ -69,6 +71,18 @@ class Builder:
     def spiking(self, name, **options):
         return self.add(name, node_of(neurons(self.rng, self.shape, **options)))
 
+    def delay(self, name, steps):
+        return self.add(name, nir.Delay(np.full(self.shape, steps * 1e-4)))
+
+    def recurrent(self, name, **options):
+        """A layer of neurons with synapses from each to each."""
+        self.spiking(name, **options)
+        size = self.shape[0]
+        weight = self.rng.normal(0, 1 / np.sqrt(size), (size, size))
+        self.nodes[f"{name}_back"] = nir.Affine(weight, self.rng.normal(0, 0.1, size))
+        self.edges += [(name, f"{name}_back"), (f"{name}_back", name)]
+        return self
+
     def model(self, time_steps, encoding=Encoding.DIRECT):
         self.nodes["output"] = nir.Output(np.array(self.shape))
         self.edges.append((self.last, "output"))
@@ -78,32 +92,55 @@ class Builder:
         return Model(graph, time_steps, encoding, ReadOut.COUNT if spikes else ReadOut.MEMBRANE)
 
 
-def random_model(seed):
-    """A feed-forward network of two to four layers: convolution, pools, dense, LIF and CubaLIF, biases."""
+def random_options(rng):
+    return {
+        "alpha": rng.random() < 0.4,
+        "arrays": rng.random() < 0.3,
+        "reset_delay": rng.random() < 0.3,
+        "offset": rng.random() < 0.3,
+        "subtract": rng.random() < 0.2,
+    }
+
+
+def random_models(seed, chains):
+    """Several independent networks side by side on one input, so that Lava compiles them at once."""
     rng = np.random.default_rng(seed)
+    whole = Builder(rng)
+    for number in range(chains):
+        chain = random_chain(rng)
+        names = {name: name if name == "input" else f"n{number}_{name}" for name in chain.nodes}
+        whole.nodes |= {names[name]: node for name, node in chain.nodes.items()}
+        whole.edges += [(names[a], names[b]) for a, b in chain.edges]
+        whole.last, whole.shape = names[chain.last], chain.shape
+    return whole.model(int(rng.choice([1, 3, 6])))
+
+
+def random_chain(rng):
+    """Two to four layers: convolution, pools, dense, recurrence, delays; LIF and CubaLIF, biases."""
     chain = Builder(rng)
-
-    def options():
-        return {
-            "alpha": rng.random() < 0.3,
-            "arrays": rng.random() < 0.3,
-            "reset_delay": rng.random() < 0.3,
-            "offset": rng.random() < 0.3,
-        }
-
     for index in range(rng.integers(0, 3)):
         groups = int(rng.choice([1, 2]))
         stride, padding = int(rng.choice([1, 2])), int(rng.choice([0, 1]))
         if min(chain.shape[1:]) < 4:
             stride, padding = 1, 1
         chain.conv(f"conv{index}", 4, stride=stride, padding=padding, groups=groups)
-        chain.spiking(f"lif{index}", **options())
-        if rng.random() < 0.5 and min(chain.shape[1:]) >= 2:
-            pool = nir.SumPool2d if rng.random() < 0.5 else nir.AvgPool2d
-            size = np.array([2, 2])
-            chain.add(f"pool{index}", pool(size, size, np.array([0, 0])))
+        pools = [nir.SumPool2d, nir.AvgPool2d]
+        place = rng.integers(0, 3)
+        size, hop = np.array([2, 2]), np.array([1 if rng.random() < 0.3 else 2] * 2)
+        pool = pools[rng.integers(0, 2)](size, hop, np.array([0, 0]))
+        if place == 0 and min(chain.shape[1:]) >= 2:
+            chain.add(f"pool{index}", pool)
+        chain.spiking(f"lif{index}", **random_options(rng))
+        if place == 1 and min(chain.shape[1:]) >= 2:
+            chain.add(f"pool{index}", pool)
     chain.flatten()
-    if rng.random() < 0.5:
-        chain.linear("hidden", 12).spiking("hidden_lif", **options())
-    chain.linear("out", 5).spiking("out_lif", **options(), spikes=rng.random() < 0.7)
-    return chain.model(int(rng.choice([1, 3, 6])))
+    if rng.random() < 0.3:
+        chain.delay("delay", int(rng.integers(1, 3)))
+    if rng.random() < 0.6:
+        chain.linear("hidden", 12)
+        if rng.random() < 0.5:
+            chain.recurrent("hidden_lif", **random_options(rng))
+        else:
+            chain.spiking("hidden_lif", **random_options(rng))
+    chain.linear("out", 5)
+    return chain.spiking("out_lif", **random_options(rng), spikes=rng.random() < 0.7)

@@ -4,7 +4,7 @@ import nir
 import numpy as np
 import pytest
 import torch
-from random_networks import INPUT_SHAPE, Builder, neurons, random_model
+from random_networks import INPUT_SHAPE, Builder, neurons, random_models
 
 from spear_deploy.execution.lava import run_lava
 from spear_deploy.network import Model, ReadOut, Simulation, fan_out, node_of
@@ -39,9 +39,9 @@ def assert_same(model, inputs, run):
     return expected
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", range(8))
 def test_lava_and_torch_give_the_same_spikes_in_every_layer(seed):
-    model = random_model(seed)
+    model = random_models(seed, chains=4)
     source = images if seed % 2 else events
     inputs = source(seed, model.time_steps, 5)
 
@@ -49,7 +49,18 @@ def test_lava_and_torch_give_the_same_spikes_in_every_layer(seed):
 
     expected = assert_same(model, inputs, run)
     assert run.samples == 5
-    assert any(output.any() for output in expected.values())
+    assert sum(output.any() for output in expected.values()) > len(expected) / 2
+
+
+def test_lava_runs_with_as_many_synapses_as_the_network_has():
+    rng = np.random.default_rng(9)
+    chain = Builder(rng).conv("conv", 4, stride=2).spiking("lif")
+    chain.add("pool", nir.SumPool2d(np.array([2, 2]), np.array([2, 2]), np.array([0, 0])))
+    chain.conv("grouped", 4, groups=2, padding=1).spiking("lif2").flatten().linear("out", 5).spiking("lif3")
+    model = chain.model(3)
+
+    run = run_lava(model, events(9, 3, 3), time_limit_s=LIMIT_S)
+
     for connection in model.network.connections:
         np.testing.assert_array_equal(
             run.fan_out[connection], fan_out(model.network, connection).numpy(), err_msg=str(connection)
@@ -110,7 +121,7 @@ def test_overlapping_pools_merge_their_synapses_into_one_weight():
 
 
 def test_only_as_many_samples_run_as_fit_into_the_budget_but_never_fewer_than_the_least():
-    model = random_model(4)
+    model = Builder(np.random.default_rng(4)).flatten().linear("dense", 8).spiking("lif").model(3)
     inputs = events(4, model.time_steps, 60)
     progress = []
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.errors import BackendError
+from spear_deploy.execution.lava.exchange import read_fan_out, read_outputs, read_states, write_job
 from spear_deploy.execution.lava.install import how_to_install
-from spear_deploy.execution.lava.job import LavaLayer, lava_layers
+from spear_deploy.execution.lava.job import LavaJob, fixed_job, floating_job
 from spear_deploy.execution.lava.process_group import worker_group
-from spear_deploy.network import Connection, Model
+from spear_deploy.execution.quantize import input_integers
+from spear_deploy.execution.quantized import QuantizedNetwork
+from spear_deploy.network import Connection, Model, Network
 
 OnProgress = Callable[[int, int], None]
 """Called with the samples done and the samples given."""
@@ -46,6 +49,7 @@ class LavaRun:
         samples: N, the number of samples that were run, the first ones of the input.
         seconds: for compiling and running, without starting the interpreter.
         versions: of lava, numpy and python in the worker.
+        states: with `watch`, by layer, u and v after every step `[T, N, *shape]`.
 
     """
 
@@ -54,6 +58,16 @@ class LavaRun:
     samples: int
     seconds: float
     versions: dict[str, str]
+    states: dict[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a run may take, and how many samples it is to run."""
+
+    time_limit_s: float
+    sample_budget_s: float
+    min_samples: int
 
 
 def run_lava(
@@ -65,8 +79,9 @@ def run_lava(
     min_samples: int = 100,
     on_progress: OnProgress | None = None,
     python: Path | None = None,
+    watch: bool = False,
 ) -> LavaRun:
-    """Run samples through a feed-forward network in lava-nc, in float64.
+    """Run samples through a network in lava-nc, in float64.
 
     Only the input is injected; every layer gets its input from Lava's own synapses. All samples
     stream through one compiled network, the first ones if not all fit into the time.
@@ -79,74 +94,72 @@ def run_lava(
         min_samples: run at least so many samples all the same (or all, if there are fewer).
         on_progress: called from time to time.
         python: another interpreter that has Lava; this one by default.
+        watch: whether the states of all neurons are kept.
 
     Raises:
         BackendError: Lava is missing, cannot run this network, failed, or took too long.
 
     """
-    _check_inputs(model, inputs)
+    _check_inputs(model.network, inputs)
     binary = bool(((inputs == 0) | (inputs == 1)).all())
-    layers = lava_layers(model, analog_input=not binary)
+    job = floating_job(model.network, analog_input=not binary)
+    return _run(job, inputs.double(), Limits(time_limit_s, sample_budget_s, min_samples), on_progress, python, watch)
+
+
+def run_lava_fixed(
+    quantized: QuantizedNetwork,
+    inputs: Tensor,
+    *,
+    time_limit_s: float,
+    sample_budget_s: float = 60.0,
+    min_samples: int = 100,
+    on_progress: OnProgress | None = None,
+    python: Path | None = None,
+    watch: bool = False,
+) -> LavaRun:
+    """Run samples through a quantised network in Lava's fixed point, bit-accurate to Loihi.
+
+    Inputs are those of the float network; everything else is as in `run_lava`.
+    """
+    _check_inputs(quantized.network, inputs)
+    job = fixed_job(quantized)
+    limits = Limits(time_limit_s, sample_budget_s, min_samples)
+    return _run(job, input_integers(quantized, inputs), limits, on_progress, python, watch)
+
+
+def _run(
+    job: LavaJob, inputs: Tensor, limits: Limits, on_progress: OnProgress | None, python: Path | None, watch: bool
+) -> LavaRun:
     with tempfile.TemporaryDirectory(prefix="spear-deploy-lava-") as name:
         folder = Path(name)
-        job = _write_job(folder, model, layers, inputs) | {
-            "sample_budget_s": sample_budget_s,
-            "min_samples": min_samples,
+        given = {
+            "sample_budget_s": limits.sample_budget_s,
+            "min_samples": limits.min_samples,
+            "watch": watch,
             "parent": os.getpid(),
         }
-        (folder / "job.json").write_text(json.dumps(job))
-        result = _supervise(folder, python or Path(sys.executable), time_limit_s, inputs.shape[1], on_progress)
-        return _read_run(folder, model, layers, result, len(inputs))
+        write_job(folder, job, inputs, given)
+        interpreter = python or Path(sys.executable)
+        result = _supervise(folder, interpreter, limits.time_limit_s, inputs.shape[1], on_progress)
+        samples = int(result["samples"])
+        return LavaRun(
+            outputs=read_outputs(folder, job, samples, len(inputs)),
+            fan_out=read_fan_out(folder, job),
+            samples=samples,
+            seconds=float(result["seconds"]),
+            versions=dict(result["versions"]),
+            states=read_states(folder, job, samples, len(inputs)) if watch else {},
+        )
 
 
-def _check_inputs(model: Model, inputs: Tensor) -> None:
-    expected = model.network.input_shape
+def _check_inputs(network: Network, inputs: Tensor) -> None:
+    expected = network.input_shape
     if inputs.ndim < 2 or tuple(inputs.shape[2:]) != expected or not inputs.shape[0] or not inputs.shape[1]:
         raise BackendError(
             f"Lava: the network takes inputs [T, B, {', '.join(map(str, expected))}], found {list(inputs.shape)}"
         )
     if not bool(inputs.isfinite().all()):
         raise BackendError("Lava: the inputs must be finite, found NaN or infinity")
-
-
-def _write_job(folder: Path, model: Model, layers: tuple[LavaLayer, ...], inputs: Tensor) -> dict[str, Any]:
-    """Write the arrays of a job; returns what `job.json` says about them."""
-    arrays: dict[str, NDArray[Any]] = {}
-    place = {model.network.input: 0} | {layer.name: index + 1 for index, layer in enumerate(layers)}
-    described = []
-    for index, layer in enumerate(layers):
-        for key in ("du", "dv", "vth", "bias"):
-            arrays[f"l{index}_{key}"] = getattr(layer, key)
-        if layer.current_bias is not None:
-            arrays[f"l{index}_current_bias"] = layer.current_bias
-        synapses = []
-        for number, found in enumerate(layer.synapses):
-            key = f"l{index}_c{number}"
-            for part in ("data", "indices", "indptr", "shape"):
-                arrays[f"{key}_{part}"] = np.asarray(getattr(found.weights, part))
-            source = place[found.connection.source]
-            synapses.append({"key": key, "source": source, "delay": found.delay, "graded": found.graded})
-        described.append(
-            {
-                "name": layer.name,
-                "size": int(np.prod(layer.shape)),
-                "depth": layer.depth,
-                "spikes": layer.spikes,
-                "current_bias": layer.current_bias is not None,
-                "synapses": synapses,
-            }
-        )
-    np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
-    static = len(inputs) > 1 and inputs.stride(0) == 0
-    stored = (inputs[:1] if static else inputs).detach().flatten(2).double().numpy()
-    np.save(folder / "inputs.npy", stored)
-    return {
-        "inputs": stored.shape[2],
-        "samples": stored.shape[1],
-        "interval": len(inputs),
-        "depth": max(layer.depth for layer in layers),
-        "layers": described,
-    }
 
 
 def _supervise(
@@ -205,22 +218,3 @@ def _checked(path: Path, process: subprocess.Popen[bytes], log: Path, python: Pa
 def _tail(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
     return ":\n" + "\n".join(lines) if lines else ""
-
-
-def _read_run(folder: Path, model: Model, layers: tuple[LavaLayer, ...], result: dict[str, Any], steps: int) -> LavaRun:
-    """Cut each layer's record at its depth, and read the fan-outs that Lava wrote."""
-    samples = int(result["samples"])
-    outputs = {}
-    fan_out = {}
-    try:
-        for index, layer in enumerate(layers):
-            rows = np.load(folder / f"l{index}_output.npy", mmap_mode="r")
-            seen = rows[layer.depth : layer.depth + samples * steps].reshape(samples, steps, *layer.shape)
-            outputs[layer.name] = np.ascontiguousarray(seen.swapaxes(0, 1))
-            for number, found in enumerate(layer.synapses):
-                counts = np.load(folder / f"l{index}_c{number}_fan_out.npy")
-                shape = model.network.shapes[found.connection.source]
-                fan_out[found.connection] = counts.astype(np.int64).reshape(shape)
-    except (OSError, ValueError) as error:
-        raise BackendError(f"Lava: the worker's output cannot be read ({error})") from None
-    return LavaRun(outputs, fan_out, samples, float(result["seconds"]), dict(result["versions"]))

@@ -13,9 +13,10 @@ from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.proc.io.source import RingBuffer
 from lava.proc.lif.process import LIFReset
 from lava.proc.sparse.process import Sparse
+from lava.utils.weightutils import SignMode
 from scipy import sparse
 
-from .processes import Injector, Membrane, NeuronArray, Recorder, Synapses
+from .processes import Injector, Membrane, NeuronArray, Recorder, Subtract, Synapses
 
 GRADED_BITS = 24
 """Message bits with which Sparse multiplies values instead of taking them for spikes."""
@@ -37,7 +38,9 @@ class LavaNetwork:
         self.arrays = np.load(folder / "arrays.npz", allow_pickle=False)
         self.steps = job["samples"] * job["interval"] + job["depth"]
         self.interval = job["interval"]
-        self.config = Loihi2SimCfg(select_tag="floating_pt")
+        self.watch = job["watch"]
+        self.fixed = job["fixed"]
+        self.config = Loihi2SimCfg(select_tag="fixed_pt" if self.fixed else "floating_pt")
         self.injector = Injector(path=str(folder / "inputs.npy"), inputs=job["inputs"], interval=job["interval"])
         self.outputs = [self.injector.s_out]
         self.recorders = [self._layer(index, layer) for index, layer in enumerate(job["layers"])]
@@ -76,27 +79,38 @@ class LavaNetwork:
 
     def _layer(self, index: int, layer: dict[str, Any]) -> Any:
         neurons = self._neurons(index, layer)
+        self.outputs.append(neurons.s_out)
         for synapses in layer["synapses"]:
-            process = Synapses(
-                weights=self._matrix(synapses["key"]),
-                num_message_bits=GRADED_BITS if synapses["graded"] else 0,
-                fan_out_path=str(self.folder / f"{synapses['key']}_fan_out.npy"),
-            )
-            self._delayed(self.outputs[synapses["source"]], synapses["delay"], process.s_in)
+            process = self._synapses(synapses, layer["depth"])
+            self._relayed(self.outputs[synapses["source"]], synapses["relays"], process.s_in)
             process.a_out.connect(neurons.a_in)
-        if layer["current_bias"]:
-            always_on = RingBuffer(data=np.ones((1, 1)))
-            axon = Sparse(weights=sparse.csr_matrix(self.arrays[f"l{index}_current_bias"][:, None]))
+        if layer["axon"]:
+            always_on = RingBuffer(data=np.ones((1, 1), dtype=int if self.fixed else float))
+            weights = sparse.csr_matrix(self.arrays[f"l{index}_axon"][:, None])
+            axon = Sparse(weights=weights, weight_exp=layer["axon_exponent"])
             always_on.s_out.connect(axon.s_in)
             axon.a_out.connect(neurons.a_in)
-        self.outputs.append(neurons.s_out)
-        path = self.folder / f"l{index}_output.npy"
-        np.lib.format.open_memmap(
-            path, "w+", np.dtype(bool if layer["spikes"] else float), (self.steps, layer["size"])
-        ).flush()
-        recorder = Recorder(path=str(path), size=layer["size"])
+        spikes = layer["kind"] != "membrane"
+        path = self._rows(f"l{index}_output", bool if spikes else self._state_type, layer["size"])
+        recorder = Recorder(path=path, size=layer["size"])
         neurons.s_out.connect(recorder.a_in)
         return recorder
+
+    def _synapses(self, synapses: dict[str, Any], depth: int) -> Any:
+        extra = {}
+        if self.fixed:
+            extra = {"weight_exp": synapses["exponent"]}
+            if synapses["mixed"]:
+                extra["sign_mode"] = SignMode.MIXED
+        return Synapses(
+            weights=self._matrix(synapses["key"]),
+            num_message_bits=GRADED_BITS if synapses["graded"] else 0,
+            fan_out_path=str(self.folder / f"{synapses['key']}_fan_out.npy"),
+            depth=depth,
+            interval=self.interval,
+            late=synapses["late"],
+            **extra,
+        )
 
     def _neurons(self, index: int, layer: dict[str, Any]) -> Any:
         """Lava's own LIFReset where one constant serves all neurons, else the same with arrays."""
@@ -104,19 +118,34 @@ class LavaNetwork:
         common = {
             "shape": (layer["size"],),
             "bias_mant": self.arrays[f"l{index}_bias"],
+            "bias_exp": self.arrays[f"l{index}_bias_exponent"],
             "reset_interval": self.interval,
             "reset_offset": (1 + layer["depth"]) % self.interval,
         }
-        if not layer["spikes"]:
-            return Membrane(**common, **constants)
-        if all((value == value[0]).all() for value in constants.values()):
-            return LIFReset(**common, **{key: float(value[0]) for key, value in constants.items()})
-        return NeuronArray(**common, **constants)
+        uniform = all((value == value[0]).all() for value in constants.values())
+        if layer["kind"] == "lif" and uniform and not self.watch:
+            return LIFReset(**common, **{key: value[0].item() for key, value in constants.items()})
+        if self.watch:
+            common["watch"] = [self._rows(f"l{index}_{state}", self._state_type, layer["size"]) for state in "uv"]
+        if layer["kind"] == "subtract":
+            return Subtract(reset_delay=layer["reset_delay"], **common, **constants)
+        return {"lif": NeuronArray, "membrane": Membrane}[layer["kind"]](**common, **constants)
 
-    def _delayed(self, source: Any, steps: int, target: Any) -> None:
+    @property
+    def _state_type(self) -> type:
+        return np.int32 if self.fixed else np.float64
+
+    def _rows(self, name: str, dtype: type, size: int) -> str:
+        """An empty file for one row a step."""
+        path = self.folder / f"{name}.npy"
+        np.lib.format.open_memmap(path, "w+", np.dtype(dtype), (self.steps, size)).flush()
+        return str(path)
+
+    def _relayed(self, source: Any, steps: int, target: Any) -> None:
         """Join two ports through one-to-one synapses, each of which costs one time step."""
         for _ in range(steps):
-            relay = Sparse(weights=sparse.identity(source.shape[0], format="csr"), num_message_bits=GRADED_BITS)
+            identity = sparse.identity(source.shape[0], dtype=int if self.fixed else float, format="csr")
+            relay = Sparse(weights=identity, num_message_bits=GRADED_BITS)
             source.connect(relay.s_in)
             source = relay.a_out
         source.connect(target)

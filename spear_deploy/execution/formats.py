@@ -1,0 +1,101 @@
+"""The number formats of a chip that computes in integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spear_deploy.errors import ProfileError
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Integers from `low` to `high` that are multiples of `step`."""
+
+    step: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Format:
+    """Widths of the integers of Loihi's leaky integrate-and-fire neuron and its synapses.
+
+    Source of the defaults: lava-nc 0.10.0, proc/lif/models.py (AbstractPyLifModelFixed,
+    PyLifModelBitAcc), proc/dense/process.py and utils/weightutils.py; the same widths stand in
+    nengo-loihi's discretize.py.
+
+    Attributes:
+        weight_bits: of a synapse; with mixed signs one of them is the sign, so that the
+            mantissas are multiples of 2^(9 - bits) between -256 and 254.
+        weight_exponent_min: smallest exponent that a weight matrix may have.
+        weight_exponent_max: largest.
+        input_bits: of what synapses hand to a neuron in one step, with sign.
+        input_shift: how far that is shifted left when it is added to the current.
+        state_bits: of current and membrane, with sign.
+        decay_bits: a state keeps (2^bits - d) / 2^bits of its value in a step.
+        current_decay_offset: what the chip adds to du: a du of 0 forgets 1/4096.
+        threshold_bits: without sign; compared after shifting left by `input_shift`.
+        bias_mantissa_bits: with sign.
+        bias_exponent_max: a bias is mantissa * 2^exponent.
+        graded_bits: of a spike that carries a value; 0 where there are none. Loihi 2 allows up
+            to 32 and in general uses 8 (Intel, Loihi 2 technology brief, 2021).
+        subtract: whether a reset can subtract the threshold (programmable neurons, Loihi 2).
+
+    """
+
+    weight_bits: int = 8
+    weight_exponent_min: int = -8
+    weight_exponent_max: int = 7
+    input_bits: int = 16
+    input_shift: int = 6
+    state_bits: int = 24
+    decay_bits: int = 12
+    current_decay_offset: int = 1
+    threshold_bits: int = 17
+    bias_mantissa_bits: int = 13
+    bias_exponent_max: int = 7
+    graded_bits: int = 8
+    subtract: bool = True
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.weight_bits <= 8:
+            raise ProfileError(f"weights have 2 to 8 bits, found {self.weight_bits}")
+
+    @property
+    def state_limit(self) -> int:
+        """States lie between plus and minus this."""
+        return 1 << (self.state_bits - 1)
+
+    @property
+    def unity(self) -> int:
+        """A decay of this much forgets all."""
+        return 1 << self.decay_bits
+
+    @property
+    def input_max(self) -> int:
+        """Largest input of one step."""
+        return (1 << (self.input_bits - 1)) - 1
+
+    @property
+    def threshold_max(self) -> int:
+        """Largest threshold."""
+        return (1 << self.threshold_bits) - 1
+
+    @property
+    def bias_mantissa_max(self) -> int:
+        """Largest mantissa of a bias."""
+        return (1 << (self.bias_mantissa_bits - 1)) - 1
+
+    @property
+    def bias_max(self) -> int:
+        """Largest bias."""
+        return self.bias_mantissa_max << self.bias_exponent_max
+
+    def lattice(self, *, mixed: bool) -> Lattice:
+        """The mantissas that the weights of a matrix can have; `mixed`: of both signs."""
+        step = 1 << (8 - self.weight_bits + int(mixed))
+        return Lattice(step, -256 if mixed else step - 256, 256 - step)
+
+
+LOIHI1 = Format(graded_bits=0, subtract=False)
+LOIHI2 = Format()
