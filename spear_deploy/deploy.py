@@ -18,7 +18,7 @@ from spear_deploy.exporting import exporter
 from spear_deploy.hardware import Profile
 from spear_deploy.limits import limits_of, structural_uses
 from spear_deploy.measure import Measurement, effective_operations
-from spear_deploy.network import Model, save_model_file
+from spear_deploy.network import Model, read_nir, save_model_file
 from spear_deploy.network.load import load_any
 from spear_deploy.progress import Progress
 from spear_deploy.report import Report
@@ -127,9 +127,8 @@ def deploy_to(target: Profile, request: DeployRequest, prepared: Prepared, progr
         winner, repairs = choose(problem, request.recipe, request.seed, request.finalists, lambda _: advance())
     with complete_or_nothing(request.folder(target), force=request.force) as folder:
         save_model_file(winner.model, folder / "pruned.pt")
-        nir = exporter("nir")
-        nir.write(winner.model, folder / "pruned.nir")
-        pruned = nir.read_back(folder / "pruned.nir")
+        exporter("nir").write(winner.model, folder / "pruned.nir")
+        pruned = read_nir(folder / "pruned.nir")
         with clock.stage("test"):
             tested = prepared.factory.measure(pruned, prepared.test, torch.float64)
         run = _run_in_lava(pruned, prepared.test, request, clock) if request.lava else None

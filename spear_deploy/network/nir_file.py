@@ -6,6 +6,7 @@ graph; what a neuron node adds stands in its own metadata. See docs/nir-metadata
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,9 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
         usage["data"] = model.data
     content = model.graph.to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
-    nir.write(path, graph_from_dict(content))
+    image = io.BytesIO()  # HDF5 ends the process where a disk is full
+    nir.write(image, graph_from_dict(content))
+    Path(path).write_bytes(image.getvalue())
 
 
 def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None) -> Model:
