@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,8 @@ Examples:
 
   spear-deploy export model.pt --to nir --out exported
 
+  spear-deploy export model.pt --to onnx --form unroll
+
   spear-deploy export --list
 """
 
@@ -38,6 +41,11 @@ def export(
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Run each file and compare it with the model.")
     ] = True,
+    form: Annotated[
+        str, typer.Option(help="ONNX: step (one time step, explicit states), scan or unroll (a whole inference).")
+    ] = "step",
+    opset: Annotated[int, typer.Option(help="ONNX: version of the operators.")] = 18,
+    int8: Annotated[bool, typer.Option("--int8", help="ONNX: weights in 8 bits (QDQ).")] = False,
     list_formats: Annotated[bool, typer.Option("--list", help="List the formats.")] = False,
 ) -> None:
     """Write MODEL in other formats, and prove that each does what the model does."""
@@ -50,12 +58,13 @@ def export(
     loaded = load_any(model)
     inputs, name = _inputs(model, loaded, data) if verify else (None, "")
     asked = Export(loaded, model, model.stem, inputs, name)
-    _show(export_model(asked, _chosen(to), out_folder, force=force), out_folder)
+    options: dict[str, dict[str, object]] = {"onnx": {"form": form, "opset": opset, "int8": int8}}
+    _show(export_model(asked, _chosen(to, options), out_folder, force=force), out_folder)
 
 
-def _chosen(to: str) -> list[Exporter]:
+def _chosen(to: str, options: Mapping[str, Mapping[str, object]]) -> list[Exporter]:
     names = dict.fromkeys(each for word in to.split(",") for each in family(word.strip()))
-    return [exporter(name) for name in names]
+    return [exporter(name, options.get(name)) for name in names]
 
 
 def _inputs(path: Path, model: Model, data: str | None) -> tuple[Tensor, str]:
