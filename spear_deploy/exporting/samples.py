@@ -8,7 +8,7 @@ from torch import Tensor
 from spear_deploy.network import Encoding, Model
 
 STRENGTHS = (0.1, 0.3, 0.6, 0.9)
-"""One sample each: firing rates of spikes, or a third of the largest value."""
+"""One sample each: firing rates of spikes, or a third of the largest value (1 at most)."""
 
 _SEED = 20
 
@@ -22,7 +22,7 @@ def sample_inputs(model: Model) -> Tensor:
     shape = model.network.input_shape
     strength = torch.tensor(STRENGTHS, dtype=torch.float64).reshape(-1, *(1,) * len(shape))
     if model.encoding is Encoding.DIRECT:
-        values = torch.rand((len(STRENGTHS), *shape), generator=generator) * 3 * strength
+        values = (torch.rand((len(STRENGTHS), *shape), generator=generator) * 3 * strength).clamp(max=1)
         return values.float().double().expand(model.time_steps, *values.shape)
     chance = torch.rand((model.time_steps, len(STRENGTHS), *shape), generator=generator)
     return (chance < strength).double()

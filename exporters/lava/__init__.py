@@ -1,0 +1,5 @@
+"""Lava: a script that runs in lava-nc alone, and a `.net` that lava-dl's netx loads."""
+
+from spear_deploy.exporters.lava.exporter import LavaExporter
+
+__all__ = ["LavaExporter"]
