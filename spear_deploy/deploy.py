@@ -131,6 +131,7 @@ def deploy_to(target: Profile, request: DeployRequest, prepared: Prepared, progr
         pruned = read_nir(folder / "pruned.nir")
         with clock.stage("test"):
             tested = prepared.factory.measure(pruned, prepared.test, torch.float64)
+        _check_alive(request.model, tested)
         run = _run_in_lava(pruned, prepared.test, request, clock) if request.lava else None
         found = Found(
             request=request,
@@ -176,6 +177,20 @@ def _check_prunable(path: Path, data: str, factory: CandidateFactory, dense: Mea
     if not factory.groups:
         reasons = "; ".join(f"{group.name}: {group.fixed or 'has one channel'}" for group in factory.all_groups)
         raise ModelError(f"{path}: no layer of the network can be pruned ({reasons})")
+
+
+def _check_alive(path: Path, tested: Measurement) -> None:
+    """A network that fell silent keeps every budget and is of no use.
+
+    Raises:
+        BudgetError: nothing spikes on the test split.
+
+    """
+    if not tested.synops:
+        raise BudgetError(
+            f"{path}: pruned to these limits, the network no longer spikes on the test split;"
+            " allow more SynOps, or a larger chip"
+        )
 
 
 def _check_reachable(problem: SearchProblem, request: DeployRequest) -> None:

@@ -12,7 +12,7 @@ DEFAULT_BUDGET = "50%"
 DEFAULT_THREADS = 1
 """One thread: results do not depend on how many cores a machine has, and small networks gain nothing."""
 
-DEFAULT_RECIPE = Recipe(epochs=8, batch=64, learning_rate=5e-3)
+DEFAULT_RECIPE = Recipe(epochs=12, batch=64, learning_rate=5e-3)
 
 
 @dataclass(frozen=True)

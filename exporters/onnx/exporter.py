@@ -128,7 +128,7 @@ class OnnxExporter(Exporter):
         found = {
             "spear_deploy.form": str(self.form),
             "spear_deploy.time_steps": str(model.time_steps),
-            "spear_deploy.dt_s": repr(next(iter(neurons.values())).dt_s),
+            "spear_deploy.dt_s": repr(model.network.dt_s),
             "spear_deploy.encoding": str(model.encoding),
             "spear_deploy.read_out": f"{model.read_out} of {model.network.read_out}",
             "spear_deploy.reset": json.dumps(

@@ -10,7 +10,7 @@ from spear_deploy.exporters.onnx.graph import GraphBuilder
 
 from spear_deploy.network import Neuron, Reset
 
-RESETS = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)
+RESETS = (Reset.ZERO, Reset.ZERO_HOLD, Reset.SUBTRACT, Reset.NONE)
 """The kinds of reset that this module can write."""
 
 
@@ -86,6 +86,8 @@ class _Layer:
         v = add("Add", [kept, u], self._last("leaked", neuron.offset is None and late is None))
         if neuron.offset is not None:
             v = add("Add", [v, self.constant("offset", neuron.offset)], f"{name}.shifted")
+        if late is not None and neuron.reset is Reset.ZERO_HOLD:
+            v = self._to_reset_value(v, late, f"{name}.held")
         if late is not None and neuron.reset is Reset.SUBTRACT:
             taken = self._times_threshold(late, "taken")
             v = add("Sub", [v, taken], f"{name}.membrane")
@@ -94,7 +96,7 @@ class _Layer:
     def reset(self, v: str, above: str, spikes: str, late: str | None) -> str:
         """The membrane that is kept for the next step."""
         neuron = self.neuron
-        if neuron.reset_delay or neuron.reset is Reset.NONE:
+        if neuron.reset_delay or neuron.reset in (Reset.NONE, Reset.ZERO_HOLD):
             return v
         if neuron.reset is Reset.ZERO:
             return self._to_reset_value(v, above, f"{self.name}.reset")

@@ -12,7 +12,6 @@ from spear_deploy.exporters.onnx.neurons import add_neuron
 from spear_deploy.exporters.onnx.weights import Weights
 
 from spear_deploy.network import Network
-from spear_deploy.network.graph import delay_steps
 
 
 @dataclass(frozen=True)
@@ -29,17 +28,6 @@ class Step:
     weights: Weights
 
     @property
-    def delays(self) -> dict[str, int]:
-        """Delay nodes of at least one step, with their steps."""
-        dt_s = next(iter(self.network.neurons.values())).dt_s
-        steps = {
-            name: delay_steps(node, name, dt_s)
-            for name, node in self.network.nodes.items()
-            if isinstance(node, nir.Delay)
-        }
-        return {name: count for name, count in steps.items() if count}
-
-    @property
     def states(self) -> dict[str, tuple[int, ...]]:
         """The states by name, and their shape behind the batch.
 
@@ -54,7 +42,7 @@ class Step:
                 found[f"{name}.u"] = network.shapes[name]
         for source in sorted({source for source, _ in network.feedback}):
             found[f"{source}.out"] = network.shapes[source]
-        for name, steps in self.delays.items():
+        for name, steps in self.network.delays.items():
             found[f"{name}.past"] = (steps, *network.shapes[name])
         return found
 
@@ -64,7 +52,7 @@ class Step:
         network = self.network
         found = [network.input]
         for name in (name for stage in network.stages for name in stage):
-            linear = name not in network.neurons and name not in self.delays and name != network.output
+            linear = name not in network.neurons and name not in self.network.delays and name != network.output
             if linear and name not in found and all(source in found for source in network.sources(name)):
                 found.append(name)
         return found[1:]
@@ -91,7 +79,7 @@ class Step:
             The output of each neuron layer, and the new states by name.
 
         """
-        network, delays = self.network, self.delays
+        network, delays = self.network, self.network.delays
         values = dict(known)
         for name in delays:
             oldest = builder.constant("oldest", 0, np.int64)

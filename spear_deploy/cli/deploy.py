@@ -13,6 +13,7 @@ import typer
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.summary import summary
 from spear_deploy.deploy import deploy as run_deploy
+from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile, known_profiles, load_profile
 from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_RECIPE, DEFAULT_THREADS, DeployRequest
 from spear_deploy.run_folder import default_folder
@@ -88,6 +89,22 @@ def deploy(
 
 
 def read_targets(text: str) -> tuple[Profile, ...]:
-    """The profiles that `--target` names."""
+    """The profiles that `--target` names.
+
+    Raises:
+        ProfileError: it names none, an unknown one, or two of one name.
+
+    """
     names = known_profiles() if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
-    return tuple(load_profile(name) for name in dict.fromkeys(names))
+    if not names:
+        raise ProfileError(f"--target '{text}' names no chip; known: {', '.join(known_profiles())}, or a TOML file")
+    profiles: dict[str, tuple[str, Profile]] = {}
+    for name in dict.fromkeys(names):
+        profile = load_profile(name)
+        if profile.name in profiles:
+            raise ProfileError(
+                f"--target: {profiles[profile.name][0]} and {name} are both called '{profile.name}';"
+                " their results would share a folder; give one of them another name"
+            )
+        profiles[profile.name] = name, profile
+    return tuple(profile for _, profile in profiles.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +24,8 @@ DIGITS_SPLIT_SEED = 0
 DIGITS_SIZES = (1097, 300, 400)
 NPZ_VALIDATION_SHARE = 0.15
 _NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+_READ_ERRORS = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+"""What numpy and zipfile raise on archives that are truncated or damaged."""
 
 
 class SplitName(StrEnum):
@@ -90,8 +93,9 @@ def load_data(name: str | os.PathLike[str]) -> Dataset:
     """A data set by name (`digits`) or from an npz file.
 
     An npz holds x_train, y_train, x_test, y_test and optionally x_val, y_val; without them the
-    last 15 % of train become validation. Samples are `[N, *input_shape]` for static data, with
-    values in [0, 1], or `[N, T, *input_shape]` of 0 and 1 for spikes; labels are integers from 0.
+    last 15 % of train become validation. Samples are `[N, *input_shape]` for static data (finite
+    values; in [0, 1] where they are encoded as rates), or `[N, T, *input_shape]` of 0 and 1 for
+    spikes; labels are integers from 0.
 
     Raises:
         DataError: unknown name, missing or damaged file, shapes or values that do not fit.
@@ -129,10 +133,12 @@ _KNOWN: dict[str, Callable[[], Dataset]] = {"digits": _digits}
 def _load_npz(path: Path) -> Dataset:
     if not path.is_file():
         raise DataError(f"{path}: no such data file")
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"{path}: not an npz file, or damaged (an npz is a zip archive, as numpy.savez writes it)")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+    except _READ_ERRORS as error:
         raise DataError(f"{path}: not an npz file, or damaged ({str(error).splitlines()[0]})") from None
     missing = [key for key in _NPZ_KEYS if key not in arrays]
     if missing:
@@ -171,14 +177,15 @@ def _check(path: Path, key: str, x: NDArray[np.generic], y: NDArray[np.generic],
         raise DataError(f"{path}: x_{key} must hold numbers, found {x.dtype}")
     if y.dtype.kind not in "iu":
         raise DataError(f"{path}: y_{key} must hold integer labels, found {y.dtype}")
+    if not x.ndim or not len(x):
+        raise DataError(f"{path}: x_{key} holds no samples")
     if y.shape != (len(x),):
         raise DataError(f"{path}: y_{key} needs one label a sample, {len(x)}, found shape {y.shape}")
-    if not len(x):
-        raise DataError(f"{path}: x_{key} holds no samples")
     if x.shape[1:] != train.shape[1:]:
-        raise DataError(f"{path}: samples of x_{key} are {x.shape[1:]}, those of x_train {train.shape[1:]}")
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        raise DataError(f"{path}: x_{key} holds values that are not finite (NaN or infinite)")
+        found, needed = times(x.shape[1:]), times(train.shape[1:])
+        raise DataError(f"{path}: samples of x_{key} are {found}, those of x_train {needed}")
+    if x.dtype.kind == "f" and not (np.abs(x) <= np.finfo(np.float32).max).all():
+        raise DataError(f"{path}: x_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
     if int(y.min()) < 0:
         raise DataError(f"{path}: labels start at 0, y_{key} holds {int(y.min())}")
 
@@ -190,3 +197,8 @@ def _dataset(name: str, train: Split, validation: Split, test: Split) -> Dataset
             digest.update(str(array.shape).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
     return Dataset(name, train, validation, test, digest.hexdigest())
+
+
+def times(shape: tuple[int, ...]) -> str:
+    """A shape as it stands in a message."""
+    return " x ".join(map(str, shape)) or "single values"

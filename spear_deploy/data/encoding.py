@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spear_deploy.data.dataset import Dataset, Split, SplitName
+from spear_deploy.data.dataset import Dataset, Split, SplitName, times
 from spear_deploy.errors import DataError
 
 _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
@@ -61,7 +61,7 @@ def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> En
         if x.ndim < 3 or x.shape[1] != time_steps:
             raise DataError(
                 f"encoding 'spikes' needs {split.name} samples with {time_steps} time steps first,"
-                f" found samples of shape {tuple(x.shape[1:])}"
+                f" found samples of shape {times(x.shape[1:])}"
             )
         if not bool(((x == 0) | (x == 1)).all()):
             raise DataError(f"encoding 'spikes' needs samples of 0 and 1, {split.name} holds other values")
@@ -78,9 +78,7 @@ def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], class
     """
     shape = data.sample_shape[1:] if encoding == "spikes" else data.sample_shape
     if shape != input_shape:
-        raise DataError(
-            f"{data.name}: samples are {_times(shape)} a time step, the network takes {_times(input_shape)}"
-        )
+        raise DataError(f"{data.name}: samples are {times(shape)} a time step, the network takes {times(input_shape)}")
     top = max(int(split.y.max()) for split in data.splits)
     if top >= classes:
         raise DataError(
@@ -103,7 +101,3 @@ def _check_range(split: Split, encoding: str, needed: str) -> None:
         raise DataError(
             f"encoding {encoding!r} needs {needed}, {split.name} goes from {low:g} to {high:g}; scale the data"
         )
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 
 from spear_deploy.errors import BackendError
 from spear_deploy.execution.formats import Format
-from spear_deploy.execution.quantize import input_integers
-from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses
+from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, input_integers
 from spear_deploy.network import Reset, Trace
 from spear_deploy.network.linear import linear_module
 
@@ -55,13 +54,7 @@ class LoihiExecution:
     def __init__(self, quantized: QuantizedNetwork) -> None:
         self.quantized = quantized
         network, chip = quantized.network, quantized.format
-        largest = 1.0 if quantized.levels is None else float((1 << chip.graded_bits) - 1)
-        self.layers = {}
-        for layer in quantized.layers:
-            synapses = [
-                _Synapses(found, largest if found.graded else 1.0, chip.input_shift) for found in layer.synapses
-            ]
-            self.layers[layer.name] = _Layer(layer, chip, synapses)
+        self.layers = {layer.name: LayerExecution(layer, chip) for layer in quantized.layers}
         self.at_once = max(1, CACHED_STATES // max(int(np.prod(layer.shape)) for layer in quantized.layers))
         self.stages = [[name for name in stage if name in self.layers] for stage in network.stages]
 
@@ -162,14 +155,17 @@ class _Synapses:
         return x.expand(len(source), *x.shape) if static else x.reshape(*source.shape[:2], *x.shape[1:])
 
 
-class _Layer:
+class LayerExecution:
     """The neurons of one layer: their constants, and what leads into them."""
 
-    def __init__(self, values: QuantizedLayer, chip: Format, synapses: list[_Synapses]) -> None:
+    def __init__(self, values: QuantizedLayer, chip: Format) -> None:
+        graded = float((1 << chip.graded_bits) - 1)
         self.values = values
         self.name, self.shape, self.spikes = values.name, values.shape, values.spikes
         self.output_type = torch.float32 if values.spikes else torch.float64
-        self.synapses = synapses
+        self.synapses = [
+            _Synapses(found, graded if found.graded else 1.0, chip.input_shift) for found in values.synapses
+        ]
         shift = 1 << chip.input_shift
         self.unit = values.scale * shift
         self.limit = float(chip.state_limit)
@@ -180,7 +176,7 @@ class _Layer:
         self.axon = None
         if values.axon is not None:
             self.axon = _constant(np.floor(values.axon * 2.0**values.axon_exponent) * shift).float()
-        self.reach = sum(found.reach for found in synapses)
+        self.reach = sum(found.reach for found in self.synapses)
         self.reach += 0.0 if self.axon is None else float(self.axon.abs().max())
 
     def empty(self, steps: int, batch: int, dtype: torch.dtype) -> Tensor:
@@ -202,6 +198,15 @@ class _Layer:
                 total = found if total is None else total + found
         return torch.zeros((1, *self.shape)).expand(steps, batch, *self.shape) if total is None else total
 
+    def respond(self, values: dict[str, Tensor]) -> Tensor:
+        """What the layer sends when all its sources, itself included, send `values` `[T, B, *shape]`."""
+        inputs = self.inputs(values, skip=[])
+        outputs = self.empty(inputs.shape[0], inputs.shape[1], self.output_type)
+        run = _Run(self, inputs, outputs, (), alone=True)
+        for t, shifted in enumerate(inputs):
+            run.step(t, shifted)
+        return outputs
+
     def overflows(self, largest: float) -> tuple[bool, bool]:
         """Whether u could wrap and v saturate when no input exceeds `largest`."""
         current = largest / (1 - float(self.keep_u.max()))
@@ -218,7 +223,7 @@ class _Run:
     """
 
     def __init__(
-        self, layer: _Layer, inputs: Tensor, outputs: Tensor, seen: tuple[Tensor, ...], *, alone: bool
+        self, layer: LayerExecution, inputs: Tensor, outputs: Tensor, seen: tuple[Tensor, ...], *, alone: bool
     ) -> None:
         self.layer, self.outputs, self.seen = layer, outputs, seen
         self.u = torch.zeros(outputs.shape[1:], dtype=torch.float64)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import nir
 import numpy as np
@@ -19,33 +18,56 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.errors import BackendError
-from spear_deploy.execution.formats import LOIHI2, Format, Lattice
+from spear_deploy.execution.error_feedback import feedback_mantissas, second_moments
+from spear_deploy.execution.formats import LOIHI2, Format
+from spear_deploy.execution.loihi import LayerExecution
 from spear_deploy.execution.paths import delay_of, weight_of, weighted_path, with_weight
-from spear_deploy.execution.quantized import (
-    IntArray,
-    QuantizedLayer,
-    QuantizedNetwork,
-    QuantizedSynapses,
-    Rounding,
-)
+from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, to_integers
 from spear_deploy.execution.ranges import Range, bounded_ranges, seen_ranges
-from spear_deploy.network import Connection, Encoding, Model, Network, Neuron, Reset, bias_current
+from spear_deploy.execution.rounding import (
+    axon_bias,
+    best_exponent,
+    best_scale,
+    decay,
+    has_both_signs,
+    largest_exponent,
+    lattice_of,
+    mantissas,
+    membrane_bias,
+    rounding_of,
+)
+from spear_deploy.network import Connection, Encoding, Model, Network, Neuron, Reset, Simulation, Trace, bias_current
 
 Array = NDArray[np.float64]
 
 HEADROOM = 0.5
 """Share of a range that the values seen on samples may fill: unseen ones are larger."""
 
-CLIPS = np.linspace(0.80, 1.15, 36)
+CLIPS = tuple(np.linspace(0.80, 1.15, 36).tolist())
 """Where the largest weight may lie relative to the largest mantissa; above 1 it is clipped."""
 
 EXACT = 1e-9
 """How close to integers scaled inputs must lie to count as integers."""
 
+TOO_MANY_VANISHED = 0.05
+"""Share of weights that may become zero before clipping the largest is tried. Weights of a
+normal distribution lose about 0.01 of their number at 8 bits."""
+
+SEARCH_SAMPLES = 64
+"""Calibration samples on which clipping is tried."""
+
+OCTAVE = tuple(2.0 ** -(step / 6) for step in range(6))
+CLIPPED_OCTAVES = (0, 1, 2, 3)
+"""Scales within an octave, and octaves by which the largest weights may be clipped."""
+
+
+BEST = 6
+"""Scales that are tried with error feedback as well."""
+
 
 @dataclass(frozen=True)
 class _Weights:
-    """A connection before rounding: nodes, the place of the weights, and what k must be times."""
+    """A connection before rounding: its nodes, the place of the weights, and what k multiplies."""
 
     connection: Connection
     nodes: tuple[nir.NIRNode, ...]
@@ -63,6 +85,10 @@ def quantize(
     clips: Iterable[float] = CLIPS,
 ) -> QuantizedNetwork:
     """Round a network to a chip's integers.
+
+    The scale of a layer is the one at which rounding its weights loses least. Where that makes
+    many weights vanish beside a few large ones, and samples are given, clipping the large ones
+    is tried, and the scale is taken whose spikes are nearest to those of the float network.
 
     Args:
         model: the network.
@@ -82,107 +108,136 @@ def quantize(
         _check_neuron(name, neuron, chip)
     levels = _input_levels(model, chip, calibration)
     ranges = bounded_ranges(network, 1.0) if calibration is None else seen_ranges(network, calibration)
+    spikes = {} if calibration is None else _float_outputs(model, calibration[:, :SEARCH_SAMPLES], levels)
     layers = []
     for name in network.layers:
         bits = (weight_bits or {}).get(name, chip.weight_bits)
-        layers.append(_layer(network, name, replace(chip, weight_bits=bits), levels, ranges[name], tuple(clips)))
+        draft = _Draft(network, name, replace(chip, weight_bits=bits), levels, ranges[name])
+        layers.append(draft.best(tuple(clips), spikes))
     return QuantizedNetwork(network, chip, tuple(layers), levels)
 
 
-def input_integers(quantized: QuantizedNetwork, inputs: Tensor) -> Tensor:
-    """The inputs as the chip receives them: spikes, or integers (both as float32).
+def _float_outputs(model: Model, inputs: Tensor, levels: float | None) -> dict[str, Tensor]:
+    """What all layers send in floating point; the input as the chip receives it."""
+    with torch.no_grad():
+        trace: Trace = Simulation(model.graph, torch.float64)(inputs.double())
+    return {model.network.input: to_integers(inputs, levels)} | trace.outputs
 
-    Raises:
-        BackendError: the network was quantised for spikes, and the input holds other values; or
-            the values do not fit into a graded spike.
 
-    """
-    if quantized.levels is None:
-        spikes = inputs.float()
-        values = spikes.numpy()
-        if ((values == 0) | (values == 1)).all():
-            return spikes
-        raise BackendError(
-            f"{quantized.network.input}: the network was quantised for an input of spikes (0 or 1), and this input"
-            " holds other values; quantise it with samples of this kind"
+class _Draft:
+    """A layer whose scale and exponents are still to be chosen."""
+
+    def __init__(self, network: Network, name: str, chip: Format, levels: float | None, seen: Range) -> None:
+        self.network, self.name, self.chip = network, name, chip
+        self.neuron = network.neurons[name]
+        self.weights = [_weights(network, connection, levels) for connection in network.into(name)]
+        bias = self.neuron.gain * bias_current(network, name)
+        offset = np.zeros(self.neuron.shape) if self.neuron.offset is None else self.neuron.offset
+        through_current = self.neuron.alpha is not None
+        self.axon = bias if through_current and bias.any() else None
+        self.bias = offset if through_current else bias + offset
+        self.limit = _largest_scale(self.neuron, chip, seen, self.bias)
+
+    def best(self, clips: tuple[float, ...], spikes: dict[str, Tensor]) -> QuantizedLayer:
+        """The layer of least weight error, or of the nearest spikes where weights vanish."""
+        scale = best_scale([found.values for found in self.weights], self.limit, self.chip, clips)
+        layer = self.rounded(scale, [best_exponent(found.values * scale, self.chip) for found in self.weights])
+        vanished = max(found.rounding.vanished / max(found.rounding.weights, 1) for found in layer.synapses)
+        if not spikes or vanished <= TOO_MANY_VANISHED:
+            return layer
+        return self._nearest_in_spikes(layer, spikes)
+
+    def rounded(self, scale: float, exponents: list[int], moments: list[Array | None] | None = None) -> QuantizedLayer:
+        """The layer at a scale, each connection at its exponent; with error feedback given moments."""
+        neuron, chip = self.neuron, self.chip
+        bias, bias_exponent = membrane_bias(self.bias * scale * (1 << chip.input_shift), chip)
+        axon, axon_exponent = (None, 0) if self.axon is None else axon_bias(self.axon * scale, chip)
+        threshold = neuron.threshold
+        return QuantizedLayer(
+            name=self.name,
+            shape=neuron.shape,
+            scale=scale,
+            du=decay(neuron.alpha, neuron.shape, chip, offset=chip.current_decay_offset),
+            dv=decay(neuron.beta, neuron.shape, chip, offset=0),
+            vth=None if threshold is None else np.rint(threshold * scale).astype(np.int64),
+            bias=bias,
+            bias_exponent=bias_exponent,
+            axon=axon,
+            axon_exponent=axon_exponent,
+            reset=neuron.reset,
+            reset_delay=neuron.reset_delay,
+            synapses=tuple(
+                _synapses(self.network, found, scale, exponent, chip, moment)
+                for found, exponent, moment in zip(
+                    self.weights, exponents, moments or [None] * len(exponents), strict=True
+                )
+            ),
         )
-    integers = (inputs.double() * quantized.levels).round().float()
-    most = (1 << quantized.format.graded_bits) - 1
-    found = float(integers.abs().max())
-    if found > most:
-        raise BackendError(
-            f"{quantized.network.input}: an input becomes {found:.0f}, a graded spike carries at most {most};"
-            " quantise the network with samples that reach this far"
-        )
-    return integers
+
+    def _nearest_in_spikes(self, start: QuantizedLayer, spikes: dict[str, Tensor]) -> QuantizedLayer:
+        """Clip ever more of all matrices, then of each by itself; keep what fires most alike."""
+        best = start, self._mismatch(start, spikes)
+
+        tried = [best]
+
+        def try_out(scale: float, exponents: list[int], moments: list[Array | None] | None = None) -> None:
+            nonlocal best
+            layer = self.rounded(scale, exponents, moments)
+            mismatch = self._mismatch(layer, spikes)
+            tried.append((layer, mismatch))
+            if mismatch < best[1]:
+                best = layer, mismatch
+
+        lowest = self.chip.weight_exponent_min
+        for part in OCTAVE:
+            scale = start.scale * part if start.scale * part * 2 > self.limit else start.scale * part * 2
+            unclipped = [largest_exponent(found.values * scale, self.chip) for found in self.weights]
+            for octaves in CLIPPED_OCTAVES:
+                try_out(scale, [max(exponent - octaves, lowest) for exponent in unclipped])
+        for index in range(len(self.weights) if len(self.weights) > 1 else 0):
+            for change in (-2, -1, 1, 2):
+                exponents = [found.exponent for found in best[0].synapses]
+                exponents[index] = min(max(exponents[index] + change, lowest), self.chip.weight_exponent_max)
+                try_out(best[0].scale, exponents)
+        ranked = sorted(tried, key=lambda pair: pair[1])[:BEST]
+        moments = [self._moments(found, spikes) for found in self.weights]
+        for layer, _ in ranked:
+            try_out(layer.scale, [found.exponent for found in layer.synapses], moments)
+        return best[0]
+
+    def _moments(self, found: _Weights, spikes: dict[str, Tensor]) -> Array | None:
+        source = spikes[found.connection.source]
+        return second_moments(found.nodes[: found.place], found.nodes[found.place], source)
+
+    def _mismatch(self, layer: QuantizedLayer, spikes: dict[str, Tensor]) -> float:
+        """How far the layer's outputs are from the float network's, its sources being those."""
+        wanted = spikes[self.name].double()
+        execution = LayerExecution(layer, self.chip)
+        found = execution.respond(spikes).double()
+        if not layer.spikes:
+            return float((found / execution.unit - wanted).abs().mean())
+        events = max(float(wanted.sum()), 1.0)
+        return float((found != wanted).sum()) / events + abs(float((found - wanted).sum())) / events
 
 
-def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> float | None:
-    """How many steps an input of 1 has; None where inputs are spikes.
-
-    The most levels that make all samples integers are taken, or as many as fit.
-    """
-    if calibration is None:
-        binary = model.encoding is not Encoding.DIRECT
+def _synapses(
+    network: Network, found: _Weights, scale: float, exponent: int, chip: Format, moments: Array | None
+) -> QuantizedSynapses:
+    lattice = lattice_of(found.values, chip)
+    if moments is None:
+        held = mantissas(found.values * scale, exponent, lattice)
     else:
-        binary = bool(((calibration == 0) | (calibration == 1)).all())
-    if binary:
-        return None
-    if chip.graded_bits == 0:
-        raise BackendError(
-            f"{model.network.input}: the input holds values, and the chip's spikes carry none;"
-            " use encoding 'rate' or 'spikes', or run the first layer on the host"
-        )
-    if calibration is None:
-        return float((1 << chip.graded_bits) - 1)
-    values = torch.from_numpy(np.unique(calibration.numpy())).double()
-    signed = bool((values < 0).any())
-    most = (1 << (chip.graded_bits - int(signed))) - 1
-    largest = float(values.abs().max())
-    for levels in range(math.floor(most / largest), 0, -1):
-        scaled = values * levels
-        if bool(((scaled - scaled.round()).abs() < EXACT * levels).all()):
-            return float(levels)
-    return most / largest
-
-
-def _layer(
-    network: Network,
-    name: str,
-    chip: Format,
-    levels: float | None,
-    seen: Range,
-    clips: tuple[float, ...],
-) -> QuantizedLayer:
-    neuron = network.neurons[name]
-    weights = [_weights(network, connection, levels) for connection in network.into(name)]
-    bias = neuron.gain * bias_current(network, name)
-    offset = np.zeros(neuron.shape) if neuron.offset is None else neuron.offset
-    behind_current = neuron.alpha is not None and bool(bias.any())
-    in_membrane = offset if neuron.alpha is not None else bias + offset
-    matrices = [found.values for found in weights]
-    limit = _largest_scale(neuron, chip, seen, in_membrane)
-    scale = _best_scale(matrices, limit, chip, clips)
-    synapses = tuple(_rounded(network, found, scale, chip) for found in weights)
-    bias_fixed, exponents = _bias(in_membrane * scale * (1 << chip.input_shift), chip)
-    axon, axon_exponent = None, 0
-    if behind_current:
-        axon, axon_exponent = _axon(bias * scale, chip)
-    threshold = neuron.threshold
-    return QuantizedLayer(
-        name=name,
-        shape=neuron.shape,
-        scale=scale,
-        du=_decay(neuron.alpha, neuron.shape, chip, offset=chip.current_decay_offset),
-        dv=_decay(neuron.beta, neuron.shape, chip, offset=0),
-        vth=None if threshold is None else np.rint(threshold * scale).astype(np.int64),
-        bias=bias_fixed,
-        bias_exponent=exponents,
-        axon=axon,
-        axon_exponent=axon_exponent,
-        reset=neuron.reset,
-        reset_delay=neuron.reset_delay,
-        synapses=synapses,
+        held = feedback_mantissas(found.values * scale, exponent, lattice, moments)
+    nodes = list(found.nodes)
+    nodes[found.place] = with_weight(nodes[found.place], held.astype(np.float64))
+    return QuantizedSynapses(
+        connection=found.connection,
+        nodes=tuple(nodes),
+        exponent=exponent,
+        mixed=has_both_signs(found.values),
+        late=delay_of(network, found.connection),
+        graded=found.graded,
+        rounding=rounding_of(found.values, held, exponent, scale, chip),
     )
 
 
@@ -216,130 +271,33 @@ def _largest_scale(neuron: Neuron, chip: Format, seen: Range, bias: Array) -> fl
     return min(limits)
 
 
-def _best_scale(matrices: list[Array], limit: float, chip: Format, clips: tuple[float, ...]) -> float:
-    """Of the scales that place the largest weight near the largest mantissa, the one of least error."""
-    largest = [float(np.abs(matrix).max()) for matrix in matrices if matrix.any()]
-    if not largest:
-        return 2.0 ** math.floor(math.log2(limit))
-    candidates = {}
-    for matrix in matrices:
-        if not matrix.any():
-            continue
-        top = chip.lattice(mixed=_mixed(matrix)).high
-        for clip in clips:
-            scale = clip * top / float(np.abs(matrix).max())
-            shift = math.floor(math.log2(limit / scale))
-            candidates[scale * 2.0**shift] = clip
-    highest = min(
-        2.0**chip.weight_exponent_max * chip.lattice(mixed=_mixed(matrix)).high / float(np.abs(matrix).max())
-        for matrix in matrices
-        if matrix.any()
-    )
-    scales = [scale if scale <= 1.2 * highest else highest for scale in candidates]
-    return min(scales, key=lambda scale: (_error(matrices, scale, chip), -scale))
+def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> float | None:
+    """How many steps an input of 1 has; None where inputs are spikes.
 
-
-def _error(matrices: list[Array], scale: float, chip: Format) -> float:
-    """Squared error of all weights, each matrix relative to its own size."""
-    total = 0.0
-    for matrix in matrices:
-        if not matrix.any():
-            continue
-        lattice = chip.lattice(mixed=_mixed(matrix))
-        exponent = _best_exponent(matrix, scale, chip, lattice)
-        back = _mantissas(matrix * scale, exponent, lattice) * 2.0**exponent / scale
-        total += float(((matrix - back) ** 2).sum() / (matrix**2).sum())
-    return total
-
-
-def _best_exponent(matrix: Array, scale: float, chip: Format, lattice: Lattice) -> int:
-    """The exponent that clips nothing, or the one below it when clipping loses less."""
-    exponent = _exponent(scale * float(np.abs(matrix).max()), chip, lattice)
-    if exponent <= chip.weight_exponent_min:
-        return exponent
-
-    def loss(candidate: int) -> float:
-        back = _mantissas(matrix * scale, candidate, lattice) * 2.0**candidate
-        return float(((matrix * scale - back) ** 2).sum())
-
-    return min((exponent, exponent - 1), key=loss)
-
-
-def _exponent(largest: float, chip: Format, lattice: Lattice) -> int:
-    """The smallest exponent at which `largest` is no larger than the largest mantissa."""
-    if largest == 0:
-        return 0
-    exponent = math.ceil(math.log2(largest / lattice.high) - 1e-12)
-    return min(max(exponent, chip.weight_exponent_min), chip.weight_exponent_max)
-
-
-def _mantissas(scaled: Array, exponent: int, lattice: Lattice) -> IntArray:
-    rounded = np.rint(scaled / (2.0**exponent * lattice.step)) * lattice.step
-    mantissas: IntArray = np.clip(rounded, lattice.low, lattice.high).astype(np.int64)
-    return mantissas
-
-
-def _mixed(matrix: Array) -> bool:
-    return bool((matrix > 0).any() and (matrix < 0).any())
-
-
-def _rounded(network: Network, found: _Weights, scale: float, chip: Format) -> QuantizedSynapses:
-    lattice = chip.lattice(mixed=_mixed(found.values))
-    exponent = _best_exponent(found.values, scale, chip, lattice)
-    mantissas = _mantissas(found.values * scale, exponent, lattice)
-    nodes = list(found.nodes)
-    nodes[found.place] = with_weight(nodes[found.place], mantissas.astype(np.float64))
-    return QuantizedSynapses(
-        connection=found.connection,
-        nodes=tuple(nodes),
-        exponent=exponent,
-        mixed=_mixed(found.values),
-        late=delay_of(network, found.connection),
-        graded=found.graded,
-        rounding=_rounding(found.values, mantissas * 2.0**exponent / scale, lattice, exponent, scale),
-    )
-
-
-def _rounding(
-    values: Array, back: NDArray[np.floating[Any]], lattice: Lattice, exponent: int, scale: float
-) -> Rounding:
-    largest = float(np.abs(values).max()) or 1.0
-    error = np.abs(values - back)
-    held = values != 0
-    edge = (lattice.high + lattice.step / 2) * 2.0**exponent / scale
-    return Rounding(
-        worst=float(error.max()) / largest,
-        mean=float(error[held].mean()) / largest if held.any() else 0.0,
-        clipped=int((np.abs(values) > edge).sum()),
-        vanished=int((held & (back == 0)).sum()),
-    )
-
-
-def _bias(scaled: Array, chip: Format) -> tuple[IntArray, IntArray]:
-    """Biases as mantissa * 2^exponent with the smallest exponent that holds each."""
-    whole = np.rint(scaled)
-    exponents = np.zeros(whole.shape, dtype=np.int64)
-    for exponent in range(1, chip.bias_exponent_max + 1):
-        exponents[np.abs(np.rint(scaled / 2.0 ** (exponent - 1))) > chip.bias_mantissa_max] = exponent
-    mantissas = np.clip(np.rint(scaled / 2.0**exponents), -chip.bias_mantissa_max, chip.bias_mantissa_max)
-    return (mantissas * 2.0**exponents).astype(np.int64), exponents
-
-
-def _axon(scaled: Array, chip: Format) -> tuple[IntArray, int]:
-    """Biases as weights of an axon that is always on, where possible rounded to the nearest input."""
-    lattice = replace(chip, weight_bits=8).lattice(mixed=_mixed(scaled))
-    finest = -int(math.log2(lattice.step))  # shifts whole multiples of the step, so that nothing is floored
-    exponent = max(_exponent(float(np.abs(scaled).max()), chip, lattice), finest)
-    return _mantissas(scaled, exponent, lattice), exponent
-
-
-def _decay(keep: Array | None, shape: tuple[int, ...], chip: Format, *, offset: int) -> IntArray:
-    """D of a state that keeps the share `keep` of its value each step; None keeps nothing."""
-    most = chip.unity - 1
-    if keep is None:
-        return np.full(shape, most, dtype=np.int64)
-    decays: IntArray = np.clip(np.rint((1 - keep) * chip.unity) - offset, 0, most).astype(np.int64)
-    return decays
+    The most levels that make all samples integers are taken, or as many as fit.
+    """
+    if calibration is None:
+        binary = model.encoding is not Encoding.DIRECT
+    else:
+        binary = bool(((calibration == 0) | (calibration == 1)).all())
+    if binary:
+        return None
+    if chip.graded_bits == 0:
+        raise BackendError(
+            f"{model.network.input}: the input holds values, and the chip's spikes carry none;"
+            " use encoding 'rate' or 'spikes', or run the first layer on the host"
+        )
+    if calibration is None:
+        return float((1 << chip.graded_bits) - 1)
+    values = torch.from_numpy(np.unique(calibration.numpy())).double()
+    signed = bool((values < 0).any())
+    most = (1 << (chip.graded_bits - int(signed))) - 1
+    largest = float(values.abs().max())
+    for levels in range(math.floor(most / largest), 0, -1):
+        scaled = values * levels
+        if bool(((scaled - scaled.round()).abs() < EXACT * levels).all()):
+            return float(levels)
+    return most / largest
 
 
 def _check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
@@ -360,6 +318,11 @@ def _check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
         raise BackendError(
             f"{name}: the chip resets the membrane to zero, this layer subtracts the threshold;"
             " train with reset_mechanism='zero', or choose a chip with programmable neurons"
+        )
+    if neuron.reset is Reset.ZERO_HOLD:
+        raise BackendError(
+            f"{name}: the chip integrates in the step after a spike, this layer loses that step's input"
+            " (snnTorch's delayed reset to zero); train with reset_delay=False"
         )
     if (neuron.reset is Reset.NONE or neuron.reset_value is not None) and not memoryless:
         raise BackendError(

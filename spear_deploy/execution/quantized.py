@@ -9,7 +9,9 @@ from typing import Any
 import nir
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
+from spear_deploy.errors import BackendError
 from spear_deploy.execution.formats import Format
 from spear_deploy.network import Connection, Network, Reset, synapse_matrix
 
@@ -25,6 +27,7 @@ class Rounding:
         mean: mean error of a weight that is not zero, relative to the largest weight.
         clipped: weights that lay outside the range.
         vanished: weights that became zero.
+        weights: weights that were not zero.
 
     """
 
@@ -32,6 +35,7 @@ class Rounding:
     mean: float
     clipped: int
     vanished: int
+    weights: int
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,39 @@ class QuantizedNetwork:
     format: Format
     layers: tuple[QuantizedLayer, ...]
     levels: float | None
+
+
+def input_integers(quantized: QuantizedNetwork, inputs: Tensor) -> Tensor:
+    """The inputs as the chip receives them: spikes, or integers (both as float32).
+
+    Raises:
+        BackendError: the network was quantised for spikes, and the input holds other values; or
+            the values do not fit into a graded spike.
+
+    """
+    if quantized.levels is None:
+        spikes = inputs.float()
+        values = spikes.numpy()
+        if ((values == 0) | (values == 1)).all():
+            return spikes
+        raise BackendError(
+            f"{quantized.network.input}: the network was quantised for an input of spikes (0 or 1), and this input"
+            " holds other values; quantise it with samples of this kind"
+        )
+    integers = to_integers(inputs, quantized.levels)
+    most = (1 << quantized.format.graded_bits) - 1
+    found = float(integers.abs().max())
+    if found > most:
+        raise BackendError(
+            f"{quantized.network.input}: an input becomes {found:.0f}, a graded spike carries at most {most};"
+            " quantise the network with samples that reach this far"
+        )
+    return integers
+
+
+def to_integers(inputs: Tensor, levels: float | None) -> Tensor:
+    """Inputs times their levels, rounded; spikes as they are (float32)."""
+    return inputs.float() if levels is None else (inputs.double() * levels).round().float()
 
 
 def mantissa_matrix(network: Network, synapses: QuantizedSynapses) -> Any:

@@ -1,25 +1,40 @@
 """What a chip offers, whether a network fits, what it costs there."""
 
-from spear_deploy.hardware.budget import Budget, BudgetKind, Limit, limit_of, parse_budget, parse_budgets
+from spear_deploy.hardware.activity import Activity, measured_activity
+from spear_deploy.hardware.budget import Budget, BudgetKind, parse_budget, parse_budgets
+from spear_deploy.hardware.cost import Cost, estimate
 from spear_deploy.hardware.finding import Finding, Kind
-from spear_deploy.hardware.placement import Core, Placement, Use, place
+from spear_deploy.hardware.limit import Limit, exceeded, limit_of, quantities, require_known
+from spear_deploy.hardware.placement import Core, Placement, place
 from spear_deploy.hardware.profile import Profile
 from spear_deploy.hardware.profile_files import known_profiles, load_profile
+from spear_deploy.hardware.use import Use
+from spear_deploy.hardware.verdict import Verdict, check, keep_needed
 
 __all__ = [
+    "Activity",
     "Budget",
     "BudgetKind",
     "Core",
+    "Cost",
     "Finding",
     "Kind",
     "Limit",
     "Placement",
     "Profile",
     "Use",
+    "Verdict",
+    "check",
+    "estimate",
+    "exceeded",
+    "keep_needed",
     "known_profiles",
     "limit_of",
     "load_profile",
+    "measured_activity",
     "parse_budget",
     "parse_budgets",
     "place",
+    "quantities",
+    "require_known",
 ]

@@ -1,9 +1,9 @@
-"""Budgets: what a user grants, as typed, and the limits that follow."""
+"""Budgets: what a user grants, as typed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -85,26 +85,6 @@ class Budget:
     text: str
 
 
-@dataclass(frozen=True)
-class Limit:
-    """An upper limit that a search keeps.
-
-    Attributes:
-        name: such as "SynOps per inference" or "cores".
-        quantity: the key of what is measured against it.
-        allowed: the most that is allowed, in `unit`.
-        unit: of `allowed`.
-        origin: who set it, such as "budget 50%" or "profile loihi2".
-
-    """
-
-    name: str
-    quantity: str
-    allowed: float
-    unit: str
-    origin: str
-
-
 def parse_budget(text: str) -> Budget:
     """Read one budget, such as `50%`, `120k`, `3uJ` or `cores=4`.
 
@@ -154,32 +134,3 @@ def parse_budgets(texts: Iterable[str]) -> tuple[Budget, ...]:
             raise BudgetError(f"budgets '{budgets[kind].text}' and '{budget.text}' both speak of {kind}; give one")
         budgets[kind] = budget
     return tuple(budgets.values())
-
-
-def _share(budget: Budget, dense_synops: float) -> Limit:
-    allowed = budget.value * dense_synops
-    return Limit(str(BudgetKind.SYNOPS), "synops", allowed, "SynOps", f"budget {budget.text}")
-
-
-def _as_given(quantity: str) -> Callable[[Budget, float], Limit]:
-    def limit(budget: Budget, dense_synops: float) -> Limit:
-        return Limit(str(budget.kind), quantity, budget.value, budget.unit, f"budget {budget.text}")
-
-    return limit
-
-
-_LIMITS: dict[BudgetKind, Callable[[Budget, float], Limit]] = {
-    BudgetKind.SHARE: _share,
-    BudgetKind.SYNOPS: _as_given("synops"),
-    BudgetKind.CORES: _as_given("cores"),
-    BudgetKind.NEURONS: _as_given("neurons"),
-    BudgetKind.SYNAPSE_MEMORY: _as_given("synapse memory"),
-    BudgetKind.ENERGY: _as_given("energy"),
-    BudgetKind.TIME: _as_given("time"),
-    BudgetKind.POWER: _as_given("power"),
-}
-
-
-def limit_of(budget: Budget, dense_synops: float) -> Limit:
-    """The absolute limit of a budget; a share is taken of the dense network's SynOps per inference."""
-    return _LIMITS[budget.kind](budget, dense_synops)

@@ -9,8 +9,10 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.hardware.geometry import Dense, Mask, OneToOne, Reach, Volume, Windowed, Written, compose
+from spear_deploy.hardware.geometry import Dense, OneToOne, Reach, Written
 from spear_deploy.hardware.packing import Integers
+from spear_deploy.hardware.tiles import Volume
+from spear_deploy.hardware.windowed import Mask, Windowed, compose
 from spear_deploy.network import Connection, Network, synapse_matrix
 from spear_deploy.network.graph import Shape, delay_steps
 from spear_deploy.network.linear import WEIGHT_TYPES, padding_of, pair
@@ -26,6 +28,15 @@ def volume_of(shape: Shape) -> Volume:
     if len(shape) == 3:
         return shape[0], shape[1], shape[2]
     return prod(shape), 1, 1
+
+
+def is_biased(network: Network, layer: str) -> bool:
+    """Whether a constant current enters a layer through a bias of what leads into it."""
+    return any(
+        bool(np.any(getattr(network.nodes[name], "bias", 0.0) != 0))
+        for connection in network.into(layer)
+        for name in connection.path
+    )
 
 
 def reach_of(network: Network, connection: Connection) -> Reach:

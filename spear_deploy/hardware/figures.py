@@ -57,6 +57,11 @@ class Spread:
     high: float
 
 
+def _list_units(schema: dict[str, Any], figure: type[Any]) -> None:
+    """Name the valid units in the JSON schema."""
+    schema["properties"]["unit"]["enum"] = list(figure.units)
+
+
 class Figure(BaseModel):
     """What every figure carries.
 
@@ -64,7 +69,7 @@ class Figure(BaseModel):
     no value.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_list_units)
 
     value: Any = None
     unit: str = Field(description="unit of the value; the field decides which are valid")

@@ -10,11 +10,12 @@ class Kind(StrEnum):
     """What stands against a network.
 
     A wall holds at any speed and on any number of chips; a budget can be relieved by more time,
-    more chips or a larger allowance.
+    more chips or a larger allowance; a note changes the numbers but hinders nothing.
     """
 
     WALL = "wall"
     BUDGET = "budget"
+    NOTE = "note"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Finding:
         allowed: what the chip or budget grants.
         mend: the way out.
         source: where the limit comes from.
+        keep: the share that may stay, where pruning mends it; None where it does not.
 
     """
 
@@ -39,6 +41,7 @@ class Finding:
     allowed: str
     mend: str
     source: str
+    keep: float | None = None
 
     @property
     def text(self) -> str:

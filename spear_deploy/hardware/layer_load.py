@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from spear_deploy.hardware.connections import reach_of, volume_of
+from spear_deploy.hardware.connections import is_biased, reach_of, volume_of
 from spear_deploy.hardware.figures import Figure, Quantity
-from spear_deploy.hardware.geometry import Grid, Incoming, Reach, Tile, Volume
+from spear_deploy.hardware.geometry import Incoming, Reach
 from spear_deploy.hardware.packing import PACKINGS, Integers
 from spear_deploy.hardware.profile import Profile
+from spear_deploy.hardware.tiles import Grid, Tile, Volume
 from spear_deploy.network import Network, Neuron
 
 _BITS_PER_BYTE = 8
@@ -97,7 +97,7 @@ class LayerLoad:
 
     Attributes:
         reach: the connections into the layer.
-        neuron: its equation; None for a layer that is only a shape.
+        varied: which parameter set each neuron has, `[C, H, W]` by resource, where there is more than one.
         out: how many cores each neuron reaches, `[C, H, W]`, None where nothing counts it.
 
     """
@@ -107,7 +107,7 @@ class LayerLoad:
     reach: tuple[Reach, ...]
     prices: Prices
     variables: int
-    neuron: Neuron | None = None
+    varied: Mapping[str, Integers] = field(default_factory=dict)
     out: Integers | None = None
     _cache: dict[Tile, dict[str, float]] = field(default_factory=dict, repr=False)
 
@@ -122,25 +122,7 @@ class LayerLoad:
     def uniform(self) -> bool:
         """Whether rectangles of as many channels at the same place use the same."""
         same_out = self.out is None or bool((self.out == self.out[:1]).all())
-        return same_out and not self._varied and all(reach.uniform for reach in self.reach)
-
-    @cached_property
-    def _varied(self) -> dict[str, NDArray[np.int64]]:
-        """Which parameter set each neuron has, where a layer has more than one."""
-        if self.neuron is None:
-            return {}
-        neuron = self.neuron
-        found = {}
-        parts = {
-            "thresholds per core": [neuron.threshold],
-            "decays per core": [neuron.beta, neuron.alpha],
-        }
-        for name, arrays in parts.items():
-            columns = [array.ravel() for array in arrays if array is not None]
-            if columns and any((column != column[0]).any() for column in columns):
-                _, index = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
-                found[name] = index.reshape(self.volume)
-        return found
+        return same_out and not self.varied and all(reach.uniform for reach in self.reach)
 
     @cached_property
     def fan_in(self) -> int:
@@ -182,7 +164,7 @@ class LayerLoad:
         }
 
     def _distinct(self, name: str, tile: Tile) -> int:
-        index = self._varied.get(name)
+        index = self.varied.get(name)
         return 1 if index is None else len(np.unique(index[tile.slices]))
 
 
@@ -196,7 +178,7 @@ def layer_loads(network: Network, profile: Profile) -> dict[str, LayerLoad]:
             tuple(reach_of(network, connection) for connection in network.into(layer)),
             prices,
             _state_variables(network, layer),
-            network.neurons[layer],
+            _varied(network.neurons[layer], volume_of(network.shapes[layer])),
         )
         for layer in network.layers
     }
@@ -215,9 +197,17 @@ def connect_consumers(network: Network, loads: dict[str, LayerLoad], layer: str,
 def _state_variables(network: Network, layer: str) -> int:
     """Numbers that each neuron keeps: the membrane, a synaptic current, a bias."""
     neuron = network.neurons[layer]
-    biased = neuron.offset is not None or any(
-        np.any(getattr(network.nodes[name], "bias", 0.0) != 0)
-        for connection in network.into(layer)
-        for name in connection.path
-    )
+    biased = neuron.offset is not None or is_biased(network, layer)
     return 1 + int(neuron.alpha is not None) + int(biased)
+
+
+def _varied(neuron: Neuron, volume: Volume) -> dict[str, Integers]:
+    """Which set of thresholds and of decays each neuron has, where a layer has more than one."""
+    found = {}
+    parts = {"thresholds per core": [neuron.threshold], "decays per core": [neuron.beta, neuron.alpha]}
+    for name, arrays in parts.items():
+        columns = [array.ravel() for array in arrays if array is not None]
+        if columns and any((column != column[0]).any() for column in columns):
+            _, index = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+            found[name] = index.reshape(volume)
+    return found

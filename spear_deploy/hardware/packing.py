@@ -34,6 +34,14 @@ class SynapseLists:
         return int(self.lengths @ self.counts)
 
 
+def grouped(lengths: Integers, counts: Integers, targets: int, delay_bits: int) -> SynapseLists:
+    """Lists of equal length counted together, empty ones left out."""
+    present = (lengths > 0) & (counts > 0)
+    values, where = np.unique(lengths[present], return_inverse=True)
+    summed = np.bincount(where, weights=counts[present], minlength=len(values)).astype(np.int64)
+    return SynapseLists(values, summed, targets, delay_bits)
+
+
 @dataclass(frozen=True)
 class AxonListFormat:
     """Loihi's synapse lists as nengo-loihi packs them.

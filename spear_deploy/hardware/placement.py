@@ -2,60 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from spear_deploy.hardware.finding import Finding, Kind
-from spear_deploy.hardware.geometry import Grid, Tile
-from spear_deploy.hardware.layer_load import (
-    RESOURCES,
-    LayerLoad,
-    allowed,
-    connect_consumers,
-    layer_loads,
-    unchecked,
-)
+from spear_deploy.hardware.finding import Finding
+from spear_deploy.hardware.geometry import Reach
+from spear_deploy.hardware.layer_load import LayerLoad, allowed, connect_consumers, layer_loads, unchecked
+from spear_deploy.hardware.overuse import overuse, without_seat
 from spear_deploy.hardware.profile import Profile
 from spear_deploy.hardware.splitting import TooLargeForACoreError, split
+from spear_deploy.hardware.thinning import NotThinnableError, kept_channels, thinned
+from spear_deploy.hardware.tiles import Grid, Tile, whole
+from spear_deploy.hardware.use import Use, chip_uses, core_uses, worst_uses
+from spear_deploy.hardware.whole_layers import core_sizes, seat
 from spear_deploy.network import Network
 
-_UNITS = {resource.name: resource.unit for resource in RESOURCES} | {"cores": "cores"}
-_LIMITS = {resource.name: resource.limit for resource in RESOURCES}
 _MOST_ROUNDS = 8
 """Rounds in which loops settle: cutting a layer changes how many cores the layers before it reach."""
-
-
-@dataclass(frozen=True)
-class Use:
-    """How much of one resource is used, and how much there is.
-
-    Attributes:
-        resource: such as "cores" or "neurons per core".
-        used: the largest use by any core, or the use of the whole network.
-        allowed: what there is; the network does not fit where `used` exceeds it.
-        unit: of both.
-        layer: the layer that uses most; None for the whole network.
-        origin: whose limit it is, such as "profile loihi2".
-
-    """
-
-    resource: str
-    used: float
-    allowed: float
-    unit: str
-    layer: str | None
-    origin: str
-
-    @property
-    def fits(self) -> bool:
-        """Whether there is enough."""
-        return self.used <= self.allowed
-
-    @property
-    def share(self) -> float:
-        """Used over allowed."""
-        if self.allowed:
-            return self.used / self.allowed
-        return float("inf") if self.used else 0.0
 
 
 @dataclass(frozen=True)
@@ -63,12 +25,14 @@ class Core:
     """One core and the part of a layer on it.
 
     Attributes:
+        number: which core, counted from 0.
         layer: the neuron layer.
         tile: its channels, rows and columns on this core.
         uses: used and allowed for each resource with a known limit.
 
     """
 
+    number: int
     layer: str
     tile: Tile
     uses: tuple[Use, ...]
@@ -95,6 +59,8 @@ class Placement:
         uses: for each limit the largest use, the number of cores first.
         unchecked: limits that exist but are unknown.
         findings: what does not fit.
+        quantities: cores, neurons and synapse memory (B) in all.
+        reaches: the connections into each layer, in the order of `Network.into`.
 
     """
 
@@ -105,6 +71,7 @@ class Placement:
     unchecked: tuple[str, ...]
     findings: tuple[Finding, ...]
     quantities: dict[str, float]
+    reaches: dict[str, tuple[Reach, ...]] = field(repr=False, compare=False)
 
     @property
     def cores_needed(self) -> int:
@@ -120,7 +87,7 @@ class Placement:
     @property
     def fits(self) -> bool:
         """Whether every known limit holds."""
-        return all(use.fits for use in self.uses)
+        return not self.findings
 
     @property
     def verdict(self) -> str:
@@ -130,30 +97,78 @@ class Placement:
         return "fits the known limits" if self.unchecked else "fits"
 
 
-def place(network: Network, profile: Profile) -> Placement:
+def place(network: Network, profile: Profile, *, keep: float = 1.0) -> Placement:
     """Split every neuron layer over cores under all known per-core limits at once.
 
     A core holds a rectangle (channels x rows x columns) of one layer. Memory, axons and neurons
     are counted exactly for each rectangle, borders and zero weights included. What no split can
     mend (a neuron whose synapses exceed a core) is a violation; its limit is then left out for
     that layer, so that the number of cores stays meaningful.
+
+    With `keep` below 1 the network is placed as if every hidden layer had kept only its first
+    channels, at that ratio.
+
+    Raises:
+        NotThinnableError: `keep` is below 1 and the network has grouped convolutions or reshapes.
+
     """
     loads = layer_loads(network, profile)
+    if keep < 1:
+        loads = thinned(network, loads, keep)
     limits = allowed(profile)
-    grids = _settle(network, loads, limits)
+    whole = profile.layers.split is not None and profile.layers.split.value is False
+    grids = _uncut(network, loads) if whole else _settle(network, loads, limits)
+    seats = seat(network, profile, kept_channels(network, keep)) if whole and core_sizes(profile) else None
+    placed = [(layer, tile) for layer, grid in grids.items() for tile in grid.tiles()]
     cores = tuple(
-        Core(layer, tile, _core_uses(layer, loads[layer].use(tile), limits, profile.origin))
-        for layer, grid in grids.items()
-        for tile in grid.tiles()
+        Core(
+            number if seats is None else seats.core.get(layer, seats.nearest.get(layer, number)),
+            layer,
+            tile,
+            core_uses(layer, loads[layer].use(tile), limits, seats, profile.origin),
+        )
+        for number, (layer, tile) in enumerate(placed)
     )
-    uses = _total_uses(cores, profile)
-    findings = tuple(_finding(use, profile) for use in uses if not use.fits)
+    memory = sum(loads[layer].use(tile)["synapse memory per core"] for layer, tile in placed)
+    uses = (*chip_uses(profile, loads, len(cores), memory), *worst_uses(use for core in cores for use in core.uses))
+    sizes = {layer: grid.size for layer, grid in grids.items()}
+    findings = [overuse(use, profile, sizes) for use in uses if not use.fits]
+    if seats is not None:
+        findings += without_seat(seats, findings, profile)
     quantities = {
         "cores": float(len(cores)),
         "neurons": float(sum(core.neurons for core in cores)),
-        "synapse memory": sum(loads[core.layer].use(core.tile)["synapse memory per core"] for core in cores),
+        "synapse memory": memory,
     }
-    return Placement(profile, grids, cores, uses, unchecked(profile), findings, quantities)
+    reaches = {layer: load.reach for layer, load in loads.items()}
+    return Placement(profile, grids, cores, uses, unchecked(profile), tuple(findings), quantities, reaches)
+
+
+def keep_to_fit(network: Network, profile: Profile) -> float | None:
+    """The largest share of channels that every hidden layer may keep for the placement to fit.
+
+    In whole percent; 1 where it fits as it is, None where not even one channel a layer fits or
+    the network cannot be thinned in outline. The same ratio for all layers is rarely the best:
+    it says how far away a chip is.
+    """
+    try:
+        if place(network, profile).fits:
+            return 1.0
+        low, high = 0, 100
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if place(network, profile, keep=middle / 100).fits else (low, middle)
+        return low / 100 if place(network, profile, keep=low / 100).fits else None
+    except NotThinnableError:
+        return None
+
+
+def _uncut(network: Network, loads: dict[str, LayerLoad]) -> dict[str, Grid]:
+    everything = {layer: whole(load.volume) for layer, load in loads.items()}
+    grids = {layer: Grid((tile.channels,), (tile.rows,), (tile.columns,)) for layer, tile in everything.items()}
+    for layer in network.layers:
+        connect_consumers(network, loads, layer, grids)
+    return grids
 
 
 def _settle(network: Network, loads: dict[str, LayerLoad], limits: dict[str, float]) -> dict[str, Grid]:
@@ -189,44 +204,3 @@ def _cut(load: LayerLoad, limits: dict[str, float]) -> Grid:
             for name, most in checked.items():
                 if use[name] > most:
                     del limits[name]
-
-
-def _core_uses(layer: str, use: dict[str, float], limits: dict[str, float], origin: str) -> tuple[Use, ...]:
-    return tuple(Use(name, use[name], most, _UNITS[name], layer, origin) for name, most in limits.items())
-
-
-def _total_uses(cores: tuple[Core, ...], profile: Profile) -> tuple[Use, ...]:
-    worst: dict[str, Use] = {}
-    available = profile.cores_available
-    if available is not None:
-        worst["cores"] = Use("cores", len(cores), available, "cores", None, profile.origin)
-    for core in cores:
-        for use in core.uses:
-            if use.resource not in worst or use.used > worst[use.resource].used:
-                worst[use.resource] = use
-    return tuple(worst.values())
-
-
-def _finding(use: Use, profile: Profile) -> Finding:
-    if use.resource == "cores":
-        cores = profile.chip.usable_cores_per_chip or profile.chip.cores_per_chip
-        mend = f"prune until {use.allowed:,.0f} cores suffice, or use more chips"
-        source = cores.source if cores is not None and cores.source is not None else ""
-        return Finding(
-            "cores", Kind.BUDGET, None, _amount(use.used, use.unit), _amount(use.allowed, use.unit), mend, source
-        )
-    figure = _LIMITS[use.resource](profile)
-    return Finding(
-        rule=use.resource,
-        kind=Kind.WALL,
-        node=use.layer,
-        found=_amount(use.used, use.unit),
-        allowed=_amount(use.allowed, use.unit),
-        mend=f"no split helps, one neuron is too much: prune what leads into {use.layer}"
-        f" to at most {use.allowed / use.used:.0%}",
-        source=figure.source or "" if figure is not None else "",
-    )
-
-
-def _amount(number: float, unit: str) -> str:
-    return f"{number:,.0f} {unit}"

@@ -31,6 +31,9 @@ class Chip(_Section):
     cores_per_chip: Count | None = None
     usable_cores_per_chip: Count | None = Field(None, description="where software leaves some cores out")
     chips: Count | None = Field(None, description="chips of the system that a network may use")
+    neurons: Count | None = Field(None, description="neurons of the whole chip, where layers share it")
+    synapses: Count | None = Field(None, description="synapses of the whole chip, where layers share it")
+    synapse_memory: Memory | None = Field(None, description="memory for synapses that all cores share")
     router_columns: Count | None = None
     router_rows: Count | None = None
     cores_per_router: Count | None = None
@@ -120,6 +123,7 @@ class Times(_Section):
     hop_vertical: Time | None = None
     barrier: Time | None = Field(None, description="synchronising all cores at the end of a step")
     step: Time | None = Field(None, description="the step, where its length is fixed")
+    router_rate: Rate | None = Field(None, description="spikes that one router passes on in a second")
     synaptic_rate: Rate | None = Field(None, description="synaptic operations that one core does in a second")
 
 

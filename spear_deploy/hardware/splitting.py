@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spear_deploy.hardware.geometry import Bounds, Grid, Tile, Volume, bounds_of
+from spear_deploy.hardware.tiles import Bounds, Grid, Tile, Volume, bounds_of, whole
 
 Fits = Callable[[Tile], bool]
 
@@ -30,7 +30,7 @@ def split(volume: Volume, fits: Fits, uniform: bool) -> Grid:
 
     """
     channels, rows, columns = volume
-    everything = Tile((0, channels), (0, rows), (0, columns))
+    everything = whole(volume)
     if fits(everything):
         return Grid((everything.channels,), (everything.rows,), (everything.columns,))
     if rows == columns == 1:

@@ -61,6 +61,17 @@ class SynopsCounter:
             spike[connection] = operations
         return Synops(spike, analog)
 
+    def expected(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Tensor:
+        """Mean operations caused by spikes, per inference: a scalar with the gradient of the spikes."""
+        total = torch.zeros(())
+        for connection, reached in self.fan_out.items():
+            if connection.source != self.network.input:
+                spikes = outputs[connection.source].sum(0).mean(0)
+                total = total + (spikes * reached.to(spikes.dtype)).sum()
+            elif not analog_input:
+                total = total + (_events(inputs).mean(0) @ reached.flatten()).to(total.dtype)
+        return total
+
 
 def _events(x: Tensor) -> Tensor:
     """How often each element is not zero, summed over time: `[T, B, *shape]` to `[B, N]`."""

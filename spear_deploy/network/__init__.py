@@ -8,26 +8,37 @@ from spear_deploy.network.model import load as load_model_file
 from spear_deploy.network.model import save as save_model_file
 from spear_deploy.network.neuron import Neuron, Reset, neuron_of, node_of
 from spear_deploy.network.nir_file import read_nir, write_nir
+from spear_deploy.network.nir_graph import flatten
+from spear_deploy.network.portability import differences, portable
+from spear_deploy.network.proof import Proof, prove_equal
 from spear_deploy.network.simulation import Simulation, Trace
+from spear_deploy.network.surrogate import SURROGATES, Surrogate
 from spear_deploy.network.synapses import bias_current, fan_out, synapse_matrix
 
 __all__ = [
+    "SURROGATES",
     "Connection",
     "Encoding",
     "Model",
     "Network",
     "Neuron",
+    "Proof",
     "ReadOut",
     "Reset",
     "Simulation",
+    "Surrogate",
     "Trace",
     "bias_current",
+    "differences",
     "fan_out",
+    "flatten",
     "from_snntorch",
     "load_any",
     "load_model_file",
     "neuron_of",
     "node_of",
+    "portable",
+    "prove_equal",
     "read_nir",
     "save_model",
     "save_model_file",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,8 +83,28 @@ class Network:
         return str(sources[0])
 
     @cached_property
+    def dt_s(self) -> float:
+        """Seconds that one time step stands for, the same in the whole network."""
+        found = {neuron.dt_s: name for name, neuron in self.neurons.items()}
+        if len(found) > 1:
+            given = ", ".join(f"{name} {dt:g} s" for dt, name in sorted(found.items()))
+            raise ModelError(f"all neurons of a network share one time step, found {given}")
+        return next(iter(found))
+
+    @cached_property
+    def delays(self) -> dict[str, int]:
+        """Delay nodes of at least one step, with their steps."""
+        steps = {
+            name: delay_steps(node, name, self.dt_s) for name, node in self.nodes.items() if isinstance(node, nir.Delay)
+        }
+        return {name: count for name, count in steps.items() if count}
+
+    @cached_property
     def feedback(self) -> frozenset[tuple[str, str]]:
-        """Edges out of a neuron that carry the previous step's spikes, because they close a cycle."""
+        """Edges out of a neuron that carry the previous step's spikes, because they close a cycle.
+
+        A cycle through a Delay of at least one step needs none: it is late enough by itself.
+        """
         return frozenset(edge for part in self._cyclic_parts() for edge in self._feedback_of(part))
 
     @cached_property
@@ -96,6 +117,7 @@ class Network:
             members = condensed.nodes[part]["members"]
             forward = self.edges.subgraph(members).copy()
             forward.remove_edges_from([edge for edge in self.feedback if edge in forward.edges])
+            forward.remove_edges_from([edge for edge in forward.edges if edge[0] in self.delays])
             stages.append(list(nx.lexicographical_topological_sort(forward)))
         return stages
 
@@ -132,7 +154,7 @@ class Network:
             raise ModelError("the graph is empty: it holds no nodes")
         for name, node in self.nodes.items():
             if isinstance(node, nir.NIRGraph):
-                raise ModelError(f"{name}: nested graphs are not supported yet; flatten the graph before saving")
+                raise ModelError(f"{name}: a graph in the graph; flatten it with spear_deploy.network.flatten")
             if isinstance(node, (nir.Input, nir.Output, *NEURON_TYPES)):
                 continue
             if is_linear(node):
@@ -140,6 +162,9 @@ class Network:
                 continue
             raise ModelError(f"{name}: nodes of type {type(node).__name__} are not supported")
         known = set(self.nodes)
+        twice = [edge for edge, count in Counter(self.graph.edges).items() if count > 1]
+        if twice:
+            raise ModelError(f"edge {twice[0][0]} -> {twice[0][1]}: it stands in the graph twice")
         for source, target in self.graph.edges:
             for end in (source, target):
                 if end not in known:
@@ -162,8 +187,10 @@ class Network:
             )
 
     def _cyclic_parts(self) -> Iterator[set[str]]:
-        for part in nx.strongly_connected_components(self.edges):
-            if len(part) > 1 or any(self.edges.has_edge(name, name) for name in part):
+        prompt = self.edges.copy()
+        prompt.remove_edges_from([edge for edge in self.edges.edges if edge[0] in self.delays])
+        for part in nx.strongly_connected_components(prompt):
+            if len(part) > 1 or any(prompt.has_edge(name, name) for name in part):
                 yield part
 
     def _feedback_of(self, part: set[str]) -> Iterator[tuple[str, str]]:
@@ -193,11 +220,16 @@ class Network:
         self.shapes[self.input] = tuple(int(n) for n in node.input_type["input"])
         for name, neuron in self.neurons.items():
             self.shapes[name] = neuron.shape
+        for name in self.delays:
+            # A delay may close a cycle, where its input is not known before its output.
+            shape = tuple(np.asarray(self.nodes[name].delay).shape)
+            if shape:
+                self.shapes[name] = shape
         for stage in self.stages:
             for name in stage:
                 self._infer_shape(name)
         for source, target in self.edges.edges:
-            expected = self.shapes[target] if target in self.neurons else None
+            expected = self.shapes[target] if target in self.neurons or target in self.delays else None
             if expected is not None and self.shapes[source] != expected:
                 raise ModelError(
                     f"{source} -> {target}: {source} gives {_times(self.shapes[source])},"
@@ -250,8 +282,7 @@ def module_of(network: Network, name: str, dtype: torch.dtype) -> torch.nn.Modul
     """The torch module of one linear node of a network."""
     node = network.nodes[name]
     if isinstance(node, nir.Delay):
-        dt_s = next(iter(network.neurons.values())).dt_s
-        return Delay(delay_steps(node, name, dt_s))
+        return Delay(delay_steps(node, name, network.dt_s))
     return linear_module(node, name, dtype)
 
 

@@ -10,9 +10,11 @@ import h5py
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
-from spear_deploy.network.model import Model
-from spear_deploy.network.model import load as load_model_file
+from spear_deploy.network.importing.checkpoint import is_checkpoint, read_checkpoint
+from spear_deploy.network.importing.netx import read_netx
+from spear_deploy.network.model import Model, from_content
 from spear_deploy.network.nir_file import read_nir
+from spear_deploy.network.torch_file import read_torch_file
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 """First bytes of every HDF5 file. Source: HDF5 file format specification, superblock."""
@@ -26,7 +28,9 @@ def load_any(
     time_steps: int | None = None,
     dt_s: float | None = None,
 ) -> Model:
-    """Load a network from a model file or a NIR file.
+    """Load a network from a model file, a NIR file, a Lava netx file or an snnTorch checkpoint.
+
+    What was assumed or changed on the way stands in the model's `notices`.
 
     Args:
         path: the file.
@@ -46,12 +50,20 @@ def load_any(
     with path.open("rb") as file:
         start = file.read(len(_HDF5))
     if start != _HDF5:
-        return load_model_file(path)
+        content = read_torch_file(path)
+        if is_checkpoint(content):
+            return read_checkpoint(
+                content, str(path), arch=arch, input_shape=input_shape, time_steps=time_steps, dt_s=dt_s
+            )
+        return from_content(content, str(path))
     try:
         with h5py.File(path, "r") as content:
             keys = set(content)
     except READ_ERRORS as error:
         raise ModelError(f"{path}: a damaged HDF5 file ({first_line(error)})") from None
     if "node" in keys:
-        return read_nir(path, time_steps=time_steps)
-    raise ModelError(f"{path}: an HDF5 file, but no NIR graph (it has no group 'node')")
+        return read_nir(path, time_steps=time_steps, dt_s=dt_s)
+    if "layer" in keys:
+        shape = None if input_shape is None else tuple(input_shape)
+        return read_netx(path, time_steps=time_steps, input_shape=shape, dt_s=dt_s)
+    raise ModelError(f"{path}: an HDF5 file, but neither NIR (group 'node') nor Lava netx (group 'layer')")

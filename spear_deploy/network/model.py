@@ -47,6 +47,7 @@ class Model:
         encoding: `direct` (a static sample T times), `rate` (Bernoulli spikes) or `spikes`.
         read_out: `count` (most output spikes) or `membrane` (largest membrane, summed over time).
         data: the data set it was trained on: a name, or the path of an npz file.
+        notices: what was assumed or changed when it was read from a foreign file, one line each.
 
     Raises:
         ModelError: the parts do not suit each other.
@@ -58,6 +59,7 @@ class Model:
     encoding: Encoding = Encoding.DIRECT
     read_out: ReadOut = ReadOut.COUNT
     data: str | None = None
+    notices: tuple[str, ...] = field(default=(), compare=False)
     network: Network = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +79,7 @@ class Model:
 
     def with_graph(self, graph: nir.NIRGraph) -> Model:
         """The same use of another network."""
-        return Model(graph, self.time_steps, self.encoding, self.read_out, self.data)
+        return Model(graph, self.time_steps, self.encoding, self.read_out, self.data, self.notices)
 
     @property
     def parameters(self) -> int:
@@ -111,10 +113,16 @@ def load(path: str | os.PathLike[str]) -> Model:
         ModelError: the file is missing, damaged, or is no model file.
 
     """
-    return _from_content(read_torch_file(Path(path)), str(path))
+    return from_content(read_torch_file(Path(path)), str(path))
 
 
-def _from_content(content: Any, name: str) -> Model:
+def from_content(content: Any, name: str) -> Model:
+    """The model that a torch file holds.
+
+    Raises:
+        ModelError: it is no model file, of another version, or damaged.
+
+    """
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         raise ModelError(f"{name}: no spear-deploy model file; write one with spear_deploy.save_model(net, path, ...)")
     if content.get("version") != FORMAT_VERSION:

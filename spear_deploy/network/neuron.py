@@ -25,13 +25,23 @@ DEFAULT_DT_S = 1e-4
 CONSTANT_TOLERANCE = 1e-6
 """How far exact constants in the metadata may lie from those that follow from tau and r."""
 
+SMALLEST_LEAK = 1e-9
+"""1 - beta that is written as tau for a neuron that does not leak, where NIR has no node for one
+(among others that leak, or with a synaptic current): far below the tolerance, so that our reader
+uses the exact constant; another reader sees a leak of a billionth a step."""
+
 NEURON_TYPES = (nir.LIF, nir.IF, nir.CubaLIF, nir.LI, nir.CubaLI, nir.I, nir.Threshold)
 
 
 class Reset(StrEnum):
-    """What happens to the membrane of a neuron that fires."""
+    """What happens to the membrane of a neuron that fires.
+
+    ZERO_HOLD also keeps it there for the next step, whose input is lost (the synaptic current
+    goes on): what snnTorch's Lapicque, Synaptic, RLeaky and RSynaptic do on a delayed reset to zero.
+    """
 
     ZERO = "zero"
+    ZERO_HOLD = "zero_hold"
     SUBTRACT = "subtract"
     NONE = "none"
 
@@ -45,6 +55,7 @@ class Neuron:
         s[t] = v[t] > threshold
         v[t] <- reset_value           where s[t]  (reset zero)
         v[t] <- v[t] - threshold      where s[t]  (reset subtract)
+        v[t] <- reset_value           where s[t-1] (reset zero_hold; such a step has no spike)
 
     With `reset_delay` the reset is applied at the start of the next step instead: for reset
     zero the spikes are the same and only the membrane that is seen differs, for subtract the
@@ -155,11 +166,6 @@ def node_of(neuron: Neuron) -> nir.NIRNode:
     meta |= {"beta": neuron.beta, "gain": neuron.gain}
     zero = np.zeros(shape)
     step = 1.0 - neuron.beta
-    if (step == 0).any() and not (step == 0).all():
-        raise ModelError(
-            "a layer mixes neurons that leak with neurons that do not (beta = 1): NIR has no node for it;"
-            " split the layer or use a beta slightly below 1"
-        )
     integrates = bool((step == 0).all())
     reset_value = zero if neuron.reset_value is None else neuron.reset_value
     if integrates and neuron.alpha is None:
@@ -169,8 +175,7 @@ def node_of(neuron: Neuron) -> nir.NIRNode:
         if neuron.threshold is None:
             return nir.I(r=r, metadata=meta)
         return nir.IF(r=r, v_threshold=neuron.threshold, v_reset=reset_value, metadata=meta)
-    if integrates:
-        raise ModelError("a neuron with a synaptic current needs a membrane that leaks (beta < 1) in NIR")
+    step = np.maximum(step, SMALLEST_LEAK)
     v_leak = zero if neuron.offset is None else neuron.offset / step
     if neuron.alpha is None:
         tau = dt / step
@@ -178,9 +183,7 @@ def node_of(neuron: Neuron) -> nir.NIRNode:
         if neuron.threshold is None:
             return nir.LI(**common)
         return nir.LIF(v_threshold=neuron.threshold, v_reset=reset_value, **common)
-    step_syn = 1.0 - neuron.alpha
-    if (step_syn == 0).any():
-        raise ModelError("a synaptic current needs to leak (alpha < 1) in NIR")
+    step_syn = np.maximum(1.0 - neuron.alpha, SMALLEST_LEAK)
     meta["alpha"] = neuron.alpha
     common = {
         "tau_mem": dt / step,

@@ -15,9 +15,10 @@ import nir
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
+from spear_deploy.network.graph import Network
 from spear_deploy.network.model import Encoding, Model, ReadOut, graph_from_dict
-
-_USE_KEYS = ("time_steps", "encoding", "read_out", "data")
+from spear_deploy.network.nir_convolution import for_any_reader
+from spear_deploy.network.nir_graph import prepare
 
 
 def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
@@ -25,19 +26,21 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     usage = {"time_steps": model.time_steps, "encoding": str(model.encoding), "read_out": str(model.read_out)}
     if model.data is not None:
         usage["data"] = model.data
-    content = model.graph.to_dict()
+    nodes = {name: for_any_reader(node) for name, node in model.graph.nodes.items()}
+    content = nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
     image = io.BytesIO()  # HDF5 ends the process where a disk is full
     nir.write(image, graph_from_dict(content))
     Path(path).write_bytes(image.getvalue())
 
 
-def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None) -> Model:
-    """Read a NIR file as a model.
+def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_s: float | None = None) -> Model:
+    """Read a NIR file of any origin as a model.
 
     Args:
         path: the file.
         time_steps: T, for a graph whose metadata does not name it.
+        dt_s: seconds that one time step stands for, where the metadata does not say it.
 
     Raises:
         ModelError: the file is missing or damaged, or does not say how the network is used.
@@ -58,19 +61,27 @@ def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None) -> 
             " (or the graph metadata of docs/nir-metadata.md)"
         )
     try:
-        return _model_of(graph, int(steps), meta)
+        graph, notices = prepare(graph, dt_s)
+        return _model_of(graph, int(steps), meta, notices)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path}: graph metadata: {error}") from None
 
 
-def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any]) -> Model:
+def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any], notices: tuple[str, ...]) -> Model:
     data = meta.get("data")
+    if "encoding" not in meta:
+        notices += ("the graph names no encoding: 'direct' is assumed",)
+    if "read_out" not in meta:
+        network = Network(graph)
+        spikes = network.neurons[network.read_out].spikes
+        meta = {**meta, "read_out": ReadOut.COUNT if spikes else ReadOut.MEMBRANE}
     return Model(
         graph,
         time_steps,
         Encoding(str(meta.get("encoding", Encoding.DIRECT))),
         ReadOut(str(meta.get("read_out", ReadOut.COUNT))),
         None if data is None else str(data),
+        notices,
     )

@@ -2,134 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import nir
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spear_deploy.errors import ModelError
 from spear_deploy.network.graph import Network, module_of
 from spear_deploy.network.linear import Delay
-from spear_deploy.network.neuron import Neuron, Reset
+from spear_deploy.network.neuron import Neuron
+from spear_deploy.network.neuron_layer import TRAINABLE, NeuronLayer
+from spear_deploy.network.surrogate import Spike, atan
 
-Surrogate = Callable[[Tensor], Tensor]
-"""A spike function: 1 where its argument is positive, with a gradient of its own."""
-
-
-class ATan(torch.autograd.Function):
-    """Spike with the arctangent's derivative as gradient.
-
-    ds/dx = 1 / (1 + (pi x)^2), the form of snnTorch's default with alpha = 2.
-    Source: Fang et al., ICCV 2021, eq. for the arctan surrogate.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """1 where x > 0."""
-        ctx.save_for_backward(x)
-        return x.gt(0).to(x.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """Gradient times the derivative of the arctangent."""
-        x: Tensor = ctx.saved_tensors[0]
-        return gradient / (1 + (torch.pi * x).square_())
-
-
-def atan(x: Tensor) -> Tensor:
-    """Spike where x > 0, with the arctangent surrogate gradient."""
-    spikes: Tensor = ATan.apply(x)  # type: ignore[no-untyped-call]
-    return spikes
-
-
-class NeuronLayer(nn.Module):
-    """Runs the equation of `Neuron` over time, for a batch.
-
-    Input currents `[T, B, *shape]` in, spikes (or membranes, without a threshold) of the
-    same shape out. Constants that do not change the result (a gain of 1, no offset) cost nothing.
-    """
-
-    beta: Tensor
-    gain: Tensor | None
-    alpha: Tensor | None
-    offset: Tensor | None
-    threshold: Tensor | None
-    reset_value: Tensor | None
-
-    def __init__(self, neuron: Neuron, dtype: torch.dtype, spike: Surrogate = atan) -> None:
-        super().__init__()
-        self.neuron = neuron
-        self.spike = spike
-        self.dtype = dtype
-        self._constant("beta", neuron.beta)
-        self._constant("gain", None if (neuron.gain == 1).all() else neuron.gain)
-        self._constant("alpha", neuron.alpha)
-        self._constant("offset", neuron.offset)
-        self._constant("threshold", neuron.threshold)
-        self._constant("reset_value", neuron.reset_value)
-
-    def _constant(self, name: str, value: Any) -> None:
-        if value is None:
-            self.register_buffer(name, None)
-            return
-        uniform = value.size and (value == value.flat[0]).all()
-        kept = value.flat[0] if uniform else value
-        self.register_buffer(name, torch.as_tensor(np.array(kept), dtype=self.dtype))
-
-    def start(self, current: Tensor) -> tuple[Tensor, Tensor]:
-        """The state before the first step, for one step's current `[B, *shape]`."""
-        zero = torch.zeros_like(current)
-        return zero, zero
-
-    def step(self, current: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """One time step: output and new state (u, v)."""
-        u, v = state
-        u = current if self.gain is None else self.gain * current
-        if self.alpha is not None:
-            u = self.alpha * state[0] + u
-        late = self._pending_reset(v)
-        if late is not None and self.neuron.reset is Reset.ZERO:
-            v = self._to_reset_value(v, late)
-        v = self.beta * v + u
-        if self.offset is not None:
-            v = v + self.offset
-        if self.threshold is None:
-            return v, (u, v)
-        if late is not None and self.neuron.reset is Reset.SUBTRACT:
-            v = v - late * self.threshold
-        spikes = self.spike(v - self.threshold)
-        return spikes, (u, self._reset_now(v, spikes.detach(), late, self.threshold))
-
-    def _pending_reset(self, v: Tensor) -> Tensor | None:
-        """Where the membrane still stands above the threshold when a step begins."""
-        if self.threshold is None or self.neuron.reset is Reset.NONE:
-            return None
-        if self.neuron.reset is Reset.ZERO and not self.neuron.reset_delay:
-            return None
-        return (v.detach() > self.threshold).to(v.dtype)
-
-    def _reset_now(self, v: Tensor, spikes: Tensor, late: Tensor | None, threshold: Tensor) -> Tensor:
-        if self.neuron.reset_delay or self.neuron.reset is Reset.NONE:
-            return v
-        if self.neuron.reset is Reset.ZERO:
-            return self._to_reset_value(v, spikes)
-        return v if late is None else v - (spikes - late) * threshold
-
-    def _to_reset_value(self, v: Tensor, where: Tensor) -> Tensor:
-        v = v * (1 - where)
-        return v if self.reset_value is None else v + where * self.reset_value
-
-    def forward(self, currents: Tensor) -> Tensor:
-        """Currents `[T, B, *shape]` to outputs of the same shape."""
-        state = self.start(currents[0])
-        outputs = []
-        for current in currents:
-            output, state = self.step(current, state)
-            outputs.append(output)
-        return torch.stack(outputs)
+__all__ = ["NeuronLayer", "Simulation", "Trace"]
 
 
 @dataclass(frozen=True)
@@ -150,10 +37,27 @@ class Simulation(nn.Module):
 
     Runs inputs `[T, B, *input_shape]`. Weights and biases are parameters. An input that is
     expanded over time (stride 0, as a static image is) passes its first connections once.
+
+    Args:
+        graph: the network.
+        dtype: precision of everything.
+        spike: the surrogate gradient, one of `SURROGATES` or a function of one's own.
+        trainable: constants of neurons that become parameters too: beta, alpha, threshold.
+
     """
 
-    def __init__(self, graph: nir.NIRGraph, dtype: torch.dtype = torch.float32, spike: Surrogate = atan) -> None:
+    def __init__(
+        self,
+        graph: nir.NIRGraph,
+        dtype: torch.dtype = torch.float32,
+        spike: Spike = atan,
+        trainable: Iterable[str] = (),
+    ) -> None:
         super().__init__()
+        constants = frozenset(trainable)
+        if not constants <= set(TRAINABLE):
+            unknown = ", ".join(sorted(constants - set(TRAINABLE)))
+            raise ModelError(f"{unknown} of a neuron cannot be trained, only {', '.join(TRAINABLE)}")
         self.network = Network(graph)
         self.dtype = dtype
         self.names = {name: f"node_{index}" for index, name in enumerate(sorted(self.network.nodes))}
@@ -161,7 +65,7 @@ class Simulation(nn.Module):
             if name in (self.network.input, self.network.output):
                 continue
             if name in self.network.neurons:
-                module: nn.Module = NeuronLayer(self.network.neurons[name], dtype, spike)
+                module: nn.Module = NeuronLayer(self.network.neurons[name], dtype, spike, constants)
             else:
                 module = module_of(self.network, name, dtype)
             self.add_module(self.names[name], module)
@@ -169,6 +73,11 @@ class Simulation(nn.Module):
     def module(self, name: str) -> nn.Module:
         """The module of one node."""
         return self.get_submodule(self.names[name])
+
+    def trained_neurons(self) -> dict[str, Neuron]:
+        """Every neuron layer with the constants that it has now."""
+        layers = {name: self.module(name) for name in self.network.neurons}
+        return {name: layer.trained() for name, layer in layers.items() if isinstance(layer, NeuronLayer)}
 
     def forward(self, x: Tensor) -> Trace:
         """Run the network; x is `[T, B, *input_shape]`."""
@@ -197,6 +106,7 @@ class Simulation(nn.Module):
         inside = set(stage)
         steps = len(values[self.network.input])
         history: dict[str, list[Tensor]] = {name: [] for name in stage}
+        received: dict[str, list[Tensor]] = {name: [] for name in stage if name in self.network.delays}
         states: dict[str, tuple[Tensor, Tensor]] = {}
         for t in range(steps):
             for name in stage:
@@ -204,13 +114,19 @@ class Simulation(nn.Module):
                 for source in self.network.sources(name):
                     if source not in inside:
                         terms.append(values[source][t])
+                    elif source in received:
+                        terms += _late(received[source], t, self.network.delays[source])
                     elif (source, name) in self.network.feedback:
-                        if t:
-                            terms.append(history[source][t - 1])
+                        terms += _late(history[source], t, 1)
                     else:
                         terms.append(history[source][t])
                 total = _sum(terms) if terms else self._silence(name, values)
-                history[name].append(self._step_node(name, total, states))
+                if name in received:
+                    received[name].append(total)
+                    late = _late(received[name], t, self.network.delays[name])
+                    history[name].append(late[0] if late else torch.zeros_like(total))
+                else:
+                    history[name].append(self._step_node(name, total, states))
         for name in stage:
             values[name] = torch.stack(history[name])
 
@@ -236,6 +152,11 @@ def _over_time(module: nn.Module, x: Tensor) -> Tensor:
         return once.expand(len(x), *once.shape)
     out: Tensor = module(x.flatten(0, 1))
     return out.reshape(*x.shape[:2], *out.shape[1:])
+
+
+def _late(past: list[Tensor], t: int, steps: int) -> list[Tensor]:
+    """What was there some steps before t; nothing before the first step."""
+    return [past[t - steps]] if t >= steps else []
 
 
 def _sum(terms: list[Tensor]) -> Tensor:

@@ -1,7 +1,7 @@
 """Channel groups, importance and surgery: pure functions from graph to graph."""
 
 from spear_deploy.pruning.groups import Group, Member, Role, channel_groups
-from spear_deploy.pruning.selection import channels_kept, choose_channels, importance
+from spear_deploy.pruning.selection import channels_kept, choose_channels, importance, kept_by_layer
 from spear_deploy.pruning.surgery import prune
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "channels_kept",
     "choose_channels",
     "importance",
+    "kept_by_layer",
     "prune",
 ]

@@ -118,7 +118,10 @@ class _Ties:
         if name == network.output:
             self.fixed[begin] = "the output's channels are the classes"
         elif isinstance(node, nir.Scale):
-            self.members[begin].append(Member(name, Role.CARRIER, repeat))
+            if np.shape(node.scale)[:1] == network.shapes[name][:1] and np.ndim(node.scale) == len(
+                network.shapes[name]
+            ):
+                self.members[begin].append(Member(name, Role.CARRIER, repeat))
         elif hasattr(node, "weight"):
             self._visit_weights(name, node, begin, repeat)
 
@@ -141,7 +144,8 @@ class _Ties:
             if repeat == other_repeat:
                 self.union.union(first, other)
             else:
-                self.fixed[first] = self.fixed[other] = f"{name} sums channels that are laid out differently"
+                for axis in (first, other):
+                    self.fixed.setdefault(axis, f"{name} sums channels that are laid out differently")
 
 
 def _begins(network: Network) -> list[str]:

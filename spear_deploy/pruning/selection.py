@@ -40,3 +40,14 @@ def choose_channels(network: Network, groups: list[Group], keep_ratios: Mapping[
             ranked = np.argsort(-importance(network, group), kind="stable")
             keep[group.name] = np.sort(ranked[:count])
     return keep
+
+
+def kept_by_layer(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> dict[str, Index]:
+    """What a choice of channels by group leaves of every neuron layer that it touches."""
+    return {
+        member.node: keep[group.name]
+        for group in groups
+        if group.name in keep
+        for member in group.nodes(Role.CARRIER)
+        if member.node in network.neurons
+    }

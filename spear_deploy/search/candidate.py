@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import Measurement, SynopsCounter, measure
 from spear_deploy.network import Model, Network, Simulation
-from spear_deploy.pruning import channel_groups, channels_kept, choose_channels, prune
+from spear_deploy.pruning import channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
 
 Ratios = NDArray[np.float64]
@@ -86,7 +86,8 @@ class CandidateFactory:
         """Prune to the ratios, recalibrate, and measure SynOps after it (and before, if asked)."""
         keep = self._keep(ratios)
         pruned = self.model.with_graph(prune(self.model.network, self.all_groups, keep))
-        graph, trace = recalibrate(pruned.graph, self._statistics, keep, self.probe.inputs)
+        channels = kept_by_layer(self.model.network, self.all_groups, keep)
+        graph, trace = recalibrate(pruned.graph, self._statistics, channels, self.probe.inputs)
         recalibrated = self.model.with_graph(graph)
         counter = SynopsCounter(recalibrated.network)
         count = counter.count(self.probe.inputs, trace.outputs, analog_input=self.probe.analog)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,14 +89,16 @@ class LinearEstimator:
         _need(samples, 3)
         x = np.array([_pruned_synops(sample.features) for sample in samples])
         y = np.array([sample.synops for sample in samples])
-        line = stats.linregress(x, y)
-        residual = y - (line.slope * x + line.intercept)
-        deviation = float(np.sqrt((residual**2).sum() / max(len(x) - 2, 1)))
+        slope, intercept, r = 0.0, float(y.mean()), 0.0
+        if np.ptp(x) > 0:  # else the samples say nothing of x, as where pruning silences every network
+            line = stats.linregress(x, y)
+            slope, intercept, r = float(line.slope), float(line.intercept), float(line.rvalue)
+        residual = y - (slope * x + intercept)
         return cls(
-            slope=float(line.slope),
-            intercept=float(line.intercept),
-            r2=float(line.rvalue**2),
-            deviation=deviation,
+            slope=slope,
+            intercept=intercept,
+            r2=r**2,
+            deviation=float(np.sqrt((residual**2).sum() / max(len(x) - 2, 1))),
             mean_x=float(x.mean()),
             spread_x=float(((x - x.mean()) ** 2).sum()),
             samples=len(x),
@@ -107,86 +109,131 @@ class LinearEstimator:
         x = _pruned_synops(features)
         value = self.slope * x + self.intercept
         quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, max(self.samples - 2, 1)))
-        half = quantile * self.deviation * np.sqrt(1 + 1 / self.samples + (x - self.mean_x) ** 2 / self.spread_x)
+        away = (x - self.mean_x) ** 2 / self.spread_x if self.spread_x else 0.0
+        half = quantile * self.deviation * np.sqrt(1 + 1 / self.samples + away)
         return Prediction(float(value), float(value - half), float(value + half))
 
 
 @dataclass(frozen=True)
 class RidgeEstimator:
-    """log(after / recalibrated) as a ridge regression on what is known of a pruned network.
+    """log(after / recalibrated) by ridge regression, fitted anew around each network.
 
     Features: log of the recalibrated SynOps, log keep ratios, and the square of their sum (how
-    narrow the network is as a whole, where the ratio bends).
+    narrow the network is as a whole, where the ratio bends). Samples count by how near their
+    recalibrated SynOps are to the network's: narrow networks are harder to predict, and would
+    otherwise blur the prediction, and widen the interval, of wider ones. The ridge weight has
+    the smallest leave-one-out error; the interval is Student's t times that error, grown by how
+    far the network lies from the samples (its leverage over theirs).
+    """
 
-    Features are standardised; the ridge weight is the one with the smallest leave-one-out
-    error. The interval comes from the leave-one-out errors, grown by how far a network lies
-    from the samples (its leverage).
+    features: NDArray[np.float64]
+    log_ratios: NDArray[np.float64]
+    name: ClassVar[str] = "ridge"
+    needs_pruned_synops: ClassVar[bool] = False
+
+    @classmethod
+    def fit(cls, samples: Sequence[LreSample]) -> RidgeEstimator:
+        """Take the samples in.
+
+        Raises:
+            DataError: fewer than six samples.
+
+        """
+        _need(samples, 6)
+        x = np.array([_log_features(sample.features) for sample in samples])
+        y = np.array([np.log(sample.synops / sample.features.recalibrated_synops) for sample in samples])
+        return cls(x, y)
+
+    def predict(self, features: Features) -> Prediction:
+        """The predicted ratio applied to the recalibrated SynOps; none where the network is silent."""
+        if not features.recalibrated_synops:
+            return Prediction(0.0, 0.0, 0.0)
+        x = _log_features(features)
+        distance = (self.features[:, 0] - x[0]) / KERNEL_WIDTH
+        weights = np.exp(-0.5 * distance**2) + KERNEL_FLOOR
+        fit = weighted_ridge(self.features, self.log_ratios, weights)
+        log_ratio = fit.predict(x)
+        freedom = max(fit.effective_samples - fit.effective_parameters, 2.0)
+        quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom))
+        half = quantile * fit.deviation * float(np.sqrt((1 + fit.leverage(x)) / (1 + fit.typical_leverage)))
+        value = features.recalibrated_synops * float(np.exp(log_ratio))
+        return Prediction(value, value * float(np.exp(-half)), value * float(np.exp(half)))
+
+
+KERNEL_WIDTH = 1.0
+"""Samples whose log SynOps lie this far away count 0.6; chosen by held-out error on the digits."""
+
+KERNEL_FLOOR = 0.02
+"""The least that a sample counts."""
+
+RIDGE_WEIGHTS = (1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+@dataclass(frozen=True)
+class WeightedRidge:
+    """A fitted weighted ridge regression on standardised features.
+
+    Attributes:
+        leave_one_out: the error at each sample of the fit without it.
+        deviation: their weighted root mean square.
+        inverse: of the normal matrix.
+        total_weight: sum of the weights.
+        typical_leverage: weighted mean of the samples' own leverages.
+        effective_samples: how many samples the weights amount to.
+        effective_parameters: trace of the hat matrix.
+
     """
 
     centre: NDArray[np.float64]
     scale: NDArray[np.float64]
     coefficients: NDArray[np.float64]
     mean: float
-    deviation: float
-    covariance: NDArray[np.float64]
-    samples: int
     leave_one_out: NDArray[np.float64]
-    name: ClassVar[str] = "ridge"
-    needs_pruned_synops: ClassVar[bool] = False
+    deviation: float
+    inverse: NDArray[np.float64]
+    total_weight: float
+    typical_leverage: float
+    effective_samples: float
+    effective_parameters: float
 
-    WEIGHTS: ClassVar = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+    def predict(self, x: NDArray[np.float64]) -> float:
+        """The regression at x."""
+        return float(((x - self.centre) / self.scale) @ self.coefficients) + self.mean
 
-    @classmethod
-    def fit(cls, samples: Sequence[LreSample]) -> RidgeEstimator:
-        """Fit on the samples.
-
-        Raises:
-            DataError: fewer than four samples.
-
-        """
-        _need(samples, 4)
-        x = np.array([_log_features(sample.features) for sample in samples])
-        y = np.array([np.log(sample.synops / sample.features.recalibrated_synops) for sample in samples])
-        centre, scale = x.mean(0), x.std(0)
-        scale[scale == 0] = 1.0
-        z = (x - centre) / scale
-        fits = [_ridge(z, y - y.mean(), weight) for weight in cls.WEIGHTS]
-        coefficients, inverse, errors = min(fits, key=lambda fit: float((fit[2] ** 2).sum()))
-        return cls(
-            centre=centre,
-            scale=scale,
-            coefficients=coefficients,
-            mean=float(y.mean()),
-            deviation=float(np.sqrt((errors**2).mean())),
-            covariance=inverse,
-            samples=len(y),
-            leave_one_out=errors,
-        )
-
-    def predict(self, features: Features) -> Prediction:
-        """The ratio applied to the recalibrated SynOps."""
-        z = (_log_features(features) - self.centre) / self.scale
-        log_ratio = float(z @ self.coefficients) + self.mean
-        value = features.recalibrated_synops * float(np.exp(log_ratio))
-        leverage = float(z @ self.covariance @ z) + 1 / self.samples
-        typical = len(self.coefficients) / self.samples + 1 / self.samples
-        half = self._quantile * self.deviation * np.sqrt((1 + leverage) / (1 + typical))
-        return Prediction(value, value * float(np.exp(-half)), value * float(np.exp(half)))
-
-    @property
-    def _quantile(self) -> float:
-        freedom = max(self.samples - len(self.coefficients) - 1, 1)
-        return float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom))
+    def leverage(self, x: NDArray[np.float64]) -> float:
+        """How uncertain the regression is at x, in units of the noise variance."""
+        z = (x - self.centre) / self.scale
+        return float(z @ self.inverse @ z) + 1 / self.total_weight
 
 
-def _ridge(
-    z: NDArray[np.float64], y: NDArray[np.float64], weight: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Coefficients, inverse of the normal matrix, and leave-one-out errors (by the hat matrix)."""
-    inverse: Any = np.linalg.inv(z.T @ z + weight * np.eye(z.shape[1]))
-    coefficients = inverse @ z.T @ y
-    hat = np.einsum("ij,jk,ik->i", z, inverse, z) + 1 / len(y)
-    return coefficients, inverse, (y - z @ coefficients) / np.maximum(1 - hat, 0.05)
+def weighted_ridge(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDArray[np.float64]) -> WeightedRidge:
+    """Fit y on x; the ridge weight is the one of `RIDGE_WEIGHTS` with the smallest leave-one-out error."""
+    w = weights / weights.mean()
+    centre = np.average(x, axis=0, weights=w)
+    scale = np.sqrt(np.average((x - centre) ** 2, axis=0, weights=w))
+    scale[scale == 0] = 1.0
+    z, mean = (x - centre) / scale, float(np.average(y, weights=w))
+    fits = []
+    for weight in RIDGE_WEIGHTS:
+        inverse = np.linalg.inv((z.T * w) @ z + weight * np.eye(z.shape[1]))
+        coefficients = inverse @ (z.T * w) @ (y - mean)
+        leverages = np.einsum("ij,jk,ik->i", z, inverse, z) + 1 / w.sum()
+        errors = (y - mean - z @ coefficients) / np.maximum(1 - w * leverages, 0.05)
+        fits.append((float(np.average(errors**2, weights=w)), coefficients, errors, inverse, leverages))
+    square, coefficients, errors, inverse, leverages = min(fits, key=lambda fit: fit[0])
+    return WeightedRidge(
+        centre=centre,
+        scale=scale,
+        coefficients=coefficients,
+        mean=mean,
+        leave_one_out=errors,
+        deviation=float(np.sqrt(square)),
+        inverse=inverse,
+        total_weight=float(w.sum()),
+        typical_leverage=float(np.average(leverages, weights=w)),
+        effective_samples=float(w.sum() ** 2 / (w**2).sum()),
+        effective_parameters=float((w * leverages).sum()),
+    )
 
 
 def _log_features(features: Features) -> NDArray[np.float64]:

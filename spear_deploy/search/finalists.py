@@ -95,10 +95,10 @@ def choose(
 def _narrower(problem: SearchProblem, finalist: Finalist) -> Ratios:
     """Ratios scaled by what was overshot: SynOps grow about with their square."""
     factor = float(np.sqrt(REPAIR_AIM * problem.budget_synops / finalist.synops_bound))
-    ratios = problem.factory.executed(np.clip(finalist.ratios * factor, problem.lowest, 1.0))
+    ratios = problem.factory.executed(np.clip(finalist.ratios * factor, 0.0, 1.0))
     if not np.array_equal(ratios, finalist.ratios):
         return ratios
     widest = int(np.argmax(finalist.ratios * [group.size for group in problem.factory.groups]))
     step = np.zeros_like(ratios)
     step[widest] = 1 / problem.factory.groups[widest].size
-    return problem.factory.executed(np.clip(ratios - step, problem.lowest, 1.0))
+    return problem.factory.executed(np.clip(ratios - step, 0.0, 1.0))

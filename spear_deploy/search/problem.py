@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -19,6 +20,12 @@ StructuralLimits = Callable[[Network], tuple[LimitUse, ...]]
 SYNOPS = "synops"
 BISECTIONS = 12
 PROJECTIONS = 5
+LEAST_FACTOR = 1e-4
+"""Ratios scaled by it leave one channel a layer."""
+
+RETREAT = 0.8
+"""How far ratios are drawn in at a time where no projection met the budget."""
+
 PROJECTED = 0.95
 """A projected candidate's upper prediction lies between this share of the budget and the budget."""
 
@@ -52,7 +59,7 @@ class SearchProblem:
         budget_synops: SynOps per inference that are allowed.
         structural: the chip's limits on a network's structure.
         validation: the data on which accuracy is measured.
-        lowest: the smallest keep ratio considered.
+        lowest: the smallest keep ratio considered, unless a limit demands less.
 
     """
 
@@ -104,7 +111,7 @@ class SearchProblem:
 
         All ratios are scaled by one factor (within their bounds): first to the largest for
         which the structure fits, then until the predicted SynOps, with the upper end of the
-        interval, meet the budget.
+        interval, meet the budget. Where none does, it is the smallest candidate there is.
         """
         largest = self._largest_that_fits(ratios)
         factor = min(1.0, largest)
@@ -113,13 +120,18 @@ class SearchProblem:
         for _ in range(PROJECTIONS):
             candidate = self._candidate(ratios, factor)
             share = self.estimator.predict(candidate.features).high / self.budget_synops
-            tried.append((float(np.log(factor)), float(np.log(share))))
+            tried.append((float(np.log(factor)), float(np.log(max(share, LEAST_FACTOR)))))
             if share <= 1.0:
                 best = candidate
                 if share >= PROJECTED or factor >= largest:
                     break
             factor = min(float(np.exp(_next_guess(tried))), largest)
-        return best if best is not None else self._candidate(ratios, factor)
+        while best is None:  # few channels: the guesses jump over the budget
+            candidate = self._candidate(ratios, factor)
+            if self._keeps_synops(candidate) or np.array_equal(candidate.features.keep_ratios, self.smallest()):
+                best = candidate
+            factor *= RETREAT
+        return best
 
     def best(self, count: int) -> list[Evaluation]:
         """The best distinct candidates that keep every limit; the least bad ones if none does."""
@@ -132,15 +144,25 @@ class SearchProblem:
         scaled = self._scaled(ratios, factor)
         return self.factory.candidate(scaled, measure_pruned=self.estimator.needs_pruned_synops)
 
+    @cached_property
+    def _floor(self) -> float:
+        """How far projection may narrow a layer: to `lowest`, or to one channel if limits demand it."""
+        every = np.full(self.dimensions, self.lowest)
+        candidate = self.factory.candidate(every, measure_pruned=self.estimator.needs_pruned_synops)
+        return self.lowest if self._fits(every) and self._keeps_synops(candidate) else 0.0
+
+    def _keeps_synops(self, candidate: Candidate) -> bool:
+        return self.estimator.predict(candidate.features).high <= self.budget_synops
+
     def _scaled(self, ratios: Ratios, factor: float) -> Ratios:
-        return np.clip(ratios * factor, self.lowest, 1.0)
+        return np.clip(ratios * factor, self._floor, 1.0)
 
     def _largest_that_fits(self, ratios: Ratios) -> float:
         """The largest factor for which the structure keeps the chip's limits (else the smallest)."""
         top = float(1.0 / max(ratios.min(), self.lowest))
         if self._fits(self._scaled(ratios, top)):
             return top
-        low, high = 0.0, top
+        low, high = LEAST_FACTOR, top
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
             low, high = (middle, high) if self._fits(self._scaled(ratios, middle)) else (low, middle)

@@ -54,7 +54,7 @@ class LimitUse:
 
 @dataclass(frozen=True)
 class Reward:
-    """A reward and what it is made of."""
+    """A reward and what it is made of; `penalties` by the name of the limit."""
 
     value: float
     accuracy: float
@@ -84,7 +84,9 @@ class TargetAwareReward:
 
     def __call__(self, accuracy: float, limits: Sequence[LimitUse]) -> Reward:
         """The reward of one candidate; adapts the weight for the next."""
-        penalties = {limit.name: self.weight * limit.overshoot for limit in limits}
+        penalties: dict[str, float] = {}
+        for limit in limits:  # the chip and the user may both limit a quantity
+            penalties[limit.name] = penalties.get(limit.name, 0.0) + self.weight * limit.overshoot
         reward = Reward(accuracy - sum(penalties.values()), accuracy, penalties)
         broken = 0.0 if reward.keeps_limits else 1.0
         grown = self.weight * math.exp(self.constants.step * (broken - self.constants.broken_share))

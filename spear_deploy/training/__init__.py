@@ -1,11 +1,12 @@
 """Fine-tuning and recalibration of networks."""
 
-from spear_deploy.training.fine_tune import Recipe, fine_tune, loss, trained_graph
+from spear_deploy.training.fine_tune import Recipe, SynopsPenalty, fine_tune, loss, trained_graph
 from spear_deploy.training.recalibration import CurrentStatistics, current_statistics, recalibrate
 
 __all__ = [
     "CurrentStatistics",
     "Recipe",
+    "SynopsPenalty",
     "current_statistics",
     "fine_tune",
     "loss",

@@ -2,12 +2,22 @@
 
 import nir
 import numpy as np
-from torch import empty
+import torch
 
 from spear_deploy.network import Encoding, Model, Network, Neuron, ReadOut, Reset, node_of
 from spear_deploy.network.linear import linear_module
 
 INPUT_SHAPE = (2, 6, 6)
+
+
+def images(seed, time_steps, count, shape=INPUT_SHAPE):
+    image = torch.rand((count, *shape), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    return image.expand(time_steps, *image.shape)
+
+
+def events(seed, time_steps, count, shape=INPUT_SHAPE):
+    drawn = torch.rand((time_steps, count, *shape), generator=torch.Generator().manual_seed(seed))
+    return (drawn < 0.4).double()
 
 
 def neurons(rng, shape, *, alpha=False, arrays=False, spikes=True, reset_delay=False, offset=False, subtract=False):
@@ -50,7 +60,7 @@ class Builder:
             return self.shape
         if hasattr(node, "v_threshold") or isinstance(node, nir.LI | nir.CubaLI):
             return tuple(int(n) for n in node.input_type["input"])
-        return tuple(linear_module(node).to("meta")(empty((1, *self.shape), device="meta")).shape[1:])
+        return tuple(linear_module(node).to("meta")(torch.empty((1, *self.shape), device="meta")).shape[1:])
 
     def conv(self, name, channels, kernel=3, stride=1, padding=1, groups=1, scale=1.0):
         fan_in = self.shape[0] // groups * kernel**2

@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from random_networks import Builder, random_models
-from test_lava_run import LIMIT_S, events, images
+from random_networks import Builder, events, images, random_models
 
 from spear_deploy.execution.lava import run_lava_fixed
 from spear_deploy.execution.loihi import LoihiExecution, States
 from spear_deploy.execution.quantize import quantize
 
 pytestmark = pytest.mark.lava
+LIMIT_S = 120
 
 
 def assert_bit_exact(quantized, inputs):

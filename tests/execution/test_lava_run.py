@@ -4,7 +4,7 @@ import nir
 import numpy as np
 import pytest
 import torch
-from random_networks import INPUT_SHAPE, Builder, neurons, random_models
+from random_networks import Builder, events, images, neurons, random_models
 
 from spear_deploy.execution.lava import run_lava
 from spear_deploy.network import Model, ReadOut, Simulation, fan_out, node_of
@@ -16,16 +16,6 @@ LIMIT_S = 120
 def simulate(model, inputs):
     with torch.no_grad():
         return {name: output.numpy() for name, output in Simulation(model.graph, torch.float64)(inputs).outputs.items()}
-
-
-def images(seed, time_steps, count, shape=INPUT_SHAPE):
-    image = torch.rand((count, *shape), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    return image.expand(time_steps, *image.shape)
-
-
-def events(seed, time_steps, count, shape=INPUT_SHAPE):
-    drawn = torch.rand((time_steps, count, *shape), generator=torch.Generator().manual_seed(seed))
-    return (drawn < 0.4).double()
 
 
 def assert_same(model, inputs, run):

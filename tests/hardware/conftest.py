@@ -8,6 +8,7 @@ import pytest
 from spear_deploy.hardware import Profile, load_profile
 from spear_deploy.network import Network
 from spear_deploy.network.linear import linear_module
+from spear_deploy.network.neuron import NEURON_TYPES
 
 Build = Callable[..., Network]
 
@@ -37,7 +38,7 @@ def build() -> Build:
             name = f"n{index}"
             if node == "lif":
                 node = _neuron(x.shape[1:])
-            elif not isinstance(node, nir.Delay | nir.LIF | nir.CubaLIF):
+            elif not isinstance(node, (nir.Delay, *NEURON_TYPES)):
                 x = linear_module(node, name, torch.float64)(x)
             graph[name] = node
             names.append(name)

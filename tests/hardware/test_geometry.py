@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware.connections import reach_of, volume_of
-from spear_deploy.hardware.geometry import Grid, Tile, Windowed, bounds_of
+from spear_deploy.hardware.tiles import Grid, Tile, bounds_of
+from spear_deploy.hardware.windowed import Windowed
 from spear_deploy.network import synapse_matrix
 
 # torch says so for even kernels, whose padding is uneven; that is the case to check.
@@ -78,7 +79,7 @@ def connection(request, build):
 
 def tiles(volume):
     for _ in range(6):
-        bounds = [sorted(rng.choice(np.arange(size + 1), 2, replace=False)) for size in volume]
+        bounds = [sorted(rng.choice(size + 1, 2, replace=False)) for size in volume]
         yield Tile(*((int(a), int(b)) for a, b in bounds))
     yield Tile(*((0, size) for size in volume))
 
@@ -102,6 +103,16 @@ def test_cores_reached_are_those_with_a_synapse(connection):
     expected = sum((cube[tile.slices] != 0).any((0, 1, 2)).astype(int) for tile in grid.tiles())
     found = np.broadcast_to(reach.cores_reached(grid), reach.source).ravel()
     assert found.tolist() == expected.tolist()
+
+
+def test_the_fan_of_a_rectangle_is_its_part_of_each_column(connection):
+    reach, matrix, volume = connection
+    for tile in tiles(volume):
+        expected = (matrix.reshape(*volume, -1)[tile.slices] != 0).sum((0, 1, 2))
+        fan = reach.fan(tile)
+        found = np.zeros(reach.source, dtype=int)
+        found[fan.region.slices] = fan.synapses
+        assert found.ravel().tolist() == expected.tolist()
 
 
 def test_fan_in_is_the_number_of_synapses_of_a_row(connection):

@@ -240,6 +240,11 @@ def _scaled(weights: Any, gain: NDArray[np.float64]) -> Any:
 def _check_neuron(name: str, neuron: Neuron) -> None:
     if not neuron.spikes or (neuron.alpha is None and not neuron.beta.any()):
         return
+    if neuron.reset is Reset.ZERO_HOLD:
+        raise BackendError(
+            f"{name}: Lava's LIF integrates in the step after a spike, this layer loses that step's input"
+            " (snnTorch's delayed reset to zero); train with reset_delay=False, or run the network in torch instead"
+        )
     if neuron.reset is Reset.NONE:
         raise BackendError(
             f"{name}: Lava's LIF resets the membrane after a spike, this layer never does;"

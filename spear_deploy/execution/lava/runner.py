@@ -22,8 +22,7 @@ from spear_deploy.execution.lava.exchange import read_fan_out, read_outputs, rea
 from spear_deploy.execution.lava.install import how_to_install
 from spear_deploy.execution.lava.job import LavaJob, fixed_job, floating_job
 from spear_deploy.execution.lava.process_group import worker_group
-from spear_deploy.execution.quantize import input_integers
-from spear_deploy.execution.quantized import QuantizedNetwork
+from spear_deploy.execution.quantized import QuantizedNetwork, input_integers
 from spear_deploy.network import Connection, Model, Network
 
 OnProgress = Callable[[int, int], None]

@@ -1,6 +1,16 @@
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # tests run side by side; more threads only wait for each other
+
+
+def pytest_collection_modifyitems(items):
+    """Lava's tests run in one worker of pytest-xdist, one after the other."""
+    for item in items:
+        if item.get_closest_marker("lava") is not None:
+            item.add_marker(pytest.mark.xdist_group("lava"))
 
 
 def pytest_runtest_setup(item):

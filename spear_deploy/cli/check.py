@@ -1,0 +1,155 @@
+"""`spear-deploy check MODEL --target CHIP`: does it fit, and if not, why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from spear_deploy.cli.console import out
+from spear_deploy.cli.deploy import Target, read_targets
+from spear_deploy.cli.measured import measured
+from spear_deploy.hardware.as_json import row_json
+from spear_deploy.hardware.comparison import Row, compare
+from spear_deploy.hardware.core_picture import core_map_svg
+from spear_deploy.hardware.cost import Cost
+from spear_deploy.hardware.finding import Kind
+from spear_deploy.hardware.placement import Core
+from spear_deploy.hardware.quantity_text import energy_text, power_text, time_text
+from spear_deploy.run_folder import replaced_when_complete
+
+EPILOG = """
+Examples:
+
+  spear-deploy check model.pt --target loihi2
+
+  spear-deploy check model.pt --target my_chip.toml --svg cores.svg
+
+Exit code 0: it fits every target; 1: it does not; 2: bad input.
+"""
+
+
+def check(
+    model: Annotated[Path, typer.Argument(help="Model file, dense or pruned.")],
+    target: Target = "loihi2",
+    data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
+    svg: Annotated[Path | None, typer.Option(help="Write a picture of the core map.", metavar="FILE")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
+) -> None:
+    """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
+    profiles = read_targets(target)
+    subject = measured(model, data, samples)
+    rows = compare(subject.name, subject.model.network, profiles, subject.activity, analog_input=subject.analog_input)
+    if as_json:
+        content = [row_json(row, cores=True) for row in rows]
+        print(json.dumps(content[0] if len(content) == 1 else content, indent=2))
+    else:
+        for row in rows:
+            out.print(report(row))
+    if svg is not None:
+        for row in rows:
+            _write_picture(row, svg if len(rows) == 1 else svg.with_stem(f"{svg.stem}-{row.profile.name}"))
+    if not all(row.verdict.fits for row in rows):
+        raise typer.Exit(1)
+
+
+def report(row: Row) -> Group:
+    """What a person reads: verdict, limits, layers on cores, findings, cost."""
+    placement = row.verdict.placement
+    parts: list[RenderableType] = [Text(f"{row.model} on {row.profile.title}: {row.verdict.text}", style="bold")]
+    limits = Table("limit", "used", "allowed", "", "layer", title="limits", title_justify="left")
+    for use in placement.uses:
+        style = "" if use.fits else "red"
+        limits.add_row(
+            use.resource,
+            f"{use.used:,.0f}",
+            f"{use.allowed:,.0f} {use.unit}",
+            f"{use.share:.0%}",
+            use.layer or "",
+            style=style,
+        )
+    parts += [limits, _layers(row)]
+    if placement.unchecked:
+        parts.append(Text(f"not checked, because not published: {', '.join(placement.unchecked)}"))
+    if row.verdict.violations:
+        findings = Table("", "where", "rule", "found", "allowed", "way out", title="findings", title_justify="left")
+        for each in row.verdict.violations:
+            findings.add_row(str(each.kind), each.node or "network", each.rule, each.found, each.allowed, each.mend)
+        parts.append(findings)
+    notes = [finding for finding in row.verdict.findings if finding.kind is Kind.NOTE]
+    parts += [Text(f"note: {note.node}: {note.rule}: {note.found} at {note.allowed}") for note in notes]
+    if not row.verdict.fits:
+        way = "pruning alone cannot make it fit" if row.keep is None else f"fits when every layer keeps {row.keep:.0%}"
+        parts.append(Text(way))
+    if row.cost is None:
+        parts.append(Text("no energy or time: they need measured spikes; give --data"))
+    else:
+        parts += _cost(row.cost)
+    return Group(*parts)
+
+
+def _layers(row: Row) -> Table:
+    table = Table(
+        "layer", "cores", "neurons a core", "binding on its fullest core", title="cores", title_justify="left"
+    )
+    layers: dict[str, list[Core]] = {}
+    for core in row.verdict.placement.cores:
+        layers.setdefault(core.layer, []).append(core)
+    for layer, cores in layers.items():
+        fullest = max(cores, key=lambda core: core.binding.share if core.binding is not None else 0.0)
+        binding = fullest.binding
+        what = f"{binding.resource}: {binding.used:,.0f} of {binding.allowed:,.0f}" if binding is not None else ""
+        neurons = sorted({core.neurons for core in cores})
+        sizes = f"{neurons[0]:,}" if len(neurons) == 1 else f"{neurons[0]:,} to {neurons[-1]:,}"
+        table.add_row(layer, str(len(cores)), sizes, what)
+    return table
+
+
+def _cost(cost: Cost) -> list[RenderableType]:
+    table = Table("part", "count", "energy", "status", "prices", title="energy of an inference", title_justify="left")
+    for part in cost.parts:
+        energy = "not available" if part.energy_pj is None else energy_text(part.energy_pj)
+        count = "" if part.name.startswith(("idle", "active")) else f"{part.count:,.0f}"
+        table.add_row(part.name, count, energy, str(part.status), ", ".join(part.figures))
+    return [table, Text("\n".join(_totals(cost)))]
+
+
+def _totals(cost: Cost) -> list[str]:
+    lines = []
+    if cost.energy_pj is not None:
+        typical = energy_text(cost.energy_pj.typical)
+        lines.append(f"energy      {energy_text(cost.energy_pj)}, typically {typical} ({cost.energy_status})")
+    else:
+        lines.append(f"energy      not available: no price for {', '.join(cost.unpriced)}")
+    if cost.synops_share is not None:
+        lines.append(f"SynOps      {cost.synops:,.0f}, {cost.synops_share:.1%} of the typical energy")
+    if cost.time_ns is not None and cost.step is not None and cost.inferences_per_s is not None:
+        rate = cost.inferences_per_s.typical
+        step = time_text(cost.step.step_ns.typical)
+        lines.append(
+            f"time        {time_text(cost.time_ns)} in {cost.steps} steps of {step}"
+            f" ({cost.step.status}), {rate:,.0f} inferences/s"
+        )
+    else:
+        lines.append("time        not available")
+    if cost.power_mw is not None:
+        lines.append(f"power       {power_text(cost.power_mw)}")
+    return lines
+
+
+def _write_picture(row: Row, path: Path) -> None:
+    core_map = row.cost.core_map if row.cost is not None else None
+    if core_map is None:
+        out.print(
+            f"{row.profile.name}: no core map: it needs a chip with routers, and measured spikes", highlight=False
+        )
+        return
+    with replaced_when_complete(path) as working:
+        working.write_text(core_map_svg(row.verdict.placement, core_map), encoding="utf-8")
+    out.print(f"written to {path}", highlight=False)

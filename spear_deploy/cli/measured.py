@@ -1,0 +1,57 @@
+"""What `check` and `compare` look at: a model, and what it does on its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from spear_deploy.data import check_fits, encode, load_data
+from spear_deploy.hardware import Activity, measured_activity
+from spear_deploy.network import Encoding, Model, Simulation
+from spear_deploy.network.load import load_any
+
+
+@dataclass(frozen=True)
+class MeasuredModel:
+    """A model and its activity.
+
+    Attributes:
+        name: of the file, without its folder.
+        model: the model.
+        activity: measured on the first samples of the test split; None without data.
+        samples: how many samples were measured.
+
+    """
+
+    name: str
+    model: Model
+    activity: Activity | None
+    samples: int
+
+    @property
+    def analog_input(self) -> bool:
+        """Whether inputs are values instead of spikes."""
+        return self.model.encoding is Encoding.DIRECT
+
+
+def measured(path: Path, data: str | None, samples: int) -> MeasuredModel:
+    """Load a model and run it on the first samples of its test split.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        DataError: the data cannot be loaded, or does not suit the model.
+
+    """
+    model = load_any(path)
+    source = data or model.data
+    if source is None:
+        return MeasuredModel(path.name, model, None, 0)
+    dataset = load_data(source)
+    check_fits(dataset, str(model.encoding), model.network.input_shape, model.network.classes)
+    encoded = encode(dataset.test.first(samples), str(model.encoding), model.time_steps)
+    with torch.no_grad():
+        trace = Simulation(model.graph)(encoded.inputs)
+    activity = measured_activity(model.network, encoded.inputs, trace, analog_input=encoded.analog)
+    return MeasuredModel(path.name, model, activity, len(encoded))

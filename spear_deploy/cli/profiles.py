@@ -1,0 +1,96 @@
+"""`spear-deploy profiles list|show|check|schema`: chips as data, each figure with its source."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from spear_deploy.cli.console import out
+from spear_deploy.hardware import known_profiles, load_profile
+from spear_deploy.hardware.as_json import profile_json
+from spear_deploy.hardware.figures import Status
+from spear_deploy.hardware.profile import Profile
+from spear_deploy.hardware.profile_files import profile_text
+from spear_deploy.hardware.quantity_text import status_text, value_text
+
+app = typer.Typer(no_args_is_help=True, help="Show the chips that are known, their limits and prices with sources.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
+
+
+@app.command("list")
+def list_profiles(as_json: AsJson = False) -> None:
+    """List the chips that come with spear-deploy."""
+    profiles = [load_profile(name) for name in known_profiles()]
+    if as_json:
+        print(json.dumps([_overview(profile) for profile in profiles], indent=2))
+        return
+    table = Table("name", "chip", "cores", "figures", "unknown", "energy of a synaptic operation")
+    for profile in profiles:
+        about = _overview(profile)
+        cores = "-" if about["cores"] is None else f"{about['cores']:,}"
+        table.add_row(profile.name, profile.title, cores, str(about["figures"]), str(about["unknown"]), _price(profile))
+    out.print(table)
+    out.print("one of them in full: spear-deploy profiles show NAME", highlight=False)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name of a chip, or a TOML file.")],
+    key: Annotated[str, typer.Argument(help="Only figures whose key holds this text, such as energy.")] = "",
+    as_json: AsJson = False,
+    toml: Annotated[bool, typer.Option("--toml", help="Print the TOML of a shipped chip, to start one's own.")] = False,
+) -> None:
+    """Show every figure of a chip with its status and source."""
+    if toml:
+        print(profile_text(name), end="")
+        return
+    profile = load_profile(name)
+    if as_json:
+        print(json.dumps(profile_json(profile), indent=2))
+        return
+    out.print(f"{profile.title}\n{profile.about.strip()}", highlight=False)
+    table = Table("figure", "value", "status", "source", show_lines=True)
+    for each, figure in profile.figures().items():
+        if key in each:
+            notes = [figure.source, figure.quote and f'"{figure.quote}"', figure.operating_point, figure.note]
+            source = "\n".join(note for note in notes if note)
+            table.add_row(each, value_text(figure), status_text(figure), source)
+    out.print(table)
+
+
+@app.command()
+def check(name: Annotated[str, typer.Argument(metavar="FILE", help="TOML file, or the name of a chip.")]) -> None:
+    """Check a profile of one's own: every fault on a line, or what it holds."""
+    profile = load_profile(name)
+    about = _overview(profile)
+    out.print(f"{name}: ok, {about['figures']} figures, {about['unknown']} of them unknown", highlight=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a profile."""
+    print(json.dumps(Profile.model_json_schema(), indent=2))
+
+
+def _overview(profile: Profile) -> dict[str, str | int | None]:
+    figures = profile.figures().values()
+    price = profile.energy.synaptic_operation
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "cores": profile.cores_available,
+        "figures": len(figures),
+        "unknown": sum(figure.status is Status.UNKNOWN for figure in figures),
+        "energy_status": None if price is None else str(price.status),
+    }
+
+
+def _price(profile: Profile) -> str:
+    price = profile.energy.synaptic_operation
+    if price is None:
+        return "not priced apart"
+    return "unknown" if not price.known else f"{value_text(price)}, {price.status}"

@@ -1,0 +1,69 @@
+"""What a network did: the measured spikes that traffic, time and energy follow from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spear_deploy.errors import DataError
+from spear_deploy.network import Connection, Network, Trace, fan_out
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Activity:
+    """Measured activity of one inference, the mean over samples.
+
+    Attributes:
+        spikes: spikes of each neuron in an inference, `[*shape]` by layer; under the name of the
+            input its events (elements that are not zero, summed over time).
+        time_steps: T.
+        analog_input: whether input events are values instead of spikes.
+        updates: neuron updates in an inference in which the neuron was active, summed over the
+            layer; None where that was not measured.
+
+    """
+
+    spikes: Mapping[str, Array]
+    time_steps: int
+    analog_input: bool
+    updates: Mapping[str, float] | None = None
+
+    def check(self, network: Network) -> None:
+        """Raise a DataError where the activity does not belong to a network."""
+        for name in (network.input, *network.layers):
+            if name not in self.spikes:
+                raise DataError(f"activity: no spikes for {name}; measured are {', '.join(self.spikes)}")
+            found, needed = self.spikes[name].shape, network.shapes[name]
+            if found != needed:
+                raise DataError(f"activity: spikes of {name} have shape {found}, the layer has {needed}")
+
+
+def measured_activity(network: Network, inputs: torch.Tensor, trace: Trace, *, analog_input: bool) -> Activity:
+    """The activity of a simulated batch: inputs `[T, B, *input_shape]` and what the simulation saw."""
+    outputs = {network.input: inputs, **trace.outputs}
+    spikes = {}
+    for name, values in outputs.items():
+        silent = name in network.neurons and not network.neurons[name].spikes
+        events = torch.zeros_like(values) if silent else (values != 0)
+        spikes[name] = events.sum(0).to(torch.float64).mean(0).numpy()
+    return Activity(spikes, len(inputs), analog_input)
+
+
+def synaptic_operations(network: Network, activity: Activity) -> tuple[dict[Connection, float], float]:
+    """Operations of one inference: those of spikes by connection, and those of analog input values."""
+    spike: dict[Connection, float] = {}
+    analog = 0.0
+    for connection in network.connections:
+        reached = fan_out(network, connection).numpy()
+        operations = float((activity.spikes[connection.source] * reached).sum())
+        if connection.source == network.input and activity.analog_input:
+            analog += operations
+        else:
+            spike[connection] = operations
+    return spike, analog

@@ -1,0 +1,249 @@
+"""From what a network did to the NIR graph that does the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import networkx as nx
+import nir
+import numpy as np
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network.graph import Network
+from spear_deploy.network.importing.batch_norm import fold
+from spear_deploy.network.importing.expression import (
+    INPUT,
+    MEMBRANE,
+    SPIKES,
+    Apply,
+    Expression,
+    Leaf,
+    Sum,
+    before_start,
+    leaves,
+    relative,
+)
+from spear_deploy.network.importing.layers import MAX_POOLS, nodes_of
+from spear_deploy.network.importing.neurons import neuron_of_module
+from spear_deploy.network.importing.trace import Recording
+from spear_deploy.network.neuron import node_of
+
+_BINARY_SHAPERS = ("Flatten", "MaxPool1d", "MaxPool2d")
+"""Layers whose output is 0 or 1 where their input is."""
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A converted network: the graph, its read-out layer and the batch normalisations that were folded."""
+
+    graph: nir.NIRGraph
+    read_out: str
+    folded: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Edge:
+    source: str
+    target: str
+    lag: int
+
+
+def assemble(recording: Recording, *, read_out: str, binary_input: bool, dt_s: float) -> Assembled:
+    """Build the graph of a recorded network.
+
+    Args:
+        recording: what it did.
+        read_out: `count` or `membrane`: which of the network's outputs is meant.
+        binary_input: whether its input is spikes, 0 or 1.
+        dt_s: seconds that one time step stands for.
+
+    Raises:
+        ModelError: layers that are shared, not supported or not the same in every step.
+
+    """
+    silent = frozenset(name for name, layer in recording.layers.items() if _is_silent(layer.module))
+    inputs = {name: _steady(name, calls.inputs, silent) for name, calls in recording.neurons.items()}
+    last = _output_of(recording, MEMBRANE if read_out == "membrane" else SPIKES)
+    inputs = {name: inputs[name] for name in _ancestors(inputs, last.node)}
+    inputs, layers, folded = fold(inputs, recording.layers)
+    builder = _Builder(recording, binary_input, dt_s)
+    builder.layers = layers
+    builder.ports = {(leaf.node, leaf.port) for root in inputs.values() for leaf in leaves(root)} | {
+        (last.node, last.port)
+    }
+    for name, root in inputs.items():
+        builder.add_neuron(name, root)
+    builder.edges.add(_Edge(last.node, "output", 0))
+    builder.nodes["output"] = nir.Output(np.array(recording.neurons[last.node].shape))
+    return Assembled(builder.graph(), last.node, tuple(folded))
+
+
+def _is_silent(module: object) -> bool:
+    """Whether zero in gives zero out."""
+    return getattr(module, "bias", None) is None and not hasattr(module, "running_mean")
+
+
+def _steady(name: str, inputs: list[Expression], silent: frozenset[str]) -> Expression:
+    """What leads into a neuron layer, the same in every step once time has begun."""
+    last = len(inputs) - 1
+    root = relative(inputs[last], last)
+    for step, expression in enumerate(inputs):
+        expected = before_start(root, step, silent)
+        if before_start(relative(expression, step), step, silent) != expected:
+            raise ModelError(f"{name}: what leads into it in step {step} differs from step {last}")
+    return root
+
+
+def _output_of(recording: Recording, port: str) -> Leaf:
+    """The neuron output that the network returns."""
+    found = []
+    for expression in recording.outputs:
+        ends = {(leaf.node, leaf.port) for leaf in leaves(expression)}
+        layered = any(isinstance(part, Apply) for part in _parts(expression))
+        if len(ends) == 1 and not layered:
+            node, end = ends.pop()
+            if end == port and node in recording.neurons:
+                return Leaf(node, port, 0)
+            found.append(f"{end} of {node}")
+    wanted = "spikes" if port == SPIKES else "membrane"
+    raise ModelError(
+        f"the network returns no {wanted} of a neuron layer (found: {', '.join(found) or 'nothing that is followed'});"
+        " end it with a neuron, and choose read_out='count' for spikes or 'membrane' for a neuron without reset"
+    )
+
+
+def _parts(expression: Expression) -> Iterator[Expression]:
+    yield expression
+    if isinstance(expression, Apply):
+        yield from _parts(expression.of)
+    for part in getattr(expression, "terms", getattr(expression, "items", ())):
+        yield from _parts(part)
+
+
+def _ancestors(inputs: dict[str, Expression], last: str) -> list[str]:
+    """The neuron layers that the output depends on, in the order of the recording."""
+    edges = nx.DiGraph((leaf.node, name) for name, root in inputs.items() for leaf in leaves(root))
+    edges.add_node(last)
+    kept = nx.ancestors(edges, last) | {last}
+    return [name for name in inputs if name in kept]
+
+
+class _Builder:
+    """Collects nodes and edges; each layer becomes its nodes once."""
+
+    def __init__(self, recording: Recording, binary_input: bool, dt_s: float) -> None:
+        self.recording = recording
+        self.layers = recording.layers
+        self.binary_input = binary_input
+        self.dt_s = dt_s
+        self.ports: set[tuple[str, str]] = set()
+        self.nodes: dict[str, nir.NIRNode] = {"input": nir.Input(np.array(recording.sample.shape[2:]))}
+        self.edges: set[_Edge] = set()
+        self._of: dict[str, Expression] = {}
+        self._ends: dict[str, str] = {}
+
+    def add_neuron(self, name: str, root: Expression) -> None:
+        calls = self.recording.neurons[name]
+        spiking = (name, SPIKES) in self.ports
+        if spiking and (name, MEMBRANE) in self.ports:
+            raise ModelError(f"{name}: both its spikes and its membrane are used; NIR neurons have one output")
+        self._lead(root, name)
+        try:
+            self.nodes[name] = node_of(neuron_of_module(calls.module, name, calls.shape, self.dt_s, spiking=spiking))
+        except ModelError as error:
+            message = str(error)
+            raise ModelError(message if message.startswith(f"{name}:") else f"{name}: {message}") from None
+
+    def graph(self) -> nir.NIRGraph:
+        """The graph; spikes of the step before come over a cycle, or where there is none over a Delay."""
+        at_once = {(edge.source, edge.target) for edge in self.edges if edge.lag == 0}
+        cyclic = {edge for edge in self.edges if edge.lag == 1 and (edge.source, edge.target) not in at_once}
+        while cyclic:
+            graph = self._with_delays(cyclic)
+            feedback = Network(graph).feedback
+            closing = {edge for edge in cyclic if (edge.source, edge.target) in feedback}
+            if len(closing) == len(cyclic) == len(feedback):
+                return graph
+            # What closes no cycle is not late by itself, and gets a Delay; then look again.
+            cyclic = closing if len(closing) < len(cyclic) else set()
+        return self._with_delays(cyclic)
+
+    def _with_delays(self, cyclic: set[_Edge]) -> nir.NIRGraph:
+        """The graph with a Delay for each late edge but those that close a cycle."""
+        nodes, edges = dict(self.nodes), []
+        for edge in sorted(self.edges, key=lambda e: (e.source, e.target, e.lag)):
+            if edge.lag and edge not in cyclic:
+                delay = f"{edge.source}_{edge.target}_delay{edge.lag if edge.lag > 1 else ''}"
+                nodes[delay] = nir.Delay(np.full(self._shape(edge.source), edge.lag * self.dt_s))
+                edges += [(edge.source, delay), (delay, edge.target)]
+            else:
+                edges.append((edge.source, edge.target))
+        return nir.NIRGraph(nodes, edges, type_check=False)
+
+    def _shape(self, node: str) -> tuple[int, ...]:
+        owner = node.removesuffix("_graded")
+        if node == "input":
+            return tuple(self.recording.sample.shape[2:])
+        return self.recording.neurons[owner].shape
+
+    def _lead(self, expression: Expression, target: str) -> None:
+        """Edges from where an expression comes from into a node."""
+        for term in expression.terms if isinstance(expression, Sum) else (expression,):
+            if isinstance(term, Apply):
+                edge = _Edge(self._layer(term), target, 0)
+            elif isinstance(term, Leaf):
+                edge = _Edge(self._source(term), target, term.step or 0)
+            else:
+                continue
+            if edge in self.edges:
+                raise ModelError(f"{target}: {edge.source} is added to itself; scale it by 2 instead")
+            self.edges.add(edge)
+
+    def _source(self, leaf: Leaf) -> str:
+        if leaf.node == INPUT:
+            return "input"
+        calls = self.recording.neurons[leaf.node]
+        if leaf.port not in (SPIKES, MEMBRANE):
+            raise ModelError(f"{leaf.node}: its {leaf.port} is used by another layer; only spikes can be")
+        factor = float(calls.module.graded_spikes_factor)
+        if factor == 1 or leaf.port == MEMBRANE:
+            return leaf.node
+        name = f"{leaf.node}_graded"
+        if name not in self.nodes:
+            self.nodes[name] = nir.Scale(scale=np.full(calls.shape, factor))
+            self.edges.add(_Edge(leaf.node, name, 0))
+        return name
+
+    def _layer(self, part: Apply) -> str:
+        """The last node of a layer, built when it is met first."""
+        if part.op in self._of:
+            if self._of[part.op] != part.of:
+                raise ModelError(f"{part.op}: it stands in several places of the network; give each its own module")
+            return self._ends[part.op]
+        self._of[part.op] = part.of
+        layer = self.layers[part.op]
+        if isinstance(layer.module, MAX_POOLS) and not self._is_binary(part.of):
+            raise ModelError(
+                f"{part.op}: {type(layer.module).__name__} is converted only directly after spikes (0 or 1), where it"
+                " is exact; move it behind the neuron, or use AvgPool2d"
+            )
+        chain = nodes_of(layer.module, part.op, layer.shape)
+        names = [part.op, *(f"{part.op}_{type(node).__name__.lower()}" for node in chain[1:])]
+        self._ends[part.op] = names[-1]
+        self.nodes |= dict(zip(names, chain, strict=True))
+        self.edges |= {_Edge(a, b, 0) for a, b in pairwise(names)}
+        self._lead(part.of, names[0])
+        return names[-1]
+
+    def _is_binary(self, expression: Expression) -> bool:
+        if isinstance(expression, Apply):
+            kind = type(self.layers[expression.op].module).__name__
+            return kind in _BINARY_SHAPERS and self._is_binary(expression.of)
+        if not isinstance(expression, Leaf):
+            return False
+        if expression.node == INPUT:
+            return self.binary_input
+        graded = float(self.recording.neurons[expression.node].module.graded_spikes_factor)
+        return expression.port == SPIKES and graded == 1

@@ -1,0 +1,144 @@
+"""Folds batch normalisation in eval mode into the weights beside it.
+
+    y = (x - mean) / sqrt(var + eps) * weight + bias = scale * x + shift
+
+Into a layer before it, W' = scale W and b' = scale b + shift, by output channel. Into layers
+after it, W' = W scale and b' = b + sum(W shift), by input channel: exact only without padding,
+which would be shifted too.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network.importing.expression import Apply, Expression, Sum, add
+from spear_deploy.network.importing.layers import NORMS, WEIGHTED
+from spear_deploy.network.importing.recorder import Step
+
+
+def fold(
+    inputs: dict[str, Expression], layers: dict[str, Step]
+) -> tuple[dict[str, Expression], dict[str, Step], list[str]]:
+    """Fold every batch normalisation of a network.
+
+    Args:
+        inputs: what leads into each neuron layer, relative to its step.
+        layers: the layers that those name.
+
+    Returns:
+        Both without normalisations, and the names of those that were folded.
+
+    Raises:
+        ModelError: a normalisation with no layer beside it that can take it in exactly.
+
+    """
+    layers = dict(layers)
+    applied = sorted({part for root in inputs.values() for part in _applied(root)}, key=repr)
+    folded = []
+    for norm in [part for part in applied if isinstance(layers[part.op].module, NORMS)]:
+        scale, shift = _affine_of(layers[norm.op].module, norm.op)
+        before = norm.of if isinstance(norm.of, Apply) else None
+        if before is not None and isinstance(layers[before.op].module, WEIGHTED) and _users(before, inputs) == 1:
+            _into_before(layers, before.op, scale, shift)
+        else:
+            _into_after(layers, norm, inputs, scale, shift)
+        folded.append(norm.op)
+    gone = frozenset(folded)
+    return {name: _without(root, gone) for name, root in inputs.items()}, layers, folded
+
+
+def _affine_of(norm: Any, name: str) -> tuple[Tensor, Tensor]:
+    if norm.running_mean is None:
+        raise ModelError(f"{name}: BatchNorm without running statistics depends on the batch; train it with them")
+    scale = torch.rsqrt(norm.running_var.double() + norm.eps)
+    if norm.weight is not None:
+        scale = scale * norm.weight.detach().double()
+    shift = -norm.running_mean.double() * scale
+    if norm.bias is not None:
+        shift = shift + norm.bias.detach().double()
+    return scale, shift
+
+
+def _into_before(layers: dict[str, Step], name: str, scale: Tensor, shift: Tensor) -> None:
+    module = layers[name].module
+    weight, bias = _weights(module)
+    _set(layers, name, weight * scale.reshape(-1, *(1,) * (weight.dim() - 1)), bias * scale + shift)
+
+
+def _into_after(
+    layers: dict[str, Step], norm: Apply, inputs: dict[str, Expression], scale: Tensor, shift: Tensor
+) -> None:
+    users = {part for root in inputs.values() for part in _applied(root) if part.of == norm}
+    exact = bool(users) and len(users) == _users(norm, inputs)
+    for user in users:
+        module = layers[user.op].module
+        exact = exact and isinstance(module, WEIGHTED) and not any(_padding(module))
+    if not exact:
+        raise ModelError(
+            f"{norm.op}: BatchNorm is folded only into a Linear or convolution directly before it, or unpadded ones"
+            " directly after it; move it next to one"
+        )
+    for user in users:
+        weight, bias = _weights(layers[user.op].module)
+        groups = getattr(layers[user.op].module, "groups", 1)
+
+        # Each output channel sees the input channels of its own group.
+        def seen(value: Tensor, weight: Tensor = weight, groups: int = groups) -> Tensor:
+            by_group = value.reshape(groups, -1).repeat_interleave(len(weight) // groups, dim=0)
+            return by_group.reshape(*by_group.shape, *(1,) * (weight.dim() - 2))
+
+        _set(layers, user.op, weight * seen(scale), bias + (weight * seen(shift)).flatten(1).sum(1))
+
+
+def _padding(module: Any) -> tuple[int, ...]:
+    padding = getattr(module, "padding", (0,))
+    if isinstance(padding, str):
+        return (0,) if padding == "valid" else (1,)
+    return tuple(padding)
+
+
+def _weights(module: Any) -> tuple[Tensor, Tensor]:
+    weight = module.weight.detach().double()
+    bias = torch.zeros(len(weight), dtype=torch.float64) if module.bias is None else module.bias.detach().double()
+    return weight, bias
+
+
+def _set(layers: dict[str, Step], name: str, weight: Tensor, bias: Tensor) -> None:
+    module = copy.copy(layers[name].module)
+    module._parameters = {"weight": nn.Parameter(weight), "bias": nn.Parameter(bias)}
+    layers[name] = replace(layers[name], module=module)
+
+
+def _applied(expression: Expression) -> set[Apply]:
+    match expression:
+        case Apply(_, of):
+            return {expression, *_applied(of)}
+        case Sum(terms):
+            return {part for term in terms for part in _applied(term)}
+    return set()
+
+
+def _users(part: Apply, inputs: dict[str, Expression]) -> int:
+    """How many different layers, sums and neurons take a value."""
+    layers = {other for root in inputs.values() for other in _applied(root) if part in _terms(other.of)}
+    return len(layers) + sum(part in _terms(root) for root in inputs.values())
+
+
+def _terms(expression: Expression) -> tuple[Expression, ...]:
+    return expression.terms if isinstance(expression, Sum) else (expression,)
+
+
+def _without(expression: Expression, gone: frozenset[str]) -> Expression:
+    match expression:
+        case Apply(op, of):
+            inner = _without(of, gone)
+            return inner if op in gone else Apply(op, inner)
+        case Sum(terms):
+            return add(tuple(_without(term, gone) for term in terms))
+    return expression

@@ -1,0 +1,104 @@
+"""snnTorch checkpoints: a state_dict, bare or as Lightning wraps it, and its architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import first_line
+from spear_deploy.network.from_snntorch import from_snntorch
+from spear_deploy.network.importing.architecture import Architecture, from_factory, from_toml, inferred
+from spear_deploy.network.model import Model
+from spear_deploy.network.widen import widen
+
+_PREFIXES = ("model.", "module.", "_orig_mod.", "net.")
+"""What Lightning, DataParallel and torch.compile put before every key."""
+
+_STATES = ("mem", "syn", "spk", "reset")
+"""Neuron states that older snnTorch versions wrote; they start at zero anyway."""
+
+
+def is_checkpoint(content: Any) -> bool:
+    """Whether the content of a torch file is a state_dict, bare or wrapped."""
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else {}
+    return bool(state) and isinstance(state, Mapping) and all(isinstance(value, Tensor) for value in state.values())
+
+
+def read_checkpoint(
+    content: Any,
+    name: str,
+    *,
+    arch: str | None,
+    input_shape: Sequence[int] | None,
+    time_steps: int | None,
+    dt_s: float | None,
+) -> Model:
+    """Build the model of a checkpoint; see `load_any` for the arguments.
+
+    Raises:
+        ModelError: an architecture that is needed or does not fit, or an argument that is
+            needed.
+
+    """
+    notices: list[str] = []
+    state = _cleaned(content.get("state_dict", content), notices)
+    try:
+        built = _architecture(arch, state)
+        if arch is not None and not arch.endswith(".toml"):
+            _load(built, state, arch)
+        given = {"input_shape": input_shape, "time_steps": time_steps, "dt_s": dt_s}
+        use = built.use | {key: value for key, value in given.items() if value is not None}
+        for key in ("input_shape", "time_steps"):
+            if key not in use:
+                raise ModelError(
+                    f"a checkpoint does not say its {key.replace('_', ' ')}: give --{key.replace('_', '-')}"
+                )
+        model = from_snntorch(built.net, **use)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from None
+    return replace(model, notices=(*notices, *built.notices))
+
+
+def _cleaned(state: Mapping[str, Tensor], notices: list[str]) -> dict[str, Tensor]:
+    """The checkpoint in wide floats, without what wrappers put before its keys."""
+    found = dict(state)
+    for prefix in _PREFIXES:
+        if all(key.startswith(prefix) for key in found):
+            found = {key.removeprefix(prefix): value for key, value in found.items()}
+    clean: dict[str, Tensor] = {}
+    for key, value in found.items():
+        last = key.rpartition(".")[2]
+        if last in _STATES:
+            continue
+        if last in ("reset_mechanism_val", "num_batches_tracked"):
+            clean[key] = value
+            continue
+        array, notice = widen(value, key)
+        clean[key] = torch.from_numpy(array.astype("float64"))
+        if notice is not None and value.dim():
+            notices.append(notice)
+    return clean
+
+
+def _architecture(arch: str | None, state: dict[str, Tensor]) -> Architecture:
+    if arch is None:
+        return inferred(state)
+    return from_toml(Path(arch), state) if arch.endswith(".toml") else from_factory(arch)
+
+
+def _load(built: Architecture, state: dict[str, Tensor], arch: str) -> None:
+    try:
+        missing, unexpected = built.net.double().load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip() if str(error) else first_line(error)
+        raise ModelError(f"--arch {arch}: the checkpoint does not fit ({reason})") from None
+    if missing or unexpected:
+        what = [f"no {key} in the checkpoint" for key in missing[:3]]
+        what += [f"no {key} in the network" for key in unexpected[:3]]
+        raise ModelError(f"--arch {arch}: the checkpoint does not fit: {', '.join(what)}")

@@ -1,0 +1,183 @@
+"""What torch functions do to a tensor that depends on the input: one registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from spear_deploy.network.importing.expression import Apply, Expression, Many, Opaque, add, at_step
+from spear_deploy.network.linear import Scale
+
+if TYPE_CHECKING:
+    from spear_deploy.network.importing.recorder import Recorder
+
+
+class BatchIndexed(Exception):  # noqa: N818 - a signal between run modes, never shown
+    """The network indexed the batch as if it were time: its input has to be a sequence."""
+
+
+Handler = Callable[["Recorder", tuple[Any, ...], dict[str, Any], Tensor], tuple[Expression, int | None]]
+
+
+def _add(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    if kwargs.get("alpha", 1) != 1:
+        return Opaque("an addition with alpha"), None
+    if not all(isinstance(term, Tensor) for term in args[:2]):
+        changed = [term for term in args[:2] if not isinstance(term, Tensor) and term != 0]
+        if changed:
+            return Opaque(f"the constant {changed[0]} that is added"), None
+    terms = tuple(term for term in args[:2] if isinstance(term, Tensor))
+    axes = {recorder.time_axis(term) for term in terms if recorder.knows(term)}
+    if len(axes) > 1:
+        return Opaque("an addition of one step to a whole sequence"), None
+    wide = [term for term in terms if term.shape == result.shape]
+    if len(wide) != len(terms):
+        return Opaque("an addition of tensors that differ in shape"), None
+    return add(tuple(recorder.expression(term) for term in terms)), axes.pop()
+
+
+def _multiply(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    return _scaled(recorder, args[0], args[1], result, inverse=False)
+
+
+def _divide(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    if kwargs.get("rounding_mode") is not None or (isinstance(args[1], Tensor) and recorder.knows(args[1])):
+        return Opaque("a division by or rounding of what depends on the input"), None
+    return _scaled(recorder, args[0], args[1], result, inverse=True)
+
+
+def _scaled(recorder: Recorder, a: Any, b: Any, result: Tensor, *, inverse: bool) -> tuple[Expression, int | None]:
+    value, factor = (a, b) if isinstance(a, Tensor) and recorder.knows(a) else (b, a)
+    if isinstance(factor, Tensor) and recorder.knows(factor):
+        return Opaque("a product of two values that depend on the input"), None
+    axis = recorder.time_axis(value)
+    if axis is not None or value.shape != result.shape:
+        return Opaque("a product over a whole sequence or of another shape"), None
+    with recorder.quiet():
+        scale = torch.as_tensor(factor, dtype=torch.float64).detach()
+        scale = 1 / scale if inverse else scale
+        if scale.dim() == result.dim() and len(scale) not in (0, 1):
+            return Opaque("a product that differs between samples"), None
+        scale = scale.expand(1, *result.shape[1:])[0].clone()
+    key = (scale.numpy().tobytes(),)
+    if bool((scale == 1).all()):
+        return recorder.expression(value), None
+    return Apply(recorder.layer("scale", key, Scale(scale), value), recorder.expression(value)), None
+
+
+def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    value = args[0]
+    axis = recorder.time_axis(value)
+    if result.shape == value.shape:
+        return recorder.expression(value), axis
+    flat = result.dim() == 2 and len(result) == len(value) and value.dim() > 2
+    if axis is not None or not flat:
+        return Opaque(f"a change of shape from {tuple(value.shape)} to {tuple(result.shape)}"), None
+    return Apply(recorder.layer("flatten", (), nn.Flatten(), value), recorder.expression(value)), None
+
+
+def _pool(kind: str, module: type[nn.Module]) -> Handler:
+    def handle(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+        value = args[0]
+        if recorder.time_axis(value) is not None:
+            return Opaque(f"{kind} over a whole sequence; call it once a step"), None
+        options = {key: option for key, option in kwargs.items() if key not in ("input", "return_indices")}
+        pool = module(*args[1:], **options)
+        key = (repr(args[1:]), repr(sorted(options.items())))
+        return Apply(recorder.layer(kind, key, pool, value), recorder.expression(value)), None
+
+    return handle
+
+
+def _dropout(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    if torch.equal(args[0], result):
+        return recorder.expression(args[0]), recorder.time_axis(args[0])
+    return Opaque("dropout that is not switched off in eval mode; write F.dropout(x, p, self.training)"), None
+
+
+def _get_item(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    value, index = args[0], args[1]
+    expression, axis = recorder.expression(value), recorder.time_axis(value)
+    if isinstance(expression, Opaque):
+        return expression, None
+    parts = index if isinstance(index, tuple) else (index,)
+    parts = tuple(part for part in parts if part is not Ellipsis)
+    if isinstance(expression, Many):
+        single = isinstance(parts[0], int) and len(expression.items) == len(value)
+        return (expression.items[parts[0]] if single else expression), None
+    full = all(isinstance(part, slice) and part == slice(None) for part in parts)
+    if full:
+        return expression, axis
+    if axis is None:
+        if isinstance(parts[0], int):
+            raise BatchIndexed
+        return Opaque("an index into one time step"), None
+    others = parts[:axis] + parts[axis + 1 :]
+    whole = all(isinstance(part, slice) and part == slice(None) for part in others)
+    if len(parts) > axis and isinstance(parts[axis], int) and whole:
+        return at_step(expression, parts[axis] % value.shape[axis]), None
+    return Opaque("an index that takes more than one time step"), None
+
+
+def select(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    """One index along one axis."""
+    value, axis, index = args[0], args[1], args[2]
+    return _get_item(recorder, (value, (*(slice(None),) * (axis % value.dim()), index)), {}, result)
+
+
+def _swap(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    value = args[0]
+    order = list(range(value.dim()))
+    if len(args) == 3 and all(isinstance(part, int) for part in args[1:]) and len(order) != 2:
+        a, b = (part % value.dim() for part in args[1:])
+        order[a], order[b] = order[b], order[a]
+    else:
+        given = args[1] if isinstance(args[1], list | tuple) else args[1:]
+        order = [part % value.dim() for part in given]
+    axis = recorder.time_axis(value)
+    if axis is not None and sorted(order[:2]) == [0, 1] and order[2:] == list(range(2, value.dim())):
+        return recorder.expression(value), order.index(axis)
+    if order == sorted(order):
+        return recorder.expression(value), axis
+    return Opaque("a change of the order of axes"), None
+
+
+def _stack(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    return Many(tuple(recorder.expression(item) for item in args[0])), None
+
+
+def _concatenate(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    axis = kwargs.get("dim", args[1] if len(args) > 1 else 0)
+    if axis != 0:
+        return Opaque("a concatenation (torch.cat), which NIR has no node for; add the branches instead"), None
+    return Many(tuple(recorder.expression(item) for item in args[0])), None
+
+
+def _reduce(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    expression = recorder.expression(args[0])
+    if isinstance(expression, Many):
+        return expression, None
+    return Opaque("a sum or mean inside one time step"), None
+
+
+HANDLERS: dict[str, Handler] = {
+    **dict.fromkeys(("add", "add_", "__add__", "__radd__", "__iadd__"), _add),
+    **dict.fromkeys(("mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"), _multiply),
+    **dict.fromkeys(("div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"), _divide),
+    **dict.fromkeys(("flatten", "view", "reshape", "view_as", "reshape_as", "squeeze", "unsqueeze"), _reshape),
+    **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "movedim"), _swap),
+    **dict.fromkeys(("sum", "mean"), _reduce),
+    **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
+    **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"), _dropout),
+    **dict.fromkeys(("max_pool2d", "max_pool2d_with_indices", "_max_pool2d"), _pool("max_pool2d", nn.MaxPool2d)),
+    **dict.fromkeys(("max_pool1d", "max_pool1d_with_indices", "_max_pool1d"), _pool("max_pool1d", nn.MaxPool1d)),
+    "avg_pool2d": _pool("avg_pool2d", nn.AvgPool2d),
+    "avg_pool1d": _pool("avg_pool1d", nn.AvgPool1d),
+    "adaptive_avg_pool2d": _pool("adaptive_avg_pool2d", nn.AdaptiveAvgPool2d),
+    "__getitem__": _get_item,
+    "select": select,
+    "stack": _stack,
+}

@@ -1,0 +1,246 @@
+"""Torch layers without memory as NIR nodes: one registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
+from snntorch._neurons.rleaky import RecurrentOneToOne as OneToOneOfRLeaky
+from snntorch._neurons.rsynaptic import RecurrentOneToOne as OneToOneOfRSynaptic
+from torch import Tensor, nn
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network.importing.neurons import KINDS, spread
+from spear_deploy.network.linear import Scale
+
+Shape = tuple[int, ...]
+
+IDENTITIES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+"""Layers that do nothing in eval mode."""
+
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d)
+WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
+
+
+class SumPool2d(nn.AvgPool2d):
+    """Sum over each window; torch has no layer of that name."""
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__(kernel_size, stride, padding, divisor_override=1)
+
+
+def nodes_of(module: nn.Module, name: str, shape: Shape) -> list[nir.NIRNode]:
+    """The chain of NIR nodes that does what a layer does to one time step of `shape`.
+
+    Raises:
+        ModelError: a layer or setting that is not supported.
+
+    """
+    try:
+        build = _BUILDERS[type(module)]
+    except KeyError:
+        raise ModelError(unsupported(module, name)) from None
+    return build(module, name, shape)
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Whether the module is converted as a whole."""
+    return type(module) in _BUILDERS or isinstance(module, (*IDENTITIES, *NORMS))
+
+
+def unsupported(module: nn.Module, name: str) -> str:
+    """What to tell about a layer that NIR has no nodes for."""
+    layers = sorted({kind.__name__ for kind in (*_BUILDERS, *NORMS)} - {"RecurrentOneToOne", "Scale"})
+    neurons = sorted(kind.__name__ for kind in KINDS)
+    known = ", ".join([*layers, "Dropout", "Identity", *neurons])
+    return f"{name}: {type(module).__name__} is not supported; supported: {known}"
+
+
+def _weight(module: Any) -> NDArray[Any]:
+    return _narrow(module.weight)
+
+
+def _narrow(parameter: Tensor) -> NDArray[Any]:
+    """A parameter in float32 where that is exact (the copy that runs is in float64), else as it is."""
+    array: NDArray[Any] = parameter.detach().cpu().numpy().copy()
+    single = array.astype(np.float32)
+    return single if np.array_equal(single, array) else array
+
+
+def _bias(module: Any) -> NDArray[Any]:
+    if module.bias is None:
+        return np.zeros(len(module.weight), dtype=_weight(module).dtype)
+    return _narrow(module.bias)
+
+
+def _linear(module: nn.Linear, name: str, shape: Shape) -> list[nir.NIRNode]:
+    if len(shape) != 1:
+        raise ModelError(f"{name}: Linear takes a flat input, found {_times(shape)}; put nn.Flatten() before it")
+    if module.bias is None:
+        return [nir.Linear(weight=_weight(module))]
+    return [nir.Affine(weight=_weight(module), bias=_bias(module))]
+
+
+def _check_conv(module: Any, name: str) -> None:
+    if module.padding_mode != "zeros":
+        raise ModelError(f"{name}: padding_mode {module.padding_mode!r} is not supported, only 'zeros'")
+
+
+def _conv1d(module: nn.Conv1d, name: str, shape: Shape) -> list[nir.NIRNode]:
+    _check_conv(module, name)
+    padding = module.padding if isinstance(module.padding, str) else module.padding[0]
+    return [
+        nir.Conv1d(
+            input_shape=shape[-1],
+            weight=_weight(module),
+            stride=module.stride[0],
+            padding=padding,
+            dilation=module.dilation[0],
+            groups=module.groups,
+            bias=_bias(module),
+        )
+    ]
+
+
+def _conv2d(module: nn.Conv2d, name: str, shape: Shape) -> list[nir.NIRNode]:
+    _check_conv(module, name)
+    return [
+        nir.Conv2d(
+            input_shape=(shape[1], shape[2]),
+            weight=_weight(module),
+            stride=module.stride,
+            padding=module.padding,
+            dilation=module.dilation,
+            groups=module.groups,
+            bias=_bias(module),
+        )
+    ]
+
+
+def _avg_pool2d(module: nn.AvgPool2d, name: str, shape: Shape) -> list[nir.NIRNode]:
+    kind: type[nir.NIRNode] = nir.AvgPool2d
+    if module.divisor_override == 1:
+        kind = nir.SumPool2d
+    elif module.divisor_override is not None:
+        raise ModelError(f"{name}: divisor_override {module.divisor_override} is not supported, only 1 (a sum pool)")
+    elif not module.count_include_pad and any(_pair(module.padding)):
+        raise ModelError(f"{name}: padding that is not counted (count_include_pad=False) is not supported")
+    _check_ceil(module, name, shape, 2)
+    return [kind(kernel_size=_pair(module.kernel_size), stride=_stride(module), padding=_pair(module.padding))]
+
+
+def _adaptive_avg_pool2d(module: nn.AdaptiveAvgPool2d, name: str, shape: Shape) -> list[nir.NIRNode]:
+    size = module.output_size if isinstance(module.output_size, tuple) else (module.output_size,) * 2
+    wanted = [given if out is None else int(out) for out, given in zip(size, shape[1:], strict=True)]
+    if any(given % out for out, given in zip(wanted, shape[1:], strict=True)):
+        raise ModelError(
+            f"{name}: AdaptiveAvgPool2d to {_times(tuple(wanted))} needs an input that it divides,"
+            f" found {_times(shape[1:])}; use AvgPool2d"
+        )
+    kernel = np.array([given // out for out, given in zip(wanted, shape[1:], strict=True)])
+    return [nir.AvgPool2d(kernel_size=kernel, stride=kernel.copy(), padding=np.zeros(2, dtype=np.int64))]
+
+
+def _avg_pool1d(module: nn.AvgPool1d, name: str, shape: Shape) -> list[nir.NIRNode]:
+    """A depthwise convolution: NIR has no pool in one dimension."""
+    _check_ceil(module, name, shape, 1)
+    if not module.count_include_pad and _one(module.padding):
+        raise ModelError(f"{name}: padding that is not counted (count_include_pad=False) is not supported")
+    kernel = _one(module.kernel_size)
+    return [_depthwise(shape, kernel, _one(module.stride), _one(module.padding), 1 / kernel)]
+
+
+def _max_pool2d(module: nn.MaxPool2d, name: str, shape: Shape) -> list[nir.NIRNode]:
+    """Of spikes, 0 or 1, the largest is whether their sum exceeds a half."""
+    _check_max_pool(module, name, shape, 2)
+    pool = nir.SumPool2d(_pair(module.kernel_size), _stride(module), _pair(module.padding))
+    return [pool, _any_spike((shape[0], *_pooled(module, shape, 2)))]
+
+
+def _max_pool1d(module: nn.MaxPool1d, name: str, shape: Shape) -> list[nir.NIRNode]:
+    _check_max_pool(module, name, shape, 1)
+    pool = _depthwise(shape, _one(module.kernel_size), int(_stride(module)[0]), _one(module.padding), 1.0)
+    return [pool, _any_spike((shape[0], *_pooled(module, shape, 1)))]
+
+
+def _any_spike(shape: Shape) -> nir.Threshold:
+    return nir.Threshold(threshold=np.full(shape, 0.5))
+
+
+def _depthwise(shape: Shape, kernel: int, stride: int, padding: int, value: float) -> nir.Conv1d:
+    channels, length = shape
+    weight = np.full((channels, 1, kernel), value)
+    return nir.Conv1d(length, weight, stride, padding, 1, channels, np.zeros(channels))
+
+
+def _check_max_pool(module: Any, name: str, shape: Shape, axes: int) -> None:
+    _check_ceil(module, name, shape, axes)
+    if any(np.atleast_1d(module.dilation) != 1):
+        raise ModelError(f"{name}: dilation {module.dilation} of a max pool is not supported")
+
+
+def _check_ceil(module: Any, name: str, shape: Shape, axes: int) -> None:
+    spans = np.array(shape[1:]) + 2 * _axes(module.padding, axes) - _axes(module.kernel_size, axes)
+    if module.ceil_mode and any(spans % _stride(module, axes)):
+        raise ModelError(f"{name}: ceil_mode is not supported where windows reach over the edge")
+
+
+def _pooled(module: Any, shape: Shape, axes: int) -> Shape:
+    spans = np.array(shape[1:]) + 2 * _axes(module.padding, axes) - _axes(module.kernel_size, axes)
+    return tuple(int(n) for n in spans // _stride(module, axes) + 1)
+
+
+def _flatten(module: nn.Flatten, name: str, shape: Shape) -> list[nir.NIRNode]:
+    if module.start_dim < 1:
+        raise ModelError(f"{name}: Flatten must leave the batch alone: start_dim >= 1, found {module.start_dim}")
+    end = module.end_dim if module.end_dim < 0 else module.end_dim - 1
+    return [nir.Flatten(input_type=np.array(shape), start_dim=module.start_dim - 1, end_dim=end)]
+
+
+def _one_to_one(module: Any, name: str, shape: Shape) -> list[nir.NIRNode]:
+    return [nir.Scale(scale=spread(module.V, shape, name, "V"))]
+
+
+def _scale(module: Scale, name: str, shape: Shape) -> list[nir.NIRNode]:
+    return [nir.Scale(scale=spread(module.scale, shape, name, "scale"))]
+
+
+def _axes(value: Any, axes: int) -> NDArray[np.int64]:
+    return np.broadcast_to(np.asarray(value, dtype=np.int64), (axes,)).copy()
+
+
+def _pair(value: Any) -> NDArray[np.int64]:
+    return _axes(value, 2)
+
+
+def _one(value: Any) -> int:
+    return int(_axes(value, 1)[0])
+
+
+def _stride(module: Any, axes: int = 2) -> NDArray[np.int64]:
+    return _axes(module.stride if module.stride is not None else module.kernel_size, axes)
+
+
+def _times(shape: Shape) -> str:
+    return " x ".join(str(n) for n in shape)
+
+
+_BUILDERS: dict[type[nn.Module], Callable[[Any, str, Shape], list[nir.NIRNode]]] = {
+    nn.Linear: _linear,
+    nn.Conv1d: _conv1d,
+    nn.Conv2d: _conv2d,
+    nn.AvgPool1d: _avg_pool1d,
+    nn.AvgPool2d: _avg_pool2d,
+    nn.AdaptiveAvgPool2d: _adaptive_avg_pool2d,
+    SumPool2d: _avg_pool2d,
+    nn.MaxPool1d: _max_pool1d,
+    nn.MaxPool2d: _max_pool2d,
+    nn.Flatten: _flatten,
+    OneToOneOfRLeaky: _one_to_one,
+    OneToOneOfRSynaptic: _one_to_one,
+    Scale: _scale,
+}

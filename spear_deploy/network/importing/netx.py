@@ -1,0 +1,180 @@
+"""Lava netx files (`.net`, HDF5) as models.
+
+    layer/<i>/{type, shape, weight, bias, neuron/{type, iDecay, vDecay, vThMant, ...}, stride, ...}
+
+A CUBA neuron becomes the equation it approximates in integers, with the factor 2^6 that Loihi
+puts on currents and thresholds left out:
+
+    u[t] = (1 - iDecay / 4096) u[t-1] + weight s[t] + bias
+    v[t] = (1 - vDecay / 4096) v[t-1] + u[t],  spike above vThMant, reset to zero
+
+The one step that each layer adds on the chip is latency, and not part of the graph. Source:
+lava-dl, netx/hdf5.py and slayer/block/base.py, and Lava's LIF (du = iDecay - 1, dv = vDecay).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+from numpy.typing import NDArray
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import READ_ERRORS, first_line
+from spear_deploy.network.model import Encoding, Model
+from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, node_of
+from spear_deploy.network.widen import widen
+
+_FULL_DECAY = 4096
+"""Decay that empties a state in one step: 2^12. Source: Lava, LIF bit-accurate model."""
+
+Shape = tuple[int, ...]
+
+
+def read_netx(path: Path, *, time_steps: int | None, input_shape: Shape | None, dt_s: float | None) -> Model:
+    """Read a netx file.
+
+    Args:
+        path: the file.
+        time_steps: T, which the format does not hold.
+        input_shape: `(C, H, W)`, needed where the first layer is a convolution.
+        dt_s: seconds that one time step stands for, by default 1e-4.
+
+    Raises:
+        ModelError: a damaged file, a layer or neuron that is not supported, or an argument
+            that is needed.
+
+    """
+    if time_steps is None:
+        raise ModelError(f"{path}: a netx file does not say for how many time steps it runs: give --time-steps")
+    try:
+        with h5py.File(path, "r") as file:
+            group = file["layer"]
+            layers = [_plain(group[key]) for key in sorted(group, key=int)]
+    except READ_ERRORS as error:
+        raise ModelError(f"{path}: not a netx file, or damaged ({first_line(error)})") from None
+    try:
+        return _model(layers, time_steps, input_shape, DEFAULT_DT_S if dt_s is None else dt_s)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    except READ_ERRORS as error:
+        raise ModelError(f"{path}: the netx file is damaged ({first_line(error)})") from None
+
+
+@dataclass
+class _Chain:
+    """The graph so far, and the shape at its end."""
+
+    nodes: dict[str, nir.NIRNode]
+    edges: list[tuple[str, str]]
+    last: str
+    shape: Shape
+
+    def append(self, name: str, node: nir.NIRNode, shape: Shape) -> None:
+        self.nodes[name] = node
+        self.edges.append((self.last, name))
+        self.last, self.shape = name, shape
+
+
+def _model(layers: list[dict[str, Any]], time_steps: int, input_shape: Shape | None, dt_s: float) -> Model:
+    if not layers:
+        raise ModelError("the netx file holds no layers")
+    shape = input_shape or _first_shape(layers[0])
+    chain = _Chain({"input": nir.Input(np.array(shape))}, [], "input", shape)
+    notices = ["Loihi's integer arithmetic is not part of the graph: its neurons are run as the equation they round"]
+    for index, layer in enumerate(layers):
+        kind = _text(layer.get("type", ""))
+        if kind == "flatten":
+            size = int(np.prod(chain.shape))
+            chain.append(f"{index}_flatten", nir.Flatten(np.array(chain.shape), 0, -1), (size,))
+            continue
+        if kind not in ("dense", "conv"):
+            raise ModelError(f"layer {index}: type {kind!r} is not supported; supported: conv, dense, flatten")
+        _append_weights(chain, index, kind, layer, notices)
+        neuron = _neuron(layer["neuron"], f"layer {index}", chain.shape, dt_s)
+        chain.append(f"{index}_cuba", node_of(neuron), chain.shape)
+        _append_delay(chain, index, layer, dt_s)
+    chain.append("output", nir.Output(np.array(chain.shape)), chain.shape)
+    graph = nir.NIRGraph(chain.nodes, chain.edges, type_check=False)
+    return Model(graph, time_steps, Encoding.SPIKES, notices=tuple(notices))
+
+
+def _first_shape(layer: dict[str, Any]) -> Shape:
+    if _text(layer.get("type", "")) == "conv":
+        raise ModelError("the first layer is a convolution, and the file does not say its input: give --input-shape")
+    return (int(np.asarray(layer["weight"]).shape[1]),)
+
+
+def _append_weights(chain: _Chain, index: int, kind: str, layer: dict[str, Any], notices: list[str]) -> None:
+    name = f"{index}_{kind}"
+    if isinstance(layer.get("weight"), dict):
+        raise ModelError(f"layer {index}: complex weights are not supported")
+    weight, notice = widen(layer["weight"], f"{name}: weight")
+    notices += [notice] if notice else []
+    out = tuple(int(n) for n in np.atleast_1d(layer["shape"]))
+    if kind == "dense":
+        size = int(np.prod(out))
+        weight = weight.reshape(size, -1)
+        if len(chain.shape) > 1:
+            chain.append(f"{index}_flatten", nir.Flatten(np.array(chain.shape), 0, -1), (int(np.prod(chain.shape)),))
+        if weight.shape[1] != chain.shape[0]:
+            raise ModelError(f"layer {index}: takes {weight.shape[1]} inputs, found {chain.shape[0]}")
+        node = nir.Affine(weight, _bias(layer, size)) if "bias" in layer else nir.Linear(weight)
+        chain.append(name, node, (size,))
+        return
+    per_axis = [tuple(int(n) for n in np.atleast_1d(layer[key])[:2]) for key in ("stride", "padding", "dilation")]
+    weight = weight.reshape(weight.shape[:4])
+    node = nir.Conv2d(chain.shape[1:], weight, *per_axis, int(layer["groups"]), _bias(layer, len(weight)))
+    chain.append(name, node, out)
+
+
+def _bias(layer: dict[str, Any], size: int) -> NDArray[Any]:
+    if "bias" not in layer:
+        return np.zeros(size)
+    bias, _ = widen(layer["bias"], "bias")
+    return np.broadcast_to(bias.ravel(), (size,)).copy()
+
+
+def _neuron(config: dict[str, Any], name: str, shape: Shape, dt_s: float) -> Neuron:
+    kind = _text(config.get("type", ""))
+    if kind not in ("CUBA", "LOIHI"):
+        raise ModelError(f"{name}: neurons of type {kind!r} are not supported; supported: CUBA")
+    for key, usual in (("refDelay", 1), ("gradedSpike", 0), ("wgtExp", 0), ("weight_exp", 0)):
+        found = int(np.asarray(config.get(key, usual)))
+        if found != usual:
+            raise ModelError(f"{name}: neuron {key} = {found} is not supported, only {usual}")
+    current, membrane, threshold = (float(np.asarray(config[key])) for key in ("iDecay", "vDecay", "vThMant"))
+    for key, decay in (("iDecay", current), ("vDecay", membrane)):
+        if not 0 <= decay <= _FULL_DECAY:
+            raise ModelError(f"{name}: neuron {key} must lie in [0, {_FULL_DECAY}], found {decay:g}")
+    return Neuron(
+        beta=np.full(shape, 1 - membrane / _FULL_DECAY),
+        gain=np.ones(shape),
+        threshold=np.full(shape, threshold),
+        alpha=None if current == _FULL_DECAY else np.full(shape, 1 - current / _FULL_DECAY),
+        reset=Reset.ZERO,
+        dt_s=dt_s,
+    )
+
+
+def _append_delay(chain: _Chain, index: int, layer: dict[str, Any], dt_s: float) -> None:
+    delays = np.unique(np.asarray(layer.get("delay", 0.0), dtype=np.float64))
+    if len(delays) > 1:
+        raise ModelError(f"layer {index}: its axons have {len(delays)} different delays; only one for all is supported")
+    if delays[0]:
+        node = nir.Delay(np.full(chain.shape, np.floor(delays[0]) * dt_s))
+        chain.append(f"{index}_delay", node, chain.shape)
+
+
+def _plain(group: h5py.Group) -> dict[str, Any]:
+    return {key: _plain(item) if isinstance(item, h5py.Group) else item[()] for key, item in group.items()}
+
+
+def _text(value: Any) -> str:
+    """A string as netx writes it: bytes, alone or in an array of one."""
+    first = value.ravel()[0] if isinstance(value, np.ndarray) and value.size else value
+    return first.decode() if isinstance(first, bytes) else str(first)

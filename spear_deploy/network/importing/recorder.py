@@ -1,0 +1,172 @@
+"""Follows tensors through a user's own forward, and writes down what was really done.
+
+A function mode sees every torch call, so a network may be written in any style; what it does
+to a tensor that depends on the input is either known here or makes that tensor opaque.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from spear_deploy.network.importing.expression import (
+    Expression,
+    Many,
+    Opaque,
+    Zero,
+    leaves,
+    relative,
+)
+from spear_deploy.network.importing.functions import HANDLERS, select
+
+_SAME = frozenset(("clone", "contiguous", "detach", "detach_", "requires_grad_", "alias", "positive"))
+"""Functions that hand on their argument."""
+
+_CASTS = frozenset(("to", "float", "double", "half", "bfloat16", "type", "type_as", "cpu"))
+"""Changes of precision or device, which a float64 copy on the CPU leaves out."""
+
+_FRESH = frozenset(
+    (
+        *("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like"),
+        *("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"),
+    )
+)
+"""Functions whose result only has the shape of their argument."""
+
+_NOT_A_VALUE = frozenset(("backward", "register_hook", "retain_grad", "__format__", "__repr__", "item", "tolist"))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A layer that a function call stands for, with the module that does the same."""
+
+    name: str
+    module: nn.Module
+    shape: tuple[int, ...]
+
+
+class Recorder(TorchFunctionMode):
+    """Expressions of all tensors that depend on the input, while the mode is entered."""
+
+    def __init__(self, reserved: frozenset[str] = frozenset()) -> None:
+        super().__init__()
+        self.reserved = reserved
+        self.layers: dict[str, Step] = {}
+        self._known: dict[int, tuple[Tensor, Expression, int | None]] = {}
+        self._quiet = False
+        self._named: dict[tuple[object, ...], str] = {}
+
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """While a known layer runs, nothing inside it is recorded."""
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+    def mark(self, tensor: Tensor, expression: Expression, time_axis: int | None = None) -> None:
+        """Say where a tensor came from; the tensor is kept alive so that its identity stays its own."""
+        self._known[id(tensor)] = (tensor, expression, time_axis)
+
+    def knows(self, tensor: Tensor) -> bool:
+        """Whether the tensor depends on the input."""
+        return id(tensor) in self._known
+
+    def time_axis(self, tensor: Tensor) -> int | None:
+        """The axis of a whole sequence's time steps, None for one step."""
+        return self._known[id(tensor)][2] if self.knows(tensor) else None
+
+    def expression(self, tensor: Tensor) -> Expression:
+        """Where a tensor came from."""
+        if self.knows(tensor):
+            return self._known[id(tensor)][1]
+        with self.quiet():
+            if not bool(tensor.any()):
+                return Zero()
+        return Opaque("a constant that does not come from the input")
+
+    def layer(self, kind: str, key: tuple[object, ...], module: nn.Module, tensor: Tensor) -> str:
+        """The name of a layer that is written as a function call: the same call has one name."""
+        # The steps of a loop call it again on the same thing, one step later.
+        expression = self.expression(tensor)
+        steps = [leaf.step for leaf in leaves(expression) if leaf.step is not None]
+        where = relative(expression, max(steps, default=0))
+        if (kind, key, where) not in self._named:
+            name = next(name for name in _numbered(kind) if name not in self.layers and name not in self.reserved)
+            self._named[(kind, key, where)] = name
+            self.layers[name] = Step(name, module, tuple(tensor.shape[1:]))
+        return self._named[(kind, key, where)]
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run a torch function, and note where its result came from."""
+        kwargs = kwargs or {}
+        if self._quiet:
+            return func(*args, **kwargs)
+        known = [tensor for tensor in _tensors((args, kwargs)) if self.knows(tensor)]
+        name = getattr(func, "__name__", str(func))
+        if known and name in ("add_", "__iadd__") and not self.knows(args[0]):
+            self.mark(args[0], self.expression(args[0]))  # while it is still what it was
+        if known and name in _CASTS and args[0].is_floating_point():
+            return args[0]
+        result = func(*args, **kwargs)
+        if not known or name in _NOT_A_VALUE or name in _FRESH:
+            return result
+        if name == "unbind":
+            self._unbind(args[0], kwargs.get("dim", args[1] if len(args) > 1 else 0), result)
+            return result
+        if name == "__setitem__":
+            self._set_item(*args)
+            return result
+        for tensor in _tensors(result):
+            expression, axis = self._explain(name, args, kwargs, tensor)
+            self.mark(tensor, expression, axis)
+        return result
+
+    def _explain(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Tensor
+    ) -> tuple[Expression, int | None]:
+        first = next(_tensors((args, kwargs)))
+        axis = self.time_axis(first)
+        if name in _SAME or (name == "__get__" and result.shape == first.shape):
+            return self.expression(first), axis
+        handler = HANDLERS.get(name)
+        if handler is None:
+            return Opaque(f"the function {name.strip('_')}, which NIR has no node for"), None
+        return handler(self, args, kwargs, result)
+
+    def _unbind(self, value: Tensor, axis: int, parts: Sequence[Tensor]) -> None:
+        """Iteration over a tensor, `for x_t in x`."""
+        for index, part in enumerate(parts):
+            self.mark(part, *select(self, (value, axis, index), {}, part))
+
+    def _set_item(self, target: Tensor, index: Any, value: Any) -> None:
+        item = self.expression(value) if isinstance(value, Tensor) else Opaque("a value written into a tensor")
+        old = self._known[id(target)][1] if self.knows(target) else Many(())
+        items = old.items if isinstance(old, Many) else (old,)
+        self.mark(target, Many((*items, item)))
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tensors(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _numbered(kind: str) -> Iterator[str]:
+    yield kind
+    for index in count(2):
+        yield f"{kind}_{index}"

@@ -1,0 +1,205 @@
+"""Runs a network on sample input in the way it was written to be run, and records it."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import first_line
+from spear_deploy.network.importing.expression import EVERY_STEP, INPUT, Expression, Leaf, Many, opaque_part
+from spear_deploy.network.importing.functions import BatchIndexed
+from spear_deploy.network.importing.recorder import Step
+from spear_deploy.network.importing.watch import NeuronCalls, Watch
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a network did on a sample.
+
+    Attributes:
+        neurons: the neuron layers by node name, with input and output of each step.
+        layers: the layers without memory by node name.
+        outputs: where each tensor that the network returns comes from.
+        sample: the input that was run, `[T, B, *input_shape]`.
+
+    """
+
+    neurons: dict[str, NeuronCalls]
+    layers: dict[str, Step]
+    outputs: list[Expression]
+    sample: Tensor
+
+
+class _Unsuited(Exception):  # noqa: N818 - a signal between run modes, never shown
+    """The network is not written for this way of running it; `final` if no other way can help."""
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+
+
+def record(net: nn.Module, sample: Tensor, *, static: bool) -> Recording:
+    """Run a network on `[T, B, *input_shape]` (float64), however its forward takes its input.
+
+    Tried in order: one call a time step; one call with a static sample that loops inside (only
+    where the sample is static); one call with a sequence, time first or batch first.
+
+    Raises:
+        ModelError: no way of running it can be followed; says why.
+
+    """
+    modes: dict[str, Callable[[Watch, Tensor], list[Any]]] = {"one step a call": _steps}
+    if not isinstance(net, nn.Sequential):
+        if static and bool((sample == sample[0]).all()):
+            modes["a static sample"] = _static
+        modes |= {"a sequence [T, B, ...]": _time_first, "a sequence [B, T, ...]": _batch_first}
+    reasons = []
+    for label, run in modes.items():
+        try:
+            return _attempt(Watch(net), sample, run)
+        except _Unsuited as unsuited:
+            if unsuited.final:
+                raise ModelError(str(unsuited)) from None
+            reasons.append(f"as {label}: {unsuited}")
+    raise ModelError(f"{type(net).__name__}.forward cannot be followed; " + "; ".join(reasons))
+
+
+def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[Any]]) -> Recording:
+    watch.reset_states()
+    returned = _guarded(watch, sample, run)
+    steps = len(sample)
+    counts = {name: len(calls.inputs) for name, calls in watch.neurons.items()}
+    if not counts:
+        opaque = next(filter(None, map(opaque_part, _expressions(watch, returned))), None)
+        raise _Unsuited("no supported neuron is called" if opaque is None else opaque.reason, final=opaque is not None)
+    wrong = {name: count for name, count in counts.items() if count != steps}
+    if wrong and set(counts.values()) != {1}:
+        name, count = max(wrong.items(), key=lambda item: item[1])
+        raise _Unsuited(
+            f"{name} is called {count} times in {steps} time steps; a module that stands in several places needs a"
+            " copy for each",
+            final=steps in counts.values() and count % steps == 0,
+        )
+    if wrong:
+        raise _Unsuited(f"{next(iter(wrong))} is called once in {steps} time steps")
+    for name, calls in watch.neurons.items():
+        for expression in calls.inputs:
+            opaque = opaque_part(expression)
+            if opaque is not None:
+                # An index may only mean that time is on another axis; all else is what the user wrote.
+                raise _Unsuited(f"{name} receives {opaque.reason}", final=not opaque.reason.startswith("an index"))
+    outputs = _expressions(watch, returned)
+    recording = Recording(dict(watch.neurons), dict(watch.recorder.layers), outputs, sample)
+    if run is not _steps:
+        _check_fresh(watch, sample, run, recording)
+    return recording
+
+
+def _guarded(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[Any]]) -> list[Any]:
+    try:
+        with torch.no_grad(), watch.recorder, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the network is the user's, and has run before
+            return run(watch, sample)
+    except BatchIndexed:
+        raise _Unsuited("it indexes its input over time") from None
+    except _Unsuited:
+        raise
+    except ModelError:
+        raise
+    except Exception as error:  # the user's own code may raise anything
+        raise _Unsuited(f"it fails with {first_line(error)}") from None
+
+
+def _check_fresh(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[Any]], first: Recording) -> None:
+    """A second run on the same sample has to do the same, or state went from sample to sample."""
+    watch.restart()
+    _guarded(watch, sample, run)
+    for name, calls in first.neurons.items():
+        again = watch.neurons[name].outputs
+        for port, tensors in calls.outputs.items():
+            if len(again[port]) != len(tensors) or not all(map(torch.equal, tensors, again[port])):
+                raise _Unsuited(
+                    f"{name}: state is carried over from one sample to the next; reset it where forward begins"
+                    " (snntorch.utils.reset(self), or init_leaky() and its like)",
+                    final=True,
+                )
+
+
+def _steps(watch: Watch, sample: Tensor) -> list[Any]:
+    fed = _fed_back(watch.net)
+    states: tuple[Any, ...] = ()
+    returned = []
+    for t, x in enumerate(sample):
+        x = x.clone()
+        watch.recorder.mark(x, Leaf(INPUT, "", t))
+        result = watch.net(x, *states)
+        if fed and isinstance(result, tuple):
+            states = _states_of(result, fed)
+        returned.append(result)
+        if t == 0 and any(len(calls.inputs) > 1 for calls in watch.neurons.values()):
+            raise _Unsuited("one call runs a neuron several times")
+    return [list(position) for position in zip(*map(_as_tuple, returned), strict=True)]
+
+
+def _static(watch: Watch, sample: Tensor) -> list[Any]:
+    x = sample[0].clone()
+    watch.recorder.mark(x, Leaf(INPUT, "", None))
+    return list(_as_tuple(watch.net(x)))
+
+
+def _time_first(watch: Watch, sample: Tensor) -> list[Any]:
+    x = sample.clone()
+    watch.recorder.mark(x, Leaf(INPUT, "", EVERY_STEP), 0)
+    return list(_as_tuple(watch.net(x)))
+
+
+def _batch_first(watch: Watch, sample: Tensor) -> list[Any]:
+    x = sample.transpose(0, 1).contiguous()
+    watch.recorder.mark(x, Leaf(INPUT, "", EVERY_STEP), 1)
+    return list(_as_tuple(watch.net(x)))
+
+
+def _fed_back(net: nn.Module) -> int:
+    """How many states forward takes after its input: parameters that default to None."""
+    parameters = list(inspect.signature(net.forward).parameters.values())[1:]
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p.name for p in named if p.default is p.empty]
+    if needed:
+        raise _Unsuited(
+            f"forward needs {', '.join(needed)} beside its input; give them a default"
+            " (None for a state, which then starts at zero)",
+            final=True,
+        )
+    return sum(p.default is None for p in named)
+
+
+def _states_of(result: tuple[Any, ...], count: int) -> tuple[Any, ...]:
+    if len(result) == count + 1:
+        return result[1:]
+    raise _Unsuited(f"it takes {count} states and returns {len(result) - 1}")
+
+
+def _as_tuple(result: Any) -> tuple[Any, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _expressions(watch: Watch, returned: Any) -> list[Expression]:
+    """Where each returned value comes from; a list of tensors is one value over time."""
+    return [Many(tuple(watch.recorder.expression(tensor) for tensor in _tensors(value))) for value in returned]
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)

@@ -1,0 +1,155 @@
+"""Puts a watch on the layers and neurons of an snnTorch network, on a copy of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import first_line
+from spear_deploy.network.importing.expression import SPIKES, Apply, Expression, Leaf, Opaque, Zero, add
+from spear_deploy.network.importing.layers import IDENTITIES, is_layer, unsupported
+from spear_deploy.network.importing.neurons import KINDS, check_neuron, heaviside
+from spear_deploy.network.importing.recorder import Recorder, Step
+
+_RESERVED = ("input", "output")
+
+
+@dataclass
+class NeuronCalls:
+    """What one neuron layer received and gave, step by step."""
+
+    module: Any
+    inputs: list[Expression] = field(default_factory=list)
+    outputs: dict[str, list[Tensor]] = field(default_factory=dict)
+    shape: tuple[int, ...] = ()
+
+
+class Watch:
+    """A network in float64 whose known layers report to a recorder what they are called on."""
+
+    def __init__(self, net: nn.Module) -> None:
+        self.net = _copy_of(net).double().eval()
+        self.names = _node_names(self.net)
+        self.recorder = Recorder()
+        self.neurons: dict[str, NeuronCalls] = {}
+        inside: set[nn.Module] = set()
+        for path, module in self.net.named_modules():
+            if module in inside:
+                continue
+            name = self.names[path]
+            if type(module) in KINDS:
+                check_neuron(module, name)
+                module.spike_grad = heaviside
+                inside |= set(module.modules())
+                module.forward = partial(self._neuron, name, module, module.forward)
+            elif is_layer(module):
+                module.forward = partial(self._layer, name, module, module.forward)
+            elif not list(module.children()) and _is_foreign(module):
+                module.forward = partial(self._unknown, name, module, module.forward)
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was recorded, and begin with the next call."""
+        self.recorder = Recorder(frozenset({*self.names.values(), *_RESERVED}))
+        self.neurons = {}
+
+    def reset_states(self) -> None:
+        """Set every neuron's hidden state to its start."""
+        for module in self.net.modules():
+            if type(module) in KINDS:
+                for state in KINDS[type(module)].states:
+                    setattr(module, state, torch.zeros(0, dtype=torch.float64))
+
+    def _layer(self, name: str, module: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        recorder = self.recorder
+        with recorder.quiet():
+            y = run(x)
+        expression, axis = recorder.expression(x), recorder.time_axis(x)
+        if isinstance(module, IDENTITIES) or (isinstance(module, nn.Flatten) and y.shape == x.shape):
+            recorder.mark(y, expression, axis)
+        elif axis is not None and not isinstance(module, nn.Linear):
+            recorder.mark(y, Opaque(f"{name} on a whole sequence at once; call it once a step"))
+        else:
+            recorder.layers[name] = Step(name, module, tuple(x.shape[1 if axis is None else 2 :]))
+            recorder.mark(y, Apply(name, expression), axis)
+        return y
+
+    def _unknown(self, name: str, module: nn.Module, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with self.recorder.quiet():
+            result = run(*args, **kwargs)
+        for tensor in result if isinstance(result, tuple) else (result,):
+            if isinstance(tensor, Tensor):
+                self.recorder.mark(tensor, Opaque(unsupported(module, name)))
+        return result
+
+    def _neuron(self, name: str, module: Any, run: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        recorder, kind = self.recorder, KINDS[type(module)]
+        calls = self.neurons.setdefault(name, NeuronCalls(module, shape=tuple(x.shape[1:])))
+        step = len(calls.inputs)
+        given = dict(zip(kind.states, args, strict=False)) | kwargs
+        fault = None if recorder.time_axis(x) is None else Opaque("a whole sequence in one call")
+        for state, tensor in given.items():
+            fault = fault or self._foreign_state(name, state, tensor, step)
+        received = fault or recorder.expression(x)
+        if kind.recurrent and fault is None:
+            own = f"{name}_recurrent"
+            recorder.layers[own] = Step(own, module.recurrent, calls.shape)
+            before: Expression = Leaf(name, SPIKES, step - 1) if step else Zero()
+            received = add((received, Apply(own, before)))
+        with recorder.quiet():
+            result = run(x, *args, **kwargs)
+        calls.inputs.append(received)
+        for port, tensor in zip(kind.outputs, result if isinstance(result, tuple) else (result,), strict=False):
+            recorder.mark(tensor, Leaf(name, port, step))
+            calls.outputs.setdefault(port, []).append(tensor.clone())
+        return result
+
+    def _foreign_state(self, name: str, state: str, tensor: Tensor | None, step: int) -> Opaque | None:
+        """Why a state handed to a neuron is not its own of the step before, if so."""
+        if tensor is None:
+            return None
+        expression = self.recorder.expression(tensor)
+        if expression == (Leaf(name, state, step - 1) if step else Zero()):
+            return None
+        if step == 0:
+            return Opaque(f"an initial {state} that is not zero (state carried over from another sample?)")
+        return Opaque(f"a {state} that is not its own of the step before")
+
+
+def _is_foreign(module: nn.Module) -> bool:
+    return type(module).__module__.split(".")[0] in ("torch", "snntorch")
+
+
+def _copy_of(net: nn.Module) -> nn.Module:
+    """A deep copy; what training left behind in the states is dropped, torch cannot copy it."""
+    memo: dict[int, Any] = {}
+    for module in net.modules():
+        for value in (*vars(module).values(), *module._buffers.values()):
+            if isinstance(value, Tensor) and value.grad_fn is not None:
+                memo[id(value)] = value.detach().clone()
+    try:
+        return copy.deepcopy(net, memo)
+    except (RuntimeError, TypeError) as error:
+        raise ModelError(f"the network cannot be copied ({first_line(error)}); convert it before training it") from None
+
+
+def _node_names(net: nn.Module) -> dict[str, str]:
+    """A node name for every module path: `0_conv2d` for a numbered one, else the path as it is."""
+    names: dict[str, str] = {}
+    taken = set(_RESERVED)
+    for path, module in net.named_modules():
+        name = path.replace(".", "_")
+        if path.rpartition(".")[2].isdigit():
+            name = f"{name}_{type(module).__name__.lower()}"
+        while name in taken:
+            name += "_layer"
+        names[path] = name
+        taken.add(name)
+    return names

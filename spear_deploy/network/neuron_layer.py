@@ -1,0 +1,236 @@
+"""The equation of `Neuron` in torch: step by step, or over all steps in one pass of memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from spear_deploy.network.neuron import Neuron, Reset
+from spear_deploy.network.surrogate import Spike, Surrogate, atan
+
+TRAINABLE = ("beta", "alpha", "threshold")
+"""Constants that may be trained; decays are held in [0, 1]."""
+
+_PIECE = 65_536
+"""Neurons that are run over time at once: their state then stays in the cache of a core."""
+
+
+class NeuronLayer(nn.Module):
+    """Runs the equation of `Neuron` over time, for a batch.
+
+    Input currents `[T, B, *shape]` in, spikes (or membranes, without a threshold) of the
+    same shape out. Constants that do not change the result (a gain of 1, no offset) cost nothing.
+
+    Args:
+        neuron: the constants of the layer.
+        dtype: precision.
+        spike: the spike function; a `Surrogate` runs all steps in one function.
+        trainable: which of `TRAINABLE` become parameters.
+
+    """
+
+    beta: Tensor
+    gain: Tensor | None
+    alpha: Tensor | None
+    offset: Tensor | None
+    threshold: Tensor | None
+    reset_value: Tensor | None
+
+    def __init__(
+        self, neuron: Neuron, dtype: torch.dtype, spike: Spike = atan, trainable: frozenset[str] = frozenset()
+    ) -> None:
+        super().__init__()
+        self.neuron = neuron
+        self.spike = spike
+        self.dtype = dtype
+        self.trainable = trainable
+        self._constant("beta", neuron.beta)
+        self._constant("gain", None if (neuron.gain == 1).all() else neuron.gain)
+        self._constant("alpha", neuron.alpha)
+        self._constant("offset", neuron.offset)
+        self._constant("threshold", neuron.threshold)
+        self._constant("reset_value", neuron.reset_value)
+
+    def _constant(self, name: str, value: Any) -> None:
+        if value is None:
+            self.register_buffer(name, None)
+            return
+        uniform = value.size and (value == value.flat[0]).all()
+        kept = torch.as_tensor(np.array(value.flat[0] if uniform else value), dtype=self.dtype)
+        if name in self.trainable:
+            self.register_parameter(name, nn.Parameter(kept))
+        else:
+            self.register_buffer(name, kept)
+
+    def trained(self) -> Neuron:
+        """The neuron with the constants that the layer has now."""
+        shape = self.neuron.shape
+        changes: dict[str, Any] = {
+            key: np.broadcast_to(self._now(key).detach().double().numpy(), shape).copy()
+            for key in self.trainable
+            if getattr(self.neuron, key) is not None
+        }
+        return replace(self.neuron, **changes)
+
+    def _now(self, name: str) -> Tensor:
+        value: Tensor = getattr(self, name)
+        return value.clamp(0, 1) if name in self.trainable and name != "threshold" else value
+
+    def start(self, current: Tensor) -> tuple[Tensor, Tensor]:
+        """The state before the first step, for one step's current `[B, *shape]`."""
+        zero = torch.zeros_like(current)
+        return zero, zero
+
+    def step(self, current: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """One time step: output and new state (u, v)."""
+        u, v = state
+        u = current if self.gain is None else self.gain * current
+        if self.alpha is not None:
+            u = self._now("alpha") * state[0] + u
+        late = self._pending_reset(v)
+        if late is not None and self.neuron.reset is Reset.ZERO:
+            v = self._to_reset_value(v, late)
+        v = self._now("beta") * v + u
+        if self.offset is not None:
+            v = v + self.offset
+        if self.threshold is None:
+            return v, (u, v)
+        if late is not None and self.neuron.reset is Reset.ZERO_HOLD:
+            v = self._to_reset_value(v, late)
+        if late is not None and self.neuron.reset is Reset.SUBTRACT:
+            v = v - late * self.threshold
+        spikes = self.spike(v - self.threshold)
+        return spikes, (u, self._reset_now(v, spikes.detach(), late, self.threshold))
+
+    def _pending_reset(self, v: Tensor) -> Tensor | None:
+        """Where the membrane still stands above the threshold when a step begins."""
+        if self.threshold is None or self.neuron.reset is Reset.NONE:
+            return None
+        if self.neuron.reset is Reset.ZERO and not self.neuron.reset_delay:
+            return None
+        return (v.detach() > self.threshold).to(v.dtype)
+
+    def _reset_now(self, v: Tensor, spikes: Tensor, late: Tensor | None, threshold: Tensor) -> Tensor:
+        if self.neuron.reset_delay or self.neuron.reset in (Reset.NONE, Reset.ZERO_HOLD):
+            return v
+        if self.neuron.reset is Reset.ZERO:
+            return self._to_reset_value(v, spikes)
+        return v if late is None else v - (spikes - late) * threshold
+
+    def _to_reset_value(self, v: Tensor, where: Tensor) -> Tensor:
+        v = v * (1 - where)
+        return v if self.reset_value is None else v + where * self.reset_value
+
+    def forward(self, currents: Tensor) -> Tensor:
+        """Currents `[T, B, *shape]` to outputs of the same shape."""
+        if isinstance(self.spike, Surrogate) and not self.trainable:
+            fused: Tensor = _OverTime.apply(currents, self)  # type: ignore[no-untyped-call]
+            return fused
+        state = self.start(currents[0])
+        outputs = []
+        for current in currents:
+            output, state = self.step(current, state)
+            outputs.append(output)
+        return torch.stack(outputs)
+
+
+class _OverTime(torch.autograd.Function):
+    """All steps of a layer whose constants are fixed, in pieces of the batch.
+
+    Forward keeps one tensor, the membrane above its threshold, from which spikes and surrogate
+    gradients follow. Resets are not differentiated, as in `NeuronLayer.step`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, currents: Tensor, layer: NeuronLayer) -> Tensor:
+        outputs = torch.empty(currents.shape, dtype=currents.dtype, device=currents.device)
+        needed = ctx.needs_input_grad[0] and layer.threshold is not None
+        above = torch.empty_like(outputs) if needed else None
+        for piece in _pieces(currents):
+            _run(layer, currents[:, piece], outputs[:, piece], None if above is None else above[:, piece])
+        ctx.layer = layer
+        ctx.save_for_backward(above)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (above,) = ctx.saved_tensors
+        result = torch.empty(gradient.shape, dtype=gradient.dtype, device=gradient.device)
+        for piece in _pieces(gradient):
+            _run_back(ctx.layer, gradient[:, piece], result[:, piece], None if above is None else above[:, piece])
+        return result, None
+
+
+def _pieces(values: Tensor) -> list[slice]:
+    batch = values.shape[1]
+    size = max(1, _PIECE // max(1, values[0, 0].numel()))
+    return [slice(start, start + size) for start in range(0, batch, size)]
+
+
+def _run(layer: NeuronLayer, currents: Tensor, outputs: Tensor, above: Tensor | None) -> None:
+    """The equation, in place: operation by operation what `NeuronLayer.step` computes."""
+    reset, delayed, threshold = layer.neuron.reset, layer.neuron.reset_delay, layer.threshold
+    v = torch.zeros(currents.shape[1:], dtype=currents.dtype, device=currents.device)
+    u = torch.zeros_like(v)
+    room = torch.empty_like(v)
+    late: Tensor | None = None
+    for t, given in enumerate(currents):
+        current = given if layer.gain is None else given * layer.gain
+        if layer.alpha is not None:
+            current = u.mul_(layer.alpha).add_(current)
+        v.mul_(layer.beta).add_(current)
+        if layer.offset is not None:
+            v.add_(layer.offset)
+        if threshold is None:
+            outputs[t] = v
+            continue
+        if late is not None and reset is Reset.ZERO_HOLD:
+            _put(layer, v, late.bool())
+        if late is not None and reset is Reset.SUBTRACT:
+            v.addcmul_(late, threshold, value=-1)
+        x = torch.sub(v, threshold, out=room if above is None else above[t])
+        spikes = torch.gt(x, 0, out=outputs[t])
+        if reset is Reset.ZERO:
+            _put(layer, v, x > 0)
+        elif reset is Reset.SUBTRACT and not delayed:
+            v.addcmul_(spikes if late is None else spikes - late, threshold, value=-1)
+            spikes = (v > threshold).to(v.dtype)
+        late = spikes
+
+
+def _put(layer: NeuronLayer, v: Tensor, where: Tensor) -> None:
+    """Set the membrane to its reset value."""
+    if layer.reset_value is None:
+        v.masked_fill_(where, 0)
+    else:
+        torch.where(where, layer.reset_value, v, out=v)
+
+
+def _run_back(layer: NeuronLayer, gradient: Tensor, result: Tensor, above: Tensor | None) -> None:
+    """From the gradient of the outputs to that of the currents, from the last step to the first."""
+    reset, surrogate = layer.neuron.reset, layer.spike
+    assert isinstance(surrogate, Surrogate)
+    carried: Tensor | None = None
+    synaptic: Tensor | None = None
+    for t in reversed(range(len(gradient))):
+        v = gradient[t] if above is None else surrogate.gradient(gradient[t], above[t])
+        if carried is not None:
+            v = v + carried if above is None else v.add_(carried)
+        fired = above[t - 1] > 0 if above is not None and t and reset in (Reset.ZERO, Reset.ZERO_HOLD) else None
+        if fired is not None and reset is Reset.ZERO_HOLD:
+            v.masked_fill_(fired, 0)
+        carried = v * layer.beta
+        if fired is not None and reset is Reset.ZERO:
+            carried.masked_fill_(fired, 0)
+        if layer.alpha is not None:
+            v = synaptic = v if synaptic is None else v + layer.alpha * synaptic
+        if layer.gain is None:
+            result[t] = v
+        else:
+            torch.mul(v, layer.gain, out=result[t])

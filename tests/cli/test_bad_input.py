@@ -1,0 +1,257 @@
+import os
+import re
+from pathlib import Path
+
+import nir
+import numpy as np
+import pytest
+import torch
+from made_networks import plain
+from made_task import arrays, chip, untrained
+
+from spear_deploy.cli import main
+from spear_deploy.network import save_model_file
+
+QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--epochs", "1", "--no-lava")
+
+
+@pytest.fixture
+def task(tmp_path, monkeypatch):
+    """A folder with `model.pt` and its `samples.npz`; the command line runs in it."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("samples.npz", **arrays(train=40, test=20))
+    save_model_file(untrained(), "model.pt")
+    return tmp_path
+
+
+@pytest.fixture
+def refused(task, capsys):
+    """Runs the command line on bad input: exit code 2, no result, nothing on stdout; returns the message."""
+
+    def run(*arguments):
+        before = sorted(path for path in task.rglob("*"))
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        out, err = capsys.readouterr()
+        assert ended.value.code == 2, err
+        assert out == ""
+        assert "Traceback" not in err
+        assert sorted(path for path in task.rglob("*")) == before
+        message = err[err.index("spear-deploy: ") :]
+        assert message.count("spear-deploy: ") == 1
+        return message.removeprefix("spear-deploy: ").strip()
+
+    return run
+
+
+def change_graph(change):
+    """Change the content of model.pt."""
+    content = torch.load("model.pt", weights_only=True)
+    change(content["graph"]["nodes"])
+    torch.save(content, "model.pt")
+
+
+def test_an_unknown_chip_is_told_with_the_known_ones_and_the_nearest(refused):
+    message = refused("--target", "lohi2", "model.pt")
+    assert message.startswith("no profile called 'lohi2'\n")
+    assert "known: loihi1, loihi2" in message
+    assert "did you mean 'loihi2'?" in message
+
+
+@pytest.mark.parametrize("target", ["my_chip.toml", "chips/mine.toml"])
+def test_a_missing_profile_file_is_named(refused, target):
+    assert refused("--target", target, "model.pt").startswith(f"{target}: no such profile file; the shipped profiles")
+
+
+@pytest.mark.parametrize("target", ["", ",", " , "])
+def test_a_target_that_names_nothing_is_refused(refused, target):
+    assert "names no chip; known: loihi1, loihi2" in refused("--target", target, "model.pt")
+
+
+def test_two_chips_of_one_name_are_refused_before_the_work(refused, task):
+    path = chip(task, "loihi2", inherits="loihi1")
+    assert "loihi2 and loihi2.toml are both called 'loihi2'" in refused("--target", f"loihi2,{path.name}", "model.pt")
+
+
+def test_a_profile_with_a_typing_error_is_told_by_key(refused, task):
+    path = chip(task, "typo", core_nuerons=(12, "neurons"))
+    message = refused("--target", path.name, "model.pt")
+    assert re.match(r"typo\.toml: core\.nuerons: unknown key; valid here: .*neurons", message)
+
+
+def test_a_missing_model_is_named(refused):
+    assert refused("nothing.pt") == "nothing.pt: no such model file"
+
+
+def test_a_folder_is_no_model(refused, task):
+    assert refused(".") == ".: no such model file"
+
+
+@pytest.mark.parametrize("kept", [0, 100, 3000])
+def test_a_corrupt_model_is_told(refused, kept):
+    Path("model.pt").write_bytes(Path("model.pt").read_bytes()[:kept])
+    assert re.match(r"model\.pt: .*damaged", refused("model.pt"))
+
+
+def test_a_file_of_another_kind_is_no_model(refused):
+    assert re.match(r"samples\.npz: ", refused("samples.npz"))
+
+
+class _Bomb:
+    def __reduce__(self):
+        return open, ("executed", "w")
+
+
+def test_a_pickle_that_would_run_code_is_refused_and_runs_nothing(refused):
+    torch.save({"format": "spear-deploy model", "graph": _Bomb()}, "model.pt")
+    message = refused("model.pt")
+    assert message.startswith("model.pt: refused, because it is damaged or reading it would run code")
+    assert "spear_deploy.save_model(net, path, ...)" in message
+    assert not Path("executed").exists()
+
+
+def test_weights_that_are_not_numbers_are_told_by_node(refused):
+    change_graph(lambda nodes: nodes["conv2"]["weight"].view(-1)[5].fill_(float("nan")))
+    assert refused("model.pt") == "model.pt: conv2: weight must be finite, found nan"
+
+
+def test_a_network_that_never_spikes_is_told(refused):
+    change_graph(lambda nodes: [nodes[name]["v_threshold"].fill_(1e6) for name in ("lif1", "lif2")])
+    assert refused("model.pt").startswith("model.pt: the network never spikes on samples.npz")
+
+
+def test_a_network_with_nothing_to_prune_is_told(refused):
+    graph = {"input": nir.Input(np.array([3])), "lif": plain().nodes["a"]}
+    weight = {"fc": nir.Linear(np.ones((9, 3)))}
+    edges = [("input", "fc"), ("fc", "lif"), ("lif", "output"), ("lif", "lif")]
+    nodes = graph | weight | {"output": nir.Output(np.array([9]))}
+    model = untrained().with_graph(nir.NIRGraph(nodes, edges, type_check=False))
+    save_model_file(model, "model.pt")
+    np.savez("samples.npz", **arrays(shape=(3,), train=40, test=20))
+    message = refused("model.pt")
+    assert message == ("model.pt: no layer of the network can be pruned (lif: the output's channels are the classes)")
+
+
+def test_data_of_another_shape_is_told(refused):
+    np.savez("samples.npz", **arrays(shape=(1, 6, 7)))
+    assert refused("model.pt") == "samples.npz: samples are 1 x 6 x 7 a time step, the network takes 1 x 6 x 6"
+
+
+def test_labels_beyond_the_outputs_are_told(refused):
+    np.savez("samples.npz", **arrays(classes=5))
+    message = refused("model.pt")
+    assert message == "samples.npz: labels go up to 4, the network has 4 outputs (labels 0 to 3)"
+
+
+def test_negative_labels_are_told(refused):
+    content = arrays()
+    content["y_test"][0] = -2
+    np.savez("samples.npz", **content)
+    assert refused("model.pt") == "samples.npz: labels start at 0, y_test holds -2"
+
+
+def test_data_with_nan_is_told(refused):
+    content = arrays()
+    content["x_train"][0, 0, 0, 0] = np.nan
+    np.savez("samples.npz", **content)
+    assert refused("model.pt").startswith("samples.npz: x_train holds values that are not finite")
+
+
+def test_missing_data_is_named(refused):
+    Path("samples.npz").rename("moved.npz")
+    assert refused("model.pt") == "samples.npz: no such data file"
+
+
+def test_unknown_data_is_told_with_the_known_ones(refused):
+    assert refused("--data", "cifar", "model.pt").startswith("no data set called 'cifar'; known: digits")
+
+
+def test_a_model_that_does_not_name_its_data_is_told_what_to_type(refused):
+    save_model_file(untrained(data=None), "model.pt")
+    message = refused("model.pt")
+    assert message == "model.pt: the model does not name its data; give it with --data digits or --data file.npz"
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ("half", "budget 'half' is not understood; understood are"),
+        ("50 apples", "budget '50 apples': unknown unit 'apples'; understood are"),
+        ("0%", "budget '0%' grants nothing; a budget must be above zero"),
+        ("120%", "budget '120%': a share of the dense SynOps lies between 0% and 100%"),
+        ("-3", "budget '-3' is not understood"),
+        ("cores=1.5", "budget 'cores=1.5': cores come in whole numbers"),
+    ],
+)
+def test_a_budget_that_is_not_understood_is_told(refused, budget, message):
+    assert refused(f"--budget={budget}", "model.pt").startswith(message)
+
+
+def test_two_budgets_of_one_kind_are_told(refused):
+    assert "budgets '50%' and '3k' both speak of SynOps per inference; give one" in refused(
+        "--budget", "50%", "--budget", "3k", "model.pt"
+    )
+
+
+def test_an_impossible_budget_is_told_with_the_least_that_can_be_reached(refused):
+    message = refused("--budget", "1", *QUICK, "model.pt")
+    found = re.fullmatch(
+        r"a budget of 1 SynOps cannot be reached: one channel in every layer still takes ([\d.,]+)"
+        r" after fine-tuning, the least that this network can be pruned to",
+        message,
+    )
+    assert found
+    assert float(found[1].replace(",", "")) > 1
+
+
+def test_a_chip_on_which_not_even_one_channel_fits_is_told(refused, task):
+    path = chip(task, "tiny", core_neurons=(1, "neurons"), chip_usable_cores_per_chip=(2, "cores"))
+    message = refused("--target", path.name, *QUICK, "model.pt")
+    assert message.startswith("profile tiny: not even one channel in every layer fits: ")
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_the_work(refused):
+    assert not os.access("/proc/self/fd/none", os.F_OK)
+    message = refused("--out", "/proc/results", "model.pt")
+    assert re.fullmatch(r"/proc: cannot write there \(.*\); choose another folder with --out", message)
+
+
+def test_earlier_results_are_not_overwritten(refused):
+    Path("results").mkdir()
+    Path("results", "report.json").write_text("earlier")
+    message = refused("--out", "results", "model.pt")
+    assert message == "results: exists and is not empty; choose another folder with --out, or --force"
+    assert Path("results", "report.json").read_text() == "earlier"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Missing argument 'model'"),
+        (("model.pt", "--sed", "3"), "No such option: --sed"),
+        (("model.pt", "--seed", "three"), "'--seed': Input should be a valid integer"),
+        (("model.pt", "--seed", "-1"), "'--seed': Input should be greater than or equal to 0"),
+        (("model.pt", "--lre-samples", "7"), "'--lre-samples': Input should be greater than or equal to 8"),
+        (("model.pt", "more.pt"), "(more.pt)"),
+        (("model.pt", "--target"), "Option '--target' requires an argument"),
+    ],
+)
+def test_wrong_usage_is_told_with_a_way_to_help(refused, arguments, message):
+    found = refused("deploy", *arguments)
+    assert message in found
+    assert found.endswith("see: spear-deploy --help")
+
+
+def test_an_unknown_format_is_told_with_the_known_ones(refused):
+    assert refused("export", "model.pt", "--to", "tflite") == "no exporter called 'tflite'; known: nir"
+
+
+def test_an_export_does_not_overwrite(refused):
+    Path("model.nir").write_text("earlier")
+    message = refused("export", "model.pt", "--to", "nir")
+    assert message == "model.nir: exists; choose another folder with --out, or --force"
+    assert Path("model.nir").read_text() == "earlier"
+
+
+def test_an_export_that_cannot_be_written_is_told(refused):
+    assert "/proc/out: cannot be written" in refused("export", "model.pt", "--to", "nir", "--out", "/proc/out")

@@ -1,0 +1,68 @@
+import pytest
+import typer
+
+from spear_deploy.cli import app, main, with_default_verb
+
+
+@pytest.fixture(scope="module")
+def command():
+    return typer.main.get_command(app)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["model.pt"],
+        ["--target", "loihi2", "model.pt"],
+        ["--target=loihi2", "model.pt"],
+        ["--json", "model.pt", "--out", "results"],
+        ["./deploy"],
+        ["--target", "export", "model.pt"],
+        ["--out", "lava", "model.pt"],
+        ["--budget", "50%", "--budget", "cores=2", "model.pt"],
+        ["--no-lava", "model.pt"],
+        ["./export", "--seed", "3"],
+        ["--target", "loihi2"],
+        ["--json"],
+    ],
+)
+def test_deploy_is_meant_where_the_first_word_is_no_verb(command, given):
+    assert with_default_verb(command, given) == ["deploy", *given]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["deploy", "model.pt"],
+        ["export", "model.pt", "--to", "nir"],
+        ["lava", "status"],
+        ["--help"],
+        ["--version"],
+        [],
+    ],
+)
+def test_a_verb_and_the_programs_own_options_are_left_alone(command, given):
+    assert with_default_verb(command, given) == given
+
+
+def test_a_file_called_like_a_verb_is_named_by_its_path(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["./lava"])
+    assert ended.value.code == 2
+    assert "spear-deploy: lava: no such model file" in capsys.readouterr().err
+
+
+def test_the_version_is_printed(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("spear-deploy 0.")
+
+
+@pytest.mark.parametrize("given", [["--help"], ["deploy", "--help"], ["export", "--help"]])
+def test_help_names_an_example(capsys, given):
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == 0
+    assert "spear-deploy " in capsys.readouterr().out

@@ -1,0 +1,145 @@
+"""The verbs profiles, check and compare, as a user types them."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from spear_deploy.cli import check as check_verb
+from spear_deploy.cli import compare as compare_verb
+from spear_deploy.cli import profiles as profiles_verb
+from spear_deploy.errors import SpearDeployError
+from spear_deploy.hardware import known_profiles
+
+DIGITS = str(Path(__file__).parents[2] / "examples" / "digits.pt")
+
+app = typer.Typer()
+app.add_typer(profiles_verb.app, name="profiles")
+app.command("check")(check_verb.check)
+app.command("compare")(compare_verb.compare)
+
+
+def run(*words):
+    return CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+
+
+def test_every_chip_is_listed():
+    listed = json.loads(run("profiles", "list", "--json").stdout)
+    assert [each["name"] for each in listed] == known_profiles()
+
+
+def test_a_chip_is_shown_with_the_source_of_each_figure():
+    shown = json.loads(run("profiles", "show", "loihi1", "--json").stdout)
+    price = shown["figures"]["energy.synaptic_operation"]
+    assert price["source"] == "Davies et al. 2018, Table 2, p. 96"
+    assert price["quote"] == "Energy per synaptic spike op (min) | 23.6 pJ"
+
+
+def test_a_shipped_chip_as_toml_is_a_profile_of_ones_own(tmp_path):
+    text = run("profiles", "show", "loihi2", "--toml").stdout
+    (tmp_path / "mine.toml").write_text(text)
+    result = run("profiles", "check", str(tmp_path / "mine.toml"))
+    assert result.exit_code == 0
+    assert "ok, 43 figures, 2 of them unknown" in result.stdout
+
+
+def test_a_faulty_profile_is_one_message(tmp_path):
+    (tmp_path / "mine.toml").write_text('name = "mine"\ntitle = "Mine"\nspeed = 3')
+    result = run("profiles", "check", str(tmp_path / "mine.toml"))
+    assert isinstance(result.exception, SpearDeployError)
+    assert "speed: unknown key" in str(result.exception)
+
+
+def test_check_says_that_it_fits_and_what_binds():
+    result = run("check", DIGITS, "--target", "loihi2")
+    assert result.exit_code == 0
+    assert "fits the known limits" in result.stdout
+    assert "not checked, because not published: input axons per core, output axons per core" in result.stdout
+
+
+def test_check_ends_with_1_where_it_does_not_fit_and_names_every_violation(tmp_path):
+    chip = tmp_path / "small.toml"
+    chip.write_text(
+        'name = "small"\ntitle = "Small"\ninherits = "loihi2"\n'
+        '[chip.usable_cores_per_chip]\nvalue = 2\nunit = "cores"\nstatus = "published"\nsource = "test"'
+    )
+    result = run("check", DIGITS, "--target", str(chip), "--json")
+    assert result.exit_code == 1
+    content = json.loads(result.stdout)
+    assert content["verdict"] == "does not fit"
+    (finding,) = [each for each in content["findings"] if each["kind"] != "note"]
+    assert (finding["rule"], finding["found"], finding["allowed"]) == ("cores", "4 cores", "2 cores")
+    assert len(content["core_table"]) == content["cores"]
+
+
+def test_energy_parts_of_check_add_up_and_name_their_prices():
+    content = json.loads(run("check", DIGITS, "--json").stdout)
+    cost = content["cost"]
+    total = sum(part["energy_pj"]["typical"] for part in cost["parts"])
+    assert cost["energy_pj"]["typical"] == pytest.approx(total)
+    shown = json.loads(run("profiles", "show", "loihi2", "--json").stdout)
+    for part in cost["parts"]:
+        assert all(key in shown["figures"] for key in part["figures"])
+
+
+def test_compare_has_a_row_for_each_chip():
+    rows = json.loads(run("compare", DIGITS, "--target", "all", "--json").stdout)
+    assert sorted(row["target"] for row in rows) == known_profiles()
+    by_name = {row["target"]: row for row in rows}
+    assert by_name["loihi2"]["fits"]
+    assert by_name["loihi2"]["cost"]["energy_status"] == "estimated"
+    assert by_name["speck2f"]["cost"]["energy_pj"] is None
+
+
+def test_compare_as_csv_is_read_back_with_empty_cells_where_nothing_is_known():
+    table = list(csv.DictReader(io.StringIO(run("compare", DIGITS, "--target", "loihi2,speck2f", "--csv").stdout)))
+    assert [row["target"] for row in table] == ["loihi2", "speck2f"]
+    assert float(table[0]["energy_low_pj"]) < float(table[0]["energy_high_pj"])
+    assert table[1]["energy_low_pj"] == ""
+
+
+def test_rows_are_ordered_by_energy_with_the_unpriced_last():
+    rows = json.loads(run("compare", DIGITS, "--target", "all", "--sort", "energy", "--json").stdout)
+    energies = [row["cost"]["energy_pj"]["typical"] for row in rows if row["cost"]["energy_pj"] is not None]
+    assert energies == sorted(energies)
+    assert [row["cost"]["energy_pj"] for row in rows[len(energies) :]] == [None] * (len(rows) - len(energies))
+
+
+def test_several_models_are_compared_at_once():
+    rows = json.loads(run("compare", DIGITS, DIGITS, "--target", "loihi1,loihi2", "--json").stdout)
+    assert len(rows) == 4
+
+
+def test_compare_draws_a_plot_and_a_page(tmp_path):
+    svg, html = tmp_path / "plot.svg", tmp_path / "page.html"
+    result = run("compare", DIGITS, "--target", "loihi2,generic-45nm,speck2f", "--svg", str(svg), "--html", str(html))
+    assert result.exit_code == 0
+    root = ElementTree.parse(svg).getroot()
+    texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "digits.pt, loihi2" in texts
+    assert "no price for synapses, input values" in texts
+    assert html.read_text().count("<tr>") == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--target", "lohi2"], "did you mean 'loihi2'"),
+        (["--data", "nothing"], "no data set called 'nothing'"),
+    ],
+)
+def test_bad_input_is_one_clear_message(words, message):
+    result = run("compare", DIGITS, *words)
+    assert isinstance(result.exception, SpearDeployError)
+    assert message in str(result.exception)
+
+
+def test_an_unknown_column_lists_the_known():
+    result = run("compare", DIGITS, "--sort", "colour")
+    assert result.exit_code == 2
+    assert "known: target, fits, cores, energy, time, keep" in result.output

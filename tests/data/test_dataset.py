@@ -1,0 +1,168 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from spear_deploy.data import check_fits, load_data
+from spear_deploy.errors import DataError
+
+
+def arrays(train=20, test=6, shape=(3,), classes=4, seed=0):
+    rng = np.random.default_rng(seed)
+    return {
+        "x_train": rng.random((train, *shape)),
+        "y_train": rng.integers(0, classes, train),
+        "x_test": rng.random((test, *shape)),
+        "y_test": rng.integers(0, classes, test),
+    }
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(**content):
+        path = tmp_path / "samples.npz"
+        np.savez(path, **content)
+        return path
+
+    return write
+
+
+def test_the_digits_are_split_into_1097_300_and_400_disjoint_images():
+    digits = load_data("digits")
+    assert [len(split) for split in digits.splits] == [1097, 300, 400]
+    together = np.concatenate([split.index for split in digits.splits])
+    assert sorted(together.tolist()) == list(range(1797))
+
+
+def test_each_digit_is_the_image_of_scikit_learn_that_its_index_names():
+    images, labels = load_digits(return_X_y=True)
+    for split in load_data("digits").splits:
+        assert torch.equal(split.x.flatten(1).double() * 16, torch.from_numpy(images[split.index]))
+        assert split.y.tolist() == labels[split.index].tolist()
+
+
+def test_the_splits_of_the_digits_never_change():
+    digits = load_data("digits")
+    assert [split.index[:4].tolist() for split in digits.splits] == [
+        [360, 1773, 1482, 600],
+        [376, 1118, 710, 1795],
+        [1532, 1640, 1279, 372],
+    ]
+    assert digits.sha256 == load_data("digits").sha256
+
+
+def test_the_last_15_percent_of_train_become_validation(written):
+    content = arrays(train=100)
+    data = load_data(written(**content))
+    assert [len(split) for split in data.splits] == [85, 15, 6]
+    np.testing.assert_array_equal(data.validation.x, content["x_train"][85:].astype(np.float32))
+    np.testing.assert_array_equal(data.validation.y, content["y_train"][85:])
+    assert data.validation.index.tolist() == list(range(85, 100))
+    assert data.train.index.tolist() == list(range(85))
+
+
+def test_validation_samples_that_are_given_are_used(written):
+    content = arrays(train=10)
+    extra = arrays(train=4, seed=1)
+    data = load_data(written(**content, x_val=extra["x_train"], y_val=extra["y_train"]))
+    assert [len(split) for split in data.splits] == [10, 4, 6]
+    np.testing.assert_array_equal(data.validation.x, extra["x_train"].astype(np.float32))
+
+
+def test_the_hash_tells_data_apart(written):
+    content = arrays()
+    first = load_data(written(**content)).sha256
+    assert load_data(written(**content)).sha256 == first
+    content["y_test"][0] = (content["y_test"][0] + 1) % 4
+    assert load_data(written(**content)).sha256 != first
+
+
+def _too_large(content):
+    content["x_test"][0, 0] = 1e300
+
+
+def _nan(content):
+    content["x_train"][3, 1] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.pop("y_test"), r"needs x_train, y_train, x_test, y_test; missing y_test, found x_test"),
+        (lambda c: c.update(x_val=np.ones((2, 3))), "x_val and y_val belong together, found only one"),
+        (lambda c: c.update(y_val=np.ones(2, int)), "x_val and y_val belong together, found only one"),
+        (lambda c: c.update(x_train=np.array([["a"] * 3] * 20)), "x_train must hold numbers, found <U1"),
+        (lambda c: c.update(y_train=np.ones(20)), "y_train must hold integer labels, found float64"),
+        (
+            lambda c: c.update(y_train=np.eye(20, dtype=int)),
+            r"y_train needs one label a sample, 20, found .*\(20, 20\)",
+        ),
+        (lambda c: c.update(y_test=np.ones(5, int)), r"y_test needs one label a sample, 6, found shape \(5,\)"),
+        (lambda c: c.update(x_test=np.ones((0, 3)), y_test=np.ones(0, int)), "x_test holds no samples"),
+        (lambda c: c.update(x_test=np.ones((6, 4))), r"samples of x_test are 4, those of x_train 3"),
+        (_nan, "x_train holds values that are not finite"),
+        (_too_large, "x_test holds values that are not finite"),
+        (lambda c: c.update(y_train=np.full(20, -1)), "labels start at 0, y_train holds -1"),
+        (lambda c: c.update(x_train=np.array(1.0)), "x_train holds no samples"),
+        (lambda c: c.update(x_train=np.ones((2, 3)), y_train=np.ones(2, int)), "2 training samples are too few"),
+    ],
+)
+def test_a_faulty_npz_is_refused_by_array_and_numbers(written, change, message):
+    content = arrays()
+    change(content)
+    with pytest.raises(DataError, match=rf"samples\.npz: .*{message}"):
+        load_data(written(**content))
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive at all", b"PK\x03\x04 cut off"])
+def test_a_file_that_is_no_npz_is_refused(tmp_path, content):
+    path = tmp_path / "samples.npz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"samples\.npz: not an npz file, or damaged"):
+        load_data(path)
+
+
+def test_a_truncated_npz_is_refused(written):
+    path = written(**arrays())
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(DataError, match=r"samples\.npz: not an npz file, or damaged"):
+        load_data(path)
+
+
+def test_an_npz_whose_arrays_are_damaged_is_refused(written):
+    path = written(**arrays())
+    content = bytearray(path.read_bytes())
+    content[200:260] = bytes(60)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"samples\.npz: not an npz file, or damaged"):
+        load_data(path)
+
+
+def test_an_npz_of_python_objects_is_refused_and_runs_nothing(written):
+    content = arrays() | {"x_train": np.array([{"a": 1}] * 20, dtype=object)}
+    with pytest.raises(DataError, match=r"samples\.npz: not an npz file, or damaged"):
+        load_data(written(**content))
+
+
+def test_a_single_array_is_no_npz(tmp_path):
+    with (tmp_path / "samples.npz").open("wb") as file:
+        np.save(file, np.ones((3, 3)))
+    with pytest.raises(DataError, match=r"samples\.npz: not an npz file"):
+        load_data(tmp_path / "samples.npz")
+
+
+def test_a_missing_file_and_an_unknown_name_are_told_apart(tmp_path):
+    with pytest.raises(DataError, match=r"none\.npz: no such data file"):
+        load_data(tmp_path / "none.npz")
+    with pytest.raises(DataError, match=r"no data set called 'cifar'; known: digits, or the path of an \.npz file"):
+        load_data("cifar")
+
+
+def test_samples_that_do_not_suit_the_network_are_refused(written):
+    data = load_data(written(**arrays(shape=(2, 3))))
+    with pytest.raises(DataError, match=r"samples are 2 x 3 a time step, the network takes 2 x 4"):
+        check_fits(data, "direct", (2, 4), classes=4)
+    with pytest.raises(DataError, match=r"labels go up to 3, the network has 3 outputs \(labels 0 to 2\)"):
+        check_fits(data, "direct", (2, 3), classes=3)
+    check_fits(data, "direct", (2, 3), classes=4)
+    check_fits(data, "spikes", (3,), classes=4)

@@ -1,0 +1,49 @@
+import nir
+import numpy as np
+import pytest
+import torch
+
+from spear_deploy.hardware import measured_activity
+from spear_deploy.hardware.activity import synaptic_operations
+from spear_deploy.measure import SynopsCounter
+from spear_deploy.network import Simulation
+
+
+@pytest.fixture
+def simulated(build):
+    rng = np.random.default_rng(2)
+    layer = nir.Conv2d(None, rng.normal(size=(3, 2, 3, 3)), 1, 1, 1, 1, np.zeros(3))
+    flat = nir.Flatten({"input": np.array([3, 5, 5])}, 0, -1)
+    network = build((2, 5, 5), layer, "lif", flat, nir.Linear(rng.normal(size=(4, 75))), "lif")
+    inputs = torch.from_numpy((rng.random((6, 8, 2, 5, 5)) < 0.4).astype(np.float32))
+    with torch.no_grad():
+        trace = Simulation(network.graph)(inputs)
+    return network, inputs, trace
+
+
+def test_activity_is_the_mean_number_of_spikes_of_each_neuron(simulated):
+    network, inputs, trace = simulated
+    activity = measured_activity(network, inputs, trace, analog_input=False)
+    assert activity.time_steps == 6
+    for layer in network.layers:
+        np.testing.assert_allclose(activity.spikes[layer], trace.outputs[layer].sum(0).mean(0).numpy())
+    assert activity.spikes["input"].sum() == pytest.approx(float(inputs.sum()) / 8)
+
+
+@pytest.mark.parametrize("analog", [True, False])
+def test_its_synaptic_operations_are_those_that_are_counted_everywhere_else(simulated, analog):
+    network, inputs, trace = simulated
+    by_connection, values = synaptic_operations(network, measured_activity(network, inputs, trace, analog_input=analog))
+    counted = SynopsCounter(network).count(inputs, trace.outputs, analog_input=analog)
+    assert sum(by_connection.values()) == pytest.approx(float(counted.total.mean()))
+    assert values == pytest.approx(float(counted.analog.mean()))
+
+
+def test_a_read_out_without_threshold_fires_no_spikes(build):
+    ones = np.ones(3)
+    read_out = nir.LI(tau=ones * 2e-4, r=ones, v_leak=ones * 0, metadata={"dt": 1e-4})
+    network = build((2,), nir.Linear(np.ones((3, 2))), read_out)
+    inputs = torch.ones((4, 1, 2))
+    trace = Simulation(network.graph)(inputs)
+    activity = measured_activity(network, inputs, trace, analog_input=False)
+    assert activity.spikes["n1"].tolist() == [0, 0, 0]

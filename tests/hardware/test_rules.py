@@ -1,0 +1,70 @@
+import nir
+import numpy as np
+
+from spear_deploy.hardware import load_profile
+from spear_deploy.hardware.finding import Kind
+from spear_deploy.hardware.rules import RULES
+from spear_deploy.hardware.verdict import check
+
+
+def conv(outputs, inputs, kernel, **options):
+    settings = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, **options}
+    return nir.Conv2d(None, np.ones((outputs, inputs, *kernel)), **settings, bias=np.zeros(outputs))
+
+
+def test_all_violations_are_reported_at_once_each_at_its_node(build):
+    network = build((1, 20, 20), conv(2, 1, (3, 5), stride=3, padding=9), "lif", conv(2, 2, (3, 3)), "lif")
+    verdict = check(network, load_profile("speck2f"), analog_input=True)
+    found = {(finding.rule, finding.node) for finding in verdict.violations}
+    assert found >= {
+        ("square kernel", "n0"),
+        ("stride", "n0"),
+        ("padding", "n0"),
+        ("neuron model", "n1"),
+        ("neuron model", "n3"),
+        ("analog input", "input"),
+    }
+    assert not verdict.fits
+    assert verdict.text == "does not fit"
+
+
+def test_a_finding_names_what_was_found_what_is_allowed_the_way_out_and_the_source(build):
+    network = build((1, 20, 20), conv(2, 1, (3, 3), stride=3), "lif")
+    verdict = check(network, load_profile("speck2f"), analog_input=False)
+    (finding,) = [finding for finding in verdict.findings if finding.rule == "stride"]
+    assert finding.text == "n0: stride: 3, allowed 1, 2, 4, 8; choose another stride and train again"
+    assert finding.source.startswith("sinabs")
+    assert finding.kind is Kind.WALL
+
+
+def test_weights_that_round_to_zero_are_a_note_and_hinder_nothing(build):
+    weight = np.array([[1.0, 0.001], [0.5, -0.9]])
+    verdict = check(build((2,), nir.Linear(weight), "lif"), load_profile("loihi2"), analog_input=False)
+    (note,) = verdict.findings
+    assert (note.rule, note.kind, note.found) == ("weight bits", Kind.NOTE, "25.0% of the weights round to zero")
+    assert verdict.fits
+
+
+def test_integer_weights_out_of_range_are_found_before_a_cast_wraps_them(build):
+    weight = np.array([[200.0, -300.0]])
+    verdict = check(build((2,), nir.Linear(weight), "lif"), load_profile("xylo-a2"), analog_input=False)
+    assert ("weight range", "-300 to 200") in {(finding.rule, finding.found) for finding in verdict.findings}
+
+
+def test_weights_of_both_signs_do_not_suit_a_chip_of_one(build):
+    weight = np.array([[0.5, -0.3]])
+    verdict = check(build((2,), nir.Linear(weight), "lif"), load_profile("odin"), analog_input=False)
+    assert [finding.rule for finding in verdict.violations] == ["weight range"]
+
+
+def test_a_membrane_read_out_is_not_asked_for_its_neuron_model(build):
+    ones = np.ones(2)
+    read_out = nir.LI(tau=ones * 2e-4, r=ones, v_leak=ones * 0, metadata={"dt": 1e-4})
+    network = build((2,), nir.Linear(np.ones((2, 2))), "lif", nir.Linear(np.ones((2, 2))), read_out)
+    assert check(network, load_profile("truenorth"), analog_input=False).fits
+
+
+def test_every_rule_says_what_it_checks():
+    assert len(RULES) >= 18
+    for rule in RULES.values():
+        assert rule.checks.endswith(".")

@@ -1,0 +1,109 @@
+import nir
+import numpy as np
+import pytest
+import torch
+from every_synapse import walk_every_synapse
+from made_networks import ALL, analog_input, plain, pooled, spike_input
+
+from spear_deploy.measure import classify, measure
+from spear_deploy.network import Simulation
+
+
+def run(model, x):
+    with torch.no_grad():
+        return Simulation(model.graph, torch.float64)(x).outputs
+
+
+def counted(model, x, *, analog_input):
+    return measure(model, x, torch.zeros(x.shape[1]), analog_input=analog_input, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_synops_equal_a_walk_of_every_synapse(name):
+    model = ALL[name]().model()
+    x = spike_input(model)
+    expected = walk_every_synapse(model.graph, x, run(model, x), count_input=True)
+    found = counted(model, x, analog_input=False)
+    assert min(expected) > 0
+    assert found.per_sample.tolist() == expected
+    assert found.synops == np.mean(expected)
+    assert found.synops_analog == 0
+    assert sum(layer.synops for layer in found.layers.values()) == pytest.approx(found.synops, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_operations_of_analog_input_stand_apart(name):
+    model = ALL[name]().model()
+    x = analog_input(model)
+    outputs = run(model, x)
+    found = counted(model, x, analog_input=True)
+    assert found.per_sample.tolist() == walk_every_synapse(model.graph, x, outputs, count_input=False)
+    silent = {layer: torch.zeros_like(output) for layer, output in outputs.items()}
+    assert found.synops_analog == np.mean(walk_every_synapse(model.graph, x, silent, count_input=True))
+    assert found.synops_analog > 0
+
+
+def test_an_average_pool_routes_as_a_sum_pool_does():
+    model = pooled(kind=nir.AvgPool2d).model()
+    x = spike_input(model)
+    expected = walk_every_synapse(model.graph, x, run(model, x), count_input=True)
+    assert counted(model, x, analog_input=False).per_sample.tolist() == expected
+
+
+def test_an_image_shown_in_every_step_counts_in_every_step():
+    model = plain().model(time_steps=3)
+    shown = analog_input(model)
+    copied = shown.clone().contiguous()
+    assert shown.stride(0) == 0
+    assert (
+        counted(model, shown, analog_input=True).synops_analog
+        == counted(model, copied, analog_input=True).synops_analog
+    )
+
+
+def test_batches_do_not_change_the_figures():
+    model = plain().model()
+    x = spike_input(model, samples=250)
+    whole = counted(model, x, analog_input=False)
+    single = [counted(model, x[:, at : at + 1], analog_input=False).synops for at in (0, 99, 100, 249)]
+    assert whole.per_sample[[0, 99, 100, 249]].tolist() == single
+    assert whole.samples == 250
+
+
+def test_spikes_of_a_layer_are_a_mean_per_inference():
+    model = plain().model()
+    x = spike_input(model, samples=7)
+    outputs = run(model, x)
+    found = counted(model, x, analog_input=False).layers
+    for name, output in outputs.items():
+        assert found[name].spikes == pytest.approx(float(output.sum()) / 7)
+        assert found[name].neurons == output.shape[2]
+
+
+def test_membranes_are_no_spikes():
+    model = plain().linear("fc4", 3).membranes("out").model(read_out="membrane")
+    found = counted(model, spike_input(model), analog_input=False)
+    assert found.layers["out"].spikes == 0
+    assert found.layers["out"].synops > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bool])
+def test_ties_go_to_the_lowest_class(dtype):
+    output = torch.zeros(4, 3, 5, dtype=dtype)
+    output[0, 1, [2, 4]] = 1
+    output[:2, 2, [3, 1]] = 1
+    assert classify(output).tolist() == [0, 2, 1]
+
+
+def test_the_largest_summed_membrane_is_the_class():
+    output = torch.tensor([[[0.5, -2.0]], [[-0.75, 1.0]]])
+    assert classify(output).tolist() == [0]
+
+
+def test_accuracy_is_the_share_of_right_classes():
+    model = plain().model()
+    x = spike_input(model, samples=10)
+    classes = classify(run(model, x)["c"])
+    labels = classes.clone()
+    labels[:3] = (labels[:3] + 1) % 4
+    assert measure(model, x, labels, analog_input=False, dtype=torch.float64).accuracy == pytest.approx(0.7)

@@ -1,0 +1,138 @@
+"""Lava netx files."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network import Simulation, load_any, write_nir
+
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "lava"
+CUBA = {"type": b"CUBA", "iDecay": 1024, "vDecay": 512, "vThMant": 80, "refDelay": 1, "gradedSpike": False}
+
+
+def write(path, *layers):
+    with h5py.File(path, "w") as file:
+        for index, (kind, content) in enumerate(layers):
+            group = file.create_group(f"layer/{index}")
+            group["type"] = np.array([kind.encode()], dtype="S10")
+            for key, value in content.items():
+                if isinstance(value, dict):
+                    for inner, item in value.items():
+                        group[f"{key}/{inner}"] = item
+                else:
+                    group[key] = value
+    return path
+
+
+def weights(*shape, seed=0):
+    return 2 * np.random.default_rng(seed).integers(-40, 80, shape).astype(np.float32)
+
+
+def conv_net(path, **change):
+    conv = {"shape": [4, 3, 4], "weight": weights(4, 1, 3, 2), "neuron": CUBA, "bias": np.array([4.0, 0, -6, 2])}
+    conv |= {"stride": [2, 1], "padding": [1, 0], "dilation": [1, 1], "groups": 2}
+    fully = weights(5, 48, seed=1) - 40
+    dense = {"shape": [5], "weight": fully, "neuron": CUBA | {"iDecay": 4096}}
+    return write(path, ("conv", conv), ("flatten", {"shape": [48]}), ("dense", dense | change))
+
+
+def test_convolutions_and_dense_layers_run_by_the_cuba_equation(tmp_path):
+    model = load_any(conv_net(tmp_path / "a.net"), time_steps=20, input_shape=(2, 5, 5))
+    assert model.encoding == "spikes"
+    assert any("integer arithmetic" in notice for notice in model.notices)
+    torch.manual_seed(0)
+    x = (torch.rand(20, 6, 2, 5, 5) < 0.3).double()
+    found = Simulation(model.graph, torch.float64)(x)
+    conv, dense = (torch.from_numpy(w).double() for w in (weights(4, 1, 3, 2), weights(5, 48, seed=1) - 40))
+    bias = torch.tensor([4.0, 0, -6, 2]).double()
+    u = v = torch.zeros(6, 4, 3, 4).double()
+    w = torch.zeros(6, 5).double()
+    for t in range(20):
+        u = 0.75 * u + functional.conv2d(x[t], conv, bias, stride=(2, 1), padding=(1, 0), groups=2)
+        v = 0.875 * v + u
+        first = (v > 80).double()
+        v = v * (1 - first)
+        w = 0.875 * w + first.flatten(1) @ dense.T
+        second = (w > 80).double()
+        w = w * (1 - second)
+        assert torch.equal(found.outputs["0_cuba"][t], first)
+        assert torch.equal(found.output[t], second)
+    assert 0 < found.output.mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weight": weights(5, 47)}, "layer 2: takes 47 inputs, found 48"),
+        ({"neuron": CUBA | {"type": b"SDNN"}}, "layer 2: neurons of type 'SDNN' are not supported"),
+        ({"neuron": CUBA | {"refDelay": 3}}, "neuron refDelay = 3 is not supported, only 1"),
+        ({"neuron": CUBA | {"vDecay": 5000}}, r"neuron vDecay must lie in \[0, 4096\], found 5000"),
+        ({"neuron": CUBA | {"vThMant": 0}}, "thresholds must be positive, found 0"),
+        ({"neuron": {"type": b"CUBA"}}, "damaged"),
+        ({"weight": np.full((5, 48), np.nan)}, "2_dense: weight must be finite, found nan"),
+        ({"delay": np.arange(5.0)}, "its axons have 5 different delays"),
+        ({"weight": {"real": weights(5, 48), "imag": weights(5, 48)}}, "complex weights are not supported"),
+    ],
+)
+def test_what_cannot_be_run_exactly_is_refused(tmp_path, change, message):
+    path = conv_net(tmp_path / "a.net", **change)
+    with pytest.raises(ModelError, match=message):
+        load_any(path, time_steps=5, input_shape=(2, 5, 5))
+
+
+def test_what_the_format_does_not_hold_has_to_be_given(tmp_path):
+    path = conv_net(tmp_path / "a.net")
+    with pytest.raises(ModelError, match="give --time-steps"):
+        load_any(path, input_shape=(2, 5, 5))
+    with pytest.raises(ModelError, match="give --input-shape"):
+        load_any(path, time_steps=5)
+    with pytest.raises(ModelError, match="layer 0: type 'pool' is not supported"):
+        load_any(write(tmp_path / "b.net", ("pool", {"weight": weights(2, 3)})), time_steps=5)
+    with h5py.File(tmp_path / "c.net", "w") as file:
+        file.create_group("layer")
+    with pytest.raises(ModelError, match="holds no layers"):
+        load_any(tmp_path / "c.net", time_steps=5)
+
+
+def test_a_uniform_axon_delay_is_kept(tmp_path):
+    first, second = ({"shape": [3], "weight": weights(3, n), "neuron": CUBA} for n in (2, 3))
+    late = write(tmp_path / "late.net", ("dense", first | {"delay": np.full(3, 2.0)}), ("dense", second))
+    prompt = write(tmp_path / "prompt.net", ("dense", first), ("dense", second))
+    x = torch.ones(12, 1, 2).double()
+    late, prompt = (load_any(path, time_steps=12) for path in (late, prompt))
+    found, expected = (Simulation(model.graph, torch.float64)(x).output for model in (late, prompt))
+    assert expected.sum() > 0
+    assert torch.equal(found[2:], expected[:-2])
+
+
+@pytest.mark.cases
+@pytest.mark.skipif(not CASES.is_dir(), reason="the folder of real networks is not beside the checkout")
+def test_the_oxford_network_spikes_as_loihis_integers_do_up_to_their_rounding(tmp_path):
+    model = load_any(CASES / "oxford_network.net", time_steps=1900)
+    events = np.load(CASES / "oxford_input.npy")
+    x = torch.zeros(1900, 1, 200, dtype=torch.float64)
+    x[events[:, 2].astype(int), 0, events[:, 0].astype(int)] = 1
+    with torch.no_grad():
+        trace = Simulation(model.graph, torch.float64)(x)
+        write_nir(model, tmp_path / "again.nir")
+        again = Simulation(load_any(tmp_path / "again.nir").graph, torch.float64)(x)
+    assert all(torch.equal(trace.outputs[layer], again.outputs[layer]) for layer in trace.outputs)
+    total, source = 0, x[:, 0].numpy().astype(np.int64)
+    with h5py.File(CASES / "oxford_network.net") as file:
+        for index in (0, 1):
+            weight = file[f"layer/{index}/weight"][()].astype(np.int64)
+            decay, threshold = (int(file[f"layer/{index}/neuron/{key}"][()]) for key in ("vDecay", "vThMant"))
+            v, spikes = np.zeros(len(weight), dtype=np.int64), np.zeros((1900, len(weight)), dtype=np.int64)
+            for t in range(1900):
+                v = np.sign(v) * ((np.abs(v) * (4096 - decay)) >> 12) + ((weight @ source[t]) << 6)
+                spikes[t] = v > (threshold << 6)
+                v[spikes[t] == 1] = 0
+            found = int(trace.outputs[f"{index}_cuba"].sum())
+            assert found == pytest.approx(spikes.sum(), rel=0.005)
+            total, source = total + int(spikes.sum()), spikes
+    assert total == 12_772  # what Lava's own fixed-point simulation counts

@@ -1,0 +1,240 @@
+"""What is not converted is refused, with its name, the rule and the way out."""
+
+import pytest
+import snntorch
+import torch
+from network_builders import leaky
+from snntorch import spikegen
+from torch import nn
+from torch.nn import functional
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network import from_snntorch
+
+
+def convert(net, shape=(6,), time_steps=5, **options):
+    return from_snntorch(net, input_shape=shape, time_steps=time_steps, **options)
+
+
+class Shared(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+        self.lif1, self.lif2 = leaky(), leaky()
+
+    def forward(self, x):
+        return self.lif2(self.fc(self.lif1(self.fc(x))))
+
+
+class SharedNeuron(Shared):
+    def forward(self, x):
+        return self.lif1(self.lif1(self.fc(x)))
+
+
+class CarriesState(nn.Module):
+    """A loop over hidden states that no one resets."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(6, 6), leaky(threshold=0.3)
+
+    def forward(self, x):
+        return torch.stack([self.lif(self.fc(step)) for step in x])
+
+
+class ForeignState(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 6)
+        self.lif1, self.lif2 = snntorch.Leaky(0.9), snntorch.Leaky(0.8)
+
+    def forward(self, x):
+        mem = torch.zeros(x.shape[1], 6, dtype=x.dtype)
+        found = []
+        for step in x:
+            spk, mem = self.lif1(self.fc(step), mem)
+            spk, mem = self.lif2(spk, mem)
+            found.append(spk)
+        return found
+
+
+class StartsHigh(ForeignState):
+    def forward(self, x):
+        mem = torch.ones(x.shape[1], 6, dtype=x.dtype)
+        found = []
+        for step in x:
+            spk, mem = self.lif1(self.fc(step), mem)
+            found.append(spk)
+        return found
+
+
+class Function(nn.Module):
+    """One step with a function between the layer and the neuron."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(6, 6), leaky()
+        self.function = function
+
+    def forward(self, x):
+        return self.lif(self.function(self.fc(x)))
+
+
+class EncodesInside(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(6, 6), snntorch.Leaky(0.9)
+
+    def forward(self, x):
+        mem, found = self.lif.init_leaky(), []
+        for step in spikegen.rate(x.clamp(0, 1), num_steps=5):
+            spk, mem = self.lif(self.fc(step), mem)
+            found.append(spk)
+        return found
+
+
+class NeedsMore(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(6, 6), snntorch.Leaky(0.9)
+
+    def forward(self, x, mem):
+        return self.lif(self.fc(x), mem)
+
+
+class NoNeuronAtTheEnd(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lif, self.fc = leaky(), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.fc(self.lif(x))
+
+
+def plain(**options):
+    return nn.Sequential(nn.Linear(6, 6), leaky(**options))
+
+
+def reset_changed_later():
+    net = plain(reset_mechanism="subtract")
+    net[1].reset_mechanism = "zero"
+    return net
+
+
+REFUSED = {
+    "a layer in two places": (Shared, r"fc: it stands in several places of the network; give each its own module"),
+    "a neuron in two places": (
+        SharedNeuron,
+        r"lif1 is called 2 times in 5 time steps; a module that stands in several",
+    ),
+    "state from sample to sample": (CarriesState, r"lif: state is carried over from one sample to the next; reset it"),
+    "state of another neuron": (ForeignState, r"receives a mem that is not its own of the step before"),
+    "an initial state": (StartsHigh, r"lif1 receives an initial mem that is not zero"),
+    "relu": (lambda: Function(torch.relu), r"lif receives the function relu, which NIR has no node for"),
+    "concatenation": (
+        lambda: Function(lambda x: torch.cat([x, x], 1)[:, :6]),
+        r"lif receives an index into one time step|concatenation",
+    ),
+    "an added constant": (lambda: Function(lambda x: x + 0.5), r"lif receives the constant 0\.5 that is added"),
+    "a product": (lambda: Function(lambda x: x * x), r"a product of two values that depend on the input"),
+    "functional dropout": (lambda: Function(functional.dropout), r"dropout that is not switched off in eval mode"),
+    "an addition to itself": (lambda: Function(lambda x: x + x), r"lif: fc is added to itself"),
+    "encoding inside": (EncodesInside, r"receives the function bernoulli"),
+    "a state without default": (NeedsMore, r"forward needs mem beside its input; give them a default"),
+    "no neuron at the end": (NoNeuronAtTheEnd, r"the network returns no spikes of a neuron layer"),
+    "an activation": (
+        lambda: nn.Sequential(nn.Linear(6, 6), nn.ReLU(), leaky()),
+        r"1_relu: ReLU is not supported; supported: .*Conv2d.*Dropout",
+    ),
+    "Alpha": (
+        lambda: nn.Sequential(nn.Linear(6, 6), snntorch.Alpha(alpha=0.9, beta=0.8, init_hidden=True)),
+        r"1_alpha: Alpha is not supported",
+    ),
+    "a change of shape": (
+        lambda: nn.Sequential(nn.Linear(6, 6), nn.Unflatten(1, (2, 3)), leaky()),
+        r"1_unflatten: Unflatten is not supported",
+    ),
+    "state_quant": (lambda: plain(state_quant=lambda x: x), r"1_leaky: state_quant is not supported"),
+    "graded spikes of zero": (
+        lambda: plain(graded_spikes_factor=0.0),
+        r"graded_spikes_factor must be positive, found 0",
+    ),
+    "a reset changed later": (reset_changed_later, r"1_leaky: it was built with reset subtract and later set to zero"),
+    "no neuron": (lambda: nn.Sequential(nn.Linear(6, 6)), r"no supported neuron is called"),
+    "a shape that does not fit": (lambda: nn.Sequential(nn.Linear(7, 6), leaky()), r"it fails with RuntimeError: mat1"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_shown_exact_is_refused(case):
+    build, message = REFUSED[case]
+    torch.manual_seed(0)
+    with pytest.raises(ModelError, match=message):
+        convert(build())
+
+
+def test_a_max_pool_on_currents_is_refused():
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), leaky())
+    with pytest.raises(ModelError, match=r"1_maxpool2d: MaxPool2d is converted only directly after spikes"):
+        convert(net, (1, 8, 8))
+
+
+def test_a_max_pool_on_an_analog_input_is_refused_and_on_spikes_is_not():
+    net = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(1, 2, 3), leaky(threshold=0.2))
+    with pytest.raises(ModelError, match=r"0_maxpool2d: MaxPool2d is converted only directly after spikes"):
+        convert(net, (1, 8, 8))
+    assert convert(net, (1, 8, 8), encoding="spikes").network.layers == ["0_maxpool2d_threshold", "2_leaky"]
+
+
+def test_batch_normalisation_before_a_padded_convolution_is_refused():
+    net = nn.Sequential(nn.BatchNorm2d(1), nn.Conv2d(1, 2, 3, padding=1), leaky())
+    with pytest.raises(ModelError, match=r"0_batchnorm2d: BatchNorm is folded only into"):
+        convert(net, (1, 8, 8))
+
+
+def test_a_membrane_below_zero_decay_is_refused():
+    net = nn.Sequential(nn.Linear(6, 6), snntorch.Lapicque(R=0.5, C=0.5, init_hidden=True))
+    with pytest.raises(ModelError, match=r"1_lapicque"):
+        convert(net)
+
+
+def test_noisy_spikes_are_refused():
+    with pytest.raises(ModelError, match=r"its spike_grad does not spike exactly where"):
+        convert(nn.Sequential(nn.Linear(6, 6), snntorch.Leaky(0.9, init_hidden=True, spike_grad=torch.sigmoid)))
+
+
+def test_a_neuron_threshold_below_zero_is_refused():
+    with pytest.raises(ModelError, match=r"1_leaky: thresholds must be positive, found -1"):
+        convert(nn.Sequential(nn.Linear(6, 6), leaky(threshold=-1.0)))
+
+
+def test_linear_on_an_input_that_is_not_flat_is_refused():
+    with pytest.raises(
+        ModelError, match=r"0_linear: Linear takes a flat input, found 4 x 6; put nn\.Flatten\(\) before"
+    ):
+        convert(nn.Sequential(nn.Linear(6, 6), leaky()), (4, 6))
+
+
+def test_a_sample_of_another_shape_is_refused():
+    with pytest.raises(ModelError, match=r"sample: needed 5 x B x 6, found \(4, 2, 6\)"):
+        convert(plain(), sample=torch.rand(4, 2, 6))
+
+
+class LearnsWhileItRuns(nn.Module):
+    """Its weights change with every step: nothing that the trace of its layers shows."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(6, 6), leaky(threshold=0.3)
+
+    def forward(self, x):
+        spikes = self.lif(self.fc(x))
+        self.fc.bias.add_(0.1)
+        return spikes
+
+
+def test_a_converted_network_that_differs_is_an_error_with_layer_step_and_count():
+    with pytest.raises(
+        ModelError, match=r"lif: the converted network differs from the original in time step \d: \d+ of"
+    ):
+        convert(LearnsWhileItRuns())

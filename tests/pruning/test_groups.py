@@ -1,0 +1,86 @@
+import nir
+import numpy as np
+import pytest
+from made_networks import ALL, Chain
+
+from spear_deploy.network import Network
+from spear_deploy.pruning import Role, channel_groups
+
+TIED = {
+    "plain": {"a": "a", "b": "b"},
+    "strided and padded": {"a": "a", "b": "b"},
+    "grouped": {"c": "c"},
+    "depthwise": {"a": "a b", "c": "c"},
+    "sum pool": {"a": "a", "b": "b"},
+    "residual sum": {"a": "a c", "b": "b"},
+    "several skips": {"a": "a b c"},
+    "recurrent": {"a": "a"},
+    "scaled": {"a": "a", "b": "b"},
+    "each neuron its own": {"a": "a", "b": "b"},
+}
+"""By network: the prunable groups, and the neuron layers that each ties together."""
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_layers_that_share_channels_are_one_group(name):
+    network = Network(ALL[name]().graph())
+    groups = [group for group in channel_groups(network) if group.prunable]
+    found = {
+        group.name: " ".join(layer for layer in network.layers if layer in {member.node for member in group.members})
+        for group in groups
+    }
+    assert found == TIED[name]
+    assert all(group.size == network.shapes[group.name][0] for group in groups)
+
+
+def members(network, group, role):
+    (found,) = [each for each in channel_groups(network) if each.name == group]
+    return {(member.node, member.repeat) for member in found.nodes(role)}
+
+
+def test_a_group_names_what_produces_and_what_consumes_its_channels():
+    network = Network(ALL["residual sum"]().graph())
+    assert members(network, "a", Role.PRODUCER) == {("conv1", 1), ("conv3", 1)}
+    assert members(network, "a", Role.CONSUMER) == {("conv2", 1), ("fc", 25)}
+    assert members(network, "a", Role.CARRIER) == {("a", 1), ("c", 1)}
+
+
+def test_recurrent_weights_produce_and_consume_the_same_channels():
+    network = Network(ALL["recurrent"]().graph())
+    assert members(network, "a", Role.PRODUCER) == {("fc1", 1), ("back", 1)}
+    assert members(network, "a", Role.CONSUMER) == {("fc2", 1), ("back", 1)}
+
+
+def test_input_and_classes_are_never_pruned():
+    chain = Chain((3,)).neurons("first").linear("fc1", 5).neurons("a").linear("fc2", 4).neurons("out")
+    fixed = {group.name: group.fixed for group in channel_groups(Network(chain.graph()))}
+    assert fixed == {"first": "the input's channels are given", "a": "", "out": "the output's channels are the classes"}
+
+
+def test_a_residual_onto_the_classes_fixes_what_it_joins():
+    chain = Chain((3,)).linear("fc1", 4).neurons("a").linear("fc2", 4).neurons("out", "fc2", "a")
+    (group,) = channel_groups(Network(chain.graph()))
+    assert not group.prunable
+    assert "classes" in group.fixed
+
+
+def test_channels_around_a_grouped_convolution_are_fixed_and_say_why():
+    network = Network(ALL["grouped"]().graph())
+    fixed = {group.name: group.fixed for group in channel_groups(network)}
+    assert fixed["a"] == fixed["b"] == "conv2 has 2 groups of channels"
+    assert fixed["c"] == ""
+
+
+def test_a_depthwise_convolution_with_two_outputs_a_channel_is_fixed():
+    chain = Chain((2, 5, 5)).conv("conv1", 4).neurons("a").conv("twice", 8, groups=4).neurons("b")
+    network = Network(chain.flatten().linear("fc", 3).neurons("c").graph())
+    assert [group.name for group in channel_groups(network) if group.prunable] == []
+
+
+def test_a_flatten_that_mixes_channels_with_positions_fixes_them():
+    chain = Chain((2, 5, 6)).conv("conv1", 4).neurons("a")
+    chain.add("mix", nir.Flatten({"input": np.array(chain.shape)}, 0, 1))
+    chain.shape = (20, 6)
+    network = Network(chain.neurons("b").flatten().linear("fc", 3).neurons("c").graph())
+    fixed = {group.name: group.fixed for group in channel_groups(network)}
+    assert fixed["a"] == "mix mixes channels with positions"

@@ -1,0 +1,137 @@
+import nir
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_networks import ALL, analog_input, residual
+
+from spear_deploy.network import Network, Simulation, read_nir, write_nir
+from spear_deploy.network.neuron import NEURON_TYPES
+from spear_deploy.pruning import channel_groups, prune
+
+NEVER = 1e200
+"""A threshold that no membrane reaches."""
+
+
+def run(graph, x):
+    with torch.no_grad():
+        return Simulation(graph, torch.float64)(x).outputs
+
+
+def kept_by_layer(network, keep):
+    """The channels that remain in each neuron layer."""
+    kept = {layer: np.arange(network.shapes[layer][0]) for layer in network.layers}
+    for group in channel_groups(network):
+        for member in group.members:
+            if group.name in keep and member.node in kept:
+                kept[member.node] = keep[group.name]
+    return kept
+
+
+def silence(network, kept):
+    """The whole network with neurons outside of `kept` that never fire."""
+    nodes = dict(network.nodes)
+    for layer, channels in kept.items():
+        node = nodes[layer]
+        threshold = np.full(node.v_threshold.shape, NEVER)
+        threshold[channels] = node.v_threshold[channels]
+        settings = {key: value for key, value in vars(node).items() if not key.endswith("_type")}
+        nodes[layer] = type(node)(**settings | {"v_threshold": threshold})
+    return nir.NIRGraph(nodes, list(network.graph.edges), type_check=False)
+
+
+@st.composite
+def pruned_networks(draw):
+    """A network, and for each group of it the channels to keep."""
+    model = ALL[draw(st.sampled_from(sorted(ALL)))](draw(st.integers(0, 10_000))).model()
+    keep = {}
+    for group in channel_groups(model.network):
+        if group.prunable and draw(st.booleans()):
+            chosen = draw(st.sets(st.integers(0, group.size - 1), min_size=1))
+            keep[group.name] = np.array(sorted(chosen))
+    return model, keep
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(pruned_networks())
+def test_pruning_equals_silencing(case):
+    """Channels that are gone leave the same spikes behind as channels that never fire."""
+    model, keep = case
+    network = model.network
+    x = analog_input(model)
+    kept = kept_by_layer(network, keep)
+    expected = run(silence(network, kept), x)
+    found = run(prune(network, channel_groups(network), keep), x)
+    assert found.keys() == expected.keys()
+    for layer, spikes in found.items():
+        assert torch.equal(spikes, expected[layer][:, :, torch.from_numpy(kept[layer])]), layer
+
+
+def halves(network):
+    return {group.name: np.arange(0, group.size, 2) for group in channel_groups(network) if group.prunable}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_half_of_the_channels_still_spike_as_if_the_others_were_silent(name):
+    model = ALL[name]().model()
+    network, x = model.network, analog_input(model)
+    kept = kept_by_layer(network, halves(network))
+    expected = run(silence(network, kept), x)
+    found = run(prune(network, channel_groups(network), halves(network)), x)
+    assert all(spikes.sum() > 0 for spikes in found.values())
+    for layer, spikes in found.items():
+        assert torch.equal(spikes, expected[layer][:, :, torch.from_numpy(kept[layer])]), layer
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_pruned_network_holds_nothing_of_what_was_removed(name):
+    network = Network(ALL[name]().graph())
+    pruned = prune(network, channel_groups(network), halves(network))
+    kept = kept_by_layer(network, halves(network))
+    for layer, channels in kept.items():
+        node = pruned.nodes[layer]
+        for value in [*vars(node).values(), *node.metadata.values()]:
+            if isinstance(value, np.ndarray) and value.ndim:
+                assert len(value) == len(channels)
+    assert sum(np.size(getattr(node, "weight", [])) for node in pruned.nodes.values()) < sum(
+        np.size(getattr(node, "weight", [])) for node in network.nodes.values()
+    )
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_pruned_network_survives_nir(tmp_path, name):
+    model = ALL[name]().model()
+    pruned = model.with_graph(prune(model.network, channel_groups(model.network), halves(model.network)))
+    write_nir(pruned, tmp_path / "pruned.nir")
+    x = analog_input(model)
+    expected, found = run(pruned.graph, x), run(read_nir(tmp_path / "pruned.nir").graph, x)
+    assert all(torch.equal(expected[layer], found[layer]) for layer in expected)
+
+
+def _bytes(graph):
+    return {
+        (name, key): np.asarray(value).tobytes()
+        for name, node in graph.nodes.items()
+        for key, value in vars(node).items()
+        if isinstance(value, np.ndarray)
+    }
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_pruning_leaves_the_network_it_was_given_as_it_was(name):
+    network = Network(ALL[name]().graph())
+    before = _bytes(network.graph)
+    prune(network, channel_groups(network), halves(network))
+    assert _bytes(network.graph) == before
+
+
+def test_keeping_every_channel_changes_nothing():
+    network = Network(residual().graph())
+    everything = {group.name: np.arange(group.size) for group in channel_groups(network) if group.prunable}
+    pruned = prune(network, channel_groups(network), everything)
+    for name, node in network.nodes.items():
+        for key in ("weight", "bias", "v_threshold"):
+            if hasattr(node, key):
+                np.testing.assert_array_equal(getattr(pruned.nodes[name], key), getattr(node, key))
+    assert {type(node) for node in pruned.nodes.values() if isinstance(node, NEURON_TYPES)} == {nir.LIF}

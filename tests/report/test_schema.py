@@ -1,0 +1,89 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from spear_deploy.report import SCHEMA_VERSION, Report
+
+WRITTEN = Path(__file__).parents[2] / "docs" / "report.schema.json"
+
+LAYER = {"layer": "1_leaky", "neurons": 12, "spikes": 3.5, "synops": 70.25}
+NETWORK = {"accuracy": 0.9, "synops": 70.25, "synops_analog": 5.0, "parameters": 99, "per_layer": [LAYER]}
+MEASURED = {
+    "arithmetic": "float64",
+    "samples": 100,
+    "synops": 30.0,
+    "synops_analog": 5.0,
+    "accuracy": 0.91,
+    "per_layer": [LAYER],
+}
+LIMIT = {"name": "synops", "unit": "SynOps", "allowed": 35.0, "dense": 70.25, "pruned": 30.0, "binds": True}
+LINE = {"slope": 1.2, "intercept": 3.0, "r2": 0.8, "predicted": 30.5}
+DIFFERENCE = {"layer": "1_leaky", "step": 0, "sample": 7, "neuron": 3, "spikes": {"torch": 12, "lava": 11}}
+
+
+def content():
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": "model.pt",
+        "model_sha256": "ab" * 32,
+        "data": "digits",
+        "data_sha256": "cd" * 32,
+        "target": "loihi2",
+        "seed": 0,
+        "threads": 1,
+        "time_steps": 4,
+        "encoding": "direct",
+        "splits": {"test": {"samples": 3, "source": "digits", "index": "0-1,7"}},
+        "budget": {
+            "synops": 35.0,
+            "source": "50%",
+            "split": "validation",
+            "arithmetic": "float32",
+            "limits": [LIMIT | {"origin": "budget 50%"}],
+            "unchecked": ["in axons per core"],
+        },
+        "dense": NETWORK,
+        "pruned": NETWORK | {"keep_ratios": {"1_leaky": 0.5}},
+        "lre": {"estimator": "ridge", "predicted": 31.0, "low": 28.0, "high": 34.0, "samples": 24, "linear": LINE},
+        "measured": {"torch": MEASURED, "lava": MEASURED},
+        "agreement": {
+            "torch_lava": {"samples": 100, "layers": ["1_leaky"], "equal": False, "first_difference": DIFFERENCE}
+        },
+        "verdict": {
+            "basis": "lava",
+            "within_budget": True,
+            "covered": True,
+            "prediction_error_percent": 3.3,
+            "ok": False,
+            "reason": "Lava's spikes differ",
+        },
+        "repairs": 1,
+        "evaluations": 100,
+        "seconds": {"load": 0.1},
+        "versions": {"torch": "2.13.0"},
+        "command": ["spear-deploy", "model.pt"],
+    }
+
+
+def test_a_report_survives_json():
+    report = Report.model_validate(content())
+    assert json.loads(report.model_dump_json()) == content()
+    assert Report.model_validate_json(report.model_dump_json()) == report
+
+
+def test_a_report_holds_nothing_that_the_schema_does_not_name():
+    with pytest.raises(ValidationError, match="energy"):
+        Report.model_validate(content() | {"energy": 1.0})
+    with pytest.raises(ValidationError, match="verdict"):
+        Report.model_validate({key: value for key, value in content().items() if key != "verdict"})
+
+
+def test_the_schema_in_docs_is_that_of_the_reports():
+    """Write it anew with: python -m spear_deploy.report > docs/report.schema.json."""
+    written = subprocess.run([sys.executable, "-m", "spear_deploy.report"], capture_output=True, text=True, check=True)
+    assert written.stdout == WRITTEN.read_text(), "python -m spear_deploy.report > docs/report.schema.json"
+    assert json.loads(written.stdout) == Report.model_json_schema()

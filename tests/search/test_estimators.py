@@ -1,0 +1,175 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from spear_deploy.errors import DataError
+from spear_deploy.search import Features, LinearEstimator, LreSample, Prediction, RidgeEstimator
+from spear_deploy.search.estimator import RIDGE_WEIGHTS, weighted_ridge
+
+
+def sample(ratios, recalibrated, pruned, after):
+    return LreSample(Features(np.array(ratios), recalibrated, pruned), after, accuracy=0.9)
+
+
+def made_up_samples(count, groups=3, noise=0.05, seed=0):
+    """SynOps after fine-tuning are those after recalibration times a power law of the ratios, with noise."""
+    rng = np.random.default_rng(seed)
+    samples = []
+    for _ in range(count):
+        ratios = rng.uniform(0.1, 1.0, groups)
+        recalibrated = 1e5 * np.prod(ratios) * np.exp(rng.normal(0, 0.2))
+        after = recalibrated * np.exp(0.3 - 0.2 * np.log(ratios).sum() + rng.normal(0, noise))
+        samples.append(sample(ratios, recalibrated, recalibrated * rng.uniform(0.2, 0.9), after))
+    return samples
+
+
+def test_the_line_is_that_of_numpys_polyfit():
+    samples = made_up_samples(20)
+    x = [each.features.pruned_synops for each in samples]
+    y = [each.synops for each in samples]
+    line = LinearEstimator.fit(samples)
+    np.testing.assert_allclose([line.slope, line.intercept], np.polyfit(x, y, 1), rtol=1e-9)
+    assert line.r2 == pytest.approx(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+def test_the_interval_of_the_line_is_that_of_a_new_observation():
+    samples = made_up_samples(12)
+    x = np.array([each.features.pruned_synops for each in samples])
+    y = np.array([each.synops for each in samples])
+    slope, intercept = np.polyfit(x, y, 1)
+    deviation = np.sqrt(((y - slope * x - intercept) ** 2).sum() / 10)
+    new = 1.7 * x.mean()
+    spread = 1 + 1 / 12 + (new - x.mean()) ** 2 / ((x - x.mean()) ** 2).sum()
+    half = stats.t(10).ppf(0.975) * deviation * np.sqrt(spread)
+    found = LinearEstimator.fit(samples).predict(Features(np.ones(3), 1.0, new))
+    assert found.value == pytest.approx(slope * new + intercept)
+    assert (found.value - found.low, found.high - found.value) == pytest.approx((half, half))
+
+
+def test_a_line_through_samples_that_do_not_differ_is_their_mean():
+    samples = [sample([0.5], 1.0, 0.0, after) for after in (10.0, 12.0, 14.0)]
+    line = LinearEstimator.fit(samples)
+    found = line.predict(Features(np.ones(1), 1.0, 0.0))
+    assert (line.slope, line.intercept, line.r2) == (0.0, 12.0, 0.0)
+    assert found.value == 12.0
+    assert 0 < found.high - found.value < np.inf
+
+
+def regress(z, y, weights, penalty):
+    """Weighted ridge with an intercept that is not penalised, by the normal equations."""
+    design = np.column_stack([np.ones(len(z)), z])
+    penalties = penalty * np.diag([0.0] + [1.0] * z.shape[1])
+    return np.linalg.solve(design.T * weights @ design + penalties, design.T * weights @ y)
+
+
+def regression(samples):
+    """Features and log ratios of the samples."""
+    logs = np.log([each.features.keep_ratios for each in samples])
+    recalibrated = np.array([each.features.recalibrated_synops for each in samples])
+    x = np.column_stack([np.log(recalibrated), logs, logs.sum(1) ** 2])
+    return x, np.log([each.synops for each in samples] / recalibrated)
+
+
+def standardised(x, weights):
+    centre = np.average(x, axis=0, weights=weights)
+    return (x - centre) / np.sqrt(np.average((x - centre) ** 2, axis=0, weights=weights))
+
+
+def left_out(x, y, weights, penalty):
+    """Error at each sample of a fit on all others, with the standardisation of all."""
+    z, errors = standardised(x, weights), []
+    for at in range(len(y)):
+        others = np.arange(len(y)) != at
+        coefficients = regress(z[others], y[others], weights[others], penalty)
+        errors.append(y[at] - coefficients[0] - z[at] @ coefficients[1:])
+    return np.array(errors)
+
+
+def uneven_weights(count):
+    weights = np.random.default_rng(1).uniform(0.1, 1.0, count)
+    return weights / weights.mean()
+
+
+def test_leave_one_out_errors_are_those_of_refitting_without_each_sample():
+    x, y = regression(made_up_samples(24))
+    weights = uneven_weights(24)
+    candidates = [left_out(x, y, weights, penalty) for penalty in RIDGE_WEIGHTS]
+    errors = min(candidates, key=lambda each: np.average(each**2, weights=weights))
+    found = weighted_ridge(x, y, weights)
+    np.testing.assert_allclose(found.leave_one_out, errors, rtol=1e-8)
+    assert found.deviation == pytest.approx(np.sqrt(np.average(errors**2, weights=weights)))
+
+
+def test_the_regression_is_what_the_normal_equations_say():
+    x, y = regression(made_up_samples(24))
+    weights = uneven_weights(24)
+    z = standardised(x, weights)
+
+    def error(penalty):
+        return np.average(left_out(x, y, weights, penalty) ** 2, weights=weights)
+
+    coefficients = regress(z, y, weights, min(RIDGE_WEIGHTS, key=error))
+    found = weighted_ridge(x, y, weights)
+    np.testing.assert_allclose([found.predict(each) for each in x], coefficients[0] + z @ coefficients[1:], rtol=1e-9)
+
+
+def test_samples_far_away_do_not_blur_a_prediction():
+    """Wide networks follow the law exactly; narrow ones, much smaller, scatter."""
+    wide = [each for each in made_up_samples(60, noise=0.0) if each.features.recalibrated_synops > 1e4][:14]
+    rng = np.random.default_rng(3)
+    narrow = [
+        sample(ratios, 1e5 * np.prod(ratios), 1.0, 1e5 * np.prod(ratios) * np.exp(rng.normal(0, 1)))
+        for ratios in rng.uniform(0.06, 0.1, (10, 3))
+    ]
+    new = wide.pop()
+    samples = wide + narrow
+    found = RidgeEstimator.fit(samples).predict(new.features)
+    blurred = stats.norm.ppf(0.975) * weighted_ridge(*regression(samples), np.ones(len(samples))).deviation
+    assert found.value == pytest.approx(new.synops, rel=0.02)
+    assert np.log(found.high / found.value) < 0.4 * blurred
+
+
+@pytest.mark.parametrize("estimator", [RidgeEstimator, LinearEstimator])
+def test_the_interval_holds_about_95_percent_of_new_networks(estimator):
+    def covered(seed):
+        *known, new = made_up_samples(25, noise=0.1, seed=seed)
+        found = estimator.fit(known).predict(new.features)
+        return found.low <= new.synops <= found.high
+
+    share = np.mean([covered(seed) for seed in range(400)])
+    assert 0.915 <= share <= 0.985  # 95 % and three standard errors of 400 draws
+
+
+def test_a_network_far_from_all_samples_has_a_wider_interval():
+    ridge = RidgeEstimator.fit(made_up_samples(24))
+
+    def width(ratio, synops):
+        found = ridge.predict(Features(np.full(3, ratio), synops))
+        return np.log(found.high / found.low)
+
+    assert width(0.01, 1.0) > 1.2 * width(0.5, 1.2e4)
+
+
+def test_a_network_that_is_silent_after_recalibration_is_predicted_to_stay_so():
+    assert RidgeEstimator.fit(made_up_samples(24)).predict(Features(np.ones(3), 0.0)) == Prediction(0.0, 0.0, 0.0)
+
+
+def test_a_prediction_widens_by_an_independent_error():
+    found = Prediction(100.0, 90.0, 120.0).widened(0.1)
+    extra = stats.norm.ppf(0.975) * 10
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (100.0, 100 - np.hypot(10, extra), 100 + np.hypot(20, extra))
+    )
+    assert Prediction(100.0, 90.0, 120.0).widened(0.0) == Prediction(100.0, 90.0, 120.0)
+    assert Prediction(100.0, 90.0, 120.0).widened(5.0).low == 0.0
+
+
+def test_a_prediction_for_a_subset_is_scaled_as_a_whole():
+    assert Prediction(100.0, 90.0, 120.0).scaled(0.5) == Prediction(50.0, 45.0, 60.0)
+
+
+@pytest.mark.parametrize(("estimator", "needed"), [(LinearEstimator, 3), (RidgeEstimator, 6)])
+def test_too_few_samples_are_refused(estimator, needed):
+    with pytest.raises(DataError, match=f"at least {needed} samples of pruned networks, found {needed - 1}"):
+        estimator.fit(made_up_samples(needed - 1))
+    estimator.fit(made_up_samples(needed))

@@ -1,0 +1,50 @@
+import math
+
+import pytest
+
+from spear_deploy.search import LimitUse, TarConstants, TargetAwareReward
+
+KEPT = LimitUse("synops", 100, 100)
+OVER = LimitUse("synops", 125, 100)
+CORES = LimitUse("cores", 3, 2)
+
+
+def test_a_kept_limit_costs_nothing():
+    reward = TargetAwareReward()(0.9, [KEPT, LimitUse("cores", 0, 0)])
+    assert reward.value == reward.accuracy == 0.9
+    assert reward.keeps_limits
+
+
+def test_every_broken_limit_costs_its_relative_overshoot():
+    reward = TargetAwareReward(TarConstants(weight=2.0))(0.9, [OVER, CORES, KEPT])
+    assert reward.value == pytest.approx(0.9 - 2.0 * (0.25 + 0.5))
+    assert not reward.keeps_limits
+
+
+def test_the_weight_grows_while_limits_are_broken_and_sinks_while_they_are_kept():
+    tar = TargetAwareReward(TarConstants(weight=2.0, step=0.1, broken_share=0.2))
+    tar(0.9, [OVER])
+    assert tar.weight == pytest.approx(2.0 * math.exp(0.1 * 0.8))
+    tar(0.9, [KEPT])
+    assert tar.weight == pytest.approx(2.0 * math.exp(0.1 * 0.8) * math.exp(-0.1 * 0.2))
+
+
+def test_the_weight_rests_at_the_share_of_broken_limits_that_is_accepted():
+    tar = TargetAwareReward(TarConstants(weight=2.0, broken_share=0.2))
+    for _ in range(10):
+        for limit in (OVER, KEPT, KEPT, KEPT, KEPT):
+            tar(0.9, [limit])
+    assert tar.weight == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(("limit", "bound"), [(OVER, 20.0), (KEPT, 0.5)])
+def test_the_weight_stays_between_its_bounds(limit, bound):
+    tar = TargetAwareReward()
+    for _ in range(1000):
+        tar(0.9, [limit])
+    assert tar.weight == bound
+
+
+def test_anything_used_of_nothing_allowed_is_endless():
+    assert LimitUse("cores", 1, 0).overshoot == math.inf
+    assert LimitUse("cores", 0, 0).overshoot == 0

@@ -1,0 +1,226 @@
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium.utils.env_checker import check_env
+from made_networks import Chain, plain
+from scipy import stats
+
+from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.search import (
+    CandidateFactory,
+    LimitUse,
+    Prediction,
+    SearchProblem,
+    choose,
+    collect_samples,
+    search_ddpg,
+)
+from spear_deploy.search.ddpg import ExecutedReplayBuffer
+from spear_deploy.search.environment import PruningEnvironment
+from spear_deploy.search.finalists import upper_bound
+from spear_deploy.training import Recipe
+
+RECIPE = Recipe(epochs=2, batch=16, learning_rate=1e-2)
+
+
+def samples_of(count, seed, name=SplitName.TRAIN):
+    generator = torch.Generator().manual_seed(seed)
+    images, labels = torch.rand((count, 3), generator=generator), torch.arange(count) % 4
+    return EncodedSplit(name, images.expand(5, count, 3), labels, analog=True)
+
+
+class RecalibratedTimes:
+    """Predicts SynOps after recalibration times a factor, and a tenth more or less."""
+
+    name = "made up"
+    needs_pruned_synops = False
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def predict(self, features):
+        value = self.factor * features.recalibrated_synops
+        return Prediction(value, 0.9 * value, 1.1 * value)
+
+
+def unlimited(network):
+    return ()
+
+
+def most_neurons(allowed):
+    """A chip that holds so many neurons."""
+
+    def uses(network):
+        neurons = sum(int(np.prod(network.shapes[layer])) for layer in network.layers)
+        return (LimitUse("neurons", neurons, allowed),)
+
+    return uses
+
+
+@pytest.fixture(scope="module")
+def factory():
+    return CandidateFactory(plain().model(), samples_of(40, seed=0))
+
+
+def problem_of(factory, share=0.5, structural=unlimited, factor=1.0):
+    validation = samples_of(30, seed=1, name=SplitName.VALIDATION)
+    return SearchProblem(factory, RecalibratedTimes(factor), share * factory.dense.synops, structural, validation)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("seed", range(6))
+def test_projection_meets_the_budget_with_the_upper_end_of_the_prediction(factory, share, seed):
+    problem = problem_of(factory, share)
+    ratios = np.random.default_rng(seed).uniform(0.05, 1.0, 2)
+    assert problem.estimator.predict(problem.project(ratios).features).high <= problem.budget_synops
+
+
+def test_a_network_that_falls_silent_keeps_the_budget(factory):
+    problem = problem_of(factory, factor=0.0)
+    assert problem.evaluate(np.full(2, 0.3)).limits[0].used == 0
+
+
+def wide(channels=64):
+    return Chain((3,), 2).linear("fc1", channels).neurons("a").linear("fc2", channels).neurons("b").linear("fc3", 4)
+
+
+def test_a_wide_network_is_narrowed_to_one_channel_a_layer_where_the_chip_demands_it():
+    factory = CandidateFactory(wide().neurons("c").model(), samples_of(20, seed=0))
+    narrow = problem_of(factory, structural=most_neurons(6)).project(np.array([1.0, 0.5])).model.network
+    assert [narrow.shapes[layer] for layer in "abc"] == [(1,), (1,), (4,)]
+
+
+def test_a_wide_network_is_narrowed_to_one_channel_a_layer_where_the_budget_demands_it():
+    factory = CandidateFactory(wide().neurons("c").model(), samples_of(20, seed=0))
+    least = problem_of(factory).smallest()
+    share = 1.2 * factory.candidate(least).features.recalibrated_synops / factory.dense.synops
+    problem = problem_of(factory, share)
+    found = problem.project(np.ones(2)).features
+    assert problem.estimator.predict(found).high <= problem.budget_synops
+    assert found.keep_ratios.min() < 0.05
+
+
+def test_projection_uses_what_the_budget_grants(factory):
+    problem = problem_of(factory, share=0.5)
+    found = problem.estimator.predict(problem.project(np.full(2, 0.1)).features).high
+    assert found >= 0.6 * problem.budget_synops  # whole channels: the next wider network breaks it
+
+
+def test_a_limit_of_the_chip_projects_to_a_smaller_network(factory):
+    ratios = np.ones(2)
+    free = problem_of(factory, share=1.2).project(ratios).model.network
+    small = problem_of(factory, share=1.2, structural=most_neurons(13)).project(ratios).model.network
+    assert [free.shapes[layer] for layer in "abc"] == [(9,), (7,), (4,)]
+    assert sum(small.shapes[layer][0] for layer in "abc") <= 13
+    assert min(small.shapes[layer][0] for layer in "ab") > 1
+
+
+def test_an_evaluation_tells_what_was_executed(factory):
+    evaluation = problem_of(factory, structural=most_neurons(13)).evaluate(np.array([0.9, 0.9]))
+    channels = evaluation.ratios * [9, 7]
+    np.testing.assert_allclose(channels, channels.round(), atol=1e-12)
+    assert [limit.name for limit in evaluation.limits] == ["synops", "neurons"]
+    assert evaluation.limits[1].used == channels.sum() + 4
+    assert evaluation.limits[0].used == evaluation.prediction.high
+
+
+def test_the_environment_keeps_gymnasiums_contract(factory):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*spec=None.*|.*not within the range|.*symmetric and normalized")
+        check_env(PruningEnvironment(problem_of(factory)), skip_render_check=True)
+
+
+def test_an_episode_sets_one_ratio_a_group_and_ends_with_the_reward(factory):
+    problem = problem_of(factory)
+    environment = PruningEnvironment(problem)
+    environment.reset(seed=0)
+    assert environment.observation_space.shape == (12,)
+    _, first, done, _, info = environment.step(np.array([0.7], dtype=np.float32))
+    assert (first, done, info) == (0.0, False, {})
+    _, last, done, _, info = environment.step(np.array([0.3], dtype=np.float32))
+    assert done
+    assert last == problem.history[-1].reward.value
+    assert info["evaluation"] is problem.history[-1]
+    np.testing.assert_array_equal(info["episode_actions"], problem.history[-1].ratios)
+
+
+def test_the_state_tells_the_synops_removed_so_far(factory):
+    environment = PruningEnvironment(problem_of(factory))
+    before, _ = environment.reset()
+    after, *_ = environment.step(np.array([0.5], dtype=np.float32))
+    removed, left, last = 9, 10, 11
+    layers = factory.dense.layers
+    into_b, into_c = layers["b"].synops, layers["c"].synops
+    assert (before[removed], before[left], before[last]) == (0, 1, 1)
+    assert after[removed] == pytest.approx(0.5 * into_b / (into_b + into_c), rel=1e-5)
+    assert after[left] == pytest.approx(into_c / (into_b + into_c), rel=1e-5)
+    assert after[last] == 0.5
+
+
+def test_the_replay_buffer_holds_what_was_executed_with_the_episodes_reward():
+    states = gymnasium.spaces.Box(0.0, 1.0, (2,), np.float32)
+    buffer = ExecutedReplayBuffer(10, states, gymnasium.spaces.Box(0.2, 1.0, (1,), np.float32), device="cpu")
+    seen = [np.full(2, value, dtype=np.float32) for value in (0.1, 0.2, 0.3)]
+    said = np.array([[0.9]])
+    buffer.add(seen[0][None], seen[1][None], said, np.array([0.0]), np.array([False]), [{}])
+    assert buffer.size() == 0
+    info = {"episode_states": seen, "episode_actions": np.array([0.2, 0.8])}
+    buffer.add(seen[1][None], seen[2][None], said, np.array([0.77]), np.array([True]), [info])
+    assert buffer.size() == 2
+    np.testing.assert_allclose(buffer.actions[:2, 0, 0], [-1.0, 0.5], atol=1e-6)  # [0.2, 1] as [-1, 1]
+    np.testing.assert_allclose(buffer.rewards[:2, 0], 0.77, rtol=1e-6)
+    np.testing.assert_array_equal(buffer.dones[:2, 0], [0, 1])
+    np.testing.assert_array_equal(buffer.observations[:2, 0], seen[:2])
+    np.testing.assert_array_equal(buffer.next_observations[:2, 0], seen[1:])
+
+
+def test_ddpg_evaluates_as_often_as_asked_and_follows_its_seed(factory):
+    def search(seed):
+        problem, told = problem_of(factory), []
+        search_ddpg(problem, evaluations=12, seed=seed, on_evaluation=told.append)
+        assert [each.reward for each in told] == [each.reward for each in problem.history]
+        return np.array([evaluation.ratios for evaluation in told])
+
+    first = search(0)
+    assert first.shape == (12, 2)
+    assert np.array_equal(search(0), first)
+    assert not np.array_equal(search(1), first)
+
+
+def test_the_best_keep_every_limit_and_differ(factory):
+    problem = problem_of(factory)
+    for ratios in np.random.default_rng(0).uniform(0.05, 1.0, (12, 2)):
+        problem.evaluate(ratios)
+    best = problem.best(3)
+    assert len({tuple(each.ratios) for each in best}) == len(best) == 3
+    assert all(each.prediction.high <= problem.budget_synops for each in best)
+    values = [each.reward.value for each in best]
+    assert values == sorted(values, reverse=True)
+
+
+def test_lre_samples_are_measured_after_a_real_fine_tune(factory):
+    samples = collect_samples(factory, 4, RECIPE, seed=0)
+    again = collect_samples(factory, 4, RECIPE, seed=0)
+    assert [each.synops for each in samples] == [each.synops for each in again]
+    assert all(each.features.pruned_synops is not None for each in samples)
+    assert len({each.synops for each in samples}) == 4
+
+
+def test_a_finalist_that_breaks_the_budget_is_repaired(factory):
+    problem = problem_of(factory, share=0.4, factor=0.7)  # an estimator that promises too much
+    problem.evaluate(np.array([0.9, 0.9]))
+    tuned = []
+    winner, repairs = choose(problem, RECIPE, seed=0, count=1, on_tuned=tuned.append)
+    assert tuned[0].synops_bound > problem.budget_synops
+    assert 1 <= repairs <= 3
+    assert winner.synops_bound <= problem.budget_synops
+
+
+def test_the_bound_of_a_finalist_is_the_upper_99_percent_of_the_mean(factory):
+    measured = factory.measure(factory.model, samples_of(30, seed=1))
+    each = measured.per_sample.numpy()
+    expected = each.mean() + stats.norm.ppf(0.99) * each.std(ddof=1) / np.sqrt(30)
+    assert upper_bound(measured) == pytest.approx(expected)

@@ -1,0 +1,201 @@
+import hashlib
+import json
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import pytest
+import torch
+from made_task import CLASSES, chip, write_task
+
+from spear_deploy.data import load_data
+from spear_deploy.deploy import deploy
+from spear_deploy.hardware import load_profile, place
+from spear_deploy.network import Encoding, Simulation, load_any, save_model_file
+from spear_deploy.progress import Silent
+from spear_deploy.report import Report
+from spear_deploy.request import DeployRequest
+from spear_deploy.training import Recipe
+
+RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_task(tmp_path_factory.mktemp("task"))
+
+
+def run(model, out, *targets, **options):
+    """The main job, with few samples and evaluations; one report a target."""
+    few = {"lre_samples": 8, "evaluations": 8, "finalists": 1, "recipe": RECIPE, "lava": False}
+    profiles = tuple(load_profile(target) for target in targets or ("loihi2",))
+    return deploy(DeployRequest(model=model, targets=profiles, out=out, **few | options), Silent())
+
+
+@pytest.fixture(scope="module")
+def half(model, tmp_path_factory):
+    """Half of the SynOps on Loihi 2, verified in Lava: the folder and its report."""
+    try:
+        version("lava-nc")
+    except PackageNotFoundError:
+        pytest.skip("lava-nc is missing: spear-deploy lava install")
+    out = tmp_path_factory.mktemp("runs") / "half"
+    (report,) = run(model, out, lava=True)
+    return out, report
+
+
+@pytest.mark.lava
+def test_the_folder_holds_the_network_twice_and_the_report(half):
+    out, report = half
+    assert sorted(path.name for path in out.iterdir()) == ["pruned.nir", "pruned.pt", "report.json"]
+    assert Report.model_validate_json((out / "report.json").read_text()) == report
+    assert [path.name for path in out.parent.iterdir()] == ["half"]
+
+
+@pytest.mark.lava
+def test_the_reported_accuracy_is_that_of_the_written_network(half, model):
+    out, report = half
+    test = load_data(model.parent / "samples.npz").test
+    for name in ("pruned.pt", "pruned.nir"):
+        pruned = load_any(out / name)
+        x = test.x.double().expand(pruned.time_steps, *test.x.shape)
+        with torch.no_grad():
+            counts = Simulation(pruned.graph, torch.float64)(x).output.sum(0)
+        classes = np.array([row.tolist().index(max(row.tolist())) for row in counts])
+        assert report.pruned.accuracy == np.mean(classes == test.y.numpy())
+        assert report.pruned.parameters == sum(
+            node.weight.size + node.bias.size for node in pruned.graph.nodes.values() if hasattr(node, "weight")
+        )
+
+
+@pytest.mark.lava
+def test_the_pruned_network_is_smaller_and_keeps_half_of_the_synops(half):
+    _, report = half
+    assert report.pruned.parameters < report.dense.parameters
+    assert 0 < report.pruned.synops <= report.budget.synops
+    assert 0.4 * report.dense.synops < report.budget.synops < 0.6 * report.dense.synops
+    assert report.verdict.within_budget
+    assert (report.budget.source, report.budget.split) == ("50%", "validation")
+    kept = report.pruned.keep_ratios
+    assert kept["lif3"] == 1
+    assert kept["lif1"] < 1 or kept["lif2"] < 1
+
+
+@pytest.mark.lava
+def test_lava_measures_what_torch_does(half):
+    _, report = half
+    lava, in_torch = report.measured["lava"], report.measured["torch"]
+    assert report.agreement["torch_lava"].equal
+    assert report.agreement["torch_lava"].layers == ["lif1", "lif2", "lif3"]
+    assert lava.samples == in_torch.samples == 120
+    assert lava.synops == in_torch.synops == report.pruned.synops
+    assert [layer.spikes for layer in lava.per_layer] == [layer.spikes for layer in in_torch.per_layer]
+    assert report.verdict.basis == "lava"
+    assert "lava" in report.versions
+
+
+@pytest.mark.lava
+def test_the_verdict_follows_from_the_figures(half):
+    _, report = half
+    measured, lre = report.measured["lava"].synops, report.lre
+    assert report.verdict.prediction_error_percent == pytest.approx(100 * (lre.predicted - measured) / measured)
+    assert report.verdict.covered == (lre.low <= measured <= lre.high)
+    assert report.verdict.ok
+    assert lre.low < lre.predicted < lre.high
+
+
+@pytest.mark.lava
+def test_the_report_says_what_is_needed_to_make_it_again(half, model):
+    _, report = half
+    assert report.model_sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert (report.target, report.seed, report.threads, report.time_steps) == ("loihi2", 0, 1, 4)
+    assert report.splits["train"].index == "0-135"
+    assert report.splits["validation"].index == "136-159"
+    assert report.splits["test"].index == "0-119"
+    assert report.splits["test"].source == "x_test"
+    assert report.versions["torch"] == version("torch")
+    assert {"load", "measure", "LRE samples", "search", "fine-tune", "test", "Lava"} <= report.seconds.keys()
+    assert report.evaluations >= 8
+    assert report.lre.samples == 8
+
+
+@pytest.mark.lava
+def test_the_layers_of_a_report_add_up(half):
+    _, report = half
+    for part in (report.dense, report.pruned, *report.measured.values()):
+        assert sum(layer.synops for layer in part.per_layer) == pytest.approx(part.synops)
+        assert part.per_layer[-1].neurons == CLASSES
+
+
+def weights(path):
+    return {
+        (name, key): np.asarray(getattr(node, key)).tobytes()
+        for name, node in load_any(path).graph.nodes.items()
+        for key in ("weight", "bias")
+        if hasattr(node, key)
+    }
+
+
+def test_the_same_seed_gives_the_same_weights_byte_for_byte(model, tmp_path):
+    for out, seed in (("first", 3), ("second", 3), ("other", 4)):
+        run(model, tmp_path / out, seed=seed)
+    first, second, other = (weights(tmp_path / out / "pruned.pt") for out in ("first", "second", "other"))
+    assert first == second
+    assert first != other
+    first, second = (json.loads((tmp_path / out / "report.json").read_text()) for out in ("first", "second"))
+    for report in (first, second):
+        del report["seconds"]
+    assert first == second
+
+
+def test_a_smaller_chip_gives_another_and_smaller_network(model, tmp_path):
+    few_cores = chip(tmp_path, "few-cores", core_neurons=(64, "neurons"), chip_usable_cores_per_chip=(4, "cores"))
+    little_memory = chip(
+        tmp_path, "little-memory", core_synapse_memory=(96, "B"), chip_usable_cores_per_chip=(8, "cores")
+    )
+    targets = ("loihi2", str(few_cores), str(little_memory))
+    free, cores, memory = run(model, tmp_path / "runs", *targets, budgets=("90%",))
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["few-cores", "little-memory", "loihi2"]
+    dense = load_any(model).network
+    for report, name in ((cores, "few-cores"), (memory, "little-memory")):
+        profile = load_profile(tmp_path / f"{name}.toml")
+        assert not place(dense, profile).fits
+        pruned = load_any(tmp_path / "runs" / name / "pruned.nir").network
+        assert place(pruned, profile).fits
+        assert report.pruned.parameters < free.pruned.parameters
+        (binding,) = [limit for limit in report.budget.limits if limit.binds]
+        assert binding.origin == f"profile {name}"
+        assert binding.pruned <= binding.allowed < binding.dense
+    (binding,) = [limit for limit in free.budget.limits if limit.binds]
+    assert (binding.name, binding.origin) == ("SynOps per inference", "budget 90%")
+    assert len({tuple(report.pruned.keep_ratios.values()) for report in (free, cores, memory)}) == 3
+
+
+def test_a_budget_of_cores_is_kept_as_the_chips_own(model, tmp_path):
+    (report,) = run(model, tmp_path / "run", budgets=("90%", "neurons=150"))
+    limit = next(limit for limit in report.budget.limits if limit.origin == "budget neurons=150")
+    assert limit.pruned <= limit.allowed == 150 < limit.dense
+    assert limit.binds
+
+
+def test_without_lava_the_result_stands_on_torch(model, tmp_path):
+    (report,) = run(model, tmp_path / "run")
+    assert report.verdict.basis == "torch"
+    assert set(report.measured) == {"torch"}
+    assert report.agreement == {}
+
+
+@pytest.mark.parametrize("encoding", ["rate", "spikes"])
+def test_spiking_input_counts_in_the_budget(model, tmp_path, encoding):
+    content = dict(np.load(model.parent / "samples.npz"))
+    if encoding == "spikes":
+        rng = np.random.default_rng(0)
+        for key in ("x_train", "x_test"):
+            x = content[key][:, None]
+            content[key] = (rng.random((len(x), 4, *x.shape[2:])) < x).astype(np.uint8)
+    np.savez(tmp_path / "samples.npz", **content)
+    save_model_file(replace(load_any(model), encoding=Encoding(encoding)), tmp_path / "model.pt")
+    (report,) = run(tmp_path / "model.pt", tmp_path / "run")
+    assert report.dense.synops_analog == 0
+    assert report.dense.per_layer[0].synops > 0
+    assert report.pruned.synops <= report.budget.synops

@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made_networks import ALL, Chain, analog_input, plain, pooled, recurrent
+
+from spear_deploy.data import encode, load_data
+from spear_deploy.network import Simulation, load_any
+from spear_deploy.pruning import channel_groups, choose_channels, kept_by_layer, prune
+from spear_deploy.training import current_statistics, recalibrate
+
+
+def recalibrated(model, x, ratio=0.6):
+    """A pruned network before and after recalibration, its trace, and the channels kept by layer."""
+    network, groups = model.network, channel_groups(model.network)
+    chosen = choose_channels(network, groups, {group.name: ratio for group in groups})
+    pruned = prune(network, groups, chosen)
+    keep = kept_by_layer(network, groups, chosen)
+    graph, trace = recalibrate(pruned, current_statistics(Simulation(model.graph), x), keep, x)
+    return pruned, graph, trace, keep
+
+
+def currents_into(graph, layer, x):
+    """Input currents of a dense layer fed by the layer before it, `[T * B, N]`, in numpy."""
+    names = list(graph.nodes)
+    weights = graph.nodes[names[names.index(layer) - 1]]
+    source = names[names.index(layer) - 2]
+    with torch.no_grad():
+        given = x if source == "input" else Simulation(graph)(x).outputs[source]
+    return given.numpy().reshape(-1, given.shape[2]).astype(np.float64) @ weights.weight.T + weights.bias
+
+
+@pytest.mark.parametrize("layer", ["a", "b"])
+def test_each_channel_receives_the_dense_currents_mean_and_deviation_again(layer):
+    model = plain().model()
+    x = analog_input(model, samples=50).float()
+    pruned, graph, _, keep = recalibrated(model, x)
+    dense = currents_into(model.graph, layer, x)[:, keep[layer]]
+    restored = currents_into(graph, layer, x)
+    np.testing.assert_allclose(restored.mean(0), dense.mean(0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(restored.std(0), dense.std(0), rtol=1e-4)
+    if layer == "b":
+        assert np.abs(currents_into(pruned, layer, x).mean(0) - dense.mean(0)).max() > 0.01
+
+
+def test_statistics_are_taken_over_time_samples_and_positions():
+    model = pooled().model()
+    x = analog_input(model, samples=6).float()
+    found = current_statistics(Simulation(model.graph), x)["a"]
+    node = model.graph.nodes["conv1"]
+    with torch.no_grad():
+        weight, bias = (torch.from_numpy(each).float() for each in (node.weight, node.bias))
+        currents = torch.nn.functional.conv2d(x[0], weight, bias, padding=1).double().numpy()
+    np.testing.assert_allclose(found.mean, currents.mean((0, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(found.deviation, currents.std((0, 2, 3)), rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_trace_is_what_the_recalibrated_network_does(name):
+    model = ALL[name]().model()
+    x = analog_input(model, samples=20).float()
+    _, graph, trace, _ = recalibrated(model, x)
+    with torch.no_grad():
+        outputs = Simulation(graph)(x).outputs
+    assert trace.outputs.keys() == outputs.keys()
+    for layer, spikes in outputs.items():
+        assert torch.equal(trace.outputs[layer], spikes), layer
+
+
+def test_recalibration_brings_the_firing_of_a_trained_network_back():
+    model = load_any(Path(__file__).parents[2] / "examples" / "digits.pt")
+    x = encode(load_data("digits").train.first(100), model.encoding, model.time_steps).inputs
+    pruned, graph, _, keep = recalibrated(model, x, ratio=0.5)
+
+    @torch.no_grad()
+    def rates(graph, layer):
+        return Simulation(graph)(x).outputs[layer].mean((0, 1)).flatten(1).mean(1)
+
+    def distance(graph, layer):
+        dense = rates(model.graph, layer)[torch.from_numpy(keep[layer])]
+        return float((rates(graph, layer) - dense).abs().mean())
+
+    for layer in ("3_leaky", "5_leaky"):  # into the first, nothing was pruned
+        assert distance(graph, layer) < distance(pruned, layer), layer
+
+
+def test_layers_without_weights_right_before_them_stay_as_they_are():
+    chain = Chain((2, 6, 6)).conv("conv1", 4).pool("pool").neurons("a").flatten().linear("fc", 3).neurons("b")
+    model = chain.model()
+    pruned, graph, _, _ = recalibrated(model, analog_input(model).float())
+    np.testing.assert_array_equal(graph.nodes["conv1"].weight, pruned.nodes["conv1"].weight)
+    assert not np.array_equal(graph.nodes["fc"].weight, pruned.nodes["fc"].weight)
+
+
+def test_recurrent_layers_stay_as_they_are():
+    model = recurrent().model()
+    pruned, graph, _, _ = recalibrated(model, analog_input(model).float())
+    for name in ("fc1", "back"):
+        np.testing.assert_array_equal(graph.nodes[name].weight, pruned.nodes[name].weight)
+
+
+def test_a_channel_whose_current_never_varies_is_left_alone():
+    model = plain().model()
+    model.graph.nodes["fc1"].weight[2] = 0.0
+    x = analog_input(model).float()
+    pruned, graph, _, _ = recalibrated(model, x, ratio=1.0)
+    np.testing.assert_array_equal(graph.nodes["fc1"].bias[2], pruned.nodes["fc1"].bias[2])
+    assert np.isfinite(graph.nodes["fc1"].weight).all()
