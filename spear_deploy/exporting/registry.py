@@ -32,9 +32,11 @@ def exporter(name: str, options: Mapping[str, object] | None = None) -> Exporter
     if name not in found:
         raise ExportError(f"no exporter called {name!r}; known: {', '.join(found)}")
     try:
-        made = found[name].load()(**(options or {}))
+        offered = found[name].load()
     except ImportError as error:
         raise ExportError(f"{name}: {error.name or error} is not installed; {_remedy(name)}") from None
+    try:
+        made = offered(**(options or {}))
     except TypeError as error:
         raise ExportError(f"{name}: this exporter does not take these options ({error})") from None
     if not isinstance(made, Exporter):
