@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from spear_deploy.backends import TorchBackend, backend_of, measure_on, measure_ready
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import BudgetError, DataError, ModelError
-from spear_deploy.execution import LavaRun, run_lava
-from spear_deploy.execution.lava import status
 from spear_deploy.exporting import exporter
 from spear_deploy.hardware import Profile
 from spear_deploy.limits import limits_of, structural_uses
 from spear_deploy.measure import Measurement, effective_operations
 from spear_deploy.network import Model, read_nir, save_model_file
 from spear_deploy.network.load import load_any
-from spear_deploy.progress import Progress
+from spear_deploy.progress import Clock, Progress
 from spear_deploy.report import Report
 from spear_deploy.report.build import Found, make_report
 from spear_deploy.request import DeployRequest
@@ -28,6 +24,7 @@ from spear_deploy.run_folder import check_writable, complete_or_nothing
 from spear_deploy.search import (
     CandidateFactory,
     LreSample,
+    MeasureOnTarget,
     RidgeEstimator,
     SearchProblem,
     choose,
@@ -35,10 +32,7 @@ from spear_deploy.search import (
     search_ddpg,
     tune,
 )
-from spear_deploy.validation import compare_with_lava
-
-LAVA_TIME_LIMIT = 5.0
-"""The Lava worker is ended after this many times the time that its samples may take."""
+from spear_deploy.verification import verify_in_lava
 
 
 @dataclass(frozen=True)
@@ -54,22 +48,6 @@ class Prepared:
     dense_test: Measurement
     samples: list[LreSample]
     seconds: dict[str, float]
-
-
-class Clock:
-    """Times the stages of a run and tells of them."""
-
-    def __init__(self, progress: Progress, seconds: dict[str, float] | None = None) -> None:
-        self.progress = progress
-        self.seconds = dict(seconds or {})
-
-    @contextmanager
-    def stage(self, name: str, total: int = 1) -> Iterator[Callable[..., None]]:
-        """A stage of the run, in the progress and in `seconds`."""
-        start = time.monotonic()
-        with self.progress.stage(name, total) as advance:
-            yield advance
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
 
 
 def deploy(request: DeployRequest, progress: Progress) -> list[Report]:
@@ -105,34 +83,52 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         dense_test = factory.measure(model, test, torch.float64)
         _check_prunable(request.model, data.name, factory, dense_validation)
     with clock.stage("LRE samples", request.lre_samples) as advance:
-        samples = collect_samples(factory, request.lre_samples, request.recipe, request.seed, advance)
+        samples = collect_samples(
+            factory, request.lre_samples, request.recipe, request.seed, advance, workers=request.workers
+        )
     return Prepared(model, data, validation, test, factory, dense_validation, dense_test, samples, clock.seconds)
 
 
 def deploy_to(target: Profile, request: DeployRequest, prepared: Prepared, progress: Progress) -> Report:
     """Search, fine-tune, write, run and judge for one target."""
     clock = Clock(progress, prepared.seconds)
-    limits = limits_of(request.budgets, prepared.dense_validation.synops)
+    backend = backend_of(target, prepared.factory.train)
+
+    def measure_on_target(model: Model) -> Measurement:
+        return measure_on(backend, model, prepared.validation)
+
+    with clock.stage("on target"):
+        dense_on_target = measure_on_target(prepared.model)
+    limits = limits_of(request.budgets, dense_on_target.synops)
+    budget_synops, factor = limits[0].allowed, dense_on_target.synops / prepared.dense_validation.synops
     problem = SearchProblem(
         prepared.factory,
         RidgeEstimator.fit(prepared.samples),
-        limits[0].allowed,
+        budget_synops / factor,
         lambda network: structural_uses(network, target, limits),
         prepared.validation,
     )
     with clock.stage("search", request.evaluations) as advance:
-        _check_reachable(problem, request)
+        _check_reachable(problem, request, measure_on_target, budget_synops)
         search_ddpg(problem, request.evaluations, request.seed, lambda _: advance())
     with clock.stage("fine-tune", request.finalists + 1) as advance:
-        winner, repairs = choose(problem, request.recipe, request.seed, request.finalists, lambda _: advance())
+        winner, repairs = choose(
+            problem,
+            request.recipe,
+            request.seed,
+            request.finalists,
+            measure_on_target,
+            budget_synops,
+            lambda _: advance(),
+        )
     with complete_or_nothing(request.folder(target), force=request.force) as folder:
         save_model_file(winner.model, folder / "pruned.pt")
         exporter("nir").write(winner.model, folder / "pruned.nir")
         pruned = read_nir(folder / "pruned.nir")
         with clock.stage("test"):
-            tested = prepared.factory.measure(pruned, prepared.test, torch.float64)
-        _check_alive(request.model, tested)
-        run = _run_in_lava(pruned, prepared.test, request, clock) if request.lava else None
+            in_torch, on_target = TorchBackend(torch.float64).ready(pruned), backend.ready(pruned)
+            tested = measure_ready(in_torch, pruned, prepared.test)
+        verified = verify_in_lava(pruned, in_torch, on_target, prepared.test, request, clock)
         found = Found(
             request=request,
             target=target,
@@ -146,8 +142,13 @@ def deploy_to(target: Profile, request: DeployRequest, prepared: Prepared, progr
             pruned=pruned,
             tested=tested,
             tested_effective=effective_operations(pruned, prepared.test.inputs),
-            lava=None if run is None else compare_with_lava(pruned, run, prepared.test),
-            lava_versions={} if run is None else run.versions,
+            backend=backend,
+            dense_on_target=measure_on(backend, prepared.model, prepared.test),
+            target_factor=factor,
+            tested_on_target=measure_ready(on_target, pruned, prepared.test),
+            comparisons=verified.comparisons,
+            unverified=verified.missing,
+            lava_version=verified.version,
             repairs=repairs,
             evaluations=len(problem.history),
             seconds=clock.seconds,
@@ -193,7 +194,9 @@ def _check_alive(path: Path, tested: Measurement) -> None:
         )
 
 
-def _check_reachable(problem: SearchProblem, request: DeployRequest) -> None:
+def _check_reachable(
+    problem: SearchProblem, request: DeployRequest, measure: MeasureOnTarget, budget_synops: float
+) -> None:
     """Say before the search when even one channel a layer is too much.
 
     Raises:
@@ -211,25 +214,9 @@ def _check_reachable(problem: SearchProblem, request: DeployRequest) -> None:
     # Only near the limit is it worth a fine-tune to know.
     if candidate.features.recalibrated_synops < problem.budget_synops / 4:
         return
-    least = tune(problem, ratios, request.recipe, request.seed).synops_bound
-    if least > problem.budget_synops:
+    least = tune(problem, ratios, request.recipe, request.seed, measure).synops_bound
+    if least > budget_synops:
         raise BudgetError(
-            f"a budget of {problem.budget_synops:,.0f} SynOps cannot be reached: one channel in every layer"
+            f"a budget of {budget_synops:,.0f} SynOps cannot be reached: one channel in every layer"
             f" still takes {least:,.0f} after fine-tuning, the least that this network can be pruned to"
-        )
-
-
-def _run_in_lava(model: Model, data: EncodedSplit, request: DeployRequest, clock: Clock) -> LavaRun | None:
-    """Lava's run, or None where Lava is not installed."""
-    found = status()
-    if not found.available:
-        clock.progress.notice(f"Lava is not installed, so the result is not verified in it; {found.advice}")
-        return None
-    with clock.stage("Lava", len(data)) as advance:
-        return run_lava(
-            model,
-            data.as_float64(),
-            time_limit_s=LAVA_TIME_LIMIT * request.lava_seconds,
-            sample_budget_s=request.lava_seconds,
-            on_progress=lambda done, total: advance(done=done),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
@@ -32,3 +33,19 @@ class Silent:
 
     def notice(self, text: str) -> None:
         """Say nothing."""
+
+
+class Clock:
+    """Times the stages of a run and tells of them."""
+
+    def __init__(self, progress: Progress, seconds: dict[str, float] | None = None) -> None:
+        self.progress = progress
+        self.seconds = dict(seconds or {})
+
+    @contextmanager
+    def stage(self, name: str, total: int = 1) -> Iterator[Callable[..., None]]:
+        """A stage of the run, in the progress and in `seconds`."""
+        start = time.monotonic()
+        with self.progress.stage(name, total) as advance:
+            yield advance
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start

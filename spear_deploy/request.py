@@ -26,7 +26,8 @@ class DeployRequest:
         budgets: as typed, such as `50%` or `cores=4`.
         data: a data set's name or path; by default the one that the model names.
         seed: everything random follows from it.
-        threads: of torch.
+        threads: of torch, in every process.
+        workers: processes that make LRE's samples; results do not depend on it.
         lre_samples: networks that are pruned and fine-tuned for LRE.
         evaluations: candidates that the search evaluates.
         finalists: candidates that are fine-tuned.
@@ -45,6 +46,7 @@ class DeployRequest:
     data: str | None = None
     seed: int = 0
     threads: int = DEFAULT_THREADS
+    workers: int = 1
     lre_samples: int = 24
     evaluations: int = 100
     finalists: int = 3

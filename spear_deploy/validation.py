@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spear_deploy.backends import Ready, measure_ready
 from spear_deploy.data import EncodedSplit
 from spear_deploy.execution import LavaRun
-from spear_deploy.measure import EffectiveOperations, Measurement, batches, measure, measure_outputs
-from spear_deploy.network import Model, Simulation
+from spear_deploy.measure import EffectiveOperations, Measurement, batches, measure_outputs
+from spear_deploy.network import Model
 from spear_deploy.report import Agreement, FirstDifference, LayerReport, Measured, NetworkReport, Verdict
 from spear_deploy.search import Prediction
 
@@ -21,21 +22,20 @@ MEMBRANE_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Comparison:
-    """Torch in float64 beside Lava, on the same samples."""
+    """A backend of ours beside Lava, on the same samples."""
 
-    torch: Measurement
+    ours: Measurement
     lava: Measurement
     agreement: Agreement
 
 
-def compare_with_lava(model: Model, run: LavaRun, data: EncodedSplit) -> Comparison:
-    """Hold Lava's spikes, layer by layer, against torch's on the samples that Lava ran."""
+def compare_with_lava(name: str, ready: Ready, model: Model, run: LavaRun, data: EncodedSplit) -> Comparison:
+    """Hold Lava's spikes, layer by layer, against those of backend `name` on the samples that Lava ran."""
     seen = data.take(slice(0, run.samples))
-    fan_out = {connection: torch.from_numpy(counts) for connection, counts in run.fan_out.items()}
     outputs = {layer: torch.from_numpy(array) for layer, array in run.outputs.items()}
+    fan_out = {connection: torch.from_numpy(counts) for connection, counts in run.fan_out.items()}
     lava = measure_outputs(model, seen.inputs, outputs, seen.labels, analog_input=seen.analog, fan_out=fan_out)
-    in_torch = measure(model, seen.inputs, seen.labels, analog_input=seen.analog, dtype=torch.float64)
-    return Comparison(in_torch, lava, _agreement(model, run, seen))
+    return Comparison(measure_ready(ready, model, seen), lava, _agreement(name, ready, model, run, seen))
 
 
 def judge(
@@ -51,9 +51,9 @@ def judge(
     Args:
         basis: the backend that measured `measured_synops`.
         measured_synops: on the images that it ran.
-        predicted: for those same images.
+        predicted: for those same images and that arithmetic.
         budget_synops: what is allowed.
-        test_synops: mean over the whole test split, which the budget is judged by.
+        test_synops: mean over the whole test split in the target's arithmetic, which the budget is judged by.
         faults: what else speaks against the network, such as broken limits of the chip.
 
     """
@@ -103,18 +103,17 @@ def network_report(model: Model, measurement: Measurement, effective: EffectiveO
     )
 
 
-@torch.no_grad()
-def _agreement(model: Model, run: LavaRun, data: EncodedSplit) -> Agreement:
-    simulation = Simulation(model.graph, torch.float64)
+def _agreement(name: str, ready: Ready, model: Model, run: LavaRun, data: EncodedSplit) -> Agreement:
     layers = list(run.outputs)
     spikes = dict.fromkeys(layers, 0)
     first: dict[str, tuple[int, int, int]] = {}
     for part in batches(run.samples):
-        trace = simulation(data.inputs[:, part].to(torch.float64))
+        outputs = ready.run(data.inputs[:, part])
         for layer in layers:
-            ours, theirs = trace.outputs[layer].numpy(), run.outputs[layer][:, part]
-            spikes[layer] += int(ours.sum()) if model.network.neurons[layer].spikes else 0
-            place = _first_difference(ours, theirs, exact=model.network.neurons[layer].spikes)
+            ours, theirs = outputs[layer].double().numpy(), run.outputs[layer][:, part]
+            exact = model.network.neurons[layer].spikes
+            spikes[layer] += int(ours.sum()) if exact else 0
+            place = _first_difference(ours, theirs, exact=exact)
             if place is not None and layer not in first:
                 step, sample, neuron = place
                 first[layer] = (step, sample + part.start, neuron)
@@ -122,7 +121,7 @@ def _agreement(model: Model, run: LavaRun, data: EncodedSplit) -> Agreement:
     difference = None
     if differing is not None:
         step, sample, neuron = first[differing]
-        counts = {"torch": spikes[differing], "lava": int(run.outputs[differing].sum())}
+        counts = {name: spikes[differing], "lava": int(run.outputs[differing].sum())}
         difference = FirstDifference(layer=differing, step=step, sample=sample, neuron=neuron, spikes=counts)
     return Agreement(samples=run.samples, layers=layers, equal=differing is None, first_difference=difference)
 

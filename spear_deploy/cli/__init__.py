@@ -10,9 +10,12 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from spear_deploy import __version__
+from spear_deploy.cli import check as check_verb
+from spear_deploy.cli import compare as compare_verb
 from spear_deploy.cli import deploy as deploy_verb
 from spear_deploy.cli import export as export_verb
 from spear_deploy.cli import lava as lava_verb
+from spear_deploy.cli import profiles as profiles_verb
 from spear_deploy.errors import SpearDeployError
 
 DEFAULT_VERB = "deploy"
@@ -26,7 +29,10 @@ app = typer.Typer(
     f" Without a verb, {DEFAULT_VERB} is meant: spear-deploy --target loihi2 model.pt",
 )
 app.command(epilog=deploy_verb.EPILOG)(deploy_verb.deploy)
+app.command(epilog=check_verb.EPILOG)(check_verb.check)
+app.command(epilog=compare_verb.EPILOG)(compare_verb.compare)
 app.command(epilog=export_verb.EPILOG)(export_verb.export)
+app.add_typer(profiles_verb.app, name="profiles")
 app.add_typer(lava_verb.app, name="lava")
 
 

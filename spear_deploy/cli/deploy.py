@@ -51,6 +51,7 @@ def deploy(
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of torch; results hold for one number.")
     ] = DEFAULT_THREADS,
+    workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2,
     lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE.")] = 24,
     evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100,
     finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3,
@@ -69,6 +70,7 @@ def deploy(
         data=data,
         seed=seed,
         threads=threads,
+        workers=workers,
         lre_samples=lre_samples,
         evaluations=evaluations,
         finalists=finalists,

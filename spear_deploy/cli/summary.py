@@ -10,6 +10,9 @@ from rich.text import Text
 
 from spear_deploy.report import Report
 
+BACKENDS = {"lava": "torch", "loihi": "torch", "lava_fixed": "loihi"}
+"""Backends beside torch, and the one that each is held against."""
+
 
 def summary(report: Report, folder: Path) -> Group:
     """Dense and pruned side by side, budget, prediction, what Lava measured, and the verdict."""
@@ -38,7 +41,7 @@ def _counts(dense: float, pruned: float) -> tuple[str, str, str]:
 
 def _lines(report: Report) -> list[Text]:
     budget, lre = report.budget, report.lre
-    share = report.pruned.synops / budget.synops
+    share = budget.limits[0].pruned / budget.synops
     lines = [
         Text(f"budget     {budget.synops:,.0f} SynOps ({budget.source} on {budget.split}); used {share:.1%} on test"),
         Text(
@@ -48,20 +51,9 @@ def _lines(report: Report) -> list[Text]:
     ]
     binding = next(limit for limit in budget.limits if limit.binds)
     lines.append(Text(f"binds      {binding.name}: {binding.pruned:,.0f} of {binding.allowed:,.0f} ({binding.origin})"))
-    if "lava" in report.measured:
-        lava, agreement = report.measured["lava"], report.agreement["torch_lava"]
-        verdict = f"equal to torch in all {len(agreement.layers)} layers" if agreement.equal else "NOT equal to torch"
-        lines.append(
-            Text(
-                f"Lava       {lava.synops:,.0f} SynOps, accuracy {lava.accuracy:.2%} on {lava.samples} samples;"
-                f" spikes {verdict}"
-            )
-        )
-        if agreement.first_difference is not None:
-            at = agreement.first_difference
-            counts = ", ".join(f"{name} {count:,}" for name, count in at.spikes.items())
-            where = f"layer {at.layer}, step {at.step}, sample {at.sample}, neuron {at.neuron}"
-            lines.append(Text(f"           first difference: {where}; spikes there: {counts}"))
+    for name in BACKENDS:
+        if name in report.measured:
+            lines += _measured(report, name)
     error = report.verdict.prediction_error_percent
     covered = "inside" if report.verdict.covered else "OUTSIDE"
     lines.append(Text(f"LRE error  {error:+.1f} % against {report.verdict.basis}; measured is {covered} the interval"))
@@ -70,8 +62,26 @@ def _lines(report: Report) -> list[Text]:
     return lines
 
 
+def _measured(report: Report, name: str) -> list[Text]:
+    """What a backend measured, and whether it agrees with the one that it was held against."""
+    found, against = report.measured[name], BACKENDS[name]
+    text = f"{name:<10} {found.synops:,.0f} SynOps, accuracy {found.accuracy:.2%} on {found.samples} samples"
+    agreement = report.agreement.get(f"{against}_{name}")
+    if agreement is None:
+        return [Text(text)]
+    if agreement.first_difference is None:
+        return [Text(f"{text}; spikes equal to {against} in all {len(agreement.layers)} layers")]
+    at = agreement.first_difference
+    counts = ", ".join(f"{who} {count:,}" for who, count in at.spikes.items())
+    where = f"layer {at.layer}, step {at.step}, sample {at.sample}, neuron {at.neuron}"
+    return [
+        Text(f"{text}; spikes NOT equal to {against}"),
+        Text(f"           first at {where}; spikes there: {counts}"),
+    ]
+
+
 def _verdict(report: Report) -> Text:
     if report.verdict.ok:
-        agrees = " and Lava agrees" if "lava" in report.measured else " (not run in Lava)"
+        agrees = " and Lava agrees" if report.agreement else " (not run in Lava)"
         return Text(f"OK: within budget{agrees}", style="bold green")
     return Text(f"NOT OK: {report.verdict.reason}", style="bold red")

@@ -75,6 +75,7 @@ class Neurons(_Section):
 
     models: Choice | None = None
     resets: Choice | None = None
+    arithmetic: Name | None = Field(None, description="integers it computes in: loihi1 or loihi2")
     state_bits: Bits | None = None
     threshold_bits: Bits | None = None
     decay_bits: Bits | None = None

@@ -1,7 +1,15 @@
 """Spikes, exact synaptic operations, accuracy."""
 
 from spear_deploy.measure.effective import EffectiveOperations, effective_operations
-from spear_deploy.measure.measurement import LayerCount, Measurement, batches, classify, measure, measure_outputs
+from spear_deploy.measure.measurement import (
+    LayerCount,
+    Measurement,
+    batches,
+    classify,
+    measure,
+    measure_outputs,
+    measure_with,
+)
 from spear_deploy.measure.synops import Synops, SynopsCounter
 
 __all__ = [
@@ -15,4 +23,5 @@ __all__ = [
     "effective_operations",
     "measure",
     "measure_outputs",
+    "measure_with",
 ]

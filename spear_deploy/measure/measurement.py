@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from spear_deploy.measure.synops import SynopsCounter
-from spear_deploy.network import Connection, Model, Simulation
+from spear_deploy.network import Connection, Model, Simulation, Trace
 
 BATCH = 100
 """Samples simulated at a time: bounds memory, and such a piece stays near the cache."""
@@ -70,7 +70,6 @@ def batches(count: int, size: int = BATCH) -> Iterator[slice]:
         yield slice(start, min(start + size, count))
 
 
-@torch.no_grad()
 def measure(
     model: Model,
     inputs: Tensor,
@@ -81,10 +80,32 @@ def measure(
 ) -> Measurement:
     """Run a model in torch on inputs `[T, N, *input_shape]` with labels `[N]`, and count."""
     simulation = Simulation(model.graph, dtype)
-    tally = _Tally(model, SynopsCounter(model.network), analog_input)
+
+    @torch.no_grad()
+    def run(x: Tensor) -> Mapping[str, Tensor]:
+        trace: Trace = simulation(x.to(dtype))
+        return trace.outputs
+
+    return measure_with(model, run, inputs, labels, analog_input=analog_input)
+
+
+def measure_with(
+    model: Model,
+    run: Callable[[Tensor], Mapping[str, Tensor]],
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    analog_input: bool,
+    fan_out: Mapping[Connection, Tensor] | None = None,
+) -> Measurement:
+    """Count what `run` does with inputs `[T, N, *input_shape]`, some samples at a time.
+
+    `run` gives each layer's outputs `[T, B, *shape]`; `fan_out` are the synapses that a spike
+    reached there, by connection, where they are not the model's own.
+    """
+    tally = _Tally(model, SynopsCounter(model.network, fan_out), analog_input)
     for part in batches(len(labels)):
-        x = inputs[:, part].to(dtype)
-        tally.add(x, simulation(x).outputs)
+        tally.add(inputs[:, part], run(inputs[:, part]))
     return tally.measurement(labels)
 
 

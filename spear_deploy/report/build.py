@@ -11,6 +11,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
+from spear_deploy.backends import Backend
 from spear_deploy.data import Dataset
 from spear_deploy.hardware import Limit, Profile, place
 from spear_deploy.limits import structural_uses
@@ -22,7 +23,6 @@ from spear_deploy.report.schema import (
     LimitReport,
     LinearLre,
     LreReport,
-    Measured,
     PrunedReport,
     Report,
     SplitReport,
@@ -33,12 +33,19 @@ from spear_deploy.search import Finalist, LinearEstimator, LreSample, Prediction
 from spear_deploy.validation import Comparison, judge, measured_report, network_report
 
 FLOAT64 = "float64"
+LAVA_NAMES = {"torch": "lava", "loihi": "lava_fixed"}
+"""How Lava's run is called that a backend of ours was held against."""
+
 _PACKAGES = ("spear-deploy", "torch", "snntorch", "nir", "numpy", "stable-baselines3", "scikit-learn")
 
 
 @dataclass(frozen=True)
 class Found:
-    """All that a run for one target found."""
+    """All that a run for one target found.
+
+    `comparisons` are the runs in Lava by the backend that each was held against; `unverified`
+    says why one that was wanted is missing.
+    """
 
     request: DeployRequest
     target: Profile
@@ -52,8 +59,13 @@ class Found:
     pruned: Model
     tested: Measurement
     tested_effective: EffectiveOperations
-    lava: Comparison | None
-    lava_versions: dict[str, str]
+    backend: Backend
+    dense_on_target: Measurement
+    target_factor: float
+    tested_on_target: Measurement
+    comparisons: dict[str, Comparison]
+    unverified: str
+    lava_version: str
     repairs: int
     evaluations: int
     seconds: dict[str, float]
@@ -64,10 +76,13 @@ def make_report(found: Found) -> Report:
     request, winner = found.request, found.winner
     prediction = _for_images(winner.prediction, found.tested)
     measured = {"torch": measured_report(found.tested, FLOAT64)}
+    if found.backend.name != "torch":
+        measured[found.backend.name] = measured_report(found.tested_on_target, found.backend.arithmetic)
     agreement: dict[str, Agreement] = {}
-    if found.lava is not None:
-        measured["lava"] = measured_report(found.lava.lava, FLOAT64)
-        agreement["torch_lava"] = found.lava.agreement
+    for name, comparison in found.comparisons.items():
+        lava = LAVA_NAMES[name]
+        measured[lava] = measured_report(comparison.lava, FLOAT64 if name == "torch" else found.backend.arithmetic)
+        agreement[f"{name}_{lava}"] = comparison.agreement
     limits = _limits(found)
     return Report(
         model=str(request.model),
@@ -87,7 +102,7 @@ def make_report(found: Found) -> Report:
             synops=found.limits[0].allowed,
             source=found.limits[0].origin.removeprefix("budget "),
             split="validation",
-            arithmetic="float32",
+            arithmetic=found.backend.arithmetic,
             limits=limits,
             unchecked=[str(name) for name in place(found.pruned.network, found.target).unchecked],
         ),
@@ -99,11 +114,11 @@ def make_report(found: Found) -> Report:
         lre=_lre(found, prediction),
         measured=measured,
         agreement=agreement,
-        verdict=_verdict(found, prediction, limits, measured),
+        verdict=_verdict(found, prediction, limits),
         repairs=found.repairs,
         evaluations=found.evaluations,
         seconds={name: round(seconds, 3) for name, seconds in found.seconds.items()},
-        versions={**_versions(), **{key: value for key, value in found.lava_versions.items() if key == "lava"}},
+        versions={**_versions(), **({"lava": found.lava_version} if found.lava_version else {})},
         command=list(request.command),
     )
 
@@ -115,25 +130,26 @@ def _for_images(prediction: Prediction, tested: Measurement) -> Prediction:
     return prediction.widened(relative)
 
 
-def _verdict(
-    found: Found, prediction: Prediction, limits: Sequence[LimitReport], measured: dict[str, Measured]
-) -> Verdict:
+def _verdict(found: Found, prediction: Prediction, limits: Sequence[LimitReport]) -> Verdict:
     faults = [
         f"{limit.name}: {limit.pruned:,.0f} {limit.unit} exceed the {limit.allowed:,.0f} of {limit.origin}"
         for limit in limits[1:]
         if limit.pruned > limit.allowed
     ]
-    if found.request.lava and found.lava is None:
-        faults.append("not verified in Lava, which is not installed (spear-deploy lava install, or --no-lava)")
-    if found.lava is None:
-        return judge("torch", found.tested.synops, prediction, found.limits[0].allowed, found.tested.synops, faults)
-    if not found.lava.agreement.equal:
-        difference = found.lava.agreement.first_difference
-        where = f" from layer {difference.layer}, step {difference.step}" if difference else ""
-        faults.append(f"Lava's spikes differ from torch's{where}")
-    subset = found.lava.torch.synops / found.tested.synops
-    basis = found.lava.lava.synops
-    return judge("lava", basis, prediction.scaled(subset), found.limits[0].allowed, found.tested.synops, faults)
+    faults += [found.unverified] if found.unverified else []
+    for name, comparison in found.comparisons.items():
+        difference = comparison.agreement.first_difference
+        if difference is not None:
+            faults.append(f"Lava's spikes differ from {name}'s from layer {difference.layer}, step {difference.step}")
+    basis, measured, predicted = "torch", found.tested.synops, prediction
+    if found.backend.name != "torch":
+        basis, measured = found.backend.name, found.tested_on_target.synops
+        predicted = prediction.scaled(found.target_factor)
+    elif "torch" in found.comparisons:
+        in_lava = found.comparisons["torch"]
+        basis, measured = "lava", in_lava.lava.synops
+        predicted = prediction.scaled(in_lava.ours.synops / found.tested.synops)
+    return judge(basis, measured, predicted, found.limits[0].allowed, found.tested_on_target.synops, faults)
 
 
 def _lre(found: Found, prediction: Prediction) -> LreReport:
@@ -144,6 +160,7 @@ def _lre(found: Found, prediction: Prediction) -> LreReport:
         low=prediction.low,
         high=prediction.high,
         samples=len(found.samples),
+        target_factor=found.target_factor,
         linear=LinearLre(
             slope=line.slope,
             intercept=line.intercept,
@@ -163,7 +180,15 @@ def _limits(found: Found) -> list[LimitReport]:
     pruned = structural_uses(found.pruned.network, found.target, found.limits)
     synops = found.limits[0]
     rows = [
-        (synops.name, synops.unit, synops.allowed, found.dense_test.synops, found.tested.synops, synops.origin, True)
+        (
+            synops.name,
+            synops.unit,
+            synops.allowed,
+            found.dense_on_target.synops,
+            found.tested_on_target.synops,
+            synops.origin,
+            True,
+        )
     ]
     for before, after in zip(dense, pruned, strict=True):
         whole = not before.name.endswith("per core") or bool(before.overshoot)

@@ -90,6 +90,10 @@ class LreReport(_Part):
     low: float
     high: float
     samples: int
+    target_factor: float = Field(
+        description="SynOps of the dense network in the target's arithmetic / in torch, on validation; the prediction"
+        " times this is held against the target's SynOps"
+    )
     linear: LinearLre
 
 

@@ -23,9 +23,13 @@ REPAIR_AIM = 0.97
 """A repair aims at this share of the budget."""
 
 
+MeasureOnTarget = Callable[[Model], Measurement]
+"""Measures a model on the validation split, in the arithmetic of the target."""
+
+
 @dataclass(frozen=True)
 class Finalist:
-    """A candidate after its fine-tune, measured on the validation split."""
+    """A candidate after its fine-tune, measured on the validation split in the target's arithmetic."""
 
     ratios: Ratios
     model: Model
@@ -46,14 +50,13 @@ def upper_bound(measurement: Measurement) -> float:
     return measurement.synops + float(stats.norm.ppf(REPAIR_CONFIDENCE)) * error
 
 
-def tune(problem: SearchProblem, ratios: Ratios, recipe: Recipe, seed: int) -> Finalist:
+def tune(problem: SearchProblem, ratios: Ratios, recipe: Recipe, seed: int, measure: MeasureOnTarget) -> Finalist:
     """Prune, recalibrate and fine-tune as LRE's samples were, and measure on validation."""
     factory = problem.factory
     candidate = factory.candidate(ratios, measure_pruned=True)
     prediction = problem.estimator.predict(candidate.features)
     model = fine_tune(candidate.model, factory.train, recipe, seed=seed)
-    validation = factory.measure(model, problem.validation)
-    return Finalist(candidate.features.keep_ratios, model, candidate.features, prediction, validation)
+    return Finalist(candidate.features.keep_ratios, model, candidate.features, prediction, measure(model))
 
 
 def choose(
@@ -61,9 +64,14 @@ def choose(
     recipe: Recipe,
     seed: int,
     count: int,
+    measure: MeasureOnTarget,
+    budget_synops: float,
     on_tuned: Callable[[Finalist], None],
 ) -> tuple[Finalist, int]:
     """Fine-tune the best few candidates and the uniform one; choose on validation, repair if need be.
+
+    `measure` measures a model on the validation split in the target's arithmetic, in which
+    `budget_synops` are given.
 
     Returns:
         The most accurate finalist whose SynOps keep the budget with confidence, and the number
@@ -77,24 +85,24 @@ def choose(
         chosen.append(uniform.ratios)
     finalists = []
     for ratios in chosen:
-        finalists.append(tune(problem, ratios, recipe, seed))
+        finalists.append(tune(problem, ratios, recipe, seed, measure))
         on_tuned(finalists[-1])
     repairs = 0
-    while not (keeping := [one for one in finalists if one.synops_bound <= problem.budget_synops]):
+    while not (keeping := [one for one in finalists if one.synops_bound <= budget_synops]):
         frugal = min(finalists, key=lambda one: one.synops_bound)
-        narrowed = _narrower(problem, frugal)
+        narrowed = _narrower(problem, frugal, budget_synops)
         if repairs == MOST_REPAIRS or np.array_equal(narrowed, frugal.ratios):
             return frugal, repairs
         repairs += 1
-        finalists.append(tune(problem, narrowed, recipe, seed))
+        finalists.append(tune(problem, narrowed, recipe, seed, measure))
         on_tuned(finalists[-1])
     best = max(keeping, key=lambda one: (one.validation.accuracy, -one.validation.synops))
     return best, repairs
 
 
-def _narrower(problem: SearchProblem, finalist: Finalist) -> Ratios:
+def _narrower(problem: SearchProblem, finalist: Finalist, budget_synops: float) -> Ratios:
     """Ratios scaled by what was overshot: SynOps grow about with their square."""
-    factor = float(np.sqrt(REPAIR_AIM * problem.budget_synops / finalist.synops_bound))
+    factor = float(np.sqrt(REPAIR_AIM * budget_synops / finalist.synops_bound))
     ratios = problem.factory.executed(np.clip(finalist.ratios * factor, 0.0, 1.0))
     if not np.array_equal(ratios, finalist.ratios):
         return ratios

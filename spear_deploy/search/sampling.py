@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
+from spear_deploy.data import EncodedSplit
+from spear_deploy.network import Model
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 from spear_deploy.search.estimator import LreSample
 from spear_deploy.training import Recipe, fine_tune
@@ -46,13 +52,54 @@ def collect_samples(
     recipe: Recipe,
     seed: int,
     on_sample: Callable[[], None] | None = None,
+    *,
+    workers: int = 1,
 ) -> list[LreSample]:
-    """`count` samples, each with a seed of its own."""
+    """`count` samples, each with a seed of its own.
+
+    With several `workers`, processes share them; the samples are the same.
+    """
+    jobs = [
+        (ratios, recipe, seed * 10_000 + number)
+        for number, ratios in enumerate(draw_ratios(len(factory.groups), count, seed))
+    ]
     samples = []
-    for number, ratios in enumerate(draw_ratios(len(factory.groups), count, seed)):
-        sample = make_sample(factory, ratios, recipe, seed=seed * 10_000 + number)
+    made = (make_sample(factory, *job) for job in jobs) if workers == 1 else _in_processes(factory, jobs, workers)
+    for sample in made:
         if sample is not None:
             samples.append(sample)
         if on_sample is not None:
             on_sample()
     return samples
+
+
+Job = tuple[Ratios, Recipe, int]
+
+
+def _in_processes(factory: CandidateFactory, jobs: list[Job], workers: int) -> Iterator[LreSample | None]:
+    """The samples in order, made by processes that each hold the dense model and the training data."""
+    start = (factory.model, factory.train, torch.get_num_threads())
+    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, start) as pool:
+        try:
+            yield from pool.map(_make_in_worker, jobs)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+_worker_factory: CandidateFactory | None = None
+"""What a worker process makes its samples from."""
+
+
+def _begin_worker(model: Model, train: EncodedSplit, threads: int) -> None:
+    global _worker_factory
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends the pool
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    _worker_factory = CandidateFactory(model, train)
+
+
+def _make_in_worker(job: Job) -> LreSample | None:
+    if _worker_factory is None:
+        raise RuntimeError("the worker was not begun")
+    return make_sample(_worker_factory, *job)
