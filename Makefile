@@ -19,13 +19,13 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] + "; name one with make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch
-	$(PIP) --editable .
+	$(PIP) --editable '.[onnx]'
 	PIP_CONSTRAINT=constraints.txt $(BIN)/spear-deploy lava install
 	@$(BIN)/python -c 'import torch; print("torch", torch.__version__, "with CUDA" if torch.version.cuda else "for CPU")'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.ready
-	$(PIP) --editable '.[dev,oracles]'
+	$(PIP) --editable '.[dev,onnx,oracles]'
 	@touch $@
 
 demo: setup

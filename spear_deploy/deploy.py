@@ -13,7 +13,7 @@ from spear_deploy.errors import BudgetError, DataError, ModelError, SpearDeployE
 from spear_deploy.exporting import exporter
 from spear_deploy.limits import limits_of
 from spear_deploy.measure import Measurement, effective_operations
-from spear_deploy.network import Model, save_model_file
+from spear_deploy.network import Model, read_nir, save_model_file
 from spear_deploy.network.load import load_any
 from spear_deploy.on_target import OnTarget, aim_at, check_reachable
 from spear_deploy.progress import Advance, Clock, Progress
@@ -115,9 +115,8 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
         )
     with complete_or_nothing(request.folder(target.profile), force=request.force) as folder:
         save_model_file(winner.model, folder / "pruned.pt")
-        nir = exporter("nir")
-        nir.write(winner.model, folder / "pruned.nir")
-        pruned = nir.read_back(folder / "pruned.nir")
+        exporter("nir").write(winner.model, folder / "pruned.nir")
+        pruned = read_nir(folder / "pruned.nir")
         with clock.stage("test"):
             in_torch, on_target = TorchBackend(torch.float64).ready(pruned), target.backend.ready(pruned)
             tested = measure_ready(in_torch, pruned, prepared.test)

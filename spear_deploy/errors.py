@@ -31,3 +31,11 @@ class OutputError(SpearDeployError):
 
 class BackendError(SpearDeployError):
     """An execution backend that is missing, failed or gave no answer."""
+
+
+class ExportError(SpearDeployError):
+    """A format that cannot say a network, or a file that does not hold it."""
+
+
+class NotRunnableError(ExportError):
+    """An export that cannot be run here, because what runs it is not installed."""

@@ -1,39 +1,111 @@
-"""`spear-deploy export MODEL --to nir`: a model in another format."""
+"""`spear-deploy export MODEL --to nir,onnx,lava`: a model in other formats, each proven equal."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
+from torch import Tensor
 
 from spear_deploy.cli.console import out
-from spear_deploy.errors import OutputError
-from spear_deploy.exporting import exporter
+from spear_deploy.data import check_fits, encode, load_data
+from spear_deploy.errors import DataError, ExportError
+from spear_deploy.exporting import Export, ExportEntry, Exporter, available, export_model, exporter, family
+from spear_deploy.exporting.samples import sample_inputs
+from spear_deploy.network import Model
 from spear_deploy.network.load import load_any
-from spear_deploy.run_folder import replaced_when_complete
 
 EPILOG = """
-Example:
+Examples:
 
   spear-deploy export model.pt --to nir --out exported
+
+  spear-deploy export model.pt --to onnx --form unroll
+
+  spear-deploy export --list
 """
+
+SAMPLES = 32
+"""Test samples that an export is proven on."""
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="Model file.")],
-    to: Annotated[str, typer.Option("--to", help="Formats, separated by commas: nir.")] = "nir",
+    model: Annotated[Path | None, typer.Argument(help="Model file.")] = None,
+    to: Annotated[str, typer.Option("--to", help="Formats, separated by commas; see --list.")] = "nir",
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the files.")] = Path(),
+    data: Annotated[str | None, typer.Option(help="Data to prove it on; else the model's own, else made up.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Run each file and compare it with the model.")
+    ] = True,
+    form: Annotated[
+        str, typer.Option(help="ONNX: step (one time step, explicit states), scan or unroll (a whole inference).")
+    ] = "step",
+    opset: Annotated[int, typer.Option(help="ONNX: version of the operators.")] = 18,
+    int8: Annotated[bool, typer.Option("--int8", help="ONNX: weights in 8 bits (QDQ).")] = False,
+    list_formats: Annotated[bool, typer.Option("--list", help="List the formats.")] = False,
 ) -> None:
-    """Write MODEL in other formats."""
+    """Write MODEL in other formats, and prove that each does what the model does."""
+    if list_formats:
+        _list()
+        return
+    if model is None:
+        raise ExportError("which model? spear-deploy export MODEL --to nir (or --list for the formats)")
+    torch.set_num_threads(1)  # sums in a fixed order
     loaded = load_any(model)
-    for name in to.split(","):
-        chosen = exporter(name.strip())
-        path = out_folder / f"{model.stem}{chosen.suffix}"
-        if path.exists() and not force:
-            raise OutputError(f"{path}: exists; choose another folder with --out, or --force")
-        with replaced_when_complete(path) as working:
-            chosen.write(loaded, working)
-            chosen.read_back(working)
-        out.print(f"written to {path}")
+    inputs, name = _inputs(model, loaded, data) if verify else (None, "")
+    asked = Export(loaded, model, model.stem, inputs, name)
+    options: dict[str, dict[str, object]] = {"onnx": {"form": form, "opset": opset, "int8": int8}}
+    _show(export_model(asked, _chosen(to, options), out_folder, force=force), out_folder)
+
+
+def _chosen(to: str, options: Mapping[str, Mapping[str, object]]) -> list[Exporter]:
+    names = dict.fromkeys(each for word in to.split(",") for each in family(word.strip()))
+    return [exporter(name, options.get(name)) for name in names]
+
+
+def _inputs(path: Path, model: Model, data: str | None) -> tuple[Tensor, str]:
+    """Real samples where the data can be found, and what they are."""
+    name = data or model.data
+    if name is None:
+        return sample_inputs(model), "made-up samples"
+    beside = path.parent / name
+    try:
+        found = load_data(str(beside) if data is None and beside.is_file() else name)
+        check_fits(found, model.encoding, model.network.input_shape, model.network.classes)
+        encoded = encode(found.test.first(SAMPLES), model.encoding, model.time_steps)
+    except DataError as error:
+        if data is not None:
+            raise
+        return sample_inputs(model), f"made-up samples ({error})"
+    return encoded.as_float64(), f"{found.name}, first {len(encoded)} test samples"
+
+
+def _list() -> None:
+    for name, entry in available().items():
+        offered = entry.dist.name if entry.dist is not None else "unknown"
+        try:
+            found = exporter(name)
+            out.print(f"{name:<8} {found.suffix:<10} {found.says} [{offered}]", highlight=False, markup=False)
+        except ExportError as error:
+            out.print(f"{name:<8} not usable: {error} [{offered}]", highlight=False, markup=False)
+
+
+def _show(entries: list[ExportEntry], folder: Path) -> None:
+    for entry in entries:
+        for reason in entry.refused:
+            out.print(f"{entry.format}: refused: {reason}", highlight=False, markup=False)
+        if entry.files:
+            files = ", ".join(str(folder / file) for file in entry.files)
+            out.print(f"{entry.format}: written to {files}: {_proof(entry)}", highlight=False, markup=False)
+
+
+def _proof(entry: ExportEntry) -> str:
+    found = entry.verification
+    if not found.done:
+        return f"NOT VERIFIED: {found.why_not}"
+    ties = f", {found.ties} ties in {found.after_ties} samples" if found.ties else ""
+    return f"equal to the model in {len(found.layers or {})} layers, {found.spikes:,} spikes{ties} ({found.arithmetic})"

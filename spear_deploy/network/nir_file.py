@@ -6,6 +6,7 @@ graph; what a neuron node adds stands in its own metadata. See docs/nir-metadata
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     nodes = {name: for_any_reader(_of_its_shape(model, name)) for name in model.graph.nodes}
     content = nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
-    nir.write(path, graph_from_dict(content))
+    image = io.BytesIO()  # HDF5 ends the process where a disk is full
+    nir.write(image, graph_from_dict(content))
+    Path(path).write_bytes(image.getvalue())
 
 
 def _of_its_shape(model: Model, name: str) -> nir.NIRNode:

@@ -1,0 +1,61 @@
+"""A network whose weights, thresholds and decays are Loihi's integers already, as a netx file holds it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spear_deploy.execution.formats import LOIHI2
+from spear_deploy.execution.paths import weight_of, with_weight
+from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, Rounding
+from spear_deploy.network import Connection, Network, Reset, bias_current
+from spear_deploy.network.linear import WEIGHT_TYPES
+
+_EXACT = Rounding(worst=0.0, mean=0.0, clipped=0, vanished=0, weights=0)
+
+
+def integers_of(network: Network, levels: float | None) -> QuantizedNetwork:
+    """The integers of a network as they stand: nothing is scaled or rounded.
+
+    Args:
+        network: weights, biases and thresholds are whole numbers, decays multiples of 2^-12.
+        levels: what an input of 1 becomes; None for spikes.
+
+    """
+    return QuantizedNetwork(network, LOIHI2, tuple(_layer(network, name, levels) for name in network.layers), levels)
+
+
+def _layer(network: Network, name: str, levels: float | None) -> QuantizedLayer:
+    neuron = network.neurons[name]
+    unity = LOIHI2.unity
+    alpha = np.zeros(neuron.shape) if neuron.alpha is None else neuron.alpha
+    shift = np.full(neuron.shape, LOIHI2.input_shift, dtype=np.int64)
+    bias = np.rint(bias_current(network, name)).astype(np.int64)
+    return QuantizedLayer(
+        name=name,
+        shape=neuron.shape,
+        scale=1.0,
+        du=np.rint((1 - alpha) * unity).astype(np.int64) - LOIHI2.current_decay_offset,
+        dv=np.rint((1 - neuron.beta) * unity).astype(np.int64),
+        vth=None if neuron.threshold is None else np.rint(neuron.threshold).astype(np.int64),
+        bias=bias << shift,
+        bias_exponent=shift,
+        axon=None,
+        axon_exponent=0,
+        reset=Reset.ZERO,
+        reset_delay=False,
+        synapses=tuple(_synapses(network, connection, levels) for connection in network.into(name)),
+    )
+
+
+def _synapses(network: Network, connection: Connection, levels: float | None) -> QuantizedSynapses:
+    nodes = [network.nodes[name] for name in connection.path]
+    nodes = [with_weight(node, weight_of(node)) if isinstance(node, WEIGHT_TYPES) else node for node in nodes]
+    return QuantizedSynapses(
+        connection=connection,
+        nodes=tuple(nodes),
+        exponent=0,
+        mixed=True,
+        late=0,
+        graded=connection.source == network.input and levels is not None,
+        rounding=_EXACT,
+    )

@@ -1,0 +1,174 @@
+"""A `.net` file (HDF5) as lava-dl's netx loads it: a chain of dense and convolutional blocks in integers.
+
+    layer/<i>/{type, shape, weight, bias, neuron/{type, iDecay, vDecay, vThMant, ...}, stride, ...}
+
+netx has one weight exponent (0) and one bias exponent (6), and reads du = iDecay - 1, dv = vDecay.
+Source: lava-dl 0.6.0, netx/hdf5.py, Network.get_neuron_params, create_dense, create_conv.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import h5py
+import nir
+import numpy as np
+from spear_deploy.exporters.lava.integers import integers_of
+from torch import Tensor
+
+from spear_deploy.errors import BackendError, ExportError, ModelError
+from spear_deploy.execution.formats import LOIHI2
+from spear_deploy.execution.loihi import LoihiExecution
+from spear_deploy.execution.quantize import quantize
+from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork
+from spear_deploy.exporting import Exporter
+from spear_deploy.network import Model, Reset
+from spear_deploy.network.importing.netx import read_netx
+from spear_deploy.network.linear import padding_of, pair
+
+BIAS_EXPONENT = 6
+CHIP = replace(LOIHI2, weight_exponent_min=0, weight_exponent_max=0)
+"""Loihi 2 without weight exponents, for which netx has no field."""
+
+
+class NetxExporter(Exporter):
+    """Writes `.net` files of integers, which lava-dl runs bit-accurate to Loihi."""
+
+    name = "netx"
+    suffix = ".net"
+    family = "lava"
+    says = "a netx file (HDF5) for lava-dl, in Loihi's integers"
+    arithmetic = "loihi"
+
+    def refuses(self, model: Model) -> tuple[str, ...]:
+        """What is no chain of dense and convolutional blocks of Lava's own LIF."""
+        try:
+            quantized = _quantized(model)
+        except BackendError as error:
+            return (str(error),)
+        return tuple(reason for index in range(len(quantized.layers)) for reason in _reasons(quantized, index))
+
+    def write(self, model: Model, path: Path) -> None:
+        """Write the model to a file."""
+        quantized = _quantized(model)
+        image = io.BytesIO()  # HDF5 ends the process where a disk is full
+        with h5py.File(image, "w") as file:
+            file.attrs["time_steps"] = model.time_steps
+            file.attrs["input_shape"] = model.network.input_shape
+            file.attrs["layers"] = [layer.name for layer in quantized.layers]
+            if quantized.levels is not None:
+                file.attrs["input_levels"] = quantized.levels
+            groups = file.create_group("layer")
+            for layer in quantized.layers:
+                _write_layer(groups, layer)
+        path.write_bytes(image.getvalue())
+
+    def run(self, path: Path, inputs: Tensor) -> dict[str, Tensor]:
+        """Read the file with our reader of netx files, and execute its integers."""
+        try:
+            with h5py.File(path, "r") as file:
+                held = dict(file.attrs)
+            names = [str(name) for name in held["layers"]]
+            model = read_netx(
+                path,
+                time_steps=int(held["time_steps"]),
+                input_shape=tuple(int(n) for n in held["input_shape"]),
+                dt_s=None,
+            )
+        except (OSError, KeyError, ModelError) as error:
+            raise ExportError(f"{path}: cannot be read back ({error})") from None
+        levels = float(held["input_levels"]) if "input_levels" in held else None
+        quantized = integers_of(model.network, levels)
+        outputs = LoihiExecution(quantized).run(inputs).outputs
+        return {name: outputs[layer.name] for name, layer in zip(names, quantized.layers, strict=True)}
+
+    def expected(self, model: Model, inputs: Tensor) -> dict[str, Tensor]:
+        """Our own execution of the same integers."""
+        return LoihiExecution(_quantized(model)).run(inputs).outputs
+
+
+def _quantized(model: Model) -> QuantizedNetwork:
+    """The network in integers, its biases as multiples of 2^6."""
+    quantized = quantize(model, CHIP)
+    return replace(quantized, layers=tuple(_with_netx_bias(layer) for layer in quantized.layers))
+
+
+def _with_netx_bias(layer: QuantizedLayer) -> QuantizedLayer:
+    most = CHIP.bias_mantissa_max
+    mantissas = np.clip(np.rint(layer.bias / 2**BIAS_EXPONENT), -most, most).astype(np.int64)
+    exponents = np.full(mantissas.shape, BIAS_EXPONENT, dtype=np.int64)
+    return replace(layer, bias=mantissas << BIAS_EXPONENT, bias_exponent=exponents)
+
+
+def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
+    """Why a layer is no netx block."""
+    layer = quantized.layers[index]
+    before = quantized.layers[index - 1].name if index else quantized.network.input
+    found = []
+    if [each.connection.source for each in layer.synapses] != [before] or layer.synapses[0].late:
+        found.append("netx has one chain of layers, without loops, branches and delays")
+    if not layer.spikes or layer.reset is not Reset.ZERO:
+        found.append("netx has neurons that spike and reset to zero only")
+    constants = [layer.du, layer.dv, *([] if layer.vth is None else [layer.vth])]
+    if any((values != values.flat[0]).any() for values in constants):
+        found.append("netx has one decay and one threshold a layer")
+    if layer.axon is not None:
+        found.append("netx puts a bias into the membrane, this layer's passes a synaptic current")
+    if any(each.exponent for each in layer.synapses):
+        found.append("netx has no weight exponent")
+    if layer.synapses and not _is_block(layer):
+        kinds = ", ".join(type(node).__name__ for node in layer.synapses[0].nodes)
+        found.append(f"netx has one convolution or one dense matrix before a layer, no pools; found {kinds}")
+    elif layer.bias.ndim == 3 and (layer.bias != layer.bias[:, :1, :1]).any():
+        found.append("netx has one bias a channel")
+    return [f"{layer.name}: {reason}; export the script (lava) instead" for reason in found]
+
+
+def _is_block(layer: QuantizedLayer) -> bool:
+    *before, last = layer.synapses[0].nodes
+    flat = all(isinstance(node, nir.Flatten) for node in before)
+    if isinstance(last, nir.Conv2d):
+        return not before and not isinstance(padding_of(last), str)
+    return flat and isinstance(last, nir.Affine | nir.Linear)
+
+
+def _write_layer(groups: h5py.Group, layer: QuantizedLayer) -> None:
+    node = layer.synapses[0].nodes[-1]
+    if any(isinstance(each, nir.Flatten) for each in layer.synapses[0].nodes):
+        groups.create_group(str(len(groups)))["type"] = _text("flatten")
+    group = groups.create_group(str(len(groups)))
+    group["shape"] = np.array(layer.shape)
+    group["weight"] = np.asarray(node.weight, dtype=np.float32)
+    bias = layer.bias >> BIAS_EXPONENT
+    if bias.any():
+        group["bias"] = (bias[:, 0, 0] if bias.ndim == 3 else bias).astype(np.float32)
+    if isinstance(node, nir.Conv2d):
+        group["type"] = _text("conv")
+        group["inChannels"] = node.weight.shape[1] * int(node.groups)
+        group["outChannels"] = node.weight.shape[0]
+        group["kernelSize"] = np.array(node.weight.shape[2:])
+        for key, value in (("stride", node.stride), ("padding", padding_of(node)), ("dilation", node.dilation)):
+            group[key] = np.array(pair(value))
+        group["groups"] = int(node.groups)
+    else:
+        group["type"] = _text("dense")
+        group["outFeatures"], group["inFeatures"] = node.weight.shape
+    assert layer.vth is not None  # refused otherwise
+    neuron: dict[str, Any] = {
+        "type": "CUBA",
+        "iDecay": int(layer.du.flat[0]) + 1,
+        "vDecay": int(layer.dv.flat[0]),
+        "vThMant": int(layer.vth.flat[0]),
+        "refDelay": 1,
+        "gradedSpike": False,
+    }
+    for key, value in neuron.items():
+        group[f"neuron/{key}"] = value
+
+
+def _text(word: str) -> Any:
+    """As slayer writes it: an array of one fixed-length string."""
+    return np.array([word.encode("ascii")], dtype="S10")

@@ -1,0 +1,207 @@
+"""The text of the stand-alone script: what a Lava user would write by hand for this network.
+
+Names come from files of others: they enter the text only as `repr` or as checked identifiers.
+"""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+from collections.abc import Iterable
+
+import numpy as np
+from spear_deploy.exporters.lava.text import CONNECT, FIXED_IMPORTS, HEAD, OWN_IMPORTS, OWN_NEURONS, RUN
+
+from spear_deploy.execution.lava.job import LavaJob, LavaLayer, LavaSynapses
+from spear_deploy.network import Encoding, Model
+
+
+def program(model: Model, job: LavaJob, file: str, version: str, levels: float | None) -> str:
+    """The script of a network.
+
+    Args:
+        model: the network.
+        job: the network in Lava's terms.
+        file: how the script is called.
+        version: of spear-deploy.
+        levels: what an input of 1 is in integers; None for spikes, or in floating point.
+
+    """
+    depth = max(layer.depth for layer in job.layers)
+    own = any(needs_own_process(layer) for layer in job.layers) or remembers(job)
+    head = HEAD.format(
+        version=version,
+        file=re.sub(r"[^\w.-]", "_", file),
+        inputs=_input_words(model),
+        arithmetic="Fixed point, bit-accurate to Loihi." if job.fixed else "Floating point.",
+        imports=(OWN_IMPORTS if own else "") + (FIXED_IMPORTS if job.fixed else ""),
+        steps=model.time_steps,
+        depth=depth,
+    )
+    kind = 'DTYPE, TAG = int, "fixed_pt"\n' if job.fixed else 'DTYPE, TAG = float, "floating_pt"\n'
+    parts = [
+        head.rstrip(),
+        "\n",
+        kind,
+        "\n",
+        OWN_NEURONS if own else "",
+        CONNECT,
+        _build(job, own_only=remembers(job)),
+        RUN,
+    ]
+    return "".join(parts) + _ending(model, job, levels)
+
+
+def needs_own_process(layer: LavaLayer) -> bool:
+    """Whether Lava's LIFReset cannot be the layer: it has one constant for all, and resets to zero."""
+    constants = (layer.constants[key] for key in ("du", "dv", "vth"))
+    return layer.kind != "lif" or any((values != values.flat[0]).any() for values in constants)
+
+
+def remembers(job: LavaJob) -> bool:
+    """Whether synapses hold spikes back, which would reach into the next sample."""
+    return any(synapses.late for layer in job.layers for synapses in layer.synapses)
+
+
+def variables(names: Iterable[str]) -> dict[str, str]:
+    """A Python variable for each name: the name itself where it is one."""
+    found: dict[str, str] = {}
+    for index, name in enumerate(names):
+        plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+        proposed = plain if plain[:1].isalpha() else f"layer{plain if plain.startswith('_') else '_' + plain}"
+        taken = proposed in found.values() or proposed in _TAKEN
+        found[name] = f"{proposed}_{index}" if taken else proposed
+    return found
+
+
+_TAKEN = (
+    frozenset(dir(builtins))
+    | frozenset(keyword.kwlist)
+    | frozenset(
+        [
+            "inputs",
+            "source",
+            "np",
+            "sparse",
+            "weights",
+            "connect",
+            "run",
+            "main",
+            "build",
+            "original",
+            "hashable",
+            "argparse",
+            "dataclasses",
+            "importlib",
+            "sys",
+        ]
+    )
+)
+
+
+def _input_words(model: Model) -> str:
+    shape = ", ".join(map(str, model.network.input_shape))
+    if model.encoding is Encoding.DIRECT:
+        return f"static samples [samples, {shape}]"
+    return f"spikes [{model.time_steps}, samples, {shape}]"
+
+
+def _build(job: LavaJob, *, own_only: bool) -> str:
+    names = variables(layer.name for layer in job.layers)
+    ports = {job.network.input: "inputs"} | {name: f"{variable}.s_out" for name, variable in names.items()}
+    lines = ['\ndef build(inputs):\n    """The layers by name, each with the steps that it is behind the input."""\n']
+    for layer in job.layers:
+        lines += _layer(layer, names[layer.name], ports, own=own_only or needs_own_process(layer), fixed=job.fixed)
+    rows = "".join(
+        f"        {name!r}: ({names[name]}, {layer.depth}),\n" for layer in job.layers for name in [layer.name]
+    )
+    return "".join(lines) + f"    return {{\n{rows}    }}\n\n"
+
+
+def _layer(layer: LavaLayer, variable: str, ports: dict[str, str], *, own: bool, fixed: bool) -> list[str]:
+    shape = " x ".join(map(str, layer.shape))
+    size = int(np.prod(layer.shape))
+    lines = [f"    # {layer.name!r}: {shape} neurons\n"]
+    arguments = [f"shape=({size},)"]
+    for key in ("du", "dv", "vth"):
+        values = layer.constants[key]
+        one = (values == values.flat[0]).all()
+        if own:
+            arguments.append(
+                f"{key}=np.full({size}, {values.flat[0].item()!r})" if one else f"{key}=ARRAYS[{_key(layer, key)}]"
+            )
+        else:
+            arguments.append(f"{key}={values.flat[0].item()!r}")
+    if layer.constants["bias"].any():
+        arguments.append(f"bias_mant=ARRAYS[{_key(layer, 'bias')}]")
+        if fixed:
+            arguments.append(f"bias_exp=ARRAYS[{_key(layer, 'bias_exponent')}]")
+    if own:
+        arguments += [f"kind={kind(layer)!r}", f"depth={layer.depth}"]
+    arguments += ["reset_interval=STEPS", f"reset_offset={1 + layer.depth} % STEPS"]
+    lines.append(f"    {variable} = {'Neurons' if own else 'LIFReset'}(\n")
+    lines += [f"        {argument},\n" for argument in arguments] + ["    )\n"]
+    for index, synapses in enumerate(layer.synapses):
+        source = ports[synapses.connection.source]
+        options = _options(synapses, fixed=fixed)
+        lines.append(f"    connect({source}, {matrix_name(layer, index)!r}, {variable}.a_in{options})\n")
+    if layer.axon is not None:
+        exponent = f", weight_exp={layer.axon_exponent}" if fixed else ""
+        one = "Source(data=np.ones((1, 1), dtype=DTYPE)).s_out"
+        lines.append("    # biases behind a synaptic current: a source that is always on\n")
+        lines.append(f"    connect({one}, {layer.name + '.axon'!r}, {variable}.a_in{exponent})\n")
+    return [*lines, "\n"]
+
+
+def kind(layer: LavaLayer) -> str:
+    """What happens at a spike, in the words of the script."""
+    if layer.kind == "subtract":
+        return "subtract, delayed" if layer.reset_delay else "subtract"
+    return "membrane" if layer.kind == "membrane" else "zero"
+
+
+def matrix_name(layer: LavaLayer, index: int) -> str:
+    """How the weights of a connection are called in the .npz."""
+    connection = layer.synapses[index].connection
+    twin = sum(each.connection.source == connection.source for each in layer.synapses[:index])
+    return f"{connection.source}->{layer.name}" + (f".{twin}" if twin else "")
+
+
+def _options(synapses: LavaSynapses, *, fixed: bool) -> str:
+    found = [f"late={synapses.relays}"] if synapses.relays else []
+    if synapses.graded:
+        found.append("num_message_bits=24")
+    if fixed:
+        found.append(f"weight_exp={synapses.exponent}")
+        if synapses.mixed:
+            found.append("sign_mode=SignMode.MIXED")
+    return "".join(f", {each}" for each in found)
+
+
+def _key(layer: LavaLayer, constant: str) -> str:
+    return repr(f"{layer.name}.{constant}")
+
+
+def _ending(model: Model, job: LavaJob, levels: float | None) -> str:
+    lines = []
+    if levels is not None:
+        lines.append(f"    inputs = np.rint(inputs * {levels!r})\n")
+    if model.encoding is Encoding.DIRECT:
+        lines.append("    inputs = np.broadcast_to(inputs, (STEPS, *inputs.shape))\n")
+    lines.append("    inputs = inputs.reshape(*inputs.shape[:2], -1)\n")
+    if remembers(job):
+        lines.append("    # Synapses that hold spikes back would hand them to the next sample: one run for each.\n")
+        lines.append("    runs = [run(inputs[:, [sample]]) for sample in range(inputs.shape[1])]\n")
+        lines.append(
+            "    outputs = {name: np.concatenate([each[name] for each in runs], axis=1) for name in runs[0]}\n"
+        )
+    else:
+        lines.append("    outputs = run(inputs)\n")
+    lines.append("    for name, values in outputs.items():\n")
+    lines.append('        print(f"{name}: {np.count_nonzero(values)} spikes in {values.shape[1]} samples")\n')
+    lines.append("    if given.save is not None:\n")
+    lines.append('        saved = {f"{name}.outputs": values for name, values in outputs.items()}\n')
+    lines.append("        np.savez(given.save, **saved)\n")
+    lines.append('\n\nif __name__ == "__main__":\n    main()\n')
+    return "".join(lines)

@@ -1,0 +1,78 @@
+"""Runs an ONNX file of ours in onnxruntime, whichever form it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from spear_deploy.exporters.onnx.forms import NEXT, Form
+from torch import Tensor
+
+from spear_deploy.errors import ExportError
+
+Array = NDArray[np.float32]
+
+
+def open_file(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A session on the processor.
+
+    Raises:
+        ExportError: onnxruntime cannot read the file.
+
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own errors have no common base but this
+        raise ExportError(f"{path}: onnxruntime cannot read it ({str(error).splitlines()[0]})") from None
+
+
+def run_file(path: Path, inputs: Tensor) -> dict[str, Tensor]:
+    """The outputs of all layers for inputs `[T, B, *input_shape]`.
+
+    Raises:
+        ExportError: the file is no ONNX file of ours, or takes other inputs.
+
+    """
+    session = open_file(path)
+    metadata = session.get_modelmeta().custom_metadata_map
+    form = metadata.get("spear_deploy.form")
+    if form not in list(Form):
+        raise ExportError(f"{path}: an ONNX file, but spear-deploy did not write it (its metadata names no form)")
+    given = inputs.to(torch.float32).numpy()
+    try:
+        if form == Form.STEP:
+            return run_steps(session, given)
+        if metadata["spear_deploy.encoding"] == "direct":
+            given = given[0]
+        return run_whole(session, given)
+    except Exception as error:
+        raise ExportError(f"{path}: onnxruntime cannot run it ({str(error).splitlines()[0]})") from None
+
+
+def run_steps(session: onnxruntime.InferenceSession, inputs: Array) -> dict[str, Tensor]:
+    """Call the step function once a time step, from states of zeros."""
+    (x, *states), outputs = session.get_inputs(), [output.name for output in session.get_outputs()]
+    batch = inputs.shape[1]
+    values: dict[str, Any] = {state.name: np.zeros((batch, *state.shape[1:]), np.float32) for state in states}
+    rows: dict[str, list[Array]] = {name: [] for name in outputs if not name.endswith(NEXT)}
+    for current in inputs:
+        found = dict(zip(outputs, session.run(outputs, {x.name: np.ascontiguousarray(current), **values}), strict=True))
+        values = {name: found[f"{name}{NEXT}"] for name in values}
+        for name, row in rows.items():
+            row.append(found[name])
+    return {name: torch.from_numpy(np.stack(row)) for name, row in rows.items()}
+
+
+def run_whole(session: onnxruntime.InferenceSession, inputs: Array) -> dict[str, Tensor]:
+    """One call for the whole inference."""
+    outputs = [output.name for output in session.get_outputs()]
+    found = session.run(outputs, {session.get_inputs()[0].name: np.ascontiguousarray(inputs)})
+    return {name: torch.from_numpy(np.asarray(values)) for name, values in zip(outputs, found, strict=True)}

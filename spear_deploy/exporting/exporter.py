@@ -1,0 +1,71 @@
+"""What an exporter is: a format that can say a network, and that can be run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from spear_deploy.network import Model, Simulation, Trace
+
+Outputs = Mapping[str, Tensor]
+"""By neuron layer: spikes, or the membrane of a layer without threshold, `[T, B, *shape]`."""
+
+
+class Exporter(ABC):
+    """Writes a model in one format, and runs what the file holds.
+
+    A subclass is an entry point of the group `spear_deploy.exporters`; `assert_faithful` tests it.
+
+    Attributes:
+        name: what `--to` calls it.
+        suffix: of the file, which is named after the model. A format of several files writes
+            the others beside it, under names that begin with the same stem.
+        family: formats with the same family are written together by `--to FAMILY`.
+        says: one line for `export --list`.
+        arithmetic: in which `run` computes: float64, float32, or loihi (fixed point).
+
+    """
+
+    name: ClassVar[str]
+    suffix: ClassVar[str]
+    family: ClassVar[str] = ""
+    says: ClassVar[str] = ""
+    arithmetic: str = "float64"
+
+    def refuses(self, model: Model) -> tuple[str, ...]:
+        """Why the format cannot say this network, a line for each reason; empty if it can."""
+        return ()
+
+    @abstractmethod
+    def write(self, model: Model, path: Path) -> None:
+        """Write the model to a file that does not exist yet."""
+
+    @abstractmethod
+    def run(self, path: Path, inputs: Tensor) -> Outputs:
+        """What the network in the file does with inputs `[T, B, *input_shape]`.
+
+        Raises:
+            ExportError: the file is damaged or cannot be run.
+            NotRunnableError: what runs this format is not installed here.
+
+        """
+
+    def expected(self, model: Model, inputs: Tensor) -> Outputs:
+        """What it must do: the simulation of the model, in this exporter's arithmetic."""
+        return simulate(model, inputs, torch.float32 if self.arithmetic == "float32" else torch.float64)
+
+    def notes(self, model: Model, inputs: Tensor) -> dict[str, object]:
+        """What else the record of the export should hold, as plain values."""
+        return {}
+
+
+def simulate(model: Model, inputs: Tensor, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The outputs of all neuron layers of a model in torch."""
+    with torch.no_grad():
+        trace: Trace = Simulation(model.graph, dtype)(inputs.to(dtype))
+    return trace.outputs

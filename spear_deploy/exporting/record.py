@@ -1,0 +1,136 @@
+"""`export.json`: what was written, from what, and whether it was proven equal."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from spear_deploy.errors import ExportError
+from spear_deploy.exporting.faithfulness import Comparison
+
+RECORD = "export.json"
+
+
+class LayerRecord(BaseModel):
+    """One neuron layer: spikes of the simulation, outputs that differ, ties."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    spikes: int
+    differ: int
+    ties: int
+
+
+class Verification(BaseModel):
+    """The comparison of a file with its model.
+
+    Attributes:
+        done: whether the file was run.
+        why_not: why it was not.
+        equal: whether every output is at its place, but for ties.
+        fault: where not.
+        arithmetic: of both runs: float64, float32 or loihi.
+        inputs: what they ran on.
+        after_ties: samples that a tie changed, and that are compared no further.
+
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    done: bool
+    why_not: str | None = None
+    equal: bool | None = None
+    fault: str | None = None
+    arithmetic: str | None = None
+    inputs: str | None = None
+    samples: int | None = None
+    time_steps: int | None = None
+    spikes: int | None = None
+    ties: int | None = None
+    after_ties: int | None = None
+    layers: dict[str, LayerRecord] | None = None
+
+
+class ExportEntry(BaseModel):
+    """One format.
+
+    Attributes:
+        format: name of the exporter.
+        files: SHA-256 of each file, by name.
+        source: the model that it was made of, and its SHA-256.
+        refused: why the format cannot say the network; then there are no files.
+        notes: what the exporter adds.
+
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: str
+    files: dict[str, str] = {}
+    source: dict[str, str]
+    refused: tuple[str, ...] = ()
+    verification: Verification
+    notes: dict[str, Any] = {}
+
+
+class Record(BaseModel):
+    """All exports of a folder."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    spear_deploy: str
+    exports: list[ExportEntry]
+
+
+def verified(comparison: Comparison, arithmetic: str, inputs: str) -> Verification:
+    """The record of a comparison."""
+    return Verification(
+        done=True,
+        equal=comparison.equal,
+        fault=comparison.fault or None,
+        arithmetic=arithmetic,
+        inputs=inputs,
+        samples=comparison.samples,
+        time_steps=comparison.time_steps,
+        spikes=comparison.spikes,
+        ties=comparison.ties,
+        after_ties=comparison.after_ties,
+        layers={
+            layer.name: LayerRecord(spikes=layer.spikes, differ=layer.differ, ties=layer.ties)
+            for layer in comparison.layers
+        },
+    )
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_record(folder: Path) -> Record | None:
+    """The record in a folder, None where there is none.
+
+    Raises:
+        ExportError: it is damaged.
+
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        return None
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise ExportError(f"{path}: not a record of exports, or damaged; choose another folder with --out") from None
+
+
+def merged(old: Record | None, new: Iterable[ExportEntry], version: str) -> Record:
+    """The new entries, and those of the old record whose files are still there."""
+    entries = list(new)
+    replaced = {file for entry in entries for file in entry.files}
+    kept = [entry for entry in (old.exports if old else []) if entry.files and not replaced & set(entry.files)]
+    return Record(spear_deploy=version, exports=[*kept, *entries])

@@ -1,0 +1,139 @@
+"""Writes a model in several formats: all that was asked for, proven, or nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from spear_deploy import __version__
+from spear_deploy.errors import ExportError, NotRunnableError, OutputError
+from spear_deploy.exporting.exporter import Exporter
+from spear_deploy.exporting.faithfulness import check_faithful
+from spear_deploy.exporting.record import (
+    RECORD,
+    ExportEntry,
+    Verification,
+    merged,
+    read_record,
+    sha256,
+    verified,
+)
+from spear_deploy.network import Model
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is to be written.
+
+    Attributes:
+        model: the network.
+        source: the file that it came from.
+        stem: how the files are called, before the exporters' suffixes.
+        inputs: samples to prove it on `[T, B, *input_shape]`; None to write without proof.
+        inputs_name: what they are.
+
+    """
+
+    model: Model
+    source: Path
+    stem: str
+    inputs: Tensor | None
+    inputs_name: str
+
+
+def export_model(export: Export, exporters: Sequence[Exporter], folder: Path, *, force: bool) -> list[ExportEntry]:
+    """Write a model in several formats, prove each, and record it in `export.json`.
+
+    A format that cannot say the network is recorded as refused; if none can, or a file does not
+    do what the model does, nothing is written.
+
+    Raises:
+        ExportError: no format can say the network, or a file differs from it.
+        OutputError: files exist already (without `force`), or cannot be written.
+
+    """
+    refused = {each.name: each.refuses(export.model) for each in exporters}
+    if all(refused.values()):
+        raise ExportError("\n  ".join(f"{name}: {reason}" for name, why in refused.items() for reason in why))
+    with _moved_when_complete(folder, force=force) as working:
+        entries = []
+        for each in exporters:
+            if refused[each.name]:
+                entries.append(_refusal(export, each, refused[each.name]))
+                continue
+            own = working / each.name
+            own.mkdir()
+            entries.append(_written(export, each, own))
+        record = merged(read_record(folder), entries, __version__)
+        (working / RECORD).write_text(record.model_dump_json(indent=2, exclude_none=True) + "\n")
+    return entries
+
+
+def _written(export: Export, exporter: Exporter, folder: Path) -> ExportEntry:
+    path = folder / f"{export.stem}{exporter.suffix}"
+    exporter.write(export.model, path)
+    verification = _verification(export, exporter, path)
+    if verification.done and not verification.equal:
+        raise ExportError(
+            f"{exporter.name}: the file does not do what the network does: {verification.fault}; nothing was written"
+        )
+    return ExportEntry(
+        format=exporter.name,
+        files={file.name: sha256(file) for file in sorted(folder.iterdir())},
+        source=_source(export),
+        verification=verification,
+        notes={} if export.inputs is None else exporter.notes(export.model, export.inputs),
+    )
+
+
+def _verification(export: Export, exporter: Exporter, path: Path) -> Verification:
+    if export.inputs is None:
+        return Verification(done=False, why_not="not wanted (--no-verify)")
+    try:
+        comparison = check_faithful(exporter, export.model, path, export.inputs)
+    except NotRunnableError as error:
+        return Verification(done=False, why_not=str(error))
+    return verified(comparison, exporter.arithmetic, export.inputs_name)
+
+
+def _refusal(export: Export, exporter: Exporter, reasons: tuple[str, ...]) -> ExportEntry:
+    return ExportEntry(
+        format=exporter.name,
+        source=_source(export),
+        refused=reasons,
+        verification=Verification(done=False, why_not="the format cannot say the network"),
+    )
+
+
+def _source(export: Export) -> dict[str, str]:
+    return {"file": export.source.name, "sha256": sha256(export.source)}
+
+
+@contextmanager
+def _moved_when_complete(folder: Path, *, force: bool) -> Iterator[Path]:
+    """A working folder whose files move to `folder` when the block ends well."""
+    existed = folder.exists()
+    working = folder / f".export.partial-{os.getpid()}"
+    complete = False
+    try:
+        working.mkdir(parents=True)
+        yield working
+        files = [file for file in working.rglob("*") if file.is_file()]
+        for file in files:
+            if file.name != RECORD and (folder / file.name).exists() and not force:
+                raise OutputError(f"{folder / file.name}: exists; choose another folder with --out, or --force")
+        for file in files:
+            file.replace(folder / file.name)
+        complete = True
+    except OSError as error:
+        raise OutputError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+        if not complete and not existed:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,200 @@
+import ast
+import json
+import subprocess
+import sys
+import venv
+
+import nir
+import numpy as np
+import pytest
+import torch
+from exporter_networks import chain, neuron
+from random_networks import random_models
+from spear_deploy.exporters.lava import LavaExporter
+from test_onnx import conv_model
+from test_registry import small_model
+
+from spear_deploy.cli import main
+from spear_deploy.data import encode, load_data
+from spear_deploy.errors import ExportError, NotRunnableError
+from spear_deploy.exporting import assert_faithful, sample_inputs
+from spear_deploy.network import Encoding, Reset, load_model_file
+
+DIGITS = "examples/digits.pt"
+LAVA_FOR_311 = ["--no-deps", "--ignore-requires-python", "lava-nc==0.10.0"]
+IMPORTED_BY_LAVA = ["numpy==2.4.6", "scipy==1.17.1", "networkx==3.6.1", "asteval==1.0.10", "scikit-learn==1.9.1"]
+
+
+def recurrent_model(**use):
+    rng = np.random.default_rng(1)
+    return chain(
+        (6,),
+        ("dense", nir.Affine(rng.normal(0, 0.6, (8, 6)), rng.normal(0.1, 0.2, 8))),
+        ("hidden", neuron((8,), rng, alpha=True)),
+        ("dense2", nir.Linear(rng.normal(0, 0.5, (3, 8)))),
+        ("out", neuron((3,), rng)),
+        extra={"back": nir.Affine(rng.normal(0, 0.5, (8, 8)), rng.normal(0, 0.1, 8))},
+        extra_edges=[("hidden", "back"), ("back", "hidden")],
+        **use,
+    )
+
+
+@pytest.mark.lava
+class TestInLava:
+    def test_the_shipped_network_gives_every_spike_on_real_digits(self):
+        model = load_model_file(DIGITS)
+        inputs = encode(load_data("digits").test.first(20), model.encoding, model.time_steps).as_float64()
+        comparison = assert_faithful(LavaExporter(), model, inputs)
+        assert comparison.samples == 20
+        assert comparison.spikes > 10_000
+
+    def test_in_fixed_point_it_gives_every_spike_of_our_integers(self):
+        model = load_model_file(DIGITS)
+        inputs = encode(load_data("digits").test.first(5), model.encoding, model.time_steps).as_float64()
+        assert assert_faithful(LavaExporter(fixed=True), model, inputs).spikes > 1000
+
+    @pytest.mark.parametrize("encoding", [Encoding.DIRECT, Encoding.SPIKES])
+    def test_resets_currents_and_pools_that_lava_lacks_stand_in_the_script(self, encoding):
+        assert assert_faithful(LavaExporter(), conv_model(encoding=encoding)).spikes > 100
+
+    def test_a_loop_starts_each_sample_from_silence(self):
+        assert assert_faithful(LavaExporter(), recurrent_model()).spikes > 20
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("seed", range(5))
+    def test_fifty_random_networks_give_every_spike(self, seed):
+        """Ten side by side, so that Lava compiles them at once."""
+        model = random_models(seed, 10)
+        comparison = assert_faithful(LavaExporter(), model, sample_inputs(model)[:, 2:3])
+        assert comparison.spikes > 300
+
+    def test_a_script_that_fails_is_reported_with_its_last_words(self, tmp_path):
+        path = tmp_path / "net_lava.py"
+        LavaExporter().write(small_model(), path)
+        path.write_text(
+            path.read_text().replace("def build(inputs):", "def build(inputs):\n    raise RuntimeError('no')")
+        )
+        with pytest.raises(ExportError, match=r"(?s)net_lava.py: the script failed in Lava.*RuntimeError: no"):
+            LavaExporter().run(path, sample_inputs(small_model()))
+
+    @pytest.mark.slow
+    @pytest.mark.timeout(600)
+    def test_the_script_needs_lava_alone(self, tmp_path):
+        """In a new environment with lava-nc and what it imports, and nothing of ours, not even torch."""
+        venv.create(tmp_path / "lava", with_pip=True)
+        python = tmp_path / "lava" / "bin" / "python"
+        install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        subprocess.run([*install, *IMPORTED_BY_LAVA], check=True, capture_output=True)
+        subprocess.run([*install, *LAVA_FOR_311], check=True, capture_output=True)
+        held = subprocess.run([str(python), "-m", "pip", "list", "--format", "json"], capture_output=True, check=True)
+        assert not {"torch", "nir", "snntorch", "spear-deploy"} & {each["name"] for each in json.loads(held.stdout)}
+        model, path = load_model_file(DIGITS), tmp_path / "digits_lava.py"
+        exporter = LavaExporter()
+        exporter.write(model, path)
+        ran = subprocess.run([str(python), str(path)], capture_output=True, text=True, cwd=tmp_path, timeout=120)
+        expected = exporter.expected(model, sample_inputs(model))
+        assert ran.stdout.splitlines() == [
+            f"{name}: {int(torch.count_nonzero(values))} spikes in 4 samples" for name, values in expected.items()
+        ], ran.stderr
+
+
+def text(model, tmp_path):
+    LavaExporter().write(model, tmp_path / "net_lava.py")
+    return (tmp_path / "net_lava.py").read_text()
+
+
+def test_the_script_imports_lava_numpy_scipy_and_the_standard_library_only(tmp_path):
+    tree = ast.parse(text(conv_model(), tmp_path))
+    found = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    found |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    outside = {name.split(".")[0] for name in found} - set(sys.stdlib_module_names)
+    assert outside == {"lava", "numpy", "scipy"}
+
+
+def test_a_network_of_lavas_own_neurons_needs_no_process_of_ours(tmp_path):
+    script = text(small_model(), tmp_path)
+    assert "\nclass " not in script
+    assert script.count("LIFReset(") == 2
+
+
+NASTY = "a'\n    import os; os.remove('x')  # \"\"\""
+
+
+def test_names_of_layers_cannot_become_code(tmp_path):
+    """A NIR file may call its nodes anything."""
+    rng = np.random.default_rng(0)
+    model = chain((4,), ("dense", nir.Linear(rng.normal(0, 1, (3, 4)))), (NASTY, neuron((3,), rng)), time_steps=2)
+    script = text(model, tmp_path)
+    tree = ast.parse(script)
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "remove"]
+    assert {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)} >= {NASTY}
+
+
+def test_layers_whose_names_are_alike_keep_apart(tmp_path):
+    rng = np.random.default_rng(0)
+    names = ["a.b", "a_b", "np", "class"]
+    layers = []
+    for index, name in enumerate(names):
+        layers += [(f"dense{index}", nir.Linear(rng.normal(0, 1, (4, 4)))), (name, neuron((4,), rng))]
+    tree = ast.parse(text(chain((4,), *layers), tmp_path))
+    build = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "build")
+    assigned = [node.targets[0].id for node in build.body if isinstance(node, ast.Assign)]
+    assert len(assigned) == len(set(assigned)) == 4
+    assert not set(assigned) & {"np", "class"}
+
+
+def two_layer_loop():
+    rng = np.random.default_rng(0)
+    nodes = {name: nir.Linear(rng.normal(0, 1, (4, 4))) for name in ("there", "back")}
+    return chain(
+        (4,),
+        ("dense", nir.Linear(rng.normal(0, 1, (4, 4)))),
+        ("one", neuron((4,), rng)),
+        ("there", nodes["there"]),
+        ("two", neuron((4,), rng)),
+        extra={"back": nodes["back"]},
+        extra_edges=[("two", "back"), ("back", "one")],
+    )
+
+
+def reset_model(**options):
+    rng = np.random.default_rng(0)
+    return chain((4,), ("dense", nir.Linear(rng.normal(0, 1, (3, 4)))), ("out", neuron((3,), rng, **options)))
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "reason"),
+    [
+        (two_layer_loop(), {}, "one -> two -> one: in Lava a loop through 2 layers takes 2 time steps"),
+        (reset_model(reset=Reset.NONE), {}, "out: Lava's LIF resets the membrane after a spike, this layer never does"),
+        (reset_model(reset_value=np.full(3, 0.25)), {}, "out: .* this layer resets it to 0.25"),
+        (reset_model(reset=Reset.SUBTRACT), {"fixed": True}, "out: in fixed point the script has Lava's own LIF only"),
+        (recurrent_model(), {"fixed": True}, "delays or loops is exported in floating point only"),
+    ],
+)
+def test_what_lava_cannot_run_is_refused_with_the_reason(model, options, reason):
+    with pytest.raises(ExportError, match=reason):
+        assert_faithful(LavaExporter(**options), model)
+
+
+@pytest.fixture
+def python_without_lava(tmp_path):
+    path = tmp_path / "python"
+    path.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c \'import json; print(json.dumps({{"missing": "no lava"}}))\'\n'
+    )
+    path.chmod(0o755)
+    return path
+
+
+def test_without_lava_a_script_is_written_and_recorded_as_not_verified(tmp_path, monkeypatch, python_without_lava):
+    with pytest.raises(NotRunnableError, match="Lava is not installed"):
+        assert_faithful(LavaExporter(python=python_without_lava), small_model())
+    monkeypatch.setattr(sys, "executable", str(python_without_lava))
+    with pytest.raises(SystemExit) as ended:
+        main(["export", DIGITS, "--to", "lava", "--out", str(tmp_path / "out")])
+    assert ended.value.code == 0
+    entry = json.loads((tmp_path / "out" / "export.json").read_text())["exports"][0]
+    assert sorted(entry["files"]) == ["digits_lava.npz", "digits_lava.py"]
+    assert entry["verification"]["done"] is False
+    assert "Lava is not installed" in entry["verification"]["why_not"]

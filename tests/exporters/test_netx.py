@@ -1,0 +1,136 @@
+import h5py
+import nir
+import numpy as np
+import pytest
+from exporter_networks import chain, neuron
+from spear_deploy.exporters.lava import NetxExporter
+from test_lava_script import recurrent_model
+from test_onnx import conv_model
+from test_registry import small_model
+
+from spear_deploy.data import encode, load_data
+from spear_deploy.errors import ExportError
+from spear_deploy.exporting import assert_faithful, sample_inputs, simulate
+from spear_deploy.network import Encoding, Reset, load_model_file
+from spear_deploy.network.load import load_any
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_model_file("examples/digits.pt")
+
+
+@pytest.fixture(scope="module")
+def written(digits, tmp_path_factory):
+    path = tmp_path_factory.mktemp("netx") / "digits.net"
+    NetxExporter().write(digits, path)
+    return path
+
+
+def block_network(seed):
+    """Convolutions and dense layers one after the other, as netx has them."""
+    rng = np.random.default_rng(seed)
+    layers, channels, size = [], 2, 6
+    for index in range(rng.integers(0, 3)):
+        stride = int(rng.choice([1, 2]))
+        made = int(rng.choice([2, 4]))
+        weight, bias = rng.normal(0, 0.4, (made, channels, 3, 3)), rng.normal(0, 0.1, made)
+        layers.append((f"conv{index}", nir.Conv2d(None, weight, (stride, stride), (1, 1), (1, 1), 1, bias)))
+        channels, size = made, (size - 1) // stride + 1
+        layers.append((f"lif{index}", neuron((channels, size, size), rng)))
+    layers.append(("flatten", nir.Flatten({"input": np.array([channels, size, size])}, 0, -1)))
+    layers.append(("dense", nir.Linear(rng.normal(0, 0.5, (5, channels * size * size)))))
+    layers.append(("out", neuron((5,), rng, alpha=bool(rng.random() < 0.5))))
+    encoding = Encoding.DIRECT if rng.random() < 0.5 else Encoding.SPIKES
+    return chain((2, 6, 6), *layers, encoding=encoding, time_steps=int(rng.choice([1, 4, 8])))
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_random_network_of_blocks_comes_back_with_every_spike(seed):
+    assert assert_faithful(NetxExporter(), block_network(seed)).layers
+
+
+def test_the_layout_is_that_of_lava_dl(written):
+    """Keys, shapes and types of a file that slayer wrote, oxford_network.net of lava-dl's tutorials."""
+    with h5py.File(written) as file:
+        layers = file["layer"]
+        assert [layers[str(index)]["type"][0] for index in range(5)] == [
+            b"conv",
+            b"conv",
+            b"conv",
+            b"flatten",
+            b"dense",
+        ]
+        neuron_keys = {"type", "iDecay", "vDecay", "vThMant", "refDelay", "gradedSpike"}
+        assert set(layers["0/neuron"]) == neuron_keys
+        assert layers["0/neuron/type"][()] == b"CUBA"
+        assert layers["4/weight"].shape == (10, 256)
+        assert layers["4/weight"].dtype == np.float32
+        assert set(layers["4"]) >= {"shape", "weight", "bias", "inFeatures", "outFeatures", "neuron"}
+        assert (layers["4/inFeatures"][()], layers["4/outFeatures"][()]) == (256, 10)
+        assert list(layers["0/shape"]) == [16, 8, 8]
+
+
+def test_a_leaky_membrane_without_current_forgets_the_current_at_once(written):
+    """lava-dl reads du = iDecay - 1, and Loihi adds the 1 again: 4096 of 4096 decays."""
+    with h5py.File(written) as file:
+        assert file["layer/0/neuron/iDecay"][()] == 4096
+        assert file["layer/0/neuron/vDecay"][()] == 2048  # beta 0.5
+
+
+def test_weights_of_both_signs_are_even_and_fit_nine_bits(written):
+    with h5py.File(written) as file:
+        for index in (0, 1, 2, 4):
+            weight = file[f"layer/{index}/weight"][()]
+            assert (weight % 2 == 0).all()
+            assert weight.min() >= -256
+            assert weight.max() <= 254
+
+
+def test_digits_are_recognised_as_well_in_netx_integers(digits):
+    test = load_data("digits").test
+    inputs = encode(test, digits.encoding, digits.time_steps).as_float64()
+    exporter = NetxExporter()
+    integers, floats = exporter.expected(digits, inputs), simulate(digits, inputs, inputs.dtype)
+    right = [(each["8_leaky"].sum(0).argmax(1) == test.y).double().mean().item() for each in (integers, floats)]
+    assert abs(right[0] - right[1]) <= 0.005
+
+
+def test_our_importer_loads_it_as_a_network(written):
+    model = load_any(written, time_steps=4, input_shape=(1, 8, 8))
+    assert [neuron.shape for neuron in model.network.neurons.values()] == [(16, 8, 8), (32, 4, 4), (64, 2, 2), (10,)]
+
+
+def reset_model(**options):
+    rng = np.random.default_rng(0)
+    dense = nir.Affine(rng.normal(0, 1, (3, 4)), rng.normal(0, 1, 3))
+    return chain((4,), ("dense", dense), ("out", neuron((3,), rng, **options)))
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (recurrent_model(), "hidden: netx has one chain of layers, without loops"),
+        (conv_model(), "lif2: netx has one convolution or one dense matrix before a layer, no pools"),
+        (reset_model(reset=Reset.SUBTRACT), "out: netx has neurons that spike and reset to zero only"),
+        (reset_model(spikes=False), "out: netx has neurons that spike"),
+        (reset_model(arrays=True), "out: netx has one decay and one threshold a layer"),
+        (reset_model(alpha=True), "out: netx puts a bias into the membrane"),
+    ],
+)
+def test_what_netx_cannot_say_is_refused_with_the_reason_and_the_way_out(model, reason):
+    found = "\n".join(NetxExporter().refuses(model))
+    assert reason in found
+    assert "export the script (lava) instead" in found
+
+
+@pytest.mark.parametrize(
+    "change", [lambda file: file.__delitem__("layer"), lambda file: file.attrs.__delitem__("layers")]
+)
+def test_a_damaged_file_is_refused(tmp_path, change):
+    path = tmp_path / "net.net"
+    NetxExporter().write(small_model(), path)
+    with h5py.File(path, "r+") as file:
+        change(file)
+    with pytest.raises(ExportError, match=r"net\.net: cannot be read back"):
+        NetxExporter().run(path, sample_inputs(small_model()))

@@ -1,0 +1,134 @@
+import importlib
+import subprocess
+import sys
+
+import nir
+import numpy as np
+import pytest
+import torch
+from exporter_networks import chain, neuron
+from typer.testing import CliRunner
+
+from spear_deploy.cli import app
+from spear_deploy.errors import ExportError
+from spear_deploy.exporting import Exporter, assert_faithful, available, exporter, simulate
+from spear_deploy.network import load_model_file, save_model_file
+
+THIRD_PARTY = '''
+"""An exporter that another project could offer."""
+
+import torch
+
+from spear_deploy.exporting import Exporter, simulate
+from spear_deploy.network import load_model_file, save_model_file
+
+
+class TorchExporter(Exporter):
+    """Our own model file under another name."""
+
+    name = "other"
+    suffix = ".other"
+    says = "a format of another project"
+
+    def write(self, model, path):
+        save_model_file(model, path)
+
+    def run(self, path, inputs):
+        return simulate(load_model_file(path), inputs, torch.float64)
+'''
+
+
+def small_model(reset="zero", **use):
+    rng = np.random.default_rng(0)
+    return chain(
+        (4,),
+        ("dense", nir.Affine(rng.normal(0, 1, (6, 4)), rng.normal(0, 0.1, 6))),
+        ("hidden", neuron((6,), rng)),
+        ("dense2", nir.Linear(rng.normal(0, 1, (3, 6)))),
+        ("out", neuron((3,), rng)),
+        **use,
+    )
+
+
+@pytest.fixture
+def other_package(tmp_path, monkeypatch):
+    """A package of a third party, installed as pip leaves it: a module and its dist-info."""
+    site = tmp_path / "site"
+    (site / "other_format-1.0.dist-info").mkdir(parents=True)
+    (site / "other_format.py").write_text(THIRD_PARTY)
+    (site / "other_format-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: other-format\nVersion: 1.0\n"
+    )
+    (site / "other_format-1.0.dist-info" / "entry_points.txt").write_text(
+        "[spear_deploy.exporters]\nother = other_format:TorchExporter\n"
+    )
+    monkeypatch.syspath_prepend(str(site))
+    importlib.invalidate_caches()
+    yield site
+    sys.modules.pop("other_format", None)
+
+
+@pytest.mark.usefixtures("other_package")
+class TestAThirdPartysExporter:
+    def test_is_found_and_passes_our_one_call(self):
+        comparison = assert_faithful(exporter("other"), small_model())
+        assert [layer.name for layer in comparison.layers] == ["hidden", "out"]
+        assert comparison.spikes > 0
+
+    def test_is_listed_with_the_package_that_offers_it(self):
+        listed = CliRunner().invoke(app, ["export", "--list"]).output
+        assert "a format of another project [other-format]" in listed
+        assert "nir" in listed
+
+    def test_is_written_by_its_name(self, tmp_path):
+        save_model_file(small_model(), tmp_path / "net.pt")
+        result = CliRunner().invoke(app, ["export", str(tmp_path / "net.pt"), "--to", "other", "--out", str(tmp_path)])
+        assert "equal to the model in 2 layers" in result.output
+        assert load_model_file(tmp_path / "net.other").time_steps == 6
+
+
+class Wrong(Exporter):
+    """Writes a model of which one weight is not the original's."""
+
+    name = "wrong"
+    suffix = ".pt"
+
+    def write(self, model, path):
+        save_model_file(model, path)
+
+    def run(self, path, inputs):
+        model = load_model_file(path)
+        model.graph.nodes["dense"].weight[0] *= -1
+        return simulate(model, inputs, torch.float64)
+
+
+def test_an_unfaithful_exporter_is_told_which_layer_differs_first():
+    with pytest.raises(ExportError, match=r"wrong: hidden: [\d,]+ outputs differ, first in time step \d of sample \d"):
+        assert_faithful(Wrong(), small_model())
+
+
+def test_a_file_that_lacks_a_layer_is_unfaithful():
+    class Forgetful(Wrong):
+        def run(self, path, inputs):
+            outputs = simulate(load_model_file(path), inputs, torch.float64)
+            return {"out": outputs["out"]}
+
+    with pytest.raises(ExportError, match="layers hidden are not in both"):
+        assert_faithful(Forgetful(), small_model())
+
+
+def test_an_unknown_format_is_answered_with_the_known_ones():
+    with pytest.raises(ExportError, match=r"no exporter called 'onyx'; known: .*nir"):
+        exporter("onyx")
+
+
+def test_ours_are_registered():
+    assert set(available()) >= {"nir"}
+
+
+def test_the_core_imports_no_exporter():
+    script = (
+        "import sys, spear_deploy.deploy; print([m for m in sys.modules if m.startswith('spear_deploy.exporters')])"
+    )
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

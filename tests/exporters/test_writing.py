@@ -1,0 +1,137 @@
+import hashlib
+import json
+import resource
+import subprocess
+import sys
+
+import pytest
+from test_registry import Wrong, small_model
+
+from spear_deploy.cli import main
+from spear_deploy.errors import ExportError, OutputError
+from spear_deploy.exporting import Export, Exporter, export_model, exporter, sample_inputs
+from spear_deploy.network import save_model_file
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    path = tmp_path / "net.pt"
+    save_model_file(small_model(), path)
+    return path
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["export", *map(str, arguments)])
+    return ended.value.code
+
+
+def record(folder):
+    return json.loads((folder / "export.json").read_text())["exports"]
+
+
+def names(folder):
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_the_record_holds_hashes_and_what_was_compared(model_file, tmp_path):
+    assert run(model_file, "--to", "nir", "--out", tmp_path / "out") == 0
+    (entry,) = record(tmp_path / "out")
+    content = (tmp_path / "out" / "net.nir").read_bytes()
+    assert entry["files"] == {"net.nir": hashlib.sha256(content).hexdigest()}
+    assert entry["source"] == {"file": "net.pt", "sha256": hashlib.sha256(model_file.read_bytes()).hexdigest()}
+    found = entry["verification"]
+    assert (found["done"], found["equal"], found["ties"]) == (True, True, 0)
+    assert set(found["layers"]) == {"hidden", "out"}
+    assert found["spikes"] == sum(layer["spikes"] for layer in found["layers"].values()) > 0
+
+
+def test_real_data_is_used_where_the_model_names_it(tmp_path):
+    save_model_file(small_model(data="digits"), tmp_path / "net.pt")  # digits do not fit its 4 inputs
+    assert run(tmp_path / "net.pt", "--out", tmp_path / "out") == 0
+    assert record(tmp_path / "out")[0]["verification"]["inputs"].startswith("made-up samples (")
+    assert run("examples/digits.pt", "--out", tmp_path / "out") == 0
+    assert record(tmp_path / "out")[1]["verification"]["inputs"] == "digits, first 32 test samples"
+
+
+def test_an_export_without_proof_says_so(model_file, tmp_path, capsys):
+    assert run(model_file, "--no-verify", "--out", tmp_path / "out") == 0
+    assert "NOT VERIFIED" in capsys.readouterr().out
+    assert record(tmp_path / "out")[0]["verification"] == {"done": False, "why_not": "not wanted (--no-verify)"}
+
+
+def test_existing_files_are_kept_unless_forced(model_file, tmp_path, capsys):
+    folder = tmp_path / "out"
+    assert run(model_file, "--out", folder) == 0
+    (folder / "net.nir").write_bytes(b"mine")
+    assert run(model_file, "--out", folder) == 2
+    assert "net.nir: exists; choose another folder with --out, or --force" in capsys.readouterr().err
+    assert (folder / "net.nir").read_bytes() == b"mine"
+    assert run(model_file, "--out", folder, "--force") == 0
+    assert (folder / "net.nir").read_bytes() != b"mine"
+    assert names(folder) == ["export.json", "net.nir"]
+    assert len(record(folder)) == 1
+
+
+def as_export(model_file):
+    model = small_model()
+    return Export(model, model_file, "net", sample_inputs(model), "made-up samples")
+
+
+def test_an_export_that_differs_is_not_written(model_file, tmp_path):
+    with pytest.raises(ExportError, match=r"does not do what the network does: hidden: .* nothing was written"):
+        export_model(as_export(model_file), [exporter("nir"), Wrong()], tmp_path / "out", force=False)
+    assert not (tmp_path / "out").exists()
+
+
+class Refusing(Exporter):
+    name = "refusing"
+    suffix = ".no"
+
+    def refuses(self, model):
+        return ("hidden: too leaky",)
+
+    def write(self, model, path):
+        raise NotImplementedError
+
+    def run(self, path, inputs):
+        raise NotImplementedError
+
+
+def test_a_format_that_cannot_say_the_network_is_refused_with_the_reason(model_file, tmp_path):
+    with pytest.raises(ExportError, match="refusing: hidden: too leaky"):
+        export_model(as_export(model_file), [Refusing()], tmp_path / "out", force=False)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_refusal_beside_a_success_is_recorded(model_file, tmp_path):
+    export_model(as_export(model_file), [exporter("nir"), Refusing()], tmp_path / "out", force=False)
+    assert names(tmp_path / "out") == ["export.json", "net.nir"]
+    assert record(tmp_path / "out")[1]["refused"] == ["hidden: too leaky"]
+
+
+def test_a_damaged_record_is_not_overwritten(model_file, tmp_path, capsys):
+    (tmp_path / "export.json").write_text("{")
+    assert run(model_file, "--out", tmp_path) == 2
+    assert "export.json: not a record of exports, or damaged" in capsys.readouterr().err
+    assert names(tmp_path) == ["export.json", "net.pt"]
+
+
+def test_a_folder_that_is_a_file_is_refused(model_file, tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(OutputError, match="out"):
+        export_model(as_export(model_file), [exporter("nir")], tmp_path / "out", force=False)
+    assert (tmp_path / "out").read_text() == ""
+
+
+def test_a_full_disk_leaves_nothing_behind(model_file, tmp_path):
+    """No file may grow beyond 512 bytes, which is what a full disk looks like to a program."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (512, {resource.RLIM_INFINITY}))"
+    script = f"import sys\nfrom spear_deploy.cli import main\n{limit}\nmain(sys.argv[1:])"
+    command = [sys.executable, "-W", "ignore", "-c", script, "export", str(model_file), "--out", str(tmp_path / "out")]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 2, ran.stderr
+    assert ran.stderr.startswith("spear-deploy: ")
+    assert "cannot be written" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not (tmp_path / "out").exists()
