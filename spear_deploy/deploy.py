@@ -100,6 +100,7 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
         target.budget_synops / target.target_factor,
         target.structural,
         target.validation,
+        activity_limits=target.activity_limits(prepared.factory, prepared.samples),
     )
     with clock.stage("search", request.evaluations) as advance:
         search_ddpg(problem, request.evaluations, request.seed, lambda _: advance())
@@ -110,6 +111,7 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
             request.seed,
             request.finalists,
             target.measure,
+            lambda model, measured: target.activity_uses(model.network, prepared.factory.activity(measured)),
             target.budget_synops,
             lambda _: advance(),
         )

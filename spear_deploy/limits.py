@@ -4,32 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spear_deploy.errors import BudgetError
-from spear_deploy.hardware import BudgetKind, Limit, Placement, Profile, limit_of, parse_budgets, place
+from spear_deploy.hardware import (
+    Activity,
+    BudgetKind,
+    Limit,
+    Placement,
+    Profile,
+    estimate,
+    limit_of,
+    parse_budgets,
+    place,
+    quantities,
+    require_known,
+)
 from spear_deploy.network import Network
 from spear_deploy.search import LimitUse
 
 STRUCTURAL = ("cores", "neurons", "synapse memory")
 """Quantities that follow exactly from the network's structure and the chip."""
 
+ACTIVITY = ("energy", "time", "power")
+"""Quantities that follow from what the network does there."""
+
 
 def limits_of(budgets: Sequence[str], dense_synops: float) -> tuple[Limit, ...]:
     """The limits that budgets set; always one on SynOps, first (the dense network's, if none was given).
 
     Raises:
-        BudgetError: a budget cannot be understood, or nothing here can hold a network to it.
+        BudgetError: a budget cannot be understood.
 
     """
     parsed = parse_budgets(budgets)
     if not any(budget.kind in (BudgetKind.SHARE, BudgetKind.SYNOPS) for budget in parsed):
         parsed = (*parse_budgets(["100%"]), *parsed)
     limits = [limit_of(budget, dense_synops) for budget in parsed]
-    for limit in limits:
-        if limit.quantity not in ("synops", *STRUCTURAL):
-            raise BudgetError(
-                f"{limit.origin}: {limit.name} cannot be a limit of the search yet;"
-                " what can: a share (50%), SynOps (120k), cores=4, neurons=2000, synapse-memory=64KiB"
-            )
     return tuple(sorted(limits, key=lambda limit: limit.quantity != "synops"))
 
 
@@ -46,3 +54,22 @@ def structural_uses(network: Network, profile: Profile, limits: Sequence[Limit])
 def chip_uses(placement: Placement) -> tuple[LimitUse, ...]:
     """What a placed network uses of its chip."""
     return tuple(LimitUse(use.resource, use.used, use.allowed, use.unit, use.origin) for use in placement.uses)
+
+
+def energy_status(budgets: Sequence[str], profile: Profile, network: Network, activity: Activity) -> str:
+    """How sure the chip's prices are; budgets of energy, time or power are refused where they are not known.
+
+    Raises:
+        BudgetError: naming what is missing and what can be asked instead.
+
+    """
+    cost = estimate(network, place(network, profile), activity)
+    for budget in parse_budgets(budgets):
+        require_known(budget, profile, cost)
+    return str(cost.energy_status)
+
+
+def activity_value(quantity: str, profile: Profile, network: Network, activity: Activity) -> float:
+    """Energy [pJ], time [ns] or power [mW] of an inference: the high end, which budgets are held against."""
+    placement = place(network, profile)
+    return quantities(placement, estimate(network, placement, activity))[quantity]

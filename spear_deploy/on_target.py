@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 from spear_deploy.backends import Backend, backend_of, measure_on
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BudgetError, ModelError
-from spear_deploy.hardware import Limit, Profile, check
-from spear_deploy.limits import limits_of, structural_uses
+from spear_deploy.hardware import Activity, Limit, Profile, check
+from spear_deploy.limits import ACTIVITY, activity_value, energy_status, limits_of, structural_uses
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model, Network
-from spear_deploy.search import CandidateFactory, LimitUse, upper_bound
+from spear_deploy.search import ActivityLimit, CandidateFactory, LimitUse, LreSample, RidgeEstimator, upper_bound
 from spear_deploy.training import Recipe, fine_tune
 
 
@@ -28,6 +29,7 @@ class OnTarget:
         dense: the dense network on the validation split, in that arithmetic.
         target_factor: its SynOps over those in torch: predictions times it are the chip's.
         validation: the split that choices are made on.
+        energy_status: how sure the chip's prices are: published, derived, estimated or unknown.
 
     """
 
@@ -37,6 +39,7 @@ class OnTarget:
     dense: Measurement
     target_factor: float
     validation: EncodedSplit
+    energy_status: str
 
     @cached_property
     def limits(self) -> tuple[Limit, ...]:
@@ -51,6 +54,40 @@ class OnTarget:
     def measure(self, model: Model) -> Measurement:
         """A model on the validation split, in the chip's arithmetic."""
         return measure_on(self.backend, model, self.validation)
+
+    def activity_limits(self, factory: CandidateFactory, samples: Sequence[LreSample]) -> list[ActivityLimit]:
+        """The user's limits on energy, time and power, each predicted by its own fit on LRE's samples."""
+        found = []
+        for limit in self._on_activity:
+            value = partial(activity_value, limit.quantity, self.profile)
+            networks = [factory.pruned_network(sample.features.keep_ratios) for sample in samples]
+            before = [value(network, sample.before) for network, sample in zip(networks, samples, strict=True)]
+            after = [value(network, sample.after) for network, sample in zip(networks, samples, strict=True)]
+            estimator = RidgeEstimator.between(samples, before, after)
+            found.append(ActivityLimit(limit.name, limit.allowed, limit.unit, limit.origin, value, estimator))
+        return found
+
+    def activity_uses(self, network: Network, activity: Activity) -> tuple[LimitUse, ...]:
+        """What a network was measured to use of the user's limits on energy, time and power."""
+        return tuple(
+            LimitUse(
+                limit.name,
+                activity_value(limit.quantity, self.profile, network, activity),
+                limit.allowed,
+                limit.unit,
+                limit.origin,
+            )
+            for limit in self._on_activity
+        )
+
+    @property
+    def _on_activity(self) -> list[Limit]:
+        """Named with how sure they are: an estimate is never shown as if it were published."""
+        return [
+            replace(limit, name=f"{limit.name}, high end ({self.energy_status})")
+            for limit in self.limits
+            if limit.quantity in ACTIVITY
+        ]
 
     def structural(self, network: Network) -> tuple[LimitUse, ...]:
         """What a network uses of the chip's limits and of the user's on its structure."""
@@ -69,6 +106,7 @@ def aim_at(
     Raises:
         ModelError: rules of the chip that no pruning can satisfy, all at once.
         BackendError: the chip's integers cannot hold the network.
+        BudgetError: a budget of energy, time or power where the chip's prices are not known.
 
     """
     verdict = check(factory.model.network, profile, analog_input=validation.analog)
@@ -77,7 +115,8 @@ def aim_at(
         raise ModelError(f"{profile.name} cannot run this network, however it is pruned:\n  " + "\n  ".join(walls))
     backend = backend_of(profile, factory.train)
     measured = measure_on(backend, factory.model, validation)
-    return OnTarget(profile, backend, budgets, measured, measured.synops / dense.synops, validation)
+    status = energy_status(budgets, profile, factory.model.network, factory.activity(measured))
+    return OnTarget(profile, backend, budgets, measured, measured.synops / dense.synops, validation, status)
 
 
 def check_reachable(on_target: OnTarget, factory: CandidateFactory, recipe: Recipe, seed: int, path: Path) -> None:
@@ -88,11 +127,12 @@ def check_reachable(on_target: OnTarget, factory: CandidateFactory, recipe: Reci
 
     """
     candidate = factory.candidate(factory.smallest)
-    for use in on_target.structural(candidate.model.network):
+    network = candidate.model.network
+    for use in (*on_target.structural(network), *on_target.activity_uses(network, candidate.activity)):
         if use.overshoot:
             raise BudgetError(
                 f"{use.origin}: not even one channel in every layer fits: {use.name}"
-                f" {use.used:,.0f} {use.unit}, allowed {use.allowed:,.0f} {use.unit}"
+                f" {use.used:,.6g} {use.unit}, allowed {use.allowed:,.6g} {use.unit}"
             )
     # Only near the limit is it worth a fine-tune to know.
     if candidate.features.recalibrated_synops < on_target.budget_synops / 4:

@@ -10,6 +10,7 @@ from made_task import CLASSES, chip, write_task
 
 from spear_deploy.data import load_data
 from spear_deploy.deploy import deploy
+from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import load_profile, place
 from spear_deploy.network import Encoding, Simulation, load_any, save_model_file
 from spear_deploy.progress import Silent
@@ -219,3 +220,31 @@ def test_spiking_input_counts_in_the_budget(model, tmp_path, encoding):
     assert report.dense.synops_analog == 0
     assert report.dense.per_layer[0].synops > 0
     assert report.pruned.synops <= report.budget.synops
+
+
+def energy(report):
+    (limit,) = [limit for limit in report.budget.limits if limit.name.startswith("energy")]
+    return limit
+
+
+def test_a_budget_of_energy_is_kept_where_it_is_measured_and_said_to_be_an_estimate(model, tmp_path):
+    (narrow,) = run(model, tmp_path / "narrow", budgets=("30%", "1mJ"))
+    granted = (energy(narrow).dense + energy(narrow).pruned) / 2
+    (report,) = run(model, tmp_path / "run", budgets=(f"energy={granted:.0f}pJ",))
+    limit = energy(report)
+    assert limit.name == "energy per inference, high end (estimated)"
+    assert (limit.unit, limit.origin) == ("pJ", f"budget energy={granted:.0f}pJ")
+    assert limit.pruned <= limit.allowed < limit.dense == energy(narrow).dense
+    assert energy(narrow).pruned < limit.pruned
+
+
+def test_a_budget_of_energy_is_refused_on_a_chip_without_prices(model, tmp_path):
+    with pytest.raises(BudgetError, match="budget '3uJ' cannot be held on spinnaker2: no price for"):
+        run(model, tmp_path / "run", "spinnaker2", budgets=("3uJ",))
+
+
+def test_an_energy_below_what_the_idle_chip_takes_is_refused_before_the_work(model, tmp_path):
+    with pytest.raises(
+        BudgetError, match=r"budget 1nJ: not even one channel in every layer fits: energy per inference"
+    ):
+        run(model, tmp_path / "run", budgets=("1nJ",))

@@ -1,6 +1,6 @@
 """What a chip offers, whether a network fits, what it costs there."""
 
-from spear_deploy.hardware.activity import Activity, measured_activity
+from spear_deploy.hardware.activity import Activity, activity_of, measured_activity
 from spear_deploy.hardware.budget import Budget, BudgetKind, parse_budget, parse_budgets
 from spear_deploy.hardware.cost import Cost
 from spear_deploy.hardware.estimate import estimate
@@ -25,6 +25,7 @@ __all__ = [
     "Profile",
     "Use",
     "Verdict",
+    "activity_of",
     "check",
     "estimate",
     "exceeded",

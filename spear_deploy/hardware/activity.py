@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from spear_deploy.errors import DataError
+from spear_deploy.measure import Measurement
 from spear_deploy.network import Connection, Network, Trace, fan_out
 
 Array = NDArray[np.float64]
@@ -42,6 +43,11 @@ class Activity:
             found, needed = self.spikes[name].shape, network.shapes[name]
             if found != needed:
                 raise DataError(f"activity: spikes of {name} have shape {found}, the layer has {needed}")
+
+
+def activity_of(measurement: Measurement, time_steps: int, *, analog_input: bool) -> Activity:
+    """The activity that a measurement in any backend saw."""
+    return Activity(measurement.events, time_steps, analog_input)
 
 
 def measured_activity(network: Network, inputs: torch.Tensor, trace: Trace, *, analog_input: bool) -> Activity:

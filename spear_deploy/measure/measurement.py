@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.measure.synops import SynopsCounter
@@ -43,6 +45,8 @@ class Measurement:
         layers: by neuron layer, in order.
         per_sample: synops of each sample, `[N]`.
         predictions: class of each sample, `[N]`.
+        events: by layer, how often each neuron spiked in an inference, the mean, `[*shape]`; under
+            the input's name how often each input was not zero. A layer that does not spike has none.
 
     """
 
@@ -53,6 +57,7 @@ class Measurement:
     layers: dict[str, LayerCount]
     per_sample: Tensor
     predictions: Tensor
+    events: dict[str, NDArray[np.float64]]
 
 
 def classify(output: Tensor) -> Tensor:
@@ -140,19 +145,29 @@ class _Tally:
         self.per_sample: list[Tensor] = []
         self.analog: list[Tensor] = []
         self.predictions: list[Tensor] = []
+        shapes = {name: model.network.shapes[name] for name in (model.network.input, *model.network.layers)}
+        self.events = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
 
     def add(self, inputs: Tensor, outputs: Mapping[str, Tensor]) -> None:
         """Count one batch."""
         network = self.model.network
         count = self.counter.count(inputs, outputs, analog_input=self.analog_input)
+        self._add_events(network.input, inputs)
         for layer in network.layers:
             if network.neurons[layer].spikes:
+                self._add_events(layer, outputs[layer])
                 self.spikes[layer] += float(outputs[layer].sum(dtype=torch.float64))
         for connection, operations in count.spike.items():
             self.synops[connection.target] += float(operations.sum())
         self.per_sample.append(count.total)
         self.analog.append(count.analog)
         self.predictions.append(classify(outputs[network.read_out]))
+
+    def _add_events(self, name: str, values: Tensor) -> None:
+        """Add up over time and samples; a static input `[T, B, ...]` is looked at once."""
+        static = len(values) > 1 and values.stride(0) == 0
+        seen, times = (values[:1], len(values)) if static else (values, 1)
+        self.events[name] += (seen != 0).sum((0, 1)).to(torch.float64) * times
 
     def measurement(self, labels: Tensor) -> Measurement:
         """The means over all samples."""
@@ -171,4 +186,5 @@ class _Tally:
             layers=layers,
             per_sample=each,
             predictions=predicted,
+            events={name: (count / samples).numpy() for name, count in self.events.items()},
         )

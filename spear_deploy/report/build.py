@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.data import Dataset
-from spear_deploy.hardware import place
+from spear_deploy.hardware import activity_of, place
 from spear_deploy.measure import EffectiveOperations, Measurement
-from spear_deploy.network import Model
+from spear_deploy.network import Encoding, Model
 from spear_deploy.on_target import OnTarget
 from spear_deploy.report.schema import (
     Agreement,
@@ -28,7 +28,7 @@ from spear_deploy.report.schema import (
     Verdict,
 )
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import Finalist, LinearEstimator, LreSample, Prediction
+from spear_deploy.search import Finalist, LimitUse, LinearEstimator, LreSample, Prediction
 from spear_deploy.validation import Comparison, judge, measured_report, network_report
 
 FLOAT64 = "float64"
@@ -172,8 +172,8 @@ def _limits(found: Found) -> list[LimitReport]:
     A limit inside a core (how full the fullest core is) counts as the tightest only where the
     dense network breaks it: filling a core is no hardship.
     """
-    dense = found.target.structural(found.model.network)
-    pruned = found.target.structural(found.pruned.network)
+    dense = _uses(found, found.model, found.dense_on_target)
+    pruned = _uses(found, found.pruned, found.tested_on_target)
     synops = found.target.limits[0]
     rows = [
         (
@@ -196,6 +196,13 @@ def _limits(found: Found) -> list[LimitReport]:
         )
         for place, (name, unit, allowed, used, left, origin, _) in enumerate(rows)
     ]
+
+
+def _uses(found: Found, model: Model, measurement: Measurement) -> tuple[LimitUse, ...]:
+    """What a network uses of every limit beside SynOps."""
+    analog = model.encoding is Encoding.DIRECT
+    activity = activity_of(measurement, model.time_steps, analog_input=analog)
+    return found.target.activity_uses(model.network, activity) + found.target.structural(model.network)
 
 
 def _keep_ratios(dense: Model, pruned: Model) -> dict[str, float]:

@@ -4,11 +4,12 @@ from spear_deploy.search.candidate import Candidate, CandidateFactory, Features,
 from spear_deploy.search.ddpg import DdpgConstants, search_ddpg
 from spear_deploy.search.estimator import Estimator, LinearEstimator, LreSample, Prediction, RidgeEstimator
 from spear_deploy.search.finalists import Finalist, choose, tune, upper_bound
-from spear_deploy.search.problem import Evaluation, SearchProblem, StructuralLimits
+from spear_deploy.search.problem import ActivityLimit, Evaluation, SearchProblem, StructuralLimits
 from spear_deploy.search.reward import LimitUse, Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.sampling import collect_samples, draw_ratios, make_sample
 
 __all__ = [
+    "ActivityLimit",
     "Candidate",
     "CandidateFactory",
     "DdpgConstants",

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.measure import Measurement, SynopsCounter, measure
+from spear_deploy.hardware import Activity, activity_of
+from spear_deploy.measure import Measurement, measure, measure_outputs
 from spear_deploy.network import Model, Network, Simulation
 from spear_deploy.pruning import channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
@@ -37,10 +38,11 @@ class Features:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A pruned and recalibrated network, with its features."""
+    """A pruned and recalibrated network, with its features and its activity on the probe."""
 
     model: Model
     features: Features
+    activity: Activity
 
 
 class CandidateFactory:
@@ -94,11 +96,16 @@ class CandidateFactory:
         channels = kept_by_layer(self.model.network, self.all_groups, keep)
         graph, trace = recalibrate(pruned.graph, self._statistics, channels, self.probe.inputs)
         recalibrated = self.model.with_graph(graph)
-        counter = SynopsCounter(recalibrated.network)
-        count = counter.count(self.probe.inputs, trace.outputs, analog_input=self.probe.analog)
+        found = measure_outputs(
+            recalibrated, self.probe.inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog
+        )
         before = self.measure(pruned, self.probe).synops * self.probe_scale if measure_pruned else None
-        features = Features(self.executed(ratios), float(count.total.mean()) * self.probe_scale, before)
-        return Candidate(recalibrated, features)
+        features = Features(self.executed(ratios), found.synops * self.probe_scale, before)
+        return Candidate(recalibrated, features, self.activity(found))
+
+    def activity(self, measurement: Measurement) -> Activity:
+        """The activity that a measurement on this model's data saw."""
+        return activity_of(measurement, self.model.time_steps, analog_input=self.train.analog)
 
     @staticmethod
     def measure(model: Model, data: EncodedSplit, dtype: torch.dtype = torch.float32) -> Measurement:

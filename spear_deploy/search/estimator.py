@@ -16,18 +16,25 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from spear_deploy.errors import DataError
-from spear_deploy.search.candidate import Features
+from spear_deploy.hardware import Activity
+from spear_deploy.search.candidate import Features, Ratios
 
 CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class LreSample:
-    """A network that was really pruned and fine-tuned: features before, mean SynOps after."""
+    """A network that was really pruned and fine-tuned: features before, mean SynOps after.
+
+    `before` and `after` are its activity on the probe, recalibrated and fine-tuned: from them
+    follows whatever else a chip counts, such as energy.
+    """
 
     features: Features
     synops: float
     accuracy: float
+    before: Activity
+    after: Activity
 
 
 @dataclass(frozen=True)
@@ -140,15 +147,25 @@ class RidgeEstimator:
 
         """
         _need(samples, 6)
-        x = np.array([_log_features(sample.features) for sample in samples])
-        y = np.array([np.log(sample.synops / sample.features.recalibrated_synops) for sample in samples])
-        return cls(x, y)
+        before = [sample.features.recalibrated_synops for sample in samples]
+        return cls.between(samples, before, [sample.synops for sample in samples])
+
+    @classmethod
+    def between(cls, samples: Sequence[LreSample], before: Sequence[float], after: Sequence[float]) -> RidgeEstimator:
+        """For any positive quantity that was known of the samples before and after fine-tuning."""
+        pairs = zip(samples, before, strict=True)
+        x = np.array([_log_features(sample.features.keep_ratios, value) for sample, value in pairs])
+        return cls(x, np.log(np.asarray(after) / np.asarray(before)))
 
     def predict(self, features: Features) -> Prediction:
         """The predicted ratio applied to the recalibrated SynOps; none where the network is silent."""
-        if not features.recalibrated_synops:
+        return self.predict_from(features.keep_ratios, features.recalibrated_synops)
+
+    def predict_from(self, keep_ratios: Ratios, before: float) -> Prediction:
+        """The quantity after fine-tuning, from what it is before."""
+        if not before:
             return Prediction(0.0, 0.0, 0.0)
-        x = _log_features(features)
+        x = _log_features(keep_ratios, before)
         distance = (self.features[:, 0] - x[0]) / KERNEL_WIDTH
         weights = np.exp(-0.5 * distance**2) + KERNEL_FLOOR
         fit = weighted_ridge(self.features, self.log_ratios, weights)
@@ -156,7 +173,7 @@ class RidgeEstimator:
         freedom = max(fit.effective_samples - fit.effective_parameters, 2.0)
         quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom))
         half = quantile * fit.deviation * float(np.sqrt((1 + fit.leverage(x)) / (1 + fit.typical_leverage)))
-        value = features.recalibrated_synops * float(np.exp(log_ratio))
+        value = before * float(np.exp(log_ratio))
         return Prediction(value, value * float(np.exp(-half)), value * float(np.exp(half)))
 
 
@@ -236,9 +253,9 @@ def weighted_ridge(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDAr
     )
 
 
-def _log_features(features: Features) -> NDArray[np.float64]:
-    ratios = np.log(features.keep_ratios)
-    return np.concatenate([[np.log(features.recalibrated_synops)], ratios, [ratios.sum() ** 2]])
+def _log_features(keep_ratios: Ratios, before: float) -> NDArray[np.float64]:
+    ratios = np.log(keep_ratios)
+    return np.concatenate([[np.log(before)], ratios, [ratios.sum() ** 2]])
 
 
 def _pruned_synops(features: Features) -> float:

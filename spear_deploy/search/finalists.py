@@ -13,6 +13,7 @@ from spear_deploy.network import Model
 from spear_deploy.search.candidate import Features, Ratios
 from spear_deploy.search.estimator import Prediction
 from spear_deploy.search.problem import SearchProblem
+from spear_deploy.search.reward import LimitUse
 from spear_deploy.training import Recipe, fine_tune
 
 REPAIR_CONFIDENCE = 0.99
@@ -26,6 +27,9 @@ REPAIR_AIM = 0.97
 MeasureOnTarget = Callable[[Model], Measurement]
 """Measures a model on the validation split, in the arithmetic of the target."""
 
+UsesOnTarget = Callable[[Model, Measurement], tuple[LimitUse, ...]]
+"""What a model was measured to use of the limits on activity beside SynOps."""
+
 
 @dataclass(frozen=True)
 class Finalist:
@@ -36,11 +40,16 @@ class Finalist:
     features: Features
     prediction: Prediction
     validation: Measurement
+    uses: tuple[LimitUse, ...] = ()
 
     @property
     def synops_bound(self) -> float:
         """Upper 99 % confidence bound of the mean SynOps per inference."""
         return upper_bound(self.validation)
+
+    def share(self, budget_synops: float) -> float:
+        """The largest share of any limit that is used, SynOps by their bound."""
+        return max(self.synops_bound / budget_synops, *(use.share for use in self.uses), 0.0)
 
 
 def upper_bound(measurement: Measurement) -> float:
@@ -50,13 +59,18 @@ def upper_bound(measurement: Measurement) -> float:
     return measurement.synops + float(stats.norm.ppf(REPAIR_CONFIDENCE)) * error
 
 
-def tune(problem: SearchProblem, ratios: Ratios, recipe: Recipe, seed: int, measure: MeasureOnTarget) -> Finalist:
+def tune(
+    problem: SearchProblem, ratios: Ratios, recipe: Recipe, seed: int, measure: MeasureOnTarget, uses: UsesOnTarget
+) -> Finalist:
     """Prune, recalibrate and fine-tune as LRE's samples were, and measure on validation."""
     factory = problem.factory
     candidate = factory.candidate(ratios, measure_pruned=True)
     prediction = problem.estimator.predict(candidate.features)
     model = fine_tune(candidate.model, factory.train, recipe, seed=seed)
-    return Finalist(candidate.features.keep_ratios, model, candidate.features, prediction, measure(model))
+    measured = measure(model)
+    return Finalist(
+        candidate.features.keep_ratios, model, candidate.features, prediction, measured, uses(model, measured)
+    )
 
 
 def choose(
@@ -65,13 +79,14 @@ def choose(
     seed: int,
     count: int,
     measure: MeasureOnTarget,
+    uses: UsesOnTarget,
     budget_synops: float,
     on_tuned: Callable[[Finalist], None],
 ) -> tuple[Finalist, int]:
     """Fine-tune the best few candidates and the uniform one; choose on validation, repair if need be.
 
     `measure` measures a model on the validation split in the target's arithmetic, in which
-    `budget_synops` are given.
+    `budget_synops` are given; `uses` tells what it uses of limits on energy and the like.
 
     Returns:
         The most accurate finalist whose SynOps keep the budget with confidence, and the number
@@ -85,16 +100,16 @@ def choose(
         chosen.append(uniform.ratios)
     finalists = []
     for ratios in chosen:
-        finalists.append(tune(problem, ratios, recipe, seed, measure))
+        finalists.append(tune(problem, ratios, recipe, seed, measure, uses))
         on_tuned(finalists[-1])
     repairs = 0
-    while not (keeping := [one for one in finalists if one.synops_bound <= budget_synops]):
-        frugal = min(finalists, key=lambda one: one.synops_bound)
+    while not (keeping := [one for one in finalists if one.share(budget_synops) <= 1]):
+        frugal = min(finalists, key=lambda one: one.share(budget_synops))
         narrowed = _narrower(problem, frugal, budget_synops)
         if repairs == MOST_REPAIRS or np.array_equal(narrowed, frugal.ratios):
             return frugal, repairs
         repairs += 1
-        finalists.append(tune(problem, narrowed, recipe, seed, measure))
+        finalists.append(tune(problem, narrowed, recipe, seed, measure, uses))
         on_tuned(finalists[-1])
     best = max(keeping, key=lambda one: (one.validation.accuracy, -one.validation.synops))
     return best, repairs
@@ -102,7 +117,7 @@ def choose(
 
 def _narrower(problem: SearchProblem, finalist: Finalist, budget_synops: float) -> Ratios:
     """Ratios scaled by what was overshot: SynOps grow about with their square."""
-    factor = float(np.sqrt(REPAIR_AIM * budget_synops / finalist.synops_bound))
+    factor = float(np.sqrt(REPAIR_AIM / finalist.share(budget_synops)))
     ratios = problem.factory.executed(np.clip(finalist.ratios * factor, 0.0, 1.0))
     if not np.array_equal(ratios, finalist.ratios):
         return ratios

@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from spear_deploy.data import EncodedSplit
+from spear_deploy.hardware import Activity
 from spear_deploy.network import Network
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
-from spear_deploy.search.estimator import Estimator, Prediction
+from spear_deploy.search.estimator import Estimator, Prediction, RidgeEstimator
 from spear_deploy.search.reward import LimitUse, Reward, TargetAwareReward
 
 StructuralLimits = Callable[[Network], tuple[LimitUse, ...]]
@@ -28,6 +29,34 @@ RETREAT = 0.8
 
 PROJECTED = 0.95
 """A projected candidate's upper prediction lies between this share of the budget and the budget."""
+
+
+@dataclass(frozen=True)
+class ActivityLimit:
+    """A limit on something that follows from what a network does, such as its energy on a chip.
+
+    Attributes:
+        name: such as "energy per inference".
+        allowed: the most that is allowed, in `unit`.
+        unit: of `allowed`.
+        origin: who set it.
+        value: the quantity, from a network and its activity.
+        estimator: predicts it after fine-tuning from what it is before, fitted on LRE's samples.
+
+    """
+
+    name: str
+    allowed: float
+    unit: str
+    origin: str
+    value: Callable[[Network, Activity], float]
+    estimator: RidgeEstimator
+
+    def use(self, candidate: Candidate) -> LimitUse:
+        """What a candidate is predicted to use, by the upper end of the interval."""
+        before = self.value(candidate.model.network, candidate.activity)
+        predicted = self.estimator.predict_from(candidate.features.keep_ratios, before)
+        return LimitUse(self.name, predicted.high, self.allowed, self.unit, self.origin)
 
 
 @dataclass(frozen=True)
@@ -59,6 +88,7 @@ class SearchProblem:
         budget_synops: SynOps per inference that are allowed.
         structural: the chip's limits on a network's structure.
         validation: the data on which accuracy is measured.
+        activity_limits: limits on what follows from the network's activity.
         lowest: the smallest keep ratio considered, unless a limit demands less.
 
     """
@@ -71,6 +101,7 @@ class SearchProblem:
         structural: StructuralLimits,
         validation: EncodedSplit,
         *,
+        activity_limits: Sequence[ActivityLimit] = (),
         lowest: float = 0.05,
         reward: TargetAwareReward | None = None,
     ) -> None:
@@ -79,6 +110,7 @@ class SearchProblem:
         self.budget_synops = budget_synops
         self.structural = structural
         self.validation = validation
+        self.activity_limits = tuple(activity_limits)
         self.lowest = lowest
         self.reward = reward or TargetAwareReward()
         self.history: list[Evaluation] = []
@@ -100,6 +132,7 @@ class SearchProblem:
         prediction = self.estimator.predict(features)
         limits = (
             LimitUse(SYNOPS, prediction.high, self.budget_synops),
+            *(limit.use(candidate) for limit in self.activity_limits),
             *self.structural(candidate.model.network),
         )
         evaluation = Evaluation(features.keep_ratios, accuracy, prediction, limits, self.reward(accuracy, limits))
@@ -119,7 +152,7 @@ class SearchProblem:
         tried: list[tuple[float, float]] = []
         for _ in range(PROJECTIONS):
             candidate = self._candidate(ratios, factor)
-            share = self.estimator.predict(candidate.features).high / self.budget_synops
+            share = self._share(candidate)
             tried.append((float(np.log(factor)), float(np.log(max(share, LEAST_FACTOR)))))
             if share <= 1.0:
                 best = candidate
@@ -128,7 +161,7 @@ class SearchProblem:
             factor = min(float(np.exp(_next_guess(tried))), largest)
         while best is None:  # few channels: the guesses jump over the budget
             candidate = self._candidate(ratios, factor)
-            if self._keeps_synops(candidate) or np.array_equal(candidate.features.keep_ratios, self.factory.smallest):
+            if self._share(candidate) <= 1 or np.array_equal(candidate.features.keep_ratios, self.factory.smallest):
                 best = candidate
             factor *= RETREAT
         return best
@@ -149,10 +182,12 @@ class SearchProblem:
         """How far projection may narrow a layer: to `lowest`, or to one channel if limits demand it."""
         every = np.full(self.dimensions, self.lowest)
         candidate = self.factory.candidate(every, measure_pruned=self.estimator.needs_pruned_synops)
-        return self.lowest if self._fits(every) and self._keeps_synops(candidate) else 0.0
+        return self.lowest if self._fits(every) and self._share(candidate) <= 1 else 0.0
 
-    def _keeps_synops(self, candidate: Candidate) -> bool:
-        return self.estimator.predict(candidate.features).high <= self.budget_synops
+    def _share(self, candidate: Candidate) -> float:
+        """The largest share that a candidate is predicted to use of SynOps or another limit on activity."""
+        synops = self.estimator.predict(candidate.features).high / self.budget_synops
+        return max(synops, *(limit.use(candidate).share for limit in self.activity_limits), 0.0)
 
     def _scaled(self, ratios: Ratios, factor: float) -> Ratios:
         return np.clip(ratios * factor, self._floor, 1.0)

@@ -43,7 +43,7 @@ def make_sample(factory: CandidateFactory, ratios: Ratios, recipe: Recipe, seed:
     after = factory.measure(tuned, factory.train)
     if not after.synops or not candidate.features.recalibrated_synops:
         return None
-    return LreSample(candidate.features, after.synops, after.accuracy)
+    return LreSample(candidate.features, after.synops, after.accuracy, candidate.activity, factory.activity(after))
 
 
 def collect_samples(

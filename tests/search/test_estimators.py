@@ -3,12 +3,16 @@ import pytest
 from scipy import stats
 
 from spear_deploy.errors import DataError
+from spear_deploy.hardware import Activity
 from spear_deploy.search import Features, LinearEstimator, LreSample, Prediction, RidgeEstimator
 from spear_deploy.search.estimator import RIDGE_WEIGHTS, weighted_ridge
 
+SILENT = Activity({}, time_steps=1, analog_input=False)
+
 
 def sample(ratios, recalibrated, pruned, after):
-    return LreSample(Features(np.array(ratios), recalibrated, pruned), after, accuracy=0.9)
+    features = Features(np.array(ratios), recalibrated, pruned)
+    return LreSample(features, after, accuracy=0.9, before=SILENT, after=SILENT)
 
 
 def made_up_samples(count, groups=3, noise=0.05, seed=0):
@@ -173,3 +177,16 @@ def test_too_few_samples_are_refused(estimator, needed):
     with pytest.raises(DataError, match=f"at least {needed} samples of pruned networks, found {needed - 1}"):
         estimator.fit(made_up_samples(needed - 1))
     estimator.fit(made_up_samples(needed))
+
+
+def test_any_quantity_is_predicted_from_what_it_was_before():
+    """Energy, say, with a part that pruning does not touch, follows its own law."""
+    samples = made_up_samples(25, noise=0.0)
+    *known, new = samples
+    before = [5.0 + each.features.recalibrated_synops / 1e4 for each in samples]
+    after = [
+        value * np.exp(0.1 - 0.05 * np.log(each.features.keep_ratios).sum()) for value, each in zip(before, samples)
+    ]
+    found = RidgeEstimator.between(known, before[:-1], after[:-1]).predict_from(new.features.keep_ratios, before[-1])
+    assert found.value == pytest.approx(after[-1], rel=1e-2)
+    assert found.low <= after[-1] <= found.high
