@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from network_builders import leaky
-from test_netx import conv_net
+from netx_builders import conv_net
 from torch import nn
 
 from spear_deploy.errors import ModelError
