@@ -10,7 +10,7 @@ import torch
 from spear_deploy.backends import TorchBackend, backend_of, measure_on, measure_ready
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import BudgetError, DataError, ModelError
-from spear_deploy.exporting import exporter
+from spear_deploy.exporting import export_run, samples_to_prove
 from spear_deploy.hardware import Profile
 from spear_deploy.limits import limits_of, structural_uses
 from spear_deploy.measure import Measurement, effective_operations
@@ -123,7 +123,8 @@ def deploy_to(target: Profile, request: DeployRequest, prepared: Prepared, progr
         )
     with complete_or_nothing(request.folder(target), force=request.force) as folder:
         save_model_file(winner.model, folder / "pruned.pt")
-        exporter("nir").write(winner.model, folder / "pruned.nir")
+        with clock.stage("export"):
+            _export(winner.model, folder / "pruned.pt", target, prepared, request, progress)
         pruned = read_nir(folder / "pruned.nir")
         with clock.stage("test"):
             in_torch, on_target = TorchBackend(torch.float64).ready(pruned), backend.ready(pruned)
@@ -156,6 +157,22 @@ def deploy_to(target: Profile, request: DeployRequest, prepared: Prepared, progr
         report = make_report(found)
         (folder / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
     return report
+
+
+def _export(
+    model: Model, path: Path, target: Profile, prepared: Prepared, request: DeployRequest, progress: Progress
+) -> None:
+    """The pruned network in all formats, each proven on test samples."""
+    samples = prepared.test.take(slice(0, samples_to_prove(model)))
+    export_run(
+        model,
+        path,
+        samples.as_float64(),
+        inputs_name=f"{prepared.data.name}, first {len(samples)} test samples",
+        profile=target.name,
+        run_lava=request.lava,
+        notice=progress.notice,
+    )
 
 
 def _data_name(request: DeployRequest, model: Model) -> str:
