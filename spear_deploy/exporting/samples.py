@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from spear_deploy.errors import ExportError
 from spear_deploy.network import Encoding, Model
 
 STRENGTHS = (0.1, 0.3, 0.6, 0.9)
@@ -36,3 +37,18 @@ def samples_to_prove(model: Model) -> int:
     """How many samples an export is proven on: many for small networks, one for the largest."""
     neurons = sum(neuron.beta.size for neuron in model.network.neurons.values())
     return int(min(MOST_SAMPLES, max(1, MOST_OUTPUTS // (neurons * model.time_steps))))
+
+
+def static_sample(inputs: Tensor) -> Tensor:
+    """The one image of a static input `[T, B, *shape]`, `[B, *shape]`.
+
+    Raises:
+        ExportError: the input changes over time.
+
+    """
+    if bool((inputs != inputs[:1]).any()):
+        raise ExportError(
+            "the network is encoded directly, so its file takes one sample for all time steps, and these inputs change"
+            " over time; give the model the encoding 'spikes'"
+        )
+    return inputs[0]
