@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,23 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     usage = {"time_steps": model.time_steps, "encoding": str(model.encoding), "read_out": str(model.read_out)}
     if model.data is not None:
         usage["data"] = model.data
-    nodes = {name: for_any_reader(node) for name, node in model.graph.nodes.items()}
+    nodes = {name: for_any_reader(_sized(model.network, name)) for name in model.graph.nodes}
     content = nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
     image = io.BytesIO()  # HDF5 ends the process where a disk is full
     nir.write(image, graph_from_dict(content))
     Path(path).write_bytes(image.getvalue())
+
+
+def _sized(network: Network, name: str) -> nir.NIRNode:
+    """The node; a convolution with the input size that NIR's file format needs."""
+    node = network.nodes[name]
+    if not isinstance(node, nir.Conv1d | nir.Conv2d) or node.input_shape is not None:
+        return node
+    taken = network.shapes[network.sources(name)[0]][1:]
+    sized = copy(node)
+    sized.input_shape = taken[0] if isinstance(node, nir.Conv1d) else taken
+    return sized
 
 
 def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_s: float | None = None) -> Model:
