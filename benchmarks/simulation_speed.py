@@ -2,8 +2,9 @@
 
     python benchmarks/simulation_speed.py [--rounds 15] [--threads 1]
 
-Conv 16-32-64 and a dense layer on 1 x 28 x 28, T = 16, batch 64, Leaky with each reset; a
-static and a changing input. Both run alternately; the median of the ratios is what counts.
+Inputs of 1 x 28 x 28, T = 16, batch 64: convolutions 16-32-64 and a dense layer, a dense and a
+recurrent network; a static and a changing input. Both run alternately; the median of the ratios
+is what counts.
 """
 
 import argparse
@@ -20,18 +21,29 @@ from spear_deploy.network import Simulation, from_snntorch
 TIME_STEPS, BATCH = 16, 64
 
 
-def network(reset, delay):
-    torch.manual_seed(0)
+def leaky(**options):
+    return snntorch.Leaky(0.9, threshold=0.5, init_hidden=True, **options)
 
-    def leaky():
-        return snntorch.Leaky(0.9, threshold=0.5, init_hidden=True, reset_mechanism=reset, reset_delay=delay)
 
+def convolutional(**options):
     return nn.Sequential(
-        *(nn.Conv2d(1, 16, 3, padding=1), leaky(), nn.AvgPool2d(2)),
-        *(nn.Conv2d(16, 32, 3, padding=1), leaky(), nn.AvgPool2d(2)),
-        *(nn.Conv2d(32, 64, 3, padding=1), leaky(), nn.Flatten()),
-        *(nn.Linear(64 * 49, 10), leaky()),
+        *(nn.Conv2d(1, 16, 3, padding=1), leaky(**options), nn.AvgPool2d(2)),
+        *(nn.Conv2d(16, 32, 3, padding=1), leaky(**options), nn.AvgPool2d(2)),
+        *(nn.Conv2d(32, 64, 3, padding=1), leaky(**options), nn.Flatten()),
+        *(nn.Linear(64 * 49, 10), leaky(**options)),
     )
+
+
+def dense(hidden):
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), hidden, nn.Linear(256, 10), leaky())
+
+
+NETWORKS = {
+    "conv, subtract": lambda: convolutional(),
+    "conv, zero": lambda: convolutional(reset_mechanism="zero", reset_delay=False),
+    "dense": lambda: dense(leaky()),
+    "recurrent": lambda: dense(snntorch.RLeaky(0.9, linear_features=256, init_hidden=True)),
+}
 
 
 def by_snntorch(net, x):
@@ -61,8 +73,9 @@ def main():
     torch.set_num_threads(options.threads)
     static = torch.rand(BATCH, 1, 28, 28).expand(TIME_STEPS, -1, -1, -1, -1)
     changing = (torch.rand(TIME_STEPS, BATCH, 1, 28, 28) < 0.3).float()
-    for reset, delay in (("subtract", True), ("zero", False)):
-        net = network(reset, delay)
+    for name, build in NETWORKS.items():
+        torch.manual_seed(0)
+        net = build()
         simulation = Simulation(from_snntorch(net, input_shape=(1, 28, 28), time_steps=TIME_STEPS).graph)
         for label, x in (("static", static), ("changing", changing)):
             for task in (inference, training):
@@ -77,8 +90,8 @@ def main():
                 theirs, ours = (median(column) for column in zip(*pairs, strict=True))
                 ratio = median(ours / theirs for theirs, ours in pairs)
                 print(
-                    f"{reset:8} delay={delay!s:5} {label:8} {task.__name__:9}"
-                    f" snnTorch {theirs * 1e3:6.0f} ms, ours {ours * 1e3:6.0f} ms, ratio {ratio:.2f}",
+                    f"{name:14} {label:8} {task.__name__:9}"
+                    f" snnTorch {theirs * 1e3:7.1f} ms, ours {ours * 1e3:7.1f} ms, ratio {ratio:.2f}",
                     flush=True,
                 )
 

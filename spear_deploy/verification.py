@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from spear_deploy.backends import Ready
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BackendError
 from spear_deploy.execution.lava import LavaRun, run_lava, run_lava_fixed, status
+from spear_deploy.execution.lava.job import floating_job
 from spear_deploy.network import Model
 from spear_deploy.progress import Clock
 from spear_deploy.request import DeployRequest
@@ -32,6 +34,19 @@ class Verification:
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     missing: str = ""
     version: str = ""
+
+
+def check_runs_in_lava(path: Path, model: Model, data: EncodedSplit) -> None:
+    """Find out before the long work whether Lava can run what pruning will leave of a network.
+
+    Raises:
+        BackendError: which layer Lava cannot run, and the way out.
+
+    """
+    try:
+        floating_job(model.network, analog_input=data.analog)
+    except BackendError as error:
+        raise BackendError(f"{path}: {error}: --no-lava") from None
 
 
 def verify_in_lava(

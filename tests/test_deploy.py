@@ -29,7 +29,8 @@ def run(model, out, *targets, **options):
     """The main job, with few samples and evaluations; one report a target."""
     few = {"lre_samples": 8, "evaluations": 8, "finalists": 1, "recipe": RECIPE, "lava": False}
     profiles = tuple(load_profile(target) for target in targets or ("loihi2",))
-    return deploy(DeployRequest(model=model, targets=profiles, out=out, **few | options), Silent())
+    request = DeployRequest(model=model, targets=profiles, out=out, **few | options)
+    return list(deploy(request, Silent()).values())
 
 
 @pytest.fixture(scope="module")
@@ -95,16 +96,29 @@ def test_lava_measures_what_torch_does(half):
     assert lava.samples == in_torch.samples == 120
     assert lava.synops == in_torch.synops == report.pruned.synops
     assert [layer.spikes for layer in lava.per_layer] == [layer.spikes for layer in in_torch.per_layer]
-    assert report.verdict.basis == "lava"
     assert "lava" in report.versions
+
+
+@pytest.mark.lava
+def test_lava_in_fixed_point_does_what_the_chips_integers_do(half):
+    _, report = half
+    lava, loihi = report.measured["lava_fixed"], report.measured["loihi"]
+    assert report.agreement["loihi_lava_fixed"].equal
+    assert lava.samples == loihi.samples == 120
+    assert lava.synops == loihi.synops
+    assert lava.accuracy == loihi.accuracy
+    assert report.verdict.basis == "loihi"
+    assert report.budget.arithmetic == loihi.arithmetic == "loihi, 8-bit weights"
+    assert report.verdict.within_budget == (loihi.synops <= report.budget.synops)
 
 
 @pytest.mark.lava
 def test_the_verdict_follows_from_the_figures(half):
     _, report = half
-    measured, lre = report.measured["lava"].synops, report.lre
-    assert report.verdict.prediction_error_percent == pytest.approx(100 * (lre.predicted - measured) / measured)
-    assert report.verdict.covered == (lre.low <= measured <= lre.high)
+    measured, lre = report.measured["loihi"].synops, report.lre
+    predicted, low, high = (lre.target_factor * each for each in (lre.predicted, lre.low, lre.high))
+    assert report.verdict.prediction_error_percent == pytest.approx(100 * (predicted - measured) / measured)
+    assert report.verdict.covered == (low <= measured <= high)
     assert report.verdict.ok
     assert lre.low < lre.predicted < lre.high
 
@@ -185,9 +199,15 @@ def test_a_budget_of_cores_is_kept_as_the_chips_own(model, tmp_path):
 
 def test_without_lava_the_result_stands_on_torch(model, tmp_path):
     (report,) = run(model, tmp_path / "run")
-    assert report.verdict.basis == "torch"
-    assert set(report.measured) == {"torch"}
+    assert report.verdict.basis == "loihi"
+    assert set(report.measured) == {"torch", "loihi"}
     assert report.agreement == {}
+
+
+def test_a_chip_whose_arithmetic_is_not_known_is_judged_in_torch(model, tmp_path):
+    (report,) = run(model, tmp_path / "run", "spinnaker2")
+    assert (report.verdict.basis, report.budget.arithmetic) == ("torch", "float32")
+    assert set(report.measured) == {"torch"}
 
 
 @pytest.mark.parametrize("encoding", ["rate", "spikes"])

@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = command.main(with_default_verb(command, given), prog_name="spear-deploy", standalone_mode=False)
+        if code == INTERRUPTED:  # what Typer makes of Ctrl-C, without a word
+            raise KeyboardInterrupt
     except typer.TyperException as error:
         print(f"spear-deploy: {error.format_message()}\n  see: spear-deploy --help", file=sys.stderr)
         code = BAD_INPUT

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from spear_deploy.cli.console import out
+from spear_deploy.cli.console import err, out
 from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.measured import measured
 from spear_deploy.hardware.as_json import row_json
@@ -19,8 +19,10 @@ from spear_deploy.hardware.comparison import Row, compare
 from spear_deploy.hardware.core_picture import core_map_svg
 from spear_deploy.hardware.cost import Cost
 from spear_deploy.hardware.finding import Kind
+from spear_deploy.hardware.mesh import map_in_order
 from spear_deploy.hardware.placement import Core
 from spear_deploy.hardware.quantity_text import energy_text, power_text, time_text
+from spear_deploy.network import Encoding
 from spear_deploy.run_folder import replaced_when_complete
 
 EPILOG = """
@@ -39,19 +41,22 @@ def check(
     target: Target = "loihi2",
     data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
+    time_steps: Annotated[int | None, typer.Option(min=1, help="T, where the file does not say it.")] = None,
+    encoding: Annotated[Encoding | None, typer.Option(help="How inputs enter, if not as the file has it.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Write a picture of the core map.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
     profiles = read_targets(target)
-    subject = measured(model, data, samples)
+    subject = measured(model, data, samples, time_steps, encoding)
     rows = compare(subject.name, subject.model.network, profiles, subject.activity, analog_input=subject.analog_input)
     if as_json:
-        content = [row_json(row, cores=True) for row in rows]
+        content = [row_json(row, cores=True) | {"measured": subject.origin} for row in rows]
         print(json.dumps(content[0] if len(content) == 1 else content, indent=2))
     else:
         for row in rows:
             out.print(report(row))
+        out.print(subject.origin_text, highlight=False)
     if svg is not None:
         for row in rows:
             _write_picture(row, svg if len(rows) == 1 else svg.with_stem(f"{svg.stem}-{row.profile.name}"))
@@ -87,9 +92,7 @@ def report(row: Row) -> Group:
     if not row.verdict.fits:
         way = "pruning alone cannot make it fit" if row.keep is None else f"fits when every layer keeps {row.keep:.0%}"
         parts.append(Text(way))
-    if row.cost is None:
-        parts.append(Text("no energy or time: they need measured spikes; give --data"))
-    else:
+    if row.cost is not None:
         parts += _cost(row.cost)
     return Group(*parts)
 
@@ -124,11 +127,16 @@ def _totals(cost: Cost) -> list[str]:
     lines = []
     if cost.energy_pj is not None:
         typical = energy_text(cost.energy_pj.typical)
-        lines.append(f"energy      {energy_text(cost.energy_pj)}, typically {typical} ({cost.energy_status})")
+        least = "at least " if cost.energy_at_least else ""
+        lines.append(f"energy      {least}{energy_text(cost.energy_pj)}, typically {typical} ({cost.energy_status})")
     else:
         lines.append(f"energy      not available: no price for {', '.join(cost.unpriced)}")
-    if cost.synops_share is not None:
-        lines.append(f"SynOps      {cost.synops:,.0f}, {cost.synops_share:.1%} of the typical energy")
+    shares = [
+        f"{share:.1%} of the typical energy{without}"
+        for share, without in ((cost.synops_share, ""), (cost.synops_share_of_dynamic, " without idle power"))
+        if share is not None
+    ]
+    lines.append(f"SynOps      {', '.join([f'{cost.synops:,.0f}', *shares])}")
     if cost.time_ns is not None and cost.step is not None and cost.inferences_per_s is not None:
         rate = cost.inferences_per_s.typical
         step = time_text(cost.step.step_ns.typical)
@@ -144,12 +152,11 @@ def _totals(cost: Cost) -> list[str]:
 
 
 def _write_picture(row: Row, path: Path) -> None:
-    core_map = row.cost.core_map if row.cost is not None else None
+    placement = row.verdict.placement
+    core_map = map_in_order(placement) if row.cost is None else row.cost.core_map
     if core_map is None:
-        out.print(
-            f"{row.profile.name}: no core map: it needs a chip with routers, and measured spikes", highlight=False
-        )
+        err.print(f"{row.profile.name}: no core map: the profile names no routers", highlight=False)
         return
     with replaced_when_complete(path) as working:
-        working.write_text(core_map_svg(row.verdict.placement, core_map), encoding="utf-8")
-    out.print(f"written to {path}", highlight=False)
+        working.write_text(core_map_svg(placement, core_map), encoding="utf-8")
+    err.print(f"written to {path}", highlight=False)

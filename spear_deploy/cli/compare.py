@@ -14,12 +14,13 @@ from rich.table import Table
 
 from spear_deploy.cli.console import out
 from spear_deploy.cli.deploy import Target, read_targets
-from spear_deploy.cli.measured import measured
+from spear_deploy.cli.measured import MeasuredModel, measured
 from spear_deploy.hardware.as_json import row_json
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
 from spear_deploy.hardware.comparison import compare as compare_chips
 from spear_deploy.hardware.comparison_picture import comparison_svg
 from spear_deploy.hardware.quantity_text import energy_text, time_text
+from spear_deploy.network import Encoding
 from spear_deploy.run_folder import replaced_when_complete
 
 EPILOG = """
@@ -41,6 +42,8 @@ def compare(
     target: Target = "all",
     data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
+    time_steps: Annotated[int | None, typer.Option(min=1, help="T, where the file does not say it.")] = None,
+    encoding: Annotated[Encoding | None, typer.Option(help="How inputs enter, if not as the file has it.")] = None,
     sort: Annotated[str, typer.Option(help=f"Order of the rows: {', '.join(SORT_KEYS)}.")] = "target",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV alone on stdout.")] = False,
@@ -54,19 +57,23 @@ def compare(
         raise typer.BadParameter("--json and --csv both print on stdout; give one")
     profiles = read_targets(target)
     rows: list[Row] = []
+    subjects: dict[str, MeasuredModel] = {}
     for path in models:
-        subject = measured(path, data, samples)
+        subject = measured(path, data, samples, time_steps, encoding)
+        subjects[subject.name] = subject
         network = subject.model.network
         rows += compare_chips(subject.name, network, profiles, subject.activity, analog_input=subject.analog_input)
     rows.sort(key=SORT_KEYS[sort])
     if as_json:
-        print(json.dumps([row_json(row) for row in rows], indent=2))
+        print(json.dumps([row_json(row) | {"measured": subjects[row.model].origin} for row in rows], indent=2))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(_CSV_COLUMNS)
         writer.writerows(_csv(row) for row in rows)
     else:
         out.print(_table(rows, with_model=len(models) > 1))
+        for subject in subjects.values():
+            out.print(f"{subject.name}: {subject.origin_text}", highlight=False)
         out.print("sources of every figure: spear-deploy profiles show NAME", highlight=False)
     for file, content in ((svg, comparison_svg), (html, _html)):
         if file is not None:
@@ -88,7 +95,7 @@ def cells(row: Row) -> tuple[str, ...]:
     energy = time = _NOT_AVAILABLE
     if cost is not None:
         if cost.energy_pj is not None:
-            energy = energy_text(cost.energy_pj)
+            energy = ("at least " if cost.energy_at_least else "") + energy_text(cost.energy_pj)
         elif cost.priced_pj is not None:
             energy = f"above {energy_text(cost.priced_pj.low)}, without {', '.join(cost.unpriced)}"
         time = _NOT_AVAILABLE if cost.time_ns is None else time_text(cost.time_ns)

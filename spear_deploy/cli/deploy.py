@@ -81,12 +81,13 @@ def deploy(
     )
     reports = run_deploy(request, TerminalProgress())
     if as_json:
-        content = [report.model_dump(mode="json") for report in reports]
-        print(json.dumps(content[0] if len(content) == 1 else content, indent=2))
+        content = [report.model_dump(mode="json") for report in reports.values()]
+        print(json.dumps(content[0] if len(targets) == 1 else content, indent=2))
     else:
-        for profile, report in zip(targets, reports, strict=True):
-            out.print(summary(report, request.folder(profile)))
-    if not all(report.verdict.ok for report in reports):
+        for profile in targets:
+            if profile.name in reports:
+                out.print(summary(reports[profile.name], request.folder(profile)))
+    if len(reports) < len(targets) or not all(report.verdict.ok for report in reports.values()):
         raise typer.Exit(1)
 
 

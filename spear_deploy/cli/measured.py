@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -31,20 +31,40 @@ class MeasuredModel:
     samples: int
 
     @property
+    def origin(self) -> dict[str, str | int] | None:
+        """Which samples the spikes are the mean of, and in which arithmetic; None without data."""
+        if self.activity is None:
+            return None
+        return {"split": "test", "samples": self.samples, "backend": "torch", "arithmetic": "float32"}
+
+    @property
+    def origin_text(self) -> str:
+        """The same in words."""
+        if self.activity is None:
+            return "no spikes were measured: give --data"
+        return f"spikes: mean of {self.samples} test samples, torch, float32"
+
+    @property
     def analog_input(self) -> bool:
         """Whether inputs are values instead of spikes."""
         return self.model.encoding is Encoding.DIRECT
 
 
-def measured(path: Path, data: str | None, samples: int) -> MeasuredModel:
+def measured(
+    path: Path, data: str | None, samples: int, time_steps: int | None = None, encoding: Encoding | None = None
+) -> MeasuredModel:
     """Load a model and run it on the first samples of its test split.
+
+    `time_steps` is for files that do not say it; `encoding` replaces what the file says.
 
     Raises:
         ModelError: the model cannot be loaded.
         DataError: the data cannot be loaded, or does not suit the model.
 
     """
-    model = load_any(path)
+    model = load_any(path, time_steps=time_steps)
+    if encoding is not None:
+        model = replace(model, encoding=encoding)
     source = data or model.data
     if source is None:
         return MeasuredModel(path.name, model, None, 0)

@@ -25,8 +25,8 @@ EXACT_FLOAT64 = 1 << 53
 """Integers up to this are exact, and so are their sums while none exceeds it."""
 
 
-CACHED_STATES = 1 << 16
-"""States of the largest layer that are advanced together: half a megabyte, which stays in cache."""
+CACHED_STATES = 1 << 15
+"""States of the largest layer that are advanced together: a quarter of a megabyte, which stays in cache."""
 
 
 @dataclass
@@ -233,7 +233,8 @@ class _Run:
         self.biased = bool(layer.bias.any())
         self.wraps, self.clips = layer.overflows(layer.reach)
         if self.clips and alone:  # not ruled out for any input: these inputs may do it
-            self.wraps, self.clips = layer.overflows(float(inputs.abs().max()))
+            least, most = torch.aminmax(inputs)
+            self.wraps, self.clips = layer.overflows(max(-float(least), float(most)))
 
     def step(self, t: int, shifted: Tensor) -> None:
         """One time step with the shifted input."""

@@ -285,7 +285,7 @@ def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> flo
     if chip.graded_bits == 0:
         raise BackendError(
             f"{model.network.input}: the input holds values, and the chip's spikes carry none;"
-            " use encoding 'rate' or 'spikes', or run the first layer on the host"
+            " use encoding 'rate' or 'spikes', or run the first layer on the host (split_first_layer)"
         )
     if calibration is None:
         return float((1 << chip.graded_bits) - 1)

@@ -2,7 +2,8 @@
 
 from spear_deploy.hardware.activity import Activity, measured_activity
 from spear_deploy.hardware.budget import Budget, BudgetKind, parse_budget, parse_budgets
-from spear_deploy.hardware.cost import Cost, estimate
+from spear_deploy.hardware.cost import Cost
+from spear_deploy.hardware.estimate import estimate
 from spear_deploy.hardware.finding import Finding, Kind
 from spear_deploy.hardware.limit import Limit, exceeded, limit_of, quantities, require_known
 from spear_deploy.hardware.placement import Core, Placement, place

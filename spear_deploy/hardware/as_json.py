@@ -85,6 +85,7 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         "priced_pj": _spread(cost.priced_pj),
         "unpriced": list(cost.unpriced),
         "energy_status": str(cost.energy_status),
+        "energy_at_least": cost.energy_at_least,
         "parts": [
             {
                 "name": part.name,
@@ -96,8 +97,10 @@ def cost_json(cost: Cost) -> dict[str, Any]:
             for part in cost.parts
         ],
         "synops_share": cost.synops_share,
+        "synops_share_of_dynamic": cost.synops_share_of_dynamic,
         "step_ns": None if cost.step is None else _spread(cost.step.step_ns),
         "step_status": None if cost.step is None else str(cost.step.status),
+        "step_figures": [] if cost.step is None else list(cost.step.figures),
         "time_ns": _spread(cost.time_ns),
         "inferences_per_s": _spread(cost.inferences_per_s),
         "power_mw": _spread(cost.power_mw),

@@ -40,7 +40,7 @@ UNDERSTOOD = (
 )
 """What `parse_budget` takes, in words."""
 
-_COUNTS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
+_COUNTS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 _ENERGIES = {"pJ": 1.0, "nJ": 1e3, "uJ": 1e6, "µJ": 1e6, "μJ": 1e6, "mJ": 1e9}
 _TIMES = {"ns": 1.0, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9}
 _POWERS = {"uW": 1e-3, "µW": 1e-3, "μW": 1e-3, "mW": 1.0, "W": 1e3}
@@ -112,6 +112,8 @@ def parse_budget(text: str) -> Budget:
     value = float(match["number"]) * factor
     if value <= 0:
         raise BudgetError(f"budget '{given}' grants nothing; a budget must be above zero")
+    if kind is BudgetKind.SYNOPS and value < 1:
+        raise BudgetError(f"budget '{given}' is less than one SynOp; for a share of the dense SynOps write {value:.0%}")
     if kind is BudgetKind.SHARE and value > 1:
         raise BudgetError(f"budget '{given}': a share of the dense SynOps lies between 0% and 100%")
     if kind in (BudgetKind.CORES, BudgetKind.NEURONS) and value != int(value):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from math import inf
 
 from spear_deploy.hardware.activity import Activity
-from spear_deploy.hardware.cost import Cost, estimate
+from spear_deploy.hardware.cost import Cost
+from spear_deploy.hardware.estimate import estimate
 from spear_deploy.hardware.profile import Profile
 from spear_deploy.hardware.use import Use
 from spear_deploy.hardware.verdict import Verdict, check, keep_needed

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
 
 
 class Status(StrEnum):
@@ -106,9 +106,9 @@ class Figure(BaseModel):
 class Quantity(Figure):
     """A number that is not negative, or a range of one (low, typical = value, high)."""
 
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
+    value: StrictFloat | None = None
+    low: StrictFloat | None = None
+    high: StrictFloat | None = None
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:
@@ -167,6 +167,14 @@ class Count(Quantity):
         )
     )
 
+    @model_validator(mode="after")
+    def _check_whole(self) -> Self:
+        for key in ("value", "low", "high"):
+            number = getattr(self, key)
+            if number is not None and number != int(number):
+                raise ValueError(f"{key} must be a whole number, found {number:g}")
+        return self
+
 
 class Memory(Quantity):
     """An amount of memory; base unit byte."""
@@ -207,7 +215,7 @@ class Rate(Quantity):
 class Sizes(Figure):
     """The numbers that are allowed, or the memory of each core, in order."""
 
-    value: tuple[int, ...] | None = None
+    value: tuple[StrictInt, ...] | None = None
     units: ClassVar[Mapping[str, float]] = MappingProxyType(
         {"pixels": 1.0, "bit": 1.0, "words": 1.0, "steps": 1.0, "channels": 1.0}
     )
@@ -216,7 +224,7 @@ class Sizes(Figure):
 class Interval(Figure):
     """From the first to the second integer, both allowed."""
 
-    value: tuple[int, int] | None = None
+    value: tuple[StrictInt, StrictInt] | None = None
     units: ClassVar[Mapping[str, float]] = MappingProxyType({"steps": 1.0, "integer": 1.0, "pixels": 1.0})
 
     @model_validator(mode="after")
@@ -236,7 +244,7 @@ class Choice(Figure):
 class Flag(Figure):
     """Yes or no."""
 
-    value: bool | None = None
+    value: StrictBool | None = None
     units: ClassVar[Mapping[str, float]] = MappingProxyType({"yes or no": 1.0})
 
 

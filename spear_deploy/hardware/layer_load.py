@@ -42,20 +42,32 @@ RESOURCES = (
 """Every resource of a core, in the order of the core table."""
 
 
+_WITH_SYNAPSES = ("synapse memory per core", "memory per core")
+
+
 def allowed(profile: Profile) -> dict[str, float]:
-    """How much of each resource a core has, where that is known."""
+    """How much of each resource a core has, where that is known and its use can be counted."""
     found = {}
     for resource in RESOURCES:
         figure = resource.limit(profile)
-        if isinstance(figure, Quantity) and figure.known:
+        countable = resource.name not in _WITH_SYNAPSES or counts_synapses(profile)
+        if isinstance(figure, Quantity) and figure.known and countable:
             found[resource.name] = figure.amount
     return found
 
 
+def counts_synapses(profile: Profile) -> bool:
+    """Whether it is known how synapses lie in memory."""
+    figures = (profile.synapses.packing, profile.synapses.weight_bits)
+    return all(figure is not None and figure.known for figure in figures)
+
+
 def unchecked(profile: Profile) -> tuple[str, ...]:
-    """Resources that the chip limits by an amount nobody has published."""
-    figures = ((resource.name, resource.limit(profile)) for resource in RESOURCES)
-    found = [name for name, figure in figures if figure is not None and not figure.known]
+    """Resources that the chip limits by an amount, or in a way, that nobody has published."""
+    known = allowed(profile)
+    found = [
+        resource.name for resource in RESOURCES if resource.limit(profile) is not None and resource.name not in known
+    ]
     cores = profile.chip.cores_per_chip
     if cores is not None and not cores.known and profile.cores_available is None:
         found.append("cores")

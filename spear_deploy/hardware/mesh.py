@@ -104,6 +104,12 @@ def map_cores(placement: Placement, traffic: Traffic) -> CoreMap | None:
     return _core_map(mesh, places[order], traffic)
 
 
+def map_in_order(placement: Placement) -> CoreMap | None:
+    """The map where no activity was measured: along the path, in the order of execution."""
+    nobody, nothing = np.zeros(0, dtype=np.int64), np.zeros(placement.cores_needed)
+    return map_cores(placement, Traffic(nobody, nobody, np.zeros(0), nothing, nothing, nothing, nothing))
+
+
 def _places_to_try(mesh: Mesh, count: int, height: int, chips: int) -> int:
     """Some free places beside those that are needed, so that cores can also move apart."""
     on_chip = min(height * mesh.columns * mesh.cores_per_router, mesh.cores_per_chip)
@@ -124,27 +130,33 @@ def _swapped(order: Integers, places: Integers, traffic: Traffic) -> Integers:
     np.fill_diagonal(flow, 0.0)
     distance = np.abs(places[:, None] - places[None, :]).sum(2).astype(np.float64)
     position = np.concatenate([order, np.setdiff1d(np.arange(free), order)])
+    between = distance[np.ix_(position, position)]
     threshold = 1e-9 * max(1.0, float(flow.sum()))
     for _ in range(_MOST_PASSES):
         improved = False
         for core in range(count):
-            gains = _swap_gains(core, position, flow, distance)
+            gains = _swap_gains(core, flow, between)
             other = int(np.argmin(gains))
             if gains[other] < -threshold:
-                position[core], position[other] = position[other], position[core]
+                pair, swapped = [core, other], [other, core]
+                position[pair] = position[swapped]
+                between[pair] = between[swapped]
+                between[:, pair] = between[:, swapped]
                 improved = True
         if not improved:
             break
     return position[:count]
 
 
-def _swap_gains(core: int, position: Integers, flow: Array, distance: Array) -> Array:
-    """Change of the total way when a core swaps places with each other one, `[places]`."""
-    between = distance[np.ix_(position, position)]
+def _swap_gains(core: int, flow: Array, between: Array) -> Array:
+    """Change of the total way when a core swaps places with each other one, `[places]`.
+
+    `flow` holds messages and `between` distances of each pair, `[places, places]`.
+    """
     here = between[core]
     # A core at k pays flow . between[k]; after the swap the two see each other's distances.
     gain: Array = between @ flow[core] - here @ flow[core]
-    gain = gain + flow @ here - (flow * between).sum(1)
+    gain += flow @ here - np.einsum("ij,ij->i", flow, between)
     gain += 2 * flow[core] * here
     return gain
 

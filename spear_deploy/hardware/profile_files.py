@@ -42,6 +42,7 @@ def load_profile(target: str | Path) -> Profile:
     except ValidationError as error:
         raise ProfileError("\n".join(_faults(error, where))) from None
     _check_names(profile, where)
+    _check_packing(profile, where)
     cores = profile.cores_available
     if cores is not None and cores < 1:
         raise ProfileError(f"{where}: chip: no cores left: cores x chips = {cores}; a network needs at least 1")
@@ -146,6 +147,27 @@ def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
         options = [annotation, *getattr(annotation, "__args__", ())]
         model = next(option for option in options if hasattr(option, "model_fields"))
     return list(model.model_fields)
+
+
+def _check_packing(profile: Profile, where: str) -> None:
+    """A limit of synapse memory says nothing without how synapses are packed."""
+    core, chip, synapses = profile.core, profile.chip, profile.synapses
+    memories = {
+        "core.synapse_memory": core.synapse_memory,
+        "core.memory": core.memory,
+        "chip.synapse_memory": chip.synapse_memory,
+    }
+    limited = [key for key, figure in memories.items() if figure is not None and figure.known]
+    missing = [
+        f"synapses.{key}"
+        for key, figure in (("packing", synapses.packing), ("weight_bits", synapses.weight_bits))
+        if figure is None
+    ]
+    if limited and missing:
+        raise ProfileError(
+            f"{where}: {limited[0]}: cannot be checked without {' and '.join(missing)};"
+            f" give {'it' if len(missing) == 1 else 'them'}, or status 'unknown' (packings: {', '.join(PACKINGS)})"
+        )
 
 
 def _check_names(profile: Profile, where: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from spear_deploy.hardware.tiles import Bounds, Grid, Tile, Volume, bounds_of, whole
 
@@ -52,16 +53,28 @@ def _cut_map(channels: Bounds, rows: int, columns: int, fits: Fits, uniform: boo
     """Rows (and columns, where one row is too much) for given channels; None where a pixel is too much."""
     probes = channels[:1] if uniform else channels
 
-    def row_fits(step: int) -> bool:
-        cuts = bounds_of(columns, step)
-        return all(fits(Tile(c, (y, y + 1), x)) for y in range(rows) for c in probes for x in cuts)
+    some_rows = sorted({0, rows // 2, rows - 1})
 
-    step = columns if row_fits(columns) else _largest(columns, row_fits)
-    if step == 0:
-        return None
-    cuts = bounds_of(columns, step)
-    bands = _bands(rows, lambda band: all(fits(Tile(c, band, x)) for c in probes for x in cuts))
-    return Grid(channels, bands, cuts)
+    def fit(band: tuple[int, int], step: int) -> bool:
+        return all(fits(Tile(c, band, x)) for c in probes for x in bounds_of(columns, step))
+
+    def some_fit(step: int) -> bool:
+        return all(fit((row, row + 1), step) for row in some_rows)
+
+    def all_fit(step: int) -> bool:
+        return all(fit((row, row + 1), step) for row in range(rows))
+
+    def cut(step: int) -> Grid:
+        return Grid(channels, _bands(rows, lambda band: fit(band, step)), bounds_of(columns, step))
+
+    # Rows at the border and in the middle stand for all; should another row need more, all are asked.
+    for row_fits in (some_fit, all_fit):
+        step = columns if row_fits(columns) else _largest(columns, row_fits)
+        if step == 0:
+            return None
+        with suppress(TooLargeForACoreError):
+            return cut(step)
+    return None
 
 
 def _bands(size: int, fits: Callable[[tuple[int, int]], bool]) -> Bounds:

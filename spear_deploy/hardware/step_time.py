@@ -31,6 +31,7 @@ class StepTime:
         busiest_core: the core that takes longest, by its place in the placement; None where the
             step is fixed.
         status: the least sure figure in it.
+        figures: the keys of the times in it, in the profile.
 
     """
 
@@ -41,6 +42,7 @@ class StepTime:
     barrier_ns: Spread
     busiest_core: int | None
     status: Status
+    figures: tuple[str, ...]
 
 
 def step_time(
@@ -57,30 +59,35 @@ def step_time(
     time = profile.time
     if time.step is not None and time.step.known:
         fixed = time.step.spread
-        return StepTime(fixed, _NOTHING, _NOTHING, _NOTHING, _NOTHING, None, time.step.status)
+        return StepTime(fixed, _NOTHING, _NOTHING, _NOTHING, _NOTHING, None, time.step.status, ("time.step",))
     if time.synaptic_operation is None or not time.synaptic_operation.known:
         return None
     if time.neuron_update_active is None or not time.neuron_update_active.known:
         return None
-    used: list[Status] = []
+    used: dict[str, Status] = {}
 
-    def price(figure: Time | None) -> Array:
-        """Low, typical and high of one operation, `[3]`."""
+    def known(key: str) -> Time | None:
+        figure: Time | None = getattr(time, key)
         if figure is None or not figure.known:
-            return np.zeros(3)
-        used.append(figure.status)
-        return np.array([figure.spread.low, figure.spread.typical, figure.spread.high])
+            return None
+        used[f"time.{key}"] = figure.status
+        return figure
 
-    idle = time.neuron_update_inactive if time.neuron_update_inactive is not None else time.neuron_update_active
+    def price(key: str) -> Array:
+        """Low, typical and high of one operation, `[3]`."""
+        figure = known(key)
+        return np.zeros(3) if figure is None else np.array(_values(figure.spread))
+
+    idle = "neuron_update_active" if time.neuron_update_inactive is None else "neuron_update_inactive"
     inactive = np.maximum(traffic.neurons - active / steps, 0.0)
     neurons = (
-        np.outer(active / steps, price(time.neuron_update_active))
+        np.outer(active / steps, price("neuron_update_active"))
         + np.outer(inactive, price(idle))
-        + np.outer(traffic.spikes / steps, price(time.spike))
-        + np.outer(traffic.sent / steps, price(time.message_out))
+        + np.outer(traffic.spikes / steps, price("spike"))
+        + np.outer(traffic.sent / steps, price("message_out"))
     )
-    synapses = np.outer(traffic.operations / steps, price(time.synaptic_operation)) + np.outer(
-        traffic.received / steps, price(time.message_in)
+    synapses = np.outer(traffic.operations / steps, price("synaptic_operation")) + np.outer(
+        traffic.received / steps, price("message_in")
     )
     cores = np.maximum(neurons, synapses)
     cores[:, 2] = neurons[:, 2] + synapses[:, 2]
@@ -89,10 +96,10 @@ def step_time(
     if core_map is not None:
         if time.router_rate is not None and time.router_rate.known:
             router[:] = core_map.busiest_router / steps / time.router_rate.amount * _NS_PER_S
-            used.append(time.router_rate.status)
+            used["time.router_rate"] = time.router_rate.status
         horizontal, vertical = core_map.longest
-        travel = horizontal * price(time.hop_horizontal) + vertical * price(time.hop_vertical)
-    barrier = _barrier(time.barrier, core_map, used)
+        travel = horizontal * price("hop_horizontal") + vertical * price("hop_vertical")
+    barrier = _barrier(known("barrier"), core_map)
     pace = np.maximum(cores.max(0), router)
     return StepTime(
         _spread(pace + travel + barrier),
@@ -101,18 +108,18 @@ def step_time(
         _spread(router),
         _spread(barrier),
         int(np.argmax(cores[:, 1])),
-        least_sure(used),
+        least_sure(list(used.values())),
+        tuple(used),
     )
 
 
-def _barrier(figure: Time | None, core_map: CoreMap | None, used: list[Status]) -> Array:
+def _barrier(figure: Time | None, core_map: CoreMap | None) -> Array:
     """Between low for one router and high for all, in proportion to the logarithm of their number."""
-    if figure is None or not figure.known:
+    if figure is None:
         return np.zeros(3)
-    used.append(figure.status)
     spread = figure.spread
     if core_map is None:
-        return np.array([spread.low, spread.typical, spread.high])
+        return np.array(_values(spread))
     every = core_map.mesh.columns * core_map.mesh.rows
     share = min(1.0, log2(core_map.routers) / log2(every)) if every > 1 else 1.0
     at = spread.low + share * (spread.high - spread.low)
@@ -130,3 +137,7 @@ def least_sure(statuses: list[Status]) -> Status:
 def _spread(values: Array) -> Spread:
     low, typical, high = (float(value) for value in values)
     return Spread(low, typical, high)
+
+
+def _values(spread: Spread) -> tuple[float, float, float]:
+    return spread.low, spread.typical, spread.high

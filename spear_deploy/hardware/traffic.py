@@ -26,7 +26,7 @@ class Traffic:
         source, target: cores that exchange messages, `[P]` each.
         messages: messages from source to target, `[P]`; a spike that reaches a core is one message.
         from_input: messages that enter each core from outside, `[cores]`.
-        operations: synaptic operations of spikes on each core, `[cores]`.
+        operations: synaptic operations on each core, those of input values included, `[cores]`.
         spikes: spikes that each core's neurons fire, `[cores]`.
         neurons: neurons on each core, `[cores]`.
 
@@ -66,8 +66,7 @@ def traffic_of(network: Network, placement: Placement, activity: Activity) -> Tr
             for core, tile in enumerate(grid.tiles(), start=first[layer]):
                 fan = reach.fan(tile)
                 events = fired[fan.region.slices]
-                if not (outside and activity.analog_input):
-                    operations[core] += float((events * fan.synapses).sum())
+                operations[core] += float((events * fan.synapses).sum())
                 arriving = events * (fan.synapses > 0)
                 if outside:
                     from_input[core] += float(arriving.sum())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from spear_deploy.hardware.figures import Quantity
-from spear_deploy.hardware.layer_load import RESOURCES, LayerLoad
+from spear_deploy.hardware.layer_load import RESOURCES, LayerLoad, counts_synapses
 from spear_deploy.hardware.profile import Profile
 from spear_deploy.hardware.tiles import whole
 from spear_deploy.hardware.whole_layers import WORDS, Seats
@@ -73,7 +73,8 @@ def chip_uses(profile: Profile, loads: Mapping[str, LayerLoad], cores: int, memo
         ("synapse memory of the chips", chip.synapse_memory, "B", lambda: memory),
     )
     for name, figure, unit, used in needs:
-        if figure is not None and figure.known:
+        countable = counts_synapses(profile) or unit != "B"
+        if figure is not None and figure.known and countable:
             chips = 1.0 if chip.chips is None or not chip.chips.known else chip.chips.amount
             uses.append(Use(name, used(), figure.amount * chips, unit, None, profile.origin))
     return uses

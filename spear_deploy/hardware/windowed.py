@@ -15,6 +15,31 @@ from spear_deploy.hardware.tiles import Grid, Tile, Volume
 Mask = NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class _Patterns:
+    """Ways in which inputs meet the outputs of a range.
+
+    Attributes:
+        masks: distinct patterns, moved to a common start, `[P, o, K]`.
+        counts: how many inputs have each, `[P]`.
+        key: what tells it from others.
+
+    """
+
+    masks: Mask
+    counts: Integers
+    key: bytes
+
+
+@dataclass
+class _Memory:
+    """What was worked out once: rectangles in the middle of a map are alike."""
+
+    by_bounds: dict[tuple[str, int, int], _Patterns] = field(default_factory=dict)
+    known: dict[bytes, _Patterns] = field(default_factory=dict)
+    incoming: dict[tuple[bytes, bytes, tuple[int, int], bool], Incoming] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Windowed:
     """A convolution, with or without pools around it, or a pool alone.
@@ -37,9 +62,7 @@ class Windowed:
     channels_out: int
     mask: NDArray[np.int64] | None = None
     delay_bits: int = 0
-    _patterns: dict[tuple[str, int, int], tuple[Mask, Integers]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _memory: _Memory = field(default_factory=lambda: _Memory(), init=False, repr=False, compare=False)
 
     @property
     def uniform(self) -> bool:
@@ -55,22 +78,32 @@ class Windowed:
             for group in range(start // size, -(-stop // size))
         ]
 
-    def _axis(self, axis: str, bounds: tuple[int, int]) -> tuple[Mask, Integers]:
-        """Distinct patterns `[P, o, K]` in which inputs meet outputs within bounds, and how often each, `[P]`."""
+    def _axis(self, axis: str, bounds: tuple[int, int]) -> _Patterns:
+        """How inputs meet outputs within bounds; equal ones are the same object."""
         key = (axis, *bounds)
-        if key not in self._patterns:
+        if key not in self._memory.by_bounds:
             relation = self.rows if axis == "rows" else self.columns
-            self._patterns[key] = _patterns(relation[bounds[0] : bounds[1]])
-        return self._patterns[key]
+            patterns = _patterns(relation[bounds[0] : bounds[1]])
+            self._memory.by_bounds[key] = self._memory.known.setdefault(patterns.key, patterns)
+        return self._memory.by_bounds[key]
 
     def into(self, tile: Tile, shared: bool) -> Incoming:
         """Lists by the pattern of their row, the pattern of their column, and their channel."""
-        row_patterns, row_counts = self._axis("rows", tile.rows)
-        column_patterns, column_counts = self._axis("columns", tile.columns)
-        times = np.multiply.outer(row_counts, column_counts)
+        rows, columns = self._axis("rows", tile.rows), self._axis("columns", tile.columns)
+        first, stop = tile.channels
+        channels = (0, stop - first) if self.uniform else tile.channels
+        key = (rows.key, columns.key, channels, shared)
+        if key not in self._memory.incoming:
+            self._memory.incoming[key] = self._into(rows, columns, channels, tile.neurons, shared)
+        return self._memory.incoming[key]
+
+    def _into(
+        self, rows: _Patterns, columns: _Patterns, channels: tuple[int, int], neurons: int, shared: bool
+    ) -> Incoming:
+        times = np.multiply.outer(rows.counts, columns.counts)
         lengths, counts = [], []
-        for group, first, last in self._overlaps(tile.channels):
-            length = self._lengths(group, (first, last), row_patterns, column_patterns)
+        for _, first, last in self._overlaps(channels):
+            length = self._lengths((first, last), rows.masks, columns.masks)
             lengths.append(length)
             counts.append(np.broadcast_to(times[..., None], length.shape))
         # Without zeros the source channels of a group are alike: one entry stands for all of them.
@@ -78,10 +111,10 @@ class Windowed:
         flat = np.concatenate([length.ravel() for length in lengths]).astype(np.int64)
         sources = np.concatenate([count.ravel() for count in counts]).astype(np.int64) * repeat
         stored = np.full_like(sources, repeat) if shared else sources
-        lists = grouped(flat, stored, tile.neurons, self.delay_bits)
+        lists = grouped(flat, stored, neurons, self.delay_bits)
         return Incoming(int(sources[flat > 0].sum()), int(flat @ sources), lists)
 
-    def _lengths(self, group: int, channels: tuple[int, int], rows: Mask, columns: Mask) -> Integers:
+    def _lengths(self, channels: tuple[int, int], rows: Mask, columns: Mask) -> Integers:
         """Length of the list for each row pattern, column pattern and source channel, `[Py, Px, C or 1]`."""
         if self.mask is None:
             tall = rows.any(2).sum(1)
@@ -152,19 +185,21 @@ class Windowed:
         return found
 
 
-def _patterns(relation: Mask) -> tuple[Mask, Integers]:
-    """Distinct patterns of inputs over outputs `[o, I, K]`, moved to a common start, and their number."""
+def _patterns(relation: Mask) -> _Patterns:
+    """The patterns of a relation `[o, I, K]`."""
+    outputs, _, taps = relation.shape
     active = np.flatnonzero(relation.any((0, 2)))
     if not len(active):
-        return np.zeros((0, relation.shape[0], relation.shape[2]), dtype=np.bool_), np.zeros(0, dtype=np.int64)
+        return _Patterns(np.zeros((0, outputs, taps), dtype=np.bool_), np.zeros(0, dtype=np.int64), b"")
     columns = relation[:, active].transpose(1, 0, 2)
     first = columns.any(2).argmax(1)
-    order = (np.arange(relation.shape[0])[None, :] + first[:, None]) % relation.shape[0]
+    order = (np.arange(outputs)[None, :] + first[:, None]) % outputs
     # What precedes the first output is empty, so moving round the end moves nothing but zeros.
     moved = np.take_along_axis(columns, order[:, :, None], axis=1)
     packed = np.packbits(moved.reshape(len(active), -1), axis=1)
-    _, index, counts = np.unique(packed, axis=0, return_index=True, return_counts=True)
-    return moved[index], counts.astype(np.int64)
+    distinct, index, counts = np.unique(packed, axis=0, return_index=True, return_counts=True)
+    key = b"|".join([outputs.to_bytes(4), distinct.tobytes(), counts.tobytes()])
+    return _Patterns(moved[index], counts.astype(np.int64), key)
 
 
 def _extent(relation: Mask) -> tuple[int, int]:

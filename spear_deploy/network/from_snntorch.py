@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import nir
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.importing.assemble import assemble
-from spear_deploy.network.importing.trace import record
+from spear_deploy.network.importing.trace import Recording, record
 from spear_deploy.network.model import Encoding, Model, ReadOut, save
 from spear_deploy.network.neuron import DEFAULT_DT_S
 from spear_deploy.network.proof import compare, sample_input
+
+_STRENGTHS = (3.0, 12.0, 48.0)
+"""Largest analog inputs of the proof, tried in order while a layer stays silent."""
 
 
 def save_model(
@@ -85,25 +89,34 @@ def from_snntorch(
     if time_steps < 1:
         raise ModelError(f"a network runs for at least 1 time step, found {time_steps}")
     shape = tuple(int(n) for n in input_shape)
-    static, binary = encoding_ is Encoding.DIRECT, encoding_ is not Encoding.DIRECT
-    inputs = sample_input(shape, time_steps, static=static, binary=binary) if sample is None else sample.double()
-    if inputs.shape[0] != time_steps or tuple(inputs.shape[2:]) != shape:
-        raise ModelError(
-            f"sample: needed {time_steps} x B x {' x '.join(map(str, shape))}, found {tuple(inputs.shape)}"
-        )
-    recording = record(net, inputs, static=static)
-    built = assemble(recording, read_out=str(read_out_), binary_input=binary, dt_s=dt_s)
-    model = Model(built.graph, time_steps, encoding_, read_out_, data)
-    proof = compare(
-        {
-            name: calls.outputs["spk" if model.network.neurons[name].spikes else "mem"]
-            for name, calls in recording.neurons.items()
-            if name in model.network.neurons
-        },
-        built.graph,
-        inputs,
-    )
-    graph = nir.NIRGraph(
-        built.graph.nodes, built.graph.edges, metadata={"proof": proof.as_metadata()}, type_check=False
-    )
-    return model.with_graph(graph)
+    static = encoding_ is Encoding.DIRECT
+    for strongest in (3.0,) if sample is not None or not static else _STRENGTHS:
+        inputs = sample
+        if inputs is None:
+            inputs = sample_input(shape, time_steps, static=static, binary=not static, strongest=strongest)
+        elif inputs.shape[0] != time_steps or tuple(inputs.shape[2:]) != shape:
+            needed = f"{time_steps} x B x {' x '.join(map(str, shape))}"
+            raise ModelError(f"sample: needed {needed}, found {tuple(inputs.shape)}")
+        recording = record(net, inputs.double(), static=static)
+        built = assemble(recording, read_out=str(read_out_), binary_input=not static, dt_s=dt_s)
+        model = Model(built.graph, time_steps, encoding_, read_out_, data)
+        proof = compare(_outputs(recording, model), built.graph, inputs.double())
+        if not proof.silent:
+            break
+    notices = tuple(f"{name}: gave no spike on the samples of the proof; pass sample=" for name in proof.silent)
+    if built.also_returned:
+        also = ", ".join(built.also_returned)
+        notices += (f"the network also returns {also}; its output is taken to be {built.read_out}",)
+    nodes, edges = built.graph.nodes, built.graph.edges
+    graph = nir.NIRGraph(nodes, edges, metadata={"proof": proof.as_metadata()}, type_check=False)
+    return replace(model, graph=graph, notices=notices)
+
+
+def _outputs(recording: Recording, model: Model) -> dict[str, list[Tensor]]:
+    """What the original's neuron layers gave: spikes, or membranes of those that do not spike."""
+    neurons = model.network.neurons
+    return {
+        name: calls.outputs["spk" if neurons[name].spikes else "mem"]
+        for name, calls in recording.neurons.items()
+        if name in neurons
+    }

@@ -15,7 +15,7 @@ import torch
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import check_finite, first_line
 from spear_deploy.network.linear import Delay, is_linear, linear_module
-from spear_deploy.network.neuron import NEURON_TYPES, Neuron, neuron_of
+from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES, Neuron, neuron_of
 
 Shape = tuple[int, ...]
 
@@ -57,6 +57,7 @@ class Network:
         }
         if not self.neurons:
             raise ModelError("the network has no neurons: nothing in it can spike")
+        _ = self.dt_s  # two time steps in one network are refused at once
         self._check_cycles()
         self.shapes: dict[str, Shape] = {}
         self._infer_shapes()
@@ -85,7 +86,10 @@ class Network:
     @cached_property
     def dt_s(self) -> float:
         """Seconds that one time step stands for, the same in the whole network."""
-        found = {neuron.dt_s: name for name, neuron in self.neurons.items()}
+        timed = {name: n for name, n in self.neurons.items() if not isinstance(self.nodes[name], nir.Threshold)}
+        found = {neuron.dt_s: name for name, neuron in timed.items()}
+        if not found:
+            return DEFAULT_DT_S
         if len(found) > 1:
             given = ", ".join(f"{name} {dt:g} s" for dt, name in sorted(found.items()))
             raise ModelError(f"all neurons of a network share one time step, found {given}")
@@ -220,16 +224,11 @@ class Network:
         self.shapes[self.input] = tuple(int(n) for n in node.input_type["input"])
         for name, neuron in self.neurons.items():
             self.shapes[name] = neuron.shape
-        for name in self.delays:
-            # A delay may close a cycle, where its input is not known before its output.
-            shape = tuple(np.asarray(self.nodes[name].delay).shape)
-            if shape:
-                self.shapes[name] = shape
         for stage in self.stages:
             for name in stage:
                 self._infer_shape(name)
         for source, target in self.edges.edges:
-            expected = self.shapes[target] if target in self.neurons or target in self.delays else None
+            expected = self.shapes[target] if target in self.neurons else None
             if expected is not None and self.shapes[source] != expected:
                 raise ModelError(
                     f"{source} -> {target}: {source} gives {_times(self.shapes[source])},"
@@ -242,6 +241,8 @@ class Network:
         sources = self.sources(name)
         if not sources:
             raise ModelError(f"{name}: nothing leads into it")
+        for source in sources:
+            self._infer_shape(source)  # behind a Delay in a cycle the order of execution is no help
         shapes = {self.shapes[source] for source in sources}
         if len(shapes) != 1:
             given = ", ".join(f"{source} gives {_times(self.shapes[source])}" for source in sources)

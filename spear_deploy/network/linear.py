@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import READ_ERRORS, first_line
 
 WEIGHT_TYPES = (nir.Affine, nir.Linear, nir.Conv1d, nir.Conv2d)
 """Nodes that hold synapses."""
@@ -57,7 +58,10 @@ def linear_module(node: nir.NIRNode, name: str = "connection", dtype: torch.dtyp
     except KeyError:
         known = ", ".join(sorted(kind.__name__ for kind in _BUILDERS))
         raise ModelError(f"{name}: {type(node).__name__} is not a supported connection; supported: {known}") from None
-    return build(node, dtype)
+    try:
+        return build(node, dtype)
+    except READ_ERRORS as error:
+        raise ModelError(f"{name}: not a {type(node).__name__} that can run ({first_line(error)})") from None
 
 
 def is_linear(node: nir.NIRNode) -> bool:
@@ -107,6 +111,8 @@ def _fill(module: nn.Module, weight: Any, bias: Any, dtype: torch.dtype) -> nn.M
     module.weight = nn.Parameter(_tensor(weight, dtype))
     if bias is not None:
         module.bias = nn.Parameter(_tensor(bias, dtype))
+        if module.bias.shape != module.weight.shape[:1]:
+            raise ValueError(f"bias has shape {tuple(module.bias.shape)}, needed {tuple(module.weight.shape[:1])}")
     return module
 
 

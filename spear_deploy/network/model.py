@@ -125,10 +125,10 @@ def from_content(content: Any, name: str) -> Model:
     """
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         raise ModelError(f"{name}: no spear-deploy model file; write one with spear_deploy.save_model(net, path, ...)")
-    if content.get("version") != FORMAT_VERSION:
-        raise ModelError(
-            f"{name}: model file version {content.get('version')}, this spear-deploy reads {FORMAT_VERSION}"
-        )
+    version = content.get("version")
+    if not isinstance(version, int) or version != FORMAT_VERSION:
+        found = version if isinstance(version, int) else type(version).__name__
+        raise ModelError(f"{name}: model file version {found}, this spear-deploy reads {FORMAT_VERSION}")
     try:
         graph = graph_from_dict(_from_plain(content["graph"]))
         return Model(

@@ -221,10 +221,10 @@ def _run_back(layer: NeuronLayer, gradient: Tensor, result: Tensor, above: Tenso
     for t in reversed(range(len(gradient))):
         v = gradient[t] if above is None else surrogate.gradient(gradient[t], above[t])
         if carried is not None:
-            v = v + carried if above is None else v.add_(carried)
+            v = v + carried
         fired = above[t - 1] > 0 if above is not None and t and reset in (Reset.ZERO, Reset.ZERO_HOLD) else None
         if fired is not None and reset is Reset.ZERO_HOLD:
-            v.masked_fill_(fired, 0)
+            v = v.masked_fill(fired, 0)
         carried = v * layer.beta
         if fired is not None and reset is Reset.ZERO:
             carried.masked_fill_(fired, 0)

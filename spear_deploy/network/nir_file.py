@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import nir
+import numpy as np
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
@@ -27,7 +28,7 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     usage = {"time_steps": model.time_steps, "encoding": str(model.encoding), "read_out": str(model.read_out)}
     if model.data is not None:
         usage["data"] = model.data
-    nodes = {name: for_any_reader(_sized(model.network, name)) for name in model.graph.nodes}
+    nodes = {name: for_any_reader(_of_its_shape(model, name)) for name in model.graph.nodes}
     content = nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
     image = io.BytesIO()  # HDF5 ends the process where a disk is full
@@ -35,15 +36,16 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     Path(path).write_bytes(image.getvalue())
 
 
-def _sized(network: Network, name: str) -> nir.NIRNode:
-    """The node; a convolution with the input size that NIR's file format needs."""
-    node = network.nodes[name]
-    if not isinstance(node, nir.Conv1d | nir.Conv2d) or node.input_shape is not None:
-        return node
-    taken = network.shapes[network.sources(name)[0]][1:]
-    sized = copy(node)
-    sized.input_shape = taken[0] if isinstance(node, nir.Conv1d) else taken
-    return sized
+def _of_its_shape(model: Model, name: str) -> nir.NIRNode:
+    """The node with the shape of what leads into it: nir compares a Delay's, and its file needs a convolution's."""
+    node, network = model.graph.nodes[name], model.network
+    if isinstance(node, nir.Delay):
+        return nir.Delay(np.full(network.shapes[name], np.asarray(node.delay).flat[0]))
+    if isinstance(node, nir.Conv1d | nir.Conv2d) and node.input_shape is None:
+        taken = network.shapes[network.sources(name)[0]][1:]
+        node = copy(node)
+        node.input_shape = taken[0] if isinstance(node, nir.Conv1d) else taken
+    return node
 
 
 def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_s: float | None = None) -> Model:
@@ -77,8 +79,8 @@ def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_
         return _model_of(graph, int(steps), meta, notices)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{path}: graph metadata: {error}") from None
+    except READ_ERRORS as error:
+        raise ModelError(f"{path}: the NIR graph is damaged ({first_line(error)})") from None
 
 
 def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any], notices: tuple[str, ...]) -> Model:

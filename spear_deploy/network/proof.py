@@ -50,16 +50,18 @@ class Proof:
         }
 
 
-def sample_input(shape: Sequence[int], time_steps: int, *, static: bool, binary: bool) -> Tensor:
+def sample_input(
+    shape: Sequence[int], time_steps: int, *, static: bool, binary: bool, strongest: float = 3.0
+) -> Tensor:
     """Inputs of several strengths, `[T, B, *shape]` in float64, always the same.
 
-    Static analog values of several ranges, or spikes of several rates.
+    Static analog values of several ranges up to `strongest`, or spikes of several rates.
     """
     generator = torch.Generator().manual_seed(_SEED)
     size = (1 if static and not binary else time_steps, len(_RATES), *shape)
     strength = torch.tensor(_RATES, dtype=torch.float64).reshape(1, -1, *(1,) * len(shape))
     values = torch.rand(size, generator=generator, dtype=torch.float64)
-    x = (values < strength).double() if binary else values * 3 * strength
+    x = (values < strength).double() if binary else values * strongest * strength
     return x.expand(time_steps, *x.shape[1:])
 
 

@@ -11,12 +11,11 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.backends import Backend
 from spear_deploy.data import Dataset
-from spear_deploy.hardware import Limit, Profile, place
-from spear_deploy.limits import structural_uses
+from spear_deploy.hardware import place
 from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Model
+from spear_deploy.on_target import OnTarget
 from spear_deploy.report.schema import (
     Agreement,
     BudgetReport,
@@ -48,8 +47,7 @@ class Found:
     """
 
     request: DeployRequest
-    target: Profile
-    limits: tuple[Limit, ...]
+    target: OnTarget
     model: Model
     data: Dataset
     dense_test: Measurement
@@ -59,9 +57,7 @@ class Found:
     pruned: Model
     tested: Measurement
     tested_effective: EffectiveOperations
-    backend: Backend
     dense_on_target: Measurement
-    target_factor: float
     tested_on_target: Measurement
     comparisons: dict[str, Comparison]
     unverified: str
@@ -75,13 +71,13 @@ def make_report(found: Found) -> Report:
     """The report of a run: figures, verdict, and what is needed to make them again."""
     request, winner = found.request, found.winner
     prediction = _for_images(winner.prediction, found.tested)
-    measured = {"torch": measured_report(found.tested, FLOAT64)}
-    if found.backend.name != "torch":
-        measured[found.backend.name] = measured_report(found.tested_on_target, found.backend.arithmetic)
+    measured, backend = {"torch": measured_report(found.tested, FLOAT64)}, found.target.backend
+    if backend.name != "torch":
+        measured[backend.name] = measured_report(found.tested_on_target, backend.arithmetic)
     agreement: dict[str, Agreement] = {}
     for name, comparison in found.comparisons.items():
         lava = LAVA_NAMES[name]
-        measured[lava] = measured_report(comparison.lava, FLOAT64 if name == "torch" else found.backend.arithmetic)
+        measured[lava] = measured_report(comparison.lava, FLOAT64 if name == "torch" else backend.arithmetic)
         agreement[f"{name}_{lava}"] = comparison.agreement
     limits = _limits(found)
     return Report(
@@ -89,7 +85,7 @@ def make_report(found: Found) -> Report:
         model_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
         data=found.data.name,
         data_sha256=found.data.sha256,
-        target=found.target.name,
+        target=found.target.profile.name,
         seed=request.seed,
         threads=request.threads,
         time_steps=found.model.time_steps,
@@ -99,12 +95,12 @@ def make_report(found: Found) -> Report:
             for split in found.data.splits
         },
         budget=BudgetReport(
-            synops=found.limits[0].allowed,
-            source=found.limits[0].origin.removeprefix("budget "),
+            synops=found.target.limits[0].allowed,
+            source=found.target.limits[0].origin.removeprefix("budget "),
             split="validation",
-            arithmetic=found.backend.arithmetic,
+            arithmetic=found.target.backend.arithmetic,
             limits=limits,
-            unchecked=[str(name) for name in place(found.pruned.network, found.target).unchecked],
+            unchecked=[str(name) for name in place(found.pruned.network, found.target.profile).unchecked],
         ),
         dense=network_report(found.model, found.dense_test, found.dense_effective),
         pruned=PrunedReport(
@@ -142,14 +138,14 @@ def _verdict(found: Found, prediction: Prediction, limits: Sequence[LimitReport]
         if difference is not None:
             faults.append(f"Lava's spikes differ from {name}'s from layer {difference.layer}, step {difference.step}")
     basis, measured, predicted = "torch", found.tested.synops, prediction
-    if found.backend.name != "torch":
-        basis, measured = found.backend.name, found.tested_on_target.synops
-        predicted = prediction.scaled(found.target_factor)
+    if found.target.backend.name != "torch":
+        basis, measured = found.target.backend.name, found.tested_on_target.synops
+        predicted = prediction.scaled(found.target.target_factor)
     elif "torch" in found.comparisons:
         in_lava = found.comparisons["torch"]
         basis, measured = "lava", in_lava.lava.synops
         predicted = prediction.scaled(in_lava.ours.synops / found.tested.synops)
-    return judge(basis, measured, predicted, found.limits[0].allowed, found.tested_on_target.synops, faults)
+    return judge(basis, measured, predicted, found.target.limits[0].allowed, found.tested_on_target.synops, faults)
 
 
 def _lre(found: Found, prediction: Prediction) -> LreReport:
@@ -160,7 +156,7 @@ def _lre(found: Found, prediction: Prediction) -> LreReport:
         low=prediction.low,
         high=prediction.high,
         samples=len(found.samples),
-        target_factor=found.target_factor,
+        target_factor=found.target.target_factor,
         linear=LinearLre(
             slope=line.slope,
             intercept=line.intercept,
@@ -176,9 +172,9 @@ def _limits(found: Found) -> list[LimitReport]:
     A limit inside a core (how full the fullest core is) counts as the tightest only where the
     dense network breaks it: filling a core is no hardship.
     """
-    dense = structural_uses(found.model.network, found.target, found.limits)
-    pruned = structural_uses(found.pruned.network, found.target, found.limits)
-    synops = found.limits[0]
+    dense = found.target.structural(found.model.network)
+    pruned = found.target.structural(found.pruned.network)
+    synops = found.target.limits[0]
     rows = [
         (
             synops.name,

@@ -3,7 +3,7 @@
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
 from spear_deploy.search.ddpg import DdpgConstants, search_ddpg
 from spear_deploy.search.estimator import Estimator, LinearEstimator, LreSample, Prediction, RidgeEstimator
-from spear_deploy.search.finalists import Finalist, MeasureOnTarget, choose, tune
+from spear_deploy.search.finalists import Finalist, choose, tune, upper_bound
 from spear_deploy.search.problem import Evaluation, SearchProblem, StructuralLimits
 from spear_deploy.search.reward import LimitUse, Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.sampling import collect_samples, draw_ratios, make_sample
@@ -19,7 +19,6 @@ __all__ = [
     "LimitUse",
     "LinearEstimator",
     "LreSample",
-    "MeasureOnTarget",
     "Prediction",
     "Ratios",
     "Reward",
@@ -34,4 +33,5 @@ __all__ = [
     "make_sample",
     "search_ddpg",
     "tune",
+    "upper_bound",
 ]

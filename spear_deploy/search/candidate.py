@@ -78,6 +78,11 @@ class CandidateFactory:
         kept = [channels_kept(group, float(ratio)) for group, ratio in zip(self.groups, ratios, strict=True)]
         return np.array([count / group.size for count, group in zip(kept, self.groups, strict=True)])
 
+    @property
+    def smallest(self) -> Ratios:
+        """The ratios that leave one channel in every group."""
+        return self.executed(np.zeros(len(self.groups)))
+
     def pruned_network(self, ratios: Ratios) -> Network:
         """The pruned network alone, for what follows from its structure."""
         return Network(prune(self.model.network, self.all_groups, self._keep(ratios)))

@@ -128,7 +128,7 @@ class SearchProblem:
             factor = min(float(np.exp(_next_guess(tried))), largest)
         while best is None:  # few channels: the guesses jump over the budget
             candidate = self._candidate(ratios, factor)
-            if self._keeps_synops(candidate) or np.array_equal(candidate.features.keep_ratios, self.smallest()):
+            if self._keeps_synops(candidate) or np.array_equal(candidate.features.keep_ratios, self.factory.smallest):
                 best = candidate
             factor *= RETREAT
         return best
@@ -167,10 +167,6 @@ class SearchProblem:
             middle = (low + high) / 2
             low, high = (middle, high) if self._fits(self._scaled(ratios, middle)) else (low, middle)
         return low
-
-    def smallest(self) -> Ratios:
-        """One channel in every group."""
-        return self.factory.executed(np.zeros(self.dimensions))
 
     def _fits(self, ratios: Ratios) -> bool:
         uses = self.structural(self.factory.pruned_network(ratios))

@@ -10,6 +10,7 @@ from made_networks import plain
 from made_task import arrays, chip, untrained
 
 from spear_deploy.cli import main
+from spear_deploy.hardware import known_profiles
 from spear_deploy.network import save_model_file
 
 QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--epochs", "1", "--no-lava")
@@ -54,7 +55,7 @@ def change_graph(change):
 def test_an_unknown_chip_is_told_with_the_known_ones_and_the_nearest(refused):
     message = refused("--target", "lohi2", "model.pt")
     assert message.startswith("no profile called 'lohi2'\n")
-    assert "known: loihi1, loihi2" in message
+    assert f"known: {', '.join(known_profiles())}\n" in message
     assert "did you mean 'loihi2'?" in message
 
 
@@ -65,7 +66,8 @@ def test_a_missing_profile_file_is_named(refused, target):
 
 @pytest.mark.parametrize("target", ["", ",", " , "])
 def test_a_target_that_names_nothing_is_refused(refused, target):
-    assert "names no chip; known: loihi1, loihi2" in refused("--target", target, "model.pt")
+    known = ", ".join(known_profiles())
+    assert f"names no chip; known: {known}, or a TOML file" in refused("--target", target, "model.pt")
 
 
 def test_two_chips_of_one_name_are_refused_before_the_work(refused, task):
@@ -128,8 +130,19 @@ def test_a_network_with_nothing_to_prune_is_told(refused):
     model = untrained().with_graph(nir.NIRGraph(nodes, edges, type_check=False))
     save_model_file(model, "model.pt")
     np.savez("samples.npz", **arrays(shape=(3,), train=40, test=20))
-    message = refused("model.pt")
+    message = refused("--no-lava", "model.pt")
     assert message == ("model.pt: no layer of the network can be pruned (lif: the output's channels are the classes)")
+
+
+def test_a_network_that_lava_cannot_run_is_told_before_the_work(refused):
+    made = plain()
+    made.nodes["a"].metadata["reset"] = "none"
+    model = made.model(data="samples.npz")
+    save_model_file(model, "model.pt")
+    np.savez("samples.npz", **arrays(shape=model.network.input_shape, train=40, test=20))
+    message = refused("model.pt")
+    assert message.startswith("model.pt: a: Lava's LIF resets the membrane after a spike, this layer never does")
+    assert message.endswith("run the network in torch instead: --no-lava")
 
 
 def test_data_of_another_shape_is_told(refused):
@@ -196,7 +209,7 @@ def test_two_budgets_of_one_kind_are_told(refused):
 def test_an_impossible_budget_is_told_with_the_least_that_can_be_reached(refused):
     message = refused("--budget", "1", *QUICK, "model.pt")
     found = re.fullmatch(
-        r"a budget of 1 SynOps cannot be reached: one channel in every layer still takes ([\d.,]+)"
+        r"model\.pt: a budget of 1 SynOps cannot be reached: one channel in every layer still takes ([\d.,]+)"
         r" after fine-tuning, the least that this network can be pruned to",
         message,
     )

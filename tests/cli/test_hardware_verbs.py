@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,9 +13,12 @@ from typer.testing import CliRunner
 
 from spear_deploy.cli import check as check_verb
 from spear_deploy.cli import compare as compare_verb
+from spear_deploy.cli import main
 from spear_deploy.cli import profiles as profiles_verb
 from spear_deploy.errors import SpearDeployError
-from spear_deploy.hardware import known_profiles
+from spear_deploy.hardware import known_profiles, load_profile
+from spear_deploy.network import load_model_file as load_model
+from spear_deploy.network import save_model_file
 
 DIGITS = str(Path(__file__).parents[2] / "examples" / "digits.pt")
 
@@ -45,7 +49,9 @@ def test_a_shipped_chip_as_toml_is_a_profile_of_ones_own(tmp_path):
     (tmp_path / "mine.toml").write_text(text)
     result = run("profiles", "check", str(tmp_path / "mine.toml"))
     assert result.exit_code == 0
-    assert "ok, 43 figures, 2 of them unknown" in result.stdout
+    figures = load_profile("loihi2").figures().values()
+    unknown = sum(not figure.known for figure in figures)
+    assert f"ok, {len(figures)} figures, {unknown} of them unknown" in result.stdout
 
 
 def test_a_faulty_profile_is_one_message(tmp_path):
@@ -77,14 +83,55 @@ def test_check_ends_with_1_where_it_does_not_fit_and_names_every_violation(tmp_p
     assert len(content["core_table"]) == content["cores"]
 
 
-def test_energy_parts_of_check_add_up_and_name_their_prices():
-    content = json.loads(run("check", DIGITS, "--json").stdout)
-    cost = content["cost"]
+def test_the_origin_of_the_spikes_is_named():
+    content = json.loads(run("check", DIGITS, "--samples", "7", "--json").stdout)
+    assert content["measured"] == {"split": "test", "samples": 7, "backend": "torch", "arithmetic": "float32"}
+    assert "mean of 7 test samples, torch, float32" in run("check", DIGITS, "--samples", "7").stdout
+
+
+def test_without_data_sizes_are_checked_and_nothing_is_priced(tmp_path):
+    model = load_model(DIGITS)
+    save_model_file(replace(model, data=None), tmp_path / "bare.pt")
+    result = run("check", str(tmp_path / "bare.pt"), "--json", "--svg", str(tmp_path / "cores.svg"))
+    content = json.loads(result.stdout)
+    assert "1_leaky: channels" in (tmp_path / "cores.svg").read_text()
+    assert content["fits"]
+    assert content["cost"] is None
+    assert content["measured"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["profiles", "list"], 0),
+        (["check", DIGITS, "--samples", "2"], 0),
+        (["check", DIGITS, "--samples", "2", "--target", "xylo-a2"], 1),
+        (["check", DIGITS, "--target", "lohi2"], 2),
+        (["compare", DIGITS, "--samples", "2", "--target", "loihi2,xylo-a2"], 0),
+        (["compare", DIGITS, "--sort", "colour"], 2),
+        (["compare", "nothing.pt"], 2),
+    ],
+)
+def test_the_command_ends_with_its_code(words, code, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_energy_parts_of_check_add_up():
+    cost = json.loads(run("check", DIGITS, "--json").stdout)["cost"]
     total = sum(part["energy_pj"]["typical"] for part in cost["parts"])
     assert cost["energy_pj"]["typical"] == pytest.approx(total)
-    shown = json.loads(run("profiles", "show", "loihi2", "--json").stdout)
-    for part in cost["parts"]:
-        assert all(key in shown["figures"] for key in part["figures"])
+
+
+@pytest.mark.parametrize("name", known_profiles())
+def test_every_price_and_time_that_was_used_is_shown_with_its_source(name):
+    cost = json.loads(run("check", DIGITS, "--target", name, "--samples", "5", "--json").stdout)["cost"]
+    figures = json.loads(run("profiles", "show", name, "--json").stdout)["figures"]
+    priced = [key for part in cost["parts"] if part["energy_pj"] is not None for key in part["figures"]]
+    for key in (*priced, *cost["step_figures"]):
+        assert figures[key]["source"]
 
 
 def test_compare_has_a_row_for_each_chip():
@@ -143,3 +190,11 @@ def test_an_unknown_column_lists_the_known():
     result = run("compare", DIGITS, "--sort", "colour")
     assert result.exit_code == 2
     assert "known: target, fits, cores, energy, time, keep" in result.output
+
+
+def test_inputs_may_be_said_to_be_spikes():
+    analog = json.loads(run("check", DIGITS, "--target", "loihi1", "--json").stdout)
+    assert not analog["fits"]
+    spikes = json.loads(run("check", DIGITS, "--target", "loihi1", "--encoding", "rate", "--json").stdout)
+    assert spikes["fits"]
+    assert spikes["cost"]["analog_operations"] == 0

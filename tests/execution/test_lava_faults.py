@@ -1,10 +1,11 @@
 import os
+import re
 import signal
 import stat
 import sys
-import tempfile
 import threading
 import time
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,18 +32,40 @@ def inputs(count=5, steps=3):
     return torch.rand((steps, count, 4), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
+MARK = f"SPEAR_DEPLOY_TESTS={uuid.uuid4()}"
+
+
+@pytest.fixture(autouse=True)
+def marked(monkeypatch):
+    """Every process that these tests start carries a mark in its environment."""
+    monkeypatch.setenv(*MARK.split("="))
+
+
 def processes():
-    """The worker's processes that this test started, by pid with their parent, without zombies."""
+    """The marked processes that run, by pid, with their parents. Others on the machine do not count."""
     found = {}
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            environment = (entry / "environ").read_bytes()
         except OSError:
             continue
-        if state != "Z" and "worker.main" in command and tempfile.gettempdir() in command:
+        if state != "Z" and MARK.encode() in environment:
             found[int(entry.name)] = int(parent)
     return found
+
+
+def abandoned_memory():
+    """Segments in /dev/shm that no process maps, now and before and after looking."""
+    names = set(os.listdir("/dev/shm"))
+    maps = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            maps.append((entry / "maps").read_text())
+        except OSError:
+            continue
+    mapped = "".join(maps)
+    return {name for name in names & set(os.listdir("/dev/shm")) if f"/dev/shm/{name}" not in mapped}
 
 
 def worker_pid():
@@ -50,20 +73,11 @@ def worker_pid():
 
 
 @pytest.fixture
-def nothing_left_behind(tmp_path, monkeypatch):
-    """No process of the worker and no shared memory stays when a run is over.
-
-    Jobs lie in a folder of the test's own, by which its processes are known; what other
-    programs hold in shared memory meanwhile goes away by itself, a leak does not.
-    """
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = set(os.listdir("/dev/shm"))
+def nothing_left_behind():
+    before = abandoned_memory()
     yield
     assert not processes()
-    deadline = time.monotonic() + 20
-    while (left := set(os.listdir("/dev/shm")) - before) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert not left
+    assert abandoned_memory() <= before
 
 
 def at_first_progress(action):
@@ -251,6 +265,63 @@ class TestFaultsInTheWorker:
     def test_a_result_that_is_garbage(self, monkeypatch):
         self.sabotage(monkeypatch, lambda folder: (folder / "result.json").write_text("{"))
         assert "cannot be read" in self.fault()
+
+    def test_a_result_that_lacks_what_was_done(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "result.json").write_text('{"status": "done"}'))
+        assert "cannot be read" in self.fault()
+
+    def test_a_progress_report_that_is_garbage_spoils_nothing(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "progress.json").write_text("{"))
+        assert run_lava(small_model(), inputs(), time_limit_s=LIMIT_S).samples == 5
+
+    def test_a_job_that_is_garbage(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "job.json").write_text("[]"))
+        assert "the worker failed" in self.fault()
+
+    def test_a_job_that_is_missing(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "job.json").unlink())
+        assert "job.json" in self.fault()
+
+    def test_a_folder_that_cannot_be_written(self, monkeypatch):
+        self.sabotage(monkeypatch, lambda folder: (folder / "l0_output.npy").mkdir())
+        assert "l0_output.npy" in self.fault()
+
+    @pytest.mark.parametrize(
+        ("script", "message"),
+        [
+            ("import time; time.sleep(60)", "no result within 2 s"),
+            ("import sys; print('out of order'); sys.exit(3)", "exit code 3 and without a result:\nout of order"),
+            ("print('{}')", "exit code 0 and without a result"),
+            ("import os; os.abort()", "ended with signal 6"),
+            (
+                "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)",
+                "no result within 2 s",
+            ),
+            (
+                "import os, signal, time\nos.fork() or signal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)",
+                "no result within 2 s",
+            ),
+            (
+                "import pathlib, sys; pathlib.Path(sys.argv[-1], 'result.json').write_text("
+                '\'{"status": "done", "samples": 5, "seconds": 1, "versions": {}}\')',
+                "output cannot be read",
+            ),
+            (
+                "import resource, runpy, sys\n"
+                "resource.setrlimit(resource.RLIMIT_AS, (1 << 27, 1 << 27))\n"
+                f"sys.path.insert(0, {str(runner.WORKER_FOLDER)!r})\n"
+                "sys.argv = sys.argv[2:]\n"
+                "runpy.run_module('worker.main', run_name='__main__')",
+                "ran out of memory|not available in .*: failed to map segment",
+            ),
+        ],
+        ids=["hangs", "fails", "does nothing", "aborts", "ignores SIGTERM", "leaves a child", "lies", "lacks memory"],
+    )
+    def test_an_interpreter_that(self, tmp_path, script, message):
+        path = tmp_path / "python"
+        path.write_text(f"#!{sys.executable}\n{script}\n")
+        path.chmod(0o755)
+        assert re.search(message, self.fault(limit_s=2 if "60" in script else 20, python=path))
 
     def test_ctrl_c_ends_the_worker_too(self):
         main = threading.main_thread().ident

@@ -39,6 +39,7 @@ def test_a_budget_is_read_with_its_unit(text, kind, value, unit):
         ("power=20ms", "unknown unit 'ms' for power; valid: 'uW'"),
         ("cores=2.5", "whole numbers"),
         ("0%", "grants nothing"),
+        ("0.5", "less than one SynOp; for a share of the dense SynOps write 50%"),
         ("150%", "between 0% and 100%"),
     ],
 )

@@ -91,6 +91,13 @@ def test_the_energy_is_split_into_its_parts(network, priced):
     assert cost.energy_pj.typical == pytest.approx(sum(found.values()))
 
 
+def test_the_share_of_synops_is_told_with_and_without_idle_power(network, priced):
+    cost = estimate(network, place(network, priced()), activity(network), steps=10)
+    dynamic = 66 * 2 + 270 + 90 + 42
+    assert cost.synops_share == pytest.approx(132 / (dynamic + 74_000))
+    assert cost.synops_share_of_dynamic == pytest.approx(132 / dynamic)
+
+
 def test_low_and_high_take_the_low_and_high_prices_and_updates(network, priced):
     cost = estimate(network, place(network, priced()), activity(network), steps=10)
     synapses, updates = energies(cost)["synapses"], energies(cost)["neuron updates"]
@@ -110,6 +117,12 @@ def test_input_values_are_priced_apart(network, priced):
     assert cost.synops == 18
     assert cost.analog_operations == 48
     assert energies(cost)["input values"].typical == 480
+
+
+def test_input_values_take_the_time_of_synaptic_operations(network, priced):
+    """48 operations of values on the first core, 18 of spikes on the second."""
+    traffic = estimate(network, place(network, priced()), activity(network, analog=True), steps=10).traffic
+    assert traffic.operations.tolist() == [48, 18]
 
 
 def test_a_chip_runs_one_step_more_for_each_further_layer(network, priced):
@@ -214,3 +227,19 @@ def test_truenorth_costs_its_idle_power_and_2_3_pj_an_event(network):
     cost = estimate(network, place(network, load_profile("truenorth")), activity(network), steps=10)
     assert cost.time_ns.typical == 10e6
     assert cost.energy_pj.typical == pytest.approx(66 * 2.3 + 64.4 * 10e6)
+
+
+def test_a_price_that_is_a_minimum_makes_the_energy_a_lower_bound(network):
+    loihi1 = estimate(network, place(network, load_profile("loihi1")), activity(network))
+    assert loihi1.energy_at_least
+    assert [part.name for part in loihi1.parts if part.at_least] == ["synapses"]
+    nahuku = estimate(network, place(network, load_profile("loihi1-nahuku")), activity(network))
+    assert not nahuku.energy_at_least
+
+
+def test_an_update_with_one_price_only_names_that_price(network, priced):
+    chip = priced(left_out=["energy.neuron_update_inactive"])
+    cost = estimate(network, place(network, chip), activity(network), steps=10)
+    (part,) = [part for part in cost.parts if part.name == "neuron updates"]
+    assert part.figures == ("energy.neuron_update_active",)
+    assert part.energy_pj.low == part.energy_pj.high == 270

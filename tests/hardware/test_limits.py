@@ -19,6 +19,7 @@ FORMATS = {
     "synapses.packing",
     "synapses.weight_sharing",
     "synapses.weight_bits",
+    "neurons.arithmetic",
     "neurons.state_bits",
     "neurons.threshold_bits",
     "neurons.decay_bits",

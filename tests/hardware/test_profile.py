@@ -1,7 +1,9 @@
+import nir
+import numpy as np
 import pytest
 
 from spear_deploy.errors import ProfileError
-from spear_deploy.hardware import known_profiles, load_profile
+from spear_deploy.hardware import known_profiles, load_profile, place
 from spear_deploy.hardware.figures import Status
 
 FIGURE = """
@@ -103,6 +105,9 @@ def test_profiles_that_inherit_from_each_other_are_refused(own):
         (('"published"', '"unknown"'), r"core\.neurons: status is unknown, yet a value is given"),
         (('"published"', '"guessed"'), r"core\.neurons\.status: .*'published', 'derived', 'estimated' or 'unknown'"),
         (("core.neurons", "core.newrons"), r"core\.newrons: unknown key; valid here: neurons, memory"),
+        (("value = 100", "value = 2.5"), r"core\.neurons: value must be a whole number, found 2\.5"),
+        (("value = 100", "value = true"), r"core\.neurons\.value: .*valid number, found True"),
+        (("value = 100", "value = nan"), r"core\.neurons: value must be a number from 0 on, found nan"),
         (("value = 100", "value = 100\nlow = 200"), r"core\.neurons: low <= value <= high does not hold"),
         (('title = "My chip"', ""), r"title: is missing"),
     ],
@@ -138,3 +143,26 @@ def test_a_packing_that_does_not_exist_is_refused(own):
     text = FIGURE.replace("core.neurons", "synapses.packing").replace("100", '"origami"').replace('"neurons"', '"name"')
     with pytest.raises(ProfileError, match=r"synapses\.packing: 'origami' is not known; valid: axon lists, plain"):
         load_profile(own(text))
+
+
+MEMORY = FIGURE.replace("core.neurons", "core.synapse_memory").replace('"neurons"', '"B"')
+UNKNOWN_PACKING = """
+[synapses.packing]
+unit = "name"
+status = "unknown"
+[synapses.weight_bits]
+unit = "bit"
+status = "unknown"
+"""
+
+
+def test_synapse_memory_without_a_packing_is_refused(own):
+    with pytest.raises(ProfileError, match=r"core\.synapse_memory: cannot be checked without synapses\.packing and"):
+        load_profile(own(MEMORY))
+
+
+def test_synapse_memory_of_unknown_packing_is_not_checked(own, build):
+    profile = load_profile(own(MEMORY + UNKNOWN_PACKING))
+    placement = place(build((50,), nir.Linear(np.ones((50, 50))), "lif"), profile)
+    assert placement.unchecked == ("synapse memory per core",)
+    assert placement.verdict == "fits the known limits"

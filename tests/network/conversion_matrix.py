@@ -170,6 +170,7 @@ def convert_and_compare(combination, seed, folder):
     A reason that is not on the list of refusals starts with a question mark. Raises
     AssertionError on any difference.
     """
+    snntorch.SpikingNeuron.init()  # snnTorch keeps every neuron ever built, and walks through them all
     net, shape = build(combination, seed)
     x = 3 * torch.rand(TIME_STEPS, SAMPLES, *shape, dtype=torch.float64)
     try:

@@ -178,6 +178,8 @@ def test_delays_shift_spikes_by_whole_steps(tmp_path):
     prompt = graph_of((3,), ("fc", dense(4, 3)), ("lif", lif(4)))
     x = 2 * torch.rand(10, 5, 3, dtype=torch.float64)
     found = Simulation(model.graph, torch.float64)(x).output
+    write_nir(model, tmp_path / "again.nir")
+    assert torch.equal(Simulation(nir.read(tmp_path / "again.nir"), torch.float64)(x).output, found)
     shifted = torch.cat([torch.zeros(3, 5, 3), x[:-3]]).double()
     assert found.sum() > 0
     assert torch.equal(found, Simulation(prompt, torch.float64)(shifted).output)

@@ -7,6 +7,7 @@ from network_builders import heaviside, leaky, run_by_snntorch
 from snntorch import utils
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import parametrizations, prune
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network import Simulation, from_snntorch
@@ -330,6 +331,8 @@ def test_a_max_pool_on_spikes_becomes_neurons_that_count_as_such():
     net = nn.Sequential(nn.Conv2d(1, 2, 3), leaky(threshold=0.2), nn.MaxPool2d(2), nn.Conv2d(2, 3, 2), leaky())
     model = from_snntorch(net, input_shape=(1, 8, 8), time_steps=T)
     assert model.network.layers == ["1_leaky", "2_maxpool2d_threshold", "4_leaky"]
+    slow = from_snntorch(net, input_shape=(1, 8, 8), time_steps=T, dt_s=1e-3)
+    assert slow.network.dt_s == 1e-3
 
 
 def test_graded_spikes_are_scaled_behind_the_neuron():
@@ -373,3 +376,111 @@ def test_the_proof_is_kept_with_the_model():
     proof = from_snntorch(net, input_shape=(5,), time_steps=T).graph.metadata["proof"]
     assert (proof["samples"], proof["time_steps"], proof["layers"]) == (4, T, 2)
     assert proof["spikes"] > 20
+
+
+class MyLinear(nn.Linear):
+    """A user's class that runs as its parent does."""
+
+    gain = 2
+
+
+class MyLeaky(snntorch.Leaky):
+    pass
+
+
+def test_subclasses_and_pruned_layers_are_followed():
+    torch.manual_seed(14)
+    options = {"init_hidden": True, "threshold": 0.3, "spike_grad": heaviside}
+    net = nn.Sequential(MyLinear(6, 8), MyLeaky(0.9, **options), nn.Linear(8, 4), leaky(threshold=0.2))
+    prune.l1_unstructured(net[2], "weight", amount=0.5)
+    net[2](torch.zeros(1, 8))
+    net = weight_norm_of_first(net)
+    x = 2 * torch.rand(T, B, 6, dtype=torch.float64)
+    model = from_snntorch(net, input_shape=(6,), time_steps=T)
+    expected = run_by_snntorch(net, x)
+    assert 0 < expected.mean() < 1
+    assert torch.equal(spikes_of(model, x), expected)
+    assert (model.graph.nodes["2_linear"].weight == 0).sum() == 16
+
+
+def weight_norm_of_first(net):
+    parametrizations.weight_norm(net[0])
+    return net
+
+
+class Wrapped(nn.Module):
+    """A Sequential inside a loop, as in snnTorch's later tutorials."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(6, 8), leaky(threshold=0.3), nn.Linear(8, 4), leaky(threshold=0.2, output=True)
+        )
+
+    def forward(self, x):
+        utils.reset(self.net)
+        spikes, membranes = [], []
+        for _ in range(T):
+            spk, mem = self.net(x)
+            spikes.append(spk)
+            membranes.append(mem)
+        return torch.stack(spikes), torch.stack(membranes)
+
+
+def test_a_sequential_inside_a_loop_is_followed():
+    torch.manual_seed(15)
+    net = Wrapped()
+    model = from_snntorch(net, input_shape=(6,), time_steps=T)
+    x = (2 * torch.rand(1, B, 6, dtype=torch.float64)).expand(T, -1, -1)
+    with torch.no_grad():
+        expected, _ = net.double()(x[0])
+    assert 0 < expected.mean() < 1
+    assert torch.equal(spikes_of(model, x), expected)
+    assert model.network.layers == ["net_1_leaky", "net_3_leaky"]
+    net.net[1].mem = torch.ones(3)
+    from_snntorch(net, input_shape=(6,), time_steps=T)
+    assert torch.equal(net.net[1].mem, torch.ones(3))
+
+
+def test_the_proof_tries_stronger_inputs_and_says_which_layers_stayed_silent():
+    torch.manual_seed(16)
+    net = nn.Sequential(nn.Linear(5, 6), leaky(threshold=20.0), nn.Linear(6, 4), leaky(threshold=1e6))
+    model = from_snntorch(net, input_shape=(5,), time_steps=T)
+    assert model.graph.metadata["proof"]["spikes"] > 0
+    assert model.graph.metadata["proof"]["silent"] == "3_leaky"
+    assert model.notices == ("3_leaky: gave no spike on the samples of the proof; pass sample=",)
+
+
+class ReturnsAllLayers(LoopOnStatic):
+    """Hidden spikes come along, for a penalty on them."""
+
+    def forward(self, x):
+        mem1, mem2 = self.lif1.init_leaky(), self.lif2.init_leaky()
+        hidden, spikes = [], []
+        for _ in range(T):
+            spk1, mem1 = self.lif1(self.fc1(x), mem1)
+            spk2, mem2 = self.lif2(self.fc2(spk1), mem2)
+            hidden.append(spk1)
+            spikes.append(spk2)
+        return torch.stack(hidden), torch.stack(spikes)
+
+
+def test_the_last_of_several_returned_layers_is_the_output_and_said_to_be():
+    torch.manual_seed(17)
+    model = from_snntorch(ReturnsAllLayers(), input_shape=(6,), time_steps=T)
+    assert model.network.read_out == "lif2"
+    assert model.notices == ("the network also returns lif1; its output is taken to be lif2",)
+
+
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.head1, self.fc2, self.head2 = nn.Linear(6, 3), leaky(), nn.Linear(6, 2), leaky()
+
+    def forward(self, x):
+        return self.head1(self.fc1(x)), self.head2(self.fc2(x))
+
+
+def test_two_heads_have_no_single_output():
+    with pytest.raises(ModelError, match="returns the spikes of head1, head2: which is its output"):
+        from_snntorch(TwoHeads(), input_shape=(6,), time_steps=T)

@@ -79,6 +79,10 @@ def _nan():
         (lambda: _without(chain(), "input"), "exactly one Input node, found none"),
         (lambda: _without(chain(), "output"), "exactly one Output node, found none"),
         (lambda: graph_of((3,), ("fc", dense(4, 3))), "no neurons"),
+        (
+            lambda: graph_of((3,), ("a", lif(3)), ("b", lif(3, dt=1e-3))),
+            "all neurons of a network share one time step, found a 0.0001 s, b 0.001 s",
+        ),
         (_cycle, "loop_a -> loop_b -> loop_a: a cycle that passes through no neuron"),
         (_nan, "fc: weight must be finite, found nan"),
         (lambda: graph_of((3,), ("fc", dense(4, 5)), ("lif", lif(4))), "fc: Linear cannot take the 3 that input gives"),

@@ -11,7 +11,15 @@ from spear_deploy.report import SCHEMA_VERSION, Report
 WRITTEN = Path(__file__).parents[2] / "docs" / "report.schema.json"
 
 LAYER = {"layer": "1_leaky", "neurons": 12, "spikes": 3.5, "synops": 70.25}
-NETWORK = {"accuracy": 0.9, "synops": 70.25, "synops_analog": 5.0, "parameters": 99, "per_layer": [LAYER]}
+NETWORK = {
+    "accuracy": 0.9,
+    "synops": 70.25,
+    "synops_analog": 5.0,
+    "effective_acs": 70.25,
+    "effective_macs": 5.0,
+    "parameters": 99,
+    "per_layer": [LAYER],
+}
 MEASURED = {
     "arithmetic": "float64",
     "samples": 100,
@@ -48,7 +56,15 @@ def content():
         },
         "dense": NETWORK,
         "pruned": NETWORK | {"keep_ratios": {"1_leaky": 0.5}},
-        "lre": {"estimator": "ridge", "predicted": 31.0, "low": 28.0, "high": 34.0, "samples": 24, "linear": LINE},
+        "lre": {
+            "estimator": "ridge",
+            "predicted": 31.0,
+            "low": 28.0,
+            "high": 34.0,
+            "samples": 24,
+            "target_factor": 0.99,
+            "linear": LINE,
+        },
         "measured": {"torch": MEASURED, "lava": MEASURED},
         "agreement": {
             "torch_lava": {"samples": 100, "layers": ["1_leaky"], "equal": False, "first_difference": DIFFERENCE}

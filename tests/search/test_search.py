@@ -95,7 +95,7 @@ def test_a_wide_network_is_narrowed_to_one_channel_a_layer_where_the_chip_demand
 
 def test_a_wide_network_is_narrowed_to_one_channel_a_layer_where_the_budget_demands_it():
     factory = CandidateFactory(wide().neurons("c").model(), samples_of(20, seed=0))
-    least = problem_of(factory).smallest()
+    least = factory.smallest
     share = 1.2 * factory.candidate(least).features.recalibrated_synops / factory.dense.synops
     problem = problem_of(factory, share)
     found = problem.project(np.ones(2)).features
@@ -213,7 +213,11 @@ def test_a_finalist_that_breaks_the_budget_is_repaired(factory):
     problem = problem_of(factory, share=0.4, factor=0.7)  # an estimator that promises too much
     problem.evaluate(np.array([0.9, 0.9]))
     tuned = []
-    winner, repairs = choose(problem, RECIPE, seed=0, count=1, on_tuned=tuned.append)
+
+    def measure(model):
+        return factory.measure(model, problem.validation)
+
+    winner, repairs = choose(problem, RECIPE, 0, 1, measure, problem.budget_synops, tuned.append)
     assert tuned[0].synops_bound > problem.budget_synops
     assert 1 <= repairs <= 3
     assert winner.synops_bound <= problem.budget_synops

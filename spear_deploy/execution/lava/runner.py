@@ -190,7 +190,10 @@ def _supervise(
 def _report(path: Path, done: int, total: int, on_progress: OnProgress | None) -> int:
     if not path.exists():
         return done
-    now = int(json.loads(path.read_text())["samples"])
+    try:
+        now = int(json.loads(path.read_text())["samples"])
+    except (ValueError, KeyError, TypeError):  # not worth losing a run for; the result decides
+        return done
     if now != done and on_progress is not None:
         on_progress(now, total)
     return now
@@ -203,12 +206,17 @@ def _checked(path: Path, process: subprocess.Popen[bytes], log: Path, python: Pa
     try:
         result: dict[str, Any] = json.loads(path.read_text())
         status = result["status"]
+        complete = status != "done" or {"samples", "seconds", "versions"} <= set(result)
     except (ValueError, KeyError, TypeError):
+        complete = False
+    if not complete:
         raise BackendError(f"Lava: the worker's result cannot be read{_tail(log)}") from None
     if status == "missing":
         raise BackendError(f"Lava is not available in {python} ({result['message']}); {how_to_install(python)}")
     if status == "actor":
         raise BackendError(f"Lava: a process model failed:\n{result['message']}")
+    if status == "memory":
+        raise BackendError("Lava: the worker ran out of memory; run fewer samples, or give it more")
     if status != "done":
         raise BackendError(f"Lava: the worker failed:\n{result['message']}")
     return result

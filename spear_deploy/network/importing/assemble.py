@@ -21,6 +21,7 @@ from spear_deploy.network.importing.expression import (
     Expression,
     Leaf,
     Sum,
+    Zero,
     before_start,
     leaves,
     relative,
@@ -36,11 +37,20 @@ _BINARY_SHAPERS = ("Flatten", "MaxPool1d", "MaxPool2d")
 
 @dataclass(frozen=True)
 class Assembled:
-    """A converted network: the graph, its read-out layer and the batch normalisations that were folded."""
+    """A converted network.
+
+    Attributes:
+        graph: the network.
+        read_out: the neuron layer that is its output.
+        folded: the batch normalisations that went into weights.
+        also_returned: layers before the output that the original returns too.
+
+    """
 
     graph: nir.NIRGraph
     read_out: str
     folded: tuple[str, ...]
+    also_returned: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ def assemble(recording: Recording, *, read_out: str, binary_input: bool, dt_s: f
     """
     silent = frozenset(name for name, layer in recording.layers.items() if _is_silent(layer.module))
     inputs = {name: _steady(name, calls.inputs, silent) for name, calls in recording.neurons.items()}
-    last = _output_of(recording, MEMBRANE if read_out == "membrane" else SPIKES)
+    last, also = _output_of(recording, MEMBRANE if read_out == "membrane" else SPIKES, inputs)
     inputs = {name: inputs[name] for name in _ancestors(inputs, last.node)}
     inputs, layers, folded = fold(inputs, recording.layers)
     builder = _Builder(recording, binary_input, dt_s)
@@ -77,7 +87,7 @@ def assemble(recording: Recording, *, read_out: str, binary_input: bool, dt_s: f
         builder.add_neuron(name, root)
     builder.edges.add(_Edge(last.node, "output", 0))
     builder.nodes["output"] = nir.Output(np.array(recording.neurons[last.node].shape))
-    return Assembled(builder.graph(), last.node, tuple(folded))
+    return Assembled(builder.graph(), last.node, tuple(folded), also)
 
 
 def _is_silent(module: object) -> bool:
@@ -96,22 +106,29 @@ def _steady(name: str, inputs: list[Expression], silent: frozenset[str]) -> Expr
     return root
 
 
-def _output_of(recording: Recording, port: str) -> Leaf:
-    """The neuron output that the network returns."""
-    found = []
+def _output_of(recording: Recording, port: str, inputs: dict[str, Expression]) -> tuple[Leaf, tuple[str, ...]]:
+    """The neuron output that the network returns, and the layers before it that it returns too."""
+    found: list[str] = []
+    others: list[str] = []
     for expression in recording.outputs:
         ends = {(leaf.node, leaf.port) for leaf in leaves(expression)}
-        layered = any(isinstance(part, Apply) for part in _parts(expression))
-        if len(ends) == 1 and not layered:
-            node, end = ends.pop()
-            if end == port and node in recording.neurons:
-                return Leaf(node, port, 0)
-            found.append(f"{end} of {node}")
+        if len(ends) != 1 or any(isinstance(part, Apply) for part in _parts(expression)):
+            continue
+        node, end = ends.pop()
+        known = end == port and node in recording.neurons
+        (found if known else others).append(node if known else f"{end} of {node}")
+    found = list(dict.fromkeys(found))
     wanted = "spikes" if port == SPIKES else "membrane"
-    raise ModelError(
-        f"the network returns no {wanted} of a neuron layer (found: {', '.join(found) or 'nothing that is followed'});"
-        " end it with a neuron, and choose read_out='count' for spikes or 'membrane' for a neuron without reset"
-    )
+    if not found:
+        raise ModelError(
+            f"the network returns no {wanted} of a neuron layer"
+            f" (found: {', '.join(others) or 'nothing that is followed'}); end it with a neuron, and choose"
+            " read_out='count' for spikes or 'membrane' for a neuron without reset"
+        )
+    last = [node for node in found if set(found) <= set(_ancestors(inputs, node))]
+    if len(last) != 1:
+        raise ModelError(f"the network returns the {wanted} of {', '.join(found)}: which is its output? return one")
+    return Leaf(last[0], port, 0), tuple(node for node in found if node not in last)
 
 
 def _parts(expression: Expression) -> Iterator[Expression]:
@@ -195,8 +212,10 @@ class _Builder:
                 edge = _Edge(self._layer(term), target, 0)
             elif isinstance(term, Leaf):
                 edge = _Edge(self._source(term), target, term.step or 0)
-            else:
+            elif isinstance(term, Zero):
                 continue
+            else:
+                raise ModelError(f"{target}: it receives several time steps at once; call it once a step")
             if edge in self.edges:
                 raise ModelError(f"{target}: {edge.source} is added to itself; scale it by 2 instead")
             self.edges.add(edge)

@@ -62,7 +62,7 @@ def read_checkpoint(
         model = from_snntorch(built.net, **use)
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None
-    return replace(model, notices=(*notices, *built.notices))
+    return replace(model, notices=(*notices, *built.notices, *model.notices))
 
 
 def _cleaned(state: Mapping[str, Tensor], notices: list[str]) -> dict[str, Tensor]:

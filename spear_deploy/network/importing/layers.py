@@ -13,7 +13,7 @@ from snntorch._neurons.rsynaptic import RecurrentOneToOne as OneToOneOfRSynaptic
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network.importing.neurons import KINDS, spread
+from spear_deploy.network.importing.neurons import KINDS, runs_as, spread
 from spear_deploy.network.linear import Scale
 
 Shape = tuple[int, ...]
@@ -40,16 +40,15 @@ def nodes_of(module: nn.Module, name: str, shape: Shape) -> list[nir.NIRNode]:
         ModelError: a layer or setting that is not supported.
 
     """
-    try:
-        build = _BUILDERS[type(module)]
-    except KeyError:
-        raise ModelError(unsupported(module, name)) from None
-    return build(module, name, shape)
+    base = runs_as(module, _BUILDERS)
+    if base is None:
+        raise ModelError(unsupported(module, name))
+    return _BUILDERS[base](module, name, shape)
 
 
 def is_layer(module: nn.Module) -> bool:
     """Whether the module is converted as a whole."""
-    return type(module) in _BUILDERS or isinstance(module, (*IDENTITIES, *NORMS))
+    return runs_as(module, (*_BUILDERS, *IDENTITIES, *NORMS)) is not None
 
 
 def unsupported(module: nn.Module, name: str) -> str:

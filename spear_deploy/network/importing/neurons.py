@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,19 @@ KINDS: dict[type[nn.Module], Kind] = {
     snntorch.RLeaky: Kind(("spk", "mem"), ("spk", "mem"), recurrent=True),
     snntorch.RSynaptic: Kind(("spk", "syn", "mem"), ("spk", "syn", "mem"), recurrent=True),
 }
+
+
+def kind_of(module: nn.Module) -> Kind | None:
+    """The kind of a neuron, also of a subclass that runs as its parent does."""
+    base = runs_as(module, KINDS)
+    return None if base is None else KINDS[base]
+
+
+def runs_as(module: nn.Module, known: Iterable[type[nn.Module]]) -> type[nn.Module] | None:
+    """The known class whose `forward` a module runs: its own or, if it changes nothing there, its parent's."""
+    known = set(known)
+    base = next((base for base in type(module).__mro__ if base in known), None)
+    return base if base is not None and type(module).forward is base.forward else None
 
 
 def heaviside(x: Tensor) -> Tensor:

@@ -39,6 +39,9 @@ _FRESH = frozenset(
 )
 """Functions whose result only has the shape of their argument."""
 
+_OF_LAYERS = frozenset(("linear", "conv1d", "conv2d", "batch_norm", "matmul", "mm", "addmm", "__matmul__"))
+"""Functions that a layer's module calls, which is followed only as a whole."""
+
 _NOT_A_VALUE = frozenset(("backward", "register_hook", "retain_grad", "__format__", "__repr__", "item", "tolist"))
 
 
@@ -140,7 +143,8 @@ class Recorder(TorchFunctionMode):
             return self.expression(first), axis
         handler = HANDLERS.get(name)
         if handler is None:
-            return Opaque(f"the function {name.strip('_')}, which NIR has no node for"), None
+            hint = "; call the layer's module instead" if name in _OF_LAYERS else ""
+            return Opaque(f"the function {name.strip('_')}, which NIR has no node for{hint}"), None
         return handler(self, args, kwargs, result)
 
     def _unbind(self, value: Tensor, axis: int, parts: Sequence[Tensor]) -> None:

@@ -104,7 +104,7 @@ def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
 
 def _guarded(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[Any]]) -> list[Any]:
     try:
-        with torch.no_grad(), watch.recorder, warnings.catch_warnings():
+        with torch.no_grad(), watch.alone(), watch.recorder, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the network is the user's, and has run before
             return run(watch, sample)
     except BatchIndexed:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import snntorch
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +17,7 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import first_line
 from spear_deploy.network.importing.expression import SPIKES, Apply, Expression, Leaf, Opaque, Zero, add
 from spear_deploy.network.importing.layers import IDENTITIES, is_layer, unsupported
-from spear_deploy.network.importing.neurons import KINDS, check_neuron, heaviside
+from spear_deploy.network.importing.neurons import check_neuron, heaviside, kind_of
 from spear_deploy.network.importing.recorder import Recorder, Step
 
 _RESERVED = ("input", "output")
@@ -35,7 +37,7 @@ class Watch:
     """A network in float64 whose known layers report to a recorder what they are called on."""
 
     def __init__(self, net: nn.Module) -> None:
-        self.net = _copy_of(net).double().eval()
+        self.net = _copy_of(net).cpu().double().eval()
         self.names = _node_names(self.net)
         self.recorder = Recorder()
         self.neurons: dict[str, NeuronCalls] = {}
@@ -44,7 +46,7 @@ class Watch:
             if module in inside:
                 continue
             name = self.names[path]
-            if type(module) in KINDS:
+            if kind_of(module) is not None:
                 check_neuron(module, name)
                 module.spike_grad = heaviside
                 inside |= set(module.modules())
@@ -60,11 +62,26 @@ class Watch:
         self.recorder = Recorder(frozenset({*self.names.values(), *_RESERVED}))
         self.neurons = {}
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While it runs, snnTorch knows no neurons but these.
+
+        `snntorch.utils.reset` walks through all neurons that were ever built: it has to find the
+        copies, and leave the user's own as they are.
+        """
+        before = snntorch.SpikingNeuron.instances
+        snntorch.SpikingNeuron.instances = [module for module in self.net.modules() if kind_of(module) is not None]
+        try:
+            yield
+        finally:
+            snntorch.SpikingNeuron.instances = before
+
     def reset_states(self) -> None:
         """Set every neuron's hidden state to its start."""
         for module in self.net.modules():
-            if type(module) in KINDS:
-                for state in KINDS[type(module)].states:
+            kind = kind_of(module)
+            if kind is not None:
+                for state in kind.states:
                     setattr(module, state, torch.zeros(0, dtype=torch.float64))
 
     def _layer(self, name: str, module: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -90,7 +107,8 @@ class Watch:
         return result
 
     def _neuron(self, name: str, module: Any, run: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
-        recorder, kind = self.recorder, KINDS[type(module)]
+        recorder, kind = self.recorder, kind_of(module)
+        assert kind is not None  # only neurons report here
         calls = self.neurons.setdefault(name, NeuronCalls(module, shape=tuple(x.shape[1:])))
         step = len(calls.inputs)
         given = dict(zip(kind.states, args, strict=False)) | kwargs

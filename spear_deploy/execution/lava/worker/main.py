@@ -35,6 +35,8 @@ def main(folder: Path) -> None:
         result = run(folder)
     except LavaMissingError as error:
         result = {"status": "missing", "message": str(error)}
+    except MemoryError:
+        result = {"status": "memory", "message": ""}
     except Exception:
         result = {"status": "failed", "message": traceback.format_exc()}
     _write(folder / "result.json", result)

@@ -1,0 +1,105 @@
+"""A model on one chip: its limits, its arithmetic, and whether anything can be reached there at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from spear_deploy.backends import Backend, backend_of, measure_on
+from spear_deploy.data import EncodedSplit
+from spear_deploy.errors import BudgetError, ModelError
+from spear_deploy.hardware import Limit, Profile, check
+from spear_deploy.limits import limits_of, structural_uses
+from spear_deploy.measure import Measurement
+from spear_deploy.network import Model, Network
+from spear_deploy.search import CandidateFactory, LimitUse, upper_bound
+from spear_deploy.training import Recipe, fine_tune
+
+
+@dataclass(frozen=True)
+class OnTarget:
+    """What a run needs to know of one chip.
+
+    Attributes:
+        profile: the chip.
+        backend: its arithmetic.
+        budgets: as typed.
+        dense: the dense network on the validation split, in that arithmetic.
+        target_factor: its SynOps over those in torch: predictions times it are the chip's.
+        validation: the split that choices are made on.
+
+    """
+
+    profile: Profile
+    backend: Backend
+    budgets: tuple[str, ...]
+    dense: Measurement
+    target_factor: float
+    validation: EncodedSplit
+
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        """SynOps first, then the user's other limits."""
+        return limits_of(self.budgets, self.dense.synops)
+
+    @property
+    def budget_synops(self) -> float:
+        """SynOps per inference that are allowed, in the chip's arithmetic."""
+        return self.limits[0].allowed
+
+    def measure(self, model: Model) -> Measurement:
+        """A model on the validation split, in the chip's arithmetic."""
+        return measure_on(self.backend, model, self.validation)
+
+    def structural(self, network: Network) -> tuple[LimitUse, ...]:
+        """What a network uses of the chip's limits and of the user's on its structure."""
+        return structural_uses(network, self.profile, self.limits)
+
+
+def aim_at(
+    profile: Profile,
+    factory: CandidateFactory,
+    validation: EncodedSplit,
+    dense: Measurement,
+    budgets: tuple[str, ...],
+) -> OnTarget:
+    """Hold the dense network against a chip; `dense` is its measurement in torch on the validation split.
+
+    Raises:
+        ModelError: rules of the chip that no pruning can satisfy, all at once.
+        BackendError: the chip's integers cannot hold the network.
+
+    """
+    verdict = check(factory.model.network, profile, analog_input=validation.analog)
+    walls = [finding.text for finding in verdict.violations if finding.keep is None]
+    if walls:
+        raise ModelError(f"{profile.name} cannot run this network, however it is pruned:\n  " + "\n  ".join(walls))
+    backend = backend_of(profile, factory.train)
+    measured = measure_on(backend, factory.model, validation)
+    return OnTarget(profile, backend, budgets, measured, measured.synops / dense.synops, validation)
+
+
+def check_reachable(on_target: OnTarget, factory: CandidateFactory, recipe: Recipe, seed: int, path: Path) -> None:
+    """Say before the long work when even one channel a layer is too much.
+
+    Raises:
+        BudgetError: which limit cannot be kept, and the least that can be reached.
+
+    """
+    candidate = factory.candidate(factory.smallest)
+    for use in on_target.structural(candidate.model.network):
+        if use.overshoot:
+            raise BudgetError(
+                f"{use.origin}: not even one channel in every layer fits: {use.name}"
+                f" {use.used:,.0f} {use.unit}, allowed {use.allowed:,.0f} {use.unit}"
+            )
+    # Only near the limit is it worth a fine-tune to know.
+    if candidate.features.recalibrated_synops < on_target.budget_synops / 4:
+        return
+    least = upper_bound(on_target.measure(fine_tune(candidate.model, factory.train, recipe, seed=seed)))
+    if least > on_target.budget_synops:
+        raise BudgetError(
+            f"{path}: a budget of {on_target.budget_synops:,.0f} SynOps cannot be reached: one channel in every layer"
+            f" still takes {least:,.0f} after fine-tuning, the least that this network can be pruned to"
+        )

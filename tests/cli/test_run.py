@@ -1,0 +1,155 @@
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from made_task import chip, write_task
+
+from spear_deploy.cli import main
+from spear_deploy.execution.lava.install import LavaStatus
+from spear_deploy.report import Report
+
+QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--epochs", "1")
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("task")
+    write_task(folder)
+    return folder
+
+
+@pytest.fixture
+def run(task, tmp_path, monkeypatch, capsys):
+    """Runs the command line where `model.pt` lies; returns exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("model.pt", "samples.npz"):
+        (tmp_path / name).symlink_to(task / name)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        return ended.value.code, *capsys.readouterr()
+
+    return call
+
+
+def test_a_run_within_budget_ends_with_code_0_and_a_table(run, tmp_path):
+    code, out, err = run("--target", "loihi2", *QUICK, "--no-lava", "model.pt")
+    assert code == 0, err
+    for line in (
+        "model.pt on loihi2",
+        "accuracy (test)",
+        "SynOps / inference",
+        "parameters",
+        "budget",
+        "predicted",
+        "OK",
+    ):
+        assert line in out
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("model-loihi2-")
+    assert f"written to runs/{folder.name}" in out
+    assert "Traceback" not in err
+
+
+def test_json_prints_the_report_and_nothing_else_on_stdout(run, tmp_path):
+    code, out, err = run("model.pt", "--json", "--out", "results", *QUICK, "--no-lava")
+    report = json.loads(out)
+    assert code == 0, err
+    assert report == json.loads((tmp_path / "results" / "report.json").read_text())
+    assert Report.model_validate(report).verdict.ok
+    assert "LRE samples" in err
+
+
+def test_json_of_several_chips_is_a_list_in_their_order(run, tmp_path):
+    second = chip(tmp_path, "second")
+    code, out, _ = run(
+        "model.pt", "--target", f"{second.name},loihi2", "--json", "--out", "results", *QUICK, "--no-lava"
+    )
+    assert code == 0
+    assert [report["target"] for report in json.loads(out)] == ["second", "loihi2"]
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["loihi2", "second"]
+
+
+def test_a_result_that_was_to_be_verified_in_lava_and_was_not_ends_with_code_1(run, monkeypatch):
+    missing = LavaStatus(False, Path(sys.executable), {}, (), missing="lava-nc", advice="type this")
+    monkeypatch.setattr(sys.modules["spear_deploy.verification"], "status", lambda: missing)
+    code, out, err = run("model.pt", *QUICK)
+    assert code == 1
+    assert "Lava is not installed, so the result is not verified in it; type this" in err
+    assert "NOT OK: not verified in Lava, which is not installed (type this, or --no-lava)" in out
+
+
+def test_an_export_writes_the_named_format(run, tmp_path):
+    code, out, _ = run("export", "model.pt", "--to", "nir", "--out", "exported")
+    assert code == 0
+    assert "written to exported/model.nir" in out
+    assert [path.name for path in (tmp_path / "exported").iterdir()] == ["model.nir"]
+
+
+def started(task, out, *arguments):
+    command = [sys.executable, "-m", "spear_deploy", "model.pt", "--out", str(out), *arguments]
+    return subprocess.Popen(command, cwd=task, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def interrupted(process):
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert err.rstrip().endswith("spear-deploy: interrupted; nothing half-written was kept")
+    assert "Traceback" not in err
+
+
+def workers_of(pid):
+    """Processes that `pid` started in a session of their own, and that still run."""
+    return {int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _leads_a_session_under(entry, pid)}
+
+
+def _leads_a_session_under(process, pid):
+    try:
+        state, parent, _, session = (process / "stat").read_text().rpartition(")")[2].split()[:4]
+    except OSError:  # it has just ended
+        return False
+    return state not in "ZX" and int(parent) == pid and session == process.name
+
+
+def still_run(pids):
+    """Those of the processes that have not ended; zombies that nobody reaps have."""
+    states = {pid: Path(f"/proc/{pid}/stat") for pid in pids}
+    return [
+        pid for pid, stat in states.items() if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    ]
+
+
+def wait_for(condition, process):
+    end = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_ctrl_c_in_the_search_leaves_nothing_behind(task, tmp_path):
+    process = started(task, tmp_path / "run", "--lre-samples", "2000", "--no-lava")
+    seen = ""
+    while "measure" not in seen:
+        seen += process.stderr.readline()
+        assert process.poll() is None, seen
+    interrupted(process)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.lava
+def test_ctrl_c_while_lava_runs_leaves_neither_folder_nor_process(task, tmp_path):
+    process = started(task, tmp_path / "run", *QUICK)
+    wait_for(lambda: any(path.name.startswith(".run.partial") for path in tmp_path.iterdir()), process)
+    wait_for(lambda: workers_of(process.pid), process)
+    workers = workers_of(process.pid)
+    interrupted(process)
+    assert list(tmp_path.iterdir()) == []
+    assert still_run(workers) == []
