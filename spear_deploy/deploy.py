@@ -10,7 +10,8 @@ import torch
 from spear_deploy.backends import TorchBackend, measure_on, measure_ready
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import BudgetError, DataError, ModelError, SpearDeployError
-from spear_deploy.exporting import exporter
+from spear_deploy.exporting import export_run, samples_to_prove
+from spear_deploy.hardware import Profile
 from spear_deploy.limits import limits_of
 from spear_deploy.measure import Measurement, effective_operations
 from spear_deploy.network import Model, read_nir, save_model_file
@@ -117,7 +118,8 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
         )
     with complete_or_nothing(request.folder(target.profile), force=request.force) as folder:
         save_model_file(winner.model, folder / "pruned.pt")
-        exporter("nir").write(winner.model, folder / "pruned.nir")
+        with clock.stage("export"):
+            _export(winner.model, folder / "pruned.pt", target.profile, prepared, request, progress)
         pruned = read_nir(folder / "pruned.nir")
         with clock.stage("test"):
             in_torch, on_target = TorchBackend(torch.float64).ready(pruned), target.backend.ready(pruned)
@@ -172,6 +174,22 @@ def _aim(
             found.append(target)
         advance()
     return found
+
+
+def _export(
+    model: Model, path: Path, target: Profile, prepared: Prepared, request: DeployRequest, progress: Progress
+) -> None:
+    """The pruned network in all formats, each proven on test samples."""
+    samples = prepared.test.take(slice(0, samples_to_prove(model)))
+    export_run(
+        model,
+        path,
+        samples.as_float64(),
+        inputs_name=f"{prepared.data.name}, first {len(samples)} test samples",
+        profile=target.name,
+        run_lava=request.lava,
+        notice=progress.notice,
+    )
 
 
 def _data_name(request: DeployRequest, model: Model) -> str:

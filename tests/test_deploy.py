@@ -47,9 +47,14 @@ def half(model, tmp_path_factory):
 
 
 @pytest.mark.lava
-def test_the_folder_holds_the_network_twice_and_the_report(half):
+def test_the_folder_holds_the_network_in_every_format_and_the_report(half):
     out, report = half
-    assert sorted(path.name for path in out.iterdir()) == ["pruned.nir", "pruned.pt", "report.json"]
+    assert {path.name for path in out.iterdir()} >= {"pruned.pt", "pruned.nir", "pruned.onnx", "report.json"}
+    exports = {entry["format"]: entry for entry in json.loads((out / "export.json").read_text())["exports"]}
+    assert set(exports) == {"nir", "onnx", "lava", "netx"}
+    for name, entry in exports.items():
+        assert entry["refused"] or entry["verification"]["equal"], name
+        assert all((out / file).is_file() for file in entry["files"])
     assert Report.model_validate_json((out / "report.json").read_text()) == report
     assert [path.name for path in out.parent.iterdir()] == ["half"]
 

@@ -26,6 +26,7 @@ from spear_deploy.execution.loihi import LoihiExecution
 from spear_deploy.execution.quantize import quantize
 from spear_deploy.execution.quantized import QuantizedNetwork
 from spear_deploy.exporting import Exporter, sample_inputs, simulate
+from spear_deploy.exporting.samples import static_sample
 from spear_deploy.network import Encoding, Model
 
 TIME_LIMIT_S = 600.0
@@ -87,7 +88,7 @@ class LavaExporter(Exporter):
             folder = Path(name)
             with np.load(path.with_suffix(".npz")) as arrays:
                 static = arrays["inputs"].ndim < inputs.ndim
-            np.save(folder / "inputs.npy", (inputs[0] if static else inputs).double().numpy())
+            np.save(folder / "inputs.npy", (static_sample(inputs) if static else inputs).double().numpy())
             command = [str(self.python), "-W", "ignore", str(path), str(folder / "inputs.npy")]
             self._finish([*command, "--save", str(folder / "outputs.npz")], folder / "log.txt", path)
             with np.load(folder / "outputs.npz") as outputs:

@@ -132,7 +132,7 @@ def _is_block(layer: QuantizedLayer) -> bool:
     flat = all(isinstance(node, nir.Flatten) for node in before)
     if isinstance(last, nir.Conv2d):
         return not before and not isinstance(padding_of(last), str)
-    return flat and isinstance(last, nir.Affine | nir.Linear)
+    return flat and isinstance(last, nir.Affine | nir.Linear) and len(layer.shape) == 1
 
 
 def _write_layer(groups: h5py.Group, layer: QuantizedLayer) -> None:

@@ -13,6 +13,7 @@ from spear_deploy.exporters.onnx.forms import NEXT, Form
 from torch import Tensor
 
 from spear_deploy.errors import ExportError
+from spear_deploy.exporting.samples import static_sample
 
 Array = NDArray[np.float32]
 
@@ -46,13 +47,10 @@ def run_file(path: Path, inputs: Tensor) -> dict[str, Tensor]:
     form = metadata.get("spear_deploy.form")
     if form not in list(Form):
         raise ExportError(f"{path}: an ONNX file, but spear-deploy did not write it (its metadata names no form)")
-    given = inputs.to(torch.float32).numpy()
+    static = form != Form.STEP and metadata["spear_deploy.encoding"] == "direct"
+    given = (static_sample(inputs) if static else inputs).to(torch.float32).numpy()
     try:
-        if form == Form.STEP:
-            return run_steps(session, given)
-        if metadata["spear_deploy.encoding"] == "direct":
-            given = given[0]
-        return run_whole(session, given)
+        return run_steps(session, given) if form == Form.STEP else run_whole(session, given)
     except Exception as error:
         raise ExportError(f"{path}: onnxruntime cannot run it ({str(error).splitlines()[0]})") from None
 

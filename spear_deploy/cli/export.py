@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +13,14 @@ from torch import Tensor
 
 from spear_deploy.cli.console import out
 from spear_deploy.data import check_fits, encode, load_data
-from spear_deploy.errors import DataError, ExportError
+from spear_deploy.errors import DataError, ExportError, OutputError
 from spear_deploy.exporting import Export, ExportEntry, Exporter, available, export_model, exporter, family
-from spear_deploy.exporting.samples import sample_inputs
+from spear_deploy.exporting.bundle import write_bundle
+from spear_deploy.exporting.samples import sample_inputs, samples_to_prove
+from spear_deploy.hardware.profile_files import load_profile, profile_text
 from spear_deploy.network import Model
 from spear_deploy.network.load import load_any
+from spear_deploy.run_folder import replaced_when_complete
 
 EPILOG = """
 Examples:
@@ -25,11 +29,12 @@ Examples:
 
   spear-deploy export model.pt --to onnx --form unroll
 
+  spear-deploy export runs/digits-loihi2/pruned.pt --to bundle --target loihi2
+
   spear-deploy export --list
 """
 
-SAMPLES = 32
-"""Test samples that an export is proven on."""
+BUNDLED = ("nir", "onnx", "lava", "netx")
 
 
 def export(
@@ -37,6 +42,7 @@ def export(
     to: Annotated[str, typer.Option("--to", help="Formats, separated by commas; see --list.")] = "nir",
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the files.")] = Path(),
     data: Annotated[str | None, typer.Option(help="Data to prove it on; else the model's own, else made up.")] = None,
+    target: Annotated[str | None, typer.Option("--target", help="Bundle: the chip whose profile goes in.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Run each file and compare it with the model.")
@@ -46,6 +52,7 @@ def export(
     ] = "step",
     opset: Annotated[int, typer.Option(help="ONNX: version of the operators.")] = 18,
     int8: Annotated[bool, typer.Option("--int8", help="ONNX: weights in 8 bits (QDQ).")] = False,
+    fixed: Annotated[bool, typer.Option("--fixed", help="Lava: the script in fixed point.")] = False,
     list_formats: Annotated[bool, typer.Option("--list", help="List the formats.")] = False,
 ) -> None:
     """Write MODEL in other formats, and prove that each does what the model does."""
@@ -58,8 +65,42 @@ def export(
     loaded = load_any(model)
     inputs, name = _inputs(model, loaded, data) if verify else (None, "")
     asked = Export(loaded, model, model.stem, inputs, name)
-    options: dict[str, dict[str, object]] = {"onnx": {"form": form, "opset": opset, "int8": int8}}
+    options: dict[str, dict[str, object]] = {
+        "onnx": {"form": form, "opset": opset, "int8": int8},
+        "lava": {"fixed": fixed},
+    }
+    if "bundle" in to.split(","):
+        _bundle(asked, to, options, out_folder / f"{model.stem}.bundle.zip", target, force=force)
+        return
     _show(export_model(asked, _chosen(to, options), out_folder, force=force), out_folder)
+
+
+def _bundle(
+    asked: Export,
+    to: str,
+    options: Mapping[str, Mapping[str, object]],
+    path: Path,
+    target: str | None,
+    *,
+    force: bool,
+) -> None:
+    """One zip of all our formats, the record, and what lies beside the model: report and profile."""
+    if to != "bundle":
+        raise ExportError("a bundle holds all formats: give --to bundle alone")
+    if path.exists() and not force:
+        raise OutputError(f"{path}: exists; choose another folder with --out, or --force")
+    with tempfile.TemporaryDirectory(prefix="spear-deploy-bundle-") as name:
+        folder = Path(name) / "files"
+        entries = export_model(asked, [exporter(each, options.get(each)) for each in BUNDLED], folder, force=True)
+        files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    report = asked.source.parent / "report.json"
+    if report.is_file():
+        files["report.json"] = report.read_bytes()
+    if target is not None:
+        files[f"{load_profile(target).name}.toml"] = profile_text(target).encode()
+    with replaced_when_complete(path) as working:
+        write_bundle(working, files, f"{asked.stem}.nir")
+    _show(entries, path)
 
 
 def _chosen(to: str, options: Mapping[str, Mapping[str, object]]) -> list[Exporter]:
@@ -76,7 +117,7 @@ def _inputs(path: Path, model: Model, data: str | None) -> tuple[Tensor, str]:
     try:
         found = load_data(str(beside) if data is None and beside.is_file() else name)
         check_fits(found, model.encoding, model.network.input_shape, model.network.classes)
-        encoded = encode(found.test.first(SAMPLES), model.encoding, model.time_steps)
+        encoded = encode(found.test.first(samples_to_prove(model)), model.encoding, model.time_steps)
     except DataError as error:
         if data is not None:
             raise

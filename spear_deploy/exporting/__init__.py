@@ -4,7 +4,8 @@ from spear_deploy.exporting.exporter import Exporter, simulate
 from spear_deploy.exporting.faithfulness import Comparison, LayerComparison, assert_faithful, check_faithful, compare
 from spear_deploy.exporting.record import ExportEntry, read_record
 from spear_deploy.exporting.registry import GROUP, available, exporter, family
-from spear_deploy.exporting.samples import sample_inputs
+from spear_deploy.exporting.run_files import export_run
+from spear_deploy.exporting.samples import sample_inputs, samples_to_prove
 from spear_deploy.exporting.writing import Export, export_model
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "check_faithful",
     "compare",
     "export_model",
+    "export_run",
     "exporter",
     "family",
     "read_record",
     "sample_inputs",
+    "samples_to_prove",
     "simulate",
 ]

@@ -129,8 +129,13 @@ def read_record(folder: Path) -> Record | None:
 
 
 def merged(old: Record | None, new: Iterable[ExportEntry], version: str) -> Record:
-    """The new entries, and those of the old record whose files are still there."""
+    """The new entries, and those of the old record that none of them replaces."""
     entries = list(new)
     replaced = {file for entry in entries for file in entry.files}
-    kept = [entry for entry in (old.exports if old else []) if entry.files and not replaced & set(entry.files)]
+    again = {entry.format for entry in entries if entry.refused}
+    kept = [
+        entry
+        for entry in (old.exports if old else [])
+        if not replaced & set(entry.files) and not (entry.refused and entry.format in again)
+    ]
     return Record(spear_deploy=version, exports=[*kept, *entries])

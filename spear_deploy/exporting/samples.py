@@ -5,10 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from spear_deploy.errors import ExportError
 from spear_deploy.network import Encoding, Model
 
 STRENGTHS = (0.1, 0.3, 0.6, 0.9)
 """One sample each: firing rates of spikes, or a third of the largest value (1 at most)."""
+
+MOST_SAMPLES = 32
+MOST_OUTPUTS = 250_000
+"""Outputs of all neurons in all steps and samples that an export is compared in: Lava hands over 40,000 a second."""
 
 _SEED = 20
 
@@ -26,3 +31,24 @@ def sample_inputs(model: Model) -> Tensor:
         return values.float().double().expand(model.time_steps, *values.shape)
     chance = torch.rand((model.time_steps, len(STRENGTHS), *shape), generator=generator)
     return (chance < strength).double()
+
+
+def samples_to_prove(model: Model) -> int:
+    """How many samples an export is proven on: many for small networks, one for the largest."""
+    neurons = sum(neuron.beta.size for neuron in model.network.neurons.values())
+    return int(min(MOST_SAMPLES, max(1, MOST_OUTPUTS // (neurons * model.time_steps))))
+
+
+def static_sample(inputs: Tensor) -> Tensor:
+    """The one image of a static input `[T, B, *shape]`, `[B, *shape]`.
+
+    Raises:
+        ExportError: the input changes over time.
+
+    """
+    if bool((inputs != inputs[:1]).any()):
+        raise ExportError(
+            "the network is encoded directly, so its file takes one sample for all time steps, and these inputs change"
+            " over time; give the model the encoding 'spikes'"
+        )
+    return inputs[0]

@@ -37,6 +37,7 @@ class Export:
         stem: how the files are called, before the exporters' suffixes.
         inputs: samples to prove it on `[T, B, *input_shape]`; None to write without proof.
         inputs_name: what they are.
+        why_not: why it is not proven.
 
     """
 
@@ -45,13 +46,16 @@ class Export:
     stem: str
     inputs: Tensor | None
     inputs_name: str
+    why_not: str = "not wanted (--no-verify)"
 
 
-def export_model(export: Export, exporters: Sequence[Exporter], folder: Path, *, force: bool) -> list[ExportEntry]:
+def export_model(
+    export: Export, exporters: Sequence[Exporter], folder: Path, *, force: bool, record_refusal: bool = False
+) -> list[ExportEntry]:
     """Write a model in several formats, prove each, and record it in `export.json`.
 
     A format that cannot say the network is recorded as refused; if none can, or a file does not
-    do what the model does, nothing is written.
+    do what the model does, nothing is written. With `record_refusal`, it is no fault if none can.
 
     Raises:
         ExportError: no format can say the network, or a file differs from it.
@@ -59,7 +63,7 @@ def export_model(export: Export, exporters: Sequence[Exporter], folder: Path, *,
 
     """
     refused = {each.name: each.refuses(export.model) for each in exporters}
-    if all(refused.values()):
+    if all(refused.values()) and not record_refusal:
         raise ExportError("\n  ".join(f"{name}: {reason}" for name, why in refused.items() for reason in why))
     with _moved_when_complete(folder, force=force) as working:
         entries = []
@@ -94,7 +98,7 @@ def _written(export: Export, exporter: Exporter, folder: Path) -> ExportEntry:
 
 def _verification(export: Export, exporter: Exporter, path: Path) -> Verification:
     if export.inputs is None:
-        return Verification(done=False, why_not="not wanted (--no-verify)")
+        return Verification(done=False, why_not=export.why_not)
     try:
         comparison = check_faithful(exporter, export.model, path, export.inputs)
     except NotRunnableError as error:

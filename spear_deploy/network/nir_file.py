@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,14 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
 
 
 def _of_its_shape(model: Model, name: str) -> nir.NIRNode:
-    """A Delay in the shape of what leads into it; nir's reader compares them."""
-    node = model.graph.nodes[name]
+    """The node with the shape of what leads into it: nir compares a Delay's, and its file needs a convolution's."""
+    node, network = model.graph.nodes[name], model.network
     if isinstance(node, nir.Delay):
-        return nir.Delay(np.full(model.network.shapes[name], np.asarray(node.delay).flat[0]))
+        return nir.Delay(np.full(network.shapes[name], np.asarray(node.delay).flat[0]))
+    if isinstance(node, nir.Conv1d | nir.Conv2d) and node.input_shape is None:
+        taken = network.shapes[network.sources(name)[0]][1:]
+        node = copy(node)
+        node.input_shape = taken[0] if isinstance(node, nir.Conv1d) else taken
     return node
 
 

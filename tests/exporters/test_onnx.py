@@ -99,6 +99,12 @@ def test_a_scan_over_spikes_runs_for_any_number_of_steps(tmp_path):
     assert torch.equal(found["out"], simulate(longer, inputs, torch.float32)["out"])
 
 
+def test_a_file_for_static_samples_refuses_inputs_that_change_over_time(tmp_path):
+    model = conv_model()
+    with pytest.raises(ExportError, match="these inputs change over time; give the model the encoding 'spikes'"):
+        OnnxExporter().run(written(model, tmp_path, form=Form.SCAN), torch.rand(6, 2, *model.network.input_shape))
+
+
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("opset", [18, 21])
 def test_only_standard_operators_are_used_and_onnx_checks_them(tmp_path, form, opset):

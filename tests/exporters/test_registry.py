@@ -123,7 +123,7 @@ def test_an_unknown_format_is_answered_with_the_known_ones():
 
 
 def test_ours_are_registered():
-    assert set(available()) >= {"nir"}
+    assert set(available()) >= {"nir", "onnx", "lava", "netx"}
 
 
 def test_the_core_imports_no_exporter():
@@ -132,3 +132,10 @@ def test_the_core_imports_no_exporter():
     )
     ran = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_a_convolution_made_without_its_input_size_is_written_as_nir():
+    """NIR's own type allows it; its file format does not."""
+    rng = np.random.default_rng(0)
+    conv = nir.Conv2d(None, rng.normal(0, 1, (3, 1, 3, 3)), (1, 1), (1, 1), (1, 1), 1, np.zeros(3))
+    assert assert_faithful(exporter("nir"), chain((1, 4, 4), ("conv", conv), ("out", neuron((3, 4, 4), rng)))).spikes
