@@ -15,7 +15,6 @@ from spear_deploy.hardware import Profile
 from spear_deploy.limits import limits_of
 from spear_deploy.measure import Measurement, effective_operations
 from spear_deploy.network import Model, read_nir, save_model_file
-from spear_deploy.network.load import load_any
 from spear_deploy.on_target import OnTarget, aim_at, check_reachable
 from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.report import Report
@@ -71,7 +70,9 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
     clock = Clock(progress)
     limits_of(request.budgets, dense_synops=1.0)  # faults in a budget show before the long work
     with clock.stage("load"):
-        model = load_any(request.model)
+        model = request.reading.load(request.model)
+        for notice in model.notices:
+            progress.notice(notice)
         data = load_data(_data_name(request, model))
         check_fits(data, model.encoding, model.network.input_shape, model.network.classes)
         encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]

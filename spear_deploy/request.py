@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spear_deploy.hardware import Profile
+from spear_deploy.network import Reading
 from spear_deploy.training import Recipe
 
 DEFAULT_BUDGET = "50%"
@@ -24,6 +25,7 @@ class DeployRequest:
         targets: the chips.
         out: the folder for the results; with several targets, one folder each below it.
         budgets: as typed, such as `50%` or `cores=4`.
+        reading: what the model file leaves unsaid.
         data: a data set's name or path; by default the one that the model names.
         seed: everything random follows from it.
         threads: of torch, in every process.
@@ -43,6 +45,7 @@ class DeployRequest:
     targets: tuple[Profile, ...]
     out: Path
     budgets: tuple[str, ...] = (DEFAULT_BUDGET,)
+    reading: Reading = field(default_factory=Reading)
     data: str | None = None
     seed: int = 0
     threads: int = DEFAULT_THREADS

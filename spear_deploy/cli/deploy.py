@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import summary
 from spear_deploy.deploy import deploy as run_deploy
 from spear_deploy.errors import ProfileError
@@ -44,6 +45,10 @@ def deploy(
         ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
+    arch: Arch = None,
+    input_shape: InputShape = None,
+    time_steps: TimeSteps = None,
+    dt: Dt = None,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results. [default: runs/<model>-<target>-<time>]")
     ] = None,
@@ -67,6 +72,7 @@ def deploy(
         targets=targets,
         out=out_folder or default_folder(model, [profile.name for profile in targets], datetime.now()),
         budgets=tuple(budget or [DEFAULT_BUDGET]),
+        reading=reading(arch, input_shape, time_steps, dt),
         data=data,
         seed=seed,
         threads=threads,

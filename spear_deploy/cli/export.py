@@ -11,7 +11,8 @@ import torch
 import typer
 from torch import Tensor
 
-from spear_deploy.cli.console import out
+from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading, tell_notices
 from spear_deploy.data import check_fits, encode, load_data
 from spear_deploy.errors import DataError, ExportError, OutputError
 from spear_deploy.exporting import Export, ExportEntry, Exporter, available, export_model, exporter, family
@@ -19,7 +20,6 @@ from spear_deploy.exporting.bundle import write_bundle
 from spear_deploy.exporting.samples import sample_inputs, samples_to_prove
 from spear_deploy.hardware.profile_files import load_profile, profile_text
 from spear_deploy.network import Model
-from spear_deploy.network.load import load_any
 from spear_deploy.run_folder import replaced_when_complete
 
 EPILOG = """
@@ -42,6 +42,13 @@ def export(
     to: Annotated[str, typer.Option("--to", help="Formats, separated by commas; see --list.")] = "nir",
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the files.")] = Path(),
     data: Annotated[str | None, typer.Option(help="Data to prove it on; else the model's own, else made up.")] = None,
+    arch: Arch = None,
+    input_shape: InputShape = None,
+    time_steps: TimeSteps = None,
+    dt: Dt = None,
+    portable: Annotated[
+        bool, typer.Option("--portable", help="NIR: only what any faithful reader runs alike, or refuse.")
+    ] = False,
     target: Annotated[str | None, typer.Option("--target", help="Bundle: the chip whose profile goes in.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     verify: Annotated[
@@ -62,10 +69,12 @@ def export(
     if model is None:
         raise ExportError("which model? spear-deploy export MODEL --to nir (or --list for the formats)")
     torch.set_num_threads(1)  # sums in a fixed order
-    loaded = load_any(model)
+    loaded = reading(arch, input_shape, time_steps, dt).load(model)
+    tell_notices(loaded, TerminalProgress())
     inputs, name = _inputs(model, loaded, data) if verify else (None, "")
     asked = Export(loaded, model, model.stem, inputs, name)
     options: dict[str, dict[str, object]] = {
+        "nir": {"portable": portable},
         "onnx": {"form": form, "opset": opset, "int8": int8},
         "lava": {"fixed": fixed},
     }

@@ -2,7 +2,7 @@
 
 from spear_deploy.network.from_snntorch import from_snntorch, save_model
 from spear_deploy.network.graph import Connection, Network
-from spear_deploy.network.load import load_any
+from spear_deploy.network.load import Reading, load_any
 from spear_deploy.network.model import Encoding, Model, ReadOut
 from spear_deploy.network.model import load as load_model_file
 from spear_deploy.network.model import save as save_model_file
@@ -24,6 +24,7 @@ __all__ = [
     "Neuron",
     "Proof",
     "ReadOut",
+    "Reading",
     "Reset",
     "Simulation",
     "Surrogate",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -18,6 +19,20 @@ from spear_deploy.network.torch_file import read_torch_file
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 """First bytes of every HDF5 file. Source: HDF5 file format specification, superblock."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a file may leave unsaid about its network; see `load_any`."""
+
+    arch: str | None = None
+    input_shape: tuple[int, ...] | None = None
+    time_steps: int | None = None
+    dt_s: float | None = None
+
+    def load(self, path: str | os.PathLike[str]) -> Model:
+        """Load a file, with this where the file does not say it."""
+        return load_any(path, arch=self.arch, input_shape=self.input_shape, time_steps=self.time_steps, dt_s=self.dt_s)
 
 
 def load_any(

@@ -184,9 +184,8 @@ def test_any_quantity_is_predicted_from_what_it_was_before():
     samples = made_up_samples(25, noise=0.0)
     *known, new = samples
     before = [5.0 + each.features.recalibrated_synops / 1e4 for each in samples]
-    after = [
-        value * np.exp(0.1 - 0.05 * np.log(each.features.keep_ratios).sum()) for value, each in zip(before, samples)
-    ]
+    narrow = [np.log(each.features.keep_ratios).sum() for each in samples]
+    after = [value * np.exp(0.1 - 0.05 * each) for value, each in zip(before, narrow, strict=True)]
     found = RidgeEstimator.between(known, before[:-1], after[:-1]).predict_from(new.features.keep_ratios, before[-1])
     assert found.value == pytest.approx(after[-1], rel=1e-2)
     assert found.low <= after[-1] <= found.high

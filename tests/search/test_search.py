@@ -217,9 +217,10 @@ def test_a_finalist_that_breaks_the_budget_is_repaired(factory):
     def measure(model):
         return factory.measure(model, problem.validation)
 
-    winner, repairs = choose(
-        problem, RECIPE, 0, 1, measure, lambda model, measured: (), problem.budget_synops, tuned.append
-    )
+    def no_other_limits(model, measured):
+        return ()
+
+    winner, repairs = choose(problem, RECIPE, 0, 1, measure, no_other_limits, problem.budget_synops, tuned.append)
     assert tuned[0].synops_bound > problem.budget_synops
     assert 1 <= repairs <= 3
     assert winner.synops_bound <= problem.budget_synops

@@ -1,0 +1,43 @@
+"""Options for files that do not say everything about their network; the same for every verb."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from spear_deploy.network import Model, Reading
+from spear_deploy.progress import Progress
+
+Arch = Annotated[
+    str | None,
+    typer.Option("--arch", help="For a state_dict: package.module:factory or net.toml (docs/importing.md)."),
+]
+InputShape = Annotated[
+    str | None,
+    typer.Option("--input-shape", help="Of one time step, such as 1x8x8, where the file lacks it."),
+]
+TimeSteps = Annotated[int | None, typer.Option("--time-steps", min=1, help="T, where the file does not say it.")]
+Dt = Annotated[float | None, typer.Option("--dt", help="Seconds of a time step, where the file does not say it.")]
+
+
+def reading(arch: str | None, input_shape: str | None, time_steps: int | None, dt: float | None) -> Reading:
+    """The options as one value.
+
+    Raises:
+        BadParameter: the input shape is not numbers joined by x.
+
+    """
+    shape = None
+    if input_shape is not None:
+        parts = input_shape.lower().replace(",", "x").split("x")
+        if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+            raise typer.BadParameter(f"--input-shape {input_shape!r}: give sizes joined by x, such as 1x8x8 or 784")
+        shape = tuple(int(part) for part in parts)
+    return Reading(arch, shape, time_steps, dt)
+
+
+def tell_notices(model: Model, progress: Progress) -> None:
+    """Say what was assumed or changed when a file was read."""
+    for notice in model.notices:
+        progress.notice(notice)
