@@ -256,7 +256,9 @@ def test_wrong_usage_is_told_with_a_way_to_help(refused, arguments, message):
 
 
 def test_an_unknown_format_is_told_with_the_known_ones(refused):
-    assert refused("export", "model.pt", "--to", "tflite") == "no exporter called 'tflite'; known: nir"
+    assert (
+        refused("export", "model.pt", "--to", "tflite") == "no exporter called 'tflite'; known: lava, netx, nir, onnx"
+    )
 
 
 def test_an_export_does_not_overwrite(refused):
