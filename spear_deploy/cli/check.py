@@ -14,6 +14,7 @@ from rich.text import Text
 from spear_deploy.cli.console import err, out
 from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.measured import measured
+from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.hardware.as_json import row_json
 from spear_deploy.hardware.comparison import Row, compare
 from spear_deploy.hardware.core_picture import core_map_svg
@@ -41,14 +42,17 @@ def check(
     target: Target = "loihi2",
     data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
-    time_steps: Annotated[int | None, typer.Option(min=1, help="T, where the file does not say it.")] = None,
+    arch: Arch = None,
+    input_shape: InputShape = None,
+    time_steps: TimeSteps = None,
+    dt: Dt = None,
     encoding: Annotated[Encoding | None, typer.Option(help="How inputs enter, if not as the file has it.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Write a picture of the core map.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
     profiles = read_targets(target)
-    subject = measured(model, data, samples, time_steps, encoding)
+    subject = measured(model, data, samples, reading(arch, input_shape, time_steps, dt), encoding)
     rows = compare(subject.name, subject.model.network, profiles, subject.activity, analog_input=subject.analog_input)
     if as_json:
         content = [row_json(row, cores=True) | {"measured": subject.origin} for row in rows]

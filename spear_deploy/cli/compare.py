@@ -15,6 +15,7 @@ from rich.table import Table
 from spear_deploy.cli.console import out
 from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.measured import MeasuredModel, measured
+from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.hardware.as_json import row_json
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
 from spear_deploy.hardware.comparison import compare as compare_chips
@@ -42,7 +43,10 @@ def compare(
     target: Target = "all",
     data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
-    time_steps: Annotated[int | None, typer.Option(min=1, help="T, where the file does not say it.")] = None,
+    arch: Arch = None,
+    input_shape: InputShape = None,
+    time_steps: TimeSteps = None,
+    dt: Dt = None,
     encoding: Annotated[Encoding | None, typer.Option(help="How inputs enter, if not as the file has it.")] = None,
     sort: Annotated[str, typer.Option(help=f"Order of the rows: {', '.join(SORT_KEYS)}.")] = "target",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
@@ -59,7 +63,7 @@ def compare(
     rows: list[Row] = []
     subjects: dict[str, MeasuredModel] = {}
     for path in models:
-        subject = measured(path, data, samples, time_steps, encoding)
+        subject = measured(path, data, samples, reading(arch, input_shape, time_steps, dt), encoding)
         subjects[subject.name] = subject
         network = subject.model.network
         rows += compare_chips(subject.name, network, profiles, subject.activity, analog_input=subject.analog_input)

@@ -9,8 +9,7 @@ import torch
 
 from spear_deploy.data import check_fits, encode, load_data
 from spear_deploy.hardware import Activity, measured_activity
-from spear_deploy.network import Encoding, Model, Simulation
-from spear_deploy.network.load import load_any
+from spear_deploy.network import Encoding, Model, Reading, Simulation
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,18 @@ class MeasuredModel:
 
 
 def measured(
-    path: Path, data: str | None, samples: int, time_steps: int | None = None, encoding: Encoding | None = None
+    path: Path, data: str | None, samples: int, reading: Reading | None = None, encoding: Encoding | None = None
 ) -> MeasuredModel:
     """Load a model and run it on the first samples of its test split.
 
-    `time_steps` is for files that do not say it; `encoding` replaces what the file says.
+    `reading` is for what the file does not say; `encoding` replaces what it says.
 
     Raises:
         ModelError: the model cannot be loaded.
         DataError: the data cannot be loaded, or does not suit the model.
 
     """
-    model = load_any(path, time_steps=time_steps)
+    model = (reading or Reading()).load(path)
     if encoding is not None:
         model = replace(model, encoding=encoding)
     source = data or model.data
