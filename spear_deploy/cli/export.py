@@ -59,7 +59,10 @@ def export(
     ] = "step",
     opset: Annotated[int, typer.Option(help="ONNX: version of the operators.")] = 18,
     int8: Annotated[bool, typer.Option("--int8", help="ONNX: weights in 8 bits (QDQ).")] = False,
-    fixed: Annotated[bool, typer.Option("--fixed", help="Lava: the script in fixed point.")] = False,
+    fixed: Annotated[
+        bool,
+        typer.Option("--fixed", help="Lava: the script in fixed point. NIR: Loihi 2's rounded values, with scales."),
+    ] = False,
     list_formats: Annotated[bool, typer.Option("--list", help="List the formats.")] = False,
 ) -> None:
     """Write MODEL in other formats, and prove that each does what the model does."""
@@ -74,7 +77,7 @@ def export(
     inputs, name = _inputs(model, loaded, data) if verify else (None, "")
     asked = Export(loaded, model, model.stem, inputs, name)
     options: dict[str, dict[str, object]] = {
-        "nir": {"portable": portable},
+        "nir": {"portable": portable, "fixed": fixed},
         "onnx": {"form": form, "opset": opset, "int8": int8},
         "lava": {"fixed": fixed},
     }
@@ -157,5 +160,7 @@ def _proof(entry: ExportEntry) -> str:
     found = entry.verification
     if not found.done:
         return f"NOT VERIFIED: {found.why_not}"
+    if not found.spikes:
+        return "NOTHING SPIKED on the samples, so nothing is proven: give --data that makes the network spike"
     ties = f", {found.ties} ties in {found.after_ties} samples" if found.ties else ""
     return f"equal to the model in {len(found.layers or {})} layers, {found.spikes:,} spikes{ties} ({found.arithmetic})"
