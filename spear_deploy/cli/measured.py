@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from spear_deploy.data import check_fits, encode, load_data
-from spear_deploy.hardware import Activity, measured_activity
-from spear_deploy.network import Encoding, Model, Reading, Simulation
+from spear_deploy.hardware import Activity, activity_of
+from spear_deploy.measure import measure
+from spear_deploy.network import Encoding, Model, Reading
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,6 @@ def measured(
     dataset = load_data(source)
     check_fits(dataset, str(model.encoding), model.network.input_shape, model.network.classes)
     encoded = encode(dataset.test.first(samples), str(model.encoding), model.time_steps)
-    with torch.no_grad():
-        trace = Simulation(model.graph)(encoded.inputs)
-    activity = measured_activity(model.network, encoded.inputs, trace, analog_input=encoded.analog)
+    found = measure(model, encoded.inputs, encoded.labels, analog_input=encoded.analog)
+    activity = activity_of(found, model.time_steps, analog_input=encoded.analog)
     return MeasuredModel(path.name, model, activity, len(encoded))

@@ -1,6 +1,6 @@
 """What a chip offers, whether a network fits, what it costs there."""
 
-from spear_deploy.hardware.activity import Activity, activity_of, measured_activity
+from spear_deploy.hardware.activity import Activity, activity_of
 from spear_deploy.hardware.budget import Budget, BudgetKind, parse_budget, parse_budgets
 from spear_deploy.hardware.cost import Cost
 from spear_deploy.hardware.estimate import estimate
@@ -33,7 +33,6 @@ __all__ = [
     "known_profiles",
     "limit_of",
     "load_profile",
-    "measured_activity",
     "parse_budget",
     "parse_budgets",
     "place",

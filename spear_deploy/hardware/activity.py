@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from spear_deploy.errors import DataError
 from spear_deploy.measure import Measurement
-from spear_deploy.network import Connection, Network, Trace, fan_out
+from spear_deploy.network import Connection, Network, fan_out
 
 Array = NDArray[np.float64]
 
@@ -48,17 +47,6 @@ class Activity:
 def activity_of(measurement: Measurement, time_steps: int, *, analog_input: bool) -> Activity:
     """The activity that a measurement in any backend saw."""
     return Activity(measurement.events, time_steps, analog_input)
-
-
-def measured_activity(network: Network, inputs: torch.Tensor, trace: Trace, *, analog_input: bool) -> Activity:
-    """The activity of a simulated batch: inputs `[T, B, *input_shape]` and what the simulation saw."""
-    outputs = {network.input: inputs, **trace.outputs}
-    spikes = {}
-    for name, values in outputs.items():
-        silent = name in network.neurons and not network.neurons[name].spikes
-        events = torch.zeros_like(values) if silent else (values != 0)
-        spikes[name] = events.sum(0).to(torch.float64).mean(0).numpy()
-    return Activity(spikes, len(inputs), analog_input)
 
 
 def synaptic_operations(network: Network, activity: Activity) -> tuple[dict[Connection, float], float]:

@@ -27,7 +27,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class SynopsPenalty:
-    """Pulls the SynOps of a network below a target while it is fine-tuned.
+    """Pulls the SynOps of a network towards a target, from above, while it is fine-tuned.
 
         loss + weight * relu(SynOps of the batch / target - 1)
 

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 import torch
 
-from spear_deploy.hardware import measured_activity
+from spear_deploy.hardware import activity_of
 from spear_deploy.hardware.activity import synaptic_operations
-from spear_deploy.measure import SynopsCounter
-from spear_deploy.network import Simulation
+from spear_deploy.measure import SynopsCounter, measure_outputs
+from spear_deploy.network import Model, ReadOut, Simulation
 
 
 @pytest.fixture
@@ -21,9 +21,17 @@ def simulated(build):
     return network, inputs, trace
 
 
+def activity_seen(network, inputs, trace, *, analog_input):
+    read_out = ReadOut.COUNT if network.neurons[network.read_out].spikes else ReadOut.MEMBRANE
+    model = Model(network.graph, len(inputs), read_out=read_out)
+    labels = torch.zeros(inputs.shape[1], dtype=torch.int64)
+    found = measure_outputs(model, inputs, trace.outputs, labels, analog_input=analog_input)
+    return activity_of(found, len(inputs), analog_input=analog_input)
+
+
 def test_activity_is_the_mean_number_of_spikes_of_each_neuron(simulated):
     network, inputs, trace = simulated
-    activity = measured_activity(network, inputs, trace, analog_input=False)
+    activity = activity_seen(network, inputs, trace, analog_input=False)
     assert activity.time_steps == 6
     for layer in network.layers:
         np.testing.assert_allclose(activity.spikes[layer], trace.outputs[layer].sum(0).mean(0).numpy())
@@ -33,7 +41,7 @@ def test_activity_is_the_mean_number_of_spikes_of_each_neuron(simulated):
 @pytest.mark.parametrize("analog", [True, False])
 def test_its_synaptic_operations_are_those_that_are_counted_everywhere_else(simulated, analog):
     network, inputs, trace = simulated
-    by_connection, values = synaptic_operations(network, measured_activity(network, inputs, trace, analog_input=analog))
+    by_connection, values = synaptic_operations(network, activity_seen(network, inputs, trace, analog_input=analog))
     counted = SynopsCounter(network).count(inputs, trace.outputs, analog_input=analog)
     assert sum(by_connection.values()) == pytest.approx(float(counted.total.mean()))
     assert values == pytest.approx(float(counted.analog.mean()))
@@ -45,5 +53,5 @@ def test_a_read_out_without_threshold_fires_no_spikes(build):
     network = build((2,), nir.Linear(np.ones((3, 2))), read_out)
     inputs = torch.ones((4, 1, 2))
     trace = Simulation(network.graph)(inputs)
-    activity = measured_activity(network, inputs, trace, analog_input=False)
+    activity = activity_seen(network, inputs, trace, analog_input=False)
     assert activity.spikes["n1"].tolist() == [0, 0, 0]

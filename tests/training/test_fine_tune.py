@@ -4,8 +4,9 @@ import torch
 from made_networks import ALL, Chain, plain, recurrent
 
 from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.measure import SynopsCounter, measure
 from spear_deploy.network import ReadOut, Simulation
-from spear_deploy.training import Recipe, fine_tune, loss
+from spear_deploy.training import Recipe, SynopsPenalty, fine_tune, loss
 
 RECIPE = Recipe(epochs=3, batch=16, learning_rate=1e-2)
 
@@ -100,3 +101,29 @@ def test_the_loss_of_membranes_is_the_cross_entropy_of_their_mean():
     output = torch.tensor([[[1.0, 3.0]], [[0.0, 0.0]]])
     expected = -np.log(np.exp(0.5) / (np.exp(0.5) + np.exp(1.5)))
     assert float(loss(output, torch.tensor([0]), ReadOut.MEMBRANE)) == pytest.approx(expected)
+
+
+def test_the_expected_synops_of_the_penalty_are_those_that_are_counted():
+    model = plain().model()
+    data = task((3,), model.time_steps)
+    trace = Simulation(model.graph)(data.inputs)
+    counter = SynopsCounter(model.network)
+    expected = counter.expected(data.inputs, trace.outputs, analog_input=True)
+    counted = counter.count(data.inputs, trace.outputs, analog_input=True).total.mean()
+    assert float(expected.detach()) == pytest.approx(float(counted), rel=1e-6)
+    assert expected.requires_grad
+
+
+def test_a_penalty_closes_most_of_the_gap_to_its_target():
+    """It is soft: where the task needs more spikes, accuracy and target meet in between."""
+    model = plain().model()
+    data = task((3,), model.time_steps)
+    recipe = Recipe(epochs=20, batch=16, learning_rate=1e-2)
+
+    def synops(penalty):
+        tuned = fine_tune(model, data, recipe, seed=0, penalty=penalty)
+        return measure(tuned, data.inputs, data.labels, analog_input=True).synops
+
+    without = synops(None)
+    target = 0.6 * without
+    assert synops(SynopsPenalty(target)) < (target + without) / 2
