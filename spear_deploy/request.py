@@ -7,13 +7,13 @@ from pathlib import Path
 
 from spear_deploy.hardware import Profile
 from spear_deploy.network import Reading
-from spear_deploy.training import Recipe
+from spear_deploy.search import TuningPlan
 
 DEFAULT_BUDGET = "50%"
 DEFAULT_THREADS = 1
 """One thread: results do not depend on how many cores a machine has, and small networks gain nothing."""
 
-DEFAULT_RECIPE = Recipe(epochs=12, batch=64, learning_rate=5e-3)
+DEFAULT_PLAN = TuningPlan()
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class DeployRequest:
         lre_samples: networks that are pruned and fine-tuned for LRE.
         evaluations: candidates that the search evaluates.
         finalists: candidates that are fine-tuned.
-        recipe: of every fine-tune.
+        plan: of the fine-tunes.
         lava: whether to run the result in Lava.
         lava_seconds: samples are run in Lava as long as they end within this time.
         force: whether existing folders may be replaced.
@@ -53,7 +53,7 @@ class DeployRequest:
     lre_samples: int = 24
     evaluations: int = 100
     finalists: int = 3
-    recipe: Recipe = field(default=DEFAULT_RECIPE)
+    plan: TuningPlan = field(default=DEFAULT_PLAN)
     lava: bool = True
     lava_seconds: float = 60.0
     force: bool = False

@@ -3,15 +3,17 @@
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
 from spear_deploy.search.ddpg import DdpgConstants, search_ddpg
 from spear_deploy.search.estimator import Estimator, LinearEstimator, LreSample, Prediction, RidgeEstimator
-from spear_deploy.search.finalists import Finalist, choose, tune, upper_bound
+from spear_deploy.search.finalists import Choice, choose
 from spear_deploy.search.problem import ActivityLimit, Evaluation, SearchProblem, StructuralLimits
 from spear_deploy.search.reward import LimitUse, Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.sampling import collect_samples, draw_ratios, make_sample
+from spear_deploy.search.tuning import Finalist, Target, Tuned, TuningPlan, tune_plain, upper_bound
 
 __all__ = [
     "ActivityLimit",
     "Candidate",
     "CandidateFactory",
+    "Choice",
     "DdpgConstants",
     "Estimator",
     "Evaluation",
@@ -27,12 +29,15 @@ __all__ = [
     "SearchProblem",
     "StructuralLimits",
     "TarConstants",
+    "Target",
     "TargetAwareReward",
+    "Tuned",
+    "TuningPlan",
     "choose",
     "collect_samples",
     "draw_ratios",
     "make_sample",
     "search_ddpg",
-    "tune",
+    "tune_plain",
     "upper_bound",
 ]

@@ -78,6 +78,11 @@ class Evaluation:
     limits: tuple[LimitUse, ...]
     reward: Reward
 
+    @property
+    def summary(self) -> str:
+        """For someone who watches."""
+        return f"{self.accuracy:.1%}, {self.prediction.value:,.0f} SynOps"
+
 
 class SearchProblem:
     """Projects keep ratios onto the limits and evaluates them; remembers what it evaluated.
