@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from spear_deploy.arms import arm_named
 from spear_deploy.backends import TorchBackend, measure_on, measure_ready
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import BudgetError, DataError, ModelError, SpearDeployError
@@ -22,13 +23,13 @@ from spear_deploy.report.build import Found, make_report
 from spear_deploy.request import DeployRequest
 from spear_deploy.run_folder import check_writable, complete_or_nothing
 from spear_deploy.search import (
+    STRATEGIES,
     CandidateFactory,
     LreSample,
     RidgeEstimator,
     SearchProblem,
     choose,
     collect_samples,
-    search_ddpg,
 )
 from spear_deploy.verification import check_runs_in_lava, verify_in_lava
 
@@ -57,6 +58,7 @@ def deploy(request: DeployRequest, progress: Progress) -> dict[str, Report]:
         SpearDeployError: something in the request cannot be used; see its subclasses.
 
     """
+    arm_named(request.strategy)  # a fault in the name shows before the long work
     for target in request.targets:
         check_writable(request.folder(target), force=request.force)
     torch.set_num_threads(request.threads)
@@ -105,7 +107,8 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
         activity_limits=target.activity_limits(prepared.factory, prepared.samples),
     )
     with clock.stage("search", request.evaluations) as advance:
-        search_ddpg(problem, request.evaluations, request.seed, lambda _: advance())
+        strategy = STRATEGIES[arm_named(request.strategy).strategy]
+        strategy.run(problem, request.evaluations, request.seed, lambda _: advance())
     with clock.stage("fine-tune", request.finalists + 1) as advance:
         winner, repairs = choose(
             problem,

@@ -13,6 +13,9 @@ DEFAULT_BUDGET = "50%"
 DEFAULT_THREADS = 1
 """One thread: results do not depend on how many cores a machine has, and small networks gain nothing."""
 
+DEFAULT_STRATEGY = "ddpg"
+"""The paper's, until measurements speak for another."""
+
 DEFAULT_RECIPE = Recipe(epochs=12, batch=64, learning_rate=5e-3)
 
 
@@ -31,6 +34,7 @@ class DeployRequest:
         threads: of torch, in every process.
         workers: processes that make LRE's samples; results do not depend on it.
         lre_samples: networks that are pruned and fine-tuned for LRE.
+        strategy: a name of `arms.ARMS`: how candidates are looked for.
         evaluations: candidates that the search evaluates.
         finalists: candidates that are fine-tuned.
         recipe: of every fine-tune.
@@ -51,6 +55,7 @@ class DeployRequest:
     threads: int = DEFAULT_THREADS
     workers: int = 1
     lre_samples: int = 24
+    strategy: str = DEFAULT_STRATEGY
     evaluations: int = 100
     finalists: int = 3
     recipe: Recipe = field(default=DEFAULT_RECIPE)

@@ -10,13 +10,14 @@ from typing import Annotated
 
 import typer
 
+from spear_deploy.arms import ARMS
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import summary
 from spear_deploy.deploy import deploy as run_deploy
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile, known_profiles, load_profile
-from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_RECIPE, DEFAULT_THREADS, DeployRequest
+from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_RECIPE, DEFAULT_STRATEGY, DEFAULT_THREADS, DeployRequest
 from spear_deploy.run_folder import default_folder
 from spear_deploy.training import Recipe
 
@@ -58,6 +59,10 @@ def deploy(
     ] = DEFAULT_THREADS,
     workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2,
     lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE.")] = 24,
+    strategy: Annotated[
+        str,
+        typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
+    ] = DEFAULT_STRATEGY,
     evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100,
     finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of every fine-tune.")] = DEFAULT_RECIPE.epochs,
@@ -78,6 +83,7 @@ def deploy(
         threads=threads,
         workers=workers,
         lre_samples=lre_samples,
+        strategy=strategy,
         evaluations=evaluations,
         finalists=finalists,
         recipe=Recipe(epochs=epochs, batch=DEFAULT_RECIPE.batch, learning_rate=DEFAULT_RECIPE.learning_rate),

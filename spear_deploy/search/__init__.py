@@ -1,17 +1,19 @@
-"""The search: LRE, TAR, the environment and DDPG."""
+"""The search: LRE, TAR, the problem and the strategies."""
 
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
-from spear_deploy.search.ddpg import DdpgConstants, search_ddpg
 from spear_deploy.search.estimator import Estimator, LinearEstimator, LreSample, Prediction, RidgeEstimator
 from spear_deploy.search.finalists import Finalist, choose, tune, upper_bound
 from spear_deploy.search.problem import ActivityLimit, Evaluation, SearchProblem, StructuralLimits
 from spear_deploy.search.reward import LimitUse, Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.sampling import collect_samples, draw_ratios, make_sample
+from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
 
 __all__ = [
+    "STRATEGIES",
     "ActivityLimit",
     "Candidate",
     "CandidateFactory",
+    "Ddpg",
     "DdpgConstants",
     "Estimator",
     "Evaluation",
@@ -25,6 +27,7 @@ __all__ = [
     "Reward",
     "RidgeEstimator",
     "SearchProblem",
+    "Strategy",
     "StructuralLimits",
     "TarConstants",
     "TargetAwareReward",
@@ -32,7 +35,6 @@ __all__ = [
     "collect_samples",
     "draw_ratios",
     "make_sample",
-    "search_ddpg",
     "tune",
     "upper_bound",
 ]

@@ -45,6 +45,11 @@ def refused(task, capsys):
     return run
 
 
+def test_an_unknown_strategy_is_told_with_the_known_ones(refused):
+    message = refused("--strategy", "evolve", "model.pt")
+    assert message == "no search strategy called 'evolve'; known: ddpg, evolution, greedy, random, uniform, spear"
+
+
 def change_graph(change):
     """Change the content of model.pt."""
     content = torch.load("model.pt", weights_only=True)

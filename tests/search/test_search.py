@@ -16,11 +16,10 @@ from spear_deploy.search import (
     SearchProblem,
     choose,
     collect_samples,
-    search_ddpg,
 )
-from spear_deploy.search.ddpg import ExecutedReplayBuffer
-from spear_deploy.search.environment import PruningEnvironment
 from spear_deploy.search.finalists import upper_bound
+from spear_deploy.search.strategies.ddpg import ExecutedReplayBuffer
+from spear_deploy.search.strategies.environment import PruningEnvironment
 from spear_deploy.training import Recipe
 
 RECIPE = Recipe(epochs=2, batch=16, learning_rate=1e-2)
@@ -175,19 +174,6 @@ def test_the_replay_buffer_holds_what_was_executed_with_the_episodes_reward():
     np.testing.assert_array_equal(buffer.dones[:2, 0], [0, 1])
     np.testing.assert_array_equal(buffer.observations[:2, 0], seen[:2])
     np.testing.assert_array_equal(buffer.next_observations[:2, 0], seen[1:])
-
-
-def test_ddpg_evaluates_as_often_as_asked_and_follows_its_seed(factory):
-    def search(seed):
-        problem, told = problem_of(factory), []
-        search_ddpg(problem, evaluations=12, seed=seed, on_evaluation=told.append)
-        assert [each.reward for each in told] == [each.reward for each in problem.history]
-        return np.array([evaluation.ratios for evaluation in told])
-
-    first = search(0)
-    assert first.shape == (12, 2)
-    assert np.array_equal(search(0), first)
-    assert not np.array_equal(search(1), first)
 
 
 def test_the_best_keep_every_limit_and_differ(factory):
