@@ -7,6 +7,7 @@ from pathlib import Path
 
 from spear_deploy.hardware import Profile
 from spear_deploy.network import Reading
+from spear_deploy.pruning import ANY_WIDTH, Widths
 from spear_deploy.training import Recipe
 
 DEFAULT_BUDGET = "50%"
@@ -36,6 +37,7 @@ class DeployRequest:
         lre_samples: networks that are pruned and fine-tuned for LRE.
         strategy: a name of `arms.ARMS`: how candidates are looked for.
         evaluations: candidates that the search evaluates.
+        widths: how many channels of a layer may be kept.
         finalists: candidates that are fine-tuned.
         recipe: of every fine-tune.
         lava: whether to run the result in Lava.
@@ -57,6 +59,7 @@ class DeployRequest:
     lre_samples: int = 24
     strategy: str = DEFAULT_STRATEGY
     evaluations: int = 100
+    widths: Widths = ANY_WIDTH
     finalists: int = 3
     recipe: Recipe = field(default=DEFAULT_RECIPE)
     lava: bool = True

@@ -17,6 +17,7 @@ from spear_deploy.cli.summary import summary
 from spear_deploy.deploy import deploy as run_deploy
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile, known_profiles, load_profile
+from spear_deploy.pruning import Widths
 from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_RECIPE, DEFAULT_STRATEGY, DEFAULT_THREADS, DeployRequest
 from spear_deploy.run_folder import default_folder
 from spear_deploy.training import Recipe
@@ -64,6 +65,10 @@ def deploy(
         typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
     ] = DEFAULT_STRATEGY,
     evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100,
+    min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1,
+    channel_multiple: Annotated[
+        int, typer.Option(min=1, help="Channels are kept in multiples of it (or all), as some chips like.")
+    ] = 1,
     finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of every fine-tune.")] = DEFAULT_RECIPE.epochs,
     lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
@@ -85,6 +90,7 @@ def deploy(
         lre_samples=lre_samples,
         strategy=strategy,
         evaluations=evaluations,
+        widths=Widths(min_channels, channel_multiple),
         finalists=finalists,
         recipe=Recipe(epochs=epochs, batch=DEFAULT_RECIPE.batch, learning_rate=DEFAULT_RECIPE.learning_rate),
         lava=lava,

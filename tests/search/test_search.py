@@ -9,6 +9,7 @@ from made_networks import Chain, plain
 from scipy import stats
 
 from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.pruning import Widths
 from spear_deploy.search import (
     CandidateFactory,
     LimitUse,
@@ -115,6 +116,22 @@ def test_a_limit_of_the_chip_projects_to_a_smaller_network(factory):
     assert [free.shapes[layer] for layer in "abc"] == [(9,), (7,), (4,)]
     assert sum(small.shapes[layer][0] for layer in "abc") <= 13
     assert min(small.shapes[layer][0] for layer in "ab") > 1
+
+
+def test_every_candidate_keeps_the_widths_that_were_asked_for():
+    factory = CandidateFactory(wide(32).neurons("c").model(), samples_of(20, seed=0), Widths(minimum=6, multiple=4))
+    assert (factory.smallest * 32).tolist() == [8, 8]
+    problem = problem_of(factory, share=0.3)
+    for ratios in np.random.default_rng(0).uniform(0.05, 1.0, (6, 2)):
+        shapes = problem.project(ratios).model.network.shapes
+        assert all(shapes[layer][0] % 4 == 0 and shapes[layer][0] >= 8 for layer in "ab")
+
+
+def test_another_process_makes_the_same_sample_of_the_same_widths():
+    factory = CandidateFactory(wide(32).neurons("c").model(), samples_of(20, seed=0), Widths(minimum=6, multiple=4))
+    here, there = (collect_samples(factory, 1, RECIPE, seed=0, workers=workers)[0] for workers in (1, 2))
+    assert here.synops == there.synops
+    assert np.isin(there.features.keep_ratios * 32, range(8, 33, 4)).all()
 
 
 def test_an_evaluation_tells_what_was_executed(factory):
