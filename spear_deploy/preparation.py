@@ -48,7 +48,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         if request.lava:
             check_runs_in_lava(request.model, model, test)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
-        factory = CandidateFactory(model, train)
+        factory = CandidateFactory(model, train, request.widths)
         dense = factory.measure(model, validation)
         dense_test = factory.measure(model, test, torch.float64)
         _check_prunable(request.model, data.name, factory, dense)

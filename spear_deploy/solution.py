@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from spear_deploy.arms import arm_named
 from spear_deploy.interruption import Interruption, first_interrupt_finishes
 from spear_deploy.on_target import OnTarget
 from spear_deploy.preparation import Prepared
 from spear_deploy.progress import Advance, Clock
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import Choice, Evaluation, RidgeEstimator, SearchProblem, choose, search_ddpg
+from spear_deploy.search import STRATEGIES, Choice, Evaluation, SearchProblem, choose
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,11 @@ class Solution:
 
 def solve(target: OnTarget, request: DeployRequest, prepared: Prepared, clock: Clock) -> Solution:
     """Search and fine-tune: all that needs no test split."""
-    plan = request.plan
+    arm = arm_named(request.strategy)
+    plan = request.plan if arm.penalty else replace(request.plan, penalty_weight=0.0)
     problem = SearchProblem(
         prepared.factory,
-        RidgeEstimator.fit(prepared.samples),
+        ESTIMATORS[arm.estimator].fit(prepared.samples),
         plan.search_multiple * target.budget_synops / target.target_factor,
         target.structural,
         target.validation,
@@ -60,7 +62,7 @@ def _search(problem: SearchProblem, request: DeployRequest, advance: Advance, in
             raise _SearchStoppedError
 
     with suppress(_SearchStoppedError):
-        search_ddpg(problem, request.evaluations, request.seed, tell)
+        STRATEGIES[arm_named(request.strategy).strategy].run(problem, request.evaluations, request.seed, tell)
 
 
 class _SearchStoppedError(Exception):

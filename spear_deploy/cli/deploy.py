@@ -11,13 +11,15 @@ from typing import Annotated
 
 import typer
 
+from spear_deploy.arms import ARMS
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import summary
 from spear_deploy.deploy import deploy as run_deploy
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile, known_profiles, load_profile
-from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_PLAN, DEFAULT_THREADS, DeployRequest
+from spear_deploy.pruning import Widths
+from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_PLAN, DEFAULT_STRATEGY, DEFAULT_THREADS, DeployRequest
 from spear_deploy.run_folder import default_folder
 from spear_deploy.search import TuningPlan
 
@@ -59,7 +61,15 @@ def deploy(
     ] = DEFAULT_THREADS,
     workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2,
     lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE.")] = 24,
+    strategy: Annotated[
+        str,
+        typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
+    ] = DEFAULT_STRATEGY,
     evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100,
+    min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1,
+    channel_multiple: Annotated[
+        int, typer.Option(min=1, help="Channels are kept in multiples of it (or all), as some chips like.")
+    ] = 1,
     finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3,
     plain_epochs: Annotated[
         int, typer.Option(min=1, help="Epochs of the first fine-tune, plain, as LRE's samples have it.")
@@ -90,7 +100,9 @@ def deploy(
         threads=threads,
         workers=workers,
         lre_samples=lre_samples,
+        strategy=strategy,
         evaluations=evaluations,
+        widths=Widths(min_channels, channel_multiple),
         finalists=finalists,
         plan=TuningPlan(
             plain=replace(DEFAULT_PLAN.plain, epochs=plain_epochs),

@@ -13,7 +13,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
 from spear_deploy.measure import Measurement, measure, measure_outputs
 from spear_deploy.network import Model, Network, Simulation
-from spear_deploy.pruning import channel_groups, channels_kept, choose_channels, kept_by_layer, prune
+from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
 
 Ratios = NDArray[np.float64]
@@ -51,12 +51,23 @@ class CandidateFactory:
     All that depends on the dense model alone is computed once. SynOps on the probe are scaled
     by dense-on-all-of-train / dense-on-the-probe, which takes most of the probe's sampling
     error out.
+
+    Args:
+        model: the dense model.
+        train: its training data.
+        widths: how many channels may be kept; every ratio is rounded to them.
+
+    Raises:
+        SearchError: a layer has fewer channels than the widths ask for.
+
     """
 
-    def __init__(self, model: Model, train: EncodedSplit) -> None:
+    def __init__(self, model: Model, train: EncodedSplit, widths: Widths = ANY_WIDTH) -> None:
         self.model = model
+        self.widths = widths
         self.groups = [group for group in channel_groups(model.network) if group.prunable]
         self.all_groups = channel_groups(model.network)
+        widths.check(self.groups)
         self.train = train
         self.probe = train.take(slice(0, PROBE_SAMPLES))
 
@@ -76,13 +87,15 @@ class CandidateFactory:
         return current_statistics(Simulation(self.model.graph), self.probe.inputs)
 
     def executed(self, ratios: Ratios) -> Ratios:
-        """The ratios that whole channels really give."""
-        kept = [channels_kept(group, float(ratio)) for group, ratio in zip(self.groups, ratios, strict=True)]
+        """The ratios that whole channels really give, as many as the widths allow."""
+        kept = [
+            channels_kept(group, float(ratio), self.widths) for group, ratio in zip(self.groups, ratios, strict=True)
+        ]
         return np.array([count / group.size for count, group in zip(kept, self.groups, strict=True)])
 
     @property
     def smallest(self) -> Ratios:
-        """The ratios that leave one channel in every group."""
+        """The ratios that leave as few channels in every group as the widths allow."""
         return self.executed(np.zeros(len(self.groups)))
 
     def pruned_network(self, ratios: Ratios) -> Network:
@@ -114,4 +127,4 @@ class CandidateFactory:
 
     def _keep(self, ratios: Ratios) -> dict[str, NDArray[np.intp]]:
         named = {group.name: float(ratio) for group, ratio in zip(self.groups, ratios, strict=True)}
-        return choose_channels(self.model.network, self.groups, named)
+        return choose_channels(self.model.network, self.groups, named, self.widths)

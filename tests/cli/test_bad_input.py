@@ -57,6 +57,16 @@ def refused(task, capsys):
     return run
 
 
+def test_an_unknown_strategy_is_told_with_the_known_ones(refused):
+    message = refused("--strategy", "evolve", "model.pt")
+    assert message == "no search strategy called 'evolve'; known: ddpg, evolution, greedy, random, uniform, spear"
+
+
+def test_a_minimum_width_that_a_layer_does_not_have_is_told(refused):
+    message = refused("--min-channels", "9", "model.pt")
+    assert message == "at least 9 channels a layer cannot be kept: lif1 has 8"
+
+
 def change_graph(change):
     """Change the content of model.pt."""
     content = torch.load("model.pt", weights_only=True)
