@@ -2,13 +2,26 @@
 
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
 from spear_deploy.search.ddpg import DdpgConstants, search_ddpg
-from spear_deploy.search.estimator import Estimator, LinearEstimator, LreSample, Prediction, RidgeEstimator
 from spear_deploy.search.finalists import Finalist, choose, tune, upper_bound
+from spear_deploy.search.lre import (
+    DEFAULT_ESTIMATOR,
+    ESTIMATORS,
+    Estimator,
+    LinearEstimator,
+    LreSample,
+    PerLayerEstimator,
+    Prediction,
+    RidgeEstimator,
+    collect_samples,
+    draw_ratios,
+    make_sample,
+)
 from spear_deploy.search.problem import ActivityLimit, Evaluation, SearchProblem, StructuralLimits
 from spear_deploy.search.reward import LimitUse, Reward, TarConstants, TargetAwareReward
-from spear_deploy.search.sampling import collect_samples, draw_ratios, make_sample
 
 __all__ = [
+    "DEFAULT_ESTIMATOR",
+    "ESTIMATORS",
     "ActivityLimit",
     "Candidate",
     "CandidateFactory",
@@ -20,6 +33,7 @@ __all__ = [
     "LimitUse",
     "LinearEstimator",
     "LreSample",
+    "PerLayerEstimator",
     "Prediction",
     "Ratios",
     "Reward",
