@@ -11,7 +11,7 @@ from spear_deploy.on_target import OnTarget
 from spear_deploy.preparation import Prepared
 from spear_deploy.progress import Advance, Clock
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import STRATEGIES, Choice, Evaluation, SearchProblem, choose
+from spear_deploy.search import ESTIMATORS, STRATEGIES, Choice, Evaluation, SearchProblem, choose
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def solve(target: OnTarget, request: DeployRequest, prepared: Prepared, clock: C
     plan = request.plan if arm.penalty else replace(request.plan, penalty_weight=0.0)
     problem = SearchProblem(
         prepared.factory,
-        ESTIMATORS[arm.estimator].fit(prepared.samples),
+        ESTIMATORS[arm.estimator](prepared.samples),
         plan.search_multiple * target.budget_synops / target.target_factor,
         target.structural,
         target.validation,

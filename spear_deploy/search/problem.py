@@ -12,7 +12,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity
 from spear_deploy.network import Network
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
-from spear_deploy.search.estimator import Estimator, Prediction, RidgeEstimator
+from spear_deploy.search.lre import Estimator, Prediction, RidgeEstimator
 from spear_deploy.search.reward import LimitUse, Reward, TargetAwareReward
 
 StructuralLimits = Callable[[Network], tuple[LimitUse, ...]]

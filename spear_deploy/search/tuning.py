@@ -11,7 +11,7 @@ from scipy import stats
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.search.candidate import Features, Ratios
-from spear_deploy.search.estimator import Prediction
+from spear_deploy.search.lre import Prediction
 from spear_deploy.search.problem import SearchProblem
 from spear_deploy.search.reward import LimitUse
 from spear_deploy.training import Recipe, SynopsPenalty, fine_tune
