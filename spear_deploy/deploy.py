@@ -16,13 +16,14 @@ from spear_deploy.limits import limits_of
 from spear_deploy.measure import Measurement, effective_operations
 from spear_deploy.network import Model, read_nir, save_model_file
 from spear_deploy.on_target import OnTarget, aim_at, check_reachable
-from spear_deploy.progress import Advance, Clock, Progress
+from spear_deploy.progress import Advance, Clock, Progress, peak_memory_mib
 from spear_deploy.report import Report
 from spear_deploy.report.build import Found, make_report
 from spear_deploy.request import DeployRequest
 from spear_deploy.run_folder import check_writable, complete_or_nothing
 from spear_deploy.search import (
     CandidateFactory,
+    Finalist,
     LreSample,
     RidgeEstimator,
     SearchProblem,
@@ -106,7 +107,13 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
     )
     with clock.stage("search", request.evaluations) as advance:
         search_ddpg(problem, request.evaluations, request.seed, lambda _: advance())
+    tuned: list[Finalist] = []
     with clock.stage("fine-tune", request.finalists + 1) as advance:
+
+        def on_tuned(finalist: Finalist) -> None:
+            tuned.append(finalist)
+            advance()
+
         winner, repairs = choose(
             problem,
             request.recipe,
@@ -115,7 +122,7 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
             target.measure,
             lambda model, measured: target.activity_uses(model.network, prepared.factory.activity(measured)),
             target.budget_synops,
-            lambda _: advance(),
+            on_tuned,
         )
     with complete_or_nothing(request.folder(target.profile), force=request.force) as folder:
         save_model_file(winner.model, folder / "pruned.pt")
@@ -147,6 +154,13 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
             repairs=repairs,
             evaluations=len(problem.history),
             seconds=clock.seconds,
+            groups=[group.name for group in problem.factory.groups],
+            search_budget=problem.budget_synops,
+            history=problem.history,
+            tuned=tuned,
+            quantized=on_target.quantized,
+            first_outputs=in_torch.run(prepared.test.inputs[:, :1]),
+            peak_memory_mib=peak_memory_mib(),
         )
         report = make_report(found)
         (folder / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
