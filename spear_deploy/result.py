@@ -14,7 +14,7 @@ from spear_deploy.lre_check import check_prediction
 from spear_deploy.measure import Measurement, effective_operations
 from spear_deploy.network import Model, read_nir, save_model_file
 from spear_deploy.preparation import Prepared
-from spear_deploy.progress import Clock, Progress
+from spear_deploy.progress import Clock, Progress, peak_memory_mib
 from spear_deploy.report import Report
 from spear_deploy.report.build import Found, make_report
 from spear_deploy.request import DeployRequest
@@ -57,8 +57,11 @@ def write_result(solution: Solution, request: DeployRequest, prepared: Prepared,
             comparisons=verified.comparisons,
             unverified=verified.missing,
             lava_version=verified.version,
-            evaluations=len(solution.problem.history),
             seconds=clock.seconds,
+            problem=solution.problem,
+            quantized=on_target.quantized,
+            first_outputs=in_torch.run(prepared.test.inputs[:, :1]),
+            peak_memory_mib=peak_memory_mib(),
         )
         report = make_report(found)
         (folder / "report.json").write_text(report.model_dump_json(indent=2) + "\n")

@@ -188,8 +188,55 @@ def test_the_same_seed_gives_the_same_weights_byte_for_byte(model, tmp_path):
     assert first != other
     first, second = (json.loads((tmp_path / out / "report.json").read_text()) for out in ("first", "second"))
     for report in (first, second):
-        del report["seconds"]
+        del report["seconds"], report["peak_memory_mib"]
     assert first == second
+
+
+def test_a_report_holds_the_whole_search_and_what_became_of_the_best(model, tmp_path):
+    (report,) = run(model, tmp_path / "run")
+    assert report.search is not None
+    assert len(report.search.history) == report.evaluations >= 8
+    assert set(report.search.groups) == {layer for layer in report.pruned.keep_ratios if layer != "lif3"}
+    assert all(len(one.keep_ratios) == 2 for one in (*report.search.history, *report.finalists))
+    for one in report.search.history:
+        assert one.low < one.predicted < one.high
+        assert one.reward == pytest.approx(one.accuracy - sum(one.penalties.values()))
+        assert one.keeps_limits == (not one.penalties)
+    (chosen,) = [one for one in report.finalists if one.chosen]
+    kept = [report.pruned.keep_ratios[group] for group in report.search.groups]
+    assert chosen.keep_ratios == kept
+    assert chosen.synops <= chosen.synops_bound <= report.budget.synops
+    allowed = report.search.budget_synops * report.lre.target_factor
+    assert allowed == pytest.approx(PLAN.prune_multiple * report.budget.synops)
+
+
+def test_a_report_tells_where_spikes_fire_and_what_cores_and_rounding_make_of_them(model, tmp_path):
+    (report,) = run(model, tmp_path / "run")
+    assert report.spikes is not None
+    counted = {layer.layer: layer for layer in report.pruned.per_layer}
+    for rates, raster in zip(report.spikes.rates, report.spikes.raster, strict=True):
+        layer = counted[rates.layer]
+        assert sum(rates.bins) == layer.neurons == raster.neurons
+        assert rates.mean * layer.neurons * report.time_steps == pytest.approx(layer.spikes)
+        assert len(raster.fired) == report.time_steps
+        assert {neuron for step in raster.fired for neuron in step} <= set(raster.shown)
+    pruned = load_any(tmp_path / "run" / "pruned.nir")
+    x = load_data(model.parent / "samples.npz").test.x[:1].double().expand(4, 1, 1, 6, 6)
+    with torch.no_grad():
+        outputs = Simulation(pruned.graph, torch.float64)(x).outputs
+    for raster in report.spikes.raster:
+        fired = {step: set(np.flatnonzero(outputs[raster.layer][step])) for step in range(4)}
+        assert [set(step) for step in raster.fired] == [fired[step] & set(raster.shown) for step in range(4)]
+
+    placement = place(pruned.network, load_profile("loihi2"))
+    assert report.placement is not None
+    assert report.placement.cores == placement.cores_needed == len(report.placement.core_table)
+    assert [core.share for core in report.placement.core_table] == [core.binding.share for core in placement.cores]
+    assert report.cost["pruned"].energy_status == "estimated"
+    assert report.cost["pruned"].priced_pj.low < report.cost["dense"].priced_pj.low
+    assert [row.layer for row in report.rounding] == ["lif1", "lif2", "lif3"]
+    assert all(0 <= row.mean_error <= row.worst_error < 0.02 for row in report.rounding)
+    assert report.peak_memory_mib > 50
 
 
 def test_a_smaller_chip_gives_another_and_smaller_network(model, tmp_path):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from spear_deploy.data import Dataset
-from spear_deploy.hardware import activity_of, place
+from spear_deploy.execution import QuantizedNetwork
+from spear_deploy.hardware import Activity, Cost, activity_of, estimate, place
 from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
 from spear_deploy.on_target import OnTarget
+from spear_deploy.report.chip import cost_report, placement_report, rounding_report
 from spear_deploy.report.schema import (
     Agreement,
     BudgetReport,
@@ -28,8 +31,10 @@ from spear_deploy.report.schema import (
     SplitReport,
     Verdict,
 )
+from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
+from spear_deploy.report.spikes import spikes_report
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import Choice, LimitUse, LinearEstimator, LreSample
+from spear_deploy.search import Choice, Finalist, LimitUse, LinearEstimator, LreSample, SearchProblem
 from spear_deploy.validation import Comparison, judge, measured_report, network_report
 
 FLOAT64 = "float64"
@@ -44,7 +49,8 @@ class Found:
     """All that a run for one target found.
 
     `comparisons` are the runs in Lava by the backend that each was held against; `unverified`
-    says why one that was wanted is missing.
+    says why one that was wanted is missing. `problem` holds what was evaluated, `first_outputs` what each
+    layer of the pruned network sends on the first test sample, `[T, 1, *shape]` in torch float64.
     """
 
     request: DeployRequest
@@ -65,8 +71,11 @@ class Found:
     comparisons: dict[str, Comparison]
     unverified: str
     lava_version: str
-    evaluations: int
     seconds: dict[str, float]
+    problem: SearchProblem
+    quantized: QuantizedNetwork | None = None
+    first_outputs: Mapping[str, Tensor] = field(default_factory=dict)
+    peak_memory_mib: float | None = None
 
 
 def make_report(found: Found) -> Report:
@@ -81,6 +90,8 @@ def make_report(found: Found) -> Report:
         measured[lava] = measured_report(comparison.lava, FLOAT64 if name == "torch" else backend.arithmetic)
         agreement[f"{name}_{lava}"] = comparison.agreement
     limits = _limits(found)
+    placement = place(found.pruned.network, found.target.profile)
+    cost = _cost(found, found.pruned, found.tested_on_target)
     return Report(
         model=str(request.model),
         model_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
@@ -101,7 +112,7 @@ def make_report(found: Found) -> Report:
             split="validation",
             arithmetic=found.target.backend.arithmetic,
             limits=limits,
-            unchecked=[str(name) for name in place(found.pruned.network, found.target.profile).unchecked],
+            unchecked=[str(name) for name in placement.unchecked],
         ),
         dense=network_report(found.model, found.dense_test, found.dense_effective),
         pruned=PrunedReport(
@@ -114,10 +125,58 @@ def make_report(found: Found) -> Report:
         verdict=_verdict(found, limits),
         repairs=found.choice.repairs,
         interrupted=found.interrupted,
-        evaluations=found.evaluations,
+        evaluations=len(found.problem.history),
         seconds={name: round(seconds, 3) for name, seconds in found.seconds.items()},
         versions={**_versions(), **({"lava": found.lava_version} if found.lava_version else {})},
         command=list(request.command),
+        search=_search(found),
+        finalists=[_finalist(one, chosen=one is found.choice.winner) for one in found.choice.tuned],
+        spikes=spikes_report(found.pruned.network, found.tested, found.pruned.time_steps, found.first_outputs)
+        if found.first_outputs
+        else None,
+        placement=placement_report(placement, cost.core_map),
+        cost={
+            "dense": cost_report(_cost(found, found.model, found.dense_on_target)),
+            "pruned": cost_report(cost),
+        },
+        rounding=rounding_report(found.quantized),
+        peak_memory_mib=found.peak_memory_mib,
+    )
+
+
+def _search(found: Found) -> SearchReport:
+    return SearchReport(
+        groups=[group.name for group in found.problem.factory.groups],
+        budget_synops=found.problem.budget_synops,
+        history=[
+            EvaluationReport(
+                keep_ratios=one.ratios.tolist(),
+                accuracy=one.accuracy,
+                predicted=one.prediction.value,
+                low=one.prediction.low,
+                high=one.prediction.high,
+                reward=one.reward.value,
+                penalties={name: penalty for name, penalty in one.reward.penalties.items() if penalty},
+                keeps_limits=one.reward.keeps_limits,
+            )
+            for one in found.problem.history
+        ],
+    )
+
+
+def _finalist(finalist: Finalist, *, chosen: bool) -> FinalistReport:
+    return FinalistReport(
+        keep_ratios=finalist.ratios.tolist(),
+        predicted=finalist.prediction.value,
+        low=finalist.prediction.low,
+        high=finalist.prediction.high,
+        plain_accuracy=finalist.plain.validation.accuracy,
+        plain_synops=finalist.plain.validation.synops,
+        accuracy=finalist.result.validation.accuracy,
+        synops=finalist.result.validation.synops,
+        synops_bound=finalist.result.synops_bound,
+        finished=finalist.final is not None,
+        chosen=chosen,
     )
 
 
@@ -193,10 +252,19 @@ def _limits(found: Found) -> list[LimitReport]:
     ]
 
 
+def _activity(model: Model, measurement: Measurement) -> Activity:
+    return activity_of(measurement, model.time_steps, analog_input=model.encoding is Encoding.DIRECT)
+
+
+def _cost(found: Found, model: Model, measurement: Measurement) -> Cost:
+    """What an inference costs on the target, whether or not the network fits there."""
+    placement = place(model.network, found.target.profile)
+    return estimate(model.network, placement, _activity(model, measurement))
+
+
 def _uses(found: Found, model: Model, measurement: Measurement) -> tuple[LimitUse, ...]:
     """What a network uses of every limit beside SynOps."""
-    analog = model.encoding is Encoding.DIRECT
-    activity = activity_of(measurement, model.time_steps, analog_input=analog)
+    activity = _activity(model, measurement)
     return found.target.activity_uses(model.network, activity) + found.target.structural(model.network)
 
 

@@ -6,13 +6,14 @@ steps; `synops_analog` are those of analog input values, which no budget holds.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from spear_deploy.report.chip_part import CostReport, PlacementReport, RoundingReport
+from spear_deploy.report.part import Part as _Part
+from spear_deploy.report.search_part import FinalistReport, SearchReport
+from spear_deploy.report.spikes_part import SpikesReport
 
 SCHEMA_VERSION = 1
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LayerReport(_Part):
@@ -174,7 +175,7 @@ class Verdict(_Part):
 
 
 class Report(_Part):
-    """All that a run found."""
+    """All that a run found; what has a default, earlier reports do not hold."""
 
     schema_version: int = SCHEMA_VERSION
     model: str
@@ -200,3 +201,10 @@ class Report(_Part):
     seconds: dict[str, float]
     versions: dict[str, str]
     command: list[str]
+    search: SearchReport | None = None
+    finalists: list[FinalistReport] = Field([], description="every network that was fine-tuned")
+    spikes: SpikesReport | None = None
+    placement: PlacementReport | None = None
+    cost: dict[str, CostReport] = Field({}, description="of the dense and the pruned network")
+    rounding: list[RoundingReport] = Field([], description="empty where the target does not compute in integers")
+    peak_memory_mib: float | None = Field(None, description="of the main process; null where unknown")

@@ -22,10 +22,10 @@ LEAST_CORRECTION = 0.5
 
 @dataclass(frozen=True)
 class Choice:
-    """The finalist that won, all of them, and how many repairs it took."""
+    """The finalist that won, all that were fine-tuned in their order, repairs last, and how many repairs it took."""
 
     winner: Finalist
-    finalists: tuple[Finalist, ...]
+    tuned: tuple[Finalist, ...]
     repairs: int
 
 
@@ -93,8 +93,10 @@ def choose(
         best = max(keeping, key=lambda one: _merit(one.finalist))
     else:
         best = min(finished, key=lambda one: one.share(target))
-    final = {id(one.finalist.plain): one.finalist for one in finished}
-    return Choice(best.finalist, tuple(final.get(id(one.plain), one) for one in finalists), repairs)
+    through = {id(one.finalist.plain): one.finalist for one in finished[: len(finished) - repairs]}
+    tuned = [through.get(id(one.plain), one) for one in finalists]
+    tuned += [one.finalist for one in finished[len(finished) - repairs :]]
+    return Choice(best.finalist, tuple(tuned), repairs)
 
 
 def _candidates(problem: SearchProblem, count: int) -> list[Ratios]:

@@ -74,7 +74,7 @@ def test_a_penalty_brings_a_network_that_was_pruned_too_little_to_its_budget(fac
     problem = problem_of(factory, 0.8)
     target = OnTorch(problem, share=0.7)
     choice, _ = chosen(problem, PENALISED, target)
-    assert choice.finalists[0].plain.synops_bound > target.budget_synops
+    assert choice.tuned[0].plain.synops_bound > target.budget_synops
     assert 0.8 * target.budget_synops < choice.winner.result.synops_bound <= target.budget_synops
 
 
@@ -92,7 +92,7 @@ def test_without_a_penalty_a_network_that_breaks_the_budget_is_pruned_again_narr
     assert min(one.plain.synops_bound for one in tuned) > problem.budget_synops or choice.repairs
     assert 1 <= choice.repairs <= 3
     assert choice.winner.result.synops_bound <= problem.budget_synops
-    assert choice.winner.ratios.sum() < max(one.ratios.sum() for one in choice.finalists)
+    assert choice.winner.ratios.sum() < max(one.ratios.sum() for one in choice.tuned)
 
 
 def test_a_broken_limit_beside_synops_is_repaired_by_pruning(factory):
@@ -112,9 +112,9 @@ def test_all_finalists_go_through_the_first_phase_and_the_more_accurate_half_thr
     for ratios in np.random.default_rng(0).uniform(0.2, 1.0, (8, 2)):
         problem.evaluate(ratios)
     choice, _ = chosen(problem, UNPENALISED, OnTorch(problem, share=1.5), count=3)
-    through = [one for one in choice.finalists if one.final is not None]
-    rest = [one for one in choice.finalists if one.final is None]
-    assert len(choice.finalists) in (3, 4)
+    through = [one for one in choice.tuned if one.final is not None]
+    rest = [one for one in choice.tuned if one.final is None]
+    assert len(choice.tuned) in (3, 4)
     assert len(through) == 2
     assert min(one.plain.validation.accuracy for one in through) >= max(one.plain.validation.accuracy for one in rest)
     assert any(one is choice.winner for one in through)
@@ -124,11 +124,11 @@ def test_the_uniform_candidate_is_always_a_finalist(factory):
     problem = problem_of(factory, 0.6)
     uniform = problem.evaluate(np.ones(2)).ratios
     choice, _ = chosen(problem, UNPENALISED, OnTorch(problem))
-    assert any(np.array_equal(one.ratios, uniform) for one in choice.finalists)
+    assert any(np.array_equal(one.ratios, uniform) for one in choice.tuned)
 
 
 def test_a_user_who_wants_to_stop_gets_the_first_network_that_is_finished(factory):
     problem = problem_of(factory, 0.6)
     choice = choose(problem, UNPENALISED, 0, 3, OnTorch(problem, share=1.5), lambda one: None, lambda: True)
-    assert len(choice.finalists) == 1
+    assert len(choice.tuned) == 1
     assert choice.winner.final is not None
