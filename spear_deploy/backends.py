@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.errors import ProfileError
-from spear_deploy.execution.formats import LOIHI1, LOIHI2, Format
+from spear_deploy.execution.chip_format import format_of
+from spear_deploy.execution.formats import Format
 from spear_deploy.execution.loihi import LoihiExecution
 from spear_deploy.execution.quantize import quantize
 from spear_deploy.execution.quantized import QuantizedNetwork, mantissa_matrix
@@ -22,9 +22,6 @@ from spear_deploy.network import Connection, Model, Simulation, Trace
 
 CALIBRATION_SAMPLES = 256
 """Training samples that the scales of integers are chosen on."""
-
-FORMATS: dict[str, Format] = {"loihi1": LOIHI1, "loihi2": LOIHI2}
-"""Number formats by the name that a profile gives in `neurons.arithmetic`."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +107,8 @@ def integer_fan_out(quantized: QuantizedNetwork) -> dict[Connection, Tensor]:
 
 def backend_of(profile: Profile, train: EncodedSplit) -> Backend:
     """The arithmetic of a chip: its integers where they are known, else torch in float32."""
-    figure = profile.neurons.arithmetic
-    if figure is None or not figure.known:
-        return TorchBackend()
-    name = str(figure.value)
-    if name not in FORMATS:
-        raise ProfileError(f"{profile.name}: neurons.arithmetic {name!r} is unknown; known: {', '.join(FORMATS)}")
-    return LoihiBackend(FORMATS[name], train.inputs[:, :CALIBRATION_SAMPLES])
+    chip = format_of(profile)
+    return TorchBackend() if chip is None else LoihiBackend(chip, train.inputs[:, :CALIBRATION_SAMPLES])
 
 
 def measure_on(backend: Backend, model: Model, data: EncodedSplit) -> Measurement:

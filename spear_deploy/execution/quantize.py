@@ -112,7 +112,7 @@ def quantize(
     layers = []
     for name in network.layers:
         bits = (weight_bits or {}).get(name, chip.weight_bits)
-        draft = _Draft(network, name, replace(chip, weight_bits=bits), levels, ranges[name])
+        draft = _Draft(network, name, chip, bits, levels, ranges[name])
         layers.append(draft.best(tuple(clips), spikes))
     return QuantizedNetwork(network, chip, tuple(layers), levels)
 
@@ -127,8 +127,11 @@ def _float_outputs(model: Model, inputs: Tensor, levels: float | None) -> dict[s
 class _Draft:
     """A layer whose scale and exponents are still to be chosen."""
 
-    def __init__(self, network: Network, name: str, chip: Format, levels: float | None, seen: Range) -> None:
-        self.network, self.name, self.chip = network, name, chip
+    def __init__(
+        self, network: Network, name: str, chip: Format, weight_bits: int, levels: float | None, seen: Range
+    ) -> None:
+        self.network, self.name, self.full_width = network, name, chip
+        self.chip = replace(chip, weight_bits=weight_bits)
         self.neuron = network.neurons[name]
         self.weights = [_weights(network, connection, levels) for connection in network.into(name)]
         bias = self.neuron.gain * bias_current(network, name)
@@ -151,7 +154,7 @@ class _Draft:
         """The layer at a scale, each connection at its exponent; with error feedback given moments."""
         neuron, chip = self.neuron, self.chip
         bias, bias_exponent = membrane_bias(self.bias * scale * (1 << chip.input_shift), chip)
-        axon, axon_exponent = (None, 0) if self.axon is None else axon_bias(self.axon * scale, chip)
+        axon, axon_exponent = (None, 0) if self.axon is None else axon_bias(self.axon * scale, self.full_width)
         threshold = neuron.threshold
         return QuantizedLayer(
             name=self.name,
@@ -172,6 +175,7 @@ class _Draft:
                     self.weights, exponents, moments or [None] * len(exponents), strict=True
                 )
             ),
+            weight_bits=chip.weight_bits,
         )
 
     def _nearest_in_spikes(self, start: QuantizedLayer, spikes: dict[str, Tensor]) -> QuantizedLayer:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,11 +103,11 @@ def membrane_bias(scaled: Array, chip: Format) -> tuple[IntArray, IntArray]:
 
 
 def axon_bias(scaled: Array, chip: Format) -> tuple[IntArray, int]:
-    """Biases as 8-bit weights of an axon that is always on, and their exponent.
+    """Biases as weights of an axon that is always on, of the chip's full width, and their exponent.
 
     The exponent is never so small that shifting would round down.
     """
-    lattice = lattice_of(scaled, replace(chip, weight_bits=8))
+    lattice = lattice_of(scaled, chip)
     finest = -int(math.log2(lattice.step))
     exponent = max(_exponent(float(np.abs(scaled).max()), chip, lattice), finest)
     return mantissas(scaled, exponent, lattice), exponent
