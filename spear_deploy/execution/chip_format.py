@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from spear_deploy.errors import ProfileError
 from spear_deploy.execution.formats import LOIHI1, LOIHI2, Format
@@ -37,7 +38,7 @@ def format_of(profile: Profile) -> Format | None:
         raise ProfileError(f"{profile.name}: {error}") from None
 
 
-def _widths(profile: Profile) -> dict[str, int]:
+def _widths(profile: Profile) -> dict[str, Any]:
     given = {
         "weight_bits": profile.synapses.weight_bits,
         "state_bits": profile.neurons.state_bits,
@@ -49,9 +50,9 @@ def _widths(profile: Profile) -> dict[str, int]:
     return {key: int(figure.amount) for key, figure in given.items() if figure is not None and figure.known}
 
 
-def _abilities(profile: Profile) -> dict[str, bool | int]:
+def _abilities(profile: Profile) -> dict[str, Any]:
     """What resets there are, and whether spikes can carry values at all."""
-    found: dict[str, bool | int] = {}
+    found: dict[str, Any] = {}
     resets, graded = profile.neurons.resets, profile.io.graded_input
     if resets is not None and resets.value is not None:
         found["subtract"] = "subtract" in resets.value

@@ -73,10 +73,11 @@ class Format:
             if not low <= found <= high:
                 what = field.removesuffix("_bits").replace("_", " ")
                 raise ProfileError(f"a {what} can have {low} to {high} bits here, found {found}")
-        if self.threshold_bits + self.input_shift >= self.state_bits:
+        room = self.state_bits - self.input_shift - 1
+        if self.threshold_bits > room:
             raise ProfileError(
                 f"a threshold of {self.threshold_bits} bits, shifted by {self.input_shift}, does not fit into a state"
-                f" of {self.state_bits} bits; give neurons.threshold_bits at most {self.state_bits - self.input_shift - 1}"
+                f" of {self.state_bits} bits; give neurons.threshold_bits at most {room}"
             )
 
     @property
