@@ -37,6 +37,7 @@ class Ready:
         watch: the same, with the ranges of all states.
         fan_out: synapses that a spike reaches there; None where they are the model's own.
         quantized: the integers, where the backend computes in them.
+        host: what a first layer on the host sends, watched; None where there is none.
 
     """
 
@@ -44,6 +45,7 @@ class Ready:
     watch: Callable[[Tensor], Watched]
     fan_out: Mapping[Connection, Tensor] | None = None
     quantized: QuantizedNetwork | None = None
+    host: Callable[[Tensor], Watched] | None = None
 
 
 class Backend(Protocol):
@@ -146,7 +148,7 @@ def _with_host(
         after = _watch_integers(execution, before.outputs[name], reached)
         return Watched({**before.outputs, **after.outputs}, {**before.states, **after.states}, reached)
 
-    return Ready(run, watch, reached, quantized)
+    return Ready(run, watch, reached, quantized, host.watch)
 
 
 def _watch_torch(simulation: Simulation, inputs: Tensor) -> Watched:

@@ -35,6 +35,7 @@ from spear_deploy.execution.rounding import (
     mantissas,
     membrane_bias,
     rounding_of,
+    too_slow,
 )
 from spear_deploy.network import Connection, Encoding, Model, Network, Neuron, Reset, Simulation, Trace, bias_current
 
@@ -289,7 +290,7 @@ def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> flo
     if chip.graded_bits == 0:
         raise BackendError(
             f"{model.network.input}: the input holds values, and the chip's spikes carry none;"
-            " use encoding 'rate' or 'spikes', or run the first layer on the host (split_first_layer)"
+            " use encoding 'rate' or 'spikes', or let the first layer run on the host with --adapt"
         )
     if calibration is None:
         return float((1 << chip.graded_bits) - 1)
@@ -305,15 +306,15 @@ def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> flo
 
 
 def _check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
-    finest = 1 / chip.unity
     for what, keep in (("synaptic current", neuron.alpha), ("membrane", neuron.beta)):
         if keep is None:
             continue
-        slow = (keep < 1) & (1 - keep < finest / 2)
+        slow = too_slow(keep, chip)
         if slow.any():
             raise BackendError(
                 f"{name}: the {what} loses {1 - keep[slow].max():.3g} of its value in a step, the chip's finest decay"
-                f" is 1/{chip.unity}; use a longer time step or no leak at all"
+                f" is 1/{chip.unity}; use a longer time step or no leak at all,"
+                " or let it be converted with --adapt"
             )
     if not neuron.spikes:
         return
@@ -321,16 +322,17 @@ def _check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
     if neuron.reset is Reset.SUBTRACT and not chip.subtract:
         raise BackendError(
             f"{name}: the chip resets the membrane to zero, this layer subtracts the threshold;"
-            " train with reset_mechanism='zero', or choose a chip with programmable neurons"
+            " train with reset_mechanism='zero', choose a chip with programmable neurons,"
+            " or let it be converted with --adapt"
         )
     if neuron.reset is Reset.ZERO_HOLD:
         raise BackendError(
             f"{name}: the chip integrates in the step after a spike, this layer loses that step's input"
-            " (snnTorch's delayed reset to zero); train with reset_delay=False"
+            " (snnTorch's delayed reset to zero); train with reset_delay=False, or let it be converted with --adapt"
         )
     if (neuron.reset is Reset.NONE or neuron.reset_value is not None) and not memoryless:
         raise BackendError(
             f"{name}: the chip resets the membrane to zero, this layer"
             f" {'never resets it' if neuron.reset is Reset.NONE else 'resets it to another value'};"
-            " train with reset_mechanism='zero'"
+            " train with reset_mechanism='zero', or let it be converted with --adapt"
         )

@@ -122,6 +122,12 @@ def decay(keep: Array | None, shape: tuple[int, ...], chip: Format, *, offset: i
     return decays
 
 
+def too_slow(keep: Array, chip: Format) -> NDArray[np.bool_]:
+    """Where a state loses something in a step, and less than half of the chip's finest decay."""
+    slow: NDArray[np.bool_] = (keep < 1) & (1 - keep < 0.5 / chip.unity)
+    return slow
+
+
 def _exponent(largest: float, chip: Format, lattice: Lattice) -> int:
     if largest == 0:
         return 0
