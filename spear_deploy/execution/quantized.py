@@ -87,6 +87,7 @@ class QuantizedLayer:
         reset: what a spike does to the membrane.
         reset_delay: whether it does so at the start of the next step.
         synapses: what leads into the layer.
+        weight_bits: of its weights, with sign.
 
     """
 
@@ -103,6 +104,7 @@ class QuantizedLayer:
     reset: Reset
     reset_delay: bool
     synapses: tuple[QuantizedSynapses, ...]
+    weight_bits: int = 8
 
     @property
     def spikes(self) -> bool:
