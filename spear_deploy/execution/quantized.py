@@ -50,6 +50,7 @@ class QuantizedSynapses:
         late: time steps that a spike is under way: those of Delay nodes, and one for a feedback.
         graded: whether the source sends values instead of spikes.
         rounding: what was lost.
+        weight_bits: of a weight.
 
     """
 
@@ -60,6 +61,7 @@ class QuantizedSynapses:
     late: int
     graded: bool
     rounding: Rounding
+    weight_bits: int = 8
 
 
 @dataclass(frozen=True)
