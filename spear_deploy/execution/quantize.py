@@ -243,6 +243,7 @@ def _synapses(
         late=delay_of(network, found.connection),
         graded=found.graded,
         rounding=rounding_of(found.values, held, exponent, scale, chip),
+        weight_bits=chip.weight_bits,
     )
 
 

@@ -15,6 +15,9 @@ from spear_deploy.measure import SynopsCounter
 from spear_deploy.network import Model, ReadOut, Simulation
 from spear_deploy.training.recalibration import with_arrays
 
+Quantiser = Callable[[Simulation], None]
+"""Makes a simulation round its parameters in every forward pass, with gradients passed through."""
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -52,16 +55,20 @@ def fine_tune(
     *,
     seed: int,
     penalty: SynopsPenalty | None = None,
+    quantiser: Quantiser | None = None,
     on_epoch: Callable[[int], None] | None = None,
 ) -> Model:
     """Train all weights and biases of a model on data; returns a new model.
 
     The order of samples follows from `seed` alone. Denormal numbers are flushed to zero, which
-    keeps small networks fast on a CPU.
+    keeps small networks fast on a CPU. With a quantiser the weights and biases that are returned
+    are rounded ones.
     """
     torch.set_flush_denormal(True)
     generator = torch.Generator().manual_seed(seed)
     simulation = Simulation(model.graph)
+    if quantiser is not None:
+        quantiser(simulation)
     counter = SynopsCounter(model.network)
     optimizer = torch.optim.Adam(simulation.parameters(), lr=recipe.learning_rate)
     steps = recipe.epochs * -(-len(data) // recipe.batch)
