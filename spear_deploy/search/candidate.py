@@ -109,14 +109,14 @@ class CandidateFactory:
     def candidate(self, ratios: Ratios, *, measure_pruned: bool = False) -> Candidate:
         """Prune to the ratios, recalibrate, and measure SynOps after it (and before, if asked)."""
         keep = self._keep(ratios)
-        pruned = self.model.with_graph(prune(self.model.network, self.all_groups, keep))
+        pruned = prune(self.model.network, self.all_groups, keep)
         channels = kept_by_layer(self.model.network, self.all_groups, keep)
-        graph, trace = recalibrate(pruned.graph, self._statistics, channels, self.probe.inputs)
+        graph, trace = recalibrate(pruned, self._statistics, channels, self.probe.inputs)
         recalibrated = self.model.with_graph(graph)
         found = measure_outputs(
             recalibrated, self.probe.inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog
         )
-        before = self.measure(pruned, self.probe) if measure_pruned else None
+        before = self.measure(self.model.with_graph(pruned), self.probe) if measure_pruned else None
         features = Features(
             keep_ratios=self.executed(ratios),
             recalibrated_synops=found.synops * self.probe_scale,

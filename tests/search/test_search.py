@@ -131,6 +131,15 @@ def test_another_process_makes_the_same_sample_of_the_same_widths():
     assert np.isin(there.features.keep_ratios * 32, range(8, 33, 4)).all()
 
 
+def test_what_was_evaluated_once_is_not_made_again_but_counts(factory, monkeypatch):
+    problem, ratios = problem_of(factory), np.array([0.4, 0.8])
+    first = problem.evaluate(ratios)
+    monkeypatch.delattr(CandidateFactory, "candidate")
+    again = problem.evaluate(first.ratios)
+    assert (again.accuracy, again.prediction, again.limits) == (first.accuracy, first.prediction, first.limits)
+    assert len(problem.history) == 2
+
+
 def test_an_evaluation_tells_what_was_executed(factory):
     evaluation = problem_of(factory, structural=most_neurons(13)).evaluate(np.array([0.9, 0.9]))
     channels = evaluation.ratios * [9, 7]
