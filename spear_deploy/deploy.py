@@ -11,8 +11,7 @@ from spear_deploy.backends import TorchBackend, measure_on, measure_ready
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import BudgetError, DataError, ModelError, SpearDeployError
 from spear_deploy.exporting import export_run, samples_to_prove
-from spear_deploy.hardware import Profile
-from spear_deploy.limits import limits_of
+from spear_deploy.hardware import Profile, parse_budgets
 from spear_deploy.measure import Measurement, effective_operations
 from spear_deploy.network import Model, read_nir, save_model_file
 from spear_deploy.on_target import OnTarget, aim_at, check_reachable
@@ -68,7 +67,7 @@ def deploy(request: DeployRequest, progress: Progress) -> dict[str, Report]:
 def prepare(request: DeployRequest, progress: Progress) -> Prepared:
     """Load, measure the dense network on every target, and make LRE's samples."""
     clock = Clock(progress)
-    limits_of(request.budgets, dense_synops=1.0)  # faults in a budget show before the long work
+    parse_budgets(request.budgets)  # faults in a budget show before the long work
     with clock.stage("load"):
         model = request.reading.load(request.model)
         for notice in model.notices:
