@@ -12,6 +12,7 @@ from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_da
 from spear_deploy.errors import BudgetError, DataError, ModelError, SpearDeployError
 from spear_deploy.exporting import export_run, samples_to_prove
 from spear_deploy.hardware import Profile, parse_budgets
+from spear_deploy.lre_samples import sample_lre
 from spear_deploy.measure import Measurement, effective_operations
 from spear_deploy.network import Model, read_nir, save_model_file
 from spear_deploy.on_target import OnTarget, aim_at, check_reachable
@@ -26,7 +27,6 @@ from spear_deploy.search import (
     RidgeEstimator,
     SearchProblem,
     choose,
-    collect_samples,
     search_ddpg,
 )
 from spear_deploy.verification import check_runs_in_lava, verify_in_lava
@@ -86,8 +86,13 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         advance()
         targets = _aim(request, factory, validation, dense, advance, progress)
     with clock.stage("LRE samples", request.lre_samples) as advance:
-        samples = collect_samples(
-            factory, request.lre_samples, request.recipe, request.seed, advance, workers=request.workers
+        samples = sample_lre(
+            factory,
+            request,
+            data.sha256,
+            [aimed.budget_synops / aimed.target_factor for aimed in targets],
+            advance,
+            progress,
         )
     return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds)
 
@@ -146,6 +151,7 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
             repairs=repairs,
             evaluations=len(problem.history),
             seconds=clock.seconds,
+            groups=[group.name for group in prepared.factory.groups],
         )
         report = make_report(found)
         (folder / "report.json").write_text(report.model_dump_json(indent=2) + "\n")

@@ -30,7 +30,10 @@ class DeployRequest:
         seed: everything random follows from it.
         threads: of torch, in every process.
         workers: processes that make LRE's samples; results do not depend on it.
-        lre_samples: networks that are pruned and fine-tuned for LRE.
+        lre_samples: networks that are pruned and fine-tuned for LRE, at most.
+        lre_error: sampling stops before when half the width of the 95 % interval at the budget,
+            relative to the prediction, is no larger; None to make all samples.
+        cache: where samples are kept for later runs; None to keep none.
         evaluations: candidates that the search evaluates.
         finalists: candidates that are fine-tuned.
         recipe: of every fine-tune.
@@ -51,6 +54,8 @@ class DeployRequest:
     threads: int = DEFAULT_THREADS
     workers: int = 1
     lre_samples: int = 24
+    lre_error: float | None = None
+    cache: Path | None = None
     evaluations: int = 100
     finalists: int = 3
     recipe: Recipe = field(default=DEFAULT_RECIPE)

@@ -4,6 +4,7 @@ from spear_deploy.report.schema import (
     SCHEMA_VERSION,
     Agreement,
     BudgetReport,
+    EstimatorReport,
     FirstDifference,
     LayerReport,
     LimitReport,
@@ -13,6 +14,7 @@ from spear_deploy.report.schema import (
     NetworkReport,
     PrunedReport,
     Report,
+    ScatterPoint,
     SplitReport,
     Verdict,
 )
@@ -21,6 +23,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "Agreement",
     "BudgetReport",
+    "EstimatorReport",
     "FirstDifference",
     "LayerReport",
     "LimitReport",
@@ -30,6 +33,7 @@ __all__ = [
     "NetworkReport",
     "PrunedReport",
     "Report",
+    "ScatterPoint",
     "SplitReport",
     "Verdict",
 ]

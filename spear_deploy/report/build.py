@@ -16,19 +16,18 @@ from spear_deploy.hardware import activity_of, place
 from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
 from spear_deploy.on_target import OnTarget
+from spear_deploy.report.lre import lre_report
 from spear_deploy.report.schema import (
     Agreement,
     BudgetReport,
     LimitReport,
-    LinearLre,
-    LreReport,
     PrunedReport,
     Report,
     SplitReport,
     Verdict,
 )
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import Finalist, LimitUse, LinearEstimator, LreSample, Prediction
+from spear_deploy.search import Finalist, LimitUse, LreSample, Prediction
 from spear_deploy.validation import Comparison, judge, measured_report, network_report
 
 FLOAT64 = "float64"
@@ -43,7 +42,8 @@ class Found:
     """All that a run for one target found.
 
     `comparisons` are the runs in Lava by the backend that each was held against; `unverified`
-    says why one that was wanted is missing.
+    says why one that was wanted is missing. `groups` names the groups of channels that keep
+    ratios stand for, in order.
     """
 
     request: DeployRequest
@@ -65,6 +65,7 @@ class Found:
     repairs: int
     evaluations: int
     seconds: dict[str, float]
+    groups: Sequence[str] = ()
 
 
 def make_report(found: Found) -> Report:
@@ -107,7 +108,7 @@ def make_report(found: Found) -> Report:
             **network_report(found.pruned, found.tested, found.tested_effective).model_dump(),
             keep_ratios=_keep_ratios(found.model, found.pruned),
         ),
-        lre=_lre(found, prediction),
+        lre=lre_report(found.samples, found.winner.features, prediction, found.target.target_factor, found.groups),
         measured=measured,
         agreement=agreement,
         verdict=_verdict(found, prediction, limits),
@@ -146,24 +147,6 @@ def _verdict(found: Found, prediction: Prediction, limits: Sequence[LimitReport]
         basis, measured = "lava", in_lava.lava.synops
         predicted = prediction.scaled(in_lava.ours.synops / found.tested.synops)
     return judge(basis, measured, predicted, found.target.limits[0].allowed, found.tested_on_target.synops, faults)
-
-
-def _lre(found: Found, prediction: Prediction) -> LreReport:
-    line = LinearEstimator.fit(found.samples)
-    return LreReport(
-        estimator="ridge",
-        predicted=prediction.value,
-        low=prediction.low,
-        high=prediction.high,
-        samples=len(found.samples),
-        target_factor=found.target.target_factor,
-        linear=LinearLre(
-            slope=line.slope,
-            intercept=line.intercept,
-            r2=line.r2,
-            predicted=line.predict(found.winner.features).value,
-        ),
-    )
 
 
 def _limits(found: Found) -> list[LimitReport]:
