@@ -9,13 +9,14 @@ import torch
 
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import DataError, ModelError, SpearDeployError
-from spear_deploy.limits import limits_of
+from spear_deploy.hardware import parse_budgets
+from spear_deploy.lre_samples import sample_lre
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.on_target import OnTarget, aim_at, check_reachable
 from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import CandidateFactory, LreSample, collect_samples
+from spear_deploy.search import CandidateFactory, LreSample
 from spear_deploy.verification import check_runs_in_lava
 
 
@@ -36,7 +37,7 @@ class Prepared:
 def prepare(request: DeployRequest, progress: Progress) -> Prepared:
     """Load, measure the dense network on every target, and make LRE's samples."""
     clock = Clock(progress)
-    limits_of(request.budgets, dense_synops=1.0)  # faults in a budget show before the long work
+    parse_budgets(request.budgets)  # faults in a budget show before the long work
     with clock.stage("load"):
         model = request.reading.load(request.model)
         for notice in model.notices:
@@ -55,8 +56,13 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         advance()
         targets = _aim(request, factory, validation, dense, advance, progress)
     with clock.stage("LRE samples", request.lre_samples) as advance:
-        samples = collect_samples(
-            factory, request.lre_samples, request.plan.plain, request.seed, advance, workers=request.workers
+        samples = sample_lre(
+            factory,
+            request,
+            data.sha256,
+            [request.plan.search_multiple * aimed.budget_synops / aimed.target_factor for aimed in targets],
+            advance,
+            progress,
         )
     return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds)
 

@@ -20,9 +20,9 @@ from benchmarks.evidence.pipeline import (
 )
 from benchmarks.evidence.settings import OTHER_WIDTHS, Setting
 from benchmarks.evidence.store import Json
-from spear_deploy.activity_costs import synops_shares
 from spear_deploy.backends import measure_on
 from spear_deploy.deploy import deploy
+from spear_deploy.hardware import estimate, known_profiles, load_profile, place
 from spear_deploy.progress import Silent
 from spear_deploy.request import DEFAULT_PLAN
 from spear_deploy.search import ESTIMATORS, LreSample, SearchProblem, TarConstants, TargetAwareReward, TuningPlan
@@ -89,17 +89,20 @@ def strategy(setting: Setting, arm: str, budget: str, seed: int) -> Json:
     return outcome(*solved(setting, seed, budgets=(budget,), strategy=arm, evaluations=EVALUATIONS, finalists=1))
 
 
+PLAIN = replace(DEFAULT_PLAN, penalty_weight=0.0)
+ABLATION: dict[str, dict[str, str | TuningPlan]] = {
+    "spear": {"strategy": "spear"},
+    "spear + ridge": {"strategy": "ddpg", "plan": PLAIN},
+    "spear + ridge + evolution": {"strategy": "evolution", "plan": PLAIN},
+    "spear + ridge + penalty": {"strategy": "ddpg"},
+    "spear + ridge + evolution + penalty": {"strategy": "evolution"},
+}
+"""The paper's pipeline, and ours with one addition at a time."""
+
+
 def ablation(setting: Setting, arm: str, budget: str, seed: int) -> Json:
-    """The paper's pipeline and ours, with one addition at a time."""
-    plain = replace(DEFAULT_PLAN, penalty_weight=0.0)
-    changes: dict[str, dict[str, str | TuningPlan]] = {
-        "spear": {"strategy": "spear"},
-        "spear + ridge": {"strategy": "ddpg", "plan": plain},
-        "spear + ridge + evolution": {"strategy": "evolution", "plan": plain},
-        "spear + ridge + penalty": {"strategy": "ddpg"},
-        "spear + ridge + evolution + penalty": {"strategy": "evolution"},
-    }
-    return outcome(*solved(setting, seed, budgets=(budget,), evaluations=EVALUATIONS, **changes[arm]))
+    """One arm of the ablation."""
+    return outcome(*solved(setting, seed, budgets=(budget,), evaluations=EVALUATIONS, **ABLATION[arm]))
 
 
 def samples_of(setting: Setting, seed: int, count: int, model: Path | None = None) -> list[LreSample]:
@@ -128,21 +131,34 @@ def outside(setting: Setting, seed: int) -> Json:
     return {"samples": len(inside), "held_out": len(below), "rows": _judged(inside, below)}
 
 
-def transfer(setting: Setting, seed: int, to: str) -> Json:
-    """A fit of this setting's network, held against another network or another number of time steps."""
-    samples = samples_of(setting, seed, LRE_SAMPLES)
-    model = setting.model(widths=OTHER_WIDTHS) if to == "other widths" else setting.model(time_steps=8)
-    held_out = samples_of(setting, HELD_OUT_SEED, HELD_OUT // 2, model)
-    anew = samples_of(setting, seed, 12, model)
-    return {"to": to, "carried_over": _judged(samples, held_out), "fitted_anew_on_12": _judged(anew, held_out)}
+def held_out(setting: Setting) -> Json:
+    """The random networks that estimators are judged on: made once, of a seed of their own."""
+    return {"networks": len(samples_of(setting, HELD_OUT_SEED, HELD_OUT))}
 
 
-def time_steps(setting: Setting, seed: int, steps: int) -> Json:
-    """Another number of time steps: the dense network, LRE's leave-one-out error, and a run at 30 %."""
-    model = setting.model(time_steps=steps)
-    prepared, solution = solved(setting, seed, model=model, budgets=("30%",), evaluations=60, finalists=1)
-    held_out = samples_of(setting, HELD_OUT_SEED, 10, model)
-    return outcome(prepared, solution) | {"rows": _judged(prepared.samples, held_out)}
+OTHER_NETWORKS: dict[str, dict[str, int | tuple[int, ...]]] = {
+    "T=2": {"time_steps": 2},
+    "T=8": {"time_steps": 8},
+    "T=16": {"time_steps": 16},
+    "widths 12-24-32": {"widths": OTHER_WIDTHS},
+}
+OTHER_HELD_OUT, OTHER_SAMPLES = 12, 12
+
+
+def dense(setting: Setting, network: str) -> Json:
+    """Another dense network on the same data, and random networks pruned from it."""
+    model = setting.model(**OTHER_NETWORKS[network])
+    prepared = prepared_for(request_for(setting, HELD_OUT_SEED, model=model, lre_samples=OTHER_HELD_OUT))
+    return {"accuracy": prepared.dense_test.accuracy, "synops": prepared.dense_test.synops}
+
+
+def other_network(setting: Setting, network: str, seed: int) -> Json:
+    """LRE for another network: the fit of this one carried over, against a few samples of its own."""
+    model = setting.model(**OTHER_NETWORKS[network])
+    others = samples_of(setting, HELD_OUT_SEED, OTHER_HELD_OUT, model)
+    own = samples_of(setting, seed, OTHER_SAMPLES, model)
+    carried = samples_of(setting, seed, LRE_SAMPLES)
+    return {"carried over": _judged(carried, others), "fitted anew": _judged(own, others)}
 
 
 def tar(setting: Setting, seed: int, name: str) -> Json:
@@ -178,7 +194,18 @@ def tar(setting: Setting, seed: int, name: str) -> Json:
 
 def energy(setting: Setting) -> Json:
     """The share of SynOps in the typical energy of an inference of the dense network, chip by chip."""
-    return {"chips": synops_shares(setting.model(), setting.data)}
+    prepared = prepared_for(request_for(setting, 0))
+    model, chips = prepared.model, {}
+    for name in known_profiles():
+        profile = load_profile(name)
+        cost = estimate(model.network, place(model.network, profile), prepared.factory.activity(prepared.dense_test))
+        chips[name] = {
+            "share": cost.synops_share,
+            "share_without_idle": cost.synops_share_of_dynamic,
+            "status": str(cost.energy_status),
+            "unpriced": list(cost.unpriced),
+        }
+    return {"chips": chips}
 
 
 def _judged(samples: list[LreSample], held_out: list[LreSample]) -> list[Json]:
@@ -198,7 +225,9 @@ def _judged(samples: list[LreSample], held_out: list[LreSample]) -> list[Json]:
             )
         )
     value, deviation = _gaussian_process(samples, held_out)
-    rows.append(_errors("gaussian process", value, value * np.exp(-Q95 * deviation), value * np.exp(Q95 * deviation), truth))
+    rows.append(
+        _errors("gaussian process", value, value * np.exp(-Q95 * deviation), value * np.exp(Q95 * deviation), truth)
+    )
     return rows
 
 

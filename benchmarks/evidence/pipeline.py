@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +95,3 @@ def best_by_evaluation(solution: Solution) -> list[float]:
             best = max(best, evaluation.accuracy)
         curve.append(round(best, 4))
     return curve
-
-
-def without_finalists_of_uniform(request: DeployRequest) -> DeployRequest:
-    """Only the search's best candidate is fine-tuned beside the uniform one."""
-    return replace(request, finalists=1)

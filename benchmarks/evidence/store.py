@@ -60,5 +60,7 @@ def results(raw: Path, experiment: str) -> list[Json]:
     found = []
     for path in sorted((raw / experiment).glob("*.json")):
         content = json.loads(path.read_text())
-        found.append(content["arguments"] | content["result"] | {"seconds": content["seconds"], "date": content["date"]})
+        found.append(
+            content["arguments"] | content["result"] | {"seconds": content["seconds"], "date": content["date"]}
+        )
     return found

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from spear_deploy.arms import ARMS
+from spear_deploy.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import summary
@@ -60,11 +61,18 @@ def deploy(
         int, typer.Option(min=1, help="Threads of torch; results hold for one number.")
     ] = DEFAULT_THREADS,
     workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2,
-    lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE.")] = 24,
     strategy: Annotated[
         str,
         typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
     ] = DEFAULT_STRATEGY,
+    lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE, at most.")] = 24,
+    lre_error: Annotated[
+        str | None, typer.Option(help="Stop sampling when LRE predicts the budget within this, such as 3%.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Keep LRE's samples here. [default: the user's cache]")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Make LRE's samples anew, and keep none.")] = False,
     evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100,
     min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1,
     channel_multiple: Annotated[
@@ -101,6 +109,8 @@ def deploy(
         workers=workers,
         lre_samples=lre_samples,
         strategy=strategy,
+        lre_error=None if lre_error is None else read_error(lre_error),
+        cache=None if no_cache else cache or cache_folder(),
         evaluations=evaluations,
         widths=Widths(min_channels, channel_multiple),
         finalists=finalists,
@@ -124,6 +134,22 @@ def deploy(
                 out.print(summary(reports[profile.name], request.folder(profile)))
     if len(reports) < len(targets) or not all(report.verdict.ok for report in reports.values()):
         raise typer.Exit(1)
+
+
+def read_error(text: str) -> float:
+    """A relative error such as 3%, as a fraction.
+
+    Raises:
+        BadParameter: it is no percentage above 0 and below 100.
+
+    """
+    try:
+        percent = float(text.strip().removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not text.strip().endswith("%") or not 0 < percent < 100:
+        raise typer.BadParameter(f"--lre-error {text!r}: give a percentage, such as 3%")
+    return percent / 100
 
 
 def read_targets(text: str) -> tuple[Profile, ...]:

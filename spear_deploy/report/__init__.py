@@ -5,6 +5,7 @@ from spear_deploy.report.schema import (
     Agreement,
     BudgetReport,
     Distribution,
+    EstimatorReport,
     FirstDifference,
     LayerReport,
     LimitReport,
@@ -15,6 +16,7 @@ from spear_deploy.report.schema import (
     NetworkReport,
     PrunedReport,
     Report,
+    ScatterPoint,
     SplitReport,
     Verdict,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "Agreement",
     "BudgetReport",
     "Distribution",
+    "EstimatorReport",
     "FirstDifference",
     "LayerReport",
     "LimitReport",
@@ -34,6 +37,7 @@ __all__ = [
     "NetworkReport",
     "PrunedReport",
     "Report",
+    "ScatterPoint",
     "SplitReport",
     "Verdict",
 ]

@@ -19,11 +19,11 @@ from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
 from spear_deploy.on_target import OnTarget
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
+from spear_deploy.report.lre import lre_report
 from spear_deploy.report.schema import (
     Agreement,
     BudgetReport,
     LimitReport,
-    LinearLre,
     LreCheck,
     LreReport,
     PrunedReport,
@@ -34,7 +34,7 @@ from spear_deploy.report.schema import (
 from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
 from spear_deploy.report.spikes import spikes_report
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import Choice, Finalist, LimitUse, LinearEstimator, LreSample, SearchProblem
+from spear_deploy.search import Choice, Finalist, LimitUse, LreSample, SearchProblem
 from spear_deploy.validation import Comparison, judge, measured_report, network_report
 
 FLOAT64 = "float64"
@@ -202,22 +202,15 @@ def _verdict(found: Found, limits: Sequence[LimitReport]) -> Verdict:
 
 def _lre(found: Found) -> LreReport:
     winner = found.choice.winner
-    line = LinearEstimator.fit(found.samples)
-    return LreReport(
-        estimator="ridge",
-        predicted=winner.prediction.value,
-        low=winner.prediction.low,
-        high=winner.prediction.high,
-        samples=len(found.samples),
-        target_factor=found.target.target_factor,
-        linear=LinearLre(
-            slope=line.slope,
-            intercept=line.intercept,
-            r2=line.r2,
-            predicted=line.predict(winner.features).value,
-        ),
-        check=found.lre_check,
+    report = lre_report(
+        found.samples,
+        winner.features,
+        winner.prediction,
+        found.target.target_factor,
+        [group.name for group in found.problem.factory.groups],
+        found.problem.estimator.name,
     )
+    return report.model_copy(update={"check": found.lre_check})
 
 
 def _limits(found: Found) -> list[LimitReport]:

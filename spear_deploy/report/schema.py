@@ -99,6 +99,29 @@ class LreCheck(_Part):
     error_percent: float = Field(description="100 (predicted - synops) / synops")
 
 
+class EstimatorReport(_Part):
+    """One estimator: its prediction for the pruned network, and its errors at samples left out of its fit."""
+
+    predicted: float
+    low: float
+    high: float
+    loo_mean_error_percent: float
+    loo_worst_error_percent: float
+    loo_coverage: float = Field(description="share of the samples that its 95 % intervals hold")
+    loo_r2: float | None = Field(None, description="share of the variance of SynOps that it explains")
+
+
+class ScatterPoint(_Part):
+    """One of LRE's samples: a network that was really pruned and fine-tuned, on the training split."""
+
+    keep_ratios: list[float] = Field(description="by group of channels, in the order of the network")
+    pruned_synops: float
+    recalibrated_synops: float
+    synops: float = Field(description="after fine-tuning")
+    accuracy: float
+    loo_predicted: float = Field(description="by the report's estimator, fitted without this sample")
+
+
 class LreReport(_Part):
     """Predicted SynOps after the plain fine-tune, with a 95 % prediction interval.
 
@@ -117,6 +140,11 @@ class LreReport(_Part):
     )
     linear: LinearLre
     check: dict[str, LreCheck] = Field(default_factory=dict)
+    estimators: dict[str, EstimatorReport] = Field({}, description="all of them, on the same samples")
+    scatter: list[ScatterPoint] = Field(default_factory=list)
+    extrapolated: str = Field(
+        "", description="in what the pruned network lies outside of the samples; empty where it does not"
+    )
 
 
 class Distribution(_Part):
