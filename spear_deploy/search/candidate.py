@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -28,12 +29,15 @@ class Features:
     """What an estimator may know of a pruned network before it is fine-tuned.
 
     SynOps are means per inference over the training samples, by spikes. `pruned_synops` are
-    those right after pruning; they are measured only for estimators that need them.
+    those right after pruning; they are measured only for estimators that need them. Both are
+    given by neuron layer too, in the connections into it.
     """
 
     keep_ratios: Ratios
     recalibrated_synops: float
     pruned_synops: float | None = None
+    recalibrated_by_layer: Mapping[str, float] = field(default_factory=dict)
+    pruned_by_layer: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,11 +116,18 @@ class CandidateFactory:
         found = measure_outputs(
             recalibrated, self.probe.inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog
         )
-        before = None
-        if measure_pruned:
-            before = self.measure(self.model.with_graph(pruned), self.probe).synops * self.probe_scale
-        features = Features(self.executed(ratios), found.synops * self.probe_scale, before)
+        before = self.measure(self.model.with_graph(pruned), self.probe) if measure_pruned else None
+        features = Features(
+            keep_ratios=self.executed(ratios),
+            recalibrated_synops=found.synops * self.probe_scale,
+            pruned_synops=None if before is None else before.synops * self.probe_scale,
+            recalibrated_by_layer=self._by_layer(found),
+            pruned_by_layer={} if before is None else self._by_layer(before),
+        )
         return Candidate(recalibrated, features, self.activity(found))
+
+    def _by_layer(self, on_probe: Measurement) -> dict[str, float]:
+        return {name: layer.synops * self.probe_scale for name, layer in on_probe.layers.items()}
 
     def activity(self, measurement: Measurement) -> Activity:
         """The activity that a measurement on this model's data saw."""

@@ -12,8 +12,8 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity
 from spear_deploy.network import Network
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
-from spear_deploy.search.estimator import Estimator, Prediction, RidgeEstimator
 from spear_deploy.search.first_guess import WidthLaw
+from spear_deploy.search.lre import Estimator, Prediction, RidgeEstimator
 from spear_deploy.search.reward import LimitUse, Reward, TargetAwareReward
 
 StructuralLimits = Callable[[Network], tuple[LimitUse, ...]]
@@ -84,6 +84,11 @@ class Evaluation:
     prediction: Prediction
     limits: tuple[LimitUse, ...]
     reward: Reward
+
+    @property
+    def summary(self) -> str:
+        """For someone who watches."""
+        return f"{self.accuracy:.1%}, {self.prediction.value:,.0f} SynOps"
 
 
 class SearchProblem:

@@ -13,7 +13,19 @@ from spear_deploy.cli import main
 from spear_deploy.hardware import known_profiles
 from spear_deploy.network import save_model_file
 
-QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--epochs", "1", "--no-lava")
+QUICK = (
+    "--lre-samples",
+    "8",
+    "--evaluations",
+    "4",
+    "--finalists",
+    "1",
+    "--plain-epochs",
+    "1",
+    "--epochs",
+    "2",
+    "--no-lava",
+)
 
 
 @pytest.fixture

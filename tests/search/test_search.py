@@ -6,7 +6,6 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 from made_networks import Chain, plain
-from scipy import stats
 
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.pruning import Widths
@@ -15,10 +14,8 @@ from spear_deploy.search import (
     LimitUse,
     Prediction,
     SearchProblem,
-    choose,
     collect_samples,
 )
-from spear_deploy.search.finalists import upper_bound
 from spear_deploy.search.strategies.ddpg import ExecutedReplayBuffer
 from spear_deploy.search.strategies.environment import PruningEnvironment
 from spear_deploy.training import Recipe
@@ -237,27 +234,3 @@ def test_lre_samples_are_measured_after_a_real_fine_tune(factory):
     assert [each.synops for each in samples] == [each.synops for each in again]
     assert all(each.features.pruned_synops is not None for each in samples)
     assert len({each.synops for each in samples}) == 4
-
-
-def test_a_finalist_that_breaks_the_budget_is_repaired(factory):
-    problem = problem_of(factory, share=0.4, factor=0.7)  # an estimator that promises too much
-    problem.evaluate(np.array([0.9, 0.9]))
-    tuned = []
-
-    def measure(model):
-        return factory.measure(model, problem.validation)
-
-    def no_other_limits(model, measured):
-        return ()
-
-    winner, repairs = choose(problem, RECIPE, 0, 1, measure, no_other_limits, problem.budget_synops, tuned.append)
-    assert tuned[0].synops_bound > problem.budget_synops
-    assert 1 <= repairs <= 3
-    assert winner.synops_bound <= problem.budget_synops
-
-
-def test_the_bound_of_a_finalist_is_the_upper_99_percent_of_the_mean(factory):
-    measured = factory.measure(factory.model, samples_of(30, seed=1))
-    each = measured.per_sample.numpy()
-    expected = each.mean() + stats.norm.ppf(0.99) * each.std(ddof=1) / np.sqrt(30)
-    assert upper_bound(measured) == pytest.approx(expected)

@@ -16,7 +16,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
-from spear_deploy.search.estimator import LreSample
+from spear_deploy.search.lre.sample import LreSample
 from spear_deploy.training import Recipe, fine_tune
 
 LOW_RATIOS = (0.06, 0.3)
@@ -44,7 +44,14 @@ def make_sample(factory: CandidateFactory, ratios: Ratios, recipe: Recipe, seed:
     after = factory.measure(tuned, factory.train)
     if not after.synops or not candidate.features.recalibrated_synops:
         return None
-    return LreSample(candidate.features, after.synops, after.accuracy, candidate.activity, factory.activity(after))
+    return LreSample(
+        features=candidate.features,
+        synops=after.synops,
+        accuracy=after.accuracy,
+        before=candidate.activity,
+        after=factory.activity(after),
+        synops_by_layer={name: layer.synops for name, layer in after.layers.items()},
+    )
 
 
 def collect_samples(
