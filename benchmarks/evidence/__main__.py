@@ -24,13 +24,7 @@ from benchmarks.evidence.store import Unit
 
 BUDGETS = ("50%", "30%", "15%")
 STRATEGY_ARMS = ("ddpg", "evolution", "greedy", "random", "uniform")
-ABLATION_ARMS = (
-    "spear",
-    "spear + ridge",
-    "spear + ridge + evolution",
-    "spear + ridge + penalty",
-    "spear + ridge + evolution + penalty",
-)
+ABLATION_ARMS = tuple(experiments.ABLATION)
 TAR_ARMS = ("default", "weight / 4", "weight x 4", "fixed weight", "fast weight")
 OUT = ROOT / "docs" / "evidence"
 
@@ -58,14 +52,12 @@ def stages(setting: Setting, seeds: list[int]) -> list[list[Unit]]:
     ]
     studies = [Unit("tar", experiments.tar, {"seed": seed, "name": name}) for name in TAR_ARMS for seed in seeds]
     studies += [Unit("outside", experiments.outside, {"seed": seed}) for seed in seeds]
-    dense = [Unit("dense", experiments.dense, {"steps": steps}) for steps in (2, 8, 16)] + [
-        Unit("energy", experiments.energy, {})
-    ]
-    steps = [Unit("time_steps", experiments.time_steps, {"seed": s, "steps": t}) for t in (2, 8, 16) for s in seeds]
+    dense = [Unit("dense", experiments.dense, {"network": network}) for network in experiments.OTHER_NETWORKS]
+    dense.append(Unit("energy", experiments.energy, {}))
     other = [
-        Unit("transfer", experiments.transfer, {"seed": s, "to": to})
-        for to in ("other widths", "8 time steps")
-        for s in seeds
+        Unit("other_network", experiments.other_network, {"network": network, "seed": seed})
+        for network in experiments.OTHER_NETWORKS
+        for seed in seeds
     ]
     return [held_out, first, runs, strategies, ablations, studies, dense, other]
 
@@ -83,9 +75,8 @@ def main() -> None:
     """Gather what is missing, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("setting", choices=("digits", "mnist"))
-    parser.add_argument(
-        "--source", type=Path, default=ROOT.parent / "shared" / "cases" / "mnist", help="MNIST's idx files, or an npz"
-    )
+    cases = ROOT.parent / "shared" / "cases" / "mnist"
+    parser.add_argument("--source", type=Path, default=cases, help="the folder of MNIST's idx files, or an npz")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="*", help="experiments to gather")

@@ -71,10 +71,10 @@ def mnist(source: Path) -> Setting:
 def _mnist_npz(folder: Path) -> Path:
     path = BUILD / "mnist.npz"
     if not path.is_file():
-        images = np.frombuffer(
-            gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16
+        images, labels = (
+            np.frombuffer(gzip.decompress((folder / f"t10k-{name}-ubyte.gz").read_bytes()), np.uint8, offset=header)
+            for name, header in (("images-idx3", 16), ("labels-idx1", 8))
         )
-        labels = np.frombuffer(gzip.decompress((folder / "t10k-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
         order = np.random.default_rng(0).permutation(len(labels))
         x = (images.reshape(-1, 1, 28, 28)[order] / np.float32(255)).astype(np.float32)
         y = labels[order].astype(np.int64)
