@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spear_deploy.execution.adapt import Adaptation
-from spear_deploy.measure import Measurement
+from spear_deploy.data import EncodedSplit
+from spear_deploy.errors import ProfileError
+from spear_deploy.execution.adapt import Adaptation, adapt
+from spear_deploy.hardware import Profile
+from spear_deploy.measure import Measurement, measure
+from spear_deploy.network import Model
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,19 @@ class AdaptationEffect:
             return 0.0 if not after else None
         return 100.0 * (after - before) / before
 
+    def as_json(self) -> list[dict[str, str | float | None]]:
+        """The conversions as they stand in JSON, each with what it did to the spikes of its layer."""
+        return [
+            {
+                "layer": each.layer,
+                "rule": each.rule,
+                "from": each.before,
+                "to": each.after,
+                "spike_change_percent": self.spike_change_percent(each.layer),
+            }
+            for each in self.changes
+        ]
+
     @property
     def lines(self) -> list[str]:
         """The same in words, a line a conversion and one for the accuracy."""
@@ -50,3 +67,26 @@ class AdaptationEffect:
                 f" ({self.before.samples} samples, torch)"
             )
         return found
+
+
+def adapted_for(targets: Sequence[Profile], model: Model) -> tuple[Model, list[Adaptation]]:
+    """A network that is to be pruned, converted to what its one target allows; all of it stays on the chip.
+
+    Raises:
+        ProfileError: several targets, whose conversions would differ.
+
+    """
+    if len(targets) > 1:
+        raise ProfileError("--adapt converts the network to what one chip allows; give one --target at a time")
+    found = adapt(model, targets[0])
+    return found.model, [each for each in found.changes if each.rule != "analog input"]
+
+
+def effect_on(
+    target: Profile, changes: Sequence[Adaptation], given: Model, adapted: Model, data: EncodedSplit
+) -> AdaptationEffect | None:
+    """Both networks on the same samples in torch; None without conversions."""
+    if not changes:
+        return None
+    before, after = (measure(model, data.inputs, data.labels, analog_input=data.analog) for model in (given, adapted))
+    return AdaptationEffect(target.name, changes, before, after)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from spear_deploy.adaptation import AdaptationEffect, adapted_for, effect_on
 from spear_deploy.backends import TorchBackend, measure_on, measure_ready
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import BudgetError, DataError, ModelError, SpearDeployError
@@ -30,6 +31,7 @@ from spear_deploy.search import (
     collect_samples,
     search_ddpg,
 )
+from spear_deploy.simulate import observe
 from spear_deploy.verification import check_runs_in_lava, verify_in_lava
 
 
@@ -45,6 +47,7 @@ class Prepared:
     targets: list[OnTarget]
     samples: list[LreSample]
     seconds: dict[str, float]
+    effect: AdaptationEffect | None = None
 
 
 def deploy(request: DeployRequest, progress: Progress) -> dict[str, Report]:
@@ -70,9 +73,10 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
     clock = Clock(progress)
     limits_of(request.budgets, dense_synops=1.0)  # faults in a budget show before the long work
     with clock.stage("load"):
-        model = request.reading.load(request.model)
-        for notice in model.notices:
+        given = request.reading.load(request.model)
+        for notice in given.notices:
             progress.notice(notice)
+        model, changes = adapted_for(request.targets, given) if request.adapt else (given, [])
         data = load_data(_data_name(request, model))
         check_fits(data, model.encoding, model.network.input_shape, model.network.classes)
         encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]
@@ -80,6 +84,9 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         if request.lava:
             check_runs_in_lava(request.model, model, test)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
+        effect = effect_on(request.targets[0], changes, given, model, validation)
+        for line in () if effect is None else effect.lines:
+            progress.notice(line)
         factory = CandidateFactory(model, train)
         dense = factory.measure(model, validation)
         dense_test = factory.measure(model, test, torch.float64)
@@ -90,7 +97,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         samples = collect_samples(
             factory, request.lre_samples, request.recipe, request.seed, advance, workers=request.workers
         )
-    return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds)
+    return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds, effect)
 
 
 def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, progress: Progress) -> Report:
@@ -126,6 +133,7 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
             in_torch, on_target = TorchBackend(torch.float64).ready(pruned), target.backend.ready(pruned)
             tested = measure_ready(in_torch, pruned, prepared.test)
             _check_alive(request.model, tested)
+            tested_on_target = observe(target.backend.name, on_target, pruned, prepared.test)
         verified = verify_in_lava(pruned, in_torch, on_target, prepared.test, request, clock)
         found = Found(
             request=request,
@@ -140,7 +148,9 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
             tested=tested,
             tested_effective=effective_operations(pruned, prepared.test.inputs),
             dense_on_target=measure_on(target.backend, prepared.model, prepared.test),
-            tested_on_target=measure_ready(on_target, pruned, prepared.test),
+            tested_on_target=tested_on_target.measurement,
+            losses=tested_on_target.losses,
+            effect=prepared.effect,
             comparisons=verified.comparisons,
             unverified=verified.missing,
             lava_version=verified.version,
@@ -165,7 +175,7 @@ def _aim(
     found: list[OnTarget] = []
     for profile in request.targets:
         try:
-            target = aim_at(profile, factory, validation, dense, request.budgets)
+            target = aim_at(profile, factory, validation, dense, request.budgets, request.weight_bits)
             check_reachable(target, factory, request.recipe, request.seed, request.model)
         except SpearDeployError as error:
             if profile is request.targets[-1] and not found:
@@ -189,6 +199,7 @@ def _export(
         inputs_name=f"{prepared.data.name}, first {len(samples)} test samples",
         profile=target.name,
         run_lava=request.lava,
+        lava_python=request.lava_python,
         notice=progress.notice,
     )
 

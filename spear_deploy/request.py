@@ -8,6 +8,7 @@ from pathlib import Path
 from spear_deploy.hardware import Profile
 from spear_deploy.network import Reading
 from spear_deploy.training import Recipe
+from spear_deploy.weight_bits import WeightBits
 
 DEFAULT_BUDGET = "50%"
 DEFAULT_THREADS = 1
@@ -36,6 +37,9 @@ class DeployRequest:
         recipe: of every fine-tune.
         lava: whether to run the result in Lava.
         lava_seconds: samples are run in Lava as long as they end within this time.
+        lava_python: an interpreter that has Lava; None for this one.
+        weight_bits: fewer bits than the chip's, in the target's integers.
+        adapt: whether what the target forbids is converted before anything else.
         force: whether existing folders may be replaced.
         command: how this was asked for.
 
@@ -56,6 +60,9 @@ class DeployRequest:
     recipe: Recipe = field(default=DEFAULT_RECIPE)
     lava: bool = True
     lava_seconds: float = 60.0
+    lava_python: Path | None = None
+    weight_bits: WeightBits = field(default_factory=WeightBits)
+    adapt: bool = False
     force: bool = False
     command: tuple[str, ...] = ()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from spear_deploy.adaptation import AdaptationEffect
 from spear_deploy.simulate import Difference, Result
 from spear_deploy.simulation_job import Outcome
 from spear_deploy.watching import StateRange
@@ -26,27 +25,11 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
             for name, result in outcome.simulated.results.items()
         },
         "comparisons": [_difference(each) for each in outcome.simulated.differences],
-        "adaptations": adaptations_json(outcome.effect),
+        "adaptations": [] if outcome.effect is None else outcome.effect.as_json(),
         "adapted_accuracy": None
         if outcome.effect is None
         else {"before": outcome.effect.before.accuracy, "after": outcome.effect.after.accuracy},
     }
-
-
-def adaptations_json(effect: AdaptationEffect | None) -> list[dict[str, Any]]:
-    """The conversions, each with what it did to the spikes of its layer."""
-    if effect is None:
-        return []
-    return [
-        {
-            "layer": each.layer,
-            "rule": each.rule,
-            "from": each.before,
-            "to": each.after,
-            "spike_change_percent": effect.spike_change_percent(each.layer),
-        }
-        for each in effect.changes
-    ]
 
 
 def _result(result: Result) -> dict[str, Any]:

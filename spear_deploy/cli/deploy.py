@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import summary
 from spear_deploy.deploy import deploy as run_deploy
@@ -19,6 +20,7 @@ from spear_deploy.hardware import Profile, known_profiles, load_profile
 from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_RECIPE, DEFAULT_THREADS, DeployRequest
 from spear_deploy.run_folder import default_folder
 from spear_deploy.training import Recipe
+from spear_deploy.weight_bits import parse_weight_bits
 
 EPILOG = """
 Examples:
@@ -62,6 +64,13 @@ def deploy(
     finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3,
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of every fine-tune.")] = DEFAULT_RECIPE.epochs,
     lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
+    lava_python: LavaPython = None,
+    weight_bits: Annotated[
+        str | None, typer.Option("--weight-bits", help="Fewer bits than the chip's: 6, or conv1=8,fc=4.")
+    ] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Convert what the chip forbids, and show what it did to the spikes.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False,
 ) -> None:
@@ -82,6 +91,9 @@ def deploy(
         finalists=finalists,
         recipe=Recipe(epochs=epochs, batch=DEFAULT_RECIPE.batch, learning_rate=DEFAULT_RECIPE.learning_rate),
         lava=lava,
+        lava_python=lava_python,
+        weight_bits=parse_weight_bits(weight_bits),
+        adapt=adapt,
         force=force,
         command=("spear-deploy", *sys.argv[1:]),
     )

@@ -2,6 +2,7 @@
 
 from spear_deploy.report.schema import (
     SCHEMA_VERSION,
+    AdaptationReport,
     Agreement,
     BudgetReport,
     FirstDifference,
@@ -12,6 +13,7 @@ from spear_deploy.report.schema import (
     Measured,
     NetworkReport,
     PrunedReport,
+    QuantisationReport,
     Report,
     SplitReport,
     Verdict,
@@ -19,6 +21,7 @@ from spear_deploy.report.schema import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AdaptationReport",
     "Agreement",
     "BudgetReport",
     "FirstDifference",
@@ -29,6 +32,7 @@ __all__ = [
     "Measured",
     "NetworkReport",
     "PrunedReport",
+    "QuantisationReport",
     "Report",
     "SplitReport",
     "Verdict",

@@ -5,24 +5,28 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spear_deploy.adaptation import AdaptationEffect
 from spear_deploy.data import Dataset
+from spear_deploy.execution.losses import RoundingLoss
 from spear_deploy.hardware import activity_of, place
 from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
 from spear_deploy.on_target import OnTarget
 from spear_deploy.report.schema import (
+    AdaptationReport,
     Agreement,
     BudgetReport,
     LimitReport,
     LinearLre,
     LreReport,
     PrunedReport,
+    QuantisationReport,
     Report,
     SplitReport,
     Verdict,
@@ -65,6 +69,8 @@ class Found:
     repairs: int
     evaluations: int
     seconds: dict[str, float]
+    losses: Sequence[RoundingLoss] = ()
+    effect: AdaptationEffect | None = None
 
 
 def make_report(found: Found) -> Report:
@@ -110,6 +116,11 @@ def make_report(found: Found) -> Report:
         lre=_lre(found, prediction),
         measured=measured,
         agreement=agreement,
+        adaptations=[
+            AdaptationReport.model_validate(each)
+            for each in (found.effect.as_json() if found.effect is not None else ())
+        ],
+        quantisation=[QuantisationReport(**asdict(loss)) for loss in found.losses],
         verdict=_verdict(found, prediction, limits),
         repairs=found.repairs,
         evaluations=found.evaluations,

@@ -127,6 +127,38 @@ class Agreement(_Part):
     first_difference: FirstDifference | None = None
 
 
+class AdaptationReport(_Part):
+    """One thing that the target forbids and `--adapt` converted, before anything else was done."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+    layer: str
+    rule: str = Field(description="what of the target asked for it: decay or reset")
+    before: str = Field(alias="from")
+    after: str = Field(alias="to")
+    spike_change_percent: float | None = Field(
+        description="spikes of the layer in the dense network on validation, in torch: 100 (after - before) / before;"
+        " null where it was silent before"
+    )
+
+
+class QuantisationReport(_Part):
+    """What rounding one connection of the pruned network to the target's integers cost."""
+
+    layer: str
+    source: str = Field(description="where the connection comes from; a layer with several has a row for each")
+    weight_bits: int
+    scale: float = Field(description="k of the layer: a weight w becomes k w / 2^exponent")
+    exponent: int
+    worst_error: float = Field(description="largest error of a weight, relative to the largest weight")
+    mean_error: float = Field(description="mean error of a weight that is not zero, relative to the largest weight")
+    clipped: int = Field(description="weights that lay outside the range")
+    vanished: int = Field(description="weights that became zero")
+    headroom_bits: float | None = Field(
+        description="bits of the layer's membrane left free on the test split, before resets; negative: it saturated"
+    )
+
+
 class Verdict(_Part):
     """The outcome.
 
@@ -162,6 +194,10 @@ class Report(_Part):
     lre: LreReport
     measured: dict[str, Measured]
     agreement: dict[str, Agreement]
+    adaptations: list[AdaptationReport] = []
+    quantisation: list[QuantisationReport] = Field(
+        default=[], description="empty for a target that does not compute in integers"
+    )
     verdict: Verdict
     repairs: int
     evaluations: int

@@ -30,6 +30,19 @@ MEASURED = {
 }
 LIMIT = {"name": "synops", "unit": "SynOps", "allowed": 35.0, "dense": 70.25, "pruned": 30.0, "binds": True}
 LINE = {"slope": 1.2, "intercept": 3.0, "r2": 0.8, "predicted": 30.5}
+ADAPTATION = {"layer": "1_leaky", "rule": "reset", "from": "reset subtract", "to": "reset zero"}
+ROUNDED = {
+    "layer": "1_leaky",
+    "source": "input",
+    "weight_bits": 8,
+    "scale": 4647.0,
+    "exponent": -4,
+    "worst_error": 0.004,
+    "mean_error": 0.002,
+    "clipped": 0,
+    "vanished": 1,
+    "headroom_bits": 3.1,
+}
 DIFFERENCE = {"layer": "1_leaky", "step": 0, "sample": 7, "neuron": 3, "spikes": {"torch": 12, "lava": 11}}
 
 
@@ -66,6 +79,8 @@ def content():
             "linear": LINE,
         },
         "measured": {"torch": MEASURED, "lava": MEASURED},
+        "adaptations": [ADAPTATION | {"spike_change_percent": -2.5}],
+        "quantisation": [ROUNDED],
         "agreement": {
             "torch_lava": {"samples": 100, "layers": ["1_leaky"], "equal": False, "first_difference": DIFFERENCE}
         },
