@@ -20,18 +20,20 @@ class AdaptationEffect:
     Attributes:
         target: the chip that asked for them.
         changes: the conversions.
-        before: the network as it was given.
-        after: the converted network.
+        before: the network as it was given; None without data.
+        after: the converted network; None without data.
 
     """
 
     target: str
     changes: Sequence[Adaptation]
-    before: Measurement
-    after: Measurement
+    before: Measurement | None = None
+    after: Measurement | None = None
 
     def spike_change_percent(self, layer: str) -> float | None:
-        """How many more spikes a layer fires; None where it fired none, or never does."""
+        """How many more spikes a layer fires; None without data, or where it fired none before."""
+        if self.before is None or self.after is None:
+            return None
         before, after = self.before.layers[layer].spikes, self.after.layers[layer].spikes
         if not before:
             return 0.0 if not after else None
@@ -56,11 +58,10 @@ class AdaptationEffect:
         found = []
         for each in self.changes:
             change = self.spike_change_percent(each.layer)
-            spikes = "not comparable, it was silent" if change is None else f"{change:+.2f} %"
-            found.append(
-                f"{each.layer}: {each.before} became {each.after} ({each.rule} of {self.target}); its spikes: {spikes}"
-            )
-        if found:
+            measured = "; it was silent before" if change is None else f"; its spikes: {change:+.2f} %"
+            without = "" if self.before is None else measured
+            found.append(f"{each.layer}: {each.before} became {each.after} ({each.rule} of {self.target}){without}")
+        if self.before is not None and self.after is not None:
             found.append(
                 f"adapted to {self.target}: accuracy {self.before.accuracy:.2%} became {self.after.accuracy:.2%},"
                 f" {self.before.synops:,.0f} SynOps became {self.after.synops:,.0f}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from spear_deploy.adaptation import AdaptationEffect
 from spear_deploy.simulate import Difference, Result
 from spear_deploy.simulation_job import Outcome
 from spear_deploy.watching import StateRange
@@ -26,10 +27,15 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         },
         "comparisons": [_difference(each) for each in outcome.simulated.differences],
         "adaptations": [] if outcome.effect is None else outcome.effect.as_json(),
-        "adapted_accuracy": None
-        if outcome.effect is None
-        else {"before": outcome.effect.before.accuracy, "after": outcome.effect.after.accuracy},
+        "adapted_accuracy": _accuracies(outcome.effect),
     }
+
+
+def _accuracies(effect: AdaptationEffect | None) -> dict[str, float] | None:
+    """Of both networks in torch; None without conversions."""
+    if effect is None or effect.before is None or effect.after is None:
+        return None
+    return {"before": effect.before.accuracy, "after": effect.after.accuracy}
 
 
 def _result(result: Result) -> dict[str, Any]:
