@@ -55,7 +55,7 @@ def _result(result: Result) -> dict[str, Any]:
             }
             for layer, count in found.layers.items()
         ],
-        "quantisation": [asdict(loss) for loss in result.losses],
+        "rounding": [asdict(loss) for loss in result.losses],
     }
 
 

@@ -129,6 +129,7 @@ def test_headroom_is_what_the_membrane_left_of_its_range_before_its_reset():
     before = np.concatenate([np.zeros_like(v[:1]), v[:-1]])
     peak = np.abs(np.trunc(keep * before) + u).max()
     assert peak > np.abs(v).max()  # the largest membranes fire, and are reset
+    assert losses[0].headroom == pytest.approx(1 - peak / 2**23)
     assert losses[0].headroom_bits == pytest.approx(23 - np.log2(peak))
 
 

@@ -6,6 +6,7 @@ from spear_deploy.execution.formats import LOIHI1, LOIHI2, Format
 from spear_deploy.execution.host import HostSplit, split_first_layer
 from spear_deploy.execution.lava import LavaRun, LavaStatus, run_lava, run_lava_fixed
 from spear_deploy.execution.loihi import LoihiExecution, States
+from spear_deploy.execution.quantiser import quantiser_for, quantiser_of
 from spear_deploy.execution.quantize import quantize
 from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, Rounding
 
@@ -24,6 +25,8 @@ __all__ = [
     "States",
     "fake_quantized",
     "format_of",
+    "quantiser_for",
+    "quantiser_of",
     "quantize",
     "run_lava",
     "run_lava_fixed",

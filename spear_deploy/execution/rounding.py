@@ -54,7 +54,8 @@ def best_scale(matrices: list[Array], limit: float, chip: Format, clips: Iterabl
     """The k up to `limit` at which rounding `k * matrix` loses least, over all matrices.
 
     Tried are the scales that place the largest weight of a matrix at a share `clip` of the
-    largest mantissa, times the power of two that comes nearest to the limit.
+    largest mantissa, times the power of two that comes nearest to the limit; and that at which
+    the smallest is one step, which finds the lattice of weights that lie on one already.
     """
     matrices = [matrix for matrix in matrices if matrix.any()]
     if not matrices:
@@ -62,7 +63,9 @@ def best_scale(matrices: list[Array], limit: float, chip: Format, clips: Iterabl
     tops = [lattice_of(matrix, chip).high / float(np.abs(matrix).max()) for matrix in matrices]
     highest = min(tops) * 2.0**chip.weight_exponent_max
     clips = tuple(clips)
-    scales = {top * clip * 2.0 ** math.floor(math.log2(limit / (top * clip))) for top in tops for clip in clips}
+    positions = [top * clip for top in tops for clip in clips]
+    positions += [lattice_of(matrix, chip).step / float(np.abs(matrix[matrix != 0]).min()) for matrix in matrices]
+    scales = {position * 2.0 ** math.floor(math.log2(limit / position)) for position in positions}
     allowed = {scale if scale <= 1.2 * highest else highest for scale in scales}
     return min(allowed, key=lambda scale: (_weight_error(matrices, scale, chip), -scale))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -44,6 +45,7 @@ class Measurement:
         synops_analog: mean operations of analog input values that are not zero, per inference.
         layers: by neuron layer, in order.
         per_sample: synops of each sample, `[N]`.
+        peak_step_synops: synops of each sample's busiest time step, `[N]`.
         predictions: class of each sample, `[N]`.
         events: by layer, how often each neuron spiked in an inference, the mean, `[*shape]`; under
             the input's name how often each input was not zero. A layer that does not spike has none.
@@ -56,8 +58,20 @@ class Measurement:
     synops_analog: float
     layers: dict[str, LayerCount]
     per_sample: Tensor
+    peak_step_synops: Tensor
     predictions: Tensor
     events: dict[str, NDArray[np.float64]]
+
+    @property
+    def p99_synops(self) -> float:
+        """The fewest synops that 99 % of the samples stay within: one of the values measured."""
+        ranked = self.per_sample.sort().values
+        return float(ranked[math.ceil(0.99 * len(ranked)) - 1])
+
+    @property
+    def busiest_step_synops(self) -> float:
+        """Synops of the busiest time step of all samples."""
+        return float(self.peak_step_synops.max())
 
 
 def classify(output: Tensor) -> Tensor:
@@ -150,6 +164,7 @@ class Tally:
         self.spikes = dict.fromkeys(model.network.layers, 0.0)
         self.synops = dict.fromkeys(model.network.layers, 0.0)
         self.per_sample: list[Tensor] = []
+        self.peak_step: list[Tensor] = []
         self.analog: list[Tensor] = []
         self.predictions: list[Tensor] = []
         shapes = {name: model.network.shapes[name] for name in (model.network.input, *model.network.layers)}
@@ -167,6 +182,7 @@ class Tally:
         for connection, operations in count.spike.items():
             self.synops[connection.target] += float(operations.sum())
         self.per_sample.append(count.total)
+        self.peak_step.append(count.peak_step)
         self.analog.append(count.analog)
         self.predictions.append(classify(outputs[network.read_out]))
 
@@ -192,6 +208,7 @@ class Tally:
             synops_analog=float(torch.cat(self.analog).mean()),
             layers=layers,
             per_sample=each,
+            peak_step_synops=torch.cat(self.peak_step),
             predictions=predicted,
             events={name: (count / samples).numpy() for name, count in self.events.items()},
         )

@@ -6,13 +6,14 @@ steps; `synops_analog` are those of analog input values, which no budget holds.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from spear_deploy.report.chip_part import CostReport, PlacementReport, RoundingReport
+from spear_deploy.report.part import Part as _Part
+from spear_deploy.report.search_part import FinalistReport, SearchReport
+from spear_deploy.report.spikes_part import SpikesReport
 
 SCHEMA_VERSION = 1
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LayerReport(_Part):
@@ -82,8 +83,28 @@ class LinearLre(_Part):
     predicted: float
 
 
+class LreCheck(_Part):
+    """LRE's prediction beside what one backend measured after the plain fine-tune, on test samples.
+
+    The prediction is the one for these images and this arithmetic.
+    """
+
+    arithmetic: str
+    samples: int
+    synops: float
+    predicted: float
+    low: float
+    high: float
+    covered: bool
+    error_percent: float = Field(description="100 (predicted - synops) / synops")
+
+
 class LreReport(_Part):
-    """Predicted SynOps after fine-tuning, with a 95 % prediction interval."""
+    """Predicted SynOps after the plain fine-tune, with a 95 % prediction interval.
+
+    `check` holds them against measurements, by backend. The pruned network has gone through a
+    second phase, in which a penalty draws its SynOps to the budget: no prediction is held against those.
+    """
 
     estimator: str
     predicted: float
@@ -95,6 +116,16 @@ class LreReport(_Part):
         " times this is held against the target's SynOps"
     )
     linear: LinearLre
+    check: dict[str, LreCheck] = Field(default_factory=dict)
+
+
+class Distribution(_Part):
+    """SynOps of single inferences."""
+
+    bound99: float = Field(description="one-sided upper 99 % confidence bound of the mean")
+    p95: float
+    p99: float
+    maximum: float
 
 
 class Measured(_Part):
@@ -106,6 +137,7 @@ class Measured(_Part):
     synops_analog: float
     accuracy: float
     per_layer: list[LayerReport]
+    distribution: Distribution | None = None
 
 
 class FirstDifference(_Part):
@@ -142,28 +174,11 @@ class AdaptationReport(_Part):
     )
 
 
-class QuantisationReport(_Part):
-    """What rounding one connection of the pruned network to the target's integers cost."""
-
-    layer: str
-    source: str = Field(description="where the connection comes from; a layer with several has a row for each")
-    weight_bits: int
-    scale: float = Field(description="k of the layer: a weight w becomes k w / 2^exponent")
-    exponent: int
-    worst_error: float = Field(description="largest error of a weight, relative to the largest weight")
-    mean_error: float = Field(description="mean error of a weight that is not zero, relative to the largest weight")
-    clipped: int = Field(description="weights that lay outside the range")
-    vanished: int = Field(description="weights that became zero")
-    headroom_bits: float | None = Field(
-        description="bits of the layer's membrane left free on the test split, before resets; negative: it saturated"
-    )
-
-
 class Verdict(_Part):
     """The outcome.
 
-    `prediction_error_percent` is 100 (predicted - measured) / measured on the same images; for a
-    subset of them the prediction is scaled by what torch measured on the subset over all.
+    `covered` and `prediction_error_percent` are those of `lre.check` for the backend that
+    judges, after the plain fine-tune; the budget is judged after the second phase.
     """
 
     basis: str = Field(description="the backend whose SynOps are judged")
@@ -175,7 +190,7 @@ class Verdict(_Part):
 
 
 class Report(_Part):
-    """All that a run found."""
+    """All that a run found; what has a default, earlier reports do not hold."""
 
     schema_version: int = SCHEMA_VERSION
     model: str
@@ -194,13 +209,18 @@ class Report(_Part):
     lre: LreReport
     measured: dict[str, Measured]
     agreement: dict[str, Agreement]
-    adaptations: list[AdaptationReport] = []
-    quantisation: list[QuantisationReport] = Field(
-        default=[], description="empty for a target that does not compute in integers"
-    )
+    adaptations: list[AdaptationReport] = Field([], description="empty without --adapt, and where nothing is forbidden")
     verdict: Verdict
     repairs: int
+    interrupted: str = Field(default="", description="the stage in which the user cut the work short")
     evaluations: int
     seconds: dict[str, float]
     versions: dict[str, str]
     command: list[str]
+    search: SearchReport | None = None
+    finalists: list[FinalistReport] = Field([], description="every network that was fine-tuned")
+    spikes: SpikesReport | None = None
+    placement: PlacementReport | None = None
+    cost: dict[str, CostReport] = Field({}, description="of the dense and the pruned network")
+    rounding: list[RoundingReport] = Field([], description="empty where the target does not compute in integers")
+    peak_memory_mib: float | None = Field(None, description="of the main process; null where unknown")

@@ -14,7 +14,7 @@ from spear_deploy.execution.lava.install import LavaStatus
 from spear_deploy.network import Reset, save_model_file
 from spear_deploy.report import Report
 
-QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--epochs", "1")
+QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--plain-epochs", "1", "--epochs", "2")
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def test_fewer_bits_and_conversions_are_reported_with_what_they_cost(run, tmp_pa
     }
     assert adaptation["spike_change_percent"] < 0
     assert "lif2: reset subtract became reset zero (reset of zero-only); its spikes: -" in err
-    assert [(each["layer"], each["weight_bits"]) for each in report["quantisation"]] == [
+    assert [(each["layer"], each["weight_bits"]) for each in report["rounding"]] == [
         ("lif1", 6),
         ("lif2", 6),
         ("lif3", 4),
@@ -195,7 +195,7 @@ def test_fewer_bits_and_conversions_are_reported_with_what_they_cost(run, tmp_pa
     assert code == 0, err
     again = json.loads(out)["results"]["loihi"]
     assert again["synops"] == report["measured"]["loihi"]["synops"]
-    assert again["quantisation"] == report["quantisation"]
+    assert again["rounding"] == report["rounding"]
 
 
 def test_several_chips_cannot_share_one_conversion(run):
