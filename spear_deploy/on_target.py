@@ -16,6 +16,7 @@ from spear_deploy.measure import Measurement
 from spear_deploy.network import Model, Network
 from spear_deploy.search import ActivityLimit, CandidateFactory, LimitUse, LreSample, RidgeEstimator, upper_bound
 from spear_deploy.training import Recipe, fine_tune
+from spear_deploy.weight_bits import WeightBits
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def aim_at(
     validation: EncodedSplit,
     dense: Measurement,
     budgets: tuple[str, ...],
+    weight_bits: WeightBits | None = None,
 ) -> OnTarget:
     """Hold the dense network against a chip; `dense` is its measurement in torch on the validation split.
 
@@ -127,7 +129,7 @@ def aim_at(
     walls = [finding.text for finding in verdict.violations if finding.keep is None]
     if walls:
         raise ModelError(f"{profile.name} cannot run this network, however it is pruned:\n  " + "\n  ".join(walls))
-    backend = backend_of(profile, factory.train)
+    backend = backend_of(profile, factory.train, weight_bits)
     measured = measure_on(backend, factory.model, validation)
     status = energy_status(budgets, profile, factory.model.network, factory.activity(measured))
     return OnTarget(profile, backend, budgets, measured, measured.synops / dense.synops, validation, status)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from spear_deploy.adaptation import AdaptationEffect, adapted_for, effect_on
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import DataError, ModelError, SpearDeployError
 from spear_deploy.hardware import parse_budgets
@@ -32,6 +33,7 @@ class Prepared:
     targets: list[OnTarget]
     samples: list[LreSample]
     seconds: dict[str, float]
+    effect: AdaptationEffect | None = None
 
 
 def prepare(request: DeployRequest, progress: Progress) -> Prepared:
@@ -39,9 +41,10 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
     clock = Clock(progress)
     parse_budgets(request.budgets)  # faults in a budget show before the long work
     with clock.stage("load"):
-        model = request.reading.load(request.model)
-        for notice in model.notices:
+        given = request.reading.load(request.model)
+        for notice in given.notices:
             progress.notice(notice)
+        model, changes = adapted_for(request.targets, given) if request.adapt else (given, [])
         data = load_data(_data_name(request, model))
         check_fits(data, model.encoding, model.network.input_shape, model.network.classes)
         encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]
@@ -49,6 +52,9 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         if request.lava:
             check_runs_in_lava(request.model, model, test)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
+        effect = effect_on(request.targets[0], changes, given, model, validation)
+        for line in () if effect is None else effect.lines:
+            progress.notice(line)
         factory = CandidateFactory(model, train, request.widths)
         dense = factory.measure(model, validation)
         dense_test = factory.measure(model, test, torch.float64)
@@ -64,7 +70,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
             advance,
             progress,
         )
-    return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds)
+    return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds, effect)
 
 
 def _aim(
@@ -79,7 +85,7 @@ def _aim(
     found: list[OnTarget] = []
     for profile in request.targets:
         try:
-            target = aim_at(profile, factory, validation, dense, request.budgets)
+            target = aim_at(profile, factory, validation, dense, request.budgets, request.weight_bits)
             check_reachable(target, factory, request.plan.plain, request.seed, request.model)
         except SpearDeployError as error:
             if profile is request.targets[-1] and not found:

@@ -9,6 +9,7 @@ from spear_deploy.hardware import Profile
 from spear_deploy.network import Reading
 from spear_deploy.pruning import ANY_WIDTH, Widths
 from spear_deploy.search import TuningPlan
+from spear_deploy.weight_bits import WeightBits
 
 DEFAULT_BUDGET = "50%"
 DEFAULT_THREADS = 1
@@ -44,6 +45,9 @@ class DeployRequest:
         plan: of the fine-tunes.
         lava: whether to run the result in Lava.
         lava_seconds: samples are run in Lava as long as they end within this time.
+        lava_python: an interpreter that has Lava; None for this one.
+        weight_bits: fewer bits than the chip's, in the target's integers.
+        adapt: whether what the target forbids is converted before anything else.
         force: whether existing folders may be replaced.
         command: how this was asked for.
 
@@ -68,6 +72,9 @@ class DeployRequest:
     plan: TuningPlan = field(default=DEFAULT_PLAN)
     lava: bool = True
     lava_seconds: float = 60.0
+    lava_python: Path | None = None
+    weight_bits: WeightBits = field(default_factory=WeightBits)
+    adapt: bool = False
     force: bool = False
     command: tuple[str, ...] = ()
 

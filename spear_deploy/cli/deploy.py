@@ -14,6 +14,7 @@ import typer
 from spear_deploy.arms import ARMS
 from spear_deploy.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import summary
 from spear_deploy.deploy import deploy as run_deploy
@@ -23,6 +24,7 @@ from spear_deploy.pruning import Widths
 from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_PLAN, DEFAULT_STRATEGY, DEFAULT_THREADS, DeployRequest
 from spear_deploy.run_folder import default_folder
 from spear_deploy.search import TuningPlan
+from spear_deploy.weight_bits import parse_weight_bits
 
 EPILOG = """
 Examples:
@@ -92,6 +94,13 @@ def deploy(
         float, typer.Option(min=1, help="With a penalty, prune to so many times the budget.")
     ] = DEFAULT_PLAN.prune_multiple,
     lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
+    lava_python: LavaPython = None,
+    weight_bits: Annotated[
+        str | None, typer.Option("--weight-bits", help="Fewer bits than the chip's: 6, or conv1=8,fc=4.")
+    ] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Convert what the chip forbids, and show what it did to the spikes.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False,
 ) -> None:
@@ -121,6 +130,9 @@ def deploy(
             prune_multiple=prune_multiple,
         ),
         lava=lava,
+        lava_python=lava_python,
+        weight_bits=parse_weight_bits(weight_bits),
+        adapt=adapt,
         force=force,
         command=("spear-deploy", *sys.argv[1:]),
     )

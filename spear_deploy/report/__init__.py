@@ -2,6 +2,7 @@
 
 from spear_deploy.report.schema import (
     SCHEMA_VERSION,
+    AdaptationReport,
     Agreement,
     BudgetReport,
     Distribution,
@@ -23,6 +24,7 @@ from spear_deploy.report.schema import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AdaptationReport",
     "Agreement",
     "BudgetReport",
     "Distribution",

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spear_deploy.adaptation import AdaptationEffect
 from spear_deploy.data import Dataset
-from spear_deploy.execution import QuantizedNetwork
+from spear_deploy.execution.losses import RoundingLoss
 from spear_deploy.hardware import Activity, Cost, activity_of, estimate, place
 from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
@@ -21,6 +22,7 @@ from spear_deploy.on_target import OnTarget
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
 from spear_deploy.report.lre import lre_report
 from spear_deploy.report.schema import (
+    AdaptationReport,
     Agreement,
     BudgetReport,
     LimitReport,
@@ -73,7 +75,8 @@ class Found:
     lava_version: str
     seconds: dict[str, float]
     problem: SearchProblem
-    quantized: QuantizedNetwork | None = None
+    losses: Sequence[RoundingLoss] = ()
+    effect: AdaptationEffect | None = None
     first_outputs: Mapping[str, Tensor] = field(default_factory=dict)
     peak_memory_mib: float | None = None
 
@@ -139,7 +142,11 @@ def make_report(found: Found) -> Report:
             "dense": cost_report(_cost(found, found.model, found.dense_on_target)),
             "pruned": cost_report(cost),
         },
-        rounding=rounding_report(found.quantized),
+        rounding=rounding_report(found.losses),
+        adaptations=[
+            AdaptationReport.model_validate(each)
+            for each in (found.effect.as_json() if found.effect is not None else ())
+        ],
         peak_memory_mib=found.peak_memory_mib,
     )
 

@@ -6,7 +6,7 @@ steps; `synops_analog` are those of analog input values, which no budget holds.
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from spear_deploy.report.chip_part import CostReport, PlacementReport, RoundingReport
 from spear_deploy.report.part import Part as _Part
@@ -187,6 +187,21 @@ class Agreement(_Part):
     first_difference: FirstDifference | None = None
 
 
+class AdaptationReport(_Part):
+    """One thing that the target forbids and `--adapt` converted, before anything else was done."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+    layer: str
+    rule: str = Field(description="what of the target asked for it: decay or reset")
+    before: str = Field(alias="from")
+    after: str = Field(alias="to")
+    spike_change_percent: float | None = Field(
+        description="spikes of the layer in the dense network on validation, in torch: 100 (after - before) / before;"
+        " null where it was silent before"
+    )
+
+
 class Verdict(_Part):
     """The outcome.
 
@@ -222,6 +237,7 @@ class Report(_Part):
     lre: LreReport
     measured: dict[str, Measured]
     agreement: dict[str, Agreement]
+    adaptations: list[AdaptationReport] = Field([], description="empty without --adapt, and where nothing is forbidden")
     verdict: Verdict
     repairs: int
     interrupted: str = Field(default="", description="the stage in which the user cut the work short")

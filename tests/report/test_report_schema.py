@@ -30,6 +30,7 @@ MEASURED = {
 }
 LIMIT = {"name": "synops", "unit": "SynOps", "allowed": 35.0, "dense": 70.25, "pruned": 30.0, "binds": True}
 LINE = {"slope": 1.2, "intercept": 3.0, "r2": 0.8, "predicted": 30.5}
+ADAPTATION = {"layer": "1_leaky", "rule": "reset", "from": "reset subtract", "to": "reset zero"}
 DIFFERENCE = {"layer": "1_leaky", "step": 0, "sample": 7, "neuron": 3, "spikes": {"torch": 12, "lava": 11}}
 
 
@@ -88,6 +89,7 @@ def content():
             "extrapolated": "group 1 keeps 2% of its channels, sampled were 6% to 98%",
         },
         "measured": {"torch": MEASURED, "lava": MEASURED},
+        "adaptations": [ADAPTATION | {"spike_change_percent": -2.5}],
         "agreement": {
             "torch_lava": {"samples": 100, "layers": ["1_leaky"], "equal": False, "first_difference": DIFFERENCE}
         },
