@@ -46,7 +46,8 @@ def sample_lre(
             model=fingerprint(factory.model),
             data=data_sha256,
             encoding=str(factory.model.encoding),
-            recipe=request.recipe,
+            recipe=request.plan.plain,
+            widths=factory.widths,
             seed=request.seed,
             threads=request.threads,
             torch=torch.__version__,
@@ -57,7 +58,7 @@ def sample_lre(
     samples = collect_samples(
         factory,
         request.lre_samples,
-        request.recipe,
+        request.plan.plain,
         request.seed,
         advance,
         workers=request.workers,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from spear_deploy.arms import ARMS
 from spear_deploy.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
@@ -17,9 +19,10 @@ from spear_deploy.cli.summary import summary
 from spear_deploy.deploy import deploy as run_deploy
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile, known_profiles, load_profile
-from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_RECIPE, DEFAULT_THREADS, DeployRequest
+from spear_deploy.pruning import Widths
+from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_PLAN, DEFAULT_STRATEGY, DEFAULT_THREADS, DeployRequest
 from spear_deploy.run_folder import default_folder
-from spear_deploy.training import Recipe
+from spear_deploy.search import TuningPlan
 
 EPILOG = """
 Examples:
@@ -66,9 +69,28 @@ def deploy(
         Path | None, typer.Option("--cache", help="Keep LRE's samples here. [default: the user's cache]")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Make LRE's samples anew, and keep none.")] = False,
+    strategy: Annotated[
+        str,
+        typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
+    ] = DEFAULT_STRATEGY,
     evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100,
+    min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1,
+    channel_multiple: Annotated[
+        int, typer.Option(min=1, help="Channels are kept in multiples of it (or all), as some chips like.")
+    ] = 1,
     finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of every fine-tune.")] = DEFAULT_RECIPE.epochs,
+    plain_epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs of the first fine-tune, plain, as LRE's samples have it.")
+    ] = DEFAULT_PLAN.plain.epochs,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs of the second fine-tune, towards the budget.")
+    ] = DEFAULT_PLAN.final.epochs,
+    penalty: Annotated[
+        float, typer.Option(min=0, help="Weight of the SynOps penalty in the second fine-tune; 0 for none.")
+    ] = DEFAULT_PLAN.penalty_weight,
+    prune_multiple: Annotated[
+        float, typer.Option(min=1, help="With a penalty, prune to so many times the budget.")
+    ] = DEFAULT_PLAN.prune_multiple,
     lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False,
@@ -88,9 +110,16 @@ def deploy(
         lre_samples=lre_samples,
         lre_error=None if lre_error is None else read_error(lre_error),
         cache=None if no_cache else cache or cache_folder(),
+        strategy=strategy,
         evaluations=evaluations,
+        widths=Widths(min_channels, channel_multiple),
         finalists=finalists,
-        recipe=Recipe(epochs=epochs, batch=DEFAULT_RECIPE.batch, learning_rate=DEFAULT_RECIPE.learning_rate),
+        plan=TuningPlan(
+            plain=replace(DEFAULT_PLAN.plain, epochs=plain_epochs),
+            final=replace(DEFAULT_PLAN.final, epochs=epochs),
+            penalty_weight=penalty,
+            prune_multiple=prune_multiple,
+        ),
         lava=lava,
         force=force,
         command=("spear-deploy", *sys.argv[1:]),

@@ -122,7 +122,7 @@ def measure_with(
     `run` gives each layer's outputs `[T, B, *shape]`; `fan_out` are the synapses that a spike
     reached there, by connection, where they are not the model's own.
     """
-    tally = _Tally(model, SynopsCounter(model.network, fan_out), analog_input)
+    tally = Tally(model, SynopsCounter(model.network, fan_out), analog_input)
     for part in batches(len(labels)):
         tally.add(inputs[:, part], run(inputs[:, part]))
     return tally.measurement(labels)
@@ -141,14 +141,21 @@ def measure_outputs(
 
     `fan_out` are the synapses that a spike reached there, by connection.
     """
-    tally = _Tally(model, SynopsCounter(model.network, fan_out), analog_input)
+    tally = Tally(model, SynopsCounter(model.network, fan_out), analog_input)
     for part in batches(len(labels)):
         tally.add(inputs[:, part], {layer: output[:, part] for layer, output in outputs.items()})
     return tally.measurement(labels)
 
 
-class _Tally:
-    """Adds up batches."""
+class Tally:
+    """Adds up batches.
+
+    Args:
+        model: the network.
+        counter: of its synaptic operations.
+        analog_input: whether inputs are values instead of spikes.
+
+    """
 
     def __init__(self, model: Model, counter: SynopsCounter, analog_input: bool) -> None:
         self.model = model

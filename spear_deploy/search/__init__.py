@@ -1,8 +1,7 @@
-"""The search: LRE, TAR, the environment and DDPG."""
+"""The search: LRE, TAR, the problem, the strategies, and what becomes of the best candidates."""
 
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
-from spear_deploy.search.ddpg import DdpgConstants, search_ddpg
-from spear_deploy.search.finalists import Finalist, choose, tune, upper_bound
+from spear_deploy.search.finalists import Choice, choose
 from spear_deploy.search.lre import (
     DEFAULT_ESTIMATOR,
     ESTIMATORS,
@@ -24,13 +23,18 @@ from spear_deploy.search.lre import (
 )
 from spear_deploy.search.problem import ActivityLimit, Evaluation, SearchProblem, StructuralLimits
 from spear_deploy.search.reward import LimitUse, Reward, TarConstants, TargetAwareReward
+from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
+from spear_deploy.search.tuning import Finalist, Target, Tuned, TuningPlan, tune_plain, upper_bound
 
 __all__ = [
     "DEFAULT_ESTIMATOR",
     "ESTIMATORS",
+    "STRATEGIES",
     "ActivityLimit",
     "Candidate",
     "CandidateFactory",
+    "Choice",
+    "Ddpg",
     "DdpgConstants",
     "Estimator",
     "Evaluation",
@@ -48,9 +52,13 @@ __all__ = [
     "SampleStore",
     "SearchProblem",
     "StoreKey",
+    "Strategy",
     "StructuralLimits",
     "TarConstants",
+    "Target",
     "TargetAwareReward",
+    "Tuned",
+    "TuningPlan",
     "choose",
     "collect_samples",
     "draw_ratios",
@@ -58,7 +66,6 @@ __all__ = [
     "leave_one_out",
     "make_sample",
     "precise_enough",
-    "search_ddpg",
-    "tune",
+    "tune_plain",
     "upper_bound",
 ]

@@ -14,7 +14,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
 from spear_deploy.measure import Measurement, measure, measure_outputs
 from spear_deploy.network import Model, Network, Simulation
-from spear_deploy.pruning import channel_groups, channels_kept, choose_channels, kept_by_layer, prune
+from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
 
 Ratios = NDArray[np.float64]
@@ -55,12 +55,23 @@ class CandidateFactory:
     All that depends on the dense model alone is computed once. SynOps on the probe are scaled
     by dense-on-all-of-train / dense-on-the-probe, which takes most of the probe's sampling
     error out.
+
+    Args:
+        model: the dense model.
+        train: its training data.
+        widths: how many channels may be kept; every ratio is rounded to them.
+
+    Raises:
+        SearchError: a layer has fewer channels than the widths ask for.
+
     """
 
-    def __init__(self, model: Model, train: EncodedSplit) -> None:
+    def __init__(self, model: Model, train: EncodedSplit, widths: Widths = ANY_WIDTH) -> None:
         self.model = model
+        self.widths = widths
         self.groups = [group for group in channel_groups(model.network) if group.prunable]
         self.all_groups = channel_groups(model.network)
+        widths.check(self.groups)
         self.train = train
         self.probe = train.take(slice(0, PROBE_SAMPLES))
 
@@ -80,13 +91,15 @@ class CandidateFactory:
         return current_statistics(Simulation(self.model.graph), self.probe.inputs)
 
     def executed(self, ratios: Ratios) -> Ratios:
-        """The ratios that whole channels really give."""
-        kept = [channels_kept(group, float(ratio)) for group, ratio in zip(self.groups, ratios, strict=True)]
+        """The ratios that whole channels really give, as many as the widths allow."""
+        kept = [
+            channels_kept(group, float(ratio), self.widths) for group, ratio in zip(self.groups, ratios, strict=True)
+        ]
         return np.array([count / group.size for count, group in zip(kept, self.groups, strict=True)])
 
     @property
     def smallest(self) -> Ratios:
-        """The ratios that leave one channel in every group."""
+        """The ratios that leave as few channels in every group as the widths allow."""
         return self.executed(np.zeros(len(self.groups)))
 
     def pruned_network(self, ratios: Ratios) -> Network:
@@ -96,14 +109,14 @@ class CandidateFactory:
     def candidate(self, ratios: Ratios, *, measure_pruned: bool = False) -> Candidate:
         """Prune to the ratios, recalibrate, and measure SynOps after it (and before, if asked)."""
         keep = self._keep(ratios)
-        pruned = self.model.with_graph(prune(self.model.network, self.all_groups, keep))
+        pruned = prune(self.model.network, self.all_groups, keep)
         channels = kept_by_layer(self.model.network, self.all_groups, keep)
-        graph, trace = recalibrate(pruned.graph, self._statistics, channels, self.probe.inputs)
+        graph, trace = recalibrate(pruned, self._statistics, channels, self.probe.inputs)
         recalibrated = self.model.with_graph(graph)
         found = measure_outputs(
             recalibrated, self.probe.inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog
         )
-        before = self.measure(pruned, self.probe) if measure_pruned else None
+        before = self.measure(self.model.with_graph(pruned), self.probe) if measure_pruned else None
         features = Features(
             keep_ratios=self.executed(ratios),
             recalibrated_synops=found.synops * self.probe_scale,
@@ -127,4 +140,4 @@ class CandidateFactory:
 
     def _keep(self, ratios: Ratios) -> dict[str, NDArray[np.intp]]:
         named = {group.name: float(ratio) for group, ratio in zip(self.groups, ratios, strict=True)}
-        return choose_channels(self.model.network, self.groups, named)
+        return choose_channels(self.model.network, self.groups, named, self.widths)

@@ -14,6 +14,7 @@ import torch
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
+from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 from spear_deploy.search.lre.drawing import draw_ratios, sample_seed
 from spear_deploy.search.lre.sample import LreSample
@@ -113,7 +114,7 @@ def _maker(factory: CandidateFactory, workers: int) -> Iterator[Make]:
     if workers == 1:
         yield lambda jobs: (make_sample(factory, *job) for job in jobs)
         return
-    start = (factory.model, factory.train, torch.get_num_threads())
+    start = (factory.model, factory.train, factory.widths, torch.get_num_threads())
     with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, start) as pool:
         try:
             yield lambda jobs: pool.map(_make_in_worker, jobs)
@@ -126,12 +127,12 @@ _worker_factory: CandidateFactory | None = None
 """What a worker process makes its samples from."""
 
 
-def _begin_worker(model: Model, train: EncodedSplit, threads: int) -> None:
+def _begin_worker(model: Model, train: EncodedSplit, widths: Widths, threads: int) -> None:
     global _worker_factory
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends the pool
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    _worker_factory = CandidateFactory(model, train)
+    _worker_factory = CandidateFactory(model, train, widths)
 
 
 def _make_in_worker(job: Job) -> LreSample | None:

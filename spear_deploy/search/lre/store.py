@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.hardware import Activity
+from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import Features
 from spear_deploy.search.lre.drawing import SCHEME
 from spear_deploy.search.lre.sample import LreSample
@@ -38,6 +39,7 @@ class StoreKey:
         data: the hash of the data set.
         encoding: how its samples become time steps.
         recipe: of every fine-tune.
+        widths: that networks could be pruned to.
         seed: of ratios and fine-tunes.
         threads: of torch, which sums in another order with another number.
         torch: its version.
@@ -49,6 +51,7 @@ class StoreKey:
     data: str
     encoding: str
     recipe: Recipe
+    widths: Widths
     seed: int
     threads: int
     torch: str
