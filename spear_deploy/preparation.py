@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from spear_deploy.adaptation import AdaptationEffect, adapted_for, effect_on
+from spear_deploy.arms import arm_named
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import DataError, ModelError, SpearDeployError
 from spear_deploy.hardware import parse_budgets
@@ -62,14 +63,9 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         advance()
         targets = _aim(request, factory, validation, dense, advance, progress)
     with clock.stage("LRE samples", request.lre_samples) as advance:
-        samples = sample_lre(
-            factory,
-            request,
-            data.sha256,
-            [request.plan.search_multiple * aimed.budget_synops / aimed.target_factor for aimed in targets],
-            advance,
-            progress,
-        )
+        multiple = request.plan.search_multiple if arm_named(request.strategy).penalty else 1.0
+        budgets = [multiple * target.budget_synops / target.target_factor for target in targets]
+        samples = sample_lre(factory, request, data.sha256, budgets, advance, progress)
     return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds, effect)
 
 

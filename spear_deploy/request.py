@@ -34,11 +34,11 @@ class DeployRequest:
         seed: everything random follows from it.
         threads: of torch, in every process.
         workers: processes that make LRE's samples; results do not depend on it.
-        strategy: a name of `arms.ARMS`: how candidates are looked for.
         lre_samples: networks that are pruned and fine-tuned for LRE, at most.
         lre_error: sampling stops before when half the width of the 95 % interval at the budget,
             relative to the prediction, is no larger; None to make all samples.
         cache: where samples are kept for later runs; None to keep none.
+        strategy: a name of `arms.ARMS`: how candidates are looked for.
         evaluations: candidates that the search evaluates.
         widths: how many channels of a layer may be kept.
         finalists: candidates that are fine-tuned.
@@ -63,9 +63,9 @@ class DeployRequest:
     threads: int = DEFAULT_THREADS
     workers: int = 1
     lre_samples: int = 24
-    strategy: str = DEFAULT_STRATEGY
     lre_error: float | None = None
     cache: Path | None = None
+    strategy: str = DEFAULT_STRATEGY
     evaluations: int = 100
     widths: Widths = ANY_WIDTH
     finalists: int = 3

@@ -63,10 +63,6 @@ def deploy(
         int, typer.Option(min=1, help="Threads of torch; results hold for one number.")
     ] = DEFAULT_THREADS,
     workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2,
-    strategy: Annotated[
-        str,
-        typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
-    ] = DEFAULT_STRATEGY,
     lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE, at most.")] = 24,
     lre_error: Annotated[
         str | None, typer.Option(help="Stop sampling when LRE predicts the budget within this, such as 3%.")
@@ -75,6 +71,10 @@ def deploy(
         Path | None, typer.Option("--cache", help="Keep LRE's samples here. [default: the user's cache]")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Make LRE's samples anew, and keep none.")] = False,
+    strategy: Annotated[
+        str,
+        typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
+    ] = DEFAULT_STRATEGY,
     evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100,
     min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1,
     channel_multiple: Annotated[
@@ -117,9 +117,9 @@ def deploy(
         threads=threads,
         workers=workers,
         lre_samples=lre_samples,
-        strategy=strategy,
         lre_error=None if lre_error is None else read_error(lre_error),
         cache=None if no_cache else cache or cache_folder(),
+        strategy=strategy,
         evaluations=evaluations,
         widths=Widths(min_channels, channel_multiple),
         finalists=finalists,

@@ -208,16 +208,16 @@ def _verdict(found: Found, limits: Sequence[LimitReport]) -> Verdict:
 
 
 def _lre(found: Found) -> LreReport:
-    winner = found.choice.winner
-    report = lre_report(
+    winner, factory = found.choice.winner, found.problem.factory
+    return lre_report(
         found.samples,
         winner.features,
         winner.prediction,
-        found.target.target_factor,
-        [group.name for group in found.problem.factory.groups],
-        found.problem.estimator.name,
+        estimator=found.problem.estimator.name,
+        target_factor=found.target.target_factor,
+        groups=[group.name for group in factory.groups],
+        check=found.lre_check,
     )
-    return report.model_copy(update={"check": found.lre_check})
 
 
 def _limits(found: Found) -> list[LimitReport]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from spear_deploy.report.schema import EstimatorReport, LinearLre, LreReport, ScatterPoint
+from spear_deploy.report.schema import EstimatorReport, LinearLre, LreCheck, LreReport, ScatterPoint
 from spear_deploy.search import (
-    DEFAULT_ESTIMATOR,
     ESTIMATORS,
     Features,
     LeaveOneOut,
@@ -22,13 +21,16 @@ def lre_report(
     samples: Sequence[LreSample],
     features: Features,
     prediction: Prediction,
+    *,
+    estimator: str,
     target_factor: float,
-    groups: Sequence[str] = (),
-    estimator: str = DEFAULT_ESTIMATOR,
+    groups: Sequence[str],
+    check: Mapping[str, LreCheck],
 ) -> LreReport:
     """Every estimator on the same samples, beside the `prediction` of the one that the search used.
 
-    `features` are the pruned network's; `groups` names its keep ratios.
+    `features` are the pruned network's, `groups` names its keep ratios; `check` holds the
+    prediction against what was measured.
     """
     judged = {name: leave_one_out(fit, samples) for name, fit in ESTIMATORS.items()}
     line = LinearEstimator.fit(samples)
@@ -48,6 +50,7 @@ def lre_report(
         estimators={
             name: _estimator_report(fit(samples).predict(features), judged[name]) for name, fit in ESTIMATORS.items()
         },
+        check=dict(check),
         scatter=[
             ScatterPoint(
                 keep_ratios=sample.features.keep_ratios.tolist(),

@@ -83,22 +83,6 @@ class LinearLre(_Part):
     predicted: float
 
 
-class LreCheck(_Part):
-    """LRE's prediction beside what one backend measured after the plain fine-tune, on test samples.
-
-    The prediction is the one for these images and this arithmetic.
-    """
-
-    arithmetic: str
-    samples: int
-    synops: float
-    predicted: float
-    low: float
-    high: float
-    covered: bool
-    error_percent: float = Field(description="100 (predicted - synops) / synops")
-
-
 class EstimatorReport(_Part):
     """One estimator: its prediction for the pruned network, and its errors at samples left out of its fit."""
 
@@ -122,6 +106,22 @@ class ScatterPoint(_Part):
     loo_predicted: float = Field(description="by the report's estimator, fitted without this sample")
 
 
+class LreCheck(_Part):
+    """LRE's prediction beside what one backend measured after the plain fine-tune, on test samples.
+
+    The prediction is the one for these images and this arithmetic.
+    """
+
+    arithmetic: str
+    samples: int
+    synops: float
+    predicted: float
+    low: float
+    high: float
+    covered: bool
+    error_percent: float = Field(description="100 (predicted - synops) / synops")
+
+
 class LreReport(_Part):
     """Predicted SynOps after the plain fine-tune, with a 95 % prediction interval.
 
@@ -140,7 +140,7 @@ class LreReport(_Part):
     )
     linear: LinearLre
     check: dict[str, LreCheck] = Field(default_factory=dict)
-    estimators: dict[str, EstimatorReport] = Field({}, description="all of them, on the same samples")
+    estimators: dict[str, EstimatorReport] = Field(default_factory=dict, description="all of them, on the same samples")
     scatter: list[ScatterPoint] = Field(default_factory=list)
     extrapolated: str = Field(
         "", description="in what the pruned network lies outside of the samples; empty where it does not"

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware import Activity
-from spear_deploy.pruning import Widths
+from spear_deploy.pruning import ANY_WIDTH, Widths
 from spear_deploy.search import Features, LreSample, SampleStore, StoreKey
 from spear_deploy.training import Recipe
 
-KEY = StoreKey("model", "data", "direct", Recipe(), Widths(), seed=0, threads=1, torch="2")
+KEY = StoreKey("model", "data", "direct", Recipe(), ANY_WIDTH, seed=0, threads=1, torch="2")
 
 
 def activity(rng, inferences):
@@ -117,6 +117,7 @@ def test_a_shorter_list_never_replaces_a_longer_one(store):
         {"model": "x"},
         {"data": "x"},
         {"recipe": Recipe(epochs=1)},
+        {"widths": Widths(2)},
         {"seed": 1},
         {"threads": 2},
         {"torch": "3"},

@@ -3,7 +3,7 @@ import pytest
 from made_task import arrays, untrained
 
 from spear_deploy.data import encode, load_data
-from spear_deploy.pruning import Widths
+from spear_deploy.pruning import ANY_WIDTH
 from spear_deploy.search import CandidateFactory, SampleStore, StoreKey, collect_samples, draw_ratios
 from spear_deploy.search.lre import sampling
 from spear_deploy.training import Recipe
@@ -85,7 +85,7 @@ def figures(samples):
 
 
 def store_in(folder):
-    return SampleStore(folder, StoreKey("m", "d", "direct", RECIPE, Widths(), seed=3, threads=1, torch="t"))
+    return SampleStore(folder, StoreKey("m", "d", "direct", RECIPE, ANY_WIDTH, seed=3, threads=1, torch="t"))
 
 
 def test_layers_add_up_to_the_networks_synops(fresh):

@@ -39,7 +39,7 @@ class StoreKey:
         data: the hash of the data set.
         encoding: how its samples become time steps.
         recipe: of every fine-tune.
-        widths: that layers may be pruned to.
+        widths: that networks could be pruned to.
         seed: of ratios and fine-tunes.
         threads: of torch, which sums in another order with another number.
         torch: its version.
