@@ -19,6 +19,7 @@ from spear_deploy.on_target import OnTarget, aim_at, check_reachable
 from spear_deploy.progress import Advance, Clock, Progress, peak_memory_mib
 from spear_deploy.report import Report
 from spear_deploy.report.build import Found, make_report
+from spear_deploy.report.write import write_run
 from spear_deploy.request import DeployRequest
 from spear_deploy.run_folder import check_writable, complete_or_nothing
 from spear_deploy.search import (
@@ -164,6 +165,7 @@ def deploy_to(target: OnTarget, request: DeployRequest, prepared: Prepared, prog
         )
         report = make_report(found)
         (folder / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
+        write_run(folder, plot=request.plot)
     return report
 
 

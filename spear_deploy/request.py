@@ -37,6 +37,7 @@ class DeployRequest:
         lava: whether to run the result in Lava.
         lava_seconds: samples are run in Lava as long as they end within this time.
         force: whether existing folders may be replaced.
+        plot: whether the report's figures are written as SVG and PNG as well.
         command: how this was asked for.
 
     """
@@ -57,6 +58,7 @@ class DeployRequest:
     lava: bool = True
     lava_seconds: float = 60.0
     force: bool = False
+    plot: bool = False
     command: tuple[str, ...] = ()
 
     def folder(self, target: Profile) -> Path:

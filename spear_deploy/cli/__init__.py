@@ -17,6 +17,7 @@ from spear_deploy.cli import export as export_verb
 from spear_deploy.cli import import_ as import_verb
 from spear_deploy.cli import lava as lava_verb
 from spear_deploy.cli import profiles as profiles_verb
+from spear_deploy.cli import report as report_verb
 from spear_deploy.errors import SpearDeployError
 
 DEFAULT_VERB = "deploy"
@@ -34,6 +35,7 @@ app.command(epilog=check_verb.EPILOG)(check_verb.check)
 app.command(epilog=compare_verb.EPILOG)(compare_verb.compare)
 app.command(epilog=export_verb.EPILOG)(export_verb.export)
 app.command("import", epilog=import_verb.EPILOG)(import_verb.import_bundle)
+app.command(epilog=report_verb.EPILOG)(report_verb.report)
 app.add_typer(profiles_verb.app, name="profiles")
 app.add_typer(lava_verb.app, name="lava")
 

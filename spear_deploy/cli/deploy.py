@@ -63,6 +63,7 @@ def deploy(
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of every fine-tune.")] = DEFAULT_RECIPE.epochs,
     lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Write the report's figures as SVG and PNG as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False,
 ) -> None:
     """Prune MODEL until it fits a chip and its budget, and measure what it does there."""
@@ -83,6 +84,7 @@ def deploy(
         recipe=Recipe(epochs=epochs, batch=DEFAULT_RECIPE.batch, learning_rate=DEFAULT_RECIPE.learning_rate),
         lava=lava,
         force=force,
+        plot=plot,
         command=("spear-deploy", *sys.argv[1:]),
     )
     reports = run_deploy(request, TerminalProgress())
