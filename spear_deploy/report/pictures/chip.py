@@ -31,7 +31,7 @@ def cores_figure(report: Report) -> Figure | None:
         "How full the cores are",
         f"{placement.cores:,} cores on {placement.chips:,} chip{'s' if placement.chips > 1 else ''}{more}: the share"
         " that each uses of the resource it is shortest of.",
-        (Panel(Axis("core"), Axis("used", percent=True), tuple(series), (Level("full", 1.0),)),),
+        (Panel(Axis("core", whole=True), Axis("used", percent=True), tuple(series), (Level("full", 1.0),)),),
         Table(
             ("core", "layer", "neurons", "router (column, row)", "shortest of", "used"),
             tuple(
@@ -61,6 +61,8 @@ def energy_figure(report: Report) -> Figure | None:
     series = tuple(_energies(name, cost, names, place) for place, (name, cost) in enumerate(costs.items()))
     unpriced = sorted({part for cost in costs.values() for part in cost.unpriced})
     gap = f" No price is known for {', '.join(unpriced)}: the total is not available." if unpriced else ""
+    zero = [name for name, part in parts.items() if part.energy_pj is not None and part.energy_pj.high == 0]
+    gap += f" Nothing is spent on {', '.join(zero)}, which a logarithmic axis cannot show." if zero else ""
     statuses = sorted({cost.energy_status for cost in costs.values()})
     return Figure(
         "energy",

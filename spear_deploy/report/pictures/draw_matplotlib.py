@@ -9,7 +9,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from spear_deploy.report.pictures.figure import Axis, Figure, Mark, Panel, Series, style_of
 
@@ -129,5 +129,7 @@ def _axis(axes: Axes, axis: Axis, which: str) -> None:
         (axes.set_xscale if which == "x" else axes.set_yscale)("log")
         # matplotlib writes powers as formulas, which are switched off.
         (axes.xaxis if which == "x" else axes.yaxis).set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    if axis.whole:
+        (axes.xaxis if which == "x" else axes.yaxis).set_major_locator(MaxNLocator(integer=True))
     if axis.percent:
         (axes.xaxis if which == "x" else axes.yaxis).set_major_formatter(PercentFormatter(1.0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from spear_deploy.report.pictures.figure import Axis, Figure, Mark, Panel, Series, style_of
@@ -25,7 +26,7 @@ def _plot(panel: Panel) -> dict[str, Any]:
         shapes.append({"type": "line", **ends, "line": {"color": "#000000", "dash": "dash", "width": 1.5}})
         notes.append({**where, "text": plain(level.name), "showarrow": False})
     layout = {
-        "xaxis": _axis(panel.x),
+        "xaxis": _axis(panel.x) | (_whole_ticks(panel) if panel.x.whole else {}),
         "yaxis": _axis(panel.y),
         "shapes": shapes,
         "annotations": notes,
@@ -51,6 +52,13 @@ def _axis(axis: Axis) -> dict[str, Any]:
     if axis.percent:
         shown["tickformat"] = ".4~%"
     return shown
+
+
+def _whole_ticks(panel: Panel) -> dict[str, Any]:
+    """Ticks at whole numbers only, at most about ten."""
+    numbers = [x for series in panel.series for x in series.x if isinstance(x, float)]
+    span = max(numbers) - min(numbers) if numbers else 0
+    return {"tick0": 0, "dtick": max(1, math.ceil(span / 10))}
 
 
 def _trace(series: Series) -> dict[str, Any]:

@@ -52,12 +52,13 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis; `categories` in their order make it one of names, empty of numbers."""
+    """One axis; `categories` in their order make it one of names, empty of numbers; `whole` of counts."""
 
     title: str
     categories: tuple[str, ...] = ()
     log: bool = False
     percent: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)

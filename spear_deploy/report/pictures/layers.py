@@ -47,11 +47,7 @@ def rates_figure(report: Report) -> Figure | None:
         "How often neurons fire",
         f"Share of each layer's neurons by firing rate on {report.spikes.split}, pruned network, torch float64."
         f" Never fired: {silent}.",
-        (
-            Panel(
-                Axis("spikes per neuron and time step, middle of the bin"), Axis("neurons", percent=True), tuple(series)
-            ),
-        ),
+        (Panel(Axis("spikes per neuron and step (middle of the bin)"), Axis("neurons", percent=True), tuple(series)),),
     )
 
 
@@ -74,7 +70,7 @@ def raster_figure(report: Report) -> Figure | None:
         "One sample in spikes",
         f"Spikes of the pruned network on sample {report.spikes.sample} of {report.spikes.split}, torch float64;"
         f" neurons spread evenly over each layer ({shown}), the first layer at the bottom.",
-        (Panel(Axis("time step"), Axis("neuron, layer above layer"), tuple(series)),),
+        (Panel(Axis("time step", whole=True), Axis("neuron, layer above layer"), tuple(series)),),
         Table(("layer", "time step", "neurons that fired"), tuple(rows)),
     )
 

@@ -17,7 +17,7 @@ def search_figure(report: Report) -> Figure | None:
     number = tuple(float(place + 1) for place in range(len(history)))
     rewards = tuple(one.reward for one in history)
     best: list[float] = list(accumulate(rewards, max))
-    axis = Axis("evaluation")
+    axis = Axis("evaluation", whole=True)
     return Figure(
         "search",
         "The search",
@@ -66,7 +66,7 @@ def pareto_figure(report: Report) -> Figure | None:
     arithmetic = report.budget.arithmetic
     panels = [
         Panel(
-            Axis("SynOps per inference, predicted"),
+            Axis("predicted SynOps"),
             Axis("accuracy", percent=True),
             (
                 _candidates("keeps every limit", [one for one in distinct if one.keeps_limits], 0),
@@ -81,7 +81,7 @@ def pareto_figure(report: Report) -> Figure | None:
         chosen = [one for one in report.finalists if one.chosen]
         panels.append(
             Panel(
-                Axis(f"SynOps per inference, measured ({arithmetic})"),
+                Axis(f"measured SynOps ({arithmetic})"),
                 Axis("accuracy", percent=True),
                 tuple(
                     Series(
