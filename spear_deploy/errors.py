@@ -25,6 +25,10 @@ class BudgetError(SpearDeployError):
     """A budget that cannot be understood or reached."""
 
 
+class SearchError(SpearDeployError):
+    """A search that cannot be carried out as asked."""
+
+
 class OutputError(SpearDeployError):
     """A place that results cannot be written to."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from spear_deploy.backends import Backend, backend_of, measure_on
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BudgetError, ModelError
-from spear_deploy.hardware import Activity, Limit, Profile, check
+from spear_deploy.hardware import Activity, Limit, Profile, activity_of, check
 from spear_deploy.limits import ACTIVITY, activity_value, energy_status, limits_of, structural_uses
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model, Network
@@ -79,6 +79,11 @@ class OnTarget:
             )
             for limit in self._on_activity
         )
+
+    def uses(self, model: Model, measured: Measurement) -> tuple[LimitUse, ...]:
+        """What a model was measured to use of the user's limits on energy, time and power."""
+        activity = activity_of(measured, model.time_steps, analog_input=self.validation.analog)
+        return self.activity_uses(model.network, activity)
 
     @property
     def _on_activity(self) -> list[Limit]:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Advance = Callable[..., None]
-"""`advance()` tells that one more unit is done, `advance(done=n)` that n are."""
+"""`advance()` tells that one more unit is done, `advance(done=n)` that n are; `detail=` puts words beside it."""
 
 
 class Progress(Protocol):
@@ -31,7 +31,7 @@ class Silent:
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:
         """A stage that nobody watches."""
-        yield lambda done=None: None
+        yield lambda done=None, detail=None: None
 
     def notice(self, text: str) -> None:
         """Say nothing."""

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from spear_deploy.hardware import Profile
 from spear_deploy.network import Reading
-from spear_deploy.training import Recipe
+from spear_deploy.pruning import ANY_WIDTH, Widths
+from spear_deploy.search import TuningPlan
 
 DEFAULT_BUDGET = "50%"
 DEFAULT_THREADS = 1
 """One thread: results do not depend on how many cores a machine has, and small networks gain nothing."""
 
-DEFAULT_RECIPE = Recipe(epochs=12, batch=64, learning_rate=5e-3)
+DEFAULT_PLAN = TuningPlan()
+DEFAULT_STRATEGY = "ddpg"
+"""The paper's, until measurements speak for another."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,11 @@ class DeployRequest:
         threads: of torch, in every process.
         workers: processes that make LRE's samples; results do not depend on it.
         lre_samples: networks that are pruned and fine-tuned for LRE.
+        strategy: a name of `arms.ARMS`: how candidates are looked for.
         evaluations: candidates that the search evaluates.
+        widths: how many channels of a layer may be kept.
         finalists: candidates that are fine-tuned.
-        recipe: of every fine-tune.
+        plan: of the fine-tunes.
         lava: whether to run the result in Lava.
         lava_seconds: samples are run in Lava as long as they end within this time.
         force: whether existing folders may be replaced.
@@ -52,9 +57,11 @@ class DeployRequest:
     threads: int = DEFAULT_THREADS
     workers: int = 1
     lre_samples: int = 24
+    strategy: str = DEFAULT_STRATEGY
     evaluations: int = 100
+    widths: Widths = ANY_WIDTH
     finalists: int = 3
-    recipe: Recipe = field(default=DEFAULT_RECIPE)
+    plan: TuningPlan = field(default=DEFAULT_PLAN)
     lava: bool = True
     lava_seconds: float = 60.0
     force: bool = False

@@ -18,6 +18,7 @@ from spear_deploy.cli import import_ as import_verb
 from spear_deploy.cli import lava as lava_verb
 from spear_deploy.cli import profiles as profiles_verb
 from spear_deploy.cli import report as report_verb
+from spear_deploy.cli import simulate as simulate_verb
 from spear_deploy.errors import SpearDeployError
 
 DEFAULT_VERB = "deploy"
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command(epilog=deploy_verb.EPILOG)(deploy_verb.deploy)
 app.command(epilog=check_verb.EPILOG)(check_verb.check)
 app.command(epilog=compare_verb.EPILOG)(compare_verb.compare)
+app.command(epilog=simulate_verb.EPILOG)(simulate_verb.simulate)
 app.command(epilog=export_verb.EPILOG)(export_verb.export)
 app.command("import", epilog=import_verb.EPILOG)(import_verb.import_bundle)
 app.command(epilog=report_verb.EPILOG)(report_verb.report)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from spear_deploy.arms import ARMS
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import summary
 from spear_deploy.deploy import deploy as run_deploy
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile, known_profiles, load_profile
-from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_RECIPE, DEFAULT_THREADS, DeployRequest
+from spear_deploy.pruning import Widths
+from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_PLAN, DEFAULT_STRATEGY, DEFAULT_THREADS, DeployRequest
 from spear_deploy.run_folder import default_folder
-from spear_deploy.training import Recipe
+from spear_deploy.search import TuningPlan
 
 EPILOG = """
 Examples:
@@ -58,9 +61,28 @@ def deploy(
     ] = DEFAULT_THREADS,
     workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2,
     lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE.")] = 24,
+    strategy: Annotated[
+        str,
+        typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
+    ] = DEFAULT_STRATEGY,
     evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100,
+    min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1,
+    channel_multiple: Annotated[
+        int, typer.Option(min=1, help="Channels are kept in multiples of it (or all), as some chips like.")
+    ] = 1,
     finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of every fine-tune.")] = DEFAULT_RECIPE.epochs,
+    plain_epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs of the first fine-tune, plain, as LRE's samples have it.")
+    ] = DEFAULT_PLAN.plain.epochs,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs of the second fine-tune, towards the budget.")
+    ] = DEFAULT_PLAN.final.epochs,
+    penalty: Annotated[
+        float, typer.Option(min=0, help="Weight of the SynOps penalty in the second fine-tune; 0 for none.")
+    ] = DEFAULT_PLAN.penalty_weight,
+    prune_multiple: Annotated[
+        float, typer.Option(min=1, help="With a penalty, prune to so many times the budget.")
+    ] = DEFAULT_PLAN.prune_multiple,
     lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
     plot: Annotated[bool, typer.Option("--plot", help="Write the report's figures as SVG and PNG as well.")] = False,
@@ -79,9 +101,16 @@ def deploy(
         threads=threads,
         workers=workers,
         lre_samples=lre_samples,
+        strategy=strategy,
         evaluations=evaluations,
+        widths=Widths(min_channels, channel_multiple),
         finalists=finalists,
-        recipe=Recipe(epochs=epochs, batch=DEFAULT_RECIPE.batch, learning_rate=DEFAULT_RECIPE.learning_rate),
+        plan=TuningPlan(
+            plain=replace(DEFAULT_PLAN.plain, epochs=plain_epochs),
+            final=replace(DEFAULT_PLAN.final, epochs=epochs),
+            penalty_weight=penalty,
+            prune_multiple=prune_multiple,
+        ),
         lava=lava,
         force=force,
         plot=plot,

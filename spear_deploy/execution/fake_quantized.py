@@ -33,9 +33,9 @@ def fake_quantized(model: Model, quantized: QuantizedNetwork) -> Model:
     network = model.network
     nodes = dict(model.graph.nodes)
     for layer in quantized.layers:
-        nodes[layer.name] = node_of(_neuron(network, layer, quantized))
+        nodes[layer.name] = node_of(rounded_neuron(network, layer, quantized))
         for found in layer.synapses:
-            name = _weight_name(network, found.connection.path)
+            name = weight_name(network, found.connection.path)
             before, place = weighted_path(network, found.connection)
             if name is None:
                 continue
@@ -55,7 +55,8 @@ def fake_quantized(model: Model, quantized: QuantizedNetwork) -> Model:
     return model.with_graph(nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False))
 
 
-def _neuron(network: Network, layer: QuantizedLayer, quantized: QuantizedNetwork) -> Neuron:
+def rounded_neuron(network: Network, layer: QuantizedLayer, quantized: QuantizedNetwork) -> Neuron:
+    """A layer's neurons with the decays and thresholds that the integers mean."""
     neuron, chip = network.neurons[layer.name], quantized.format
     alpha = None
     if neuron.alpha is not None:
@@ -64,7 +65,8 @@ def _neuron(network: Network, layer: QuantizedLayer, quantized: QuantizedNetwork
     return replace(neuron, beta=(chip.unity - layer.dv) / chip.unity, alpha=alpha, threshold=threshold)
 
 
-def _weight_name(network: Network, path: tuple[str, ...]) -> str | None:
+def weight_name(network: Network, path: tuple[str, ...]) -> str | None:
+    """The first node with weights on a path."""
     names = [name for name in path if isinstance(network.nodes[name], WEIGHT_TYPES)]
     return names[0] if names else None
 
@@ -82,7 +84,7 @@ def _write_bias(
     change = (wanted - neuron.gain * bias_current(network, layer.name)) / neuron.gain
     if not bias_current(network, layer.name).any():
         return
-    names = [_weight_name(network, found.connection.path) for found in layer.synapses]
+    names = [weight_name(network, found.connection.path) for found in layer.synapses]
     name = next(name for name in names if name is not None and np.any(getattr(nodes[name], "bias", 0)))
     node = nodes[name] = copy(nodes[name])
     per_output = change.reshape(len(node.bias), -1).mean(axis=1)

@@ -9,21 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import nir
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spear_deploy.errors import BackendError
 from spear_deploy.execution.formats import Format
-from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, input_integers
+from spear_deploy.execution.products import EXACT_FLOAT32, Synapses, channels_last
+from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork, input_integers
 from spear_deploy.network import Reset, Trace
-from spear_deploy.network.linear import linear_module
-
-EXACT_FLOAT32 = 1 << 24
-EXACT_FLOAT64 = 1 << 53
-"""Integers up to this are exact, and so are their sums while none exceeds it."""
-
 
 CACHED_STATES = 1 << 15
 """States of the largest layer that are advanced together: a quarter of a megabyte, which stays in cache."""
@@ -55,7 +49,8 @@ class LoihiExecution:
         self.quantized = quantized
         network, chip = quantized.network, quantized.format
         self.layers = {layer.name: LayerExecution(layer, chip) for layer in quantized.layers}
-        self.at_once = max(1, CACHED_STATES // max(int(np.prod(layer.shape)) for layer in quantized.layers))
+        shapes = [network.input_shape, *(layer.shape for layer in quantized.layers)]
+        self.at_once = max(1, CACHED_STATES // max(int(np.prod(shape)) for shape in shapes))
         self.stages = [[name for name in stage if name in self.layers] for stage in network.stages]
 
     def run(self, inputs: Tensor, *, watch: States | None = None) -> Trace:
@@ -74,10 +69,13 @@ class LoihiExecution:
         if watch is not None:
             for name, layer in self.layers.items():
                 watch.u[name], watch.v[name] = (layer.empty(steps, batch, torch.float64) for _ in "uv")
+        size = min(self.at_once, batch)
+        # What a piece sends is written where the next layer finds it in the cache.
+        rooms = {name: layer.empty(steps, size, layer.output_type) for name, layer in self.layers.items()}
         with torch.no_grad():
             for first in range(0, batch, self.at_once):
-                part = slice(first, first + self.at_once)
-                values = {name: output[:, part] for name, output in outputs.items()}
+                part = slice(first, min(first + self.at_once, batch))
+                values = {name: room[:, : part.stop - first] for name, room in rooms.items()}
                 values[self.quantized.network.input] = self._integers(inputs[:, part])
                 seen = (
                     {}
@@ -86,9 +84,8 @@ class LoihiExecution:
                 )
                 for names in self.stages:
                     self._run_stage(names, values, seen)
-            for name, layer in self.layers.items():
-                if not layer.spikes:
-                    outputs[name] /= layer.unit
+                for name, layer in self.layers.items():
+                    outputs[name][:, part] = values[name] if layer.spikes else values[name] / layer.unit
         return Trace({name: outputs[name] for name in self.quantized.network.layers}, self.quantized.network.read_out)
 
     def _check_shape(self, inputs: Tensor) -> None:
@@ -100,7 +97,7 @@ class LoihiExecution:
 
     def _integers(self, inputs: Tensor) -> Tensor:
         static = len(inputs) > 1 and inputs.stride(0) == 0
-        found = input_integers(self.quantized, inputs[:1] if static else inputs)
+        found = input_integers(self.quantized, inputs[:1] if static else inputs.contiguous())
         return found.expand(inputs.shape) if static else found
 
     def _run_stage(self, names: list[str], values: dict[str, Tensor], seen: dict[str, tuple[Tensor, Tensor]]) -> None:
@@ -114,45 +111,13 @@ class LoihiExecution:
         }
         for t in range(len(values[self.quantized.network.input]) if names else 0):
             for layer, back in inside:
-                total = outside[layer.name][t]
+                fed_back = None
                 for synapses in back:
                     late = synapses.values.late
                     if t >= late:
-                        total = total + synapses(values[synapses.source][t - late][None])[0].reshape(total.shape)
-                runs[layer.name].step(t, total)
-
-
-class _Synapses:
-    """One connection as torch modules with integer weights; gives inputs already shifted left."""
-
-    def __init__(self, values: QuantizedSynapses, largest: float, shift: int) -> None:
-        self.values = values
-        self.source = values.connection.source
-        reach = largest * _largest_row(values.nodes)
-        if reach >= EXACT_FLOAT64:
-            raise BackendError(
-                f"{self.source} -> {values.connection.target}: its sums may reach {reach:.3g},"
-                " more than can be computed exactly"
-            )
-        self.reach = reach * 2.0 ** (values.exponent + shift)
-        self.dtype = torch.float32 if reach < EXACT_FLOAT32 else torch.float64
-        self.down = 2.0 ** min(values.exponent, 0)
-        self.up = 2.0 ** (max(values.exponent, 0) + shift)
-        # A power of two in the weights scales every sum and leaves it exact.
-        inner = self.up if self.down == 1 else 1.0
-        self.modules = [_bare(node, self.dtype, inner) for node in values.nodes]
-
-    def __call__(self, source: Tensor) -> Tensor:
-        """Inputs `[T, B, *target_shape]`, perhaps flat, for outputs `[T, B, *source_shape]` of the source."""
-        static = len(source) > 1 and source.stride(0) == 0
-        x = source[0] if static else source.flatten(0, 1)
-        x = x.to(self.dtype)
-        for module in self.modules:
-            x = module(x)
-        if self.down != 1:
-            x = x.mul_(self.down).floor_().mul_(self.up)
-        x = x.float()
-        return x.expand(len(source), *x.shape) if static else x.reshape(*source.shape[:2], *x.shape[1:])
+                        found = synapses(values[synapses.source][t - late][None])[0].reshape(-1, *layer.shape)
+                        fed_back = found if fed_back is None else fed_back + found
+                runs[layer.name].step(t, fed_back)
 
 
 class LayerExecution:
@@ -164,7 +129,8 @@ class LayerExecution:
         self.name, self.shape, self.spikes = values.name, values.shape, values.spikes
         self.output_type = torch.float32 if values.spikes else torch.float64
         self.synapses = [
-            _Synapses(found, graded if found.graded else 1.0, chip.input_shift) for found in values.synapses
+            Synapses(found, (-graded, graded) if found.graded else (0.0, 1.0), chip.input_shift)
+            for found in values.synapses
         ]
         shift = 1 << chip.input_shift
         self.unit = values.scale * shift
@@ -176,43 +142,60 @@ class LayerExecution:
         self.axon = None
         if values.axon is not None:
             self.axon = _constant(np.floor(values.axon * 2.0**values.axon_exponent) * shift).float()
-        self.reach = sum(found.reach for found in self.synapses)
-        self.reach += 0.0 if self.axon is None else float(self.axon.abs().max())
+        ends = [] if self.axon is None else [(float(self.axon.min()), float(self.axon.max()))]
+        ends += [(found.lowest, found.highest) for found in self.synapses]
+        self.reach = min(0.0, sum(low for low, _ in ends)), max(0.0, sum(high for _, high in ends))
+        exact = max(self.reach[1], -self.reach[0]) < EXACT_FLOAT32 * shift
+        exact = exact and all(found.dtype is torch.float32 for found in self.synapses)
+        self.input_type = torch.float32 if exact else torch.float64
 
     def empty(self, steps: int, batch: int, dtype: torch.dtype) -> Tensor:
         """Room for all steps of a batch."""
-        return torch.empty((steps, batch, *self.shape), dtype=dtype)
+        shape = self.shape if len(self.shape) != 3 else (*self.shape[1:], self.shape[0])
+        # Unlike torch, numpy asks the system for large pages, which are filled in far less time.
+        room = torch.from_numpy(np.empty((steps, batch, *shape), dtype=str(dtype).removeprefix("torch.")))
+        return room if len(self.shape) != 3 else room.movedim(-1, 2)
 
-    def synapses_from(self, names: list[str]) -> list[_Synapses]:
+    def synapses_from(self, names: list[str]) -> list[Synapses]:
         """The connections that come from these layers."""
         return [synapses for synapses in self.synapses if synapses.source in names]
 
     def inputs(self, values: dict[str, Tensor], skip: list[str]) -> Tensor:
         """What synapses hand over in every step, shifted, `[T, B, *shape]`, from all sources but `skip`."""
         steps, batch = next(iter(values.values())).shape[:2]
-        total = None if self.axon is None else self.axon.expand(steps, batch, *self.shape)
+        total = None if self.axon is None else self.axon.to(self.input_type).expand(steps, batch, *self.shape)
         for synapses in self.synapses:
             if synapses.source not in skip:
-                found = synapses(values[synapses.source])
+                found = synapses(values[synapses.source]).to(self.input_type)
                 found = _late(found.reshape(*found.shape[:2], *self.shape), synapses.values.late)
                 total = found if total is None else total + found
-        return torch.zeros((1, *self.shape)).expand(steps, batch, *self.shape) if total is None else total
+        return torch.zeros((steps, batch, *self.shape)) if total is None else total
 
     def respond(self, values: dict[str, Tensor]) -> Tensor:
         """What the layer sends when all its sources, itself included, send `values` `[T, B, *shape]`."""
         inputs = self.inputs(values, skip=[])
         outputs = self.empty(inputs.shape[0], inputs.shape[1], self.output_type)
         run = _Run(self, inputs, outputs, (), alone=True)
-        for t, shifted in enumerate(inputs):
-            run.step(t, shifted)
+        for t in range(len(inputs)):
+            run.step(t)
         return outputs
 
-    def overflows(self, largest: float) -> tuple[bool, bool]:
-        """Whether u could wrap and v saturate when no input exceeds `largest`."""
-        current = largest / (1 - float(self.keep_u.max()))
-        membrane = (current + float(self.bias.abs().max())) / max(1 - float(self.keep_v.max()), 1e-9)
-        wraps = current >= self.limit
-        return wraps, wraps or membrane >= self.limit or self.values.reset is Reset.SUBTRACT
+    def overflows(self, reach: tuple[float, float], steps: int) -> tuple[bool, bool]:
+        """Whether u could wrap and v saturate in so many steps of inputs that lie within `reach`.
+
+        A membrane that is reset stands no higher than the threshold when a step begins.
+        """
+        low, high = (end * _longest_sum(self.keep_u, steps) for end in reach)
+        wraps = max(-low, high) >= self.limit
+        low, high = low + min(0.0, float(self.bias.min())), high + max(0.0, float(self.bias.max()))
+        kept = _longest_sum(self.keep_v, steps)
+        if self.threshold is None:
+            high *= kept
+        elif self.values.reset is Reset.ZERO:
+            high += float(self.threshold.max())
+        else:
+            return wraps, True
+        return wraps, wraps or max(-low * kept, high) >= self.limit
 
 
 class _Run:
@@ -226,19 +209,29 @@ class _Run:
         self, layer: LayerExecution, inputs: Tensor, outputs: Tensor, seen: tuple[Tensor, ...], *, alone: bool
     ) -> None:
         self.layer, self.outputs, self.seen = layer, outputs, seen
-        self.u = torch.zeros(outputs.shape[1:], dtype=torch.float64)
+        self.u = torch.zeros_like(outputs[0], dtype=torch.float64)
         self.w = torch.zeros_like(self.u)
-        self.entering = torch.zeros_like(self.u)
+        self.room = torch.zeros_like(self.u)
         self.memoryless = layer.keep_u.ndim == 0 and float(layer.keep_u) == 0
         self.biased = bool(layer.bias.any())
-        self.wraps, self.clips = layer.overflows(layer.reach)
+        self.below = None if layer.threshold is None else -layer.threshold
+        self.uniform = float(layer.threshold) if layer.threshold is not None and layer.threshold.ndim == 0 else None
+        self.wraps, self.clips = layer.overflows(layer.reach, len(outputs))
         if self.clips and alone:  # not ruled out for any input: these inputs may do it
-            least, most = torch.aminmax(inputs)
-            self.wraps, self.clips = layer.overflows(max(-float(least), float(most)))
+            least, most = torch.aminmax(inputs.movedim(2, -1))  # in the order of memory
+            self.wraps, self.clips = layer.overflows((min(0.0, float(least)), max(0.0, float(most))), len(outputs))
+        if inputs.stride(0) == 0:
+            inputs = inputs[:1].double().expand(inputs.shape)
+        if self.biased and self.memoryless and not self.wraps and not seen:
+            # Below 2^24 even with the bias, and thus as exact before the sum as after it.
+            once = inputs[:1] if inputs.stride(0) == 0 else inputs
+            inputs = once.add_(layer.bias.to(inputs.dtype)).expand(inputs.shape)
+            self.biased = False
+        self.inputs = inputs
 
-    def step(self, t: int, shifted: Tensor) -> None:
-        """One time step with the shifted input."""
-        self._current(shifted)
+    def step(self, t: int, fed_back: Tensor | None = None) -> None:
+        """One time step; `fed_back` comes beside the inputs, shifted as they are."""
+        self._current(self.inputs[t] if fed_back is None else self.inputs[t] + fed_back)
         self._membrane(t)
         if self.seen:
             self.seen[0][t] = self.u
@@ -246,44 +239,56 @@ class _Run:
 
     def _current(self, shifted: Tensor) -> None:
         """Decay u, truncated towards zero, and add the input; wraps at 24 bits as Lava does."""
-        layer, u = self.layer, self.u
+        layer = self.layer
+        if self.memoryless and not self.wraps and shifted.dtype is torch.float64:
+            self.u = shifted
+            return
+        u = self.u
         if self.memoryless:
             u.copy_(shifted)
         else:
-            u.mul_(layer.keep_u).trunc_().add_(self.entering.copy_(shifted))
+            u.mul_(layer.keep_u).trunc_().add_(self.room.copy_(shifted))
         if self.wraps:
             once = torch.where(u > layer.limit, u - 2 * layer.limit, u)
             u.copy_(torch.where(once <= -layer.limit, u + 2 * layer.limit, once))
 
     def _membrane(self, t: int) -> None:
-        layer, w, threshold = self.layer, self.w, self.layer.threshold
-        subtract = threshold is not None and layer.values.reset is Reset.SUBTRACT
-        pending = (w < -threshold).double() if subtract and threshold is not None else None
+        layer, w, below = self.layer, self.w, self.below
+        subtract = below is not None and layer.values.reset is Reset.SUBTRACT
+        pending = (w < below).double() if subtract and below is not None else None
         w.mul_(layer.keep_v).trunc_().sub_(self.u)
         if self.biased:
             w.sub_(layer.bias)
         if self.clips:
             w.clamp_(1 - layer.limit, layer.limit - 1)
-        output = self.outputs[t]
-        if threshold is None:
-            torch.neg(w, out=output)
+        if below is None:
+            torch.neg(w, out=self.outputs[t])
             return
         if pending is not None:
-            w.add_(pending * threshold).clamp_(1 - layer.limit, layer.limit - 1)
-        torch.lt(w, -threshold, out=output)
+            w.sub_(pending * below).clamp_(1 - layer.limit, layer.limit - 1)
+        # Comparing into float64 and converting then is twice as fast as both at once.
+        fired = torch.lt(w, below if self.uniform is None else -self.uniform, out=self.room)
+        self.outputs[t] = fired
         if pending is not None:
             if not layer.values.reset_delay:
-                w.add_((output - pending) * threshold)
-        elif threshold.ndim == 0:
-            torch.threshold_(w, -float(threshold) - 0.5, 0.0)
+                w.sub_((fired - pending) * below)
+        elif self.uniform is None:
+            w.addcmul_(w, fired, value=-1.0)
         else:
-            w.masked_fill_(output > 0, 0.0)
+            torch.threshold_(w, -self.uniform - 0.5, 0.0)
 
 
 def _constant(values: object) -> Tensor:
     tensor = torch.as_tensor(values).double()
     first = tensor.flatten()[0]
-    return first.clone() if bool((tensor == first).all()) else tensor
+    if bool((tensor == first).all()):
+        return first.clone()
+    return channels_last(tensor, tensor.ndim)
+
+
+def _longest_sum(keep: Tensor, steps: int) -> float:
+    """The sum of a state that is given 1 in each of so many steps, at the slowest decay."""
+    return min(float(steps), 1 / max(1 - float(keep.max()), 1e-9))
 
 
 def _late(x: Tensor, steps: int) -> Tensor:
@@ -292,25 +297,3 @@ def _late(x: Tensor, steps: int) -> Tensor:
     shifted = torch.zeros_like(x)
     shifted[steps:] = x[:-steps]
     return shifted
-
-
-def _bare(node: nir.NIRNode, dtype: torch.dtype, scale: float) -> nn.Module:
-    module = linear_module(node, "synapses", dtype)
-    if getattr(module, "bias", None) is not None:
-        module.register_parameter("bias", None)
-    if isinstance(weight := getattr(module, "weight", None), nn.Parameter):
-        weight.data *= scale
-    return module.requires_grad_(False)
-
-
-def _largest_row(nodes: tuple[nir.NIRNode, ...]) -> float:
-    """The largest sum of magnitudes into one target."""
-    reach = 1.0
-    for node in nodes:
-        if isinstance(node, nir.SumPool2d):
-            window = torch.as_tensor(node.kernel_size).flatten().long()
-            reach *= float(window[0] * window[-1])
-        elif hasattr(node, "weight"):
-            weight = torch.as_tensor(node.weight).double()
-            reach *= float(weight.abs().flatten(1).sum(1).max())
-    return reach

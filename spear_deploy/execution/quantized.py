@@ -50,6 +50,7 @@ class QuantizedSynapses:
         late: time steps that a spike is under way: those of Delay nodes, and one for a feedback.
         graded: whether the source sends values instead of spikes.
         rounding: what was lost.
+        weight_bits: of a weight.
 
     """
 
@@ -60,6 +61,7 @@ class QuantizedSynapses:
     late: int
     graded: bool
     rounding: Rounding
+    weight_bits: int = 8
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class QuantizedLayer:
         reset: what a spike does to the membrane.
         reset_delay: whether it does so at the start of the next step.
         synapses: what leads into the layer.
+        weight_bits: of its weights, with sign.
 
     """
 
@@ -103,6 +106,7 @@ class QuantizedLayer:
     reset: Reset
     reset_delay: bool
     synapses: tuple[QuantizedSynapses, ...]
+    weight_bits: int = 8
 
     @property
     def spikes(self) -> bool:
@@ -138,8 +142,7 @@ def input_integers(quantized: QuantizedNetwork, inputs: Tensor) -> Tensor:
     """
     if quantized.levels is None:
         spikes = inputs.float()
-        values = spikes.numpy()
-        if ((values == 0) | (values == 1)).all():
+        if _are_spikes(spikes):
             return spikes
         raise BackendError(
             f"{quantized.network.input}: the network was quantised for an input of spikes (0 or 1), and this input"
@@ -154,6 +157,11 @@ def input_integers(quantized: QuantizedNetwork, inputs: Tensor) -> Tensor:
             " quantise the network with samples that reach this far"
         )
     return integers
+
+
+def _are_spikes(values: Tensor) -> bool:
+    """Whether all values `[T, ...]` are 0 or 1."""
+    return all(not step.numel() or float((step.square() - step).abs_().max()) == 0 for step in values)
 
 
 def to_integers(inputs: Tensor, levels: float | None) -> Tensor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +54,8 @@ def best_scale(matrices: list[Array], limit: float, chip: Format, clips: Iterabl
     """The k up to `limit` at which rounding `k * matrix` loses least, over all matrices.
 
     Tried are the scales that place the largest weight of a matrix at a share `clip` of the
-    largest mantissa, times the power of two that comes nearest to the limit.
+    largest mantissa, times the power of two that comes nearest to the limit; and that at which
+    the smallest is one step, which finds the lattice of weights that lie on one already.
     """
     matrices = [matrix for matrix in matrices if matrix.any()]
     if not matrices:
@@ -63,7 +63,9 @@ def best_scale(matrices: list[Array], limit: float, chip: Format, clips: Iterabl
     tops = [lattice_of(matrix, chip).high / float(np.abs(matrix).max()) for matrix in matrices]
     highest = min(tops) * 2.0**chip.weight_exponent_max
     clips = tuple(clips)
-    scales = {top * clip * 2.0 ** math.floor(math.log2(limit / (top * clip))) for top in tops for clip in clips}
+    positions = [top * clip for top in tops for clip in clips]
+    positions += [lattice_of(matrix, chip).step / float(np.abs(matrix[matrix != 0]).min()) for matrix in matrices]
+    scales = {position * 2.0 ** math.floor(math.log2(limit / position)) for position in positions}
     allowed = {scale if scale <= 1.2 * highest else highest for scale in scales}
     return min(allowed, key=lambda scale: (_weight_error(matrices, scale, chip), -scale))
 
@@ -104,11 +106,11 @@ def membrane_bias(scaled: Array, chip: Format) -> tuple[IntArray, IntArray]:
 
 
 def axon_bias(scaled: Array, chip: Format) -> tuple[IntArray, int]:
-    """Biases as 8-bit weights of an axon that is always on, and their exponent.
+    """Biases as weights of an axon that is always on, of the chip's full width, and their exponent.
 
     The exponent is never so small that shifting would round down.
     """
-    lattice = lattice_of(scaled, replace(chip, weight_bits=8))
+    lattice = lattice_of(scaled, chip)
     finest = -int(math.log2(lattice.step))
     exponent = max(_exponent(float(np.abs(scaled).max()), chip, lattice), finest)
     return mantissas(scaled, exponent, lattice), exponent
@@ -121,6 +123,12 @@ def decay(keep: Array | None, shape: tuple[int, ...], chip: Format, *, offset: i
         return np.full(shape, most, dtype=np.int64)
     decays: IntArray = np.clip(np.rint((1 - keep) * chip.unity) - offset, 0, most).astype(np.int64)
     return decays
+
+
+def too_slow(keep: Array, chip: Format) -> NDArray[np.bool_]:
+    """Where a state loses something in a step, and less than half of the chip's finest decay."""
+    slow: NDArray[np.bool_] = (keep < 1) & (1 - keep < 0.5 / chip.unity)
+    return slow
 
 
 def _exponent(largest: float, chip: Format, lattice: Lattice) -> int:

@@ -24,6 +24,7 @@ from spear_deploy.report.schema import (
     BudgetReport,
     LimitReport,
     LinearLre,
+    LreCheck,
     LreReport,
     PrunedReport,
     Report,
@@ -33,7 +34,7 @@ from spear_deploy.report.schema import (
 from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
 from spear_deploy.report.spikes import spikes_report
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import Evaluation, Finalist, LimitUse, LinearEstimator, LreSample, Prediction
+from spear_deploy.search import Choice, Finalist, LimitUse, LinearEstimator, LreSample, SearchProblem
 from spear_deploy.validation import Comparison, judge, measured_report, network_report
 
 FLOAT64 = "float64"
@@ -48,7 +49,7 @@ class Found:
     """All that a run for one target found.
 
     `comparisons` are the runs in Lava by the backend that each was held against; `unverified`
-    says why one that was wanted is missing. `tuned` are all finalists, `first_outputs` what each
+    says why one that was wanted is missing. `problem` holds what was evaluated, `first_outputs` what each
     layer of the pruned network sends on the first test sample, `[T, 1, *shape]` in torch float64.
     """
 
@@ -59,22 +60,19 @@ class Found:
     dense_test: Measurement
     dense_effective: EffectiveOperations
     samples: Sequence[LreSample]
-    winner: Finalist
+    choice: Choice
+    interrupted: str
     pruned: Model
     tested: Measurement
     tested_effective: EffectiveOperations
+    lre_check: dict[str, LreCheck]
     dense_on_target: Measurement
     tested_on_target: Measurement
     comparisons: dict[str, Comparison]
     unverified: str
     lava_version: str
-    repairs: int
-    evaluations: int
     seconds: dict[str, float]
-    groups: Sequence[str] = ()
-    search_budget: float = 0.0
-    history: Sequence[Evaluation] = ()
-    tuned: Sequence[Finalist] = ()
+    problem: SearchProblem
     quantized: QuantizedNetwork | None = None
     first_outputs: Mapping[str, Tensor] = field(default_factory=dict)
     peak_memory_mib: float | None = None
@@ -82,8 +80,7 @@ class Found:
 
 def make_report(found: Found) -> Report:
     """The report of a run: figures, verdict, and what is needed to make them again."""
-    request, winner = found.request, found.winner
-    prediction = _for_images(winner.prediction, found.tested)
+    request = found.request
     measured, backend = {"torch": measured_report(found.tested, FLOAT64)}, found.target.backend
     if backend.name != "torch":
         measured[backend.name] = measured_report(found.tested_on_target, backend.arithmetic)
@@ -122,17 +119,18 @@ def make_report(found: Found) -> Report:
             **network_report(found.pruned, found.tested, found.tested_effective).model_dump(),
             keep_ratios=_keep_ratios(found.model, found.pruned),
         ),
-        lre=_lre(found, prediction),
+        lre=_lre(found),
         measured=measured,
         agreement=agreement,
-        verdict=_verdict(found, prediction, limits),
-        repairs=found.repairs,
-        evaluations=found.evaluations,
+        verdict=_verdict(found, limits),
+        repairs=found.choice.repairs,
+        interrupted=found.interrupted,
+        evaluations=len(found.problem.history),
         seconds={name: round(seconds, 3) for name, seconds in found.seconds.items()},
         versions={**_versions(), **({"lava": found.lava_version} if found.lava_version else {})},
         command=list(request.command),
         search=_search(found),
-        finalists=[_finalist(one, chosen=one is winner) for one in found.tuned],
+        finalists=[_finalist(one, chosen=one is found.choice.winner) for one in found.choice.tuned],
         spikes=spikes_report(found.pruned.network, found.tested, found.pruned.time_steps, found.first_outputs)
         if found.first_outputs
         else None,
@@ -146,12 +144,10 @@ def make_report(found: Found) -> Report:
     )
 
 
-def _search(found: Found) -> SearchReport | None:
-    if not found.history:
-        return None
+def _search(found: Found) -> SearchReport:
     return SearchReport(
-        groups=list(found.groups),
-        budget_synops=found.search_budget,
+        groups=[group.name for group in found.problem.factory.groups],
+        budget_synops=found.problem.budget_synops,
         history=[
             EvaluationReport(
                 keep_ratios=one.ratios.tolist(),
@@ -163,7 +159,7 @@ def _search(found: Found) -> SearchReport | None:
                 penalties={name: penalty for name, penalty in one.reward.penalties.items() if penalty},
                 keeps_limits=one.reward.keeps_limits,
             )
-            for one in found.history
+            for one in found.problem.history
         ],
     )
 
@@ -174,21 +170,17 @@ def _finalist(finalist: Finalist, *, chosen: bool) -> FinalistReport:
         predicted=finalist.prediction.value,
         low=finalist.prediction.low,
         high=finalist.prediction.high,
-        accuracy=finalist.validation.accuracy,
-        synops=finalist.validation.synops,
-        synops_bound=finalist.synops_bound,
+        plain_accuracy=finalist.plain.validation.accuracy,
+        plain_synops=finalist.plain.validation.synops,
+        accuracy=finalist.result.validation.accuracy,
+        synops=finalist.result.validation.synops,
+        synops_bound=finalist.result.synops_bound,
+        finished=finalist.final is not None,
         chosen=chosen,
     )
 
 
-def _for_images(prediction: Prediction, tested: Measurement) -> Prediction:
-    """A prediction of the mean, widened by what a finite set of images adds to it."""
-    each = tested.per_sample.numpy()
-    relative = float(each.std(ddof=1)) / tested.synops / np.sqrt(len(each)) if len(each) > 1 else 0.0
-    return prediction.widened(relative)
-
-
-def _verdict(found: Found, prediction: Prediction, limits: Sequence[LimitReport]) -> Verdict:
+def _verdict(found: Found, limits: Sequence[LimitReport]) -> Verdict:
     faults = [
         f"{limit.name}: {limit.pruned:,.0f} {limit.unit} exceed the {limit.allowed:,.0f} of {limit.origin}"
         for limit in limits[1:]
@@ -199,32 +191,32 @@ def _verdict(found: Found, prediction: Prediction, limits: Sequence[LimitReport]
         difference = comparison.agreement.first_difference
         if difference is not None:
             faults.append(f"Lava's spikes differ from {name}'s from layer {difference.layer}, step {difference.step}")
-    basis, measured, predicted = "torch", found.tested.synops, prediction
+    basis = "torch"
     if found.target.backend.name != "torch":
-        basis, measured = found.target.backend.name, found.tested_on_target.synops
-        predicted = prediction.scaled(found.target.target_factor)
-    elif "torch" in found.comparisons:
-        in_lava = found.comparisons["torch"]
-        basis, measured = "lava", in_lava.lava.synops
-        predicted = prediction.scaled(in_lava.ours.synops / found.tested.synops)
-    return judge(basis, measured, predicted, found.target.limits[0].allowed, found.tested_on_target.synops, faults)
+        basis = found.target.backend.name
+    elif "lava" in found.lre_check:
+        basis = "lava"
+    budget, dense = found.target.budget_synops, found.target.dense.synops
+    return judge(basis, found.lre_check[basis], budget, dense, found.tested_on_target, faults)
 
 
-def _lre(found: Found, prediction: Prediction) -> LreReport:
+def _lre(found: Found) -> LreReport:
+    winner = found.choice.winner
     line = LinearEstimator.fit(found.samples)
     return LreReport(
         estimator="ridge",
-        predicted=prediction.value,
-        low=prediction.low,
-        high=prediction.high,
+        predicted=winner.prediction.value,
+        low=winner.prediction.low,
+        high=winner.prediction.high,
         samples=len(found.samples),
         target_factor=found.target.target_factor,
         linear=LinearLre(
             slope=line.slope,
             intercept=line.intercept,
             r2=line.r2,
-            predicted=line.predict(found.winner.features).value,
+            predicted=line.predict(winner.features).value,
         ),
+        check=found.lre_check,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from spear_deploy.hardware.core_picture import CorePicture, Square, draw
 from spear_deploy.report.pictures import Figure, Table, figures
 from spear_deploy.report.pictures.figure import number_text
+from spear_deploy.report.pictures.prediction import checks
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
 from spear_deploy.report.wording import energy_words, time_words, verdict_text, warnings
@@ -74,7 +75,7 @@ def run_page(run: RunFolder) -> Page:
         Section(
             "prediction",
             "Prediction and measurement",
-            (_prediction(report), *_agreement(report)),
+            (*_prediction(report), *_agreement(report)),
             pick("measured", "lre"),
         ),
         Section("search", "Search", _finalists(report), pick("search", "pareto")),
@@ -157,20 +158,44 @@ def _limits(report: Report) -> Captioned:
     return Captioned(caption, Table(("limit", "allowed", "dense", "pruned", "used", "who set it"), rows))
 
 
-def _prediction(report: Report) -> Captioned:
-    rows = []
-    for name, found in report.measured.items():
-        rows.append((name, found.arithmetic, f"{found.samples:,}", f"{found.accuracy:.2%}", f"{found.synops:,.1f}"))
+def _prediction(report: Report) -> tuple[Captioned, ...]:
     lre = report.lre
     caption = (
-        f"LRE ({lre.estimator}, {lre.samples} samples) predicts {lre.predicted:,.0f} SynOps in torch, 95 % interval"
-        f" {lre.low:,.0f} to {lre.high:,.0f}; times {lre.target_factor:.4f} in {report.budget.arithmetic}."
-        f" The paper's line predicts {lre.linear.predicted:,.0f} (R\u00b2 {lre.linear.r2:.3f})."
-        " What each backend measured on test samples:"
+        f"LRE ({lre.estimator}, {lre.samples} samples) predicts {lre.predicted:,.0f} SynOps in torch after the plain"
+        f" fine-tune, 95 % interval {lre.low:,.0f} to {lre.high:,.0f}; times {lre.target_factor:.4f} in"
+        f" {report.budget.arithmetic}. The paper's line predicts {lre.linear.predicted:,.0f} (R\u00b2"
+        f" {lre.linear.r2:.3f}). Against what was measured on test samples:"
     )
-    return Captioned(
-        caption, Table(("backend", "arithmetic", "samples", "accuracy", "SynOps / inference"), tuple(rows))
+    held = tuple(
+        (
+            name,
+            one.arithmetic,
+            f"{one.samples:,}",
+            f"{one.predicted:,.0f} ({one.low:,.0f} to {one.high:,.0f})",
+            f"{one.synops:,.0f}",
+            f"{one.error_percent:+.1f} %",
+            "inside" if one.covered else "OUTSIDE",
+        )
+        for name, one in checks(report).items()
     )
+    columns = ("backend", "arithmetic", "samples", "predicted (95 % interval)", "measured", "error", "interval")
+    return Captioned(caption, Table(columns, held)), _measured(report)
+
+
+def _measured(report: Report) -> Captioned:
+    spread = any(found.distribution is not None for found in report.measured.values())
+    rows = []
+    for name, found in report.measured.items():
+        row = [name, found.arithmetic, f"{found.samples:,}", f"{found.accuracy:.2%}", f"{found.synops:,.1f}"]
+        if spread:
+            each = found.distribution
+            values = (None,) * 4 if each is None else (each.bound99, each.p95, each.p99, each.maximum)
+            row += ["not recorded" if value is None else f"{value:,.0f}" for value in values]
+        rows.append(tuple(row))
+    columns = ("backend", "arithmetic", "samples", "accuracy", "SynOps / inference")
+    more = ("99 % bound of the mean", "95th percentile", "99th percentile", "most") if spread else ()
+    caption = "The final network on test samples, backend by backend."
+    return Captioned(caption, Table((*columns, *more), tuple(rows)))
 
 
 def _agreement(report: Report) -> tuple[Captioned, ...]:
@@ -191,24 +216,28 @@ def _finalists(report: Report) -> tuple[Captioned, ...]:
     rows = tuple(
         (
             "yes" if one.chosen else "",
-            f"{one.accuracy:.2%}",
-            f"{one.synops:,.0f}",
-            f"{one.synops_bound:,.0f}",
             f"{one.predicted:,.0f} ({one.low:,.0f} to {one.high:,.0f})",
+            f"{one.plain_synops:,.0f}",
+            f"{one.plain_accuracy:.2%}",
+            *((f"{one.synops:,.0f}", f"{one.synops_bound:,.0f}", f"{one.accuracy:.2%}") if one.finished else ("",) * 3),
             *(f"{ratio:.1%}" for ratio in one.keep_ratios),
         )
         for one in report.finalists
     )
     columns = (
         "chosen",
-        "accuracy",
-        "SynOps",
-        "99 % bound",
         "predicted in torch",
+        "SynOps, plain fine-tune",
+        "accuracy",
+        "SynOps, second phase",
+        "99 % bound",
+        "accuracy",
         *(f"kept in {name}" for name in groups),
     )
     columns = (*columns, *("kept" for _ in range(len(rows[0]) - len(columns))))
-    caption = f"What was fine-tuned, on validation in {report.budget.arithmetic}."
+    caption = (
+        f"What was fine-tuned, on validation in {report.budget.arithmetic}; empty: not taken through the second phase."
+    )
     return (Captioned(caption, Table(columns, rows)),)
 
 

@@ -83,8 +83,28 @@ class LinearLre(_Part):
     predicted: float
 
 
+class LreCheck(_Part):
+    """LRE's prediction beside what one backend measured after the plain fine-tune, on test samples.
+
+    The prediction is the one for these images and this arithmetic.
+    """
+
+    arithmetic: str
+    samples: int
+    synops: float
+    predicted: float
+    low: float
+    high: float
+    covered: bool
+    error_percent: float = Field(description="100 (predicted - synops) / synops")
+
+
 class LreReport(_Part):
-    """Predicted SynOps after fine-tuning, with a 95 % prediction interval."""
+    """Predicted SynOps after the plain fine-tune, with a 95 % prediction interval.
+
+    `check` holds them against measurements, by backend. The pruned network has gone through a
+    second phase, in which a penalty draws its SynOps to the budget: no prediction is held against those.
+    """
 
     estimator: str
     predicted: float
@@ -96,6 +116,16 @@ class LreReport(_Part):
         " times this is held against the target's SynOps"
     )
     linear: LinearLre
+    check: dict[str, LreCheck] = Field(default_factory=dict)
+
+
+class Distribution(_Part):
+    """SynOps of single inferences."""
+
+    bound99: float = Field(description="one-sided upper 99 % confidence bound of the mean")
+    p95: float
+    p99: float
+    maximum: float
 
 
 class Measured(_Part):
@@ -107,6 +137,7 @@ class Measured(_Part):
     synops_analog: float
     accuracy: float
     per_layer: list[LayerReport]
+    distribution: Distribution | None = None
 
 
 class FirstDifference(_Part):
@@ -131,8 +162,8 @@ class Agreement(_Part):
 class Verdict(_Part):
     """The outcome.
 
-    `prediction_error_percent` is 100 (predicted - measured) / measured on the same images; for a
-    subset of them the prediction is scaled by what torch measured on the subset over all.
+    `covered` and `prediction_error_percent` are those of `lre.check` for the backend that
+    judges, after the plain fine-tune; the budget is judged after the second phase.
     """
 
     basis: str = Field(description="the backend whose SynOps are judged")
@@ -165,6 +196,7 @@ class Report(_Part):
     agreement: dict[str, Agreement]
     verdict: Verdict
     repairs: int
+    interrupted: str = Field(default="", description="the stage in which the user cut the work short")
     evaluations: int
     seconds: dict[str, float]
     versions: dict[str, str]

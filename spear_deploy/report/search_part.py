@@ -24,7 +24,7 @@ class SearchReport(Part):
     """The evaluations in their order."""
 
     groups: list[str] = Field(description="the prunable groups, by the layer they belong to")
-    budget_synops: float = Field(description="the budget in torch's arithmetic, as predictions are")
+    budget_synops: float = Field(description="what the search may use, in torch's arithmetic, as predictions are")
     history: list[EvaluationReport]
 
 
@@ -35,7 +35,10 @@ class FinalistReport(Part):
     predicted: float = Field(description="SynOps after fine-tuning as LRE predicts them, in torch's arithmetic")
     low: float
     high: float
-    accuracy: float
+    plain_accuracy: float = Field(description="after the first phase, the plain fine-tune that LRE predicts")
+    plain_synops: float
+    finished: bool = Field(description="whether it went through the second phase as well")
+    accuracy: float = Field(description="after the last phase that it went through")
     synops: float
     synops_bound: float = Field(description="upper 99 % confidence bound of the mean SynOps")
     chosen: bool

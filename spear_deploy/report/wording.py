@@ -17,14 +17,16 @@ def verdict_text(report: Report) -> str:
     """The outcome in one sentence."""
     verdict, budget = report.verdict, report.budget
     model, change = Path(report.model).name, 100 * (report.pruned.accuracy - report.dense.accuracy)
-    measured = report.measured.get(verdict.basis)
+    check = report.lre.check.get(verdict.basis)
+    measured = check or report.measured.get(verdict.basis)
     error = verdict.prediction_error_percent
     where = f"{verdict.basis} on {measured.samples} test samples" if measured else verdict.basis
     inside = "inside" if verdict.covered else "OUTSIDE"
+    tuned = " after the plain fine-tune" if check is not None else ""
     figures = (
         f"test accuracy {report.pruned.accuracy:.2%} in torch ({change:+.2f} points), {_judged(report):,.0f} of"
         f" {budget.synops:,.0f} SynOps per inference in {budget.arithmetic}; LRE's prediction is off by {error:+.1f} %"
-        f" against {where}, which is {inside} its 95 % interval"
+        f" against {where}{tuned}, which is {inside} its 95 % interval"
     )
     if not verdict.ok:
         return f"NOT OK: {model} pruned for {report.target}: {verdict.reason} ({figures})."
@@ -51,6 +53,8 @@ def warnings(report: Report) -> list[str]:
         found.append(f"The energy is not available: no price is known for {', '.join(cost.unpriced)}.")
     elif cost is not None and cost.energy_status != "published":
         found.append(f"The energy is {cost.energy_status}: at least one price in it is not published.")
+    if report.interrupted:
+        found.append(f"The user cut the work short in the stage '{report.interrupted}'.")
     if report.repairs:
         found.append(f"The budget was kept only after {report.repairs} repair{'s' if report.repairs > 1 else ''}.")
     return found

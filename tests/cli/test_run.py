@@ -12,7 +12,7 @@ from spear_deploy.cli import main
 from spear_deploy.execution.lava.install import LavaStatus
 from spear_deploy.report import Report
 
-QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--epochs", "1")
+QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--plain-epochs", "1", "--epochs", "2")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import nir
 import numpy as np
 import pytest
 import torch
@@ -158,3 +159,51 @@ def test_inputs_of_another_shape_are_refused():
     execution = LoihiExecution(quantize(model, calibration=events(0, 3, 5, (4,))))
     with pytest.raises(BackendError, match=r"takes inputs \[T, B, 4\], found \[3, 5, 7\]"):
         execution.run(torch.zeros(3, 5, 7))
+
+
+@pytest.mark.parametrize("exponent", [0, 3])
+def test_sums_beyond_what_float32_holds_are_exact_too(exponent):
+    """The weights are those of no 8-bit chip; odd sums above 2^24 would lose their last bit in float32."""
+    chain = Builder(np.random.default_rng(0), (300,)).linear("dense", 6, bias=False).spiking("li", spikes=False)
+    model = chain.model(2)
+    inputs = events(0, 2, 10, (300,))
+    quantized = quantize(model, calibration=inputs)
+    (layer,) = quantized.layers
+    weight = np.random.default_rng(1).integers(-(2**20), 2**20, (6, 300)) * 2 + 1
+    synapses = replace(layer.synapses[0], nodes=(nir.Linear(weight.astype(np.float64)),), exponent=exponent)
+    states = States()
+    wide = replace(quantized.format, state_bits=50)
+    LoihiExecution(replace(quantized, format=wide, layers=(replace(layer, synapses=(synapses,)),))).run(
+        inputs, watch=states
+    )
+    expected = (inputs.numpy().astype(np.int64) @ weight.T) << (exponent + 6)
+    assert np.abs(inputs.numpy() @ np.abs(weight).T).max() > 2**24
+    np.testing.assert_array_equal(states.u["li"].numpy().astype(np.int64), expected)
+
+
+def test_a_run_leaves_the_precision_of_torch_s_products_as_it_was():
+    matmul = getattr(torch.backends.mkldnn, "matmul", None)
+    before = getattr(matmul, "fp32_precision", None)
+    model = random_models(3, chains=2)
+    inputs = events(3, model.time_steps, 5)
+    LoihiExecution(quantize(model, calibration=inputs)).run(inputs)
+    assert getattr(matmul, "fp32_precision", None) == before
+
+
+@pytest.mark.parametrize("louder", [0, 6], ids=["as scaled", "wrapping"])
+@pytest.mark.parametrize("seed", range(6))
+def test_watched_states_and_unwatched_runs_fire_alike(seed, louder):
+    """Watched, biases are added where the chip adds them; unwatched, before the sum where that is exact."""
+    model = random_models(400 + seed, chains=2)
+    inputs = (images if seed % 2 else events)(seed, model.time_steps, 20)
+    quantized = quantize(model, calibration=inputs)
+    layers = tuple(
+        replace(layer, synapses=tuple(replace(s, exponent=s.exponent + louder) for s in layer.synapses))
+        for layer in quantized.layers
+    )
+    execution, states = LoihiExecution(replace(quantized, layers=layers)), States()
+    watched, unwatched = execution.run(inputs, watch=states), execution.run(inputs)
+    for name, output in watched.outputs.items():
+        assert torch.equal(output, unwatched.outputs[name])
+    if louder:
+        assert max(float(v.abs().max()) for v in states.v.values()) == LIMIT - 1

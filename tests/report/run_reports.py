@@ -37,6 +37,20 @@ def measured(synops, arithmetic="float64"):
     }
 
 
+def held(arithmetic, synops, factor):
+    predicted, low, high = 32.0 * factor, 28.0 * factor, 36.0 * factor
+    return {
+        "arithmetic": arithmetic,
+        "samples": 100,
+        "synops": synops,
+        "predicted": predicted,
+        "low": low,
+        "high": high,
+        "covered": low <= synops <= high,
+        "error_percent": 100 * (predicted - synops) / synops,
+    }
+
+
 def evaluation(ratio, accuracy, predicted, penalty=0.0):
     return {
         "keep_ratios": [ratio],
@@ -112,6 +126,12 @@ def full_content():
             "samples": 24,
             "target_factor": 0.95,
             "linear": {"slope": 1.2, "intercept": 3.0, "r2": 0.8, "predicted": 30.5},
+            "check": {
+                "torch": held("float64", 33.0, 1.0),
+                "loihi": held("loihi, 8-bit weights", 31.0, 0.95),
+                "lava": held("float64", 33.0, 1.0),
+                "lava_fixed": held("loihi, 8-bit weights", 31.0, 0.95),
+            },
         },
         "measured": {
             "torch": measured(30.0),
@@ -127,7 +147,7 @@ def full_content():
             "basis": "loihi",
             "within_budget": True,
             "covered": True,
-            "prediction_error_percent": 100 * (0.95 * 32 - 29) / 29,
+            "prediction_error_percent": 100 * (0.95 * 32 - 31) / 31,
             "ok": True,
         },
         "repairs": 0,
@@ -142,6 +162,9 @@ def full_content():
                 "predicted": 32.0,
                 "low": 28.0,
                 "high": 36.0,
+                "plain_accuracy": accuracy - 0.01,
+                "plain_synops": synops + 3,
+                "finished": True,
                 "accuracy": accuracy,
                 "synops": synops,
                 "synops_bound": synops + 1,

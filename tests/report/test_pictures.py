@@ -33,6 +33,7 @@ def test_a_report_of_before_there_were_pictures_shows_what_it_has():
     content = full_content()
     for key in ("search", "finalists", "spikes", "placement", "cost", "rounding", "peak_memory_mib"):
         del content[key]
+    del content["lre"]["check"]
     assert [figure.key for figure in figures(Report.model_validate(content))] == ["measured", "layers"]
 
 
@@ -42,7 +43,8 @@ def test_the_prediction_stands_in_the_arithmetic_of_each_backend(drawn):
         {"torch": 32.0, "loihi": 0.95 * 32.0, "lava": 32.0, "lava_fixed": 0.95 * 32.0}
     )
     assert predicted.low == pytest.approx((28.0, 0.95 * 28.0, 28.0, 0.95 * 28.0))
-    assert series(drawn["measured"], 0, "measured").y == (30.0, 29.0, 30.0, 29.0)
+    assert series(drawn["measured"], 0, "measured, plain fine-tune").y == (33.0, 31.0, 33.0, 31.0)
+    assert series(drawn["measured"], 0, "measured, final network").y == (30.0, 29.0, 30.0, 29.0)
     (budget,) = drawn["measured"].panels[0].levels
     assert budget.at == 35.0
 
@@ -61,6 +63,8 @@ def test_candidates_that_break_a_limit_stand_apart_from_those_that_keep_all(draw
     assert series(drawn["pareto"], 0, "keeps every limit").x == (30.0, 34.0)
     assert series(drawn["pareto"], 0, "breaks a limit").x == (60.0,)
     assert series(drawn["pareto"], 1, "chosen").y == (0.92,)
+    assert series(drawn["pareto"], 1, "second phase").y == (0.88,)
+    assert series(drawn["pareto"], 1, "plain fine-tune").x == (28.0, 33.0)
 
 
 def test_the_front_holds_what_nothing_beats():

@@ -63,7 +63,6 @@ def pareto_figure(report: Report) -> Figure | None:
         return None
     distinct = list({tuple(one.keep_ratios): one for one in report.search.history}.values())
     front = pareto_front([(one.predicted, one.accuracy) for one in distinct])
-    arithmetic = report.budget.arithmetic
     panels = [
         Panel(
             Axis("predicted SynOps"),
@@ -77,32 +76,31 @@ def pareto_figure(report: Report) -> Figure | None:
         )
     ]
     if report.finalists:
-        others = [one for one in report.finalists if not one.chosen]
-        chosen = [one for one in report.finalists if one.chosen]
-        panels.append(
-            Panel(
-                Axis(f"measured SynOps ({arithmetic})"),
-                Axis("accuracy", percent=True),
-                tuple(
-                    Series(
-                        name,
-                        tuple(one.synops for one in ones),
-                        tuple(one.accuracy for one in ones),
-                        style=style,
-                        emphasis=style == 3,
-                    )
-                    for name, ones, style in (("finalist", others, 1), ("chosen", chosen, 3))
-                    if ones
-                ),
-                (Level("budget", report.budget.synops, upright=True),),
-            )
-        )
+        panels.append(_finalists(report))
     return Figure(
         "pareto",
         "Accuracy against SynOps",
         f"All {len(distinct)} distinct candidates on validation: before fine-tuning with predicted SynOps (torch);"
-        f" below, the {len(report.finalists)} that were fine-tuned, with measured SynOps ({arithmetic}).",
+        f" below, the {len(report.finalists)} that were fine-tuned, with measured SynOps ({report.budget.arithmetic}).",
         tuple(panels),
+    )
+
+
+def _finalists(report: Report) -> Panel:
+    """What was fine-tuned: after the plain fine-tune, and after the second phase where it went through it."""
+    finished = [one for one in report.finalists if one.finished and not one.chosen]
+    rows = (
+        ("plain fine-tune", 6, [(one.plain_synops, one.plain_accuracy) for one in report.finalists]),
+        ("second phase", 1, [(one.synops, one.accuracy) for one in finished]),
+        ("chosen", 3, [(one.synops, one.accuracy) for one in report.finalists if one.chosen]),
+    )
+    return Panel(
+        Axis(f"measured SynOps ({report.budget.arithmetic})"),
+        Axis("accuracy", percent=True),
+        tuple(
+            Series(name, *_columns(points), style=style, emphasis=style == 3) for name, style, points in rows if points
+        ),
+        (Level("budget", report.budget.synops, upright=True),),
     )
 
 

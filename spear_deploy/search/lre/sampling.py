@@ -14,8 +14,9 @@ from scipy.stats import qmc
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
+from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
-from spear_deploy.search.estimator import LreSample
+from spear_deploy.search.lre.sample import LreSample
 from spear_deploy.training import Recipe, fine_tune
 
 LOW_RATIOS = (0.06, 0.3)
@@ -43,7 +44,14 @@ def make_sample(factory: CandidateFactory, ratios: Ratios, recipe: Recipe, seed:
     after = factory.measure(tuned, factory.train)
     if not after.synops or not candidate.features.recalibrated_synops:
         return None
-    return LreSample(candidate.features, after.synops, after.accuracy, candidate.activity, factory.activity(after))
+    return LreSample(
+        features=candidate.features,
+        synops=after.synops,
+        accuracy=after.accuracy,
+        before=candidate.activity,
+        after=factory.activity(after),
+        synops_by_layer={name: layer.synops for name, layer in after.layers.items()},
+    )
 
 
 def collect_samples(
@@ -78,7 +86,7 @@ Job = tuple[Ratios, Recipe, int]
 
 def _in_processes(factory: CandidateFactory, jobs: list[Job], workers: int) -> Iterator[LreSample | None]:
     """The samples in order, made by processes that each hold the dense model and the training data."""
-    start = (factory.model, factory.train, torch.get_num_threads())
+    start = (factory.model, factory.train, factory.widths, torch.get_num_threads())
     with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, start) as pool:
         try:
             yield from pool.map(_make_in_worker, jobs)
@@ -91,12 +99,12 @@ _worker_factory: CandidateFactory | None = None
 """What a worker process makes its samples from."""
 
 
-def _begin_worker(model: Model, train: EncodedSplit, threads: int) -> None:
+def _begin_worker(model: Model, train: EncodedSplit, widths: Widths, threads: int) -> None:
     global _worker_factory
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends the pool
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    _worker_factory = CandidateFactory(model, train)
+    _worker_factory = CandidateFactory(model, train, widths)
 
 
 def _make_in_worker(job: Job) -> LreSample | None:

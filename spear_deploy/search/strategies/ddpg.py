@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,9 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.noise import NormalActionNoise
 
-from spear_deploy.search.environment import PruningEnvironment, last_evaluation
-from spear_deploy.search.problem import Evaluation, SearchProblem
+from spear_deploy.search.problem import SearchProblem
+from spear_deploy.search.strategies.environment import PruningEnvironment, last_evaluation
+from spear_deploy.search.strategies.strategy import OnEvaluation, evaluate_uniform
 
 
 @dataclass(frozen=True)
@@ -62,36 +62,43 @@ class ExecutedReplayBuffer(ReplayBuffer):
             super().add(states[at], states[at + 1], scaled, reward, last, [{}])
 
 
-def search_ddpg(
-    problem: SearchProblem,
-    evaluations: int,
-    seed: int,
-    on_evaluation: Callable[[Evaluation], None] | None = None,
-    constants: DdpgConstants | None = None,
-) -> None:
-    """Run `evaluations` episodes; what was found is in the problem's history."""
-    constants = constants or DdpgConstants()
-    environment = PruningEnvironment(problem)
-    steps = problem.dimensions
-    noise = NormalActionNoise(np.zeros(1), np.full(1, constants.noise))
-    agent = DDPG(
-        "MlpPolicy",
-        environment,
-        learning_rate=constants.learning_rate,
-        learning_starts=round(constants.warm_up_share * evaluations) * steps,
-        buffer_size=max(evaluations * steps, constants.batch),
-        batch_size=constants.batch,
-        tau=constants.tau,
-        gamma=1.0,
-        train_freq=(1, "episode"),
-        gradient_steps=steps,
-        action_noise=noise,
-        replay_buffer_class=ExecutedReplayBuffer,
-        policy_kwargs={"net_arch": [constants.hidden, constants.hidden]},
-        seed=seed,
-        device="cpu",
-    )
-    agent.learn(evaluations * steps, callback=_EachEpisode(noise, constants, on_evaluation))
+@dataclass(frozen=True)
+class Ddpg:
+    """The paper's search: an agent walks the groups; an episode is an evaluation."""
+
+    name: str = "ddpg"
+    constants: DdpgConstants = field(default_factory=DdpgConstants)
+
+    def run(
+        self, problem: SearchProblem, evaluations: int, seed: int, on_evaluation: OnEvaluation | None = None
+    ) -> None:
+        """Evaluate equal ratios, then one candidate an episode."""
+        evaluate_uniform(problem, on_evaluation)
+        episodes = evaluations - 1
+        if not episodes:
+            return
+        constants = self.constants
+        environment = PruningEnvironment(problem)
+        steps = problem.dimensions
+        noise = NormalActionNoise(np.zeros(1), np.full(1, constants.noise))
+        agent = DDPG(
+            "MlpPolicy",
+            environment,
+            learning_rate=constants.learning_rate,
+            learning_starts=round(constants.warm_up_share * episodes) * steps,
+            buffer_size=max(episodes * steps, constants.batch),
+            batch_size=constants.batch,
+            tau=constants.tau,
+            gamma=1.0,
+            train_freq=(1, "episode"),
+            gradient_steps=steps,
+            action_noise=noise,
+            replay_buffer_class=ExecutedReplayBuffer,
+            policy_kwargs={"net_arch": [constants.hidden, constants.hidden]},
+            seed=seed,
+            device="cpu",
+        )
+        agent.learn(episodes * steps, callback=_EachEpisode(noise, constants, on_evaluation))
 
 
 class _EachEpisode(BaseCallback):
@@ -101,7 +108,7 @@ class _EachEpisode(BaseCallback):
         self,
         noise: NormalActionNoise,
         constants: DdpgConstants,
-        on_evaluation: Callable[[Evaluation], None] | None,
+        on_evaluation: OnEvaluation | None,
     ) -> None:
         super().__init__()
         self.noise = noise
