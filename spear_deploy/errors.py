@@ -43,3 +43,7 @@ class ExportError(SpearDeployError):
 
 class NotRunnableError(ExportError):
     """An export that cannot be run here, because what runs it is not installed."""
+
+
+class RunError(SpearDeployError):
+    """A folder that holds no run, or a run that does not hold what is asked of it."""

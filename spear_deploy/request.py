@@ -49,6 +49,7 @@ class DeployRequest:
         weight_bits: fewer bits than the chip's, in the target's integers.
         adapt: whether what the target forbids is converted before anything else.
         force: whether existing folders may be replaced.
+        plot: whether the report's figures are written as SVG and PNG as well.
         command: how this was asked for.
 
     """
@@ -76,6 +77,7 @@ class DeployRequest:
     weight_bits: WeightBits = field(default_factory=WeightBits)
     adapt: bool = False
     force: bool = False
+    plot: bool = False
     command: tuple[str, ...] = ()
 
     def folder(self, target: Profile) -> Path:

@@ -17,6 +17,7 @@ from spear_deploy.preparation import Prepared
 from spear_deploy.progress import Clock, Progress, peak_memory_mib
 from spear_deploy.report import Report
 from spear_deploy.report.build import Found, make_report
+from spear_deploy.report.write import write_run
 from spear_deploy.request import DeployRequest
 from spear_deploy.run_folder import complete_or_nothing
 from spear_deploy.simulate import observe
@@ -68,6 +69,7 @@ def write_result(solution: Solution, request: DeployRequest, prepared: Prepared,
         )
         report = make_report(found)
         (folder / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
+        write_run(folder, plot=request.plot)
     return report
 
 

@@ -102,6 +102,7 @@ def deploy(
         bool, typer.Option("--adapt", help="Convert what the chip forbids, and show what it did to the spikes.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Write the report's figures as SVG and PNG as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False,
 ) -> None:
     """Prune MODEL until it fits a chip and its budget, and measure what it does there."""
@@ -134,6 +135,7 @@ def deploy(
         weight_bits=parse_weight_bits(weight_bits),
         adapt=adapt,
         force=force,
+        plot=plot,
         command=("spear-deploy", *sys.argv[1:]),
     )
     reports = run_deploy(request, TerminalProgress())

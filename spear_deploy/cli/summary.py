@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.report import Report
+from spear_deploy.report.write import PAGE
 
 BACKENDS = {"lava": "torch", "loihi": "torch", "lava_fixed": "loihi"}
 """Backends beside torch, and the one that each is held against."""
@@ -32,7 +33,7 @@ def summary(report: Report, folder: Path) -> Group:
         if not limit.name.endswith("per core"):
             left = f"{limit.pruned / limit.allowed:.1%} of {limit.allowed:,.0f}"
             table.add_row(limit.name, f"{limit.dense:,.0f}", f"{limit.pruned:,.0f}", left)
-    return Group(table, *_lines(report), _verdict(report), Text(f"written to {folder}"))
+    return Group(table, *_lines(report), _verdict(report), Text(f"written to {folder}, to read: {folder / PAGE}"))
 
 
 def _counts(dense: float, pruned: float) -> tuple[str, str, str]:
