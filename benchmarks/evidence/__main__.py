@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import warnings
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
-import torch
-
 from benchmarks.evidence import experiments
 from benchmarks.evidence.page import write_page
 from benchmarks.evidence.settings import ROOT, Setting, digits, mnist
-from benchmarks.evidence.store import Unit
+from benchmarks.evidence.store import Unit, gather
 
 BUDGETS = ("50%", "30%", "15%")
 STRATEGY_ARMS = ("ddpg", "evolution", "greedy", "random", "uniform")
@@ -60,15 +57,6 @@ def stages(setting: Setting, seeds: list[int]) -> list[list[Unit]]:
         for seed in seeds
     ]
     return [held_out, first, runs, strategies, ablations, studies, dense, other]
-
-
-def gather(setting: Setting, raw: Path, unit: Unit) -> str:
-    """Run a unit in a worker process."""
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    warnings.filterwarnings("ignore", category=UserWarning)
-    unit.gather(setting, raw)
-    return f"{unit.experiment} {unit.name}"
 
 
 def main() -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import platform
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import torch
 
 Json = dict[str, Any]
 
@@ -53,6 +56,15 @@ class Unit:
         working = path.with_suffix(".partial")
         working.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
         working.replace(path)
+
+
+def gather(setting: Any, raw: Path, unit: Unit) -> str:
+    """Run a unit in a worker process."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    warnings.filterwarnings("ignore", category=UserWarning)
+    unit.gather(setting, raw)
+    return f"{unit.experiment} {unit.name}"
 
 
 def results(raw: Path, experiment: str) -> list[Json]:
