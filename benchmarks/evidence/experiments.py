@@ -31,6 +31,7 @@ from spear_deploy.training import fine_tune
 
 HELD_OUT_SEED, HELD_OUT = 1000, 30
 EVALUATIONS = 150
+SMALL = 0.05
 NUMBERS = (12, 20, 28, 40)
 Q95 = 1.959964
 
@@ -113,11 +114,17 @@ def samples_of(setting: Setting, seed: int, count: int, model: Path | None = Non
 def lre_error(setting: Setting, seed: int) -> Json:
     """Errors on held-out random networks, by estimator and number of samples."""
     samples = samples_of(setting, seed, setting.samples)
-    held_out = samples_of(setting, HELD_OUT_SEED, HELD_OUT)
-    rows = []
+    prepared = prepared_for(request_for(setting, HELD_OUT_SEED, lre_samples=HELD_OUT))
+    least = SMALL * prepared.factory.dense.synops
+    parts = {
+        "all": prepared.samples,
+        "5 % of the SynOps or more": [one for one in prepared.samples if one.synops >= least],
+    }
+    rows: list[Json] = []
     for number in [each for each in NUMBERS if each <= len(samples)]:
-        rows += [{"samples": number, **row} for row in _judged(samples[:number], held_out)]
-    return {"rows": rows}
+        for part, held_out in parts.items():
+            rows += [{"samples": number, "part": part, **row} for row in _judged(samples[:number], held_out)]
+    return {"rows": rows, "networks": {part: len(held_out) for part, held_out in parts.items()}}
 
 
 def outside(setting: Setting, seed: int) -> Json:
