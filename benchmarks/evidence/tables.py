@@ -248,7 +248,8 @@ def energy(runs: list[Json]) -> tuple[str, str]:
     known = {name: chip["share"] for name, chip in run["chips"].items() if chip["share"] is not None}
     sentence = (
         f"Where all prices are known, SynOps take {100 * min(known.values()):.0f} to"
-        f" {100 * max(known.values()):.0f} % of an inference's typical energy: for so small a network idle power and neuron updates take the rest."
+        f" {100 * max(known.values()):.0f} % of an inference's typical energy; idle power and neuron"
+        " updates take the rest."
         if known
         else "No chip has all prices."
     )
