@@ -12,6 +12,7 @@ from spear_deploy.arms import arm_named
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import DataError, ModelError, SpearDeployError
 from spear_deploy.hardware import parse_budgets
+from spear_deploy.labels import with_labels
 from spear_deploy.lre_samples import sample_lre
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
@@ -48,6 +49,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         model, changes = adapted_for(request.targets, given) if request.adapt else (given, [])
         data = load_data(_data_name(request, model))
         check_fits(data, model.encoding, model.network.input_shape, model.network.classes)
+        data = with_labels(data, given, seed=request.seed, progress=progress)
         encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]
         train, validation, test = encoded
         if request.lava:

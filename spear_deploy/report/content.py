@@ -12,7 +12,7 @@ from spear_deploy.report.pictures.figure import number_text
 from spear_deploy.report.pictures.prediction import checks
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
-from spear_deploy.report.wording import energy_words, time_words, verdict_text, warnings
+from spear_deploy.report.wording import energy_words, right_answers, time_words, verdict_text, warnings
 
 MOST_ROUTERS = 1024
 """Routers that a core map may show and still be read."""
@@ -94,7 +94,7 @@ def before_after(report: Report) -> Captioned:
     dense, pruned, limit = report.dense, report.pruned, next(iter(report.budget.limits), None)
     rows = [
         (
-            "accuracy (test, torch float64)",
+            f"{right_answers(report)} (test, torch float64)",
             f"{dense.accuracy:.2%}",
             f"{pruned.accuracy:.2%}",
             f"{100 * (pruned.accuracy - dense.accuracy):+.2f} points",
