@@ -89,7 +89,8 @@ class LavaExporter(Exporter):
             with np.load(path.with_suffix(".npz")) as arrays:
                 static = arrays["inputs"].ndim < inputs.ndim
             np.save(folder / "inputs.npy", (static_sample(inputs) if static else inputs).double().numpy())
-            command = [str(self.python), "-W", "ignore", str(path), str(folder / "inputs.npy")]
+            # -B: Lava imports a script that has processes of its own, and its bytecode would lie beside the files.
+            command = [str(self.python), "-B", "-W", "ignore", str(path), str(folder / "inputs.npy")]
             self._finish([*command, "--save", str(folder / "outputs.npz")], folder / "log.txt", path)
             with np.load(folder / "outputs.npz") as outputs:
                 return {key.removesuffix(".outputs"): torch.from_numpy(outputs[key]) for key in outputs.files}

@@ -60,6 +60,13 @@ class TestInLava:
     def test_a_loop_starts_each_sample_from_silence(self):
         assert assert_faithful(LavaExporter(), recurrent_model()).spikes > 20
 
+    def test_lava_leaves_nothing_beside_the_files_of_a_script_with_processes_of_its_own(self, tmp_path):
+        model, path = recurrent_model(), tmp_path / "net_lava.py"
+        exporter = LavaExporter()
+        exporter.write(model, path)
+        exporter.run(path, sample_inputs(model)[:, :1])
+        assert {file.name for file in tmp_path.iterdir()} == {"net_lava.py", "net_lava.npz"}
+
     @pytest.mark.slow
     @pytest.mark.parametrize("seed", range(5))
     def test_fifty_random_networks_give_every_spike(self, seed):
