@@ -30,11 +30,11 @@ def untrained(data="samples.npz"):
     return chain.flatten().linear("fc", CLASSES).neurons("lif3").model(STEPS, data=data)
 
 
-def write_task(folder):
+def write_task(folder, model=None):
     """`model.pt`, trained on `samples.npz` beside it; returns its path."""
     torch.set_flush_denormal(True)
     np.savez(folder / "samples.npz", **arrays())
-    model = untrained()
+    model = untrained() if model is None else model
     train = encode(load_data(folder / "samples.npz").train, model.encoding, model.time_steps)
     trained = fine_tune(model, train, Recipe(epochs=10, batch=16, learning_rate=1e-2), seed=0)
     save_model_file(trained, folder / "model.pt")
