@@ -10,7 +10,7 @@ from pathlib import Path
 from spear_deploy.backends import Backend, backend_of, measure_on
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BudgetError, ModelError
-from spear_deploy.hardware import Activity, Limit, Profile, activity_of, check
+from spear_deploy.hardware import SYNOPS_KINDS, Activity, Limit, Profile, activity_of, check, parse_budgets
 from spear_deploy.limits import ACTIVITY, TAIL, activity_value, energy_status, limits_of, structural_uses
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model, Network
@@ -56,6 +56,11 @@ class OnTarget:
     def budget_synops(self) -> float:
         """SynOps per inference that are allowed, in the chip's arithmetic."""
         return self.limits[0].allowed
+
+    def with_synops_budget(self, budget: str) -> OnTarget:
+        """The same target with another budget of SynOps, such as `30%`; the other budgets stay."""
+        others = [text for text in self.budgets if parse_budgets([text])[0].kind not in SYNOPS_KINDS]
+        return replace(self, budgets=(budget, *others))
 
     def measure(self, model: Model) -> Measurement:
         """A model on the validation split, in the chip's arithmetic."""
