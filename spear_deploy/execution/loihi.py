@@ -49,8 +49,7 @@ class LoihiExecution:
         self.quantized = quantized
         network, chip = quantized.network, quantized.format
         self.layers = {layer.name: LayerExecution(layer, chip) for layer in quantized.layers}
-        shapes = [network.input_shape, *(layer.shape for layer in quantized.layers)]
-        self.at_once = max(1, CACHED_STATES // max(int(np.prod(shape)) for shape in shapes))
+        self.at_once = max(1, CACHED_STATES // max(int(np.prod(layer.shape)) for layer in quantized.layers))
         self.stages = [[name for name in stage if name in self.layers] for stage in network.stages]
 
     def run(self, inputs: Tensor, *, watch: States | None = None) -> Trace:
