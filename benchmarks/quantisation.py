@@ -14,6 +14,7 @@ import gzip
 import time
 from pathlib import Path
 
+import nir
 import numpy as np
 import snntorch
 import torch
@@ -56,13 +57,12 @@ def synaptic():
     return snntorch.Synaptic(0.5, 0.7, init_hidden=True, reset_mechanism="zero", reset_delay=False)
 
 
-def recurrent_leaky():
-    return snntorch.RLeaky(0.9, linear_features=100, init_hidden=True, reset_mechanism="zero", reset_delay=False)
+def slow_leaky():
+    return leaky(0.9)
 
 
-def recurrent_synaptic():
-    options = {"linear_features": 100, "init_hidden": True, "reset_mechanism": "zero", "reset_delay": False}
-    return snntorch.RSynaptic(0.6, 0.9, **options)
+def slow_synaptic():
+    return snntorch.Synaptic(0.6, 0.9, init_hidden=True, reset_mechanism="zero", reset_delay=False)
 
 
 def convolutional(neuron):
@@ -72,8 +72,16 @@ def convolutional(neuron):
     )
 
 
-def recurrent(neuron, read_out):
-    return nn.Sequential(nn.Linear(28, 100), neuron(), nn.Linear(100, 10), read_out())
+def recurrent(neuron):
+    return nn.Sequential(nn.Linear(28, 100), neuron(), nn.Linear(100, 10), neuron())
+
+
+def with_loop(model):
+    """The model with synapses from each neuron of its first layer to each of it."""
+    layer = model.network.layers[0]
+    back = nir.Affine(torch.randn(100, 100).numpy() / 10, np.zeros(100))
+    edges = [*model.graph.edges, (layer, "back"), ("back", layer)]
+    return model.with_graph(nir.NIRGraph({**model.graph.nodes, "back": back}, edges, type_check=False))
 
 
 CONVOLUTIONS = Recipe(epochs=5, batch=64, learning_rate=4e-3)
@@ -81,8 +89,8 @@ LOOPS = Recipe(epochs=12, batch=64, learning_rate=5e-3)
 CASES = {
     "conv LIF": (lambda: convolutional(leaky), still, (1, 28, 28), CONVOLUTIONS, (0,)),
     "conv CubaLIF": (lambda: convolutional(synaptic), still, (1, 28, 28), CONVOLUTIONS, (0,)),
-    "recurrent LIF": (lambda: recurrent(recurrent_leaky, leaky), rows, (28,), LOOPS, (0, 1, 2)),
-    "recurrent CubaLIF": (lambda: recurrent(recurrent_synaptic, synaptic), rows, (28,), LOOPS, (0, 1, 2)),
+    "recurrent LIF": (lambda: recurrent(slow_leaky), rows, (28,), LOOPS, (0, 1, 2)),
+    "recurrent CubaLIF": (lambda: recurrent(slow_synaptic), rows, (28,), LOOPS, (0, 1, 2)),
 }
 
 
@@ -93,6 +101,8 @@ def trained(name, seed, train, folder):
         torch.manual_seed(seed)
         time_steps = len(encode(torch.zeros(1, 1, 28, 28)))
         model = from_snntorch(build(), input_shape=shape, time_steps=time_steps)
+        if encode is rows:
+            model = with_loop(model)
         save_model_file(fine_tune(model, train, recipe, seed=seed), path)
     return load_model_file(path)
 

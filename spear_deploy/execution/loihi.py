@@ -172,11 +172,15 @@ class LayerExecution:
 
     def respond(self, values: dict[str, Tensor]) -> Tensor:
         """What the layer sends when all its sources, itself included, send `values` `[T, B, *shape]`."""
-        inputs = self.inputs(values, skip=[])
-        outputs = self.empty(inputs.shape[0], inputs.shape[1], self.output_type)
-        run = _Run(self, inputs, outputs, (), alone=True)
-        for t in range(len(inputs)):
-            run.step(t)
+        steps, batch = next(iter(values.values())).shape[:2]
+        outputs = self.empty(steps, batch, self.output_type)
+        size = max(1, CACHED_STATES // int(np.prod(self.shape)))
+        for first in range(0, batch, size):
+            part = slice(first, first + size)
+            inputs = self.inputs({name: sent[:, part] for name, sent in values.items()}, skip=[])
+            run = _Run(self, inputs, outputs[:, part], (), alone=True)
+            for t in range(steps):
+                run.step(t)
         return outputs
 
     def overflows(self, reach: tuple[float, float], steps: int) -> tuple[bool, bool]:
