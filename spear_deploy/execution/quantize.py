@@ -114,13 +114,18 @@ def quantize(
         _check_neuron(name, neuron, chip)
     levels = _input_levels(model, chip, calibration)
     ranges = bounded_ranges(network, 1.0) if calibration is None else seen_ranges(network, calibration)
-    spikes = {} if calibration is None else _float_outputs(model, calibration[:, :SEARCH_SAMPLES], levels)
+    spikes = {} if calibration is None else _float_outputs(model, _spread(calibration, SEARCH_SAMPLES), levels)
     layers = []
     for name in network.layers:
         bits = (weight_bits or {}).get(name, chip.weight_bits)
         draft = _Draft(network, name, replace(chip, weight_bits=bits), levels, ranges[name])
         layers.append(draft.best(tuple(clips), spikes))
     return QuantizedNetwork(network, chip, tuple(layers), levels)
+
+
+def _spread(values: Tensor, count: int) -> Tensor:
+    """At most so many samples of `[T, B, ...]`, from first to last: those that are alike often stand together."""
+    return values[:, :: -(-values.shape[1] // count)]
 
 
 def _float_outputs(model: Model, inputs: Tensor, levels: float | None) -> dict[str, Tensor]:
@@ -188,15 +193,15 @@ class _Draft:
         self, start: QuantizedLayer, spikes: dict[str, Tensor], clipped_octaves: tuple[int, ...]
     ) -> QuantizedLayer:
         """Try other scales, clip ever more of all matrices, then of each by itself; keep what fires most alike."""
-        few = {name: output[:, :FEW_SAMPLES] for name, output in spikes.items()}
-        best = start, self._mismatch(start, few)
+        few = {name: _spread(output, FEW_SAMPLES) for name, output in spikes.items()}
+        best = start, self._mismatch(start, few, free=True)
 
         tried = [best]
 
         def try_out(scale: float, exponents: list[int]) -> None:
             nonlocal best
             layer = self.rounded(scale, exponents)
-            mismatch = self._mismatch(layer, few)
+            mismatch = self._mismatch(layer, few, free=True)
             tried.append((layer, mismatch))
             if mismatch < best[1]:
                 best = layer, mismatch
@@ -217,7 +222,7 @@ class _Draft:
         fed_back = [
             self.rounded(layer.scale, [found.exponent for found in layer.synapses], moments) for layer in ranked[1:]
         ]
-        return min([*ranked, *fed_back], key=lambda layer: self._mismatch(layer, spikes))
+        return min([*ranked, *fed_back], key=lambda layer: self._mismatch(layer, spikes, free=True))
 
     def _moments(self, found: _Weights, spikes: dict[str, Tensor]) -> Array | None:
         source = spikes[found.connection.source]
@@ -231,14 +236,21 @@ class _Draft:
         found = float(LayerExecution(layer, self.chip).respond(spikes).sum())
         return abs(found - wanted) > max(TOO_FAR_IN_COUNT * wanted, math.sqrt(wanted))
 
-    def _mismatch(self, layer: QuantizedLayer, spikes: dict[str, Tensor]) -> float:
-        """How far the layer's outputs are from the float network's, its sources being those."""
+    def _mismatch(self, layer: QuantizedLayer, spikes: dict[str, Tensor], *, free: bool = False) -> float:
+        """How far the layer's outputs are from the float network's, its sources being those.
+
+        A layer that hears itself may run freely: its own spikes then come back to it, and since they
+        soon fall in other places, the rates of its neurons in each sample are compared.
+        """
         wanted = spikes[self.name].double()
         execution = LayerExecution(layer, self.chip)
-        found = execution.respond(spikes).double()
+        free = free and bool(execution.synapses_from([self.name]))
+        found = execution.respond(spikes, free=free).double()
         if not layer.spikes:
             return float((found / execution.unit - wanted).abs().mean())
         events = max(float(wanted.sum()), 1.0)
+        if free:
+            return float((found.sum(0) - wanted.sum(0)).abs().sum()) / events
         return float((found != wanted).sum()) / events + abs(float((found - wanted).sum())) / events
 
 
