@@ -233,7 +233,7 @@ class _Draft:
         if not layer.spikes:
             return False
         wanted = float(spikes[self.name].sum())
-        found = float(LayerExecution(layer, self.chip).respond(spikes).sum())
+        found = float(LayerExecution(layer, self.chip).respond(spikes, free=True).sum())
         return abs(found - wanted) > max(TOO_FAR_IN_COUNT * wanted, math.sqrt(wanted))
 
     def _mismatch(self, layer: QuantizedLayer, spikes: dict[str, Tensor], *, free: bool = False) -> float:
