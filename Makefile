@@ -37,8 +37,11 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
+# mypy does not know setuptools' package-dir: it gets a tree in which exporters/ is spear_deploy.exporters.
 types: $(VENV)/.dev
-	$(BIN)/mypy
+	@rm -rf build/types && mkdir -p build/types/spear_deploy
+	@ln -s $(CURDIR)/spear_deploy/* build/types/spear_deploy/ && ln -sfn $(CURDIR)/exporters build/types/spear_deploy/
+	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/types
 
 tests: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup

@@ -11,20 +11,21 @@ import torch
 from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.errors import ProfileError
-from spear_deploy.execution.formats import LOIHI1, LOIHI2, Format
-from spear_deploy.execution.loihi import LoihiExecution
+from spear_deploy.execution.chip_format import format_of
+from spear_deploy.execution.formats import Format
+from spear_deploy.execution.host import HostSplit, split_first_layer
+from spear_deploy.execution.loihi import LoihiExecution, States
+from spear_deploy.execution.peaks import membrane_peaks
 from spear_deploy.execution.quantize import quantize
 from spear_deploy.execution.quantized import QuantizedNetwork, mantissa_matrix
 from spear_deploy.hardware import Profile
 from spear_deploy.measure import Measurement, measure_with
-from spear_deploy.network import Connection, Model, Simulation, Trace
+from spear_deploy.network import Connection, Model, Simulation, Trace, fan_out
+from spear_deploy.watching import LayerStates, Watched, range_of
+from spear_deploy.weight_bits import WeightBits
 
 CALIBRATION_SAMPLES = 256
 """Training samples that the scales of integers are chosen on."""
-
-FORMATS: dict[str, Format] = {"loihi1": LOIHI1, "loihi2": LOIHI2}
-"""Number formats by the name that a profile gives in `neurons.arithmetic`."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,18 @@ class Ready:
 
     Attributes:
         run: inputs `[T, B, *input_shape]` to the outputs of every layer, `[T, B, *shape]`.
+        watch: the same, with the ranges of all states.
         fan_out: synapses that a spike reaches there; None where they are the model's own.
         quantized: the integers, where the backend computes in them.
+        host: what a first layer on the host sends, watched; None where there is none.
 
     """
 
     run: Callable[[Tensor], Mapping[str, Tensor]]
+    watch: Callable[[Tensor], Watched]
     fan_out: Mapping[Connection, Tensor] | None = None
     quantized: QuantizedNetwork | None = None
+    host: Callable[[Tensor], Watched] | None = None
 
 
 class Backend(Protocol):
@@ -69,21 +74,39 @@ class TorchBackend:
 
         @torch.no_grad()
         def run(inputs: Tensor) -> Mapping[str, Tensor]:
-            trace: Trace = simulation(inputs.to(self.dtype))
+            trace: Trace = simulation(cast(inputs, self.dtype))
             return trace.outputs
 
-        return Ready(run)
+        return Ready(run, lambda inputs: _watch_torch(simulation, cast(inputs, self.dtype)))
 
 
 class LoihiBackend:
-    """The model in a Loihi's integers; scales are chosen on calibration inputs `[T, N, *input_shape]`."""
+    """The model in a Loihi's integers; scales are chosen on calibration inputs `[T, N, *input_shape]`.
+
+    Args:
+        chip: the number formats.
+        calibration: the inputs.
+        weight_bits: bits of the weights into single layers, where they are not the chip's own.
+        host_first: whether a first layer that sees values runs on the host in float64, where the
+            chip's spikes carry none.
+
+    """
 
     name = "loihi"
 
-    def __init__(self, chip: Format, calibration: Tensor) -> None:
+    def __init__(
+        self,
+        chip: Format,
+        calibration: Tensor,
+        weight_bits: WeightBits | None = None,
+        *,
+        host_first: bool = False,
+    ) -> None:
         self.chip = chip
         self.calibration = calibration
-        self.arithmetic = f"loihi, {chip.weight_bits}-bit weights"
+        self.weight_bits = weight_bits or WeightBits()
+        self.host_first = host_first and not chip.graded_bits
+        self.arithmetic = f"loihi, {self.weight_bits.text(chip.weight_bits)} weights"
 
     def ready(self, model: Model) -> Ready:
         """Round the model and prepare its integer execution.
@@ -92,9 +115,83 @@ class LoihiBackend:
             BackendError: the chip's integers cannot hold the network; names layer, rule and way out.
 
         """
-        quantized = quantize(model, self.chip, calibration=self.calibration)
+        bits = self.weight_bits.by_layer(model.network, self.chip.weight_bits)
+        split = split_first_layer(model) if self.host_first else None
+        on_chip = model if split is None else split.chip
+        calibration = self.calibration if split is None else split.chip_inputs(self.calibration)
+        quantized = quantize(on_chip, self.chip, calibration=calibration, weight_bits=bits)
         execution = LoihiExecution(quantized)
-        return Ready(lambda inputs: execution.run(inputs).outputs, integer_fan_out(quantized), quantized)
+        reached = integer_fan_out(quantized)
+        if split is None:
+            return Ready(
+                lambda inputs: execution.run(inputs).outputs,
+                lambda inputs: _watch_integers(execution, inputs, reached),
+                reached,
+                quantized,
+            )
+        reached |= {connection: fan_out(model.network, connection) for connection in split.host.network.connections}
+        return _with_host(split, execution, reached, quantized)
+
+
+def cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    """Inputs `[T, B, *input_shape]` in another precision; a static image stays one image, shown T times."""
+    static = len(inputs) > 1 and inputs.stride(0) == 0
+    return inputs[0].to(dtype).expand(inputs.shape) if static else inputs.to(dtype)
+
+
+def _with_host(
+    split: HostSplit, execution: LoihiExecution, reached: Mapping[Connection, Tensor], quantized: QuantizedNetwork
+) -> Ready:
+    host = TorchBackend(torch.float64).ready(split.host)
+    name = split.host.network.read_out
+
+    def run(inputs: Tensor) -> Mapping[str, Tensor]:
+        spikes = host.run(inputs)[name]
+        return {name: spikes} | execution.run(spikes).outputs
+
+    def watch(inputs: Tensor) -> Watched:
+        before = host.watch(inputs)
+        after = _watch_integers(execution, before.outputs[name], reached)
+        return Watched({**before.outputs, **after.outputs}, {**before.states, **after.states}, reached)
+
+    return Ready(run, watch, reached, quantized, host.watch)
+
+
+def _watch_torch(simulation: Simulation, inputs: Tensor) -> Watched:
+    seen: dict[str, LayerStates] = {}
+    neurons = simulation.network.neurons
+
+    def see(layer: str, u: Tensor, v: Tensor) -> None:
+        now = LayerStates(None if neurons[layer].alpha is None else range_of(u), range_of(v))
+        seen[layer] = seen[layer] | now if layer in seen else now
+
+    with torch.no_grad():
+        trace: Trace = simulation(inputs, watch=see)
+    return Watched(trace.outputs, {layer: seen[layer] for layer in trace.outputs})
+
+
+def _watch_integers(execution: LoihiExecution, inputs: Tensor, reached: Mapping[Connection, Tensor]) -> Watched:
+    states = States()
+    outputs = execution.run(inputs, watch=states).outputs
+    quantized = execution.quantized
+    seen = integer_states(quantized, states.u, states.v)
+    return Watched(outputs, seen, reached)
+
+
+def integer_states(
+    quantized: QuantizedNetwork, u: Mapping[str, Tensor], v: Mapping[str, Tensor]
+) -> dict[str, LayerStates]:
+    """Ranges of integer states `[T, B, *shape]`, in the units of the float network."""
+    found = {}
+    for layer in quantized.layers:
+        unit = layer.scale * (1 << quantized.format.input_shift)
+        current = quantized.network.neurons[layer.name].alpha is not None
+        found[layer.name] = LayerStates(
+            range_of(u[layer.name], unit) if current else None,
+            range_of(v[layer.name], unit),
+            membrane_peaks(layer, quantized.format, u[layer.name], v[layer.name]) / quantized.format.state_limit,
+        )
+    return found
 
 
 def integer_fan_out(quantized: QuantizedNetwork) -> dict[Connection, Tensor]:
@@ -108,15 +205,14 @@ def integer_fan_out(quantized: QuantizedNetwork) -> dict[Connection, Tensor]:
     return found
 
 
-def backend_of(profile: Profile, train: EncodedSplit) -> Backend:
+def backend_of(
+    profile: Profile, train: EncodedSplit, weight_bits: WeightBits | None = None, *, host_first: bool = False
+) -> Backend:
     """The arithmetic of a chip: its integers where they are known, else torch in float32."""
-    figure = profile.neurons.arithmetic
-    if figure is None or not figure.known:
+    chip = format_of(profile)
+    if chip is None:
         return TorchBackend()
-    name = str(figure.value)
-    if name not in FORMATS:
-        raise ProfileError(f"{profile.name}: neurons.arithmetic {name!r} is unknown; known: {', '.join(FORMATS)}")
-    return LoihiBackend(FORMATS[name], train.inputs[:, :CALIBRATION_SAMPLES])
+    return LoihiBackend(chip, train.inputs[:, :CALIBRATION_SAMPLES], weight_bits, host_first=host_first)
 
 
 def measure_on(backend: Backend, model: Model, data: EncodedSplit) -> Measurement:

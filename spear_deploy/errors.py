@@ -25,6 +25,10 @@ class BudgetError(SpearDeployError):
     """A budget that cannot be understood or reached."""
 
 
+class SearchError(SpearDeployError):
+    """A search that cannot be carried out as asked."""
+
+
 class OutputError(SpearDeployError):
     """A place that results cannot be written to."""
 
@@ -39,3 +43,7 @@ class ExportError(SpearDeployError):
 
 class NotRunnableError(ExportError):
     """An export that cannot be run here, because what runs it is not installed."""
+
+
+class RunError(SpearDeployError):
+    """A folder that holds no run, or a run that does not hold what is asked of it."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 Advance = Callable[..., None]
-"""`advance()` tells that one more unit is done, `advance(done=n)` that n are."""
+"""`advance()` tells that one more unit is done, `advance(done=n)` that n are; `detail=` puts words beside it."""
 
 
 class Progress(Protocol):
@@ -29,7 +31,7 @@ class Silent:
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:
         """A stage that nobody watches."""
-        yield lambda done=None: None
+        yield lambda done=None, detail=None: None
 
     def notice(self, text: str) -> None:
         """Say nothing."""
@@ -49,3 +51,9 @@ class Clock:
         with self.progress.stage(name, total) as advance:
             yield advance
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+
+
+def peak_memory_mib() -> float:
+    """The most memory that this process has held so far; macOS counts in bytes, others in KiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -82,4 +82,5 @@ def replaced_when_complete(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{error.filename or path}: cannot be written ({error.strerror or error})") from None
     finally:
-        working.unlink(missing_ok=True)
+        if working.parent.is_dir():
+            working.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,17 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.execution import LavaRun
 from spear_deploy.measure import EffectiveOperations, Measurement, batches, measure_outputs
 from spear_deploy.network import Model
-from spear_deploy.report import Agreement, FirstDifference, LayerReport, Measured, NetworkReport, Verdict
-from spear_deploy.search import Prediction
+from spear_deploy.report import (
+    Agreement,
+    Distribution,
+    FirstDifference,
+    LayerReport,
+    LreCheck,
+    Measured,
+    NetworkReport,
+    Verdict,
+)
+from spear_deploy.search import upper_bound
 
 MEMBRANE_TOLERANCE = 1e-9
 """How far membranes of a read-out without spikes may differ (relative): the order of float64 sums."""
@@ -39,32 +49,32 @@ def compare_with_lava(name: str, ready: Ready, model: Model, run: LavaRun, data:
 
 
 def judge(
-    basis: str,
-    measured_synops: float,
-    predicted: Prediction,
-    budget_synops: float,
-    test_synops: float,
-    faults: list[str],
+    basis: str, check: LreCheck, budget_synops: float, dense_synops: float, tested: Measurement, faults: list[str]
 ) -> Verdict:
     """The verdict of a run.
 
     Args:
-        basis: the backend that measured `measured_synops`.
-        measured_synops: on the images that it ran.
-        predicted: for those same images and that arithmetic.
+        basis: the backend whose figures are judged.
+        check: LRE's prediction against that backend.
         budget_synops: what is allowed.
-        test_synops: mean over the whole test split in the target's arithmetic, which the budget is judged by.
+        dense_synops: what the budget is a share of.
+        tested: the network on the whole test split in the target's arithmetic, by which the budget is judged.
         faults: what else speaks against the network, such as broken limits of the chip.
 
     """
-    within = test_synops <= budget_synops
+    within = tested.synops <= budget_synops
     if not within:
-        faults = [f"{test_synops:,.0f} SynOps on test exceed the budget of {budget_synops:,.0f}", *faults]
+        nearest = math.ceil(1000 * tested.synops / dense_synops) / 10
+        over = (
+            f"{tested.synops:,.0f} SynOps on test exceed the budget of {budget_synops:,.0f};"
+            f" the nearest budget that this network keeps is {nearest:g}%"
+        )
+        faults = [over, *faults]
     return Verdict(
         basis=basis,
         within_budget=within,
-        covered=predicted.low <= measured_synops <= predicted.high,
-        prediction_error_percent=100.0 * (predicted.value - measured_synops) / measured_synops,
+        covered=check.covered,
+        prediction_error_percent=check.error_percent,
         ok=not faults,
         reason="; ".join(faults),
     )
@@ -87,7 +97,15 @@ def measured_report(measurement: Measurement, arithmetic: str) -> Measured:
         synops_analog=measurement.synops_analog,
         accuracy=measurement.accuracy,
         per_layer=layer_reports(measurement),
+        distribution=distribution(measurement),
     )
+
+
+def distribution(measurement: Measurement) -> Distribution:
+    """How SynOps vary between inferences."""
+    each = measurement.per_sample.numpy()
+    p95, p99 = np.percentile(each, [95, 99])
+    return Distribution(bound99=upper_bound(measurement), p95=float(p95), p99=float(p99), maximum=float(each.max()))
 
 
 def network_report(model: Model, measurement: Measurement, effective: EffectiveOperations) -> NetworkReport:

@@ -28,11 +28,14 @@ class TerminalProgress:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[detail]}"),
         )
         with Bars(*columns, console=err) as bars:
-            task = bars.add_task(name, total=total)
+            task = bars.add_task(name, total=total, detail="")
 
-            def advance(done: int | None = None) -> None:
+            def advance(done: int | None = None, detail: str | None = None) -> None:
+                if detail is not None:
+                    bars.update(task, detail=detail)
                 if done is None:
                     bars.advance(task)
                 else:

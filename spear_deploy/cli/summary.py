@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.report import Report
+from spear_deploy.report.write import PAGE
 
 BACKENDS = {"lava": "torch", "loihi": "torch", "lava_fixed": "loihi"}
 """Backends beside torch, and the one that each is held against."""
@@ -32,7 +33,7 @@ def summary(report: Report, folder: Path) -> Group:
         if not limit.name.endswith("per core"):
             left = f"{limit.pruned / limit.allowed:.1%} of {limit.allowed:,.0f}"
             table.add_row(limit.name, f"{limit.dense:,.0f}", f"{limit.pruned:,.0f}", left)
-    return Group(table, *_lines(report), _verdict(report), Text(f"written to {folder}"))
+    return Group(table, *_lines(report), _verdict(report), Text(f"written to {folder}, to read: {folder / PAGE}"))
 
 
 def _counts(dense: float, pruned: float) -> tuple[str, str, str]:
@@ -56,6 +57,8 @@ def _lines(report: Report) -> list[Text]:
             lines += _measured(report, name)
     error = report.verdict.prediction_error_percent
     covered = "inside" if report.verdict.covered else "OUTSIDE"
+    if lre.extrapolated:
+        lines.append(Text(f"warning    LRE extrapolates: {lre.extrapolated}", style="bold yellow"))
     lines.append(Text(f"LRE error  {error:+.1f} % against {report.verdict.basis}; measured is {covered} the interval"))
     if report.budget.unchecked:
         lines.append(Text(f"not known  {', '.join(report.budget.unchecked)}", style="dim"))

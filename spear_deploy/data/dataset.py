@@ -58,7 +58,11 @@ class Split:
 
     def first(self, count: int) -> Split:
         """The first `count` samples."""
-        return Split(self.name, self.x[:count], self.y[:count], self.source, self.index[:count])
+        return self.take(slice(0, count))
+
+    def take(self, part: slice) -> Split:
+        """Some of the samples."""
+        return Split(self.name, self.x[part], self.y[part], self.source, self.index[part])
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Running a network on something else than torch: in Loihi's integers, and in Lava."""
 
+from spear_deploy.execution.chip_format import format_of
 from spear_deploy.execution.fake_quantized import fake_quantized
 from spear_deploy.execution.formats import LOIHI1, LOIHI2, Format
 from spear_deploy.execution.host import HostSplit, split_first_layer
@@ -23,6 +24,7 @@ __all__ = [
     "Rounding",
     "States",
     "fake_quantized",
+    "format_of",
     "quantiser_for",
     "quantiser_of",
     "quantize",

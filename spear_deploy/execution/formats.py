@@ -6,6 +6,16 @@ from dataclasses import dataclass
 
 from spear_deploy.errors import ProfileError
 
+WIDTHS = {
+    "weight_bits": (2, 8),
+    "state_bits": (23, 32),
+    "decay_bits": (1, 16),
+    "threshold_bits": (1, 24),
+    "bias_mantissa_bits": (2, 16),
+    "graded_bits": (0, 16),
+}
+"""Widths that the execution computes exactly: an input of one step fits into a state, products into float64."""
+
 
 @dataclass(frozen=True)
 class Lattice:
@@ -58,8 +68,17 @@ class Format:
     subtract: bool = True
 
     def __post_init__(self) -> None:
-        if not 2 <= self.weight_bits <= 8:
-            raise ProfileError(f"weights have 2 to 8 bits, found {self.weight_bits}")
+        for field, (low, high) in WIDTHS.items():
+            found = getattr(self, field)
+            if not low <= found <= high:
+                what = field.removesuffix("_bits").replace("_", " ")
+                raise ProfileError(f"a {what} can have {low} to {high} bits here, found {found}")
+        room = self.state_bits - self.input_shift - 1
+        if self.threshold_bits > room:
+            raise ProfileError(
+                f"a threshold of {self.threshold_bits} bits, shifted by {self.input_shift}, does not fit into a state"
+                f" of {self.state_bits} bits; give neurons.threshold_bits at most {room}"
+            )
 
     @property
     def state_limit(self) -> int:

@@ -35,6 +35,7 @@ from spear_deploy.execution.rounding import (
     mantissas,
     membrane_bias,
     rounding_of,
+    too_slow,
 )
 from spear_deploy.network import Connection, Encoding, Model, Network, Neuron, Reset, Simulation, Trace, bias_current
 
@@ -118,7 +119,7 @@ def quantize(
     layers = []
     for name in network.layers:
         bits = (weight_bits or {}).get(name, chip.weight_bits)
-        draft = _Draft(network, name, replace(chip, weight_bits=bits), levels, ranges[name])
+        draft = _Draft(network, name, chip, bits, levels, ranges[name])
         layers.append(draft.best(tuple(clips), spikes))
     return QuantizedNetwork(network, chip, tuple(layers), levels)
 
@@ -138,8 +139,11 @@ def _float_outputs(model: Model, inputs: Tensor, levels: float | None) -> dict[s
 class _Draft:
     """A layer whose scale and exponents are still to be chosen."""
 
-    def __init__(self, network: Network, name: str, chip: Format, levels: float | None, seen: Range) -> None:
-        self.network, self.name, self.chip = network, name, chip
+    def __init__(
+        self, network: Network, name: str, chip: Format, weight_bits: int, levels: float | None, seen: Range
+    ) -> None:
+        self.network, self.name, self.full_width = network, name, chip
+        self.chip = replace(chip, weight_bits=weight_bits)
         self.neuron = network.neurons[name]
         self.weights = [_weights(network, connection, levels) for connection in network.into(name)]
         bias = self.neuron.gain * bias_current(network, name)
@@ -166,7 +170,7 @@ class _Draft:
         """The layer at a scale, each connection at its exponent; with error feedback given moments."""
         neuron, chip = self.neuron, self.chip
         bias, bias_exponent = membrane_bias(self.bias * scale * (1 << chip.input_shift), chip)
-        axon, axon_exponent = (None, 0) if self.axon is None else axon_bias(self.axon * scale, chip)
+        axon, axon_exponent = (None, 0) if self.axon is None else axon_bias(self.axon * scale, self.full_width)
         threshold = neuron.threshold
         return QuantizedLayer(
             name=self.name,
@@ -320,7 +324,7 @@ def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> flo
     if chip.graded_bits == 0:
         raise BackendError(
             f"{model.network.input}: the input holds values, and the chip's spikes carry none;"
-            " use encoding 'rate' or 'spikes', or run the first layer on the host (split_first_layer)"
+            " use encoding 'rate' or 'spikes', or let the first layer run on the host with --adapt"
         )
     if calibration is None:
         return float((1 << chip.graded_bits) - 1)
@@ -336,15 +340,15 @@ def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> flo
 
 
 def _check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
-    finest = 1 / chip.unity
     for what, keep in (("synaptic current", neuron.alpha), ("membrane", neuron.beta)):
         if keep is None:
             continue
-        slow = (keep < 1) & (1 - keep < finest / 2)
+        slow = too_slow(keep, chip)
         if slow.any():
             raise BackendError(
                 f"{name}: the {what} loses {1 - keep[slow].max():.3g} of its value in a step, the chip's finest decay"
-                f" is 1/{chip.unity}; use a longer time step or no leak at all"
+                f" is 1/{chip.unity}; use a longer time step or no leak at all,"
+                " or let it be converted with --adapt"
             )
     if not neuron.spikes:
         return
@@ -352,16 +356,17 @@ def _check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
     if neuron.reset is Reset.SUBTRACT and not chip.subtract:
         raise BackendError(
             f"{name}: the chip resets the membrane to zero, this layer subtracts the threshold;"
-            " train with reset_mechanism='zero', or choose a chip with programmable neurons"
+            " train with reset_mechanism='zero', choose a chip with programmable neurons,"
+            " or let it be converted with --adapt"
         )
     if neuron.reset is Reset.ZERO_HOLD:
         raise BackendError(
             f"{name}: the chip integrates in the step after a spike, this layer loses that step's input"
-            " (snnTorch's delayed reset to zero); train with reset_delay=False"
+            " (snnTorch's delayed reset to zero); train with reset_delay=False, or let it be converted with --adapt"
         )
     if (neuron.reset is Reset.NONE or neuron.reset_value is not None) and not memoryless:
         raise BackendError(
             f"{name}: the chip resets the membrane to zero, this layer"
             f" {'never resets it' if neuron.reset is Reset.NONE else 'resets it to another value'};"
-            " train with reset_mechanism='zero'"
+            " train with reset_mechanism='zero', or let it be converted with --adapt"
         )

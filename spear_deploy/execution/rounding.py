@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,11 +106,11 @@ def membrane_bias(scaled: Array, chip: Format) -> tuple[IntArray, IntArray]:
 
 
 def axon_bias(scaled: Array, chip: Format) -> tuple[IntArray, int]:
-    """Biases as 8-bit weights of an axon that is always on, and their exponent.
+    """Biases as weights of an axon that is always on, of the chip's full width, and their exponent.
 
     The exponent is never so small that shifting would round down.
     """
-    lattice = lattice_of(scaled, replace(chip, weight_bits=8))
+    lattice = lattice_of(scaled, chip)
     finest = -int(math.log2(lattice.step))
     exponent = max(_exponent(float(np.abs(scaled).max()), chip, lattice), finest)
     return mantissas(scaled, exponent, lattice), exponent
@@ -124,6 +123,12 @@ def decay(keep: Array | None, shape: tuple[int, ...], chip: Format, *, offset: i
         return np.full(shape, most, dtype=np.int64)
     decays: IntArray = np.clip(np.rint((1 - keep) * chip.unity) - offset, 0, most).astype(np.int64)
     return decays
+
+
+def too_slow(keep: Array, chip: Format) -> NDArray[np.bool_]:
+    """Where a state loses something in a step, and less than half of the chip's finest decay."""
+    slow: NDArray[np.bool_] = (keep < 1) & (1 - keep < 0.5 / chip.unity)
+    return slow
 
 
 def _exponent(largest: float, chip: Format, lattice: Lattice) -> int:

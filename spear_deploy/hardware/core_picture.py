@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil, sqrt
 from xml.sax.saxutils import escape
 
@@ -27,6 +29,38 @@ _COLOURS = (
 """Colours that stay apart for colour-blind readers (Paul Tol, qualitative schemes, 2021)."""
 
 
+@dataclass(frozen=True)
+class Square:
+    """One core: its layer, the router that it lies at, the share in use (None: unknown), and what to say of it."""
+
+    layer: str
+    column: int
+    row: int
+    share: float | None
+    text: str
+
+
+@dataclass(frozen=True)
+class CorePicture:
+    """What the picture shows.
+
+    Attributes:
+        title: of the whole.
+        columns, rows: routers, of all chips side by side.
+        cores_per_router: places at each.
+        layers: cores of each layer, in the order of execution.
+        squares: the cores.
+
+    """
+
+    title: str
+    columns: int
+    rows: int
+    cores_per_router: int
+    layers: Mapping[str, int]
+    squares: Sequence[Square]
+
+
 def core_map_svg(placement: Placement, core_map: CoreMap) -> str:
     """The map as an SVG document.
 
@@ -34,33 +68,47 @@ def core_map_svg(placement: Placement, core_map: CoreMap) -> str:
     resource that binds; pointing at it names layer, rectangle and every use.
     """
     mesh = core_map.mesh
-    side = ceil(sqrt(mesh.cores_per_router))
+    places = core_map.place.tolist()
+    return draw(
+        CorePicture(
+            f"{placement.profile.title}: {placement.cores_needed} cores",
+            mesh.columns * placement.chips_needed,
+            mesh.rows,
+            mesh.cores_per_router,
+            {layer: grid.size for layer, grid in placement.grids.items()},
+            [_square(core, column, row) for core, (column, row) in zip(placement.cores, places, strict=True)],
+        )
+    )
+
+
+def draw(picture: CorePicture) -> str:
+    """The picture as an SVG document."""
+    side = ceil(sqrt(picture.cores_per_router))
     router = side * _CORE + _GAP
-    columns, rows = mesh.columns * placement.chips_needed, mesh.rows
-    layers = list(placement.grids)
-    width = max(2 * _MARGIN + columns * router, 420)
-    height = 2 * _MARGIN + rows * router + _LINE * (len(layers) + 1)
+    layers = list(picture.layers)
+    width = max(2 * _MARGIN + picture.columns * router, 420)
+    height = 2 * _MARGIN + picture.rows * router + _LINE * (len(layers) + 1)
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         ' font-family="sans-serif" font-size="11">',
-        f"<title>{escape(placement.profile.title)}: {placement.cores_needed} cores</title>",
+        f"<title>{escape(picture.title)}</title>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
-    for column in range(columns):
-        for row in range(rows):
+    for column in range(picture.columns):
+        for row in range(picture.rows):
             x, y = _MARGIN + column * router, _MARGIN + row * router
             size = side * _CORE
             drawn.append(f'<rect x="{x}" y="{y}" width="{size}" height="{size}" fill="#f2f2f2" stroke="#cccccc"/>')
     taken: dict[tuple[int, int], int] = {}
-    for core, (column, row) in zip(placement.cores, core_map.place.tolist(), strict=True):
-        slot = taken[column, row] = taken.get((column, row), -1) + 1
-        x = _MARGIN + column * router + slot % side * _CORE
-        y = _MARGIN + row * router + slot // side * _CORE
-        drawn += _core(core, layers.index(core.layer), x, y)
-    top = _MARGIN + rows * router + _LINE
-    for index, layer in enumerate(layers):
+    for square in picture.squares:
+        at = square.column, square.row
+        slot = taken[at] = taken.get(at, -1) + 1
+        x = _MARGIN + square.column * router + slot % side * _CORE
+        y = _MARGIN + square.row * router + slot // side * _CORE
+        drawn += _core(square, layers.index(square.layer), x, y)
+    top = _MARGIN + picture.rows * router + _LINE
+    for index, (layer, cores) in enumerate(picture.layers.items()):
         y = top + index * _LINE
-        cores = placement.grids[layer].size
         colour = _COLOURS[index % len(_COLOURS)]
         drawn.append(f'<rect x="{_MARGIN}" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
         text = f"{index + 1}  {layer}: {cores} core{'s' if cores > 1 else ''}"
@@ -69,16 +117,21 @@ def core_map_svg(placement: Placement, core_map: CoreMap) -> str:
     return "\n".join(drawn) + "\n"
 
 
-def _core(core: Core, layer: int, x: int, y: int) -> list[str]:
-    colour = _COLOURS[layer % len(_COLOURS)]
-    share = min(1.0, core.binding.share) if core.binding is not None else 1.0
-    full = round((_CORE - 2) * share, 1)
+def _square(core: Core, column: int, row: int) -> Square:
     uses = "; ".join(f"{use.resource} {use.used:,.0f} of {use.allowed:,.0f} {use.unit}" for use in core.uses)
     tile = core.tile
     part = f"channels {_range(tile.channels)}, rows {_range(tile.rows)}, columns {_range(tile.columns)}"
+    share = None if core.binding is None else core.binding.share
+    return Square(core.layer, column, row, share, f"{core.layer}: {part}; {uses}")
+
+
+def _core(square: Square, layer: int, x: int, y: int) -> list[str]:
+    colour = _COLOURS[layer % len(_COLOURS)]
+    share = 1.0 if square.share is None else min(1.0, square.share)
+    full = round((_CORE - 2) * share, 1)
     return [
         "<g>",
-        f"<title>{escape(core.layer)}: {part}; {escape(uses)}</title>",
+        f"<title>{escape(square.text)}</title>",
         f'<rect x="{x + 1}" y="{y + 1}" width="{_CORE - 2}" height="{_CORE - 2}" fill="{colour}" fill-opacity="0.25"/>',
         f'<rect x="{x + 1}" y="{y + _CORE - 1 - full:.1f}" width="{_CORE - 2}" height="{full}" fill="{colour}"/>',
         f'<text x="{x + _CORE / 2}" y="{y + _CORE / 2 + 4}" text-anchor="middle">{layer + 1}</text>',

@@ -75,7 +75,9 @@ class Neurons(_Section):
 
     models: Choice | None = None
     resets: Choice | None = None
-    arithmetic: Name | None = Field(None, description="integers it computes in: loihi1 or loihi2")
+    arithmetic: Name | None = Field(
+        None, description="integers it computes in: loihi1 or loihi2; widths given beside it count"
+    )
     state_bits: Bits | None = None
     threshold_bits: Bits | None = None
     decay_bits: Bits | None = None
@@ -104,6 +106,7 @@ class InputOutput(_Section):
     """What enters and leaves."""
 
     graded_input: Flag | None = Field(None, description="whether inputs may be values instead of spikes")
+    graded_bits: Bits | None = Field(None, description="bits of a value that a spike or an input carries, where it may")
     input_channels: Count | None = None
     output_neurons: Count | None = None
     hidden_neurons: Count | None = None

@@ -4,6 +4,7 @@ from spear_deploy.measure.effective import EffectiveOperations, effective_operat
 from spear_deploy.measure.measurement import (
     LayerCount,
     Measurement,
+    Tally,
     batches,
     classify,
     measure,
@@ -18,6 +19,7 @@ __all__ = [
     "Measurement",
     "Synops",
     "SynopsCounter",
+    "Tally",
     "batches",
     "classify",
     "effective_operations",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -44,6 +45,7 @@ class Measurement:
         synops_analog: mean operations of analog input values that are not zero, per inference.
         layers: by neuron layer, in order.
         per_sample: synops of each sample, `[N]`.
+        peak_step_synops: synops of each sample's busiest time step, `[N]`.
         predictions: class of each sample, `[N]`.
         events: by layer, how often each neuron spiked in an inference, the mean, `[*shape]`; under
             the input's name how often each input was not zero. A layer that does not spike has none.
@@ -56,8 +58,20 @@ class Measurement:
     synops_analog: float
     layers: dict[str, LayerCount]
     per_sample: Tensor
+    peak_step_synops: Tensor
     predictions: Tensor
     events: dict[str, NDArray[np.float64]]
+
+    @property
+    def p99_synops(self) -> float:
+        """The fewest synops that 99 % of the samples stay within: one of the values measured."""
+        ranked = self.per_sample.sort().values
+        return float(ranked[math.ceil(0.99 * len(ranked)) - 1])
+
+    @property
+    def busiest_step_synops(self) -> float:
+        """Synops of the busiest time step of all samples."""
+        return float(self.peak_step_synops.max())
 
 
 def classify(output: Tensor) -> Tensor:
@@ -108,7 +122,7 @@ def measure_with(
     `run` gives each layer's outputs `[T, B, *shape]`; `fan_out` are the synapses that a spike
     reached there, by connection, where they are not the model's own.
     """
-    tally = _Tally(model, SynopsCounter(model.network, fan_out), analog_input)
+    tally = Tally(model, SynopsCounter(model.network, fan_out), analog_input)
     for part in batches(len(labels)):
         tally.add(inputs[:, part], run(inputs[:, part]))
     return tally.measurement(labels)
@@ -127,14 +141,21 @@ def measure_outputs(
 
     `fan_out` are the synapses that a spike reached there, by connection.
     """
-    tally = _Tally(model, SynopsCounter(model.network, fan_out), analog_input)
+    tally = Tally(model, SynopsCounter(model.network, fan_out), analog_input)
     for part in batches(len(labels)):
         tally.add(inputs[:, part], {layer: output[:, part] for layer, output in outputs.items()})
     return tally.measurement(labels)
 
 
-class _Tally:
-    """Adds up batches."""
+class Tally:
+    """Adds up batches.
+
+    Args:
+        model: the network.
+        counter: of its synaptic operations.
+        analog_input: whether inputs are values instead of spikes.
+
+    """
 
     def __init__(self, model: Model, counter: SynopsCounter, analog_input: bool) -> None:
         self.model = model
@@ -143,6 +164,7 @@ class _Tally:
         self.spikes = dict.fromkeys(model.network.layers, 0.0)
         self.synops = dict.fromkeys(model.network.layers, 0.0)
         self.per_sample: list[Tensor] = []
+        self.peak_step: list[Tensor] = []
         self.analog: list[Tensor] = []
         self.predictions: list[Tensor] = []
         shapes = {name: model.network.shapes[name] for name in (model.network.input, *model.network.layers)}
@@ -160,6 +182,7 @@ class _Tally:
         for connection, operations in count.spike.items():
             self.synops[connection.target] += float(operations.sum())
         self.per_sample.append(count.total)
+        self.peak_step.append(count.peak_step)
         self.analog.append(count.analog)
         self.predictions.append(classify(outputs[network.read_out]))
 
@@ -185,6 +208,7 @@ class _Tally:
             synops_analog=float(torch.cat(self.analog).mean()),
             layers=layers,
             per_sample=each,
+            peak_step_synops=torch.cat(self.peak_step),
             predictions=predicted,
             events={name: (count / samples).numpy() for name, count in self.events.items()},
         )

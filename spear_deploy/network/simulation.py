@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import nir
@@ -16,7 +16,10 @@ from spear_deploy.network.neuron import Neuron
 from spear_deploy.network.neuron_layer import TRAINABLE, NeuronLayer
 from spear_deploy.network.surrogate import Spike, atan
 
-__all__ = ["NeuronLayer", "Simulation", "Trace"]
+__all__ = ["NeuronLayer", "Simulation", "Trace", "Watch"]
+
+Watch = Callable[[str, Tensor, Tensor], None]
+"""Told the layer, its current u and its membrane v `[B, *shape]` after each step, after the reset."""
 
 
 @dataclass(frozen=True)
@@ -79,29 +82,32 @@ class Simulation(nn.Module):
         layers = {name: self.module(name) for name in self.network.neurons}
         return {name: layer.trained() for name, layer in layers.items() if isinstance(layer, NeuronLayer)}
 
-    def forward(self, x: Tensor) -> Trace:
-        """Run the network; x is `[T, B, *input_shape]`."""
+    def forward(self, x: Tensor, watch: Watch | None = None) -> Trace:
+        """Run the network; x is `[T, B, *input_shape]`. `watch` is told of all states."""
         values: dict[str, Tensor] = {self.network.input: x}
         for stage in self.network.stages:
             if len(stage) == 1 and not self.network.edges.has_edge(stage[0], stage[0]):
-                self._run_node(stage[0], values)
+                self._run_node(stage[0], values, watch)
             else:
-                self._run_loop(stage, values)
+                self._run_loop(stage, values, watch)
         read_out = self.network.read_out
         return Trace({name: values[name] for name in self.network.layers}, read_out)
 
-    def _run_node(self, name: str, values: dict[str, Tensor]) -> None:
+    def _run_node(self, name: str, values: dict[str, Tensor], watch: Watch | None) -> None:
         if name == self.network.input:
             return
         total = _sum([values[source] for source in self.network.sources(name)])
         if name == self.network.output:
             values[name] = total
+        elif name in self.network.neurons and watch is not None:
+            states: dict[str, tuple[Tensor, Tensor]] = {}
+            values[name] = torch.stack([self._step_node(name, current, states, watch) for current in total])
         elif name in self.network.neurons or isinstance(self.module(name), Delay):
             values[name] = self.module(name)(total)
         else:
             values[name] = _over_time(self.module(name), total)
 
-    def _run_loop(self, stage: list[str], values: dict[str, Tensor]) -> None:
+    def _run_loop(self, stage: list[str], values: dict[str, Tensor], watch: Watch | None) -> None:
         """Nodes that depend on each other, one time step after the other."""
         inside = set(stage)
         steps = len(values[self.network.input])
@@ -126,7 +132,7 @@ class Simulation(nn.Module):
                     late = _late(received[name], t, self.network.delays[name])
                     history[name].append(late[0] if late else torch.zeros_like(total))
                 else:
-                    history[name].append(self._step_node(name, total, states))
+                    history[name].append(self._step_node(name, total, states, watch))
         for name in stage:
             values[name] = torch.stack(history[name])
 
@@ -136,10 +142,14 @@ class Simulation(nn.Module):
         shape = self.network.shapes[self.network.sources(name)[0]]
         return torch.zeros((batch, *shape), dtype=self.dtype)
 
-    def _step_node(self, name: str, total: Tensor, states: dict[str, tuple[Tensor, Tensor]]) -> Tensor:
+    def _step_node(
+        self, name: str, total: Tensor, states: dict[str, tuple[Tensor, Tensor]], watch: Watch | None
+    ) -> Tensor:
         module = self.module(name)
         if isinstance(module, NeuronLayer):
             output, states[name] = module.step(total, states.get(name, module.start(total)))
+            if watch is not None:
+                watch(name, *states[name])
             return output
         stepped: Tensor = module(total)
         return stepped

@@ -1,13 +1,15 @@
 """Channel groups, importance and surgery: pure functions from graph to graph."""
 
 from spear_deploy.pruning.groups import Group, Member, Role, channel_groups
-from spear_deploy.pruning.selection import channels_kept, choose_channels, importance, kept_by_layer
+from spear_deploy.pruning.selection import ANY_WIDTH, Widths, channels_kept, choose_channels, importance, kept_by_layer
 from spear_deploy.pruning.surgery import prune
 
 __all__ = [
+    "ANY_WIDTH",
     "Group",
     "Member",
     "Role",
+    "Widths",
     "channel_groups",
     "channels_kept",
     "choose_channels",

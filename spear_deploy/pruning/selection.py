@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spear_deploy.errors import SearchError
 from spear_deploy.network import Network
 from spear_deploy.pruning.groups import Group, Role
 from spear_deploy.pruning.surgery import Index
@@ -26,17 +28,59 @@ def importance(network: Network, group: Group) -> NDArray[np.float64]:
     return total
 
 
-def channels_kept(group: Group, keep_ratio: float) -> int:
-    """How many channels a keep ratio leaves: rounded, at least one, at most all."""
-    return int(np.clip(round(keep_ratio * group.size), 1, group.size))
+@dataclass(frozen=True)
+class Widths:
+    """How many channels a group may keep: at least `minimum`, in multiples of `multiple`, or all.
+
+    A group whose size is no multiple may still stay whole; one with no multiple between the
+    minimum and its size always does.
+    """
+
+    minimum: int = 1
+    multiple: int = 1
+
+    def __post_init__(self) -> None:
+        if self.minimum < 1 or self.multiple < 1:
+            raise SearchError(
+                f"channels are kept from a minimum of at least 1, in multiples of at least 1;"
+                f" found a minimum of {self.minimum} and multiples of {self.multiple}"
+            )
+
+    def kept(self, size: int, keep_ratio: float) -> int:
+        """The allowed number of channels, of `size`, that is nearest to the keep ratio."""
+        wanted = keep_ratio * size
+        least = min(self.multiple * -(-self.minimum // self.multiple), size)
+        nearest = min(max(self.multiple * round(wanted / self.multiple), least), size)
+        return size if size - wanted < abs(wanted - nearest) else nearest
+
+    def check(self, groups: Iterable[Group]) -> None:
+        """Hold the minimum against the groups that may be pruned.
+
+        Raises:
+            SearchError: groups have fewer channels than the minimum.
+
+        """
+        small = [f"{group.name} has {group.size}" for group in groups if group.prunable and group.size < self.minimum]
+        if small:
+            raise SearchError(f"at least {self.minimum} channels a layer cannot be kept: {', '.join(small)}")
 
 
-def choose_channels(network: Network, groups: list[Group], keep_ratios: Mapping[str, float]) -> dict[str, Index]:
+ANY_WIDTH = Widths()
+
+
+def channels_kept(group: Group, keep_ratio: float, widths: Widths = ANY_WIDTH) -> int:
+    """How many channels a keep ratio leaves: the nearest allowed number, at least one, at most all."""
+    return widths.kept(group.size, keep_ratio)
+
+
+def choose_channels(
+    network: Network, groups: list[Group], keep_ratios: Mapping[str, float], widths: Widths = ANY_WIDTH
+) -> dict[str, Index]:
     """The channels to keep: the most important ones of each group, in their old order."""
     keep = {}
     for group in groups:
         if group.prunable and group.name in keep_ratios:
-            count = channels_kept(group, keep_ratios[group.name])
+            count = channels_kept(group, keep_ratios[group.name], widths)
             ranked = np.argsort(-importance(network, group), kind="stable")
             keep[group.name] = np.sort(ranked[:count])
     return keep

@@ -4,31 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
+from spear_deploy.adaptation import AdaptationEffect
 from spear_deploy.data import Dataset
-from spear_deploy.hardware import activity_of, place
+from spear_deploy.execution.losses import RoundingLoss
+from spear_deploy.hardware import Activity, Cost, activity_of, estimate, place
 from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
 from spear_deploy.on_target import OnTarget
+from spear_deploy.report.chip import cost_report, placement_report, rounding_report
+from spear_deploy.report.lre import lre_report
 from spear_deploy.report.schema import (
+    AdaptationReport,
     Agreement,
     BudgetReport,
     LimitReport,
-    LinearLre,
+    LreCheck,
     LreReport,
     PrunedReport,
     Report,
     SplitReport,
     Verdict,
 )
+from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
+from spear_deploy.report.spikes import spikes_report
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import Finalist, LimitUse, LinearEstimator, LreSample, Prediction
+from spear_deploy.search import Choice, Finalist, LimitUse, LreSample, SearchProblem
 from spear_deploy.validation import Comparison, judge, measured_report, network_report
 
 FLOAT64 = "float64"
@@ -43,7 +51,8 @@ class Found:
     """All that a run for one target found.
 
     `comparisons` are the runs in Lava by the backend that each was held against; `unverified`
-    says why one that was wanted is missing.
+    says why one that was wanted is missing. `problem` holds what was evaluated, `first_outputs` what each
+    layer of the pruned network sends on the first test sample, `[T, 1, *shape]` in torch float64.
     """
 
     request: DeployRequest
@@ -53,24 +62,28 @@ class Found:
     dense_test: Measurement
     dense_effective: EffectiveOperations
     samples: Sequence[LreSample]
-    winner: Finalist
+    choice: Choice
+    interrupted: str
     pruned: Model
     tested: Measurement
     tested_effective: EffectiveOperations
+    lre_check: dict[str, LreCheck]
     dense_on_target: Measurement
     tested_on_target: Measurement
     comparisons: dict[str, Comparison]
     unverified: str
     lava_version: str
-    repairs: int
-    evaluations: int
     seconds: dict[str, float]
+    problem: SearchProblem
+    losses: Sequence[RoundingLoss] = ()
+    effect: AdaptationEffect | None = None
+    first_outputs: Mapping[str, Tensor] = field(default_factory=dict)
+    peak_memory_mib: float | None = None
 
 
 def make_report(found: Found) -> Report:
     """The report of a run: figures, verdict, and what is needed to make them again."""
-    request, winner = found.request, found.winner
-    prediction = _for_images(winner.prediction, found.tested)
+    request = found.request
     measured, backend = {"torch": measured_report(found.tested, FLOAT64)}, found.target.backend
     if backend.name != "torch":
         measured[backend.name] = measured_report(found.tested_on_target, backend.arithmetic)
@@ -80,6 +93,8 @@ def make_report(found: Found) -> Report:
         measured[lava] = measured_report(comparison.lava, FLOAT64 if name == "torch" else backend.arithmetic)
         agreement[f"{name}_{lava}"] = comparison.agreement
     limits = _limits(found)
+    placement = place(found.pruned.network, found.target.profile)
+    cost = _cost(found, found.pruned, found.tested_on_target)
     return Report(
         model=str(request.model),
         model_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
@@ -100,33 +115,79 @@ def make_report(found: Found) -> Report:
             split="validation",
             arithmetic=found.target.backend.arithmetic,
             limits=limits,
-            unchecked=[str(name) for name in place(found.pruned.network, found.target.profile).unchecked],
+            unchecked=[str(name) for name in placement.unchecked],
         ),
         dense=network_report(found.model, found.dense_test, found.dense_effective),
         pruned=PrunedReport(
             **network_report(found.pruned, found.tested, found.tested_effective).model_dump(),
             keep_ratios=_keep_ratios(found.model, found.pruned),
         ),
-        lre=_lre(found, prediction),
+        lre=_lre(found),
         measured=measured,
         agreement=agreement,
-        verdict=_verdict(found, prediction, limits),
-        repairs=found.repairs,
-        evaluations=found.evaluations,
+        verdict=_verdict(found, limits),
+        repairs=found.choice.repairs,
+        interrupted=found.interrupted,
+        evaluations=len(found.problem.history),
         seconds={name: round(seconds, 3) for name, seconds in found.seconds.items()},
         versions={**_versions(), **({"lava": found.lava_version} if found.lava_version else {})},
         command=list(request.command),
+        search=_search(found),
+        finalists=[_finalist(one, chosen=one is found.choice.winner) for one in found.choice.tuned],
+        spikes=spikes_report(found.pruned.network, found.tested, found.pruned.time_steps, found.first_outputs)
+        if found.first_outputs
+        else None,
+        placement=placement_report(placement, cost.core_map),
+        cost={
+            "dense": cost_report(_cost(found, found.model, found.dense_on_target)),
+            "pruned": cost_report(cost),
+        },
+        rounding=rounding_report(found.losses),
+        adaptations=[
+            AdaptationReport.model_validate(each)
+            for each in (found.effect.as_json() if found.effect is not None else ())
+        ],
+        peak_memory_mib=found.peak_memory_mib,
     )
 
 
-def _for_images(prediction: Prediction, tested: Measurement) -> Prediction:
-    """A prediction of the mean, widened by what a finite set of images adds to it."""
-    each = tested.per_sample.numpy()
-    relative = float(each.std(ddof=1)) / tested.synops / np.sqrt(len(each)) if len(each) > 1 else 0.0
-    return prediction.widened(relative)
+def _search(found: Found) -> SearchReport:
+    return SearchReport(
+        groups=[group.name for group in found.problem.factory.groups],
+        budget_synops=found.problem.budget_synops,
+        history=[
+            EvaluationReport(
+                keep_ratios=one.ratios.tolist(),
+                accuracy=one.accuracy,
+                predicted=one.prediction.value,
+                low=one.prediction.low,
+                high=one.prediction.high,
+                reward=one.reward.value,
+                penalties={name: penalty for name, penalty in one.reward.penalties.items() if penalty},
+                keeps_limits=one.reward.keeps_limits,
+            )
+            for one in found.problem.history
+        ],
+    )
 
 
-def _verdict(found: Found, prediction: Prediction, limits: Sequence[LimitReport]) -> Verdict:
+def _finalist(finalist: Finalist, *, chosen: bool) -> FinalistReport:
+    return FinalistReport(
+        keep_ratios=finalist.ratios.tolist(),
+        predicted=finalist.prediction.value,
+        low=finalist.prediction.low,
+        high=finalist.prediction.high,
+        plain_accuracy=finalist.plain.validation.accuracy,
+        plain_synops=finalist.plain.validation.synops,
+        accuracy=finalist.result.validation.accuracy,
+        synops=finalist.result.validation.synops,
+        synops_bound=finalist.result.synops_bound,
+        finished=finalist.final is not None,
+        chosen=chosen,
+    )
+
+
+def _verdict(found: Found, limits: Sequence[LimitReport]) -> Verdict:
     faults = [
         f"{limit.name}: {limit.pruned:,.0f} {limit.unit} exceed the {limit.allowed:,.0f} of {limit.origin}"
         for limit in limits[1:]
@@ -137,32 +198,25 @@ def _verdict(found: Found, prediction: Prediction, limits: Sequence[LimitReport]
         difference = comparison.agreement.first_difference
         if difference is not None:
             faults.append(f"Lava's spikes differ from {name}'s from layer {difference.layer}, step {difference.step}")
-    basis, measured, predicted = "torch", found.tested.synops, prediction
+    basis = "torch"
     if found.target.backend.name != "torch":
-        basis, measured = found.target.backend.name, found.tested_on_target.synops
-        predicted = prediction.scaled(found.target.target_factor)
-    elif "torch" in found.comparisons:
-        in_lava = found.comparisons["torch"]
-        basis, measured = "lava", in_lava.lava.synops
-        predicted = prediction.scaled(in_lava.ours.synops / found.tested.synops)
-    return judge(basis, measured, predicted, found.target.limits[0].allowed, found.tested_on_target.synops, faults)
+        basis = found.target.backend.name
+    elif "lava" in found.lre_check:
+        basis = "lava"
+    budget, dense = found.target.budget_synops, found.target.dense.synops
+    return judge(basis, found.lre_check[basis], budget, dense, found.tested_on_target, faults)
 
 
-def _lre(found: Found, prediction: Prediction) -> LreReport:
-    line = LinearEstimator.fit(found.samples)
-    return LreReport(
-        estimator="ridge",
-        predicted=prediction.value,
-        low=prediction.low,
-        high=prediction.high,
-        samples=len(found.samples),
+def _lre(found: Found) -> LreReport:
+    winner, factory = found.choice.winner, found.problem.factory
+    return lre_report(
+        found.samples,
+        winner.features,
+        winner.prediction,
+        estimator=found.problem.estimator.name,
         target_factor=found.target.target_factor,
-        linear=LinearLre(
-            slope=line.slope,
-            intercept=line.intercept,
-            r2=line.r2,
-            predicted=line.predict(found.winner.features).value,
-        ),
+        groups=[group.name for group in factory.groups],
+        check=found.lre_check,
     )
 
 
@@ -198,10 +252,19 @@ def _limits(found: Found) -> list[LimitReport]:
     ]
 
 
+def _activity(model: Model, measurement: Measurement) -> Activity:
+    return activity_of(measurement, model.time_steps, analog_input=model.encoding is Encoding.DIRECT)
+
+
+def _cost(found: Found, model: Model, measurement: Measurement) -> Cost:
+    """What an inference costs on the target, whether or not the network fits there."""
+    placement = place(model.network, found.target.profile)
+    return estimate(model.network, placement, _activity(model, measurement))
+
+
 def _uses(found: Found, model: Model, measurement: Measurement) -> tuple[LimitUse, ...]:
     """What a network uses of every limit beside SynOps."""
-    analog = model.encoding is Encoding.DIRECT
-    activity = activity_of(measurement, model.time_steps, analog_input=analog)
+    activity = _activity(model, measurement)
     return found.target.activity_uses(model.network, activity) + found.target.structural(model.network)
 
 

@@ -6,13 +6,14 @@ steps; `synops_analog` are those of analog input values, which no budget holds.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from spear_deploy.report.chip_part import CostReport, PlacementReport, RoundingReport
+from spear_deploy.report.part import Part as _Part
+from spear_deploy.report.search_part import FinalistReport, SearchReport
+from spear_deploy.report.spikes_part import SpikesReport
 
 SCHEMA_VERSION = 1
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LayerReport(_Part):
@@ -82,8 +83,51 @@ class LinearLre(_Part):
     predicted: float
 
 
+class EstimatorReport(_Part):
+    """One estimator: its prediction for the pruned network, and its errors at samples left out of its fit."""
+
+    predicted: float
+    low: float
+    high: float
+    loo_mean_error_percent: float
+    loo_worst_error_percent: float
+    loo_coverage: float = Field(description="share of the samples that its 95 % intervals hold")
+    loo_r2: float | None = Field(None, description="share of the variance of SynOps that it explains")
+
+
+class ScatterPoint(_Part):
+    """One of LRE's samples: a network that was really pruned and fine-tuned, on the training split."""
+
+    keep_ratios: list[float] = Field(description="by group of channels, in the order of the network")
+    pruned_synops: float
+    recalibrated_synops: float
+    synops: float = Field(description="after fine-tuning")
+    accuracy: float
+    loo_predicted: float = Field(description="by the report's estimator, fitted without this sample")
+
+
+class LreCheck(_Part):
+    """LRE's prediction beside what one backend measured after the plain fine-tune, on test samples.
+
+    The prediction is the one for these images and this arithmetic.
+    """
+
+    arithmetic: str
+    samples: int
+    synops: float
+    predicted: float
+    low: float
+    high: float
+    covered: bool
+    error_percent: float = Field(description="100 (predicted - synops) / synops")
+
+
 class LreReport(_Part):
-    """Predicted SynOps after fine-tuning, with a 95 % prediction interval."""
+    """Predicted SynOps after the plain fine-tune, with a 95 % prediction interval.
+
+    `check` holds them against measurements, by backend. The pruned network has gone through a
+    second phase, in which a penalty draws its SynOps to the budget: no prediction is held against those.
+    """
 
     estimator: str
     predicted: float
@@ -95,6 +139,21 @@ class LreReport(_Part):
         " times this is held against the target's SynOps"
     )
     linear: LinearLre
+    check: dict[str, LreCheck] = Field(default_factory=dict)
+    estimators: dict[str, EstimatorReport] = Field(default_factory=dict, description="all of them, on the same samples")
+    scatter: list[ScatterPoint] = Field(default_factory=list)
+    extrapolated: str = Field(
+        "", description="in what the pruned network lies outside of the samples; empty where it does not"
+    )
+
+
+class Distribution(_Part):
+    """SynOps of single inferences."""
+
+    bound99: float = Field(description="one-sided upper 99 % confidence bound of the mean")
+    p95: float
+    p99: float
+    maximum: float
 
 
 class Measured(_Part):
@@ -106,6 +165,7 @@ class Measured(_Part):
     synops_analog: float
     accuracy: float
     per_layer: list[LayerReport]
+    distribution: Distribution | None = None
 
 
 class FirstDifference(_Part):
@@ -127,11 +187,26 @@ class Agreement(_Part):
     first_difference: FirstDifference | None = None
 
 
+class AdaptationReport(_Part):
+    """One thing that the target forbids and `--adapt` converted, before anything else was done."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+    layer: str
+    rule: str = Field(description="what of the target asked for it: decay or reset")
+    before: str = Field(alias="from")
+    after: str = Field(alias="to")
+    spike_change_percent: float | None = Field(
+        description="spikes of the layer in the dense network on validation, in torch: 100 (after - before) / before;"
+        " null where it was silent before"
+    )
+
+
 class Verdict(_Part):
     """The outcome.
 
-    `prediction_error_percent` is 100 (predicted - measured) / measured on the same images; for a
-    subset of them the prediction is scaled by what torch measured on the subset over all.
+    `covered` and `prediction_error_percent` are those of `lre.check` for the backend that
+    judges, after the plain fine-tune; the budget is judged after the second phase.
     """
 
     basis: str = Field(description="the backend whose SynOps are judged")
@@ -143,7 +218,7 @@ class Verdict(_Part):
 
 
 class Report(_Part):
-    """All that a run found."""
+    """All that a run found; what has a default, earlier reports do not hold."""
 
     schema_version: int = SCHEMA_VERSION
     model: str
@@ -162,9 +237,18 @@ class Report(_Part):
     lre: LreReport
     measured: dict[str, Measured]
     agreement: dict[str, Agreement]
+    adaptations: list[AdaptationReport] = Field([], description="empty without --adapt, and where nothing is forbidden")
     verdict: Verdict
     repairs: int
+    interrupted: str = Field(default="", description="the stage in which the user cut the work short")
     evaluations: int
     seconds: dict[str, float]
     versions: dict[str, str]
     command: list[str]
+    search: SearchReport | None = None
+    finalists: list[FinalistReport] = Field([], description="every network that was fine-tuned")
+    spikes: SpikesReport | None = None
+    placement: PlacementReport | None = None
+    cost: dict[str, CostReport] = Field({}, description="of the dense and the pruned network")
+    rounding: list[RoundingReport] = Field([], description="empty where the target does not compute in integers")
+    peak_memory_mib: float | None = Field(None, description="of the main process; null where unknown")

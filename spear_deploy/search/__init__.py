@@ -1,38 +1,71 @@
-"""The search: LRE, TAR, the environment and DDPG."""
+"""The search: LRE, TAR, the problem, the strategies, and what becomes of the best candidates."""
 
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
-from spear_deploy.search.ddpg import DdpgConstants, search_ddpg
-from spear_deploy.search.estimator import Estimator, LinearEstimator, LreSample, Prediction, RidgeEstimator
-from spear_deploy.search.finalists import Finalist, choose, tune, upper_bound
+from spear_deploy.search.finalists import Choice, choose
+from spear_deploy.search.lre import (
+    DEFAULT_ESTIMATOR,
+    ESTIMATORS,
+    Estimator,
+    LeaveOneOut,
+    LinearEstimator,
+    LreSample,
+    PerLayerEstimator,
+    Prediction,
+    RidgeEstimator,
+    SampleStore,
+    StoreKey,
+    collect_samples,
+    draw_ratios,
+    extrapolates,
+    leave_one_out,
+    make_sample,
+    precise_enough,
+)
 from spear_deploy.search.problem import ActivityLimit, Evaluation, SearchProblem, StructuralLimits
 from spear_deploy.search.reward import LimitUse, Reward, TarConstants, TargetAwareReward
-from spear_deploy.search.sampling import collect_samples, draw_ratios, make_sample
+from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
+from spear_deploy.search.tuning import Finalist, Target, Tuned, TuningPlan, tune_plain, upper_bound
 
 __all__ = [
+    "DEFAULT_ESTIMATOR",
+    "ESTIMATORS",
+    "STRATEGIES",
     "ActivityLimit",
     "Candidate",
     "CandidateFactory",
+    "Choice",
+    "Ddpg",
     "DdpgConstants",
     "Estimator",
     "Evaluation",
     "Features",
     "Finalist",
+    "LeaveOneOut",
     "LimitUse",
     "LinearEstimator",
     "LreSample",
+    "PerLayerEstimator",
     "Prediction",
     "Ratios",
     "Reward",
     "RidgeEstimator",
+    "SampleStore",
     "SearchProblem",
+    "StoreKey",
+    "Strategy",
     "StructuralLimits",
     "TarConstants",
+    "Target",
     "TargetAwareReward",
+    "Tuned",
+    "TuningPlan",
     "choose",
     "collect_samples",
     "draw_ratios",
+    "extrapolates",
+    "leave_one_out",
     "make_sample",
-    "search_ddpg",
-    "tune",
+    "precise_enough",
+    "tune_plain",
     "upper_bound",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +14,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
 from spear_deploy.measure import Measurement, measure, measure_outputs
 from spear_deploy.network import Model, Network, Simulation
-from spear_deploy.pruning import channel_groups, channels_kept, choose_channels, kept_by_layer, prune
+from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
 
 Ratios = NDArray[np.float64]
@@ -28,12 +29,15 @@ class Features:
     """What an estimator may know of a pruned network before it is fine-tuned.
 
     SynOps are means per inference over the training samples, by spikes. `pruned_synops` are
-    those right after pruning; they are measured only for estimators that need them.
+    those right after pruning; they are measured only for estimators that need them. Both are
+    given by neuron layer too, in the connections into it.
     """
 
     keep_ratios: Ratios
     recalibrated_synops: float
     pruned_synops: float | None = None
+    recalibrated_by_layer: Mapping[str, float] = field(default_factory=dict)
+    pruned_by_layer: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,23 @@ class CandidateFactory:
     All that depends on the dense model alone is computed once. SynOps on the probe are scaled
     by dense-on-all-of-train / dense-on-the-probe, which takes most of the probe's sampling
     error out.
+
+    Args:
+        model: the dense model.
+        train: its training data.
+        widths: how many channels may be kept; every ratio is rounded to them.
+
+    Raises:
+        SearchError: a layer has fewer channels than the widths ask for.
+
     """
 
-    def __init__(self, model: Model, train: EncodedSplit) -> None:
+    def __init__(self, model: Model, train: EncodedSplit, widths: Widths = ANY_WIDTH) -> None:
         self.model = model
+        self.widths = widths
         self.groups = [group for group in channel_groups(model.network) if group.prunable]
         self.all_groups = channel_groups(model.network)
+        widths.check(self.groups)
         self.train = train
         self.probe = train.take(slice(0, PROBE_SAMPLES))
 
@@ -76,13 +91,15 @@ class CandidateFactory:
         return current_statistics(Simulation(self.model.graph), self.probe.inputs)
 
     def executed(self, ratios: Ratios) -> Ratios:
-        """The ratios that whole channels really give."""
-        kept = [channels_kept(group, float(ratio)) for group, ratio in zip(self.groups, ratios, strict=True)]
+        """The ratios that whole channels really give, as many as the widths allow."""
+        kept = [
+            channels_kept(group, float(ratio), self.widths) for group, ratio in zip(self.groups, ratios, strict=True)
+        ]
         return np.array([count / group.size for count, group in zip(kept, self.groups, strict=True)])
 
     @property
     def smallest(self) -> Ratios:
-        """The ratios that leave one channel in every group."""
+        """The ratios that leave as few channels in every group as the widths allow."""
         return self.executed(np.zeros(len(self.groups)))
 
     def pruned_network(self, ratios: Ratios) -> Network:
@@ -92,16 +109,25 @@ class CandidateFactory:
     def candidate(self, ratios: Ratios, *, measure_pruned: bool = False) -> Candidate:
         """Prune to the ratios, recalibrate, and measure SynOps after it (and before, if asked)."""
         keep = self._keep(ratios)
-        pruned = self.model.with_graph(prune(self.model.network, self.all_groups, keep))
+        pruned = prune(self.model.network, self.all_groups, keep)
         channels = kept_by_layer(self.model.network, self.all_groups, keep)
-        graph, trace = recalibrate(pruned.graph, self._statistics, channels, self.probe.inputs)
+        graph, trace = recalibrate(pruned, self._statistics, channels, self.probe.inputs)
         recalibrated = self.model.with_graph(graph)
         found = measure_outputs(
             recalibrated, self.probe.inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog
         )
-        before = self.measure(pruned, self.probe).synops * self.probe_scale if measure_pruned else None
-        features = Features(self.executed(ratios), found.synops * self.probe_scale, before)
+        before = self.measure(self.model.with_graph(pruned), self.probe) if measure_pruned else None
+        features = Features(
+            keep_ratios=self.executed(ratios),
+            recalibrated_synops=found.synops * self.probe_scale,
+            pruned_synops=None if before is None else before.synops * self.probe_scale,
+            recalibrated_by_layer=self._by_layer(found),
+            pruned_by_layer={} if before is None else self._by_layer(before),
+        )
         return Candidate(recalibrated, features, self.activity(found))
+
+    def _by_layer(self, on_probe: Measurement) -> dict[str, float]:
+        return {name: layer.synops * self.probe_scale for name, layer in on_probe.layers.items()}
 
     def activity(self, measurement: Measurement) -> Activity:
         """The activity that a measurement on this model's data saw."""
@@ -114,4 +140,4 @@ class CandidateFactory:
 
     def _keep(self, ratios: Ratios) -> dict[str, NDArray[np.intp]]:
         named = {group.name: float(ratio) for group, ratio in zip(self.groups, ratios, strict=True)}
-        return choose_channels(self.model.network, self.groups, named)
+        return choose_channels(self.model.network, self.groups, named, self.widths)

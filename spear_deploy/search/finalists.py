@@ -3,125 +3,155 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
-from spear_deploy.measure import Measurement
-from spear_deploy.network import Model
-from spear_deploy.search.candidate import Features, Ratios
-from spear_deploy.search.estimator import Prediction
+from spear_deploy.search.candidate import Ratios
 from spear_deploy.search.problem import SearchProblem
-from spear_deploy.search.reward import LimitUse
-from spear_deploy.training import Recipe, fine_tune
-
-REPAIR_CONFIDENCE = 0.99
-"""The budget is held against this one-sided upper bound of the mean on the validation split."""
+from spear_deploy.search.tuning import BOUND_AIM, Finalist, Target, TuningPlan, penalty_for, tune_final, tune_plain
+from spear_deploy.training import SynopsPenalty
 
 MOST_REPAIRS = 3
 REPAIR_AIM = 0.97
-"""A repair aims at this share of the budget."""
+"""A repair by pruning aims at this share of the limit that was broken."""
 
-
-MeasureOnTarget = Callable[[Model], Measurement]
-"""Measures a model on the validation split, in the arithmetic of the target."""
-
-UsesOnTarget = Callable[[Model, Measurement], tuple[LimitUse, ...]]
-"""What a model was measured to use of the limits on activity beside SynOps."""
+LEAST_CORRECTION = 0.5
+"""A repair lowers the penalty's target by no more than this factor at a time."""
 
 
 @dataclass(frozen=True)
-class Finalist:
-    """A candidate after its fine-tune, measured on the validation split in the target's arithmetic."""
+class Choice:
+    """The finalist that won, all that were fine-tuned in their order, repairs last, and how many repairs it took."""
 
-    ratios: Ratios
-    model: Model
-    features: Features
-    prediction: Prediction
-    validation: Measurement
-    uses: tuple[LimitUse, ...] = ()
-
-    @property
-    def synops_bound(self) -> float:
-        """Upper 99 % confidence bound of the mean SynOps per inference."""
-        return upper_bound(self.validation)
-
-    def share(self, budget_synops: float) -> float:
-        """The largest share of any limit that is used, SynOps by their bound."""
-        return max(self.synops_bound / budget_synops, *(use.share for use in self.uses), 0.0)
+    winner: Finalist
+    tuned: tuple[Finalist, ...]
+    repairs: int
 
 
-def upper_bound(measurement: Measurement) -> float:
-    """Upper confidence bound of the mean SynOps, from the spread between samples."""
-    each = measurement.per_sample.numpy()
-    error = float(each.std(ddof=1)) / np.sqrt(len(each)) if len(each) > 1 else 0.0
-    return measurement.synops + float(stats.norm.ppf(REPAIR_CONFIDENCE)) * error
+@dataclass(frozen=True)
+class _Finished:
+    finalist: Finalist
+    penalty: SynopsPenalty | None
+    corrected: bool = False
 
-
-def tune(
-    problem: SearchProblem, ratios: Ratios, recipe: Recipe, seed: int, measure: MeasureOnTarget, uses: UsesOnTarget
-) -> Finalist:
-    """Prune, recalibrate and fine-tune as LRE's samples were, and measure on validation."""
-    factory = problem.factory
-    candidate = factory.candidate(ratios, measure_pruned=True)
-    prediction = problem.estimator.predict(candidate.features)
-    model = fine_tune(candidate.model, factory.train, recipe, seed=seed)
-    measured = measure(model)
-    return Finalist(
-        candidate.features.keep_ratios, model, candidate.features, prediction, measured, uses(model, measured)
-    )
+    def share(self, target: Target) -> float:
+        return self.finalist.result.share(target.budget_synops)
 
 
 def choose(
     problem: SearchProblem,
-    recipe: Recipe,
+    plan: TuningPlan,
     seed: int,
     count: int,
-    measure: MeasureOnTarget,
-    uses: UsesOnTarget,
-    budget_synops: float,
+    target: Target,
     on_tuned: Callable[[Finalist], None],
-) -> tuple[Finalist, int]:
-    """Fine-tune the best few candidates and the uniform one; choose on validation, repair if need be.
+    stopped: Callable[[], bool] = lambda: False,
+) -> Choice:
+    """Fine-tune the best few candidates and the uniform one by successive halving; choose on validation.
 
-    `measure` measures a model on the validation split in the target's arithmetic, in which
-    `budget_synops` are given; `uses` tells what it uses of limits on energy and the like.
+    All go through the first phase, the more accurate half of them through the second. The winner
+    is the most accurate one whose SynOps keep the budget with confidence. While none does, the
+    most frugal one is repaired, at most three times: with a penalty its target is first corrected
+    by what was overshot; where that was not enough, without a penalty, or where another limit is
+    broken, it is pruned again from the dense network, narrower.
 
-    Returns:
-        The most accurate finalist whose SynOps keep the budget with confidence, and the number
-        of repairs: while none does, the most frugal one is narrowed by what it overshot, at
-        most three times.
+    Args:
+        problem: with the candidates that the search evaluated.
+        plan: of the fine-tune.
+        seed: of the fine-tune.
+        count: candidates beside the uniform one.
+        target: where networks are measured.
+        on_tuned: told after each fine-tune.
+        stopped: whether to end with what there is; asked after each fine-tune.
 
     """
-    uniform = problem.evaluate(np.ones(problem.dimensions))
-    chosen = [evaluation.ratios for evaluation in problem.best(count)]
-    if not any(np.array_equal(ratios, uniform.ratios) for ratios in chosen):
-        chosen.append(uniform.ratios)
-    finalists = []
-    for ratios in chosen:
-        finalists.append(tune(problem, ratios, recipe, seed, measure, uses))
+    finalists: list[Finalist] = []
+    for ratios in _candidates(problem, count):
+        finalists.append(tune_plain(problem, ratios, plan, seed, target))
         on_tuned(finalists[-1])
+        if stopped():
+            break
+    ranked = sorted(finalists, key=lambda one: -one.plain.validation.accuracy)
+    finished: list[_Finished] = []
+    for finalist in ranked[: -(-len(ranked) // 2)]:
+        penalty = penalty_for(problem, finalist.plain, plan, target)
+        finished.append(_finish(problem, finalist, plan, seed, target, penalty))
+        on_tuned(finished[-1].finalist)
+        if stopped():
+            break
     repairs = 0
-    while not (keeping := [one for one in finalists if one.share(budget_synops) <= 1]):
-        frugal = min(finalists, key=lambda one: one.share(budget_synops))
-        narrowed = _narrower(problem, frugal, budget_synops)
-        if repairs == MOST_REPAIRS or np.array_equal(narrowed, frugal.ratios):
-            return frugal, repairs
-        repairs += 1
-        finalists.append(tune(problem, narrowed, recipe, seed, measure, uses))
-        on_tuned(finalists[-1])
-    best = max(keeping, key=lambda one: (one.validation.accuracy, -one.validation.synops))
-    return best, repairs
+    broken: _Finished | None = min(finished, key=lambda one: one.share(target))
+    while broken is not None and broken.share(target) > 1 and repairs < MOST_REPAIRS:
+        broken = _repaired(problem, broken, plan, seed, target)
+        if broken is not None:
+            repairs += 1
+            finished.append(broken)
+            on_tuned(broken.finalist)
+    keeping = [one for one in finished if one.share(target) <= 1]
+    if keeping:
+        best = max(keeping, key=lambda one: _merit(one.finalist))
+    else:
+        best = min(finished, key=lambda one: one.share(target))
+    through = {id(one.finalist.plain): one.finalist for one in finished[: len(finished) - repairs]}
+    tuned = [through.get(id(one.plain), one) for one in finalists]
+    tuned += [one.finalist for one in finished[len(finished) - repairs :]]
+    return Choice(best.finalist, tuple(tuned), repairs)
 
 
-def _narrower(problem: SearchProblem, finalist: Finalist, budget_synops: float) -> Ratios:
+def _candidates(problem: SearchProblem, count: int) -> list[Ratios]:
+    """Keep ratios of the best few, best first, and the uniform ones."""
+    uniform = problem.evaluate(np.ones(problem.dimensions)).ratios
+    chosen = [evaluation.ratios for evaluation in problem.best(count)]
+    if not any(np.array_equal(ratios, uniform) for ratios in chosen):
+        chosen.append(uniform)
+    return chosen
+
+
+def _merit(finalist: Finalist) -> tuple[float, float]:
+    measured = finalist.result.validation
+    return measured.accuracy, -measured.synops
+
+
+def _finish(
+    problem: SearchProblem,
+    finalist: Finalist,
+    plan: TuningPlan,
+    seed: int,
+    target: Target,
+    penalty: SynopsPenalty | None,
+) -> _Finished:
+    final = tune_final(problem, finalist, plan, seed, target, penalty)
+    return _Finished(replace(finalist, final=final), penalty)
+
+
+def _repaired(
+    problem: SearchProblem, broken: _Finished, plan: TuningPlan, seed: int, target: Target
+) -> _Finished | None:
+    """The finalist once more, corrected; None where it cannot be made smaller."""
+    finalist, result = broken.finalist, broken.finalist.result
+    share = result.synops_bound / target.budget_synops
+    if plan.penalty_weight and share > 1 and share >= broken.share(target) and not broken.corrected:
+        if broken.penalty is None:
+            penalty = penalty_for(problem, result, plan, target)
+        else:
+            factor = max(BOUND_AIM / share, LEAST_CORRECTION)
+            penalty = replace(broken.penalty, target_synops=broken.penalty.target_synops * factor)
+        return replace(_finish(problem, finalist, plan, seed, target, penalty), corrected=True)
+    narrowed = _narrower(problem, finalist, broken.share(target))
+    if np.array_equal(narrowed, finalist.ratios):
+        return None
+    again = tune_plain(problem, narrowed, plan, seed, target)
+    return _finish(problem, again, plan, seed, target, penalty_for(problem, again.plain, plan, target))
+
+
+def _narrower(problem: SearchProblem, finalist: Finalist, share: float) -> Ratios:
     """Ratios scaled by what was overshot: SynOps grow about with their square."""
-    factor = float(np.sqrt(REPAIR_AIM / finalist.share(budget_synops)))
+    factor = float(np.sqrt(REPAIR_AIM / share))
     ratios = problem.factory.executed(np.clip(finalist.ratios * factor, 0.0, 1.0))
     if not np.array_equal(ratios, finalist.ratios):
         return ratios
     widest = int(np.argmax(finalist.ratios * [group.size for group in problem.factory.groups]))
     step = np.zeros_like(ratios)
-    step[widest] = 1 / problem.factory.groups[widest].size
+    step[widest] = problem.factory.widths.multiple / problem.factory.groups[widest].size
     return problem.factory.executed(np.clip(ratios - step, 0.0, 1.0))

@@ -12,7 +12,8 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity
 from spear_deploy.network import Network
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
-from spear_deploy.search.estimator import Estimator, Prediction, RidgeEstimator
+from spear_deploy.search.first_guess import WidthLaw
+from spear_deploy.search.lre import Estimator, Prediction, RidgeEstimator
 from spear_deploy.search.reward import LimitUse, Reward, TargetAwareReward
 
 StructuralLimits = Callable[[Network], tuple[LimitUse, ...]]
@@ -29,6 +30,12 @@ RETREAT = 0.8
 
 PROJECTED = 0.95
 """A projected candidate's upper prediction lies between this share of the budget and the budget."""
+
+AIM = float(np.log((1.0 + PROJECTED) / 2))
+"""The log share that guesses aim at."""
+
+KEPT_CANDIDATES = 8
+"""Candidates whose weights stay in memory."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,11 @@ class Evaluation:
     limits: tuple[LimitUse, ...]
     reward: Reward
 
+    @property
+    def summary(self) -> str:
+        """For someone who watches."""
+        return f"{self.accuracy:.1%}, {self.prediction.value:,.0f} SynOps"
+
 
 class SearchProblem:
     """Projects keep ratios onto the limits and evaluates them; remembers what it evaluated.
@@ -114,7 +126,10 @@ class SearchProblem:
         self.lowest = lowest
         self.reward = reward or TargetAwareReward()
         self.history: list[Evaluation] = []
-        self._accuracy: dict[tuple[float, ...], float] = {}
+        self._made: dict[_Key, Candidate] = {}
+        self._shares: dict[_Key, float] = {}
+        self._fitting: dict[_Key, bool] = {}
+        self._measured: dict[_Key, tuple[float, Prediction, tuple[LimitUse, ...]]] = {}
 
     @property
     def dimensions(self) -> int:
@@ -123,48 +138,23 @@ class SearchProblem:
 
     def evaluate(self, ratios: Ratios) -> Evaluation:
         """Project the ratios onto the limits, then measure accuracy and predict SynOps."""
-        candidate = self.project(ratios)
-        features = candidate.features
-        key = tuple(features.keep_ratios)
-        if key not in self._accuracy:
-            self._accuracy[key] = self.factory.measure(candidate.model, self.validation).accuracy
-        accuracy = self._accuracy[key]
-        prediction = self.estimator.predict(features)
-        limits = (
-            LimitUse(SYNOPS, prediction.high, self.budget_synops),
-            *(limit.use(candidate) for limit in self.activity_limits),
-            *self.structural(candidate.model.network),
-        )
-        evaluation = Evaluation(features.keep_ratios, accuracy, prediction, limits, self.reward(accuracy, limits))
+        executed = self._projected(ratios)
+        key = _key(executed)
+        if key not in self._measured:
+            self._measured[key] = self._measure(self._candidate(executed))
+        accuracy, prediction, limits = self._measured[key]
+        evaluation = Evaluation(executed, accuracy, prediction, limits, self.reward(accuracy, limits))
         self.history.append(evaluation)
         return evaluation
 
     def project(self, ratios: Ratios) -> Candidate:
         """The candidate on the ray through `ratios` that just keeps every limit.
 
-        All ratios are scaled by one factor (within their bounds): first to the largest for
-        which the structure fits, then until the predicted SynOps, with the upper end of the
-        interval, meet the budget. Where none does, it is the smallest candidate there is.
+        All ratios are scaled by one factor (within their bounds): to the largest for which the
+        structure fits and the predicted SynOps, with the upper end of the interval, meet the
+        budget. Where none does, it is the smallest candidate there is.
         """
-        largest = self._largest_that_fits(ratios)
-        factor = min(1.0, largest)
-        best: Candidate | None = None
-        tried: list[tuple[float, float]] = []
-        for _ in range(PROJECTIONS):
-            candidate = self._candidate(ratios, factor)
-            share = self._share(candidate)
-            tried.append((float(np.log(factor)), float(np.log(max(share, LEAST_FACTOR)))))
-            if share <= 1.0:
-                best = candidate
-                if share >= PROJECTED or factor >= largest:
-                    break
-            factor = min(float(np.exp(_next_guess(tried))), largest)
-        while best is None:  # few channels: the guesses jump over the budget
-            candidate = self._candidate(ratios, factor)
-            if self._share(candidate) <= 1 or np.array_equal(candidate.features.keep_ratios, self.factory.smallest):
-                best = candidate
-            factor *= RETREAT
-        return best
+        return self._candidate(self._projected(ratios))
 
     def best(self, count: int) -> list[Evaluation]:
         """The best distinct candidates that keep every limit; the least bad ones if none does."""
@@ -173,24 +163,72 @@ class SearchProblem:
         ranked: Sequence[Evaluation] = keeping or list(distinct.values())
         return sorted(ranked, key=lambda evaluation: (-evaluation.reward.value, -evaluation.prediction.value))[:count]
 
-    def _candidate(self, ratios: Ratios, factor: float) -> Candidate:
-        scaled = self._scaled(ratios, factor)
-        return self.factory.candidate(scaled, measure_pruned=self.estimator.needs_pruned_synops)
+    def _measure(self, candidate: Candidate) -> tuple[float, Prediction, tuple[LimitUse, ...]]:
+        """Accuracy, predicted SynOps and the use of every limit."""
+        prediction = self.estimator.predict(candidate.features)
+        limits = (
+            LimitUse(SYNOPS, prediction.high, self.budget_synops),
+            *(limit.use(candidate) for limit in self.activity_limits),
+            *self.structural(candidate.model.network),
+        )
+        return self.factory.measure(candidate.model, self.validation).accuracy, prediction, limits
+
+    def _projected(self, ratios: Ratios) -> Ratios:
+        """The executed ratios of the projected candidate."""
+        largest = self._largest_that_fits(ratios)
+        factor = min(self._first_guess(ratios), largest)
+        best: Ratios | None = None
+        tried: list[tuple[float, float]] = []
+        for _ in range(PROJECTIONS):
+            executed = self._scaled(ratios, factor)
+            share = self._share(executed)
+            tried.append((float(np.log(factor)), float(np.log(max(share, LEAST_FACTOR)))))
+            if share <= 1.0:
+                best = executed
+                if share >= PROJECTED or factor >= largest:
+                    break
+            factor = min(float(np.exp(_next_guess(tried))), largest)
+        while best is None:  # few channels: the guesses jump over the budget
+            executed = self._scaled(ratios, factor)
+            if self._share(executed) <= 1 or np.array_equal(executed, self.factory.smallest):
+                best = executed
+            factor *= RETREAT
+        return best
+
+    def _candidate(self, executed: Ratios) -> Candidate:
+        """The candidate of executed ratios; the last few are kept."""
+        key = _key(executed)
+        if key not in self._made:
+            if len(self._made) == KEPT_CANDIDATES:
+                del self._made[next(iter(self._made))]
+            self._made[key] = self.factory.candidate(executed, measure_pruned=self.estimator.needs_pruned_synops)
+        return self._made[key]
 
     @cached_property
     def _floor(self) -> float:
         """How far projection may narrow a layer: to `lowest`, or to one channel if limits demand it."""
-        every = np.full(self.dimensions, self.lowest)
-        candidate = self.factory.candidate(every, measure_pruned=self.estimator.needs_pruned_synops)
-        return self.lowest if self._fits(every) and self._share(candidate) <= 1 else 0.0
+        every = self.factory.executed(np.full(self.dimensions, self.lowest))
+        return self.lowest if self._fits(every) and self._share(every) <= 1 else 0.0
 
-    def _share(self, candidate: Candidate) -> float:
+    def _share(self, executed: Ratios) -> float:
         """The largest share that a candidate is predicted to use of SynOps or another limit on activity."""
-        synops = self.estimator.predict(candidate.features).high / self.budget_synops
-        return max(synops, *(limit.use(candidate).share for limit in self.activity_limits), 0.0)
+        key = _key(executed)
+        if key not in self._shares:
+            candidate = self._candidate(executed)
+            synops = self.estimator.predict(candidate.features).high / self.budget_synops
+            self._shares[key] = max(synops, *(limit.use(candidate).share for limit in self.activity_limits), 0.0)
+        return self._shares[key]
+
+    def _first_guess(self, ratios: Ratios) -> float:
+        return self._width_law.factor(ratios, self._shares, float(np.exp(AIM)), self._floor)
+
+    @cached_property
+    def _width_law(self) -> WidthLaw:
+        return WidthLaw(self.factory)
 
     def _scaled(self, ratios: Ratios, factor: float) -> Ratios:
-        return np.clip(ratios * factor, self._floor, 1.0)
+        """The executed ratios at a factor."""
+        return self.factory.executed(np.clip(ratios * factor, self._floor, 1.0))
 
     def _largest_that_fits(self, ratios: Ratios) -> float:
         """The largest factor for which the structure keeps the chip's limits (else the smallest)."""
@@ -203,9 +241,19 @@ class SearchProblem:
             low, high = (middle, high) if self._fits(self._scaled(ratios, middle)) else (low, middle)
         return low
 
-    def _fits(self, ratios: Ratios) -> bool:
-        uses = self.structural(self.factory.pruned_network(ratios))
-        return not any(use.overshoot for use in uses)
+    def _fits(self, executed: Ratios) -> bool:
+        key = _key(executed)
+        if key not in self._fitting:
+            uses = self.structural(self.factory.pruned_network(executed))
+            self._fitting[key] = not any(use.overshoot for use in uses)
+        return self._fitting[key]
+
+
+_Key = tuple[float, ...]
+
+
+def _key(executed: Ratios) -> _Key:
+    return tuple(map(float, executed))
 
 
 def _next_guess(tried: list[tuple[float, float]]) -> float:
@@ -214,11 +262,10 @@ def _next_guess(tried: list[tuple[float, float]]) -> float:
     SynOps grow about with the square of the factor (the widths on both sides of a connection);
     once a share on each side is known, the point lies between the two nearest.
     """
-    aim = np.log((1.0 + PROJECTED) / 2)
-    below = [point for point in tried if point[1] <= aim]
-    above = [point for point in tried if point[1] > aim]
+    below = [point for point in tried if point[1] <= AIM]
+    above = [point for point in tried if point[1] > AIM]
     if below and above:
         (x0, y0), (x1, y1) = max(below), min(above)
-        return float(x0 + (x1 - x0) * np.clip((aim - y0) / (y1 - y0), 0.1, 0.9))
+        return float(x0 + (x1 - x0) * np.clip((AIM - y0) / (y1 - y0), 0.1, 0.9))
     x, y = tried[-1]
-    return float(x + (aim - y) / 2)
+    return float(x + (AIM - y) / 2)

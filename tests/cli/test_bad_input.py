@@ -13,7 +13,19 @@ from spear_deploy.cli import main
 from spear_deploy.hardware import known_profiles
 from spear_deploy.network import save_model_file
 
-QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--epochs", "1", "--no-lava")
+QUICK = (
+    "--lre-samples",
+    "8",
+    "--evaluations",
+    "4",
+    "--finalists",
+    "1",
+    "--plain-epochs",
+    "1",
+    "--epochs",
+    "2",
+    "--no-lava",
+)
 
 
 @pytest.fixture
@@ -43,6 +55,16 @@ def refused(task, capsys):
         return message.removeprefix("spear-deploy: ").strip()
 
     return run
+
+
+def test_an_unknown_strategy_is_told_with_the_known_ones(refused):
+    message = refused("--strategy", "evolve", "model.pt")
+    assert message == "no search strategy called 'evolve'; known: ddpg, evolution, greedy, random, uniform, spear"
+
+
+def test_a_minimum_width_that_a_layer_does_not_have_is_told(refused):
+    message = refused("--min-channels", "9", "model.pt")
+    assert message == "at least 9 channels a layer cannot be kept: lif1 has 8"
 
 
 def change_graph(change):

@@ -257,7 +257,7 @@ def test_a_layer_without_threshold_that_feeds_another_is_refused():
 
 
 def test_a_weight_of_more_than_eight_bits_is_no_format():
-    with pytest.raises(ProfileError, match="2 to 8 bits, found 9"):
+    with pytest.raises(ProfileError, match="a weight can have 2 to 8 bits here, found 9"):
         Format(weight_bits=9)
 
 

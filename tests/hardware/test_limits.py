@@ -25,6 +25,7 @@ FORMATS = {
     "neurons.decay_bits",
     "neurons.bias_bits",
     "neurons.refractory",
+    "io.graded_bits",
     "layers.split",
 }
 """Figures that say how something is written down, not how much of it there may be."""

@@ -107,3 +107,29 @@ def test_accuracy_is_the_share_of_right_classes():
     labels = classes.clone()
     labels[:3] = (labels[:3] + 1) % 4
     assert measure(model, x, labels, analog_input=False, dtype=torch.float64).accuracy == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_busiest_step_is_the_largest_of_walks_of_single_steps(name):
+    model = ALL[name]().model()
+    x = spike_input(model)
+    outputs = run(model, x)
+
+    def walked(step):
+        seen = {layer: output[step : step + 1] for layer, output in outputs.items()}
+        return walk_every_synapse(model.graph, x[step : step + 1], seen, count_input=True)
+
+    steps = np.array([walked(step) for step in range(len(x))])
+    found = counted(model, x, analog_input=False)
+    assert found.peak_step_synops.tolist() == steps.max(0).tolist()
+    assert found.busiest_step_synops == steps.max()
+
+
+def test_the_99th_percentile_is_the_least_value_that_99_percent_stay_within():
+    model = plain().model()
+    x = spike_input(model).repeat(1, 40, *[1] * (spike_input(model).ndim - 2))
+    kept = torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < 0.7
+    found = counted(model, x * kept, analog_input=False)
+    within = [sum(found.per_sample <= value) >= 0.99 * found.samples for value in found.per_sample]
+    assert found.p99_synops == min(found.per_sample[torch.tensor(within)])
+    assert found.p99_synops < found.per_sample.max()

@@ -1,10 +1,13 @@
 import nir
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_networks import Chain, residual
 
+from spear_deploy.errors import SearchError
 from spear_deploy.network import Network
-from spear_deploy.pruning import channel_groups, channels_kept, choose_channels, importance
+from spear_deploy.pruning import Widths, channel_groups, channels_kept, choose_channels, importance
 
 
 def two_layers():
@@ -49,3 +52,30 @@ def test_a_group_that_is_fixed_or_not_named_stays_whole():
 def test_a_keep_ratio_leaves_whole_channels_and_at_least_one(ratio, kept):
     _, (group, _) = two_layers()
     assert channels_kept(group, ratio) == kept
+
+
+@given(
+    size=st.integers(2, 70),
+    minimum=st.integers(1, 70),
+    multiple=st.integers(1, 20),
+    ratio=st.integers(0, 1200).map(lambda thousandths: thousandths / 1000),
+)
+def test_a_keep_ratio_leaves_the_nearest_width_that_is_allowed(size, minimum, multiple, ratio):
+    allowed = {count for count in range(1, size) if count >= minimum and count % multiple == 0} | {size}
+    kept = Widths(minimum, multiple).kept(size, ratio)
+    assert kept in allowed
+    assert abs(kept - ratio * size) == pytest.approx(min(abs(count - ratio * size) for count in allowed))
+    assert Widths(minimum, multiple).kept(size, kept / size) == kept
+
+
+def test_a_minimum_that_a_layer_does_not_have_is_refused_with_the_layer():
+    _, groups = two_layers()
+    Widths(minimum=4).check(groups)  # the output's 3 channels are not up for pruning
+    with pytest.raises(SearchError, match=r"at least 5 channels a layer cannot be kept: a has 4"):
+        Widths(minimum=5).check(groups)
+
+
+@pytest.mark.parametrize("widths", [{"minimum": 0}, {"multiple": 0}])
+def test_widths_below_one_channel_are_refused(widths):
+    with pytest.raises(SearchError, match="at least 1"):
+        Widths(**widths)

@@ -1,11 +1,21 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from spear_deploy.errors import DataError
 from spear_deploy.hardware import Activity
-from spear_deploy.search import Features, LinearEstimator, LreSample, Prediction, RidgeEstimator
-from spear_deploy.search.estimator import RIDGE_WEIGHTS, weighted_ridge
+from spear_deploy.search import (
+    ESTIMATORS,
+    Features,
+    LinearEstimator,
+    LreSample,
+    PerLayerEstimator,
+    Prediction,
+    RidgeEstimator,
+)
+from spear_deploy.search.lre.regression import RIDGE_WEIGHTS, weighted_ridge
 
 SILENT = Activity({}, time_steps=1, analog_input=False)
 
@@ -189,3 +199,68 @@ def test_any_quantity_is_predicted_from_what_it_was_before():
     found = RidgeEstimator.between(known, before[:-1], after[:-1]).predict_from(new.features.keep_ratios, before[-1])
     assert found.value == pytest.approx(after[-1], rel=1e-2)
     assert found.low <= after[-1] <= found.high
+
+
+def layered_samples(count, seed=0):
+    """Two layers, each on a line of its own from SynOps after pruning to SynOps after fine-tuning."""
+    rng = np.random.default_rng(seed)
+    samples = []
+    for _ in range(count):
+        pruned = dict(zip(("first", "second"), rng.uniform(1e3, 1e4, 2), strict=True))
+        noise = rng.multivariate_normal([0, 0], [[9e4, 8e4], [8e4, 9e4]])
+        after = {"first": 500 + 0.8 * pruned["first"] + noise[0], "second": 3.0 * pruned["second"] + noise[1]}
+        features = Features(rng.uniform(0.2, 1, 2), 1.0, sum(pruned.values()), pruned_by_layer=pruned)
+        samples.append(LreSample(features, sum(after.values()), 0.9, SILENT, SILENT, after))
+    return samples
+
+
+def test_the_lines_of_layers_are_numpys_and_add_up():
+    *known, new = layered_samples(20)
+    expected = 0.0
+    for layer in ("first", "second"):
+        x = [each.features.pruned_by_layer[layer] for each in known]
+        y = [each.synops_by_layer[layer] for each in known]
+        expected += np.polyval(np.polyfit(x, y, 1), new.features.pruned_by_layer[layer])
+    assert PerLayerEstimator.fit(known).predict(new.features).value == pytest.approx(expected)
+
+
+def test_with_one_layer_the_line_per_layer_is_the_line():
+    samples = made_up_samples(12)
+    one = [
+        replace(
+            each,
+            features=replace(each.features, pruned_by_layer={"only": each.features.pruned_synops}),
+            synops_by_layer={"only": each.synops},
+        )
+        for each in samples
+    ]
+    new = one.pop()
+    line, layers = (estimator.fit(one).predict(new.features) for estimator in (LinearEstimator, PerLayerEstimator))
+    assert (layers.value, layers.low, layers.high) == pytest.approx((line.value, line.low, line.high))
+
+
+def test_the_interval_of_the_sum_knows_that_layers_err_together():
+    """The made-up layers' errors are correlated by 0.89; taken as independent they would cover less."""
+
+    def covered(seed):
+        *known, new = layered_samples(15, seed)
+        found = PerLayerEstimator.fit(known).predict(new.features)
+        return found.low <= new.synops <= found.high
+
+    share = np.mean([covered(seed) for seed in range(400)])
+    assert 0.915 <= share <= 0.985  # 95 % and three standard errors of 400 draws
+
+
+def test_a_layer_that_pruning_silences_everywhere_is_predicted_by_its_mean():
+    samples = [
+        replace(each, features=replace(each.features, pruned_by_layer={"first": 0.0, "second": 0.0}))
+        for each in layered_samples(5)
+    ]
+    found = PerLayerEstimator.fit(samples).predict(samples[0].features)
+    assert found.value == pytest.approx(np.mean([each.synops for each in samples]))
+
+
+def test_every_estimator_bears_the_name_it_is_registered_by():
+    samples = layered_samples(8)
+    assert [fit(samples).name for fit in ESTIMATORS.values()] == list(ESTIMATORS)
+    assert next(iter(ESTIMATORS)) == "linear"

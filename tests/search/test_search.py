@@ -6,21 +6,18 @@ import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
 from made_networks import Chain, plain
-from scipy import stats
 
 from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.pruning import Widths
 from spear_deploy.search import (
     CandidateFactory,
     LimitUse,
     Prediction,
     SearchProblem,
-    choose,
     collect_samples,
-    search_ddpg,
 )
-from spear_deploy.search.ddpg import ExecutedReplayBuffer
-from spear_deploy.search.environment import PruningEnvironment
-from spear_deploy.search.finalists import upper_bound
+from spear_deploy.search.strategies.ddpg import ExecutedReplayBuffer
+from spear_deploy.search.strategies.environment import PruningEnvironment
 from spear_deploy.training import Recipe
 
 RECIPE = Recipe(epochs=2, batch=16, learning_rate=1e-2)
@@ -118,6 +115,31 @@ def test_a_limit_of_the_chip_projects_to_a_smaller_network(factory):
     assert min(small.shapes[layer][0] for layer in "ab") > 1
 
 
+def test_every_candidate_keeps_the_widths_that_were_asked_for():
+    factory = CandidateFactory(wide(32).neurons("c").model(), samples_of(20, seed=0), Widths(minimum=6, multiple=4))
+    assert (factory.smallest * 32).tolist() == [8, 8]
+    problem = problem_of(factory, share=0.3)
+    for ratios in np.random.default_rng(0).uniform(0.05, 1.0, (6, 2)):
+        shapes = problem.project(ratios).model.network.shapes
+        assert all(shapes[layer][0] % 4 == 0 and shapes[layer][0] >= 8 for layer in "ab")
+
+
+def test_another_process_makes_the_same_sample_of_the_same_widths():
+    factory = CandidateFactory(wide(32).neurons("c").model(), samples_of(20, seed=0), Widths(minimum=6, multiple=4))
+    here, there = (collect_samples(factory, 1, RECIPE, seed=0, workers=workers)[0] for workers in (1, 2))
+    assert here.synops == there.synops
+    assert np.isin(there.features.keep_ratios * 32, range(8, 33, 4)).all()
+
+
+def test_what_was_evaluated_once_is_not_made_again_but_counts(factory, monkeypatch):
+    problem, ratios = problem_of(factory), np.array([0.4, 0.8])
+    first = problem.evaluate(ratios)
+    monkeypatch.delattr(CandidateFactory, "candidate")
+    again = problem.evaluate(first.ratios)
+    assert (again.accuracy, again.prediction, again.limits) == (first.accuracy, first.prediction, first.limits)
+    assert len(problem.history) == 2
+
+
 def test_an_evaluation_tells_what_was_executed(factory):
     evaluation = problem_of(factory, structural=most_neurons(13)).evaluate(np.array([0.9, 0.9]))
     channels = evaluation.ratios * [9, 7]
@@ -162,7 +184,9 @@ def test_the_state_tells_the_synops_removed_so_far(factory):
 
 def test_the_replay_buffer_holds_what_was_executed_with_the_episodes_reward():
     states = gymnasium.spaces.Box(0.0, 1.0, (2,), np.float32)
-    buffer = ExecutedReplayBuffer(10, states, gymnasium.spaces.Box(0.2, 1.0, (1,), np.float32), device="cpu")
+    buffer = ExecutedReplayBuffer(
+        10, states, gymnasium.spaces.Box(0.2, 1.0, (1,), np.float32), device="cpu", baseline_rate=0.5
+    )
     seen = [np.full(2, value, dtype=np.float32) for value in (0.1, 0.2, 0.3)]
     said = np.array([[0.9]])
     buffer.add(seen[0][None], seen[1][None], said, np.array([0.0]), np.array([False]), [{}])
@@ -177,17 +201,20 @@ def test_the_replay_buffer_holds_what_was_executed_with_the_episodes_reward():
     np.testing.assert_array_equal(buffer.next_observations[:2, 0], seen[1:])
 
 
-def test_ddpg_evaluates_as_often_as_asked_and_follows_its_seed(factory):
-    def search(seed):
-        problem, told = problem_of(factory), []
-        search_ddpg(problem, evaluations=12, seed=seed, on_evaluation=told.append)
-        assert [each.reward for each in told] == [each.reward for each in problem.history]
-        return np.array([evaluation.ratios for evaluation in told])
+def test_rewards_are_read_against_their_moving_average():
+    states = gymnasium.spaces.Box(0.0, 1.0, (1,), np.float32)
+    buffer = ExecutedReplayBuffer(4, states, gymnasium.spaces.Box(0.0, 1.0, (1,), np.float32), baseline_rate=0.5)
 
-    first = search(0)
-    assert first.shape == (12, 2)
-    assert np.array_equal(search(0), first)
-    assert not np.array_equal(search(1), first)
+    def add(reward):
+        info = {"episode_states": [np.zeros(1)] * 2, "episode_actions": np.array([0.5])}
+        buffer.add(None, None, None, np.array([reward]), np.array([True]), [info])
+
+    add(0.8)
+    assert buffer.sample(8).rewards.unique().tolist() == pytest.approx([0.0], abs=1e-6)
+    for _ in range(4):
+        add(0.6)
+    assert buffer.sample(8).rewards.unique().tolist() == pytest.approx([-0.1], abs=1e-6)  # 0.6 against 0.7
+    assert buffer.sample(8).rewards.unique().tolist() == pytest.approx([-0.05], abs=1e-6)
 
 
 def test_the_best_keep_every_limit_and_differ(factory):
@@ -207,27 +234,3 @@ def test_lre_samples_are_measured_after_a_real_fine_tune(factory):
     assert [each.synops for each in samples] == [each.synops for each in again]
     assert all(each.features.pruned_synops is not None for each in samples)
     assert len({each.synops for each in samples}) == 4
-
-
-def test_a_finalist_that_breaks_the_budget_is_repaired(factory):
-    problem = problem_of(factory, share=0.4, factor=0.7)  # an estimator that promises too much
-    problem.evaluate(np.array([0.9, 0.9]))
-    tuned = []
-
-    def measure(model):
-        return factory.measure(model, problem.validation)
-
-    def no_other_limits(model, measured):
-        return ()
-
-    winner, repairs = choose(problem, RECIPE, 0, 1, measure, no_other_limits, problem.budget_synops, tuned.append)
-    assert tuned[0].synops_bound > problem.budget_synops
-    assert 1 <= repairs <= 3
-    assert winner.synops_bound <= problem.budget_synops
-
-
-def test_the_bound_of_a_finalist_is_the_upper_99_percent_of_the_mean(factory):
-    measured = factory.measure(factory.model, samples_of(30, seed=1))
-    each = measured.per_sample.numpy()
-    expected = each.mean() + stats.norm.ppf(0.99) * each.std(ddof=1) / np.sqrt(30)
-    assert upper_bound(measured) == pytest.approx(expected)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.errors import BackendError
+from spear_deploy.execution.formats import LOIHI2, Format
 from spear_deploy.execution.paths import delay_of
 from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork, mantissa_matrix
 from spear_deploy.network import Connection, Network, Neuron, Reset, bias_current, synapse_matrix
@@ -132,7 +133,8 @@ def fixed_job(quantized: QuantizedNetwork) -> LavaJob:
         BackendError: Lava cannot run the network.
 
     """
-    network = quantized.network
+    network, chip = quantized.network, quantized.format
+    _check_format(chip)
     depths = _depths(network)
     layers = []
     for layer in quantized.layers:
@@ -147,7 +149,7 @@ def fixed_job(quantized: QuantizedNetwork) -> LavaJob:
             )
             for found in layer.synapses
         )
-        layers.append(_fixed_layer(layer, depths[layer.name], synapses, 1 << quantized.format.input_shift))
+        layers.append(_fixed_layer(layer, depths[layer.name], synapses, chip))
     return LavaJob(network, tuple(layers), fixed=True)
 
 
@@ -177,7 +179,17 @@ def _floating_layer(network: Network, name: str, depth: int, synapses: tuple[Lav
     )
 
 
-def _fixed_layer(layer: QuantizedLayer, depth: int, synapses: tuple[LavaSynapses, ...], shift: int) -> LavaLayer:
+def _check_format(chip: Format) -> None:
+    """Lava's integers have one width; what is narrower can be written in it, what is wider cannot."""
+    if chip.state_bits != LOIHI2.state_bits or chip.decay_bits > LOIHI2.decay_bits:
+        raise BackendError(
+            f"Lava computes with states of {LOIHI2.state_bits} bits and decays of {LOIHI2.decay_bits}, the chip with"
+            f" {chip.state_bits} and {chip.decay_bits}; run it in our own integers only (--on loihi, --no-lava)"
+        )
+
+
+def _fixed_layer(layer: QuantizedLayer, depth: int, synapses: tuple[LavaSynapses, ...], chip: Format) -> LavaLayer:
+    offset, finer = chip.current_decay_offset, LOIHI2.decay_bits - chip.decay_bits
     return LavaLayer(
         name=layer.name,
         shape=layer.shape,
@@ -185,15 +197,15 @@ def _fixed_layer(layer: QuantizedLayer, depth: int, synapses: tuple[LavaSynapses
         kind=_kind(layer.reset, layer.spikes),
         reset_delay=layer.reset_delay,
         constants={
-            "du": layer.du.ravel(),
-            "dv": layer.dv.ravel(),
+            "du": ((layer.du.ravel() + offset) << finer) - offset,
+            "dv": layer.dv.ravel() << finer,
             "vth": np.zeros(layer.du.size, dtype=np.int64) if layer.vth is None else layer.vth.ravel(),
             "bias": (layer.bias >> layer.bias_exponent).ravel(),
             "bias_exponent": layer.bias_exponent.ravel(),
         },
         axon=None if layer.axon is None else layer.axon.ravel(),
         axon_exponent=layer.axon_exponent,
-        unit=layer.scale * shift,
+        unit=layer.scale * (1 << chip.input_shift),
         synapses=synapses,
     )
 

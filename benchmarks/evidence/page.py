@@ -1,0 +1,2 @@
+def write_page(name, raw, path):
+    pass

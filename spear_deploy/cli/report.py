@@ -1,0 +1,59 @@
+"""`spear-deploy report RUN...`: the page that people open."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spear_deploy.cli.console import err, out
+from spear_deploy.report.reading import find_runs, read_run
+from spear_deploy.report.write import PAGE, PLOTS, make_page, write_page, write_plots
+
+EPILOG = """
+Examples:
+
+  spear-deploy report runs/model-loihi2-20260101-120000 --open
+
+  spear-deploy report runs/* --out comparison.html --plot
+
+Exit code 0: everything was there; 1: the page says what is missing; 2: no run was found.
+"""
+COMPARISON = "comparison.html"
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, or a folder of several targets.")],
+    open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--out", help=f"[default: {PAGE} in the run, or {COMPARISON} beside several]", metavar="FILE"),
+    ] = None,
+    plot: Annotated[bool, typer.Option("--plot", help="Write the figures as SVG and PNG as well.")] = False,
+) -> None:
+    """Make report.html again from a RUN; of several runs, one page that compares them."""
+    folders = find_runs(runs)
+    found = [read_run(folder) for folder in folders]
+    page = make_page(found)
+    path = out_file or _default(folders)
+    write_page(page, path)
+    for run in found:
+        for gap in run.gaps:
+            err.print(f"{run.path}: {gap}", style="yellow", highlight=False, markup=False)
+    out.print(f"written to {path}", highlight=False, markup=False)
+    if plot:
+        write_plots(page, path.parent / PLOTS)
+        out.print(f"figures in {path.parent / PLOTS}", highlight=False, markup=False)
+    if open_:
+        webbrowser.open(path.absolute().as_uri())
+    if any(run.gaps for run in found):
+        raise typer.Exit(1)
+
+
+def _default(folders: list[Path]) -> Path:
+    if len(folders) == 1:
+        return folders[0] / PAGE
+    return Path(os.path.commonpath([folder.absolute().parent for folder in folders])) / COMPARISON

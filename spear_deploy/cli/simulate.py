@@ -1,0 +1,189 @@
+"""`spear-deploy simulate MODEL --on loihi`: run a model on a backend, or several side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.lava_python import LavaPython
+from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
+from spear_deploy.data import SplitName
+from spear_deploy.hardware import load_profile
+from spear_deploy.lava_backends import TIME_LIMIT_S, Worker
+from spear_deploy.simulate import Difference, Result
+from spear_deploy.simulation_job import BACKENDS, LAVA_SAMPLES, Outcome, SimulateRequest, run_simulation
+from spear_deploy.simulation_json import outcome_json
+from spear_deploy.watching import StateRange
+from spear_deploy.weight_bits import parse_weight_bits
+
+EPILOG = """
+Examples:
+
+  spear-deploy simulate model.pt --on loihi
+
+  spear-deploy simulate model.pt --compare loihi,lava-fixed --samples 20
+
+  spear-deploy simulate model.pt --on loihi --weight-bits conv1=8,fc=4 --save spikes.npz
+
+  spear-deploy simulate model.pt --on loihi --target loihi1 --adapt --json > result.json
+
+torch: floating point (float64). loihi: the target's integers, all samples. lava, lava-fixed: Lava's own simulation, in
+floating and in fixed point.
+
+spikes.npz holds <backend>/<layer> [T, N, *shape], <backend>/predictions [N], labels [N] and index [N].
+
+Exit code 0: nothing was compared, or all is equal; 1: backends differ; 2: bad input. Rounding moves spikes: torch and
+loihi nearly always differ; loihi and lava-fixed, or torch and lava, must not.
+"""
+
+
+def simulate(
+    model: Annotated[Path, typer.Argument(help="Model file, dense or pruned.")],
+    on: Annotated[str, typer.Option("--on", help=f"Backend: {', '.join(BACKENDS)}.")] = "torch",
+    compare: Annotated[
+        str | None, typer.Option("--compare", help="Backends to hold against each other, separated by commas.")
+    ] = None,
+    target: Annotated[str, typer.Option("--target", help="Chip whose arithmetic is used: a name or TOML file.")] = (
+        "loihi2"
+    ),
+    data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
+    split: Annotated[SplitName, typer.Option(help="Which samples.")] = SplitName.TEST,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help=f"The first so many. [default: all; {LAVA_SAMPLES} with Lava]")
+    ] = None,
+    weight_bits: Annotated[
+        str | None, typer.Option("--weight-bits", help="Fewer bits than the chip's: 6, or conv1=8,fc=4.")
+    ] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Convert what the chip forbids, and show what it did to the spikes.")
+    ] = False,
+    save: Annotated[Path | None, typer.Option(help="Write all spikes.", metavar="FILE.npz")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the encoding of the samples.")] = 0,
+    arch: Arch = None,
+    input_shape: InputShape = None,
+    time_steps: TimeSteps = None,
+    dt: Dt = None,
+    lava_python: LavaPython = None,
+    lava_seconds: Annotated[
+        float, typer.Option(min=1, help="Lava is ended after so many seconds for a batch of up to 100 samples.")
+    ] = TIME_LIMIT_S,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
+) -> None:
+    """Run MODEL on a backend: accuracy, spikes, SynOps and membranes of every layer."""
+    request = SimulateRequest(
+        model=model,
+        backends=_backends(on, compare),
+        target=load_profile(target),
+        data=data,
+        split=split,
+        samples=samples,
+        seed=seed,
+        reading=reading(arch, input_shape, time_steps, dt),
+        weight_bits=parse_weight_bits(weight_bits),
+        adapt=adapt,
+        save=save,
+        lava=Worker(lava_python, lava_seconds),
+    )
+    outcome = run_simulation(request, TerminalProgress())
+    if as_json:
+        print(json.dumps(outcome_json(outcome), indent=2))
+    else:
+        for part in _parts(outcome):
+            out.print(part, highlight=False)
+    if not outcome.simulated.equal:
+        raise typer.Exit(1)
+
+
+def _backends(on: str, compare: str | None) -> tuple[str, ...]:
+    """The backends that are named, each once."""
+    option = "--on" if compare is None else "--compare"
+    names = tuple(dict.fromkeys(name.strip() for name in (on if compare is None else compare).split(",")))
+    unknown = [name for name in names if name not in BACKENDS]
+    if unknown:
+        raise typer.BadParameter(f"{option} {unknown[0]!r}: no such backend; known: {', '.join(BACKENDS)}")
+    if compare is not None and len(names) < 2:
+        raise typer.BadParameter(f"--compare {compare}: two backends or more are compared, such as loihi,lava-fixed")
+    if compare is None and len(names) > 1:
+        raise typer.BadParameter(f"--on takes one backend; for several: --compare {','.join(names)}")
+    return names
+
+
+def _parts(outcome: Outcome) -> list[RenderableType]:
+    request = outcome.request
+    parts: list[RenderableType] = []
+    for name, result in outcome.simulated.results.items():
+        found = result.measurement
+        parts.append(
+            Text(
+                f"{request.model.name} on {name} ({outcome.arithmetic[name]}): accuracy {found.accuracy:.2%},"
+                f" {found.synops:,.0f} SynOps, {outcome.samples} {request.split} samples of {outcome.data}",
+                style="bold",
+            )
+        )
+        parts.append(_layers(result))
+        if result.losses:
+            parts.append(_losses(result))
+    parts += [_difference(each) for each in outcome.simulated.differences]
+    parts += [_where(each) for each in outcome.simulated.differences]
+    if request.save is not None:
+        parts.append(Text(f"written to {request.save}"))
+    return parts
+
+
+def _layers(result: Result) -> Table:
+    table = Table("layer", "neurons", "spikes", "SynOps", "u", "v", title="per inference", title_justify="left")
+    for layer, count in result.measurement.layers.items():
+        states = result.states[layer]
+        ranges = ("" if states.u is None else _range(states.u), _range(states.v))
+        table.add_row(layer, f"{count.neurons:,}", f"{count.spikes:,.2f}", f"{count.synops:,.1f}", *ranges)
+    return table
+
+
+def _losses(result: Result) -> Table:
+    table = Table(
+        *("layer", "from", "bits", "k", "exp", "worst", "mean", "clip", "zero", "room"),
+        title="rounding: errors relative to the largest weight; weights clipped, become zero; bits of v left",
+        title_justify="left",
+    )
+    for each in result.losses:
+        room = "" if each.headroom_bits is None else f"{each.headroom_bits:.1f}"
+        errors = f"{each.worst_error:.2%}", f"{each.mean_error:.2%}", f"{each.clipped:,}", f"{each.vanished:,}"
+        scale = f"{each.scale:.4g}"
+        table.add_row(each.layer, each.source, str(each.weight_bits), scale, str(each.exponent), *errors, room)
+    return table
+
+
+def _difference(difference: Difference) -> Table:
+    first, second = difference.backends
+    table = Table(
+        *("layer", f"spikes {first}", f"spikes {second}", "count error", "outputs that differ"),
+        title=f"{first} and {second}",
+        title_justify="left",
+    )
+    for layer, each in difference.layers.items():
+        error = "not comparable" if each.count_error_percent is None else f"{each.count_error_percent:+.3f} %"
+        table.add_row(layer, f"{each.spikes[0]:,}", f"{each.spikes[1]:,}", error, f"{each.differing:,}")
+    return table
+
+
+def _where(difference: Difference) -> Text:
+    first, second = difference.backends
+    place = difference.first
+    if place is None:
+        return Text(f"{first} and {second}: equal in all {len(difference.layers)} layers", style="bold green")
+    return Text(
+        f"{first} and {second} differ first in layer {place.layer}: neuron {place.neuron}, step {place.step},"
+        f" sample {place.sample}",
+        style="bold red",
+    )
+
+
+def _range(found: StateRange) -> str:
+    return f"{found.low:.3g} to {found.high:.3g}"

@@ -1,0 +1,44 @@
+"""Ctrl-C as a wish to end early with what there is; a second one as a wish to end at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from spear_deploy.progress import Progress
+
+
+@dataclass
+class Interruption:
+    """Whether the user wants the work to end early, and during which stage the wish came."""
+
+    wanted: bool = False
+    stage: str = ""
+
+
+@contextmanager
+def first_interrupt_finishes(progress: Progress, stage: str) -> Iterator[Interruption]:
+    """Within the block the first Ctrl-C is only noted, for the work to look at; the second one raises.
+
+    Off the main thread, where Python hears no signals, nothing changes.
+    """
+    interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if interruption.wanted:
+            raise KeyboardInterrupt
+        interruption.wanted, interruption.stage = True, stage
+        progress.notice(f"interrupted in {stage}: finishing with the best so far; once more ends at once")
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield interruption
+    finally:
+        signal.signal(signal.SIGINT, before)

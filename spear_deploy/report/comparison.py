@@ -1,0 +1,164 @@
+"""Several runs or targets on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spear_deploy.report.content import Captioned, Page, Section
+from spear_deploy.report.pictures import Figure, Table
+from spear_deploy.report.pictures.figure import Axis, Level, Mark, Panel, Series
+from spear_deploy.report.reading import RunFolder
+from spear_deploy.report.schema import Report
+from spear_deploy.report.wording import energy_words, time_words, verdict_text
+
+
+def comparison_page(runs: Sequence[RunFolder]) -> Page:
+    """One page for several runs; those without a readable report are named."""
+    names = run_names(runs)
+    reports = {name: run.report for name, run in zip(names, runs, strict=True) if run.report is not None}
+    gaps = tuple(f"{name}: {gap}" for name, run in zip(names, runs, strict=True) for gap in run.gaps)
+    ok = [report.verdict.ok for report in reports.values()]
+    covered = sum(report.verdict.covered for report in reports.values())
+    verdict = (
+        f"{sum(ok)} of {len(runs)} runs are OK; LRE's 95 % interval holds the measured SynOps in {covered} of"
+        f" {len(reports)}."
+        if reports
+        else f"No verdict: none of the {len(runs)} run folders has a report that can be read."
+    )
+    sections: tuple[Section, ...] = ()
+    if reports:
+        sections = (Section("runs", "The runs", (_table(reports), _verdicts(reports)), comparison_figures(reports)),)
+    return Page(f"{len(runs)} runs compared", all(ok) and len(ok) == len(runs) if ok else None, verdict, gaps, sections)
+
+
+def run_names(runs: Sequence[RunFolder]) -> list[str]:
+    """Short names that differ: the folder's own, with as many of its parents as that takes."""
+    parts = [run.path.absolute().parts for run in runs]
+    for length in range(1, max(map(len, parts), default=1) + 1):
+        names = ["/".join(each[-length:]) for each in parts]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{'/'.join(each)} ({place})" for place, each in enumerate(parts, 1)]
+
+
+def comparison_figures(reports: dict[str, Report]) -> tuple[Figure, ...]:
+    """Accuracy, SynOps, prediction and energy, run by run."""
+    each = list(reports.values())
+    found = (_outcome(tuple(reports), each), _prediction(tuple(reports), each), _energy(tuple(reports), each))
+    return tuple(figure for figure in found if figure is not None)
+
+
+def _outcome(names: tuple[str, ...], reports: list[Report]) -> Figure:
+    axis = Axis("run", categories=names)
+    left = tuple(_share(report.pruned.synops, report.dense.synops) for report in reports)
+    parameters = tuple(_share(report.pruned.parameters, report.dense.parameters) for report in reports)
+    return Figure(
+        "outcome",
+        "What is left",
+        "Accuracy of the pruned network beside the dense one, and the share of SynOps and parameters that is left;"
+        " test split, torch float64.",
+        (
+            Panel(
+                axis,
+                Axis("accuracy", percent=True),
+                (
+                    Series("dense", names, tuple(report.dense.accuracy for report in reports), style=5),
+                    Series("pruned", names, tuple(report.pruned.accuracy for report in reports), emphasis=True),
+                ),
+            ),
+            Panel(
+                axis,
+                Axis("pruned / dense", percent=True),
+                (
+                    Series("SynOps", names, left, Mark.BARS),
+                    Series("parameters", names, parameters, Mark.BARS, style=1),
+                ),
+            ),
+        ),
+    )
+
+
+def _prediction(names: tuple[str, ...], reports: list[Report]) -> Figure:
+    """On the images and in the arithmetic that the verdict judges, which its error tells."""
+    predicted = tuple(1 + report.verdict.prediction_error_percent / 100 for report in reports)
+    lows = tuple(
+        value * report.lre.low / report.lre.predicted for value, report in zip(predicted, reports, strict=True)
+    )
+    highs = tuple(
+        value * report.lre.high / report.lre.predicted for value, report in zip(predicted, reports, strict=True)
+    )
+    bases = ", ".join(dict.fromkeys(report.verdict.basis for report in reports))
+    return Figure(
+        "predicted",
+        "Predicted over measured SynOps",
+        "LRE's prediction with its 95 % interval as a share of the SynOps that were measured on test by the backend"
+        f" that is judged ({bases}); an interval that reaches over the line holds them.",
+        (
+            Panel(
+                Axis("run", categories=names),
+                Axis("predicted / measured", percent=True),
+                (Series("predicted", names, predicted, low=lows, high=highs),),
+                (Level("measured", 1.0),),
+            ),
+        ),
+    )
+
+
+def _energy(names: tuple[str, ...], reports: list[Report]) -> Figure | None:
+    costs = [report.cost.get("pruned") for report in reports]
+    energies = [None if cost is None else cost.energy_pj for cost in costs]
+    if not any(energies):
+        return None
+    statuses = ", ".join(sorted({cost.energy_status for cost in costs if cost is not None and cost.energy_pj}))
+    return Figure(
+        "energy",
+        "Energy of an inference",
+        f"Typical energy of the pruned network with its range ({statuses}); where the chip has no price for a part,"
+        " or the run is of an earlier version, there is none.",
+        (
+            Panel(
+                Axis("run", categories=names),
+                Axis("energy [pJ]", log=True),
+                (
+                    Series(
+                        "pruned",
+                        names,
+                        tuple(None if energy is None else energy.typical for energy in energies),
+                        low=tuple(None if energy is None else energy.low for energy in energies),
+                        high=tuple(None if energy is None else energy.high for energy in energies),
+                        emphasis=True,
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def _table(reports: dict[str, Report]) -> Captioned:
+    rows = tuple(
+        (
+            name,
+            report.target,
+            "OK" if report.verdict.ok else "NOT OK",
+            f"{report.dense.accuracy:.2%} to {report.pruned.accuracy:.2%}",
+            f"{report.dense.synops:,.0f} to {report.pruned.synops:,.0f}",
+            f"{report.verdict.prediction_error_percent:+.1f} %, {'inside' if report.verdict.covered else 'OUTSIDE'}",
+            energy_words(report.cost.get("pruned")),
+            time_words(report.cost.get("pruned")),
+            "not recorded" if report.placement is None else f"{report.placement.cores:,}",
+        )
+        for name, report in reports.items()
+    )
+    columns = ("run", "target", "verdict", "accuracy", "SynOps / inference", "LRE's error", "energy", "time", "cores")
+    return Captioned(
+        "Dense to pruned on test (torch float64); energy and time of the pruned network.", Table(columns, rows)
+    )
+
+
+def _verdicts(reports: dict[str, Report]) -> Captioned:
+    rows = tuple((name, verdict_text(report)) for name, report in reports.items())
+    return Captioned("The verdicts.", Table(("run", "verdict"), rows))
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

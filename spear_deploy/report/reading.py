@@ -1,0 +1,156 @@
+"""Run folders as they are found: whole, of an earlier version, or with files missing or damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from spear_deploy.errors import RunError
+from spear_deploy.report.schema import SCHEMA_VERSION, Report
+
+REPORT = "report.json"
+EXPORTS = "export.json"
+NETWORKS = ("pruned.pt", "pruned.nir")
+_MARKS = (REPORT, EXPORTS, *NETWORKS)
+"""Files of which a run folder holds at least one."""
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A file of the run and its SHA-256."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What a run folder holds.
+
+    Attributes:
+        path: the folder.
+        report: None where it is missing or cannot be read.
+        files: the networks and exports that are there.
+        refused: formats that the network was not written in, and why.
+        gaps: what is missing or damaged, a sentence each.
+
+    """
+
+    path: Path
+    report: Report | None
+    files: tuple[RunFile, ...]
+    refused: tuple[str, ...]
+    gaps: tuple[str, ...]
+
+
+def find_runs(paths: Iterable[Path]) -> list[Path]:
+    """The run folders that paths mean: themselves, their `report.json`, or folders of several targets.
+
+    Raises:
+        RunError: a path that does not exist, or holds no run.
+
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise RunError(f"{path}: no such folder; give the folder of a run, such as runs/model-loihi2-...")
+        folder = path.parent if path.name == REPORT and path.is_file() else path
+        if not folder.is_dir():
+            raise RunError(f"{path}: is a file; give the folder of a run")
+        below = sorted(each for each in folder.iterdir() if each.is_dir() and _is_run(each))
+        if _is_run(folder):
+            found.append(folder)
+        elif below:
+            found += below
+        else:
+            raise RunError(
+                f"{path}: holds none of {', '.join(_MARKS)}, nor does a folder in it; give the folder of a run"
+            )
+    return list(dict.fromkeys(found))
+
+
+def read_run(folder: Path) -> RunFolder:
+    """Read a run folder; what is missing or damaged is told in `gaps`, never raised."""
+    report, gaps = _read_report(folder / REPORT)
+    exports, export_gaps = _read_exports(folder / EXPORTS)
+    expected: dict[str, str] = dict.fromkeys(NETWORKS, "")
+    refused = []
+    for export in exports:
+        expected |= export.get("files") or {}
+        reasons = export.get("refused") or []
+        if reasons:
+            refused.append(f"{export.get('format')}: {'; '.join(map(str, reasons))}")
+    files, file_gaps = _files(folder, expected)
+    return RunFolder(folder, report, tuple(files), tuple(refused), (*gaps, *export_gaps, *file_gaps))
+
+
+def _is_run(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in _MARKS)
+
+
+def _read_report(path: Path) -> tuple[Report | None, list[str]]:
+    """The report; parts that it can do without are left out where they cannot be read."""
+    content, gap = _read_json(path)
+    if content is None:
+        return None, [f"{gap}; the figures of the run are lost with it"]
+    try:
+        return Report.model_validate(content), []
+    except ValidationError as error:
+        faults = {str(fault["loc"][0]): str(fault["msg"]) for fault in error.errors() if fault["loc"]}
+    needed = [name for name in faults if name in Report.model_fields and Report.model_fields[name].is_required()]
+    gaps = [f"{REPORT}: {name} cannot be read ({reason}) and is left out" for name, reason in faults.items()]
+    written = content.get("schema_version")
+    if written != SCHEMA_VERSION:
+        gaps.append(f"{REPORT}: has schema version {written}, this spear-deploy knows {SCHEMA_VERSION}")
+    if needed or not faults:
+        return None, [f"{REPORT}: does not hold a report: {'; '.join(f'{k}: {v}' for k, v in faults.items())}"]
+    try:
+        return Report.model_validate({name: part for name, part in content.items() if name not in faults}), gaps
+    except ValidationError as error:
+        return None, [f"{REPORT}: does not hold a report: {error.error_count()} faults"]
+
+
+def _read_exports(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    content, gap = _read_json(path)
+    if content is None:
+        return [], [gap]
+    exports = content.get("exports")
+    if not isinstance(exports, list) or not all(isinstance(export, dict) for export in exports):
+        return [], [f"{EXPORTS}: does not list exports"]
+    sound = [export for export in exports if isinstance(export.get("files") or {}, dict)]
+    return sound, [f"{EXPORTS}: an export does not list its files"] if len(sound) < len(exports) else []
+
+
+def _read_json(path: Path) -> tuple[dict[str, Any] | None, str]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None, f"{path.name} is missing"
+    except (OSError, ValueError, RecursionError) as error:
+        return None, f"{path.name} cannot be read ({error})"
+    return (content, "") if isinstance(content, dict) else (None, f"{path.name} holds no JSON object")
+
+
+def _files(folder: Path, expected: dict[str, str]) -> tuple[list[RunFile], list[str]]:
+    """The files that are there, and what is wrong with those that were written."""
+    found, gaps = [], []
+    for name, written in expected.items():
+        path = folder / name
+        if Path(name).name != name:
+            gaps.append(f"{EXPORTS}: {name!r} is no name of a file in the run folder")
+            continue
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            gaps.append(f"{name} is missing" if isinstance(error, FileNotFoundError) else f"{name} cannot be read")
+            continue
+        if written and written != digest:
+            gaps.append(f"{name} is not what the run wrote: its SHA-256 differs from that in {EXPORTS}")
+        found.append(RunFile(name, digest))
+    return found, gaps

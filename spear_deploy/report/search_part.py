@@ -1,0 +1,44 @@
+"""The search in the report: everything that was evaluated, and what became of the best."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from spear_deploy.report.part import Part
+
+
+class EvaluationReport(Part):
+    """A candidate before its fine-tune; SynOps are predictions in torch, with the 95 % interval."""
+
+    keep_ratios: list[float] = Field(description="in the order of `search.groups`")
+    accuracy: float = Field(description="on validation, after recalibration, before fine-tuning")
+    predicted: float
+    low: float
+    high: float
+    reward: float
+    penalties: dict[str, float] = Field(description="what each limit took from the reward, where it took any")
+    keeps_limits: bool
+
+
+class SearchReport(Part):
+    """The evaluations in their order."""
+
+    groups: list[str] = Field(description="the prunable groups, by the layer they belong to")
+    budget_synops: float = Field(description="what the search may use, in torch's arithmetic, as predictions are")
+    history: list[EvaluationReport]
+
+
+class FinalistReport(Part):
+    """A candidate after its fine-tune, on the validation split in the target's arithmetic."""
+
+    keep_ratios: list[float] = Field(description="in the order of `search.groups`")
+    predicted: float = Field(description="SynOps after fine-tuning as LRE predicts them, in torch's arithmetic")
+    low: float
+    high: float
+    plain_accuracy: float = Field(description="after the first phase, the plain fine-tune that LRE predicts")
+    plain_synops: float
+    finished: bool = Field(description="whether it went through the second phase as well")
+    accuracy: float = Field(description="after the last phase that it went through")
+    synops: float
+    synops_bound: float = Field(description="upper 99 % confidence bound of the mean SynOps")
+    chosen: bool

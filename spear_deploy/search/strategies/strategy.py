@@ -1,0 +1,68 @@
+"""What every search strategy is to its caller, and the loop that most of them share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from spear_deploy.search.candidate import Ratios
+from spear_deploy.search.problem import Evaluation, SearchProblem
+
+OnEvaluation = Callable[[Evaluation], None]
+"""Is told of each evaluation when it is done."""
+
+
+class Strategy(Protocol):
+    """Looks for good keep ratios; what it found is in the problem's history."""
+
+    @property
+    def name(self) -> str:
+        """What users call it."""
+        ...
+
+    def run(
+        self, problem: SearchProblem, evaluations: int, seed: int, on_evaluation: OnEvaluation | None = None
+    ) -> None:
+        """Evaluate equal ratios first, then others: `evaluations` in all, the same ones for the same seed.
+
+        The one exception is `uniform`, which has nothing to evaluate after the first.
+        """
+        ...
+
+
+Proposals = Generator[Ratios, Evaluation, None]
+"""Keep ratios without end; each is answered with its evaluation."""
+
+Propose = Callable[[SearchProblem, Evaluation, int, int], Proposals]
+"""From the problem, its evaluation of equal ratios, the number of evaluations left and the seed."""
+
+
+@dataclass(frozen=True)
+class Proposing:
+    """A strategy that only has to say what to evaluate next."""
+
+    name: str
+    propose: Propose
+
+    def run(
+        self, problem: SearchProblem, evaluations: int, seed: int, on_evaluation: OnEvaluation | None = None
+    ) -> None:
+        """Evaluate equal ratios, then what is proposed."""
+        evaluation = evaluate_uniform(problem, on_evaluation)
+        proposals = self.propose(problem, evaluation, evaluations - 1, seed)
+        for number in range(1, evaluations):
+            ratios = next(proposals) if number == 1 else proposals.send(evaluation)
+            evaluation = problem.evaluate(ratios)
+            if on_evaluation is not None:
+                on_evaluation(evaluation)
+
+
+def evaluate_uniform(problem: SearchProblem, on_evaluation: OnEvaluation | None) -> Evaluation:
+    """Equal ratios, as wide as the limits grant: what every strategy has to beat."""
+    evaluation = problem.evaluate(np.ones(problem.dimensions))
+    if on_evaluation is not None:
+        on_evaluation(evaluation)
+    return evaluation

@@ -1,0 +1,223 @@
+"""Pages of whole, old, damaged and several run folders."""
+
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from run_reports import full_content, full_report, write_run_folder
+
+from spear_deploy.cli import main
+from spear_deploy.report import Report
+from spear_deploy.report.content import run_page
+from spear_deploy.report.html import render
+from spear_deploy.report.reading import read_run
+from spear_deploy.report.write import make_page
+
+MOST_BYTES = 5_000_000
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    write_run_folder(path, full_report())
+    return path
+
+
+@pytest.fixture
+def call(capsys):
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["report", *map(str, arguments)])
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+class Reader(HTMLParser):
+    """The tags of a page with their attributes, and its text outside scripts and styles."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text, self.inside = [], [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.inside:
+            del self.inside[len(self.inside) - 1 - self.inside[::-1].index(tag) :]
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.inside):
+            self.text.append(data)
+
+
+def test_the_page_leads_with_the_verdict_and_says_how_to_make_it_again(folder, call):
+    code, out, err = call(folder)
+    assert (code, err) == (0, "")
+    assert f"written to {folder / 'report.html'}" in out.replace("\n", "")
+    html = (folder / "report.html").read_text()
+    assert len(html.encode()) < MOST_BYTES
+    text = " ".join(Reader(html).text)
+    assert text.index("OK: model.pt pruned for loihi2 keeps its budget and Lava agrees") < text.index(
+        "Before and after"
+    )
+    for said in ("91.00%", "-4.00 points", "29 of 35 SynOps", "spear-deploy --target loihi2 'my model.pt'", "ab" * 32):
+        assert said in text
+    assert "not available: no price for spikes; what is priced: 1.00 to 4.00 pJ" in text
+
+
+def test_the_page_is_readable_for_machines_that_read_aloud(folder, call):
+    call(folder)
+    tags = Reader((folder / "report.html").read_text()).tags
+    names = [tag for tag, _ in tags]
+    assert dict(tags)["html"] == {"lang": "en"}
+    assert names.count("h1") == names.count("main") == 1
+    headings = [int(name[1]) for name in names if re.fullmatch(r"h[1-6]", name)]
+    assert all(after - before <= 1 for before, after in itertools.pairwise(headings))
+    plots = [attributes for tag, attributes in tags if tag == "div" and attributes.get("class") == "plot"]
+    assert plots
+    assert all(plot["role"] == "img" and plot["aria-label"] and plot["tabindex"] == "0" for plot in plots)
+    assert (
+        names.count("details")
+        == names.count("summary")
+        == sum(1 for tag, attributes in tags if tag == "figure" and "id" in attributes)
+    )
+    assert not [attributes for _, attributes in tags if "src" in attributes]
+    assert all(attributes["href"].startswith("#") for tag, attributes in tags if tag == "a")
+
+
+def test_a_report_of_an_earlier_version_opens(folder, call):
+    content = full_content()
+    for key in ("search", "finalists", "spikes", "placement", "cost", "rounding", "peak_memory_mib"):
+        del content[key]
+    del content["lre"]["check"]
+    (folder / "report.json").write_text(json.dumps(content))
+    code, _, err = call(folder)
+    assert (code, err) == (0, "")
+    assert "not recorded" in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "report.json is missing"),
+        ("", "report.json cannot be read"),
+        ('{"model": "mod', "report.json cannot be read"),
+        ("[1, 2]", "report.json holds no JSON object"),
+        ("{}", "report.json: does not hold a report"),
+        ("\x00" * 40, "report.json cannot be read"),
+    ],
+)
+def test_a_run_without_a_readable_report_gives_a_page_that_says_so(folder, call, content, said):
+    if content is None:
+        (folder / "report.json").unlink()
+    else:
+        (folder / "report.json").write_text(content)
+    code, _, err = call(folder)
+    assert code == 1
+    assert said in err
+    assert "Traceback" not in err
+    text = " ".join(Reader((folder / "report.html").read_text()).text)
+    assert "No verdict" in text
+    assert said in text
+    assert "pruned.nir" in text
+
+
+def test_a_damaged_part_is_left_out_and_named(folder, call):
+    content = full_content() | {"search": {"groups": 3}, "invention": 1, "schema_version": 9}
+    (folder / "report.json").write_text(json.dumps(content))
+    code, _, err = call(folder)
+    assert code == 1
+    for said in ("search cannot be read", "invention cannot be read", "schema version 9, this spear-deploy knows 1"):
+        assert said in err.replace("\n", " ")
+    run = read_run(folder)
+    assert run.report == Report.model_validate(full_content() | {"search": None, "schema_version": 9})
+    html = (folder / "report.html").read_text()
+    assert "search cannot be read" in html
+    assert 'id="figure-search"' not in html
+    assert 'id="figure-layers"' in html
+
+
+def test_missing_and_changed_networks_are_told(folder, call):
+    (folder / "pruned.pt").unlink()
+    (folder / "pruned.onnx").write_bytes(b"other")
+    exports = [
+        {"format": "onnx", "files": {"pruned.onnx": "00" * 32}, "refused": []},
+        {"format": "netx", "files": {"../pruned.net": "00" * 32}, "refused": []},
+        {"format": "lava", "files": {}, "refused": ["lif1: no such neuron"]},
+    ]
+    (folder / "export.json").write_text(json.dumps({"exports": exports}))
+    code, _, err = call(folder)
+    assert code == 1
+    assert "pruned.pt is missing" in err
+    assert "pruned.onnx is not what the run wrote" in err
+    assert "'../pruned.net' is no name of a file" in err
+    assert "Not written as lava: lif1: no such neuron." in (folder / "report.html").read_text()
+
+
+def test_what_is_no_run_is_refused(tmp_path, call):
+    (tmp_path / "notes.txt").write_text("")
+    for path, said in (
+        (tmp_path / "nowhere", "no such folder"),
+        (tmp_path, "holds none of report.json"),
+        (tmp_path / "notes.txt", "is a file"),
+    ):
+        code, out, err = call(path)
+        assert (code, out) == (2, "")
+        assert said in err
+
+
+def test_a_folder_of_several_targets_gives_one_comparison(tmp_path, call):
+    runs = tmp_path / "runs"
+    for name, synops in (("first", 30.0), ("second", 20.0)):
+        (runs / name).mkdir(parents=True)
+        report = full_report()
+        pruned = report.pruned.model_copy(update={"synops": synops})
+        write_run_folder(runs / name, report.model_copy(update={"pruned": pruned}))
+    code, _, _ = call(runs)
+    assert code == 0
+    text = " ".join(Reader((runs / "comparison.html").read_text()).text)
+    assert "2 of 2 runs are OK; LRE's 95 % interval holds the measured SynOps in 2 of 2." in text
+    assert "70 to 30" in text
+    assert "70 to 20" in text
+    page = make_page([read_run(runs / name) for name in ("first", "second")])
+    (outcome, predicted) = page.sections[0].figures
+    assert outcome.panels[1].series[0].y == pytest.approx((30 / 70.25, 20 / 70.25))
+    one = predicted.panels[0].series[0]
+    assert one.y[0] == pytest.approx(0.95 * 32 / 31)
+    assert (one.low[0], one.high[0]) == pytest.approx((0.95 * 28 / 31, 0.95 * 36 / 31))
+
+
+def test_a_run_that_lacks_its_report_does_not_hide_the_others(tmp_path, call):
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+        write_run_folder(tmp_path / name, full_report())
+    (tmp_path / "broken" / "report.json").write_text("{")
+    code, _, err = call(tmp_path, "--out", tmp_path / "page.html")
+    assert code == 1
+    assert "broken" in err
+    assert "1 of 2 runs are OK" in (tmp_path / "page.html").read_text()
+
+
+def test_figures_are_written_as_files(folder, call):
+    code, _, _ = call(folder, "--plot")
+    assert code == 0
+    written = {path.name for path in (folder / "plots").iterdir()}
+    assert {"measured.svg", "measured.png", "energy.svg", "core_map.svg"} <= written
+    assert len([name for name in written if name.endswith(".svg")]) == 10
+
+
+def test_the_same_run_gives_the_same_page(folder):
+    assert render(run_page(read_run(folder))) == render(run_page(read_run(folder)))
+
+
+def test_the_core_map_shows_every_core(folder):
+    (chip,) = [section for section in run_page(read_run(folder)).sections if section.key == "chip"]
+    assert chip.svg.count("neurons per core 10.0%") == 1
+    assert chip.svg.count("neurons per core 20.0%") == 1

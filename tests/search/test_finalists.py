@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from test_search import RecalibratedTimes, unlimited, wide
+
+from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.search import CandidateFactory, LimitUse, SearchProblem, TuningPlan, choose, upper_bound
+from spear_deploy.search.tuning import penalty_for, tune_plain
+from spear_deploy.training import Recipe, fine_tune
+
+PLAIN = Recipe(epochs=2, batch=16, learning_rate=1e-2)
+PENALISED = TuningPlan(PLAIN, Recipe(epochs=20, batch=16, learning_rate=1e-2))
+UNPENALISED = TuningPlan(PLAIN, PLAIN, penalty_weight=0)
+
+
+def samples_of(count, seed, name=SplitName.TRAIN):
+    """Noisy copies of one image a class."""
+    labels = torch.arange(count) % 4
+    images = torch.rand((4, 3), generator=torch.Generator().manual_seed(9))[labels]
+    images = images + 0.1 * torch.rand((count, 3), generator=torch.Generator().manual_seed(seed))
+    return EncodedSplit(name, images.expand(5, count, 3), labels, analog=True)
+
+
+class OnTorch:
+    """A target that computes as torch does, with a limit on neurons if one is given."""
+
+    def __init__(self, problem, share=1.0, most_spikes=None):
+        self.problem, self.budget_synops, self.most_spikes = problem, share * problem.budget_synops, most_spikes
+
+    def measure(self, model):
+        return self.problem.factory.measure(model, self.problem.validation)
+
+    def uses(self, model, measured):
+        if self.most_spikes is None:
+            return ()
+        return (LimitUse("spikes", sum(layer.spikes for layer in measured.layers.values()), self.most_spikes),)
+
+
+@pytest.fixture(scope="module")
+def factory():
+    train = samples_of(120, seed=0)
+    dense = fine_tune(wide(24).neurons("c").model(), train, Recipe(epochs=15, batch=16, learning_rate=1e-2), seed=0)
+    return CandidateFactory(dense, train)
+
+
+def problem_of(factory, share, factor=1.0):
+    validation = samples_of(100, seed=1, name=SplitName.VALIDATION)
+    problem = SearchProblem(factory, RecalibratedTimes(factor), share * factory.dense.synops, unlimited, validation)
+    problem.evaluate(np.array([0.9, 0.9]))
+    return problem
+
+
+def chosen(problem, plan, target, count=1):
+    tuned = []
+    return choose(problem, plan, 0, count, target, tuned.append), tuned
+
+
+def test_the_bound_of_a_network_is_the_upper_99_percent_of_the_mean(factory):
+    measured = factory.measure(factory.model, samples_of(30, seed=1))
+    each = measured.per_sample.numpy()
+    expected = each.mean() + stats.norm.ppf(0.99) * each.std(ddof=1) / np.sqrt(30)
+    assert upper_bound(measured) == pytest.approx(expected)
+
+
+def test_the_first_phase_is_the_fine_tune_of_lres_samples(factory):
+    problem = problem_of(factory, 0.6)
+    finalist = tune_plain(problem, np.array([0.8, 0.6]), PENALISED, 7, OnTorch(problem))
+    again = fine_tune(factory.candidate(np.array([0.8, 0.6])).model, factory.train, PLAIN, seed=7)
+    assert finalist.plain.validation.synops == factory.measure(again, problem.validation).synops
+
+
+def test_a_penalty_brings_a_network_that_was_pruned_too_little_to_its_budget(factory):
+    problem = problem_of(factory, 0.8)
+    target = OnTorch(problem, share=0.7)
+    choice, _ = chosen(problem, PENALISED, target)
+    assert choice.tuned[0].plain.synops_bound > target.budget_synops
+    assert 0.8 * target.budget_synops < choice.winner.result.synops_bound <= target.budget_synops
+
+
+def test_a_network_that_keeps_its_budget_anyway_gets_no_penalty(factory):
+    problem = problem_of(factory, 0.5)
+    target = OnTorch(problem, share=4.0)
+    finalist = tune_plain(problem, np.ones(2), PENALISED, 0, target)
+    assert penalty_for(problem, finalist.plain, PENALISED, target) is None
+
+
+def test_without_a_penalty_a_network_that_breaks_the_budget_is_pruned_again_narrower(factory):
+    problem = problem_of(factory, 0.4, factor=0.7)  # an estimator that promises too much
+    target = OnTorch(problem)
+    choice, tuned = chosen(problem, UNPENALISED, target)
+    assert min(one.plain.synops_bound for one in tuned) > problem.budget_synops or choice.repairs
+    assert 1 <= choice.repairs <= 3
+    assert choice.winner.result.synops_bound <= problem.budget_synops
+    assert choice.winner.ratios.sum() < max(one.ratios.sum() for one in choice.tuned)
+
+
+def test_a_broken_limit_beside_synops_is_repaired_by_pruning(factory):
+    problem = problem_of(factory, 0.9)
+    free = OnTorch(problem, share=2.0)
+    unlimited_spikes = sum(
+        layer.spikes for layer in chosen(problem, UNPENALISED, free)[0].winner.result.validation.layers.values()
+    )
+    limited = OnTorch(problem, share=2.0, most_spikes=0.9 * unlimited_spikes)
+    choice, _ = chosen(problem, UNPENALISED, limited)
+    assert choice.repairs
+    assert choice.winner.result.share(limited.budget_synops) <= 1
+
+
+def test_all_finalists_go_through_the_first_phase_and_the_more_accurate_half_through_the_second(factory):
+    problem = problem_of(factory, 0.8)
+    for ratios in np.random.default_rng(0).uniform(0.2, 1.0, (8, 2)):
+        problem.evaluate(ratios)
+    choice, _ = chosen(problem, UNPENALISED, OnTorch(problem, share=1.5), count=3)
+    through = [one for one in choice.tuned if one.final is not None]
+    rest = [one for one in choice.tuned if one.final is None]
+    assert len(choice.tuned) in (3, 4)
+    assert len(through) == 2
+    assert min(one.plain.validation.accuracy for one in through) >= max(one.plain.validation.accuracy for one in rest)
+    assert any(one is choice.winner for one in through)
+
+
+def test_the_uniform_candidate_is_always_a_finalist(factory):
+    problem = problem_of(factory, 0.6)
+    uniform = problem.evaluate(np.ones(2)).ratios
+    choice, _ = chosen(problem, UNPENALISED, OnTorch(problem))
+    assert any(np.array_equal(one.ratios, uniform) for one in choice.tuned)
+
+
+def test_a_user_who_wants_to_stop_gets_the_first_network_that_is_finished(factory):
+    problem = problem_of(factory, 0.6)
+    choice = choose(problem, UNPENALISED, 0, 3, OnTorch(problem, share=1.5), lambda one: None, lambda: True)
+    assert len(choice.tuned) == 1
+    assert choice.winner.final is not None
