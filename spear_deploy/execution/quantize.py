@@ -238,7 +238,7 @@ class _Draft:
             return False
         wanted = float(spikes[self.name].sum())
         found = float(LayerExecution(layer, self.chip).respond(spikes, free=True).sum())
-        return abs(found - wanted) > max(TOO_FAR_IN_COUNT * wanted, math.sqrt(wanted))
+        return abs(found - wanted) > max(TOO_FAR_IN_COUNT * wanted, math.sqrt(wanted) / 2)
 
     def _mismatch(self, layer: QuantizedLayer, spikes: dict[str, Tensor], *, free: bool = False) -> float:
         """How far the layer's outputs are from the float network's, its sources being those.
