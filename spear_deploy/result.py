@@ -19,7 +19,7 @@ from spear_deploy.report import Report
 from spear_deploy.report.build import Found, make_report
 from spear_deploy.report.write import write_run
 from spear_deploy.request import DeployRequest
-from spear_deploy.run_folder import complete_or_nothing
+from spear_deploy.run_folder import PLAIN, complete_or_nothing
 from spear_deploy.solution import Solution
 from spear_deploy.verification import verify_in_lava
 
@@ -29,6 +29,7 @@ def write_result(solution: Solution, request: DeployRequest, prepared: Prepared,
     target, winner = solution.target, solution.choice.winner
     with complete_or_nothing(request.folder(target.profile), force=request.force) as folder:
         save_model_file(winner.result.model, folder / "pruned.pt")
+        save_model_file(winner.plain.model, folder / PLAIN)
         with clock.stage("export"):
             _export(winner.result.model, folder / "pruned.pt", target.profile, prepared, request, clock.progress)
         pruned = read_nir(folder / "pruned.nir")

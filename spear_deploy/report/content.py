@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spear_deploy.hardware.core_picture import CorePicture, Square, draw
+from spear_deploy.report.checks import checks
 from spear_deploy.report.pictures import Figure, Table, figures
 from spear_deploy.report.pictures.figure import number_text
-from spear_deploy.report.pictures.prediction import checks
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
 from spear_deploy.report.wording import energy_words, time_words, verdict_text, warnings
