@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from spear_deploy.hardware.core_picture import CorePicture, Square, draw
 from spear_deploy.report.checks import checks
@@ -75,7 +76,7 @@ def run_page(run: RunFolder) -> Page:
         Section(
             "prediction",
             "Prediction and measurement",
-            (*_prediction(report), *_agreement(report)),
+            (*_prediction(report), *_estimators(report), *_agreement(report)),
             pick("measured", "lre"),
         ),
         Section("search", "Search", _finalists(report), pick("search", "pareto")),
@@ -196,6 +197,23 @@ def _measured(report: Report) -> Captioned:
     more = ("99 % bound of the mean", "95th percentile", "99th percentile", "most") if spread else ()
     caption = "The final network on test samples, backend by backend."
     return Captioned(caption, Table((*columns, *more), tuple(rows)))
+
+
+def _estimators(report: Report) -> tuple[Captioned, ...]:
+    estimators: dict[str, Any] = getattr(report.lre, "estimators", None) or {}
+    rows = tuple(
+        (
+            f"{name}{' (used)' if name == report.lre.estimator else ''}",
+            f"{one.predicted:,.0f} ({one.low:,.0f} to {one.high:,.0f})",
+            f"{one.loo_mean_error_percent:.1f} %",
+            f"{one.loo_worst_error_percent:.1f} %",
+            f"{one.loo_coverage:.0%}",
+        )
+        for name, one in estimators.items()
+    )
+    columns = ("estimator", "predicted (95 % interval)", "mean error", "worst error", "intervals that held")
+    caption = "Every estimator on the same samples; errors at samples left out of the fit."
+    return (Captioned(caption, Table(columns, rows)),) if rows else ()
 
 
 def _agreement(report: Report) -> tuple[Captioned, ...]:

@@ -39,6 +39,9 @@ def warnings(report: Report) -> list[str]:
     found = []
     if not report.verdict.covered:
         found.append("The measured SynOps lie outside LRE's 95 % interval.")
+    outside = getattr(report.lre, "extrapolated", "")
+    if outside:
+        found.append(f"LRE extrapolates: the pruned network lies outside of the samples in {outside}.")
     for name, agreement in report.agreement.items():
         at = agreement.first_difference
         if at is not None:

@@ -1,5 +1,6 @@
 """Figures hold the report's own numbers, and every way of drawing shows the same ones."""
 
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import plotly.graph_objects
@@ -10,6 +11,7 @@ from spear_deploy.report import Report
 from spear_deploy.report.pictures import figures, plots
 from spear_deploy.report.pictures.draw_matplotlib import canvas_bytes, draw
 from spear_deploy.report.pictures.figure import STYLES, Axis, Figure, Mark, Panel, Series
+from spear_deploy.report.pictures.prediction import lre_figure
 from spear_deploy.report.pictures.search import pareto_front
 
 
@@ -47,6 +49,24 @@ def test_the_prediction_stands_in_the_arithmetic_of_each_backend(drawn):
     assert series(drawn["measured"], 0, "measured, final network").y == (30.0, 29.0, 30.0, 29.0)
     (budget,) = drawn["measured"].panels[0].levels
     assert budget.at == 35.0
+
+
+def test_the_samples_stand_beside_the_line_and_this_runs_own_point():
+    report = full_report()
+    samples = [
+        SimpleNamespace(pruned_synops=10.0, synops=16.0, loo_predicted=15.0),
+        SimpleNamespace(pruned_synops=40.0, synops=50.0, loo_predicted=52.0),
+    ]
+    figure = lre_figure(report.model_copy(update={"lre": report.lre.model_copy(update={"scatter": samples})}))
+    line = series(figure, 0, "line")
+    assert line.y == pytest.approx(tuple(1.2 * x + 3.0 for x in line.x))
+    own = series(figure, 0, "this run, measured")
+    assert (1.2 * own.x[0] + 3.0, own.y[0]) == pytest.approx((30.5, 33.0))
+    assert series(figure, 1, "samples, each predicted without itself").x == (15.0, 52.0)
+    interval = series(figure, 1, "this run, 95 % interval")
+    assert (interval.y, interval.low, interval.high) == ((32.0,), (28.0,), (36.0,))
+    assert series(figure, 1, "this run, measured").y == (33.0,)
+    assert lre_figure(report) is None
 
 
 def test_the_search_is_shown_evaluation_by_evaluation(drawn):

@@ -64,59 +64,43 @@ def lre_figure(report: Report) -> Figure | None:
     if not samples:
         return None
     lre = report.lre
-    in_torch = checks(report).get("torch")
-    measured = None if in_torch is None else in_torch.synops
-    panels = [_line_panel(report, samples, measured)]
-    held_out = [sample for sample in samples if sample.loo_predicted is not None]
-    if held_out:
-        ends = _ends([sample.loo_predicted for sample in held_out] + [lre.predicted])
-        this = Series(
-            "this run on test, with the interval",
-            (lre.predicted,),
-            (measured,),
-            low=(lre.low,),
-            high=(lre.high,),
-            style=3,
-            emphasis=True,
-        )
-        panels.append(
-            Panel(
-                Axis("SynOps predicted"),
-                Axis("SynOps after fine-tuning"),
-                (
-                    Series(
-                        "samples, each predicted without itself",
-                        tuple(sample.loo_predicted for sample in held_out),
-                        tuple(sample.synops for sample in held_out),
-                    ),
-                    Series("as predicted", ends, ends, Mark.LINE, style=5),
-                    this,
-                ),
-            )
-        )
     return Figure(
         "lre",
         "What LRE learned from",
-        f"{len(samples)} networks that were pruned and fine-tuned on train, and this run's own network;"
-        f" first the paper's line (R\u00b2 {lre.linear.r2:.3f}), then the predictions of the {lre.estimator} estimator."
-        " SynOps in torch; the bar of this run reaches from the low to the high end of its 95 % interval.",
-        tuple(panels),
+        f"{len(samples)} networks that were pruned and fine-tuned, on train, and this run's own network on test;"
+        f" first the paper's line (R\u00b2 {lre.linear.r2:.3f}), then the predictions of the {lre.estimator} estimator,"
+        " this run's with its 95 % interval. SynOps in torch.",
+        (_line_panel(report, samples), _estimator_panel(report, samples)),
     )
 
 
-def _line_panel(report: Report, samples: list[Any], measured: float | None) -> Panel:
-    line = report.lre.linear
-    known = [sample for sample in samples if sample.pruned_synops is not None]
-    before = [sample.pruned_synops for sample in known]
+def _line_panel(report: Report, samples: list[Any]) -> Panel:
+    line, in_torch = report.lre.linear, checks(report).get("torch")
+    before = [sample.pruned_synops for sample in samples]
+    own = [(line.predicted - line.intercept) / line.slope] if line.slope else []
+    ends = _ends(before + own)
     series = [
-        Series("samples", tuple(before), tuple(sample.synops for sample in known)),
+        Series("samples", tuple(before), tuple(sample.synops for sample in samples)),
+        Series("line", ends, tuple(line.slope * x + line.intercept for x in ends), Mark.LINE, style=5),
     ]
-    own = (line.predicted - line.intercept) / line.slope if line.slope else None
-    ends = _ends(before + ([own] if own is not None else []))
-    series.append(Series("line", ends, tuple(line.slope * x + line.intercept for x in ends), Mark.LINE, style=5))
-    if own is not None:
-        series.append(Series("this run on test", (own,), (measured,), style=3, emphasis=True))
+    if own and in_torch is not None:
+        series.append(Series("this run, measured", tuple(own), (in_torch.synops,), style=3, emphasis=True))
     return Panel(Axis("SynOps right after pruning"), Axis("SynOps after fine-tuning"), tuple(series))
+
+
+def _estimator_panel(report: Report, samples: list[Any]) -> Panel:
+    predicted = [sample.loo_predicted for sample in samples]
+    in_torch = checks(report).get("torch")
+    ends = _ends([*predicted, report.lre.predicted])
+    series = [
+        Series("samples, each predicted without itself", tuple(predicted), tuple(sample.synops for sample in samples)),
+        Series("as predicted", ends, ends, Mark.LINE, style=5),
+    ]
+    if in_torch is not None:
+        at = (in_torch.predicted,)
+        interval = Series("this run, 95 % interval", at, at, low=(in_torch.low,), high=(in_torch.high,), style=1)
+        series += [interval, Series("this run, measured", at, (in_torch.synops,), style=3, emphasis=True)]
+    return Panel(Axis("SynOps predicted"), Axis("SynOps after fine-tuning"), tuple(series))
 
 
 def _ends(values: list[float]) -> tuple[float, float]:
