@@ -74,10 +74,10 @@ class TorchBackend:
 
         @torch.no_grad()
         def run(inputs: Tensor) -> Mapping[str, Tensor]:
-            trace: Trace = simulation(inputs.to(self.dtype))
+            trace: Trace = simulation(cast(inputs, self.dtype))
             return trace.outputs
 
-        return Ready(run, lambda inputs: _watch_torch(simulation, inputs.to(self.dtype)))
+        return Ready(run, lambda inputs: _watch_torch(simulation, cast(inputs, self.dtype)))
 
 
 class LoihiBackend:
@@ -131,6 +131,12 @@ class LoihiBackend:
             )
         reached |= {connection: fan_out(model.network, connection) for connection in split.host.network.connections}
         return _with_host(split, execution, reached, quantized)
+
+
+def cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    """Inputs `[T, B, *input_shape]` in another precision; a static image stays one image, shown T times."""
+    static = len(inputs) > 1 and inputs.stride(0) == 0
+    return inputs[0].to(dtype).expand(inputs.shape) if static else inputs.to(dtype)
 
 
 def _with_host(

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spear_deploy.backends import Ready, integer_states
+from spear_deploy.backends import Ready, cast, integer_states
 from spear_deploy.errors import BackendError
 from spear_deploy.execution import LavaRun, run_lava, run_lava_fixed
 from spear_deploy.execution.lava.job import fixed_job, floating_job
@@ -46,7 +46,7 @@ def lava_ready(model: Model, worker: Worker) -> Ready:
     def started(inputs: Tensor, watch: bool) -> LavaRun:
         return run_lava(
             model,
-            inputs,
+            cast(inputs, torch.float64),
             time_limit_s=worker.time_limit_s,
             min_samples=inputs.shape[1],
             python=worker.python,

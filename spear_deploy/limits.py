@@ -23,11 +23,20 @@ from spear_deploy.search import LimitUse
 STRUCTURAL = ("cores", "neurons", "synapse memory")
 """Quantities that follow exactly from the network's structure and the chip."""
 
+TAIL = ("p99", "step")
+"""Quantities of SynOps that a mean does not tell."""
+
 ACTIVITY = ("energy", "time", "power")
 """Quantities that follow from what the network does there."""
 
 
-def limits_of(budgets: Sequence[str], dense_synops: float) -> tuple[Limit, ...]:
+def limits_of(
+    budgets: Sequence[str],
+    dense_synops: float,
+    *,
+    dense_p99: float | None = None,
+    dense_step: float | None = None,
+) -> tuple[Limit, ...]:
     """The limits that budgets set; always one on SynOps, first (the dense network's, if none was given).
 
     Raises:
@@ -37,7 +46,7 @@ def limits_of(budgets: Sequence[str], dense_synops: float) -> tuple[Limit, ...]:
     parsed = parse_budgets(budgets)
     if not any(budget.kind in (BudgetKind.SHARE, BudgetKind.SYNOPS) for budget in parsed):
         parsed = (*parse_budgets(["100%"]), *parsed)
-    limits = [limit_of(budget, dense_synops) for budget in parsed]
+    limits = [limit_of(budget, dense_synops, dense_p99=dense_p99, dense_step=dense_step) for budget in parsed]
     return tuple(sorted(limits, key=lambda limit: limit.quantity != "synops"))
 
 
@@ -70,6 +79,15 @@ def energy_status(budgets: Sequence[str], profile: Profile, network: Network, ac
 
 
 def activity_value(quantity: str, profile: Profile, network: Network, activity: Activity) -> float:
-    """Energy [pJ], time [ns] or power [mW] of an inference: the high end, which budgets are held against."""
+    """What a budget on activity is held against.
+
+    Energy [pJ], time [ns] or power [mW] of an inference, the high end; SynOps of the 99th
+    percentile inference or of the busiest time step, as they were measured.
+    """
+    if quantity in TAIL:
+        tail = activity.p99_synops if quantity == "p99" else activity.busiest_step_synops
+        if tail is None:
+            raise ValueError(f"the activity does not hold {quantity}: it was not measured inference by inference")
+        return tail
     placement = place(network, profile)
     return quantities(placement, estimate(network, placement, activity))[quantity]

@@ -11,11 +11,12 @@ from spear_deploy.backends import Backend, backend_of, measure_on
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BudgetError, ModelError
 from spear_deploy.hardware import Activity, Limit, Profile, activity_of, check
-from spear_deploy.limits import ACTIVITY, activity_value, energy_status, limits_of, structural_uses
+from spear_deploy.limits import ACTIVITY, TAIL, activity_value, energy_status, limits_of, structural_uses
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model, Network
 from spear_deploy.search import ActivityLimit, CandidateFactory, LimitUse, LreSample, RidgeEstimator, upper_bound
 from spear_deploy.training import Recipe, fine_tune
+from spear_deploy.weight_bits import WeightBits
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,12 @@ class OnTarget:
     @cached_property
     def limits(self) -> tuple[Limit, ...]:
         """SynOps first, then the user's other limits."""
-        return limits_of(self.budgets, self.dense.synops)
+        return limits_of(
+            self.budgets,
+            self.dense.synops,
+            dense_p99=self.dense.p99_synops,
+            dense_step=self.dense.busiest_step_synops,
+        )
 
     @property
     def budget_synops(self) -> float:
@@ -56,7 +62,10 @@ class OnTarget:
         return measure_on(self.backend, model, self.validation)
 
     def activity_limits(self, factory: CandidateFactory, samples: Sequence[LreSample]) -> list[ActivityLimit]:
-        """The user's limits on energy, time and power, each predicted by its own fit on LRE's samples."""
+        """The user's limits on tails, energy, time and power, each predicted by its own fit on LRE's samples.
+
+        Samples are measured in torch: what is allowed of SynOps is taken into its arithmetic.
+        """
         found = []
         for limit in self._on_activity:
             value = partial(activity_value, limit.quantity, self.profile)
@@ -64,11 +73,12 @@ class OnTarget:
             before = [value(network, sample.before) for network, sample in zip(networks, samples, strict=True)]
             after = [value(network, sample.after) for network, sample in zip(networks, samples, strict=True)]
             estimator = RidgeEstimator.between(samples, before, after)
-            found.append(ActivityLimit(limit.name, limit.allowed, limit.unit, limit.origin, value, estimator))
+            allowed = limit.allowed / (self.target_factor if limit.quantity in TAIL else 1.0)
+            found.append(ActivityLimit(limit.name, allowed, limit.unit, limit.origin, value, estimator))
         return found
 
     def activity_uses(self, network: Network, activity: Activity) -> tuple[LimitUse, ...]:
-        """What a network was measured to use of the user's limits on energy, time and power."""
+        """What a network was measured to use of the user's limits on tails, energy, time and power."""
         return tuple(
             LimitUse(
                 limit.name,
@@ -89,9 +99,9 @@ class OnTarget:
     def _on_activity(self) -> list[Limit]:
         """Named with how sure they are: an estimate is never shown as if it were published."""
         return [
-            replace(limit, name=f"{limit.name}, high end ({self.energy_status})")
+            limit if limit.quantity in TAIL else replace(limit, name=f"{limit.name}, high end ({self.energy_status})")
             for limit in self.limits
-            if limit.quantity in ACTIVITY
+            if limit.quantity in (*TAIL, *ACTIVITY)
         ]
 
     def structural(self, network: Network) -> tuple[LimitUse, ...]:
@@ -105,6 +115,7 @@ def aim_at(
     validation: EncodedSplit,
     dense: Measurement,
     budgets: tuple[str, ...],
+    weight_bits: WeightBits | None = None,
 ) -> OnTarget:
     """Hold the dense network against a chip; `dense` is its measurement in torch on the validation split.
 
@@ -118,7 +129,7 @@ def aim_at(
     walls = [finding.text for finding in verdict.violations if finding.keep is None]
     if walls:
         raise ModelError(f"{profile.name} cannot run this network, however it is pruned:\n  " + "\n  ".join(walls))
-    backend = backend_of(profile, factory.train)
+    backend = backend_of(profile, factory.train, weight_bits)
     measured = measure_on(backend, factory.model, validation)
     status = energy_status(budgets, profile, factory.model.network, factory.activity(measured))
     return OnTarget(profile, backend, budgets, measured, measured.synops / dense.synops, validation, status)

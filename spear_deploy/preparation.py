@@ -7,15 +7,18 @@ from pathlib import Path
 
 import torch
 
+from spear_deploy.adaptation import AdaptationEffect, adapted_for, effect_on
+from spear_deploy.arms import arm_named
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import DataError, ModelError, SpearDeployError
-from spear_deploy.limits import limits_of
+from spear_deploy.hardware import parse_budgets
+from spear_deploy.lre_samples import sample_lre
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.on_target import OnTarget, aim_at, check_reachable
 from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import CandidateFactory, LreSample, collect_samples
+from spear_deploy.search import CandidateFactory, LreSample
 from spear_deploy.verification import check_runs_in_lava
 
 
@@ -31,16 +34,18 @@ class Prepared:
     targets: list[OnTarget]
     samples: list[LreSample]
     seconds: dict[str, float]
+    effect: AdaptationEffect | None = None
 
 
 def prepare(request: DeployRequest, progress: Progress) -> Prepared:
     """Load, measure the dense network on every target, and make LRE's samples."""
     clock = Clock(progress)
-    limits_of(request.budgets, dense_synops=1.0)  # faults in a budget show before the long work
+    parse_budgets(request.budgets)  # faults in a budget show before the long work
     with clock.stage("load"):
-        model = request.reading.load(request.model)
-        for notice in model.notices:
+        given = request.reading.load(request.model)
+        for notice in given.notices:
             progress.notice(notice)
+        model, changes = adapted_for(request.targets, given) if request.adapt else (given, [])
         data = load_data(_data_name(request, model))
         check_fits(data, model.encoding, model.network.input_shape, model.network.classes)
         encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]
@@ -48,6 +53,9 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         if request.lava:
             check_runs_in_lava(request.model, model, test)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
+        effect = effect_on(request.targets[0], changes, given, model, validation)
+        for line in () if effect is None else effect.lines:
+            progress.notice(line)
         factory = CandidateFactory(model, train, request.widths)
         dense = factory.measure(model, validation)
         dense_test = factory.measure(model, test, torch.float64)
@@ -55,10 +63,10 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         advance()
         targets = _aim(request, factory, validation, dense, advance, progress)
     with clock.stage("LRE samples", request.lre_samples) as advance:
-        samples = collect_samples(
-            factory, request.lre_samples, request.plan.plain, request.seed, advance, workers=request.workers
-        )
-    return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds)
+        multiple = request.plan.search_multiple if arm_named(request.strategy).penalty else 1.0
+        budgets = [multiple * target.budget_synops / target.target_factor for target in targets]
+        samples = sample_lre(factory, request, data.sha256, budgets, advance, progress)
+    return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds, effect)
 
 
 def _aim(
@@ -73,7 +81,7 @@ def _aim(
     found: list[OnTarget] = []
     for profile in request.targets:
         try:
-            target = aim_at(profile, factory, validation, dense, request.budgets)
+            target = aim_at(profile, factory, validation, dense, request.budgets, request.weight_bits)
             check_reachable(target, factory, request.plan.plain, request.seed, request.model)
         except SpearDeployError as error:
             if profile is request.targets[-1] and not found:

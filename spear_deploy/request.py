@@ -9,6 +9,7 @@ from spear_deploy.hardware import Profile
 from spear_deploy.network import Reading
 from spear_deploy.pruning import ANY_WIDTH, Widths
 from spear_deploy.search import TuningPlan
+from spear_deploy.weight_bits import WeightBits
 
 DEFAULT_BUDGET = "50%"
 DEFAULT_THREADS = 1
@@ -33,7 +34,10 @@ class DeployRequest:
         seed: everything random follows from it.
         threads: of torch, in every process.
         workers: processes that make LRE's samples; results do not depend on it.
-        lre_samples: networks that are pruned and fine-tuned for LRE.
+        lre_samples: networks that are pruned and fine-tuned for LRE, at most.
+        lre_error: sampling stops before when half the width of the 95 % interval at the budget,
+            relative to the prediction, is no larger; None to make all samples.
+        cache: where samples are kept for later runs; None to keep none.
         strategy: a name of `arms.ARMS`: how candidates are looked for.
         evaluations: candidates that the search evaluates.
         widths: how many channels of a layer may be kept.
@@ -41,6 +45,9 @@ class DeployRequest:
         plan: of the fine-tunes.
         lava: whether to run the result in Lava.
         lava_seconds: samples are run in Lava as long as they end within this time.
+        lava_python: an interpreter that has Lava; None for this one.
+        weight_bits: fewer bits than the chip's, in the target's integers.
+        adapt: whether what the target forbids is converted before anything else.
         force: whether existing folders may be replaced.
         plot: whether the report's figures are written as SVG and PNG as well.
         command: how this was asked for.
@@ -57,6 +64,8 @@ class DeployRequest:
     threads: int = DEFAULT_THREADS
     workers: int = 1
     lre_samples: int = 24
+    lre_error: float | None = None
+    cache: Path | None = None
     strategy: str = DEFAULT_STRATEGY
     evaluations: int = 100
     widths: Widths = ANY_WIDTH
@@ -64,6 +73,9 @@ class DeployRequest:
     plan: TuningPlan = field(default=DEFAULT_PLAN)
     lava: bool = True
     lava_seconds: float = 60.0
+    lava_python: Path | None = None
+    weight_bits: WeightBits = field(default_factory=WeightBits)
+    adapt: bool = False
     force: bool = False
     plot: bool = False
     command: tuple[str, ...] = ()

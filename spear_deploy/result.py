@@ -20,6 +20,7 @@ from spear_deploy.report.build import Found, make_report
 from spear_deploy.report.write import write_run
 from spear_deploy.request import DeployRequest
 from spear_deploy.run_folder import PLAIN, complete_or_nothing
+from spear_deploy.simulate import observe
 from spear_deploy.solution import Solution
 from spear_deploy.verification import verify_in_lava
 
@@ -37,6 +38,7 @@ def write_result(solution: Solution, request: DeployRequest, prepared: Prepared,
             in_torch, on_target = TorchBackend(torch.float64).ready(pruned), target.backend.ready(pruned)
             tested = measure_ready(in_torch, pruned, prepared.test)
             _check_alive(request.model, tested)
+            observed = observe(target.backend.name, on_target, pruned, prepared.test)
         verified = verify_in_lava(pruned, in_torch, on_target, prepared.test, request, clock)
         with clock.stage("LRE check"):
             checked = check_prediction(winner, target, prepared.test, in_lava=bool(verified.comparisons))
@@ -55,13 +57,14 @@ def write_result(solution: Solution, request: DeployRequest, prepared: Prepared,
             tested_effective=effective_operations(pruned, prepared.test.inputs),
             lre_check=checked,
             dense_on_target=measure_on(target.backend, prepared.model, prepared.test),
-            tested_on_target=measure_ready(on_target, pruned, prepared.test),
+            tested_on_target=observed.measurement,
             comparisons=verified.comparisons,
             unverified=verified.missing,
             lava_version=verified.version,
             seconds=clock.seconds,
             problem=solution.problem,
-            quantized=on_target.quantized,
+            losses=observed.losses,
+            effect=prepared.effect,
             first_outputs=in_torch.run(prepared.test.inputs[:, :1]),
             peak_memory_mib=peak_memory_mib(),
         )
@@ -83,6 +86,7 @@ def _export(
         inputs_name=f"{prepared.data.name}, first {len(samples)} test samples",
         profile=target.name,
         run_lava=request.lava,
+        lava_python=request.lava_python,
         notice=progress.notice,
     )
 

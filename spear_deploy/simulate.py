@@ -140,13 +140,23 @@ def simulate(
     return Simulated(results, tuple(pair.difference() for pair in pairs))
 
 
+def observe(name: str, ready: Ready, model: Model, data: EncodedSplit) -> Result:
+    """One backend on encoded data."""
+    parts = (data.take(part) for part in batches(len(data), _batch(model)))
+    return simulate(model, {name: ready}, parts).results[name]
+
+
 def encoded_batches(model: Model, split: Split, *, seed: int) -> Iterator[EncodedSplit]:
     """A split in batches that bound the memory of a simulation; the same draws as encoding it whole."""
+    for part in batches(len(split), _batch(model)):
+        yield encode(split.take(part), model.encoding, model.time_steps, seed=seed)
+
+
+def _batch(model: Model) -> int:
+    """Samples that can be run at a time."""
     neurons = sum(neuron.beta.size for neuron in model.network.neurons.values())
     widest = max(neurons, int(np.prod(model.network.input_shape)))
-    size = min(BATCH, max(1, STATES_AT_ONCE // (model.time_steps * widest)))
-    for part in batches(len(split), size):
-        yield encode(split.take(part), model.encoding, model.time_steps, seed=seed)
+    return min(BATCH, max(1, STATES_AT_ONCE // (model.time_steps * widest)))
 
 
 class _Watching:
@@ -158,7 +168,7 @@ class _Watching:
         self.states: dict[str, LayerStates] = {}
 
     def run(self, data: EncodedSplit) -> Mapping[str, Tensor]:
-        found = self.ready.watch(data.as_float64())
+        found = self.ready.watch(data.inputs)
         if self.tally is None:  # a backend may know its synapses only once it has run
             counter = SynopsCounter(self.model.network, found.fan_out)
             self.tally = Tally(self.model, counter, data.analog)

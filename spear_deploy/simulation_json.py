@@ -26,27 +26,16 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
             for name, result in outcome.simulated.results.items()
         },
         "comparisons": [_difference(each) for each in outcome.simulated.differences],
-        "adaptations": adaptations_json(outcome.effect),
-        "adapted_accuracy": None
-        if outcome.effect is None
-        else {"before": outcome.effect.before.accuracy, "after": outcome.effect.after.accuracy},
+        "adaptations": [] if outcome.effect is None else outcome.effect.as_json(),
+        "adapted_accuracy": _accuracies(outcome.effect),
     }
 
 
-def adaptations_json(effect: AdaptationEffect | None) -> list[dict[str, Any]]:
-    """The conversions, each with what it did to the spikes of its layer."""
-    if effect is None:
-        return []
-    return [
-        {
-            "layer": each.layer,
-            "rule": each.rule,
-            "from": each.before,
-            "to": each.after,
-            "spike_change_percent": effect.spike_change_percent(each.layer),
-        }
-        for each in effect.changes
-    ]
+def _accuracies(effect: AdaptationEffect | None) -> dict[str, float] | None:
+    """Of both networks in torch; None without conversions."""
+    if effect is None or effect.before is None or effect.after is None:
+        return None
+    return {"before": effect.before.accuracy, "after": effect.after.accuracy}
 
 
 def _result(result: Result) -> dict[str, Any]:
@@ -66,7 +55,7 @@ def _result(result: Result) -> dict[str, Any]:
             }
             for layer, count in found.layers.items()
         ],
-        "quantisation": [asdict(loss) for loss in result.losses],
+        "rounding": [asdict(loss) for loss in result.losses],
     }
 
 

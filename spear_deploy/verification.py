@@ -55,7 +55,7 @@ def verify_in_lava(
     """Run test samples in Lava, in float64 and, for a target in integers, in fixed point."""
     if not request.lava:
         return Verification()
-    found = status()
+    found = status(request.lava_python)
     if not found.available:
         clock.progress.notice(f"Lava is not installed, so the result is not verified in it; {found.advice}")
         return Verification(missing=f"not verified in Lava, which is not installed ({found.advice}, or --no-lava)")
@@ -69,6 +69,7 @@ def verify_in_lava(
                 data.as_float64(),
                 time_limit_s=TIME_LIMIT * request.lava_seconds,
                 sample_budget_s=request.lava_seconds,
+                python=request.lava_python,
                 on_progress=lambda done, total: advance(done=done),
             )
             comparisons[name] = compare_with_lava(name, ready, model, ran, data)

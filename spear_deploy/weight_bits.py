@@ -64,16 +64,17 @@ def parse_weight_bits(text: str | None) -> WeightBits:
     everywhere: int | None = None
     named: dict[str, int] = {}
     for word in (text or "").split(","):
-        name, _, number = word.strip().rpartition("=")
         if text is None:
             continue
-        if not number.strip().isdigit() or not LEAST <= int(number) <= MOST or (not name and everywhere is not None):
+        name, equals, number = (part.strip() for part in word.rpartition("="))
+        nameless = not name and (equals or everywhere is not None)
+        if nameless or not number.isdigit() or not LEAST <= int(number) <= MOST:
             raise ModelError(
                 f"--weight-bits {text}: give bits from {LEAST} to {MOST} for all layers (6), by layer (conv1=8,fc=4),"
                 " or both (6,conv1=8)"
             )
         if name:
-            named[name.strip()] = int(number)
+            named[name] = int(number)
         else:
             everywhere = int(number)
     return WeightBits(everywhere, named)

@@ -6,6 +6,20 @@ import torch
 torch.set_num_threads(1)  # tests run side by side; more threads only wait for each other
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_users_cache(tmp_path_factory):
+    """What tests keep, they never keep in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPEAR_DEPLOY_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_cache(no_users_cache, tmp_path_factory, monkeypatch):
+    """Nor does one test find what another kept."""
+    monkeypatch.setenv("SPEAR_DEPLOY_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 def pytest_collection_modifyitems(items):
     """Lava's tests run in one worker of pytest-xdist, one after the other."""
     for item in items:

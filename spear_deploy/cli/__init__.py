@@ -16,6 +16,7 @@ from spear_deploy.cli import deploy as deploy_verb
 from spear_deploy.cli import export as export_verb
 from spear_deploy.cli import import_ as import_verb
 from spear_deploy.cli import lava as lava_verb
+from spear_deploy.cli import lre as lre_verb
 from spear_deploy.cli import profiles as profiles_verb
 from spear_deploy.cli import report as report_verb
 from spear_deploy.cli import simulate as simulate_verb
@@ -37,6 +38,7 @@ app.command(epilog=check_verb.EPILOG)(check_verb.check)
 app.command(epilog=compare_verb.EPILOG)(compare_verb.compare)
 app.command(epilog=simulate_verb.EPILOG)(simulate_verb.simulate)
 app.command(epilog=export_verb.EPILOG)(export_verb.export)
+app.command(epilog=lre_verb.EPILOG)(lre_verb.lre)
 app.command("import", epilog=import_verb.EPILOG)(import_verb.import_bundle)
 app.command(epilog=report_verb.EPILOG)(report_verb.report)
 app.command(epilog=validate_verb.EPILOG)(validate_verb.validate)

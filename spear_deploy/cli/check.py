@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Group, RenderableType
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from spear_deploy.cli.console import err, out
 from spear_deploy.cli.deploy import Target, read_targets
-from spear_deploy.cli.measured import measured
+from spear_deploy.cli.measured import adapted_to, measured
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.hardware.as_json import row_json
 from spear_deploy.hardware.comparison import Row, compare
@@ -33,6 +33,8 @@ Examples:
 
   spear-deploy check model.pt --target my_chip.toml --svg cores.svg
 
+  spear-deploy check model.pt --target loihi1 --adapt
+
 Exit code 0: it fits every target; 1: it does not; 2: bad input.
 """
 
@@ -47,19 +49,32 @@ def check(
     time_steps: TimeSteps = None,
     dt: Dt = None,
     encoding: Annotated[Encoding | None, typer.Option(help="How inputs enter, if not as the file has it.")] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Convert what a chip forbids, show what it did, and check the result.")
+    ] = False,
     svg: Annotated[Path | None, typer.Option(help="Write a picture of the core map.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
     profiles = read_targets(target)
     subject = measured(model, data, samples, reading(arch, input_shape, time_steps, dt), encoding)
-    rows = compare(subject.name, subject.model.network, profiles, subject.activity, analog_input=subject.analog_input)
+    rows: list[Row] = []
+    content: list[dict[str, Any]] = []
+    told: list[list[str]] = []
+    for profile in profiles:
+        checked, changes, lines = adapted_to(profile, subject) if adapt else (subject, [], [])
+        network, analog = checked.model.network, checked.analog_input
+        row = compare(checked.name, network, [profile], checked.activity, analog_input=analog)[0]
+        rows.append(row)
+        told.append(lines)
+        content.append(row_json(row, cores=True) | {"measured": subject.origin, "adaptations": changes})
     if as_json:
-        content = [row_json(row, cores=True) | {"measured": subject.origin} for row in rows]
         print(json.dumps(content[0] if len(content) == 1 else content, indent=2))
     else:
-        for row in rows:
+        for row, lines in zip(rows, told, strict=True):
             out.print(report(row))
+            for line in lines:
+                out.print(line, highlight=False)
         out.print(subject.origin_text, highlight=False)
     if svg is not None:
         for row in rows:

@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 
 from spear_deploy.arms import ARMS
+from spear_deploy.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import summary
 from spear_deploy.deploy import deploy as run_deploy
@@ -22,6 +24,7 @@ from spear_deploy.pruning import Widths
 from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_PLAN, DEFAULT_STRATEGY, DEFAULT_THREADS, DeployRequest
 from spear_deploy.run_folder import default_folder
 from spear_deploy.search import TuningPlan
+from spear_deploy.weight_bits import parse_weight_bits
 
 EPILOG = """
 Examples:
@@ -60,7 +63,14 @@ def deploy(
         int, typer.Option(min=1, help="Threads of torch; results hold for one number.")
     ] = DEFAULT_THREADS,
     workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2,
-    lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE.")] = 24,
+    lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE, at most.")] = 24,
+    lre_error: Annotated[
+        str | None, typer.Option(help="Stop sampling when LRE predicts the budget within this, such as 3%.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Keep LRE's samples here. [default: the user's cache]")
+    ] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Make LRE's samples anew, and keep none.")] = False,
     strategy: Annotated[
         str,
         typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
@@ -84,6 +94,13 @@ def deploy(
         float, typer.Option(min=1, help="With a penalty, prune to so many times the budget.")
     ] = DEFAULT_PLAN.prune_multiple,
     lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
+    lava_python: LavaPython = None,
+    weight_bits: Annotated[
+        str | None, typer.Option("--weight-bits", help="Fewer bits than the chip's: 6, or conv1=8,fc=4.")
+    ] = None,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Convert what the chip forbids, and show what it did to the spikes.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
     plot: Annotated[bool, typer.Option("--plot", help="Write the report's figures as SVG and PNG as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False,
@@ -101,6 +118,8 @@ def deploy(
         threads=threads,
         workers=workers,
         lre_samples=lre_samples,
+        lre_error=None if lre_error is None else read_error(lre_error),
+        cache=None if no_cache else cache or cache_folder(),
         strategy=strategy,
         evaluations=evaluations,
         widths=Widths(min_channels, channel_multiple),
@@ -112,6 +131,9 @@ def deploy(
             prune_multiple=prune_multiple,
         ),
         lava=lava,
+        lava_python=lava_python,
+        weight_bits=parse_weight_bits(weight_bits),
+        adapt=adapt,
         force=force,
         plot=plot,
         command=("spear-deploy", *sys.argv[1:]),
@@ -126,6 +148,22 @@ def deploy(
                 out.print(summary(reports[profile.name], request.folder(profile)))
     if len(reports) < len(targets) or not all(report.verdict.ok for report in reports.values()):
         raise typer.Exit(1)
+
+
+def read_error(text: str) -> float:
+    """A relative error such as 3%, as a fraction.
+
+    Raises:
+        BadParameter: it is no percentage above 0 and below 100.
+
+    """
+    try:
+        percent = float(text.strip().removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not text.strip().endswith("%") or not 0 < percent < 100:
+        raise typer.BadParameter(f"--lre-error {text!r}: give a percentage, such as 3%")
+    return percent / 100
 
 
 def read_targets(text: str) -> tuple[Profile, ...]:

@@ -12,6 +12,7 @@ import typer
 from torch import Tensor
 
 from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading, tell_notices
 from spear_deploy.data import check_fits, encode, load_data
 from spear_deploy.errors import DataError, ExportError, OutputError
@@ -63,6 +64,7 @@ def export(
         bool,
         typer.Option("--fixed", help="Lava: the script in fixed point. NIR: Loihi 2's rounded values, with scales."),
     ] = False,
+    lava_python: LavaPython = None,
     list_formats: Annotated[bool, typer.Option("--list", help="List the formats.")] = False,
 ) -> None:
     """Write MODEL in other formats, and prove that each does what the model does."""
@@ -79,7 +81,7 @@ def export(
     options: dict[str, dict[str, object]] = {
         "nir": {"portable": portable, "fixed": fixed},
         "onnx": {"form": form, "opset": opset, "int8": int8},
-        "lava": {"fixed": fixed},
+        "lava": {"fixed": fixed, "python": lava_python},
     }
     if "bundle" in to.split(","):
         _bundle(asked, to, options, out_folder / f"{model.stem}.bundle.zip", target, force=force)

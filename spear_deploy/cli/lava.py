@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from spear_deploy.cli.console import err, out
+from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.execution.lava import install as install_lava
 from spear_deploy.execution.lava import status as lava_status
 from spear_deploy.execution.lava.install import LavaStatus
@@ -22,9 +23,9 @@ def install() -> None:
 
 
 @app.command()
-def status() -> None:
+def status(lava_python: LavaPython = None) -> None:
     """Say how Lava runs here, and what to type if it does not."""
-    found = lava_status()
+    found = lava_status(lava_python)
     _show(found)
     if not found.available:
         raise typer.Exit(1)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from spear_deploy.data import check_fits, encode, load_data
-from spear_deploy.hardware import Activity, activity_of
+from spear_deploy.adaptation import AdaptationEffect, effect_on
+from spear_deploy.data import EncodedSplit, check_fits, encode, load_data
+from spear_deploy.execution import split_first_layer
+from spear_deploy.execution.adapt import adapt
+from spear_deploy.hardware import Activity, Profile, activity_of
 from spear_deploy.measure import measure
 from spear_deploy.network import Encoding, Model, Reading
 
@@ -20,6 +24,7 @@ class MeasuredModel:
         model: the model.
         activity: measured on the first samples of the test split; None without data.
         samples: how many samples were measured.
+        data: those samples; None without data.
 
     """
 
@@ -27,6 +32,7 @@ class MeasuredModel:
     model: Model
     activity: Activity | None
     samples: int
+    data: EncodedSplit | None = None
 
     @property
     def origin(self) -> dict[str, str | int] | None:
@@ -71,4 +77,29 @@ def measured(
     encoded = encode(dataset.test.first(samples), str(model.encoding), model.time_steps)
     found = measure(model, encoded.inputs, encoded.labels, analog_input=encoded.analog)
     activity = activity_of(found, model.time_steps, analog_input=encoded.analog)
-    return MeasuredModel(path.name, model, activity, len(encoded))
+    return MeasuredModel(path.name, model, activity, len(encoded), encoded)
+
+
+def adapted_to(profile: Profile, subject: MeasuredModel) -> tuple[MeasuredModel, list[dict[str, Any]], list[str]]:
+    """What of a model a chip is to hold once it is converted; the conversions as JSON and in words.
+
+    Raises:
+        BackendError: a first layer that would have to run on the host cannot be cut off.
+
+    """
+    found, data = adapt(subject.model, profile), subject.data
+    if not found.changes:
+        return subject, [], []
+    model, analog = found.model, subject.analog_input
+    effect = None if data is None else effect_on(profile, found.changes, subject.model, model, data)
+    effect = effect or AdaptationEffect(profile.name, found.changes)
+    if found.host_first:
+        split = split_first_layer(model)
+        model, analog = split.chip, False
+        data = None if data is None else EncodedSplit(data.name, split.chip_inputs(data.inputs), data.labels, analog)
+    lines = [*effect.lines, *(["what the host computes is not priced"] if found.host_first else [])]
+    if data is None:
+        return MeasuredModel(subject.name, model, None, 0), effect.as_json(), lines
+    seen = measure(model, data.inputs, data.labels, analog_input=analog)
+    activity = activity_of(seen, model.time_steps, analog_input=analog)
+    return MeasuredModel(subject.name, model, activity, len(data), data), effect.as_json(), lines

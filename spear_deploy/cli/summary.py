@@ -57,6 +57,8 @@ def _lines(report: Report) -> list[Text]:
             lines += _measured(report, name)
     error = report.verdict.prediction_error_percent
     covered = "inside" if report.verdict.covered else "OUTSIDE"
+    if lre.extrapolated:
+        lines.append(Text(f"warning    LRE extrapolates: {lre.extrapolated}", style="bold yellow"))
     lines.append(Text(f"LRE error  {error:+.1f} % against {report.verdict.basis}; measured is {covered} the interval"))
     if report.budget.unchecked:
         lines.append(Text(f"not known  {', '.join(report.budget.unchecked)}", style="dim"))

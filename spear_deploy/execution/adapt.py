@@ -98,17 +98,19 @@ def _decays(name: str, neuron: Neuron, chip: Format | None) -> tuple[Neuron, lis
 
 
 def _reset(name: str, neuron: Neuron, profile: Profile, chip: Format | None) -> tuple[Neuron, list[Adaptation]]:
-    if not neuron.spikes or (neuron.alpha is None and not neuron.beta.any()):
+    if not neuron.spikes:
         return neuron, []
     figure = profile.neurons.resets
     allowed = None if figure is None else figure.value
-    listed = allowed is None or neuron.reset is Reset.NONE or str(neuron.reset) in allowed
-    held = chip is None or neuron.reset in (Reset.ZERO, Reset.SUBTRACT)
-    elsewhere = chip is not None and neuron.reset_value is not None
-    if (listed and held and not elsewhere) or (allowed is not None and str(Reset.ZERO) not in allowed):
+    if allowed is not None and str(Reset.ZERO) not in allowed:
         return neuron, []
-    before = f"reset {neuron.reset}".replace("_", " ")
-    if elsewhere:
-        before += ", to another value than zero"
+    remembers = neuron.alpha is not None or bool(neuron.beta.any())
+    elsewhere = remembers and neuron.reset_value is not None
+    missing = allowed is not None and neuron.reset is not Reset.NONE and str(neuron.reset) not in allowed
+    if chip is not None:
+        missing |= elsewhere or neuron.reset is Reset.ZERO_HOLD or (neuron.reset is Reset.NONE and remembers)
+    if not missing:
+        return neuron, []
+    before = f"reset {neuron.reset}".replace("_", " ") + (", to another value than zero" if elsewhere else "")
     changed = replace(neuron, reset=Reset.ZERO, reset_delay=False, reset_value=None)
     return changed, [Adaptation(name, "reset", before, "reset zero")]

@@ -21,9 +21,11 @@ class RoundingLoss:
         exponent: of the connection's weights.
         worst_error: largest error of a weight, relative to the largest weight.
         mean_error: mean error of a weight that is not zero, relative to the largest weight.
+        weights: weights that were not zero.
         clipped: weights that lay outside the range.
         vanished: weights that became zero.
-        headroom_bits: bits of the layer's membrane that the samples left free; None without samples.
+        headroom: share of the membrane's range that the samples left free before resets; negative where
+            it saturated, None without samples.
 
     """
 
@@ -34,9 +36,17 @@ class RoundingLoss:
     exponent: int
     worst_error: float
     mean_error: float
+    weights: int
     clipped: int
     vanished: int
-    headroom_bits: float | None
+    headroom: float | None
+
+    @property
+    def headroom_bits(self) -> float | None:
+        """The same in bits; a membrane that never moved left all of them."""
+        if self.headroom is None:
+            return None
+        return math.inf if self.headroom == 1 else -math.log2(1 - self.headroom)
 
 
 def rounding_losses(quantized: QuantizedNetwork, filled: Mapping[str, float | None]) -> tuple[RoundingLoss, ...]:
@@ -51,22 +61,16 @@ def rounding_losses(quantized: QuantizedNetwork, filled: Mapping[str, float | No
         RoundingLoss(
             layer=layer.name,
             source=found.connection.source,
-            weight_bits=layer.weight_bits,
+            weight_bits=found.weight_bits,
             scale=layer.scale,
             exponent=found.exponent,
             worst_error=found.rounding.worst,
             mean_error=found.rounding.mean,
+            weights=found.rounding.weights,
             clipped=found.rounding.clipped,
             vanished=found.rounding.vanished,
-            headroom_bits=_headroom(filled.get(layer.name), quantized.format.state_bits),
+            headroom=None if (share := filled.get(layer.name)) is None else 1 - share,
         )
         for layer in quantized.layers
         for found in layer.synapses
     )
-
-
-def _headroom(filled: float | None, state_bits: int) -> float | None:
-    """-log2 of the share that was filled, at most all bits but the sign; negative where it saturated."""
-    if filled is None:
-        return None
-    return float(state_bits - 1) if filled == 0 else min(-math.log2(filled), float(state_bits - 1))

@@ -176,7 +176,6 @@ class _Draft:
                     self.weights, exponents, moments or [None] * len(exponents), strict=True
                 )
             ),
-            weight_bits=chip.weight_bits,
         )
 
     def _nearest_in_spikes(self, start: QuantizedLayer, spikes: dict[str, Tensor]) -> QuantizedLayer:

@@ -89,7 +89,6 @@ class QuantizedLayer:
         reset: what a spike does to the membrane.
         reset_delay: whether it does so at the start of the next step.
         synapses: what leads into the layer.
-        weight_bits: of its weights, with sign.
 
     """
 
@@ -106,7 +105,6 @@ class QuantizedLayer:
     reset: Reset
     reset_delay: bool
     synapses: tuple[QuantizedSynapses, ...]
-    weight_bits: int = 8
 
     @property
     def spikes(self) -> bool:

@@ -23,6 +23,7 @@ def export_run(
     inputs_name: str,
     profile: str,
     run_lava: bool,
+    lava_python: Path | None = None,
     notice: Callable[[str], None],
 ) -> None:
     """Write a model as NIR, ONNX and for Lava beside its own file, each proven and recorded.
@@ -37,6 +38,7 @@ def export_run(
         inputs_name: what they are.
         profile: the chip it was pruned for.
         run_lava: whether the Lava script may be run; it is written in any case.
+        lava_python: an interpreter that has Lava; None for this one.
         notice: told what could not be written.
 
     Raises:
@@ -46,7 +48,7 @@ def export_run(
     proven = Export(model, source, source.stem, inputs, inputs_name)
     unproven = Export(model, source, source.stem, None, "", why_not="Lava is not wanted (--no-lava)")
     export_model(proven, [exporter("nir")], source.parent, force=True)
-    options: dict[str, dict[str, object]] = {"onnx": {"profile": profile}}
+    options: dict[str, dict[str, object]] = {"onnx": {"profile": profile}, "lava": {"python": lava_python}}
     for name in ("onnx", *LAVA_FORMATS):
         export = unproven if name == "lava" and not run_lava else proven
         try:

@@ -26,6 +26,9 @@ class Activity:
         analog_input: whether input events are values instead of spikes.
         updates: neuron updates in an inference in which the neuron was active, summed over the
             layer; None where that was not measured.
+        inferences: over how many the means are; None where that is not known.
+        p99_synops: the fewest SynOps that 99 % of those inferences stay within.
+        busiest_step_synops: SynOps of the busiest time step of them all.
 
     """
 
@@ -33,6 +36,9 @@ class Activity:
     time_steps: int
     analog_input: bool
     updates: Mapping[str, float] | None = None
+    inferences: int | None = None
+    p99_synops: float | None = None
+    busiest_step_synops: float | None = None
 
     def check(self, network: Network) -> None:
         """Raise a DataError where the activity does not belong to a network."""
@@ -46,7 +52,14 @@ class Activity:
 
 def activity_of(measurement: Measurement, time_steps: int, *, analog_input: bool) -> Activity:
     """The activity that a measurement in any backend saw."""
-    return Activity(measurement.events, time_steps, analog_input)
+    return Activity(
+        measurement.events,
+        time_steps,
+        analog_input,
+        inferences=measurement.samples,
+        p99_synops=measurement.p99_synops,
+        busiest_step_synops=measurement.busiest_step_synops,
+    )
 
 
 def synaptic_operations(network: Network, activity: Activity) -> tuple[dict[Connection, float], float]:

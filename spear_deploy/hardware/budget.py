@@ -15,6 +15,8 @@ class BudgetKind(StrEnum):
 
     SHARE = "share of the dense SynOps"
     SYNOPS = "SynOps per inference"
+    P99 = "SynOps of the 99th percentile inference"
+    STEP = "SynOps of the busiest time step"
     CORES = "cores"
     NEURONS = "neurons"
     SYNAPSE_MEMORY = "synapse memory"
@@ -23,9 +25,14 @@ class BudgetKind(StrEnum):
     POWER = "power"
 
 
+FRACTION = "fraction"
+"""The unit of a budget that is a share of what the dense network uses."""
+
 _UNITS: dict[BudgetKind, str] = {
-    BudgetKind.SHARE: "fraction",
+    BudgetKind.SHARE: FRACTION,
     BudgetKind.SYNOPS: "SynOps",
+    BudgetKind.P99: "SynOps",
+    BudgetKind.STEP: "SynOps",
     BudgetKind.CORES: "cores",
     BudgetKind.NEURONS: "neurons",
     BudgetKind.SYNAPSE_MEMORY: "B",
@@ -35,12 +42,13 @@ _UNITS: dict[BudgetKind, str] = {
 }
 
 UNDERSTOOD = (
-    "50% (of the dense SynOps), 120k or 1.2M (SynOps per inference), 3uJ, 2ms, power=20mW,"
-    " cores=4, neurons=2000, synapse-memory=64KiB"
+    "50% (of the dense SynOps), 120k or 1.2M (SynOps per inference), p99=60% or p99=90k,"
+    " step=20k, 3uJ, 2ms, power=20mW, cores=4, neurons=2000, synapse-memory=64KiB"
 )
 """What `parse_budget` takes, in words."""
 
 _COUNTS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+_TAILS = {**_COUNTS, "%": 0.01}
 _ENERGIES = {"pJ": 1.0, "nJ": 1e3, "uJ": 1e6, "µJ": 1e6, "μJ": 1e6, "mJ": 1e9}
 _TIMES = {"ns": 1.0, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9}
 _POWERS = {"uW": 1e-3, "µW": 1e-3, "μW": 1e-3, "mW": 1.0, "W": 1e3}
@@ -56,6 +64,8 @@ _BY_UNIT: dict[str, tuple[BudgetKind, float]] = {
 
 _BY_NAME: dict[str, tuple[BudgetKind, Mapping[str, float]]] = {
     "synops": (BudgetKind.SYNOPS, _COUNTS),
+    "p99": (BudgetKind.P99, _TAILS),
+    "step": (BudgetKind.STEP, _TAILS),
     "cores": (BudgetKind.CORES, {"": 1.0}),
     "neurons": (BudgetKind.NEURONS, _COUNTS),
     "synapse-memory": (BudgetKind.SYNAPSE_MEMORY, _MEMORIES),
@@ -64,7 +74,7 @@ _BY_NAME: dict[str, tuple[BudgetKind, Mapping[str, float]]] = {
     "power": (BudgetKind.POWER, _POWERS),
 }
 
-_FORM = re.compile(r"(?:(?P<name>[A-Za-z-]+)\s*=\s*)?(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[^\s\d]*)")
+_FORM = re.compile(r"(?:(?P<name>[A-Za-z][A-Za-z0-9-]*)\s*=\s*)?(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[^\s\d]*)")
 
 
 @dataclass(frozen=True)
@@ -112,13 +122,14 @@ def parse_budget(text: str) -> Budget:
     value = float(match["number"]) * factor
     if value <= 0:
         raise BudgetError(f"budget '{given}' grants nothing; a budget must be above zero")
-    if kind is BudgetKind.SYNOPS and value < 1:
+    share = unit == "%"
+    if _UNITS[kind] == "SynOps" and not share and value < 1:
         raise BudgetError(f"budget '{given}' is less than one SynOp; for a share of the dense SynOps write {value:.0%}")
-    if kind is BudgetKind.SHARE and value > 1:
+    if share and value > 1:
         raise BudgetError(f"budget '{given}': a share of the dense SynOps lies between 0% and 100%")
     if kind in (BudgetKind.CORES, BudgetKind.NEURONS) and value != int(value):
         raise BudgetError(f"budget '{given}': {kind} come in whole numbers")
-    return Budget(kind, value, _UNITS[kind], given)
+    return Budget(kind, value, FRACTION if share else _UNITS[kind], given)
 
 
 def parse_budgets(texts: Iterable[str]) -> tuple[Budget, ...]:

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spear_deploy.errors import BudgetError
-from spear_deploy.hardware.budget import Budget, BudgetKind
+from spear_deploy.hardware.budget import FRACTION, Budget, BudgetKind
 from spear_deploy.hardware.cost import Cost
 from spear_deploy.hardware.placement import Placement
 from spear_deploy.hardware.profile import Profile
 
 _QUANTITIES: dict[BudgetKind, str] = {
     BudgetKind.SYNOPS: "synops",
+    BudgetKind.SHARE: "synops",
+    BudgetKind.P99: "p99",
+    BudgetKind.STEP: "step",
     BudgetKind.CORES: "cores",
     BudgetKind.NEURONS: "neurons",
     BudgetKind.SYNAPSE_MEMORY: "synapse memory",
@@ -43,12 +46,22 @@ class Limit:
     origin: str
 
 
-def limit_of(budget: Budget, dense_synops: float) -> Limit:
-    """The absolute limit of a budget; a share is taken of the dense network's SynOps per inference."""
-    origin = f"budget {budget.text}"
-    if budget.kind is BudgetKind.SHARE:
-        return Limit(str(BudgetKind.SYNOPS), "synops", budget.value * dense_synops, "SynOps", origin)
-    return Limit(str(budget.kind), _QUANTITIES[budget.kind], budget.value, budget.unit, origin)
+def limit_of(
+    budget: Budget, dense_synops: float, *, dense_p99: float | None = None, dense_step: float | None = None
+) -> Limit:
+    """The absolute limit of a budget; a share is taken of what the dense network uses.
+
+    `dense_synops` is its mean per inference, `dense_p99` its 99th percentile inference and
+    `dense_step` its busiest time step.
+    """
+    kind = BudgetKind.SYNOPS if budget.kind is BudgetKind.SHARE else budget.kind
+    value, unit = budget.value, budget.unit
+    if budget.unit == FRACTION:
+        dense = {BudgetKind.SYNOPS: dense_synops, BudgetKind.P99: dense_p99, BudgetKind.STEP: dense_step}[kind]
+        if dense is None:
+            raise ValueError(f"budget '{budget.text}' needs the dense network's {kind}")
+        value, unit = budget.value * dense, "SynOps"
+    return Limit(str(kind), _QUANTITIES[kind], value, unit, f"budget {budget.text}")
 
 
 def quantities(placement: Placement, cost: Cost | None = None) -> dict[str, float]:

@@ -2,9 +2,11 @@
 
 from spear_deploy.report.schema import (
     SCHEMA_VERSION,
+    AdaptationReport,
     Agreement,
     BudgetReport,
     Distribution,
+    EstimatorReport,
     FirstDifference,
     LayerReport,
     LimitReport,
@@ -15,15 +17,18 @@ from spear_deploy.report.schema import (
     NetworkReport,
     PrunedReport,
     Report,
+    ScatterPoint,
     SplitReport,
     Verdict,
 )
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AdaptationReport",
     "Agreement",
     "BudgetReport",
     "Distribution",
+    "EstimatorReport",
     "FirstDifference",
     "LayerReport",
     "LimitReport",
@@ -34,6 +39,7 @@ __all__ = [
     "NetworkReport",
     "PrunedReport",
     "Report",
+    "ScatterPoint",
     "SplitReport",
     "Verdict",
 ]

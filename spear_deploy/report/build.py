@@ -12,18 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spear_deploy.adaptation import AdaptationEffect
 from spear_deploy.data import Dataset
-from spear_deploy.execution import QuantizedNetwork
+from spear_deploy.execution.losses import RoundingLoss
 from spear_deploy.hardware import Activity, Cost, activity_of, estimate, place
 from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
 from spear_deploy.on_target import OnTarget
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
+from spear_deploy.report.lre import lre_report
 from spear_deploy.report.schema import (
+    AdaptationReport,
     Agreement,
     BudgetReport,
     LimitReport,
-    LinearLre,
     LreCheck,
     LreReport,
     PrunedReport,
@@ -34,7 +36,7 @@ from spear_deploy.report.schema import (
 from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
 from spear_deploy.report.spikes import spikes_report
 from spear_deploy.request import DeployRequest
-from spear_deploy.search import Choice, Finalist, LimitUse, LinearEstimator, LreSample, SearchProblem
+from spear_deploy.search import Choice, Finalist, LimitUse, LreSample, SearchProblem
 from spear_deploy.validation import Comparison, judge, measured_report, network_report
 
 FLOAT64 = "float64"
@@ -73,7 +75,8 @@ class Found:
     lava_version: str
     seconds: dict[str, float]
     problem: SearchProblem
-    quantized: QuantizedNetwork | None = None
+    losses: Sequence[RoundingLoss] = ()
+    effect: AdaptationEffect | None = None
     first_outputs: Mapping[str, Tensor] = field(default_factory=dict)
     peak_memory_mib: float | None = None
 
@@ -139,7 +142,11 @@ def make_report(found: Found) -> Report:
             "dense": cost_report(_cost(found, found.model, found.dense_on_target)),
             "pruned": cost_report(cost),
         },
-        rounding=rounding_report(found.quantized),
+        rounding=rounding_report(found.losses),
+        adaptations=[
+            AdaptationReport.model_validate(each)
+            for each in (found.effect.as_json() if found.effect is not None else ())
+        ],
         peak_memory_mib=found.peak_memory_mib,
     )
 
@@ -201,21 +208,14 @@ def _verdict(found: Found, limits: Sequence[LimitReport]) -> Verdict:
 
 
 def _lre(found: Found) -> LreReport:
-    winner = found.choice.winner
-    line = LinearEstimator.fit(found.samples)
-    return LreReport(
-        estimator="ridge",
-        predicted=winner.prediction.value,
-        low=winner.prediction.low,
-        high=winner.prediction.high,
-        samples=len(found.samples),
+    winner, factory = found.choice.winner, found.problem.factory
+    return lre_report(
+        found.samples,
+        winner.features,
+        winner.prediction,
+        estimator=found.problem.estimator.name,
         target_factor=found.target.target_factor,
-        linear=LinearLre(
-            slope=line.slope,
-            intercept=line.intercept,
-            r2=line.r2,
-            predicted=line.predict(winner.features).value,
-        ),
+        groups=[group.name for group in factory.groups],
         check=found.lre_check,
     )
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from statistics import fmean
 
-from spear_deploy.execution import QuantizedNetwork
+from spear_deploy.execution.losses import RoundingLoss
 from spear_deploy.hardware import Core, Cost, Placement
 from spear_deploy.hardware.figures import Spread
 from spear_deploy.hardware.mesh import CoreMap
@@ -86,26 +87,9 @@ def cost_report(cost: Cost) -> CostReport:
     )
 
 
-def rounding_report(quantized: QuantizedNetwork | None) -> list[RoundingReport]:
+def rounding_report(losses: Sequence[RoundingLoss]) -> list[RoundingReport]:
     """What rounding did to each connection; nothing where the target does not compute in integers."""
-    if quantized is None:
-        return []
-    return [
-        RoundingReport(
-            layer=layer.name,
-            source=synapses.connection.source,
-            scale=layer.scale,
-            exponent=synapses.exponent,
-            weight_bits=quantized.format.weight_bits,
-            worst_error=synapses.rounding.worst,
-            mean_error=synapses.rounding.mean,
-            weights=synapses.rounding.weights,
-            clipped=synapses.rounding.clipped,
-            vanished=synapses.rounding.vanished,
-        )
-        for layer in quantized.layers
-        for synapses in layer.synapses
-    ]
+    return [RoundingReport(**asdict(loss)) for loss in losses]
 
 
 def _layer(layer: str, cores: Sequence[Core]) -> LayerCoresReport:

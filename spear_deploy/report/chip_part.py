@@ -84,10 +84,13 @@ class RoundingReport(Part):
     source: str
     scale: float = Field(description="k of the layer: a current i becomes k i")
     exponent: int = Field(description="a weight is mantissa * 2^exponent")
-    weight_bits: int | None = None
+    weight_bits: int | None = Field(None, description="with sign")
     worst_error: float
     mean_error: float
     weights: int = Field(description="weights that were not zero")
     clipped: int
     vanished: int = Field(description="weights that became zero")
-    headroom: float | None = Field(None, description="share of the narrowest range that stays free; null: not recorded")
+    headroom: float | None = Field(
+        None,
+        description="share of the membrane's range left free on the test split, before resets; negative: it saturated",
+    )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spear_deploy.report.content import Captioned, Page, Section
+from spear_deploy.report.content import Page, Section
 from spear_deploy.report.pictures import Figure, Table
 from spear_deploy.report.pictures.figure import Axis, Level, Mark, Panel, Series
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
+from spear_deploy.report.tables import Captioned
 from spear_deploy.report.wording import energy_words, time_words, verdict_text
 
 

@@ -6,7 +6,7 @@ steps; `synops_analog` are those of analog input values, which no budget holds.
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from spear_deploy.report.chip_part import CostReport, PlacementReport, RoundingReport
 from spear_deploy.report.part import Part as _Part
@@ -83,6 +83,29 @@ class LinearLre(_Part):
     predicted: float
 
 
+class EstimatorReport(_Part):
+    """One estimator: its prediction for the pruned network, and its errors at samples left out of its fit."""
+
+    predicted: float
+    low: float
+    high: float
+    loo_mean_error_percent: float
+    loo_worst_error_percent: float
+    loo_coverage: float = Field(description="share of the samples that its 95 % intervals hold")
+    loo_r2: float | None = Field(None, description="share of the variance of SynOps that it explains")
+
+
+class ScatterPoint(_Part):
+    """One of LRE's samples: a network that was really pruned and fine-tuned, on the training split."""
+
+    keep_ratios: list[float] = Field(description="by group of channels, in the order of the network")
+    pruned_synops: float
+    recalibrated_synops: float
+    synops: float = Field(description="after fine-tuning")
+    accuracy: float
+    loo_predicted: float = Field(description="by the report's estimator, fitted without this sample")
+
+
 class LreCheck(_Part):
     """LRE's prediction beside what one backend measured after the plain fine-tune, on test samples.
 
@@ -117,6 +140,11 @@ class LreReport(_Part):
     )
     linear: LinearLre
     check: dict[str, LreCheck] = Field(default_factory=dict)
+    estimators: dict[str, EstimatorReport] = Field(default_factory=dict, description="all of them, on the same samples")
+    scatter: list[ScatterPoint] = Field(default_factory=list)
+    extrapolated: str = Field(
+        "", description="in what the pruned network lies outside of the samples; empty where it does not"
+    )
 
 
 class Distribution(_Part):
@@ -159,6 +187,21 @@ class Agreement(_Part):
     first_difference: FirstDifference | None = None
 
 
+class AdaptationReport(_Part):
+    """One thing that the target forbids and `--adapt` converted, before anything else was done."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
+
+    layer: str
+    rule: str = Field(description="what of the target asked for it: decay or reset")
+    before: str = Field(alias="from")
+    after: str = Field(alias="to")
+    spike_change_percent: float | None = Field(
+        description="spikes of the layer in the dense network on validation, in torch: 100 (after - before) / before;"
+        " null where it was silent before"
+    )
+
+
 class Verdict(_Part):
     """The outcome.
 
@@ -194,6 +237,7 @@ class Report(_Part):
     lre: LreReport
     measured: dict[str, Measured]
     agreement: dict[str, Agreement]
+    adaptations: list[AdaptationReport] = Field([], description="empty without --adapt, and where nothing is forbidden")
     verdict: Verdict
     repairs: int
     interrupted: str = Field(default="", description="the stage in which the user cut the work short")

@@ -153,5 +153,5 @@ def _narrower(problem: SearchProblem, finalist: Finalist, share: float) -> Ratio
         return ratios
     widest = int(np.argmax(finalist.ratios * [group.size for group in problem.factory.groups]))
     step = np.zeros_like(ratios)
-    step[widest] = 1 / problem.factory.groups[widest].size
+    step[widest] = problem.factory.widths.multiple / problem.factory.groups[widest].size
     return problem.factory.executed(np.clip(ratios - step, 0.0, 1.0))

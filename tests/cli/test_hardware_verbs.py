@@ -198,3 +198,18 @@ def test_inputs_may_be_said_to_be_spikes():
     spikes = json.loads(run("check", DIGITS, "--target", "loihi1", "--encoding", "rate", "--json").stdout)
     assert spikes["fits"]
     assert spikes["cost"]["analog_operations"] == 0
+
+
+def test_a_network_that_needs_its_first_layer_on_the_host_fits_with_adapt():
+    refused = run("check", DIGITS, "--target", "loihi1", "--json")
+    assert refused.exit_code == 1
+    assert "--adapt" in refused.stdout
+    result = run("check", DIGITS, "--target", "loihi1", "--adapt", "--json", "--samples", "5")
+    assert result.exit_code == 0, result.output
+    shown = json.loads(result.stdout)
+    (adaptation,) = shown["adaptations"]
+    assert (adaptation["layer"], adaptation["to"]) == ("1_leaky", "on the host in float64")
+    assert adaptation["spike_change_percent"] == 0.0
+    assert {core["layer"] for core in shown["core_table"]} == {"3_leaky", "5_leaky", "8_leaky"}
+    words = run("check", DIGITS, "--target", "loihi1", "--adapt", "--samples", "5").stdout
+    assert "what the host computes is not priced" in words

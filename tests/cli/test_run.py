@@ -6,10 +6,12 @@ import time
 from pathlib import Path
 
 import pytest
-from made_task import chip, write_task
+from made_networks import Chain
+from made_task import CLASSES, SHAPE, STEPS, chip, write_task
 
 from spear_deploy.cli import main
 from spear_deploy.execution.lava.install import LavaStatus
+from spear_deploy.network import Reset, save_model_file
 from spear_deploy.report import Report
 
 QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--plain-epochs", "1", "--epochs", "2")
@@ -77,7 +79,7 @@ def test_json_of_several_chips_is_a_list_in_their_order(run, tmp_path):
 
 def test_a_result_that_was_to_be_verified_in_lava_and_was_not_ends_with_code_1(run, monkeypatch):
     missing = LavaStatus(False, Path(sys.executable), {}, (), missing="lava-nc", advice="type this")
-    monkeypatch.setattr(sys.modules["spear_deploy.verification"], "status", lambda: missing)
+    monkeypatch.setattr(sys.modules["spear_deploy.verification"], "status", lambda python: missing)
     code, out, err = run("model.pt", *QUICK)
     assert code == 1
     assert "Lava is not installed, so the result is not verified in it; type this" in err
@@ -153,3 +155,50 @@ def test_ctrl_c_while_lava_runs_leaves_neither_folder_nor_process(task, tmp_path
     interrupted(process)
     assert list(tmp_path.iterdir()) == []
     assert still_run(workers) == []
+
+
+def test_fewer_bits_and_conversions_are_reported_with_what_they_cost(run, tmp_path):
+    subtract = Chain(SHAPE, seed=2).conv("conv1", 8).neurons("lif1").flatten().linear("hidden", 12)
+    subtract.neurons("lif2", reset=Reset.SUBTRACT).linear("fc", CLASSES).neurons("lif3")
+    save_model_file(subtract.model(STEPS, data="samples.npz"), tmp_path / "subtract.pt")
+    own = chip(tmp_path, "zero-only", neurons_resets=('["zero"]', "names"))
+    words = ("subtract.pt", "--target", str(own), "--out", "results", *QUICK, "--no-lava")
+    code, _, err = run(*words)
+    assert code == 2
+    assert "or convert it with --adapt" in err
+
+    code, out, err = run(*words, "--adapt", "--weight-bits", "6,fc=4", "--json")
+
+    report = json.loads(out)
+    assert code in (0, 1), err
+    (adaptation,) = report["adaptations"]
+    assert {key: adaptation[key] for key in ("layer", "rule", "from", "to")} == {
+        "layer": "lif2",
+        "rule": "reset",
+        "from": "reset subtract",
+        "to": "reset zero",
+    }
+    assert adaptation["spike_change_percent"] < 0
+    assert "lif2: reset subtract became reset zero (reset of zero-only); its spikes: -" in err
+    assert [(each["layer"], each["weight_bits"]) for each in report["rounding"]] == [
+        ("lif1", 6),
+        ("lif2", 6),
+        ("lif3", 4),
+    ]
+    assert report["measured"]["loihi"]["arithmetic"] == "loihi, 4- to 6-bit weights"
+    assert Report.model_validate(report).model_dump(mode="json") == report
+
+    code, out, err = run(
+        "simulate", "results/pruned.nir", "--on", "loihi", "--target", str(own), "--weight-bits", "6,fc=4", "--json",
+        "--data", "samples.npz", "--time-steps", str(STEPS),
+    )  # fmt: skip
+    assert code == 0, err
+    again = json.loads(out)["results"]["loihi"]
+    assert again["synops"] == report["measured"]["loihi"]["synops"]
+    assert again["rounding"] == report["rounding"]
+
+
+def test_several_chips_cannot_share_one_conversion(run):
+    code, _, err = run("model.pt", "--target", "loihi1,loihi2", "--adapt", *QUICK, "--no-lava")
+    assert code == 2
+    assert "--adapt converts the network to what one chip allows" in err

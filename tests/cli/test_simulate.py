@@ -81,10 +81,10 @@ def test_integers_come_with_what_rounding_lost_and_the_room_that_is_left(run):
     assert code == 0, err
     result = json.loads(out)["results"]["loihi"]
     assert result["arithmetic"] == "loihi, 3- to 5-bit weights"
-    assert {each["layer"]: each["weight_bits"] for each in result["quantisation"]} == {"lif1": 5, "lif2": 5, "lif3": 3}
-    for each in result["quantisation"]:
+    assert {each["layer"]: each["weight_bits"] for each in result["rounding"]} == {"lif1": 5, "lif2": 5, "lif3": 3}
+    for each in result["rounding"]:
         assert 0 < each["mean_error"] <= each["worst_error"]
-        assert 0 < each["headroom_bits"] < 23
+        assert 0 < each["headroom"] < 1
     _, table, _ = run("model.pt", "--on", "loihi")
     assert "rounding: errors relative to the largest weight" in table
 
@@ -151,7 +151,7 @@ def test_what_the_chip_forbids_is_refused_with_the_way_out_and_converted_with_ad
     assert reset["spike_change_percent"] < 0  # a membrane reset to zero starts lower
     layers = [each["layer"] for each in found["results"]["loihi"]["layers"]]
     assert layers == ["lif1", "lif2", "lif3"]
-    assert [each["layer"] for each in found["results"]["loihi"]["quantisation"]] == ["lif2", "lif3"]
+    assert [each["layer"] for each in found["results"]["loihi"]["rounding"]] == ["lif2", "lif3"]
     assert "lif2: reset subtract became reset zero (reset of loihi1); its spikes: -" in err
 
 

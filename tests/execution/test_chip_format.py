@@ -29,8 +29,8 @@ def test_a_chip_with_four_bit_weights_holds_four_bit_weights(tmp_path):
     narrow = format_of(profile(tmp_path, synapses_weight_bits=(4, "bit")))
     quantized = quantize(recurrent(), narrow, calibration=events(0, 8, 20, (12,)))
     for layer in quantized.layers:
-        assert layer.weight_bits == 4
         for found in layer.synapses:
+            assert found.weight_bits == 4
             held = mantissa_matrix(quantized.network, found).data
             assert (held % 32 == 0).all()
             assert len(np.unique(held)) <= 16

@@ -6,7 +6,9 @@ import pytest
 import torch
 from random_networks import Builder, events, images, neurons, random_models
 
-from spear_deploy.execution.lava import run_lava
+from spear_deploy.errors import BackendError
+from spear_deploy.execution import quantize
+from spear_deploy.execution.lava import run_lava, run_lava_fixed
 from spear_deploy.network import Model, ReadOut, Simulation, fan_out, node_of
 
 pytestmark = pytest.mark.lava
@@ -137,3 +139,45 @@ def test_a_run_names_the_versions_that_measured_it():
     assert run.versions["lava"] == "0.10.0"
     assert set(run.versions) == {"lava", "numpy", "python"}
     assert run.seconds > 0
+
+
+def test_no_spike_in_flight_crosses_into_the_next_sample():
+    """Feedback and a delay hold spikes when a sample ends: any order of the samples, and each alone, is the same."""
+    chain = Builder(np.random.default_rng(8), (6,)).linear("a", 10, scale=1.5).recurrent("lif", alpha=True)
+    model = chain.delay("late", 2).linear("b", 8, scale=1.5).recurrent("deep").linear("c", 4).spiking("out").model(5)
+    inputs = events(8, 5, 7, (6,))
+    order = np.random.default_rng(0).permutation(7)
+
+    straight = run_lava(model, inputs, time_limit_s=LIMIT_S)
+    permuted = run_lava(model, inputs[:, order], time_limit_s=LIMIT_S)
+    alone = run_lava(model, inputs[:, 4:5], time_limit_s=LIMIT_S)
+
+    expected = assert_same(model, inputs, straight)
+    for name, output in straight.outputs.items():
+        np.testing.assert_array_equal(output[:, order], permuted.outputs[name])
+        np.testing.assert_array_equal(output[:, 4:5], alone.outputs[name])
+    assert expected["lif"][-2:].any()
+    assert expected["deep"][-1].any()
+
+
+def test_a_membrane_that_feeds_another_layer_does_so_in_lava_as_in_torch():
+    chain = Builder(np.random.default_rng(6), (6,)).linear("a", 8).spiking("integrator", alpha=True, spikes=False)
+    model = chain.linear("b", 5).spiking("lif").model(6)
+    inputs = events(6, 6, 4, (6,))
+
+    run = run_lava(model, inputs, time_limit_s=LIMIT_S)
+
+    assert assert_same(model, inputs, run)["lif"].any()
+
+
+def test_a_loop_through_two_layers_is_refused_because_lava_takes_two_steps_for_it():
+    chain = Builder(np.random.default_rng(7), (6,)).linear("a", 8).spiking("one").linear("b", 8).spiking("two")
+    model = chain.model(4)
+    model.graph.nodes["back"] = nir.Linear(np.ones((8, 8)))
+    looped = model.with_graph(
+        nir.NIRGraph(model.graph.nodes, [*model.graph.edges, ("two", "back"), ("back", "one")], type_check=False)
+    )
+    with pytest.raises(BackendError, match="one -> two -> one: in Lava a loop through 2 layers takes 2 time steps"):
+        run_lava(looped, events(7, 4, 2, (6,)), time_limit_s=LIMIT_S)
+    with pytest.raises(BackendError, match="in Lava a loop through 2 layers"):
+        run_lava_fixed(quantize(looped), events(7, 4, 2, (6,)), time_limit_s=LIMIT_S)

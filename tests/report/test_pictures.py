@@ -1,6 +1,5 @@
 """Figures hold the report's own numbers, and every way of drawing shows the same ones."""
 
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import plotly.graph_objects
@@ -13,6 +12,7 @@ from spear_deploy.report.pictures.draw_matplotlib import canvas_bytes, draw
 from spear_deploy.report.pictures.figure import STYLES, Axis, Figure, Mark, Panel, Series
 from spear_deploy.report.pictures.prediction import lre_figure
 from spear_deploy.report.pictures.search import pareto_front
+from spear_deploy.report.schema import ScatterPoint
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +51,22 @@ def test_the_prediction_stands_in_the_arithmetic_of_each_backend(drawn):
     assert budget.at == 35.0
 
 
+def sample(pruned, synops, predicted):
+    return ScatterPoint(
+        keep_ratios=[0.5],
+        pruned_synops=pruned,
+        recalibrated_synops=pruned,
+        synops=synops,
+        accuracy=0.9,
+        loo_predicted=predicted,
+    )
+
+
 def test_the_samples_stand_beside_the_line_and_this_runs_own_point():
     report = full_report()
     samples = [
-        SimpleNamespace(pruned_synops=10.0, synops=16.0, loo_predicted=15.0),
-        SimpleNamespace(pruned_synops=40.0, synops=50.0, loo_predicted=52.0),
+        sample(10.0, 16.0, 15.0),
+        sample(40.0, 50.0, 52.0),
     ]
     figure = lre_figure(report.model_copy(update={"lre": report.lre.model_copy(update={"scatter": samples})}))
     line = series(figure, 0, "line")

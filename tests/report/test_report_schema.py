@@ -30,7 +30,27 @@ MEASURED = {
 }
 LIMIT = {"name": "synops", "unit": "SynOps", "allowed": 35.0, "dense": 70.25, "pruned": 30.0, "binds": True}
 LINE = {"slope": 1.2, "intercept": 3.0, "r2": 0.8, "predicted": 30.5}
+ADAPTATION = {"layer": "1_leaky", "rule": "reset", "from": "reset subtract", "to": "reset zero"}
 DIFFERENCE = {"layer": "1_leaky", "step": 0, "sample": 7, "neuron": 3, "spikes": {"torch": 12, "lava": 11}}
+
+
+ESTIMATOR = {
+    "predicted": 31.0,
+    "low": 28.0,
+    "high": 34.0,
+    "loo_mean_error_percent": 2.1,
+    "loo_worst_error_percent": 8.0,
+    "loo_coverage": 0.96,
+    "loo_r2": None,
+}
+POINT = {
+    "keep_ratios": [0.5, 0.25],
+    "pruned_synops": 30.0,
+    "recalibrated_synops": 33.0,
+    "synops": 35.0,
+    "accuracy": 0.97,
+    "loo_predicted": 34.0,
+}
 
 
 def content():
@@ -64,8 +84,12 @@ def content():
             "samples": 24,
             "target_factor": 0.99,
             "linear": LINE,
+            "estimators": {"ridge": ESTIMATOR},
+            "scatter": [POINT],
+            "extrapolated": "group 1 keeps 2% of its channels, sampled were 6% to 98%",
         },
         "measured": {"torch": MEASURED, "lava": MEASURED},
+        "adaptations": [ADAPTATION | {"spike_change_percent": -2.5}],
         "agreement": {
             "torch_lava": {"samples": 100, "layers": ["1_leaky"], "equal": False, "first_difference": DIFFERENCE}
         },
@@ -83,6 +107,14 @@ def content():
         "versions": {"torch": "2.13.0"},
         "command": ["spear-deploy", "model.pt"],
     }
+
+
+def test_a_report_from_before_lre_told_its_errors_is_read():
+    old = content()
+    for key in ("estimators", "scatter", "extrapolated"):
+        del old["lre"][key]
+    found = Report.model_validate(old).lre
+    assert (found.estimators, found.scatter, found.extrapolated) == ({}, [], "")
 
 
 def test_a_report_survives_json():

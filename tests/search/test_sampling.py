@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
+from made_task import arrays, untrained
 
-from spear_deploy.search import draw_ratios
+from spear_deploy.data import encode, load_data
+from spear_deploy.pruning import ANY_WIDTH
+from spear_deploy.search import CandidateFactory, SampleStore, StoreKey, collect_samples, draw_ratios
+from spear_deploy.search.lre import sampling
+from spear_deploy.training import Recipe
+
+RECIPE = Recipe(epochs=1, batch=40, learning_rate=1e-2)
 
 
 def test_a_quarter_of_the_ratios_is_drawn_low():
@@ -14,11 +21,26 @@ def test_a_quarter_of_the_ratios_is_drawn_low():
     assert 0.95 < drawn.max() <= 1.0
 
 
-def test_every_group_is_covered_evenly():
-    drawn = draw_ratios(groups=4, count=32, seed=1)
+@pytest.mark.parametrize("groups", [1, 4, 20])
+def test_every_group_is_covered_evenly(groups):
+    drawn = draw_ratios(groups, count=32, seed=1)
     for ratios in drawn.T:
-        counts, _ = np.histogram(ratios, np.linspace(0.3, 1.0, 8))
+        counts, _ = np.histogram(ratios, np.linspace(0.25, 1.0, 6))
         assert counts.min() >= 2
+
+
+def test_asking_for_more_keeps_those_drawn_before():
+    most = draw_ratios(5, 40, seed=2)
+    for count in (1, 2, 6, 13, 39):
+        assert np.array_equal(draw_ratios(5, count, seed=2), most[:count])
+
+
+def test_any_beginning_holds_low_ratios_and_high_ones():
+    drawn = draw_ratios(3, 40, seed=0)
+    for count in (8, 12, 16, 24):
+        low = (drawn[:count] <= 0.3).all(1).sum()
+        assert low == count // 4
+        assert drawn[:count].max() > 0.8
 
 
 def test_ratios_follow_from_the_seed_alone():
@@ -26,11 +48,89 @@ def test_ratios_follow_from_the_seed_alone():
     assert not np.array_equal(draw_ratios(3, 24, seed=5), draw_ratios(3, 24, seed=6))
 
 
-def test_low_ratios_do_not_all_come_first():
-    drawn = draw_ratios(3, 40, seed=0)
-    assert (drawn[:10] > 0.3).any()
-
-
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_any_number_can_be_drawn(count):
     assert draw_ratios(2, count, seed=0).shape == (count, 2)
+
+
+@pytest.fixture(scope="module")
+def factory(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "samples.npz"
+    np.savez(path, **arrays())
+    model = untrained()
+    return CandidateFactory(model, encode(load_data(path).train, model.encoding, model.time_steps))
+
+
+@pytest.fixture(scope="module")
+def fresh(factory):
+    return collect_samples(factory, 20, RECIPE, seed=3)
+
+
+def figures(samples):
+    """All figures of samples, to the last bit."""
+    return [
+        (
+            each.features.keep_ratios.tolist(),
+            each.features.pruned_synops,
+            each.features.recalibrated_synops,
+            each.synops,
+            each.accuracy,
+            dict(each.synops_by_layer),
+            {name: spikes.tolist() for name, spikes in each.after.spikes.items()},
+            (each.before.p99_synops, each.before.busiest_step_synops),
+            (each.after.p99_synops, each.after.busiest_step_synops),
+        )
+        for each in samples
+    ]
+
+
+def store_in(folder):
+    return SampleStore(folder, StoreKey("m", "d", "direct", RECIPE, ANY_WIDTH, seed=3, threads=1, torch="t"))
+
+
+def test_layers_add_up_to_the_networks_synops(fresh):
+    for sample in fresh:
+        assert sum(sample.synops_by_layer.values()) == pytest.approx(sample.synops)
+        assert sum(sample.features.pruned_by_layer.values()) == pytest.approx(sample.features.pruned_synops)
+        assert sum(sample.features.recalibrated_by_layer.values()) == pytest.approx(sample.features.recalibrated_synops)
+        assert sample.after.busiest_step_synops < sample.after.p99_synops * 1.5
+        assert sample.synops < sample.after.p99_synops
+
+
+def test_samples_from_the_store_equal_fresh_ones_and_asking_for_more_extends_them(factory, fresh, tmp_path):
+    first = collect_samples(factory, 6, RECIPE, seed=3, store=store_in(tmp_path))
+    more = collect_samples(factory, 20, RECIPE, seed=3, store=store_in(tmp_path))
+    assert figures(first) == figures(fresh[: len(first)])
+    assert figures(more) == figures(fresh)
+    assert len(store_in(tmp_path).load()) == 20
+
+
+def test_nothing_is_made_again_that_the_store_holds(factory, fresh, tmp_path, monkeypatch):
+    collect_samples(factory, 8, RECIPE, seed=3, store=store_in(tmp_path))
+    monkeypatch.setattr(sampling, "make_sample", lambda *_: pytest.fail("made a sample"))
+    told = []
+    kept = collect_samples(factory, 8, RECIPE, 3, lambda: told.append(1), store=store_in(tmp_path))
+    assert figures(kept) == figures(fresh[: len(kept)])
+    assert len(told) == 8
+
+
+def test_sampling_stops_where_it_is_enough_whatever_the_store_holds(factory, fresh, tmp_path):
+    asked = []
+
+    def enough(samples):
+        asked.append(len(samples))
+        return len(asked) == 2
+
+    found = collect_samples(factory, 20, RECIPE, 3, enough=enough, store=store_in(tmp_path))
+    assert figures(found) == figures(fresh[: len(found)])
+    assert len(store_in(tmp_path).load()) == 16
+    collect_samples(factory, 20, RECIPE, 3, store=store_in(tmp_path))
+    asked.clear()
+    assert figures(collect_samples(factory, 20, RECIPE, 3, enough=enough, store=store_in(tmp_path))) == figures(found)
+
+
+@pytest.mark.slow
+def test_samples_do_not_depend_on_the_number_of_workers(factory, fresh):
+    found = collect_samples(factory, 20, RECIPE, 3, workers=2, enough=lambda samples: True)
+    assert figures(found) == figures(fresh[: len(found)])
+    assert len(found) < len(fresh)

@@ -184,7 +184,9 @@ def test_the_state_tells_the_synops_removed_so_far(factory):
 
 def test_the_replay_buffer_holds_what_was_executed_with_the_episodes_reward():
     states = gymnasium.spaces.Box(0.0, 1.0, (2,), np.float32)
-    buffer = ExecutedReplayBuffer(10, states, gymnasium.spaces.Box(0.2, 1.0, (1,), np.float32), device="cpu")
+    buffer = ExecutedReplayBuffer(
+        10, states, gymnasium.spaces.Box(0.2, 1.0, (1,), np.float32), device="cpu", baseline_rate=0.5
+    )
     seen = [np.full(2, value, dtype=np.float32) for value in (0.1, 0.2, 0.3)]
     said = np.array([[0.9]])
     buffer.add(seen[0][None], seen[1][None], said, np.array([0.0]), np.array([False]), [{}])
@@ -197,6 +199,22 @@ def test_the_replay_buffer_holds_what_was_executed_with_the_episodes_reward():
     np.testing.assert_array_equal(buffer.dones[:2, 0], [0, 1])
     np.testing.assert_array_equal(buffer.observations[:2, 0], seen[:2])
     np.testing.assert_array_equal(buffer.next_observations[:2, 0], seen[1:])
+
+
+def test_rewards_are_read_against_their_moving_average():
+    states = gymnasium.spaces.Box(0.0, 1.0, (1,), np.float32)
+    buffer = ExecutedReplayBuffer(4, states, gymnasium.spaces.Box(0.0, 1.0, (1,), np.float32), baseline_rate=0.5)
+
+    def add(reward):
+        info = {"episode_states": [np.zeros(1)] * 2, "episode_actions": np.array([0.5])}
+        buffer.add(None, None, None, np.array([reward]), np.array([True]), [info])
+
+    add(0.8)
+    assert buffer.sample(8).rewards.unique().tolist() == pytest.approx([0.0], abs=1e-6)
+    for _ in range(4):
+        add(0.6)
+    assert buffer.sample(8).rewards.unique().tolist() == pytest.approx([-0.1], abs=1e-6)  # 0.6 against 0.7
+    assert buffer.sample(8).rewards.unique().tolist() == pytest.approx([-0.05], abs=1e-6)
 
 
 def test_the_best_keep_every_limit_and_differ(factory):

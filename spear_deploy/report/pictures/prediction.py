@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from spear_deploy.report.checks import checks
 from spear_deploy.report.pictures.figure import Axis, Figure, Level, Mark, Panel, Series
-from spear_deploy.report.schema import Report
+from spear_deploy.report.schema import Report, ScatterPoint
 
 
 def backends_figure(report: Report) -> Figure:
@@ -60,7 +58,7 @@ def backends_figure(report: Report) -> Figure:
 
 def lre_figure(report: Report) -> Figure | None:
     """LRE's samples: the paper's line, and this estimator's held-out predictions; None where not recorded."""
-    samples: list[Any] = list(getattr(report.lre, "scatter", None) or [])
+    samples = report.lre.scatter
     if not samples:
         return None
     lre = report.lre
@@ -74,7 +72,7 @@ def lre_figure(report: Report) -> Figure | None:
     )
 
 
-def _line_panel(report: Report, samples: list[Any]) -> Panel:
+def _line_panel(report: Report, samples: list[ScatterPoint]) -> Panel:
     line, in_torch = report.lre.linear, checks(report).get("torch")
     before = [sample.pruned_synops for sample in samples]
     own = [(line.predicted - line.intercept) / line.slope] if line.slope else []
@@ -88,7 +86,7 @@ def _line_panel(report: Report, samples: list[Any]) -> Panel:
     return Panel(Axis("SynOps right after pruning"), Axis("SynOps after fine-tuning"), tuple(series))
 
 
-def _estimator_panel(report: Report, samples: list[Any]) -> Panel:
+def _estimator_panel(report: Report, samples: list[ScatterPoint]) -> Panel:
     predicted = [sample.loo_predicted for sample in samples]
     in_torch = checks(report).get("torch")
     ends = _ends([*predicted, report.lre.predicted])

@@ -19,6 +19,11 @@ class Prediction:
     low: float
     high: float
 
+    @property
+    def half_width(self) -> float:
+        """Half the width of the interval, relative to the value."""
+        return (self.high - self.low) / 2 / self.value if self.value else 0.0
+
     def scaled(self, factor: float) -> Prediction:
         """The same prediction in another measure, say for a subset of the images."""
         return Prediction(self.value * factor, self.low * factor, self.high * factor)

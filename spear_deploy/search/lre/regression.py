@@ -20,8 +20,7 @@ class WeightedRidge:
         inverse: of the normal matrix.
         total_weight: sum of the weights.
         typical_leverage: weighted mean of the samples' own leverages.
-        effective_samples: how many samples the weights amount to.
-        effective_parameters: trace of the hat matrix.
+        freedom: share of what the samples amount to that is left for the errors.
 
     """
 
@@ -34,8 +33,7 @@ class WeightedRidge:
     inverse: NDArray[np.float64]
     total_weight: float
     typical_leverage: float
-    effective_samples: float
-    effective_parameters: float
+    freedom: float
 
     def predict(self, x: NDArray[np.float64]) -> float:
         """The regression at x."""
@@ -72,6 +70,5 @@ def weighted_ridge(x: NDArray[np.float64], y: NDArray[np.float64], weights: NDAr
         inverse=inverse,
         total_weight=float(w.sum()),
         typical_leverage=float(np.average(leverages, weights=w)),
-        effective_samples=float(w.sum() ** 2 / (w**2).sum()),
-        effective_parameters=float((w * leverages).sum()),
+        freedom=1 - float((w * leverages).sum() * (w**2).sum() / w.sum() ** 2),
     )

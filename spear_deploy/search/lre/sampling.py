@@ -1,40 +1,46 @@
-"""The samples that LRE learns from: networks that are really pruned and fine-tuned."""
+"""Making LRE's samples: networks that are really pruned and fine-tuned."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from itertools import chain
 from multiprocessing import get_context
+from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
+from spear_deploy.search.lre.drawing import draw_ratios, sample_seed
 from spear_deploy.search.lre.sample import LreSample
 from spear_deploy.training import Recipe, fine_tune
 
-LOW_RATIOS = (0.06, 0.3)
-HIGH_RATIOS = (0.25, 1.0)
-LOW_SHARE = 0.25
-"""Share of the samples drawn from low ratios: it buys predictions for small budgets."""
+FIRST_CHECK = 12
+CHECK_EVERY = 4
+"""When it is asked whether the samples are enough; so results do not depend on the number of workers."""
+
+Made = LreSample | None
+"""A sample, or None for a network that fell silent."""
+
+Job = tuple[Ratios, Recipe, int]
+Make = Callable[[Sequence[Job]], Iterator[Made]]
 
 
-def draw_ratios(groups: int, count: int, seed: int) -> NDArray[np.float64]:
-    """Keep ratios that cover the space, low ones included: Latin hypercubes, `[count, groups]`."""
-    low_count = round(count * LOW_SHARE)
-    parts = []
-    for place, (number, (low, high)) in enumerate([(low_count, LOW_RATIOS), (count - low_count, HIGH_RATIOS)]):
-        if number:
-            cube = qmc.LatinHypercube(groups, rng=np.random.default_rng((seed, place)))
-            parts.append(qmc.scale(cube.random(number), [low] * groups, [high] * groups))
-    drawn = np.concatenate(parts)
-    return np.random.default_rng((seed, len(parts))).permutation(drawn)
+class Store(Protocol):
+    """Keeps what was made, in the order of the sequence."""
+
+    def load(self) -> list[Made]:
+        """What is kept."""
+        ...
+
+    def save(self, made: Sequence[Made]) -> None:
+        """Keep this."""
+        ...
 
 
 def make_sample(factory: CandidateFactory, ratios: Ratios, recipe: Recipe, seed: int) -> LreSample | None:
@@ -62,34 +68,56 @@ def collect_samples(
     on_sample: Callable[[], None] | None = None,
     *,
     workers: int = 1,
+    enough: Callable[[Sequence[LreSample]], bool] | None = None,
+    store: Store | None = None,
 ) -> list[LreSample]:
-    """`count` samples, each with a seed of its own.
+    """At most `count` samples, each with a seed of its own; those that fell silent are left out.
 
-    With several `workers`, processes share them; the samples are the same.
+    Args:
+        factory: of the dense model.
+        count: where sampling stops at the latest.
+        recipe: of every fine-tune.
+        seed: ratios and fine-tunes follow from it.
+        on_sample: told of each.
+        workers: processes that share the work; the samples are the same.
+        enough: asked now and then; sampling stops when it says so.
+        store: gives samples that were made before, and keeps new ones.
+
     """
-    jobs = [
-        (ratios, recipe, seed * 10_000 + number)
-        for number, ratios in enumerate(draw_ratios(len(factory.groups), count, seed))
-    ]
-    samples = []
-    made = (make_sample(factory, *job) for job in jobs) if workers == 1 else _in_processes(factory, jobs, workers)
-    for sample in made:
-        if sample is not None:
-            samples.append(sample)
-        if on_sample is not None:
-            on_sample()
-    return samples
+    ratios = draw_ratios(len(factory.groups), count, seed)
+    jobs = [(each, recipe, sample_seed(seed, number)) for number, each in enumerate(ratios)]
+    kept = [] if store is None else store.load()
+    made: list[Made] = []
+    with _maker(factory, workers) as make:
+        for end in _checks(count):
+            known = kept[len(made) : end]
+            new = jobs[len(made) + len(known) : end]
+            for sample in chain(known, make(new) if new else ()):
+                made.append(sample)
+                if on_sample is not None:
+                    on_sample()
+            if store is not None and new:
+                store.save(made)
+            if enough is not None and enough([sample for sample in made if sample is not None]):
+                break
+    return [sample for sample in made if sample is not None]
 
 
-Job = tuple[Ratios, Recipe, int]
+def _checks(count: int) -> list[int]:
+    """After how many samples to keep them, and to ask whether they are enough."""
+    return [*range(FIRST_CHECK, count, CHECK_EVERY), count]
 
 
-def _in_processes(factory: CandidateFactory, jobs: list[Job], workers: int) -> Iterator[LreSample | None]:
-    """The samples in order, made by processes that each hold the dense model and the training data."""
+@contextmanager
+def _maker(factory: CandidateFactory, workers: int) -> Iterator[Make]:
+    """What makes samples, in order: this process, or some that each hold the dense model and the training data."""
+    if workers == 1:
+        yield lambda jobs: (make_sample(factory, *job) for job in jobs)
+        return
     start = (factory.model, factory.train, factory.widths, torch.get_num_threads())
     with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, start) as pool:
         try:
-            yield from pool.map(_make_in_worker, jobs)
+            yield lambda jobs: pool.map(_make_in_worker, jobs)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -1,0 +1,85 @@
+"""Gather evidence and write its page.
+
+    python -m benchmarks.evidence digits
+    python -m benchmarks.evidence mnist --source ../shared/cases/mnist    # or an npz
+
+What was gathered is kept in docs/evidence/raw; a second call goes on where the first one ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+
+from benchmarks.evidence import experiments
+from benchmarks.evidence.page import write_page
+from benchmarks.evidence.settings import ROOT, Setting, digits, mnist
+from benchmarks.evidence.store import Unit, gather
+
+BUDGETS = ("50%", "30%", "15%")
+STRATEGY_ARMS = ("ddpg", "evolution", "greedy", "random", "uniform")
+ABLATION_ARMS = tuple(experiments.ABLATION)
+TAR_ARMS = ("default", "weight / 4", "weight x 4", "fixed weight", "fast weight")
+OUT = ROOT / "docs" / "evidence"
+
+
+def stages(setting: Setting, seeds: list[int]) -> list[list[Unit]]:
+    """Units that need nothing of each other, stage by stage: samples are made before what reads them."""
+    first = [Unit("lre_error", experiments.lre_error, {"seed": seed}) for seed in seeds]
+    held_out = [Unit("held_out", experiments.held_out, {})]
+    runs = [
+        Unit("main_job", experiments.main_job, {"budget": budget, "seed": seed}) for budget in BUDGETS for seed in seeds
+    ] + [
+        Unit("uniform_plain", experiments.uniform_plain, {"budget": budget, "seed": seed})
+        for budget in BUDGETS
+        for seed in seeds
+    ]
+    strategies = [
+        Unit("strategy", experiments.strategy, {"arm": arm, "budget": "15%", "seed": seed})
+        for arm in STRATEGY_ARMS
+        for seed in seeds
+    ]
+    ablations = [
+        Unit("ablation", experiments.ablation, {"arm": arm, "budget": "15%", "seed": seed})
+        for arm in ABLATION_ARMS
+        for seed in seeds
+    ]
+    studies = [Unit("tar", experiments.tar, {"seed": seed, "name": name}) for name in TAR_ARMS for seed in seeds]
+    studies += [Unit("outside", experiments.outside, {"seed": seed}) for seed in seeds]
+    dense = [Unit("dense", experiments.dense, {"network": network}) for network in experiments.OTHER_NETWORKS]
+    dense.append(Unit("energy", experiments.energy, {}))
+    other = [
+        Unit("other_network", experiments.other_network, {"network": network, "seed": seed})
+        for network in experiments.OTHER_NETWORKS
+        for seed in seeds
+    ]
+    return [held_out, first, runs, strategies, ablations, studies, dense, other]
+
+
+def main() -> None:
+    """Gather what is missing, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("setting", choices=("digits", "mnist"))
+    cases = ROOT.parent / "shared" / "cases" / "mnist"
+    parser.add_argument("--source", type=Path, default=cases, help="the folder of MNIST's idx files, or an npz")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", help="experiments to gather")
+    given = parser.parse_args()
+    setting = digits() if given.setting == "digits" else mnist(given.source)
+    setting.model()
+    raw = OUT / "raw" / setting.name
+    with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
+        for stage in stages(setting, list(range(given.seeds))):
+            units = [unit for unit in stage if not given.only or unit.experiment in given.only]
+            waiting = [pool.submit(gather, setting, raw, unit) for unit in units]
+            for done, future in enumerate(as_completed(waiting), 1):
+                print(f"{done}/{len(waiting)} {future.result()}", flush=True)
+    write_page(setting.name, raw, OUT / f"{setting.name}.md")
+
+
+if __name__ == "__main__":
+    main()

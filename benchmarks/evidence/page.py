@@ -1,0 +1,55 @@
+"""From raw results to a page of tables, each with one sentence on what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from benchmarks.evidence import tables
+from benchmarks.evidence.store import Json, results
+
+SECTIONS: tuple[tuple[str, str, Callable[[list[Json]], tuple[str, str]]], ...] = (
+    ("main_job", "The promise: the main job at three budgets", tables.main_job),
+    ("main_job", "LRE's prediction against what was measured after the plain fine-tune", tables.lre_check),
+    ("strategy", "Strategies at an equal number of evaluations", tables.strategies),
+    ("ablation", "What each addition to the paper's pipeline brings", tables.ablation),
+    ("lre_error", "LRE on held-out random networks, by estimator and number of samples", tables.lre_error),
+    ("strategy", "LRE on the networks that searches picked", tables.chosen),
+    ("outside", "Outside of the sampled range", tables.outside),
+    ("other_network", "Another network, another number of time steps", tables.other_network),
+    ("tar", "Sensitivity to TAR's constants", tables.tar),
+    ("energy", "The share of SynOps in the energy of an inference", tables.energy),
+)
+
+
+def write_page(name: str, raw: Path, path: Path) -> None:
+    """Write the page of a setting from what was gathered of it."""
+    parts = [_head(name, raw)]
+    for experiment, title, table in SECTIONS:
+        found = results(raw, experiment)
+        if experiment == "main_job" and table is tables.main_job:
+            found = tables.with_uniform(found, results(raw, "uniform_plain"))
+        if found:
+            sentence, text = table(found)
+            parts.append(f"## {title}\n\n{sentence}\n\n{text}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(parts) + "\n")
+
+
+def _head(name: str, raw: Path) -> str:
+    everything = [result for folder in _folders(raw) for result in results(raw, folder)]
+    dates = sorted({str(each["date"]) for each in everything})
+    span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    command = "make evidence" if name == "digits" else f"make evidence-{name}"
+    minutes = sum(float(each["seconds"]) for each in everything) / 60
+    return (
+        f"# Evidence: {name}\n\n"
+        f"Made by `{command}` on {span}: {minutes:.0f} minutes of one core. The raw figures are in"
+        f" [raw/{name}](raw/{name}), one file for each piece; `mean ± standard deviation (worst)` is over the seeds."
+        f" Differences in accuracy are in points of the test split; SynOps are those of the chip's integers"
+        f" (loihi2), unless a table says otherwise."
+    )
+
+
+def _folders(raw: Path) -> Iterable[str]:
+    return sorted(folder.name for folder in raw.iterdir() if folder.is_dir())

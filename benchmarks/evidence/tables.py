@@ -1,0 +1,305 @@
+"""Each table, and the sentence that its figures say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.evidence.store import Json
+
+BUDGETS = ("50%", "30%", "15%")
+
+
+def with_uniform(runs: list[Json], uniform: list[Json]) -> list[Json]:
+    """The main job's runs, each with the uniform plain run of the same budget and seed where there is one."""
+    plain = {(each["budget"], each["seed"]): each["test"]["accuracy"] for each in uniform}
+    return [run | {"uniform": plain.get((run["budget"], run["seed"]))} for run in runs]
+
+
+def main_job(runs: list[Json]) -> tuple[str, str]:
+    """Budget, accuracy, repairs, and the paired difference to uniform pruning."""
+    rows = []
+    for budget, part in _grouped(runs, lambda run: run["budget"], BUDGETS):
+        shares = [run["share_of_budget"] for run in part]
+        drops = [100 * (run["accuracy_on_target"] - run["dense_accuracy"]) for run in part]
+        paired = [100 * (run["accuracy_on_target"] - run["uniform"]) for run in part if run["uniform"] is not None]
+        rows.append(
+            [
+                budget,
+                len(part),
+                f"{np.mean(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})",
+                sum(share > 1 for share in shares),
+                _spread(drops),
+                f"{np.mean(paired):+.2f} ± {_error(paired):.2f}, lost {sum(each < 0 for each in paired)}"
+                if paired
+                else "",
+                sum(run["repairs"] for run in part),
+                f"{100 * np.mean([run['parameters_share'] for run in part]):.0f} %",
+                sum(all(run["agreements"].values()) for run in part),
+            ]
+        )
+    over = sum(run["share_of_budget"] > 1 for run in runs)
+    near = sum(0.9 <= run["share_of_budget"] <= 1 for run in runs)
+    sentence = (
+        f"{over} of {len(runs)} runs exceed their budget on the test split, {near} use between 0.9 and 1.0 of it;"
+        f" all layers are equal in Lava in {sum(all(run['agreements'].values()) for run in runs)}."
+    )
+    head = [
+        "budget",
+        "runs",
+        "SynOps / budget, test",
+        "over",
+        "accuracy to dense",
+        "paired to uniform, plain (± standard error)",
+        "repairs",
+        "parameters",
+        "equal in Lava",
+    ]
+    return sentence, _table(head, rows)
+
+
+def lre_check(runs: list[Json]) -> tuple[str, str]:
+    """Predicted against measured, on test samples that LRE never saw."""
+    rows = []
+    backends = [name for name in ("torch", "loihi", "lava") if any(name in run["lre_check"] for run in runs)]
+    for budget, part in _grouped(runs, lambda run: run["budget"], BUDGETS):
+        for name in backends:
+            checks = [run["lre_check"][name] for run in part if name in run["lre_check"]]
+            errors = [each["error_percent"] for each in checks]
+            rows.append(
+                [
+                    budget,
+                    name,
+                    len(checks),
+                    f"{np.mean(np.abs(errors)):.1f} %",
+                    f"{max(np.abs(errors)):.1f} %",
+                    f"{np.mean(errors):+.1f} %",
+                    f"{np.mean([each['covered'] for each in checks]):.2f}",
+                ]
+            )
+    checks = [run["lre_check"]["lava"] for run in runs if "lava" in run["lre_check"]]
+    errors = [abs(each["error_percent"]) for each in checks]
+    sentence = (
+        f"Against Lava's own spike counts LRE errs by {np.mean(errors):.1f} % on average and {max(errors):.1f} % at"
+        f" worst, and its 95 % interval holds {sum(each['covered'] for each in checks)} of {len(checks)} networks."
+        if checks
+        else "No run was held against Lava."
+    )
+    return sentence, _table(["budget", "measured in", "runs", "mean error", "worst", "bias", "covered"], rows)
+
+
+def strategies(runs: list[Json]) -> tuple[str, str]:
+    """Accuracy after all fine-tunes, by strategy."""
+    rows, means = [], {}
+    for arm, part in _grouped(runs, lambda run: run["arm"]):
+        test = [100 * (run["test"]["accuracy"] - run["dense"]["test"]["accuracy"]) for run in part]
+        validation = [100 * (run["validation"]["accuracy"] - run["dense"]["validation"]["accuracy"]) for run in part]
+        before = [100 * run["best_by_evaluation"][-1] for run in part]
+        means[arm] = float(np.mean([*test, *validation]))
+        half = [_evaluations_to(run["best_by_evaluation"]) for run in part]
+        rows.append(
+            [arm, len(part), _spread(test), _spread(validation), _spread(before, plus=False), f"{np.mean(half):.0f}"]
+        )
+    best, worst = max(means, key=lambda arm: means[arm]), min(means, key=lambda arm: means[arm])
+    sentence = (
+        f"At {runs[0]['budget']} of the SynOps {best} is best and {worst} worst,"
+        f" {means[best] - means[worst]:.2f} points apart over test and validation; a single run varies by"
+        f" {np.std([100 * run['test']['accuracy'] for run in runs], ddof=1):.2f}."
+    )
+    head = [
+        "strategy",
+        "runs",
+        "accuracy to dense, test",
+        "to dense, validation",
+        "best before fine-tuning",
+        "evaluations to its best",
+    ]
+    return sentence, _table(head, rows)
+
+
+def ablation(runs: list[Json]) -> tuple[str, str]:
+    """The paper's pipeline and what is added to it."""
+    rows, means = [], {}
+    order = ["spear", "spear + ridge", "spear + ridge + evolution", "spear + ridge + penalty"]
+    for arm, part in _grouped(runs, lambda run: run["arm"], [*order, "spear + ridge + evolution + penalty"]):
+        test = [100 * (run["test"]["accuracy"] - run["dense"]["test"]["accuracy"]) for run in part]
+        shares = [run["test"]["synops"] / run["budget"] for run in part]
+        means[arm] = float(np.mean(test))
+        rows.append(
+            [
+                arm,
+                len(part),
+                _spread(test),
+                f"{np.mean(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})",
+                sum(share > 1 for share in shares),
+                sum(run["repairs"] for run in part),
+            ]
+        )
+    last = list(means)[-1]
+    sentence = (
+        f"At {runs[0]['budget']} of the SynOps, `{last}` ends {means[last] - means[next(iter(means))]:+.2f} points from"
+        f" `{next(iter(means))}` on the test split."
+    )
+    return sentence, _table(
+        ["arm", "runs", "accuracy to dense, test", "SynOps / budget, test", "over", "repairs"], rows
+    )
+
+
+def lre_error(runs: list[Json]) -> tuple[str, str]:
+    """Held-out errors by number of samples."""
+    rows = [row | {"samples": f"{row['samples']}, {row['part']}"} for run in runs for row in run["rows"]]
+    numbers = [row["samples"] for run in runs for row in run["rows"]]
+    at = max(number for number in numbers if number <= 28)
+    mean = {
+        (name, part): 100
+        * np.mean([row["mean"] for row in rows if row["estimator"] == name and row["samples"] == f"{at}, {part}"])
+        for name in ("linear", "ridge")
+        for part in runs[0]["networks"]
+    }
+    least = list(runs[0]["networks"])[-1]
+    sentence = (
+        f"With {at} samples the ridge errs by {mean['ridge', 'all']:.1f} % on random networks and by"
+        f" {mean['ridge', least]:.1f} % on those with {least} after the fine-tune, the paper's single line by"
+        f" {mean['linear', 'all']:.0f} and {mean['linear', least]:.0f} %; more samples do not help the line."
+    )
+    return sentence, _judged_table(rows, "samples")
+
+
+def chosen(runs: list[Json]) -> tuple[str, str]:
+    """Errors on every finalist of every search."""
+    rows = []
+    names = list(runs[0]["finalists"][0]["predictions"])
+    errors: dict[str, list[float]] = {}
+    for name in names:
+        found = [(one["predictions"][name], one["plain_synops"]) for run in runs for one in run["finalists"]]
+        errors[name] = [100 * (value - truth) / truth for (value, _, _), truth in found]
+        inside = [low <= truth <= high for (_, low, high), truth in found]
+        rows.append(
+            [
+                name,
+                len(found),
+                f"{np.mean(np.abs(errors[name])):.1f} %",
+                f"{max(np.abs(errors[name])):.1f} %",
+                f"{np.mean(errors[name]):+.1f} %",
+                f"{np.mean(inside):.2f}",
+            ]
+        )
+    sentence = (
+        f"On the {len(errors[names[0]])} finalists that the searches picked, the worst case for an estimator, the ridge"
+        f" errs by {np.mean(np.abs(errors['ridge'])):.1f} %, the line by {np.mean(np.abs(errors['linear'])):.1f} %."
+    )
+    return sentence, _table(["estimator", "networks", "mean error", "worst", "bias", "coverage"], rows)
+
+
+def outside(runs: list[Json]) -> tuple[str, str]:
+    """Fitted above 30 % of the SynOps, held against what lies below."""
+    rows = [row | {"part": "fit above 30 %, judged below"} for run in runs for row in run["rows"]]
+    mean = {
+        name: 100 * np.mean([row["mean"] for row in rows if row["estimator"] == name])
+        for name in dict.fromkeys(row["estimator"] for row in rows)
+    }
+    best = min(mean, key=lambda name: mean[name])
+    text = ", ".join(f"{name} {value:.0f} %" for name, value in mean.items())
+    sentence = f"Beyond what was sampled every estimator is worse; {best} least so ({text})."
+    return sentence, _judged_table(rows, "part")
+
+
+def other_network(runs: list[Json]) -> tuple[str, str]:
+    """A fit carried over to another network, and a few samples of its own."""
+    rows = []
+    for run in runs:
+        for part in ("carried over", "fitted anew"):
+            rows += [row | {"part": f"{run['network']}, {part}"} for row in run[part] if row["estimator"] == "ridge"]
+    carried = 100 * np.mean([row["mean"] for row in rows if "carried" in row["part"]])
+    anew = 100 * np.mean([row["mean"] for row in rows if "anew" in row["part"]])
+    better = "needs no samples of its own" if carried <= anew else "has to be fitted again"
+    sentence = (
+        f"Carried over to another network the ridge errs by {carried:.1f} %, fitted on 12 samples of that network by"
+        f" {anew:.1f} %: for a new network LRE {better}."
+    )
+    return sentence, _judged_table(rows, "part")
+
+
+def tar(runs: list[Json]) -> tuple[str, str]:
+    """DDPG with other constants of the reward."""
+    rows, means = [], {}
+    for name, part in _grouped(runs, lambda run: run["name"]):
+        best = [100 * run["accuracy"] for run in part]
+        means[name] = float(np.mean(best))
+        keeps = np.mean([run["keeps"] for run in part])
+        late = np.mean([run["late_accuracy"] for run in part])
+        rows.append([name, len(part), _spread(best, plus=False), f"{100 * late:.1f}", f"{100 * keeps:.0f} %"])
+    sentence = (
+        f"The best candidate before fine-tuning moves by {max(means.values()) - min(means.values()):.2f} points between"
+        " the constants: as every candidate is projected onto the budget, the weight of an overshoot matters little."
+    )
+    head = ["constants", "runs", "best accuracy before fine-tuning", "mean of the last third", "keep every limit"]
+    return sentence, _table(head, rows)
+
+
+def energy(runs: list[Json]) -> tuple[str, str]:
+    """SynOps' share in the typical energy, chip by chip."""
+    (run,) = runs
+    rows = []
+    for name, chip in run["chips"].items():
+        rows.append([name, _percent(chip["share"]), _percent(chip["share_without_idle"]), chip["status"]])
+    known = {name: chip["share"] for name, chip in run["chips"].items() if chip["share"] is not None}
+    sentence = (
+        f"Where all prices are known, SynOps take {100 * min(known.values()):.0f} to"
+        f" {100 * max(known.values()):.0f} % of an inference's typical energy; idle power and neuron"
+        " updates take the rest."
+        if known
+        else "No chip has all prices."
+    )
+    return sentence, _table(["chip", "SynOps' share", "without idle power", "prices"], rows)
+
+
+def _judged_table(rows: list[Json], key: str) -> str:
+    table = []
+    for (part, estimator), found in _grouped(rows, lambda row: (row[key], row["estimator"])):
+        table.append(
+            [
+                part,
+                estimator,
+                f"{100 * np.mean([row['mean'] for row in found]):.1f} %",
+                f"{100 * max(row['worst'] for row in found):.0f} %",
+                f"{100 * np.mean([row['bias'] for row in found]):+.1f} %",
+                f"{np.mean([row['coverage'] for row in found]):.2f}",
+            ]
+        )
+    return _table([key, "estimator", "mean error", "worst", "bias", "coverage"], table)
+
+
+def _grouped(
+    runs: Sequence[Json], key: Callable[[Json], Hashable], order: Sequence[Hashable] = ()
+) -> list[tuple[Any, list[Json]]]:
+    found: dict[Hashable, list[Json]] = {each: [] for each in order}
+    for run in runs:
+        found.setdefault(key(run), []).append(run)
+    groups = [(each, part) for each, part in found.items() if part]
+    return groups if order else sorted(groups, key=lambda group: str(group[0]).rjust(20))
+
+
+def _spread(values: Sequence[float], *, plus: bool = True) -> str:
+    sign = "+" if plus else ""
+    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
+    return f"{np.mean(values):{sign}.2f} ± {deviation:.2f} ({min(values):{sign}.2f})"
+
+
+def _error(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+def _evaluations_to(curve: Sequence[float]) -> int:
+    return 1 + int(np.argmax(np.asarray(curve) >= curve[-1]))
+
+
+def _percent(share: float | None) -> str:
+    return "not known" if share is None else f"{100 * share:.0f} %"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

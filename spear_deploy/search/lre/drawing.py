@@ -1,0 +1,40 @@
+"""Which networks LRE samples: one sequence of keep ratios, any beginning of which covers the space."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+SCHEME = 1
+"""Version of what a sample is (how ratios are drawn, what is measured); stored samples of another are made anew."""
+
+LOW_RATIOS = (0.06, 0.3)
+HIGH_RATIOS = (0.25, 1.0)
+EVERY = 4
+"""Every fourth sample has low ratios: they buy predictions for small budgets."""
+
+
+def draw_ratios(groups: int, count: int, seed: int) -> NDArray[np.float64]:
+    """The first `count` keep ratios of the sequence, `[count, groups]`.
+
+    Two scrambled Halton sequences, one of low ratios, are interleaved: asking for more keeps
+    those drawn before, and stopping early leaves no gap.
+    """
+    low, high = (
+        qmc.scale(
+            qmc.Halton(groups, scramble=True, rng=np.random.default_rng((seed, place))).random(count),
+            [bounds[0]] * groups,
+            [bounds[1]] * groups,
+        )
+        for place, bounds in enumerate((LOW_RATIOS, HIGH_RATIOS))
+    )
+    is_low = np.arange(count) % EVERY == 1
+    number = np.where(is_low, np.cumsum(is_low), np.cumsum(~is_low)) - 1
+    drawn: NDArray[np.float64] = np.where(is_low[:, None], low[number], high[number])
+    return drawn
+
+
+def sample_seed(seed: int, number: int) -> int:
+    """The seed of the fine-tune of sample `number`."""
+    return seed * 10_000 + number
