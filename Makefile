@@ -7,7 +7,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help setup demo test lint types tests example clean
+.PHONY: help setup demo test lint types tests evidence evidence-mnist example clean
 
 help:
 	@sed -n 's/^#   //p' Makefile

@@ -21,7 +21,7 @@ from spear_deploy.report import Report
 from spear_deploy.report.build import Found, make_report
 from spear_deploy.report.write import write_run
 from spear_deploy.request import DeployRequest
-from spear_deploy.run_folder import complete_or_nothing
+from spear_deploy.run_folder import PLAIN, complete_or_nothing
 from spear_deploy.simulate import observe
 from spear_deploy.solution import Solution
 from spear_deploy.verification import verify_in_lava
@@ -42,6 +42,7 @@ def write_result(
     target, winner = solution.target, solution.choice.winner
     with complete_or_nothing(folder, force=request.force) as working:
         save_model_file(winner.result.model, working / "pruned.pt")
+        save_model_file(winner.plain.model, working / PLAIN)
         with clock.stage("export"):
             _export(winner.result.model, working / "pruned.pt", target.profile, prepared, request, clock.progress)
         pruned = read_nir(working / "pruned.nir")

@@ -40,7 +40,7 @@ class TuningPlan:
     """
 
     plain: Recipe = field(default=Recipe(epochs=4, batch=64, learning_rate=5e-3))
-    final: Recipe = field(default=Recipe(epochs=12, batch=64, learning_rate=5e-3))
+    final: Recipe = field(default=Recipe(epochs=20, batch=64, learning_rate=5e-3))
     penalty_weight: float = SynopsPenalty.weight
     prune_multiple: float = 1.4
 
