@@ -15,7 +15,7 @@ from spear_deploy.limits import ACTIVITY, TAIL, activity_value, energy_status, l
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model, Network
 from spear_deploy.search import ActivityLimit, CandidateFactory, LimitUse, LreSample, RidgeEstimator, upper_bound
-from spear_deploy.training import Recipe, fine_tune
+from spear_deploy.training import Quantiser, Recipe, fine_tune
 from spear_deploy.weight_bits import WeightBits
 
 
@@ -94,6 +94,10 @@ class OnTarget:
             )
             for limit in self._on_activity
         )
+
+    def quantiser(self, model: Model) -> Quantiser | None:
+        """What rounds a model as the chip does while it is fine-tuned, where that pays."""
+        return self.backend.quantiser(model)
 
     def uses(self, model: Model, measured: Measurement) -> tuple[LimitUse, ...]:
         """What a model was measured to use of the user's limits on energy, time and power."""

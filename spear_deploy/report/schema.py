@@ -154,6 +154,7 @@ class Distribution(_Part):
     p95: float
     p99: float
     maximum: float
+    busiest_step: float | None = Field(default=None, description="SynOps of the busiest time step of all inferences")
 
 
 class Measured(_Part):
