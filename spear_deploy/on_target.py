@@ -18,6 +18,9 @@ from spear_deploy.search import ActivityLimit, CandidateFactory, LimitUse, LreSa
 from spear_deploy.training import Quantiser, Recipe, fine_tune
 from spear_deploy.weight_bits import WeightBits
 
+NEAR = 0.25
+"""Share of a limit on activity that the narrowest network may use before its fine-tune, and be let through unseen."""
+
 
 @dataclass(frozen=True)
 class OnTarget:
@@ -147,24 +150,35 @@ def aim_at(
 def check_reachable(on_target: OnTarget, factory: CandidateFactory, recipe: Recipe, seed: int, path: Path) -> None:
     """Say before the long work when even one channel a layer is too much.
 
+    What follows from structure is exact. Activity is that of the narrowest network on
+    validation, in the chip's arithmetic, fine-tuned as LRE's samples are.
+
     Raises:
         BudgetError: which limit cannot be kept, and the least that can be reached.
 
     """
     candidate = factory.candidate(factory.smallest)
     network = candidate.model.network
-    for use in (*on_target.structural(network), *on_target.activity_uses(network, candidate.activity)):
-        if use.overshoot:
-            raise BudgetError(
-                f"{use.origin}: not even one channel in every layer fits: {use.name}"
-                f" {use.used:,.6g} {use.unit}, allowed {use.allowed:,.6g} {use.unit}"
-            )
-    # Only near the limit is it worth a fine-tune to know.
-    if candidate.features.recalibrated_synops < on_target.budget_synops / 4:
+    _refuse_overshoot(on_target.structural(network))
+    # Only near a limit is it worth a fine-tune to know.
+    shares = [use.share for use in on_target.activity_uses(network, candidate.activity)]
+    if max(candidate.features.recalibrated_synops / on_target.budget_synops, *shares, 0.0) < NEAR:
         return
-    least = upper_bound(on_target.measure(fine_tune(candidate.model, factory.train, recipe, seed=seed)))
+    tuned = fine_tune(candidate.model, factory.train, recipe, seed=seed)
+    measured = on_target.measure(tuned)
+    _refuse_overshoot(on_target.uses(tuned, measured))
+    least = upper_bound(measured)
     if least > on_target.budget_synops:
         raise BudgetError(
             f"{path}: a budget of {on_target.budget_synops:,.0f} SynOps cannot be reached: one channel in every layer"
             f" still takes {least:,.0f} after fine-tuning, the least that this network can be pruned to"
         )
+
+
+def _refuse_overshoot(uses: Sequence[LimitUse]) -> None:
+    for use in uses:
+        if use.overshoot:
+            raise BudgetError(
+                f"{use.origin}: not even one channel in every layer fits: {use.name}"
+                f" {use.used:,.6g} {use.unit}, allowed {use.allowed:,.6g} {use.unit}"
+            )

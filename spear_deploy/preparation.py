@@ -10,8 +10,10 @@ import torch
 from spear_deploy.adaptation import AdaptationEffect, adapted_for, effect_on
 from spear_deploy.arms import arm_named
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
+from spear_deploy.doubts import chance, check_classes, slack_budgets, small_data
 from spear_deploy.errors import DataError, ModelError, SpearDeployError
-from spear_deploy.hardware import parse_budgets
+from spear_deploy.hardware import BudgetKind, parse_budgets
+from spear_deploy.labels import with_labels
 from spear_deploy.lre_samples import sample_lre
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
@@ -48,6 +50,10 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         model, changes = adapted_for(request.targets, given) if request.adapt else (given, [])
         data = load_data(_data_name(request, model))
         check_fits(data, model.encoding, model.network.input_shape, model.network.classes)
+        data = with_labels(data, given, seed=request.seed, progress=progress)
+        check_classes(data)
+        for doubt in small_data(data, request.plan.plain.batch):
+            progress.notice(doubt)
         encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]
         train, validation, test = encoded
         if request.lava:
@@ -60,6 +66,8 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         dense = factory.measure(model, validation)
         dense_test = factory.measure(model, test, torch.float64)
         _check_prunable(request.model, data.name, factory, dense)
+        for doubt in chance(data, model.network.classes, dense):
+            progress.notice(doubt)
         advance()
         targets = _aim(request, factory, validation, dense, advance, progress)
     with clock.stage("LRE samples", request.lre_samples) as advance:
@@ -89,8 +97,15 @@ def _aim(
             progress.notice(f"{profile.name} is left out: {error}")
         else:
             found.append(target)
+            for doubt in slack_budgets(target.limits, factory.model.time_steps) if _mean_is_typed(request) else ():
+                progress.notice(f"{profile.name}: {doubt}")
         advance()
     return found
+
+
+def _mean_is_typed(request: DeployRequest) -> bool:
+    """Whether the user set a budget of mean SynOps; without, the dense network's own is the limit."""
+    return any(budget.kind in (BudgetKind.SHARE, BudgetKind.SYNOPS) for budget in parse_budgets(request.budgets))
 
 
 def _data_name(request: DeployRequest, model: Model) -> str:

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from spear_deploy.adaptation import AdaptationEffect
 from spear_deploy.backends import CALIBRATION_SAMPLES, LoihiBackend, Ready, TorchBackend
-from spear_deploy.data import Split, SplitName, check_fits, encode, load_data
+from spear_deploy.data import Labels, Split, SplitName, check_fits, encode, load_data
 from spear_deploy.errors import BackendError, DataError
 from spear_deploy.execution.adapt import Adapted, adapt
 from spear_deploy.execution.chip_format import format_of
 from spear_deploy.hardware import Profile
+from spear_deploy.labels import NOTICE, labelled_by
 from spear_deploy.lava_backends import Worker, lava_fixed_ready, lava_ready
 from spear_deploy.network import Model, Reading
 from spear_deploy.progress import Progress
@@ -72,6 +73,7 @@ class Outcome:
         model: what ran, adapted where asked.
         data: name of the data set.
         samples: how many were run.
+        labels: who said which class a sample is of.
         arithmetic: of each backend.
         simulated: what was seen.
         effect: of the conversions; None without any.
@@ -82,6 +84,7 @@ class Outcome:
     model: Model
     data: str
     samples: int
+    labels: Labels
     arithmetic: dict[str, str]
     simulated: Simulated
     effect: AdaptationEffect | None
@@ -109,6 +112,10 @@ def run_simulation(request: SimulateRequest, progress: Progress) -> Outcome:
     if wanted is not None and request.samples is not None and wanted > len(split):
         progress.notice(f"{dataset.name} has {len(split)} {request.split} samples, {wanted} were asked for")
     split = split if wanted is None else split.first(wanted)
+    labels = dataset.labels
+    if labels is Labels.NONE:
+        progress.notice(f"{dataset.name} {NOTICE}")
+        split, labels = labelled_by(given, split, seed=request.seed), Labels.DENSE_NETWORK
     adapted = adapt(given, request.target) if request.adapt else Adapted(given, (), host_first=False)
     model = adapted.model
     train = encode(dataset.train.first(CALIBRATION_SAMPLES), model.encoding, model.time_steps, seed=request.seed)
@@ -130,7 +137,7 @@ def run_simulation(request: SimulateRequest, progress: Progress) -> Outcome:
     effect = _effect(request, given, adapted, split) if adapted.changes else None
     for line in effect.lines if effect is not None else ():
         progress.notice(line)
-    return Outcome(request, model, dataset.name, len(split), arithmetic, simulated, effect)
+    return Outcome(request, model, dataset.name, len(split), labels, arithmetic, simulated, effect)
 
 
 def _prepare(

@@ -20,6 +20,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "data": outcome.data,
         "split": str(request.split),
         "samples": outcome.samples,
+        "labels": str(outcome.labels),
         "seed": request.seed,
         "results": {
             name: {"arithmetic": outcome.arithmetic[name]} | _result(result)

@@ -120,6 +120,25 @@ def recurrent(seed=2):
     return chain.linear("fc2", 4).neurons("b")
 
 
+def self_recurrent(seed=6):
+    """Neurons that each hear themselves alone: through a weight of their own, and as they are."""
+    chain = Chain((3,), seed).linear("fc1", 8).neurons("a")
+    chain.add("back", nir.Scale(chain.rng.uniform(-0.5, 0.5, chain.shape)))
+    chain.edges.append(("back", "a"))
+    chain.last = "a"
+    chain.linear("fc2", 7).neurons("b")
+    chain.edges.append(("b", "b"))
+    return chain.linear("fc3", 4).neurons("c")
+
+
+def recurrent_maps(seed=2):
+    """Maps that feed back into themselves by a convolution."""
+    chain = Chain((2, 5, 5), seed).conv("conv1", 6).neurons("a").conv("back", 6)
+    chain.edges.append(("back", "a"))
+    chain.last = "a"
+    return chain.flatten().linear("fc", 4).neurons("b")
+
+
 def each_neuron_its_own(seed=2):
     """Decays, gains and thresholds of their own for each neuron, a synaptic current, another reset."""
     chain = Chain((2, 5, 5), seed).conv("conv1", 6).neurons("a", each_its_own=True, reset=Reset.SUBTRACT)
@@ -154,6 +173,8 @@ ALL = {
     "residual sum": residual,
     "several skips": several_skips,
     "recurrent": recurrent,
+    "self-recurrent": self_recurrent,
+    "recurrent maps": recurrent_maps,
     "scaled": scaled,
     "each neuron its own": each_neuron_its_own,
 }

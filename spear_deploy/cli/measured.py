@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from spear_deploy.adaptation import AdaptationEffect, effect_on
-from spear_deploy.data import EncodedSplit, check_fits, encode, load_data
+from spear_deploy.data import EncodedSplit, Labels, check_fits, encode, load_data
 from spear_deploy.execution import split_first_layer
 from spear_deploy.execution.adapt import adapt
 from spear_deploy.hardware import Activity, Profile, activity_of
+from spear_deploy.labels import labelled_by
 from spear_deploy.measure import measure
 from spear_deploy.network import Encoding, Model, Reading
 
@@ -74,7 +75,10 @@ def measured(
         return MeasuredModel(path.name, model, None, 0)
     dataset = load_data(source)
     check_fits(dataset, str(model.encoding), model.network.input_shape, model.network.classes)
-    encoded = encode(dataset.test.first(samples), str(model.encoding), model.time_steps)
+    split = dataset.test.first(samples)
+    if dataset.labels is Labels.NONE:
+        split = labelled_by(model, split, seed=0)
+    encoded = encode(split, str(model.encoding), model.time_steps, seed=0)
     found = measure(model, encoded.inputs, encoded.labels, analog_input=encoded.analog)
     activity = activity_of(found, model.time_steps, analog_input=encoded.analog)
     return MeasuredModel(path.name, model, activity, len(encoded), encoded)

@@ -14,7 +14,7 @@ from rich.text import Text
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
-from spear_deploy.data import SplitName
+from spear_deploy.data import Labels, SplitName
 from spear_deploy.hardware import load_profile
 from spear_deploy.lava_backends import TIME_LIMIT_S, Worker
 from spear_deploy.simulate import Difference, Result
@@ -120,9 +120,10 @@ def _parts(outcome: Outcome) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for name, result in outcome.simulated.results.items():
         found = result.measurement
+        right = "accuracy" if outcome.labels is Labels.DATA else "agreement with the model"
         parts.append(
             Text(
-                f"{request.model.name} on {name} ({outcome.arithmetic[name]}): accuracy {found.accuracy:.2%},"
+                f"{request.model.name} on {name} ({outcome.arithmetic[name]}): {right} {found.accuracy:.2%},"
                 f" {found.synops:,.0f} SynOps, {outcome.samples} {request.split} samples of {outcome.data}",
                 style="bold",
             )

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.report import Report
+from spear_deploy.report.wording import right_answers
 from spear_deploy.report.write import PAGE
 
 BACKENDS = {"lava": "torch", "loihi": "torch", "lava_fixed": "loihi"}
@@ -25,7 +26,9 @@ def summary(report: Report, folder: Path) -> Group:
     table.add_column("", justify="right")
     dense, pruned = report.dense, report.pruned
     change = 100 * (pruned.accuracy - dense.accuracy)
-    table.add_row("accuracy (test)", f"{dense.accuracy:.2%}", f"{pruned.accuracy:.2%}", f"{change:+.2f} points")
+    table.add_row(
+        f"{right_answers(report)} (test)", f"{dense.accuracy:.2%}", f"{pruned.accuracy:.2%}", f"{change:+.2f} points"
+    )
     table.add_row("SynOps / inference", *_counts(dense.synops, pruned.synops))
     if dense.synops_analog:
         table.add_row("analog input ops", *_counts(dense.synops_analog, pruned.synops_analog))
@@ -96,7 +99,8 @@ def _lines(report: Report) -> list[Text]:
 def _measured(report: Report, name: str) -> list[Text]:
     """What a backend measured, and whether it agrees with the one that it was held against."""
     found, against = report.measured[name], BACKENDS[name]
-    text = f"{name:<10} {found.synops:,.0f} SynOps, accuracy {found.accuracy:.2%} on {found.samples} samples"
+    right = f"{right_answers(report)} {found.accuracy:.2%}"
+    text = f"{name:<10} {found.synops:,.0f} SynOps, {right} on {found.samples} samples"
     agreement = report.agreement.get(f"{against}_{name}")
     if agreement is None:
         return [Text(text)]

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,12 @@ DIGITS_SPLIT_SEED = 0
 
 DIGITS_SIZES = (1097, 300, 400)
 NPZ_VALIDATION_SHARE = 0.15
-_NPZ_KEYS = ("x_train", "y_train", "x_test", "y_test")
+UNLABELLED = -1
+"""Stands in `Split.y` where a file holds no labels; it is no class, and equal to none."""
+
+_SAMPLES = ("x_train", "x_test")
+_LABELS = ("y_train", "y_test")
+_NEEDED = ("x_train", "y_train", "x_test", "y_test")
 _READ_ERRORS = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 """What numpy and zipfile raise on archives that are truncated or damaged."""
 
@@ -38,6 +44,14 @@ class SplitName(StrEnum):
     TRAIN = "train"
     VALIDATION = "validation"
     TEST = "test"
+
+
+class Labels(StrEnum):
+    """Who said which class a sample is of."""
+
+    DATA = "data"
+    DENSE_NETWORK = "dense network"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ class Dataset:
     Attributes:
         name: as given: a known name or a path.
         train, validation, test: the splits.
-        sha256: hash of all samples and labels.
+        labels: where the labels come from; with none, every `y` is `UNLABELLED`.
 
     """
 
@@ -80,7 +94,17 @@ class Dataset:
     train: Split
     validation: Split
     test: Split
-    sha256: str
+    labels: Labels = Labels.DATA
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of all samples and labels."""
+        digest = hashlib.sha256()
+        for split in self.splits:
+            for array in (split.x.numpy(), split.y.numpy()):
+                digest.update(str(array.shape).encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     @property
     def splits(self) -> tuple[Split, Split, Split]:
@@ -99,7 +123,7 @@ def load_data(name: str | os.PathLike[str]) -> Dataset:
     An npz holds x_train, y_train, x_test, y_test and optionally x_val, y_val; without them the
     last 15 % of train become validation. Samples are `[N, *input_shape]` for static data (finite
     values; in [0, 1] where they are encoded as rates), or `[N, T, *input_shape]` of 0 and 1 for
-    spikes; labels are integers from 0.
+    spikes; labels are integers from 0. All labels may be missing, not some of them.
 
     Raises:
         DataError: unknown name, missing or damaged file, shapes or values that do not fit.
@@ -111,7 +135,7 @@ def load_data(name: str | os.PathLike[str]) -> Dataset:
     if path.suffix != ".npz":
         raise DataError(
             f"no data set called {str(name)!r}; known: {', '.join(sorted(_KNOWN))}, or the path of an .npz file"
-            f" with {', '.join(_NPZ_KEYS)}"
+            f" with {', '.join(_NEEDED)}"
         )
     return _load_npz(path)
 
@@ -128,7 +152,7 @@ def _digits() -> Dataset:
     train, validation, test = (
         Split(part, x[index], y[index], "digits", index) for part, index in zip(SplitName, parts, strict=True)
     )
-    return _dataset("digits", train, validation, test)
+    return Dataset("digits", train, validation, test)
 
 
 _KNOWN: dict[str, Callable[[], Dataset]] = {"digits": _digits}
@@ -144,26 +168,34 @@ def _load_npz(path: Path) -> Dataset:
             arrays = {key: file[key] for key in file.files}
     except _READ_ERRORS as error:
         raise DataError(f"{path}: not an npz file, or damaged ({str(error).splitlines()[0]})") from None
-    missing = [key for key in _NPZ_KEYS if key not in arrays]
+    labelled = any(key in arrays for key in (*_LABELS, "y_val"))
+    missing = [key for key in (_NEEDED if labelled else _SAMPLES) if key not in arrays]
     if missing:
         found = ", ".join(sorted(arrays)) or "nothing"
-        raise DataError(f"{path}: needs {', '.join(_NPZ_KEYS)}; missing {', '.join(missing)}, found {found}")
-    if ("x_val" in arrays) != ("y_val" in arrays):
+        way_out = (
+            "; without any labels (no y_...), the network's own classes serve" if set(missing) <= {*_LABELS} else ""
+        )
+        raise DataError(f"{path}: needs {', '.join(_NEEDED)}; missing {', '.join(missing)}, found {found}{way_out}")
+    if labelled and ("x_val" in arrays) != ("y_val" in arrays):
         raise DataError(f"{path}: x_val and y_val belong together, found only one of them")
     for key in ("train", "test", "val"):
         if f"x_{key}" in arrays:
-            _check(path, key, arrays[f"x_{key}"], arrays[f"y_{key}"], arrays["x_train"])
+            _check_samples(path, key, arrays[f"x_{key}"], arrays["x_train"])
+            if labelled:
+                _check_labels(path, key, arrays[f"y_{key}"], len(arrays[f"x_{key}"]))
     train = _split(SplitName.TRAIN, "train", arrays)
     if "x_val" in arrays:
         validation = _split(SplitName.VALIDATION, "val", arrays)
     else:
         train, validation = _cut_validation(path, train)
-    return _dataset(str(path), train, validation, _split(SplitName.TEST, "test", arrays))
+    labels = Labels.DATA if labelled else Labels.NONE
+    return Dataset(str(path), train, validation, _split(SplitName.TEST, "test", arrays), labels)
 
 
 def _split(name: SplitName, key: str, arrays: dict[str, NDArray[np.generic]]) -> Split:
     x = torch.from_numpy(arrays[f"x_{key}"].astype(np.float32))
-    y = torch.from_numpy(arrays[f"y_{key}"].astype(np.int64))
+    labels = arrays.get(f"y_{key}")
+    y = torch.full((len(x),), UNLABELLED) if labels is None else torch.from_numpy(labels.astype(np.int64))
     return Split(name, x, y, f"x_{key}", np.arange(len(x)))
 
 
@@ -176,31 +208,25 @@ def _cut_validation(path: Path, train: Split) -> tuple[Split, Split]:
     return train.first(kept), validation
 
 
-def _check(path: Path, key: str, x: NDArray[np.generic], y: NDArray[np.generic], train: NDArray[np.generic]) -> None:
+def _check_samples(path: Path, key: str, x: NDArray[np.generic], train: NDArray[np.generic]) -> None:
     if x.dtype.kind not in "fiub":
         raise DataError(f"{path}: x_{key} must hold numbers, found {x.dtype}")
-    if y.dtype.kind not in "iu":
-        raise DataError(f"{path}: y_{key} must hold integer labels, found {y.dtype}")
     if not x.ndim or not len(x):
         raise DataError(f"{path}: x_{key} holds no samples")
-    if y.shape != (len(x),):
-        raise DataError(f"{path}: y_{key} needs one label a sample, {len(x)}, found shape {y.shape}")
     if x.shape[1:] != train.shape[1:]:
         found, needed = times(x.shape[1:]), times(train.shape[1:])
         raise DataError(f"{path}: samples of x_{key} are {found}, those of x_train {needed}")
     if x.dtype.kind == "f" and not (np.abs(x) <= np.finfo(np.float32).max).all():
         raise DataError(f"{path}: x_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
+
+
+def _check_labels(path: Path, key: str, y: NDArray[np.generic], samples: int) -> None:
+    if y.dtype.kind not in "iu":
+        raise DataError(f"{path}: y_{key} must hold integer labels, found {y.dtype}")
+    if y.shape != (samples,):
+        raise DataError(f"{path}: y_{key} needs one label a sample, {samples}, found shape {y.shape}")
     if int(y.min()) < 0:
         raise DataError(f"{path}: labels start at 0, y_{key} holds {int(y.min())}")
-
-
-def _dataset(name: str, train: Split, validation: Split, test: Split) -> Dataset:
-    digest = hashlib.sha256()
-    for split in (train, validation, test):
-        for array in (split.x.numpy(), split.y.numpy()):
-            digest.update(str(array.shape).encode())
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return Dataset(name, train, validation, test, digest.hexdigest())
 
 
 def times(shape: tuple[int, ...]) -> str:

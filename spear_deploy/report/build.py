@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.adaptation import AdaptationEffect
-from spear_deploy.data import Dataset
+from spear_deploy.data import Dataset, Labels
 from spear_deploy.execution.losses import RoundingLoss
 from spear_deploy.hardware import Activity, Cost, activity_of, estimate, place
 from spear_deploy.max_drop import Try
@@ -105,6 +105,7 @@ def make_report(found: Found) -> Report:
         model_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
         data=found.data.name,
         data_sha256=found.data.sha256,
+        labels="data" if found.data.labels is Labels.DATA else "dense network",
         target=found.target.profile.name,
         seed=request.seed,
         threads=request.threads,

@@ -6,6 +6,8 @@ steps; `synops_analog` are those of analog input values, which no budget holds.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import ConfigDict, Field
 
 from spear_deploy.report.chip_part import CostReport, PlacementReport, RoundingReport
@@ -242,7 +244,10 @@ class Report(_Part):
     model: str
     model_sha256: str
     data: str
-    data_sha256: str
+    data_sha256: str = Field(description="of samples and labels, as they were used")
+    labels: Literal["data", "dense network"] = Field(
+        "data", description="dense network: the data held none, and every accuracy is the agreement with that network"
+    )
     target: str
     seed: int
     threads: int

@@ -8,7 +8,7 @@ from spear_deploy.report.checks import checks
 from spear_deploy.report.pictures import Table
 from spear_deploy.report.pictures.figure import number_text
 from spear_deploy.report.schema import Report
-from spear_deploy.report.wording import energy_words, time_words
+from spear_deploy.report.wording import energy_words, right_answers, time_words
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ def before_after(report: Report) -> Captioned:
     dense, pruned, limit = report.dense, report.pruned, next(iter(report.budget.limits), None)
     rows = [
         (
-            "accuracy (test, torch float64)",
+            f"{right_answers(report)} (test, torch float64)",
             f"{dense.accuracy:.2%}",
             f"{pruned.accuracy:.2%}",
             f"{100 * (pruned.accuracy - dense.accuracy):+.2f} points",

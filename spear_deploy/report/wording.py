@@ -24,14 +24,19 @@ def verdict_text(report: Report) -> str:
     inside = "inside" if verdict.covered else "OUTSIDE"
     tuned = " after the plain fine-tune" if check is not None else ""
     figures = (
-        f"test accuracy {report.pruned.accuracy:.2%} in torch ({change:+.2f} points), {_judged(report):,.0f} of"
-        f" {budget.synops:,.0f} SynOps per inference in {budget.arithmetic}; LRE's prediction is off by {error:+.1f} %"
-        f" against {where}{tuned}, which is {inside} its 95 % interval"
+        f"test {right_answers(report)} {report.pruned.accuracy:.2%} in torch ({change:+.2f} points),"
+        f" {_judged(report):,.0f} of {budget.synops:,.0f} SynOps per inference in {budget.arithmetic};"
+        f" LRE's prediction is off by {error:+.1f} % against {where}{tuned}, which is {inside} its 95 % interval"
     )
     if not verdict.ok:
         return f"NOT OK: {model} pruned for {report.target}: {verdict.reason} ({figures})."
     agrees = " and Lava agrees spike for spike" if _all_equal(report) else " (not verified in Lava)"
     return f"OK: {model} pruned for {report.target} keeps its budget{agrees}: {figures}."
+
+
+def right_answers(report: Report) -> str:
+    """What the share of right answers is called: without labels, right is what the dense network says."""
+    return "accuracy" if report.labels == "data" else "agreement with dense"
 
 
 def warnings(report: Report) -> list[str]:
@@ -46,6 +51,8 @@ def warnings(report: Report) -> list[str]:
         if at is not None:
             where = f"layer {at.layer}, step {at.step}, sample {at.sample}, neuron {at.neuron}"
             found.append(f"{name.replace('_', ' and ', 1)} differ, first in {where}.")
+    if report.labels == "dense network":
+        found.append("The data held no labels: every accuracy is the agreement with the dense network.")
     if not report.agreement:
         found.append("The result was not run in Lava.")
     if report.budget.unchecked:

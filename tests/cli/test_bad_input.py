@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import torch
 from made_networks import plain
-from made_task import arrays, chip, untrained
+from made_task import arrays, chip, untrained, write_task
 
 from spear_deploy.cli import main
+from spear_deploy.errors import DataError
 from spear_deploy.hardware import known_profiles
 from spear_deploy.network import save_model_file
 
@@ -38,8 +39,16 @@ def task(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def refused(task, capsys):
-    """Runs the command line on bad input: exit code 2, no result, nothing on stdout; returns the message."""
+def refused(task, capsys, monkeypatch):
+    """Runs the command line on bad input: exit code 2, no result, nothing on stdout; returns the message.
+
+    Sampling for LRE, the long work, is never reached.
+    """
+
+    def too_late(*arguments):
+        raise AssertionError("sampling began")
+
+    monkeypatch.setattr("spear_deploy.preparation.sample_lre", too_late)
 
     def run(*arguments):
         before = sorted(path for path in task.rglob("*"))
@@ -53,6 +62,26 @@ def refused(task, capsys):
         message = err[err.index("spear-deploy: ") :]
         assert message.count("spear-deploy: ") == 1
         return message.removeprefix("spear-deploy: ").strip()
+
+    return run
+
+
+@pytest.fixture
+def said(task, capsys, monkeypatch):
+    """Runs the main job up to sampling; returns what was told by then."""
+
+    def stop(*arguments):
+        raise DataError("sampling begins")
+
+    monkeypatch.setattr("spear_deploy.preparation.sample_lre", stop)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(("--no-lava", *arguments))
+        err = capsys.readouterr().err
+        assert ended.value.code == 2
+        assert "spear-deploy: sampling begins" in err
+        return [line.removeprefix("note: ") for line in err.splitlines() if line.startswith("note: ")]
 
     return run
 
@@ -185,6 +214,70 @@ def test_negative_labels_are_told(refused):
     assert refused("model.pt") == "samples.npz: labels start at 0, y_test holds -2"
 
 
+def test_training_data_of_one_class_is_told(refused):
+    content = arrays(train=40)
+    content["y_train"][:] = 2
+    np.savez("samples.npz", **content)
+    message = refused("model.pt")
+    assert message == "samples.npz: all 34 training samples are of class 2; fine-tuning needs two classes or more"
+
+
+def test_labels_of_which_some_are_missing_are_told(refused):
+    content = arrays()
+    del content["y_train"]
+    np.savez("samples.npz", **content)
+    assert refused("model.pt") == (
+        "samples.npz: needs x_train, y_train, x_test, y_test; missing y_train, found x_test, x_train, y_test;"
+        " without any labels (no y_...), the network's own classes serve"
+    )
+
+
+def test_a_network_that_gives_one_class_to_all_cannot_label_data(refused):
+    content = arrays(train=40)
+    np.savez("samples.npz", x_train=content["x_train"], x_test=content["x_test"])
+    change_graph(lambda nodes: nodes["fc"]["bias"].copy_(torch.tensor([-99.0, -99.0, 99.0, -99.0])))
+    message = refused("model.pt")
+    assert message.startswith("samples.npz: the network gives class 2 to all 34 training samples")
+    assert "give labels (y_train, y_test)" in message
+
+
+def test_a_training_split_smaller_than_a_batch_is_said(said):
+    assert "samples.npz: 34 training samples are fewer than a batch of 64: each epoch is one step with all of them" in (
+        said("model.pt")
+    )
+
+
+def test_a_network_at_chance_is_said(said):
+    np.savez("samples.npz", **arrays(train=400))
+    change_graph(lambda nodes: nodes["fc"]["bias"].copy_(torch.tensor([-99.0, -99.0, 99.0, -99.0])))
+    right = int((arrays(train=400)["y_train"][340:] == 2).sum())
+    (doubt,) = said("model.pt")
+    assert doubt.startswith(f"the network is right on {right} of 60 validation samples, which cannot be told from gues")
+
+
+def test_a_trained_network_on_enough_data_raises_no_doubt(said, task):
+    write_task(task)
+    assert said("model.pt", "--budget", "50%", "--budget", "p99=60%") == []
+
+
+def test_data_without_labels_is_said(said, task):
+    write_task(task)
+    content = arrays()
+    np.savez("samples.npz", x_train=content["x_train"], x_test=content["x_test"])
+    (notice,) = said("model.pt")
+    assert notice.startswith("samples.npz holds no labels: the network's own classes serve")
+
+
+@pytest.mark.parametrize(("budget", "most"), [("p99=1000", "1,000"), ("step=300", "1,200")])
+def test_a_tail_below_what_the_mean_may_be_is_said(said, task, budget, most):
+    write_task(task)
+    (doubt,) = said("model.pt", "--budget", "90%", "--budget", budget)
+    assert re.fullmatch(
+        rf"loihi2: budget {budget} leaves at most {most} SynOps an inference: budget 90% \([\d,]+\) cannot be used up",
+        doubt,
+    )
+
+
 def test_data_with_nan_is_told(refused):
     content = arrays()
     content["x_train"][0, 0, 0, 0] = np.nan
@@ -237,6 +330,26 @@ def test_an_impossible_budget_is_told_with_the_least_that_can_be_reached(refused
     )
     assert found
     assert float(found[1].replace(",", "")) > 1
+
+
+@pytest.mark.parametrize("budget", ["p99=1", "step=1"])
+def test_a_tail_that_not_even_one_channel_keeps_is_told(refused, task, budget):
+    write_task(task)
+    message = refused("--budget", budget, *QUICK, "model.pt")
+    assert re.match(
+        rf"budget {budget}: not even one channel in every layer fits: .* [\d,.]+ SynOps, allowed 1 ", message
+    )
+
+
+def test_fewer_cores_than_the_chip_needs_for_one_channel_a_layer_are_told(refused):
+    message = refused("--budget", "cores=2", *QUICK, "model.pt")
+    assert message == "budget cores=2: not even one channel in every layer fits: cores 3 cores, allowed 2 cores"
+
+
+def test_more_cores_than_the_chip_has_do_not_widen_it(refused, task):
+    path = chip(task, "tiny", chip_usable_cores_per_chip=(2, "cores"))
+    message = refused("--target", path.name, "--budget", "cores=4", *QUICK, "model.pt")
+    assert message.startswith("profile tiny: not even one channel in every layer fits: cores 3 cores, allowed 2")
 
 
 def test_a_chip_on_which_not_even_one_channel_fits_is_told(refused, task):

@@ -77,6 +77,15 @@ def test_the_hash_tells_data_apart(written):
     assert load_data(written(**content)).sha256 != first
 
 
+def test_samples_without_any_labels_are_taken_and_said_to_have_none(written):
+    content = {key: value for key, value in arrays(train=20).items() if key.startswith("x")}
+    data = load_data(written(**content, x_val=arrays(train=4, seed=1)["x_train"]))
+    assert [len(split) for split in data.splits] == [20, 4, 6]
+    assert data.labels == "none"
+    assert all((split.y < 0).all() for split in data.splits)
+    assert load_data(written(**arrays())).labels == "data"
+
+
 def _too_large(content):
     content["x_test"][0, 0] = 1e300
 
@@ -89,6 +98,8 @@ def _nan(content):
     ("change", "message"),
     [
         (lambda c: c.pop("y_test"), r"needs x_train, y_train, x_test, y_test; missing y_test, found x_test"),
+        (lambda c: c.pop("y_train"), r"missing y_train, found .*; without any labels \(no y_...\), the network's own"),
+        (lambda c: (c.pop("y_train"), c.pop("y_test"), c.update(y_val=np.ones(2, int))), "missing y_train, y_test,"),
         (lambda c: c.update(x_val=np.ones((2, 3))), "x_val and y_val belong together, found only one"),
         (lambda c: c.update(y_val=np.ones(2, int)), "x_val and y_val belong together, found only one"),
         (lambda c: c.update(x_train=np.array([["a"] * 3] * 20)), "x_train must hold numbers, found <U1"),

@@ -15,6 +15,8 @@ TIED = {
     "residual sum": {"a": "a c", "b": "b"},
     "several skips": {"a": "a b c"},
     "recurrent": {"a": "a"},
+    "self-recurrent": {"a": "a", "b": "b"},
+    "recurrent maps": {"a": "a"},
     "scaled": {"a": "a", "b": "b"},
     "each neuron its own": {"a": "a", "b": "b"},
 }

@@ -1,0 +1,82 @@
+"""What a user should hear before the long work: data that cannot serve, and what makes a result worth little."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scipy import stats
+
+from spear_deploy.data import Dataset, Labels
+from spear_deploy.errors import DataError
+from spear_deploy.hardware import Limit
+from spear_deploy.measure import Measurement
+
+CHANCE_CONFIDENCE = 0.99
+"""An accuracy counts as chance while a guesser reaches it or more in over 1 % of such samples."""
+
+
+def check_classes(data: Dataset) -> None:
+    """Refuse training data that is all of one class.
+
+    Raises:
+        DataError: a network fine-tuned on it gives that class whatever it sees.
+
+    """
+    only, count = int(data.train.y[0]), len(data.train)
+    if bool((data.train.y != only).any()):
+        return
+    if data.labels is Labels.DENSE_NETWORK:
+        raise DataError(
+            f"{data.name}: the network gives class {only} to all {count} training samples, so its classes cannot serve"
+            " as labels; give labels (y_train, y_test), or data that suits the network"
+        )
+    raise DataError(
+        f"{data.name}: all {count} training samples are of class {only}; fine-tuning needs two classes or more"
+    )
+
+
+def small_data(data: Dataset, batch: int) -> list[str]:
+    """Say when an epoch is a single step; such data is used whole, as it would be in any training loop."""
+    if len(data.train) >= batch:
+        return []
+    return [
+        f"{data.name}: {len(data.train)} training samples are fewer than a batch of {batch}:"
+        " each epoch is one step with all of them"
+    ]
+
+
+def chance(data: Dataset, classes: int, dense: Measurement) -> list[str]:
+    """Say when the dense network cannot be told from a guesser on the validation split.
+
+    The guesser always names the class that is most frequent in training, or draws among
+    `classes`, whichever is right more often; its right answers are binomial. This is told and
+    not refused: an untrained network is a fair question to a chip, its SynOps and limits are
+    measured all the same, and with few samples a good network may look like chance.
+    """
+    frequent = data.train.y.bincount().argmax()
+    rate = max(float((data.validation.y == frequent).double().mean()), 1 / classes)
+    right = round(dense.accuracy * dense.samples)
+    if right > stats.binom.ppf(CHANCE_CONFIDENCE, dense.samples, rate):
+        return []
+    return [
+        f"the network is right on {right} of {dense.samples} validation samples, which cannot be told from guessing"
+        f" ({rate:.1%}): is it trained, and are data and encoding those it was trained with? Without that, a change of"
+        " accuracy means nothing"
+    ]
+
+
+def slack_budgets(limits: Sequence[Limit], time_steps: int) -> list[str]:
+    """Say when a limit on a tail leaves no way to use up the budget of mean SynOps.
+
+    No inference takes more than T times its busiest step. A mean above the 99th percentile
+    would need a hundredth of the inferences to outweigh all others. The limits can be kept
+    together; the looser one is without effect, which is rarely what was meant.
+    """
+    mean = next(limit for limit in limits if limit.quantity == "synops")
+    steps = {"p99": 1, "step": time_steps}
+    return [
+        f"{limit.origin} leaves at most {limit.allowed * steps[limit.quantity]:,.0f} SynOps an inference: {mean.origin}"
+        f" ({mean.allowed:,.0f}) cannot be used up"
+        for limit in limits
+        if limit.quantity in steps and limit.allowed * steps[limit.quantity] < mean.allowed
+    ]

@@ -1,0 +1,66 @@
+"""Channels that hang together in ways that are easily cut wrong: 40 % of them do what they did before."""
+
+import pytest
+import torch
+from made_networks import (
+    analog_input,
+    each_neuron_its_own,
+    recurrent,
+    recurrent_maps,
+    residual,
+    self_recurrent,
+    several_skips,
+)
+from silencing import kept_by_layer, run, silence
+
+from spear_deploy.execution.lava import run_lava
+from spear_deploy.pruning import channel_groups, choose_channels, prune
+
+HARD = {
+    "residual sum": residual,
+    "several skips": several_skips,
+    "all-to-all recurrence": recurrent,
+    "self-recurrence": self_recurrent,
+    "recurrent maps": recurrent_maps,
+    "beta and threshold of each neuron": each_neuron_its_own,
+}
+
+
+def forty_percent(network):
+    """The channels to keep of every group that can be pruned."""
+    groups = [group for group in channel_groups(network) if group.prunable]
+    keep = choose_channels(network, groups, {group.name: 0.4 for group in groups})
+    assert all(0.25 <= len(keep[group.name]) / group.size <= 0.5 for group in groups)
+    return keep
+
+
+@pytest.fixture(params=HARD)
+def case(request):
+    """A network, the channels to keep, its pruned form, and inputs on which every pruned layer spikes."""
+    for seed in range(20):
+        model = HARD[request.param](seed).model(time_steps=8)
+        keep = forty_percent(model.network)
+        pruned = model.with_graph(prune(model.network, channel_groups(model.network), keep))
+        x = analog_input(model, samples=6)
+        if all(spikes.any() for spikes in run(pruned.graph, x).values()):
+            return model, keep, pruned, x
+    raise ValueError(f"no seed makes every layer spike: {request.param}")
+
+
+def test_forty_percent_spike_as_if_the_others_were_silent(case):
+    model, keep, pruned, x = case
+    kept = kept_by_layer(model.network, keep)
+    expected, found = run(silence(model.network, kept), x), run(pruned.graph, x)
+    assert list(found) == model.network.layers
+    for layer, spikes in found.items():
+        assert spikes.shape[2] == len(kept[layer])
+        assert torch.equal(spikes, expected[layer][:, :, torch.from_numpy(kept[layer])]), layer
+
+
+@pytest.mark.lava
+def test_lava_agrees_spike_for_spike(case):
+    *_, pruned, x = case
+    lava = run_lava(pruned, x, time_limit_s=120)
+    assert lava.samples == x.shape[1]
+    for layer, spikes in run(pruned.graph, x).items():
+        assert torch.equal(torch.from_numpy(lava.outputs[layer]), spikes.to(torch.float64)), layer
