@@ -7,7 +7,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: help setup demo test lint types tests example clean
+.PHONY: help setup demo test lint types tests evidence evidence-mnist example clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -45,6 +45,15 @@ types: $(VENV)/.dev
 
 tests: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+# Resumable: what stands in docs/evidence/raw is not made again. MNIST=folder of idx files, or an npz.
+MNIST ?= ../shared/cases/mnist
+
+evidence: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore::UserWarning -m benchmarks.evidence digits
+
+evidence-mnist: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore::UserWarning -m benchmarks.evidence mnist --source $(MNIST)
 
 example: setup
 	$(BIN)/python examples/train_digits.py

@@ -30,10 +30,10 @@ def check_prediction(finalist: Finalist, target: OnTarget, test: EncodedSplit, *
     in_torch = TorchBackend(torch.float64).ready(model)
     tested = measure_ready(in_torch, model, test)
     prediction = for_images(finalist.prediction, tested)
-    checks = {"torch": _check("float64", prediction, tested)}
+    checks = {"torch": check_of("float64", prediction, tested)}
     if target.backend.name != "torch":
         on_target = measure_ready(target.backend.ready(model), model, test)
-        checks[target.backend.name] = _check(
+        checks[target.backend.name] = check_of(
             target.backend.arithmetic, prediction.scaled(target.target_factor), on_target
         )
     if in_lava:
@@ -43,7 +43,7 @@ def check_prediction(finalist: Finalist, target: OnTarget, test: EncodedSplit, *
         except BackendError:  # the pruned network itself ran; its verdict does not hang on this check
             return checks
         found = compare_with_lava("torch", in_torch, model, ran, few)
-        checks["lava"] = _check("float64", prediction.scaled(found.ours.synops / tested.synops), found.lava)
+        checks["lava"] = check_of("float64", prediction.scaled(found.ours.synops / tested.synops), found.lava)
     return checks
 
 
@@ -54,7 +54,8 @@ def for_images(prediction: Prediction, tested: Measurement) -> Prediction:
     return prediction.widened(relative)
 
 
-def _check(arithmetic: str, predicted: Prediction, measured: Measurement) -> LreCheck:
+def check_of(arithmetic: str, predicted: Prediction, measured: Measurement) -> LreCheck:
+    """A prediction beside a measurement on the same images in the same arithmetic."""
     return LreCheck(
         arithmetic=arithmetic,
         samples=measured.samples,

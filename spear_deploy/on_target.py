@@ -10,12 +10,12 @@ from pathlib import Path
 from spear_deploy.backends import Backend, backend_of, measure_on
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BudgetError, ModelError
-from spear_deploy.hardware import Activity, Limit, Profile, activity_of, check
+from spear_deploy.hardware import SYNOPS_KINDS, Activity, Limit, Profile, activity_of, check, parse_budgets
 from spear_deploy.limits import ACTIVITY, TAIL, activity_value, energy_status, limits_of, structural_uses
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model, Network
 from spear_deploy.search import ActivityLimit, CandidateFactory, LimitUse, LreSample, RidgeEstimator, upper_bound
-from spear_deploy.training import Recipe, fine_tune
+from spear_deploy.training import Quantiser, Recipe, fine_tune
 from spear_deploy.weight_bits import WeightBits
 
 NEAR = 0.25
@@ -60,6 +60,11 @@ class OnTarget:
         """SynOps per inference that are allowed, in the chip's arithmetic."""
         return self.limits[0].allowed
 
+    def with_synops_budget(self, budget: str) -> OnTarget:
+        """The same target with another budget of SynOps, such as `30%`; the other budgets stay."""
+        others = [text for text in self.budgets if parse_budgets([text])[0].kind not in SYNOPS_KINDS]
+        return replace(self, budgets=(budget, *others))
+
     def measure(self, model: Model) -> Measurement:
         """A model on the validation split, in the chip's arithmetic."""
         return measure_on(self.backend, model, self.validation)
@@ -92,6 +97,10 @@ class OnTarget:
             )
             for limit in self._on_activity
         )
+
+    def quantiser(self, model: Model) -> Quantiser | None:
+        """What rounds a model as the chip does while it is fine-tuned, where that pays."""
+        return self.backend.quantiser(model)
 
     def uses(self, model: Model, measured: Measurement) -> tuple[LimitUse, ...]:
         """What a model was measured to use of the user's limits on energy, time and power."""

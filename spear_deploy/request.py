@@ -50,6 +50,8 @@ class DeployRequest:
         adapt: whether what the target forbids is converted before anything else.
         force: whether existing folders may be replaced.
         plot: whether the report's figures are written as SVG and PNG as well.
+        max_drop_points: instead of a budget of SynOps: look for the smallest one that costs no more accuracy.
+        pareto: budgets of SynOps that are each searched for, one result a budget.
         command: how this was asked for.
 
     """
@@ -78,6 +80,8 @@ class DeployRequest:
     adapt: bool = False
     force: bool = False
     plot: bool = False
+    max_drop_points: float | None = None
+    pareto: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
 
     def folder(self, target: Profile) -> Path:

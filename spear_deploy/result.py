@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from spear_deploy.errors import BudgetError
 from spear_deploy.exporting import export_run, samples_to_prove
 from spear_deploy.hardware import Profile
 from spear_deploy.lre_check import check_prediction
+from spear_deploy.max_drop import Try
 from spear_deploy.measure import Measurement, effective_operations
 from spear_deploy.network import Model, read_nir, save_model_file
 from spear_deploy.preparation import Prepared
@@ -19,20 +21,31 @@ from spear_deploy.report import Report
 from spear_deploy.report.build import Found, make_report
 from spear_deploy.report.write import write_run
 from spear_deploy.request import DeployRequest
-from spear_deploy.run_folder import complete_or_nothing
+from spear_deploy.run_folder import PLAIN, complete_or_nothing
 from spear_deploy.simulate import observe
 from spear_deploy.solution import Solution
 from spear_deploy.verification import verify_in_lava
 
 
-def write_result(solution: Solution, request: DeployRequest, prepared: Prepared, clock: Clock) -> Report:
-    """Write the winner, run it on the test split, in Lava too, and judge."""
+def write_result(
+    solution: Solution,
+    folder: Path,
+    request: DeployRequest,
+    prepared: Prepared,
+    clock: Clock,
+    tries: Sequence[Try] = (),
+) -> Report:
+    """Write the winner to `folder`, run it on the test split, in Lava too, and judge.
+
+    `tries` are the budgets that were tried to find the smallest one.
+    """
     target, winner = solution.target, solution.choice.winner
-    with complete_or_nothing(request.folder(target.profile), force=request.force) as folder:
-        save_model_file(winner.result.model, folder / "pruned.pt")
+    with complete_or_nothing(folder, force=request.force) as working:
+        save_model_file(winner.result.model, working / "pruned.pt")
+        save_model_file(winner.plain.model, working / PLAIN)
         with clock.stage("export"):
-            _export(winner.result.model, folder / "pruned.pt", target.profile, prepared, request, clock.progress)
-        pruned = read_nir(folder / "pruned.nir")
+            _export(winner.result.model, working / "pruned.pt", target.profile, prepared, request, clock.progress)
+        pruned = read_nir(working / "pruned.nir")
         with clock.stage("test"):
             in_torch, on_target = TorchBackend(torch.float64).ready(pruned), target.backend.ready(pruned)
             tested = measure_ready(in_torch, pruned, prepared.test)
@@ -66,10 +79,11 @@ def write_result(solution: Solution, request: DeployRequest, prepared: Prepared,
             effect=prepared.effect,
             first_outputs=in_torch.run(prepared.test.inputs[:, :1]),
             peak_memory_mib=peak_memory_mib(),
+            tries=tries,
         )
         report = make_report(found)
-        (folder / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
-        write_run(folder, plot=request.plot)
+        (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
+        write_run(working, plot=request.plot)
     return report
 
 

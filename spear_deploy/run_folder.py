@@ -11,6 +11,9 @@ from pathlib import Path
 
 from spear_deploy.errors import OutputError
 
+PLAIN = "plain.pt"
+"""The winner after the plain fine-tune, which LRE's prediction is of."""
+
 
 def default_folder(model: Path, targets: list[str], now: datetime) -> Path:
     """`runs/<model>-<target>-<time>`."""

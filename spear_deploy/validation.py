@@ -105,7 +105,13 @@ def distribution(measurement: Measurement) -> Distribution:
     """How SynOps vary between inferences."""
     each = measurement.per_sample.numpy()
     p95, p99 = np.percentile(each, [95, 99])
-    return Distribution(bound99=upper_bound(measurement), p95=float(p95), p99=float(p99), maximum=float(each.max()))
+    return Distribution(
+        bound99=upper_bound(measurement),
+        p95=float(p95),
+        p99=float(p99),
+        maximum=float(each.max()),
+        busiest_step=measurement.busiest_step_synops,
+    )
 
 
 def network_report(model: Model, measurement: Measurement, effective: EffectiveOperations) -> NetworkReport:

@@ -324,3 +324,40 @@ def test_an_energy_below_what_the_idle_chip_takes_is_refused_before_the_work(mod
         BudgetError, match=r"budget 1nJ: not even one channel in every layer fits: energy per inference"
     ):
         run(model, tmp_path / "run", budgets=("1nJ",))
+
+
+def test_a_front_has_one_result_for_each_budget(model, tmp_path):
+    half, third = run(model, tmp_path / "run", budgets=(), pareto=("50%", "30%"))
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["30pct", "50pct"]
+    assert (half.budget.source, third.budget.source) == ("50%", "30%")
+    assert third.measured["loihi"].synops < half.measured["loihi"].synops
+    assert third.budget.synops == pytest.approx(0.6 * half.budget.synops)
+
+
+def test_the_smallest_budget_within_a_drop_is_looked_for(model, tmp_path):
+    (report,) = run(model, tmp_path / "run", budgets=(), max_drop_points=10.0)
+    found = report.max_drop
+    assert found.points == 10
+    assert 1 <= len(found.tried) <= 6
+    good = [one.share for one in found.tried if one.drop_points <= 10 and one.keeps_limits]
+    assert report.budget.synops == pytest.approx(min(good) * report.budget.limits[0].dense, rel=0.15)
+    assert all(one.share < min(good) for one in found.tried if one.share not in good)
+    dense, basis = load_any(model), report.measured["loihi"]
+    assert dense.network.classes == CLASSES
+    assert report.verdict.ok == (found.test_drop_points <= 10 and basis.synops <= report.budget.synops)
+
+
+def test_an_accuracy_that_no_budget_keeps_is_told_with_the_nearest(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("spear_deploy.max_drop.MOST_TRIES", 1)
+    monkeypatch.setattr("spear_deploy.max_drop.FIRST_SHARE", 0.05)
+    with pytest.raises(BudgetError, match=r"no budget that was tried keeps accuracy within 0 points .* the nearest, 5"):
+        run(model, tmp_path / "run", budgets=(), max_drop_points=0.0)
+
+
+def test_two_ways_to_set_the_budget_are_refused_before_the_work(model, tmp_path):
+    with pytest.raises(BudgetError, match=r"--max-drop 1 looks for budgets of SynOps itself, and --budget 50%"):
+        run(model, tmp_path / "run", budgets=("50%",), max_drop_points=1.0)
+    with pytest.raises(BudgetError, match=r"--max-drop 1 and --pareto both set the budget"):
+        run(model, tmp_path / "run", budgets=(), max_drop_points=1.0, pareto=("50%",))
+    with pytest.raises(BudgetError, match=r"--pareto cores=4: is no budget of SynOps"):
+        run(model, tmp_path / "run", budgets=(), pareto=("cores=4",))

@@ -27,6 +27,8 @@ def write_page(name: str, raw: Path, path: Path) -> None:
     parts = [_head(name, raw)]
     for experiment, title, table in SECTIONS:
         found = results(raw, experiment)
+        if experiment == "ablation":
+            found = tables.with_penalty(found, results(raw, "strategy"))
         if experiment == "main_job" and table is tables.main_job:
             found = tables.with_uniform(found, results(raw, "uniform_plain"))
         if found:

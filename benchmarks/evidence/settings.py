@@ -37,6 +37,8 @@ class Setting:
         strides: of the three convolutions.
         recipe: of the dense training.
         samples: LRE samples that are made to compare estimators at different numbers of them.
+        held_out: random networks that estimators are judged on.
+        lava_seconds: how long a run in Lava may take.
 
     """
 
@@ -46,6 +48,8 @@ class Setting:
     strides: tuple[int, int, int]
     recipe: Recipe
     samples: int
+    held_out: int
+    lava_seconds: float
 
     def model(self, time_steps: int = 4, widths: tuple[int, ...] = WIDTHS) -> Path:
         """The dense model file; trained when it is asked for the first time."""
@@ -59,13 +63,17 @@ class Setting:
 
 def digits() -> Setting:
     """Scikit-learn's digits and the shipped model."""
-    return Setting("digits", "digits", (1, 8, 8), (1, 2, 2), Recipe(40, 64, 5e-3), samples=40)
+    return Setting(
+        "digits", "digits", (1, 8, 8), (1, 2, 2), Recipe(40, 64, 5e-3), samples=40, held_out=30, lava_seconds=60.0
+    )
 
 
 def mnist(source: Path) -> Setting:
     """The 10,000 MNIST test images as 7,000 / 1,000 / 2,000, from their folder of idx files or from an npz."""
     data = source if source.suffix == ".npz" else _mnist_npz(source)
-    return Setting("mnist", str(data), (1, 28, 28), (2, 2, 2), Recipe(20, 64, 3e-3), samples=28)
+    return Setting(
+        "mnist", str(data), (1, 28, 28), (2, 2, 2), Recipe(20, 64, 3e-3), samples=24, held_out=20, lava_seconds=20.0
+    )
 
 
 def _mnist_npz(folder: Path) -> Path:

@@ -18,6 +18,12 @@ def with_uniform(runs: list[Json], uniform: list[Json]) -> list[Json]:
     return [run | {"uniform": plain.get((run["budget"], run["seed"]))} for run in runs]
 
 
+def with_penalty(runs: list[Json], strategies: list[Json]) -> list[Json]:
+    """The ablation's arms, and those that are the strategies of our own pipeline."""
+    names = {"ddpg": "spear + ridge + penalty", "evolution": "spear + ridge + evolution + penalty"}
+    return runs + [run | {"arm": names[run["arm"]]} for run in strategies if run["arm"] in names]
+
+
 def main_job(runs: list[Json]) -> tuple[str, str]:
     """Budget, accuracy, repairs, and the paired difference to uniform pruning."""
     rows = []

@@ -20,6 +20,7 @@ from spear_deploy.cli import lre as lre_verb
 from spear_deploy.cli import profiles as profiles_verb
 from spear_deploy.cli import report as report_verb
 from spear_deploy.cli import simulate as simulate_verb
+from spear_deploy.cli import validate as validate_verb
 from spear_deploy.errors import SpearDeployError
 
 DEFAULT_VERB = "deploy"
@@ -40,6 +41,7 @@ app.command(epilog=export_verb.EPILOG)(export_verb.export)
 app.command(epilog=lre_verb.EPILOG)(lre_verb.lre)
 app.command("import", epilog=import_verb.EPILOG)(import_verb.import_bundle)
 app.command(epilog=report_verb.EPILOG)(report_verb.report)
+app.command(epilog=validate_verb.EPILOG)(validate_verb.validate)
 app.add_typer(profiles_verb.app, name="profiles")
 app.add_typer(lava_verb.app, name="lava")
 

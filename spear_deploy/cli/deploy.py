@@ -16,7 +16,7 @@ from spear_deploy.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
-from spear_deploy.cli.summary import summary
+from spear_deploy.cli.summary import front, summary
 from spear_deploy.deploy import deploy as run_deploy
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile, known_profiles, load_profile
@@ -32,6 +32,10 @@ Examples:
   spear-deploy --target loihi2 model.pt
 
   spear-deploy --target loihi1,loihi2 --budget 30% --seed 1 model.pt
+
+  spear-deploy --max-drop 1.0 model.pt
+
+  spear-deploy --pareto 70%,50%,30%,15% model.pt
 
   spear-deploy --target my_chip.toml --budget 120k --budget cores=4 --json model.pt > report.json
 """
@@ -49,6 +53,13 @@ def deploy(
         typer.Option(
             help=f"50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable. [default: {DEFAULT_BUDGET}]"
         ),
+    ] = None,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(min=0, help="Look for the smallest budget that costs no more accuracy.", metavar="POINTS"),
+    ] = None,
+    pareto: Annotated[
+        str | None, typer.Option(help="One result for each of several budgets: 70%,50%,30%,15%.", metavar="BUDGET,..")
     ] = None,
     data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
     arch: Arch = None,
@@ -111,7 +122,7 @@ def deploy(
         model=model,
         targets=targets,
         out=out_folder or default_folder(model, [profile.name for profile in targets], datetime.now()),
-        budgets=tuple(budget or [DEFAULT_BUDGET]),
+        budgets=tuple(budget or ([] if pareto or max_drop is not None else [DEFAULT_BUDGET])),
         reading=reading(arch, input_shape, time_steps, dt),
         data=data,
         seed=seed,
@@ -136,17 +147,22 @@ def deploy(
         adapt=adapt,
         force=force,
         plot=plot,
+        max_drop_points=max_drop,
+        pareto=tuple(text.strip() for text in (pareto or "").split(",") if text.strip()),
         command=("spear-deploy", *sys.argv[1:]),
     )
     reports = run_deploy(request, TerminalProgress())
     if as_json:
         content = [report.model_dump(mode="json") for report in reports.values()]
-        print(json.dumps(content[0] if len(targets) == 1 else content, indent=2))
+        print(json.dumps(content[0] if len(targets) == 1 and not request.pareto else content, indent=2))
     else:
-        for profile in targets:
-            if profile.name in reports:
-                out.print(summary(reports[profile.name], request.folder(profile)))
-    if len(reports) < len(targets) or not all(report.verdict.ok for report in reports.values()):
+        for folder, report in reports.items():
+            out.print(summary(report, folder))
+        if request.pareto:
+            out.print(front(reports))
+    if len(reports) < len(targets) * max(len(request.pareto), 1) or not all(
+        report.verdict.ok for report in reports.values()
+    ):
         raise typer.Exit(1)
 
 

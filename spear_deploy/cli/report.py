@@ -30,7 +30,9 @@ def report(
     open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", help=f"[default: {PAGE} in the run, or {COMPARISON} beside several]", metavar="FILE"),
+        typer.Option(
+            "--out", help=f"The page; by default {PAGE} in the run, or {COMPARISON} beside several.", metavar="FILE"
+        ),
     ] = None,
     plot: Annotated[bool, typer.Option("--plot", help="Write the figures as SVG and PNG as well.")] = False,
 ) -> None:

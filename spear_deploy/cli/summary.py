@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Group
@@ -37,6 +38,33 @@ def summary(report: Report, folder: Path) -> Group:
             left = f"{limit.pruned / limit.allowed:.1%} of {limit.allowed:,.0f}"
             table.add_row(limit.name, f"{limit.dense:,.0f}", f"{limit.pruned:,.0f}", left)
     return Group(table, *_lines(report), _verdict(report), Text(f"written to {folder}, to read: {folder / PAGE}"))
+
+
+def front(reports: Mapping[Path, Report]) -> Table:
+    """Accuracy against SynOps on the test split, in each target's arithmetic; * marks what no other result beats."""
+    table = Table(title="front", title_justify="left")
+    for name in ("result", "SynOps / inference", "of dense", "accuracy", "to dense", "ok", ""):
+        table.add_column(name, justify="left" if name == "result" else "right")
+    figures = {folder: report.measured[report.verdict.basis] for folder, report in reports.items()}
+    for folder, report in reports.items():
+        own = figures[folder]
+        beaten = any(
+            other.target == report.target
+            and figures[place].synops <= own.synops
+            and figures[place].accuracy >= own.accuracy
+            and (figures[place].synops, figures[place].accuracy) != (own.synops, own.accuracy)
+            for place, other in reports.items()
+        )
+        table.add_row(
+            f"{report.target} {report.budget.source}",
+            f"{own.synops:,.0f}",
+            f"{own.synops / report.budget.limits[0].dense:.1%}",
+            f"{own.accuracy:.2%}",
+            f"{100 * (own.accuracy - report.dense.accuracy):+.2f}",
+            "yes" if report.verdict.ok else "NO",
+            "" if beaten else "*",
+        )
+    return table
 
 
 def _counts(dense: float, pruned: float) -> tuple[str, str, str]:

@@ -49,8 +49,7 @@ class LoihiExecution:
         self.quantized = quantized
         network, chip = quantized.network, quantized.format
         self.layers = {layer.name: LayerExecution(layer, chip) for layer in quantized.layers}
-        shapes = [network.input_shape, *(layer.shape for layer in quantized.layers)]
-        self.at_once = max(1, CACHED_STATES // max(int(np.prod(shape)) for shape in shapes))
+        self.at_once = max(1, CACHED_STATES // max(int(np.prod(layer.shape)) for layer in quantized.layers))
         self.stages = [[name for name in stage if name in self.layers] for stage in network.stages]
 
     def run(self, inputs: Tensor, *, watch: States | None = None) -> Trace:
@@ -111,13 +110,7 @@ class LoihiExecution:
         }
         for t in range(len(values[self.quantized.network.input]) if names else 0):
             for layer, back in inside:
-                fed_back = None
-                for synapses in back:
-                    late = synapses.values.late
-                    if t >= late:
-                        found = synapses(values[synapses.source][t - late][None])[0].reshape(-1, *layer.shape)
-                        fed_back = found if fed_back is None else fed_back + found
-                runs[layer.name].step(t, fed_back)
+                runs[layer.name].step(t, layer.fed_back(back, values, t))
 
 
 class LayerExecution:
@@ -171,13 +164,31 @@ class LayerExecution:
                 total = found if total is None else total + found
         return torch.zeros((steps, batch, *self.shape)) if total is None else total
 
-    def respond(self, values: dict[str, Tensor]) -> Tensor:
-        """What the layer sends when all its sources, itself included, send `values` `[T, B, *shape]`."""
-        inputs = self.inputs(values, skip=[])
-        outputs = self.empty(inputs.shape[0], inputs.shape[1], self.output_type)
-        run = _Run(self, inputs, outputs, (), alone=True)
-        for t in range(len(inputs)):
-            run.step(t)
+    def fed_back(self, back: list[Synapses], values: dict[str, Tensor], t: int) -> Tensor | None:
+        """What connections hand over in one step, shifted, from layers in the same loop; None for nothing."""
+        total = None
+        for synapses in back:
+            late = synapses.values.late
+            if t >= late:
+                found = synapses(values[synapses.source][t - late][None])[0].reshape(-1, *self.shape)
+                total = found if total is None else total + found
+        return total
+
+    def respond(self, values: dict[str, Tensor], *, free: bool = False) -> Tensor:
+        """What the layer sends when its sources send `values` `[T, B, *shape]`.
+
+        Its own spikes come back as given in `values`, too, or, if `free`, as it sends them.
+        """
+        own = [self.name] if free else []
+        steps, batch = next(iter(values.values())).shape[:2]
+        outputs = self.empty(steps, batch, self.output_type)
+        size = max(1, CACHED_STATES // int(np.prod(self.shape)))
+        for first in range(0, batch, size):
+            part = slice(first, first + size)
+            inputs = self.inputs({name: sent[:, part] for name, sent in values.items()}, skip=own)
+            run = _Run(self, inputs, outputs[:, part], (), alone=not free)
+            for t in range(steps):
+                run.step(t, self.fed_back(self.synapses_from(own), {self.name: outputs[:, part]}, t))
         return outputs
 
     def overflows(self, reach: tuple[float, float], steps: int) -> tuple[bool, bool]:

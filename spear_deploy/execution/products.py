@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import nir
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -43,7 +44,9 @@ class Synapses:
         self.source = values.connection.source
         low, high = inputs
         reach, exact_in_bfloat16 = max(-low, high), []
-        for node in values.nodes:
+        nodes = _flat_in_memory(values.nodes)
+        self.turns = nodes is not values.nodes
+        for node in nodes:
             exact_in_bfloat16.append(reach <= EXACT_BFLOAT16 and _short(node))
             low, high = _range_behind(node, low, high)
             reach = max(reach, *_range_behind(node, -reach, reach))
@@ -61,7 +64,7 @@ class Synapses:
         # A power of two in the weights scales every sum and leaves it exact.
         inner = self.up if self.down == 1 else 1.0
         self.modules = [
-            (_bare(node, self.dtype, inner), short) for node, short in zip(values.nodes, exact_in_bfloat16, strict=True)
+            (_bare(node, self.dtype, inner), short) for node, short in zip(nodes, exact_in_bfloat16, strict=True)
         ]
 
     def __call__(self, source: Tensor) -> Tensor:
@@ -69,6 +72,8 @@ class Synapses:
         static = len(source) > 1 and source.stride(0) == 0
         x = source[0] if static else source.flatten(0, 1)
         x = x.to(self.dtype)
+        if self.turns:
+            x = x.movedim(-3, -1).flatten(1)
         for module, short in self.modules:
             if short and isinstance(module, nn.Linear):
                 with _products_in_bfloat16():
@@ -89,6 +94,17 @@ def channels_last(values: Tensor, dimensions: int) -> Tensor:
     if dimensions != 3:
         return values
     return values.movedim(-3, -1).clone(memory_format=torch.contiguous_format).movedim(-1, -3)
+
+
+def _flat_in_memory(nodes: tuple[nir.NIRNode, ...]) -> tuple[nir.NIRNode, ...]:
+    """Where maps are only flattened and multiplied: the matrix for channels that lie last, so that nothing is moved."""
+    if len(nodes) != 2 or not isinstance(nodes[0], nir.Flatten) or not isinstance(nodes[1], nir.Linear):
+        return nodes
+    shape = tuple(int(size) for size in nodes[0].input_type["input"])
+    weight = np.asarray(nodes[1].weight)
+    if len(shape) != 3 or weight.shape[1] != np.prod(shape):
+        return nodes
+    return (nir.Linear(weight=np.moveaxis(weight.reshape(-1, *shape), 1, -1).reshape(weight.shape)),)
 
 
 @contextmanager

@@ -54,16 +54,22 @@ TOO_MANY_VANISHED = 0.05
 """Share of weights that may become zero before clipping the largest is tried. Weights of a
 normal distribution lose about 0.01 of their number at 8 bits."""
 
+TOO_FAR_IN_COUNT = 0.005
+"""Change of a layer's spike count above which other scales are tried, relative."""
+
 SEARCH_SAMPLES = 64
-"""Calibration samples on which clipping is tried."""
+"""Calibration samples on which the last few candidates are compared."""
+
+FEW_SAMPLES = 16
+"""Calibration samples on which all are."""
 
 OCTAVE = tuple(2.0 ** -(step / 6) for step in range(6))
 CLIPPED_OCTAVES = (0, 1, 2, 3)
 """Scales within an octave, and octaves by which the largest weights may be clipped."""
 
 
-BEST = 6
-"""Scales that are tried with error feedback as well."""
+BEST = 5
+"""Scales that are compared on all samples, with and without error feedback."""
 
 
 @dataclass(frozen=True)
@@ -109,13 +115,18 @@ def quantize(
         _check_neuron(name, neuron, chip)
     levels = _input_levels(model, chip, calibration)
     ranges = bounded_ranges(network, 1.0) if calibration is None else seen_ranges(network, calibration)
-    spikes = {} if calibration is None else _float_outputs(model, calibration[:, :SEARCH_SAMPLES], levels)
+    spikes = {} if calibration is None else _float_outputs(model, _spread(calibration, SEARCH_SAMPLES), levels)
     layers = []
     for name in network.layers:
         bits = (weight_bits or {}).get(name, chip.weight_bits)
         draft = _Draft(network, name, chip, bits, levels, ranges[name])
         layers.append(draft.best(tuple(clips), spikes))
     return QuantizedNetwork(network, chip, tuple(layers), levels)
+
+
+def _spread(values: Tensor, count: int) -> Tensor:
+    """At most so many samples of `[T, B, ...]`, from first to last: those that are alike often stand together."""
+    return values[:, :: -(-values.shape[1] // count)]
 
 
 def _float_outputs(model: Model, inputs: Tensor, levels: float | None) -> dict[str, Tensor]:
@@ -147,9 +158,13 @@ class _Draft:
         scale = best_scale([found.values for found in self.weights], self.limit, self.chip, clips)
         layer = self.rounded(scale, [best_exponent(found.values * scale, self.chip) for found in self.weights])
         vanished = max(found.rounding.vanished / max(found.rounding.weights, 1) for found in layer.synapses)
-        if not spikes or vanished <= TOO_MANY_VANISHED:
+        if not spikes:
             return layer
-        return self._nearest_in_spikes(layer, spikes)
+        if vanished > TOO_MANY_VANISHED:
+            return self._nearest_in_spikes(layer, spikes, CLIPPED_OCTAVES)
+        if self._fires_otherwise(layer, spikes):
+            return self._nearest_in_spikes(layer, spikes, (0,))
+        return layer
 
     def rounded(self, scale: float, exponents: list[int], moments: list[Array | None] | None = None) -> QuantizedLayer:
         """The layer at a scale, each connection at its exponent; with error feedback given moments."""
@@ -164,12 +179,12 @@ class _Draft:
             du=decay(neuron.alpha, neuron.shape, chip, offset=chip.current_decay_offset),
             dv=decay(neuron.beta, neuron.shape, chip, offset=0),
             vth=None if threshold is None else np.rint(threshold * scale).astype(np.int64),
+            reset=neuron.reset,
+            reset_delay=neuron.reset_delay,
             bias=bias,
             bias_exponent=bias_exponent,
             axon=axon,
             axon_exponent=axon_exponent,
-            reset=neuron.reset,
-            reset_delay=neuron.reset_delay,
             synapses=tuple(
                 _synapses(self.network, found, scale, exponent, chip, moment)
                 for found, exponent, moment in zip(
@@ -178,16 +193,19 @@ class _Draft:
             ),
         )
 
-    def _nearest_in_spikes(self, start: QuantizedLayer, spikes: dict[str, Tensor]) -> QuantizedLayer:
-        """Clip ever more of all matrices, then of each by itself; keep what fires most alike."""
-        best = start, self._mismatch(start, spikes)
+    def _nearest_in_spikes(
+        self, start: QuantizedLayer, spikes: dict[str, Tensor], clipped_octaves: tuple[int, ...]
+    ) -> QuantizedLayer:
+        """Try other scales, clip ever more of all matrices, then of each by itself; keep what fires most alike."""
+        few = {name: _spread(output, FEW_SAMPLES) for name, output in spikes.items()}
+        best = start, self._mismatch(start, few, free=True)
 
         tried = [best]
 
-        def try_out(scale: float, exponents: list[int], moments: list[Array | None] | None = None) -> None:
+        def try_out(scale: float, exponents: list[int]) -> None:
             nonlocal best
-            layer = self.rounded(scale, exponents, moments)
-            mismatch = self._mismatch(layer, spikes)
+            layer = self.rounded(scale, exponents)
+            mismatch = self._mismatch(layer, few, free=True)
             tried.append((layer, mismatch))
             if mismatch < best[1]:
                 best = layer, mismatch
@@ -196,31 +214,47 @@ class _Draft:
         for part in OCTAVE:
             scale = start.scale * part if start.scale * part * 2 > self.limit else start.scale * part * 2
             unclipped = [largest_exponent(found.values * scale, self.chip) for found in self.weights]
-            for octaves in CLIPPED_OCTAVES:
+            for octaves in clipped_octaves:
                 try_out(scale, [max(exponent - octaves, lowest) for exponent in unclipped])
-        for index in range(len(self.weights) if len(self.weights) > 1 else 0):
+        for index in range(len(self.weights) if len(self.weights) > 1 and any(clipped_octaves) else 0):
             for change in (-2, -1, 1, 2):
                 exponents = [found.exponent for found in best[0].synapses]
                 exponents[index] = min(max(exponents[index] + change, lowest), self.chip.weight_exponent_max)
                 try_out(best[0].scale, exponents)
-        ranked = sorted(tried, key=lambda pair: pair[1])[:BEST]
+        ranked = [start] + [layer for layer, _ in sorted(tried, key=lambda pair: pair[1])[:BEST]]
         moments = [self._moments(found, spikes) for found in self.weights]
-        for layer, _ in ranked:
-            try_out(layer.scale, [found.exponent for found in layer.synapses], moments)
-        return best[0]
+        fed_back = [
+            self.rounded(layer.scale, [found.exponent for found in layer.synapses], moments) for layer in ranked[1:]
+        ]
+        return min([*ranked, *fed_back], key=lambda layer: self._mismatch(layer, spikes, free=True))
 
     def _moments(self, found: _Weights, spikes: dict[str, Tensor]) -> Array | None:
         source = spikes[found.connection.source]
         return second_moments(found.nodes[: found.place], found.nodes[found.place], source)
 
-    def _mismatch(self, layer: QuantizedLayer, spikes: dict[str, Tensor]) -> float:
-        """How far the layer's outputs are from the float network's, its sources being those."""
+    def _fires_otherwise(self, layer: QuantizedLayer, spikes: dict[str, Tensor]) -> bool:
+        """Whether the number of spikes is farther from the float network's than it may be, and than chance is."""
+        if not layer.spikes:
+            return False
+        wanted = float(spikes[self.name].sum())
+        found = float(LayerExecution(layer, self.chip).respond(spikes, free=True).sum())
+        return abs(found - wanted) > max(TOO_FAR_IN_COUNT * wanted, math.sqrt(wanted) / 2)
+
+    def _mismatch(self, layer: QuantizedLayer, spikes: dict[str, Tensor], *, free: bool = False) -> float:
+        """How far the layer's outputs are from the float network's, its sources being those.
+
+        A layer that hears itself may run freely: its own spikes then come back to it, and since they
+        soon fall in other places, the rates of its neurons in each sample are compared.
+        """
         wanted = spikes[self.name].double()
         execution = LayerExecution(layer, self.chip)
-        found = execution.respond(spikes).double()
+        free = free and bool(execution.synapses_from([self.name]))
+        found = execution.respond(spikes, free=free).double()
         if not layer.spikes:
             return float((found / execution.unit - wanted).abs().mean())
         events = max(float(wanted.sum()), 1.0)
+        if free:
+            return float((found.sum(0) - wanted.sum(0)).abs().sum()) / events
         return float((found != wanted).sum()) / events + abs(float((found - wanted).sum())) / events
 
 

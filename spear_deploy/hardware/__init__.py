@@ -1,7 +1,7 @@
 """What a chip offers, whether a network fits, what it costs there."""
 
 from spear_deploy.hardware.activity import Activity, activity_of
-from spear_deploy.hardware.budget import Budget, BudgetKind, parse_budget, parse_budgets
+from spear_deploy.hardware.budget import SYNOPS_KINDS, Budget, BudgetKind, parse_budget, parse_budgets
 from spear_deploy.hardware.cost import Cost
 from spear_deploy.hardware.estimate import estimate
 from spear_deploy.hardware.finding import Finding, Kind
@@ -13,6 +13,7 @@ from spear_deploy.hardware.use import Use
 from spear_deploy.hardware.verdict import Verdict, check, keep_needed
 
 __all__ = [
+    "SYNOPS_KINDS",
     "Activity",
     "Budget",
     "BudgetKind",

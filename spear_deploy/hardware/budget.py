@@ -77,6 +77,10 @@ _BY_NAME: dict[str, tuple[BudgetKind, Mapping[str, float]]] = {
 _FORM = re.compile(r"(?:(?P<name>[A-Za-z][A-Za-z0-9-]*)\s*=\s*)?(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[^\s\d]*)")
 
 
+SYNOPS_KINDS = (BudgetKind.SHARE, BudgetKind.SYNOPS)
+"""Kinds that limit the mean SynOps of an inference."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """What a user grants.

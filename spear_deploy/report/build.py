@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 
 import numpy as np
@@ -16,6 +16,7 @@ from spear_deploy.adaptation import AdaptationEffect
 from spear_deploy.data import Dataset, Labels
 from spear_deploy.execution.losses import RoundingLoss
 from spear_deploy.hardware import Activity, Cost, activity_of, estimate, place
+from spear_deploy.max_drop import Try
 from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
 from spear_deploy.on_target import OnTarget
@@ -28,9 +29,11 @@ from spear_deploy.report.schema import (
     LimitReport,
     LreCheck,
     LreReport,
+    MaxDrop,
     PrunedReport,
     Report,
     SplitReport,
+    TriedBudget,
     Verdict,
 )
 from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
@@ -79,6 +82,7 @@ class Found:
     effect: AdaptationEffect | None = None
     first_outputs: Mapping[str, Tensor] = field(default_factory=dict)
     peak_memory_mib: float | None = None
+    tries: Sequence[Try] = ()
 
 
 def make_report(found: Found) -> Report:
@@ -93,6 +97,7 @@ def make_report(found: Found) -> Report:
         measured[lava] = measured_report(comparison.lava, FLOAT64 if name == "torch" else backend.arithmetic)
         agreement[f"{name}_{lava}"] = comparison.agreement
     limits = _limits(found)
+    max_drop = _max_drop(found)
     placement = place(found.pruned.network, found.target.profile)
     cost = _cost(found, found.pruned, found.tested_on_target)
     return Report(
@@ -127,6 +132,7 @@ def make_report(found: Found) -> Report:
         measured=measured,
         agreement=agreement,
         verdict=_verdict(found, limits),
+        max_drop=max_drop,
         repairs=found.choice.repairs,
         interrupted=found.interrupted,
         evaluations=len(found.problem.history),
@@ -199,6 +205,10 @@ def _verdict(found: Found, limits: Sequence[LimitReport]) -> Verdict:
         difference = comparison.agreement.first_difference
         if difference is not None:
             faults.append(f"Lava's spikes differ from {name}'s from layer {difference.layer}, step {difference.step}")
+    max_drop = _max_drop(found)
+    if max_drop is not None and max_drop.test_drop_points > max_drop.points:
+        drop = max_drop.test_drop_points
+        faults.append(f"accuracy on test drops by {drop:.2f} points, more than --max-drop {max_drop.points:g}")
     basis = "torch"
     if found.target.backend.name != "torch":
         basis = found.target.backend.name
@@ -206,6 +216,17 @@ def _verdict(found: Found, limits: Sequence[LimitReport]) -> Verdict:
         basis = "lava"
     budget, dense = found.target.budget_synops, found.target.dense.synops
     return judge(basis, found.lre_check[basis], budget, dense, found.tested_on_target, faults)
+
+
+def _max_drop(found: Found) -> MaxDrop | None:
+    points = found.request.max_drop_points
+    if points is None:
+        return None
+    return MaxDrop(
+        points=points,
+        test_drop_points=100 * (found.dense_on_target.accuracy - found.tested_on_target.accuracy),
+        tried=[TriedBudget(**asdict(one)) for one in found.tries],
+    )
 
 
 def _lre(found: Found) -> LreReport:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spear_deploy.report.content import Captioned, Page, Section
+from spear_deploy.report.checks import checks
+from spear_deploy.report.content import Page, Section
 from spear_deploy.report.pictures import Figure, Table
 from spear_deploy.report.pictures.figure import Axis, Level, Mark, Panel, Series
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
+from spear_deploy.report.tables import Captioned
 from spear_deploy.report.wording import energy_words, time_words, verdict_text
 
 
@@ -79,14 +81,11 @@ def _outcome(names: tuple[str, ...], reports: list[Report]) -> Figure:
 
 
 def _prediction(names: tuple[str, ...], reports: list[Report]) -> Figure:
-    """On the images and in the arithmetic that the verdict judges, which its error tells."""
-    predicted = tuple(1 + report.verdict.prediction_error_percent / 100 for report in reports)
-    lows = tuple(
-        value * report.lre.low / report.lre.predicted for value, report in zip(predicted, reports, strict=True)
-    )
-    highs = tuple(
-        value * report.lre.high / report.lre.predicted for value, report in zip(predicted, reports, strict=True)
-    )
+    """On the images and in the arithmetic that the verdict judges; None where no prediction was made for these."""
+    held = [checks(report).get(report.verdict.basis) for report in reports]
+    predicted = tuple(None if one is None else one.predicted / one.synops for one in held)
+    lows = tuple(None if one is None else one.low / one.synops for one in held)
+    highs = tuple(None if one is None else one.high / one.synops for one in held)
     bases = ", ".join(dict.fromkeys(report.verdict.basis for report in reports))
     return Figure(
         "predicted",

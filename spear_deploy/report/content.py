@@ -7,23 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spear_deploy.hardware.core_picture import CorePicture, Square, draw
+from spear_deploy.report import tables
 from spear_deploy.report.pictures import Figure, Table, figures
-from spear_deploy.report.pictures.figure import number_text
-from spear_deploy.report.pictures.prediction import checks
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
-from spear_deploy.report.wording import energy_words, right_answers, time_words, verdict_text, warnings
+from spear_deploy.report.wording import verdict_text, warnings
 
 MOST_ROUTERS = 1024
 """Routers that a core map may show and still be read."""
-
-
-@dataclass(frozen=True)
-class Captioned:
-    """A table and what it holds."""
-
-    caption: str
-    table: Table
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ class Section:
 
     key: str
     heading: str
-    tables: tuple[Captioned, ...] = ()
+    tables: tuple[tables.Captioned, ...] = ()
     figures: tuple[Figure, ...] = ()
     svg: str = ""
     text: str = ""
@@ -71,47 +62,31 @@ def run_page(run: RunFolder) -> Page:
         return tuple(drawn[key] for key in keys if key in drawn)
 
     sections = (
-        Section("outcome", "Before and after", (before_after(report), _limits(report))),
+        Section(
+            "outcome",
+            "Before and after",
+            (tables.before_after(report), tables.limits(report), *tables.adaptations(report)),
+        ),
         Section(
             "prediction",
             "Prediction and measurement",
-            (*_prediction(report), *_agreement(report)),
+            (*tables.prediction(report), *tables.estimators(report), *tables.agreement(report)),
             pick("measured", "lre"),
         ),
-        Section("search", "Search", _finalists(report), pick("search", "pareto")),
+        Section("search", "Search", tables.finalists(report), pick("search", "pareto")),
         Section("layers", "Layers and spikes", (), pick("layers", "rates", "raster")),
-        Section("chip", "On the chip", _cores(report), pick("cores", "energy", "rounding"), core_map(report)),
-        Section("again", "Make it again", (_origin(report), *_stages(report), files), text=shlex.join(report.command)),
+        Section("chip", "On the chip", tables.cores(report), pick("cores", "energy", "rounding"), core_map(report)),
+        Section(
+            "again",
+            "Make it again",
+            (tables.origin(report), *tables.stages(report), files),
+            text=shlex.join(report.command),
+        ),
     )
     refused = tuple(f"Not written as {reason}." for reason in run.refused)
     title = f"{Path(report.model).name} on {report.target}"
     kept = tuple(section for section in sections if section.tables or section.figures)
     return Page(title, report.verdict.ok, verdict_text(report), (*run.gaps, *warnings(report), *refused), kept)
-
-
-def before_after(report: Report) -> Captioned:
-    """Dense and pruned side by side; each figure names its arithmetic."""
-    dense, pruned, limit = report.dense, report.pruned, next(iter(report.budget.limits), None)
-    rows = [
-        (
-            f"{right_answers(report)} (test, torch float64)",
-            f"{dense.accuracy:.2%}",
-            f"{pruned.accuracy:.2%}",
-            f"{100 * (pruned.accuracy - dense.accuracy):+.2f} points",
-        ),
-        ("SynOps / inference (test, torch float64)", *_counts(dense.synops, pruned.synops)),
-    ]
-    if limit is not None:
-        rows.append((f"SynOps / inference (test, {report.budget.arithmetic})", *_counts(limit.dense, limit.pruned)))
-    if dense.synops_analog:
-        rows.append(("analog input operations / inference", *_counts(dense.synops_analog, pruned.synops_analog)))
-    costs = report.cost.get("dense"), report.cost.get("pruned")
-    rows += [
-        ("energy / inference", energy_words(costs[0]), energy_words(costs[1]), ""),
-        ("time / inference", time_words(costs[0]), time_words(costs[1]), ""),
-        ("parameters", *_counts(dense.parameters, pruned.parameters)),
-    ]
-    return Captioned("What pruning changed.", Table(("", "dense", "pruned", "pruned / dense"), tuple(rows)))
 
 
 def core_map(report: Report) -> str:
@@ -140,153 +115,6 @@ def core_map(report: Report) -> str:
     return draw(CorePicture(title, columns, rows, placement.mesh.cores_per_router, layers, known))
 
 
-def _counts(dense: float, pruned: float) -> tuple[str, str, str]:
-    return f"{dense:,.0f}", f"{pruned:,.0f}", f"{pruned / dense:.1%}" if dense else ""
-
-
-def _limits(report: Report) -> Captioned:
-    rows = tuple(
-        (
-            limit.name,
-            *(f"{number_text(value)} {limit.unit}" for value in (limit.allowed, limit.dense, limit.pruned)),
-            f"{limit.pruned / limit.allowed:.1%}" if limit.allowed else "",
-            f"{limit.origin}{' (the tightest)' if limit.binds else ''}",
-        )
-        for limit in report.budget.limits
-    )
-    caption = f"Every limit; the budget was fixed on {report.budget.split} in {report.budget.arithmetic}."
-    return Captioned(caption, Table(("limit", "allowed", "dense", "pruned", "used", "who set it"), rows))
-
-
-def _prediction(report: Report) -> tuple[Captioned, ...]:
-    lre = report.lre
-    caption = (
-        f"LRE ({lre.estimator}, {lre.samples} samples) predicts {lre.predicted:,.0f} SynOps in torch after the plain"
-        f" fine-tune, 95 % interval {lre.low:,.0f} to {lre.high:,.0f}; times {lre.target_factor:.4f} in"
-        f" {report.budget.arithmetic}. The paper's line predicts {lre.linear.predicted:,.0f} (R\u00b2"
-        f" {lre.linear.r2:.3f}). Against what was measured on test samples:"
-    )
-    held = tuple(
-        (
-            name,
-            one.arithmetic,
-            f"{one.samples:,}",
-            f"{one.predicted:,.0f} ({one.low:,.0f} to {one.high:,.0f})",
-            f"{one.synops:,.0f}",
-            f"{one.error_percent:+.1f} %",
-            "inside" if one.covered else "OUTSIDE",
-        )
-        for name, one in checks(report).items()
-    )
-    columns = ("backend", "arithmetic", "samples", "predicted (95 % interval)", "measured", "error", "interval")
-    return Captioned(caption, Table(columns, held)), _measured(report)
-
-
-def _measured(report: Report) -> Captioned:
-    spread = any(found.distribution is not None for found in report.measured.values())
-    rows = []
-    for name, found in report.measured.items():
-        row = [name, found.arithmetic, f"{found.samples:,}", f"{found.accuracy:.2%}", f"{found.synops:,.1f}"]
-        if spread:
-            each = found.distribution
-            values = (None,) * 4 if each is None else (each.bound99, each.p95, each.p99, each.maximum)
-            row += ["not recorded" if value is None else f"{value:,.0f}" for value in values]
-        rows.append(tuple(row))
-    columns = ("backend", "arithmetic", "samples", "accuracy", "SynOps / inference")
-    more = ("99 % bound of the mean", "95th percentile", "99th percentile", "most") if spread else ()
-    caption = "The final network on test samples, backend by backend."
-    return Captioned(caption, Table((*columns, *more), tuple(rows)))
-
-
-def _agreement(report: Report) -> tuple[Captioned, ...]:
-    rows = []
-    for name, agreement in report.agreement.items():
-        at = agreement.first_difference
-        where = "" if at is None else f"layer {at.layer}, step {at.step}, sample {at.sample}, neuron {at.neuron}"
-        equal = "equal in all layers" if agreement.equal else "NOT equal"
-        rows.append((name.replace("_", " and ", 1), f"{agreement.samples:,}", str(len(agreement.layers)), equal, where))
-    columns = ("backends", "samples", "layers", "spikes", "first difference")
-    return (Captioned("Backends held against each other.", Table(columns, tuple(rows))),) if rows else ()
-
-
-def _finalists(report: Report) -> tuple[Captioned, ...]:
-    if not report.finalists:
-        return ()
-    groups = report.search.groups if report.search is not None else []
-    rows = tuple(
-        (
-            "yes" if one.chosen else "",
-            f"{one.predicted:,.0f} ({one.low:,.0f} to {one.high:,.0f})",
-            f"{one.plain_synops:,.0f}",
-            f"{one.plain_accuracy:.2%}",
-            *((f"{one.synops:,.0f}", f"{one.synops_bound:,.0f}", f"{one.accuracy:.2%}") if one.finished else ("",) * 3),
-            *(f"{ratio:.1%}" for ratio in one.keep_ratios),
-        )
-        for one in report.finalists
-    )
-    columns = (
-        "chosen",
-        "predicted in torch",
-        "SynOps, plain fine-tune",
-        "accuracy",
-        "SynOps, second phase",
-        "99 % bound",
-        "accuracy",
-        *(f"kept in {name}" for name in groups),
-    )
-    columns = (*columns, *("kept" for _ in range(len(rows[0]) - len(columns))))
-    caption = (
-        f"What was fine-tuned, on validation in {report.budget.arithmetic}; empty: not taken through the second phase."
-    )
-    return (Captioned(caption, Table(columns, rows)),)
-
-
-def _cores(report: Report) -> tuple[Captioned, ...]:
-    placement = report.placement
-    if placement is None:
-        return ()
-    rows = tuple(
-        (
-            layer.layer,
-            f"{layer.cores:,}",
-            f"{layer.neurons:,}",
-            layer.binding or "no limit is known",
-            number_text(layer.share, percent=True),
-            number_text(layer.mean_share, percent=True),
-        )
-        for layer in placement.per_layer
-    )
-    of = "" if placement.cores_available is None else f" of {placement.cores_available:,.0f}"
-    caption = f"The pruned network {placement.verdict}: {placement.cores:,}{of} cores."
-    columns = ("layer", "cores", "neurons", "shortest of", "on its fullest core", "mean")
-    return (Captioned(caption, Table(columns, rows)),)
-
-
-def _origin(report: Report) -> Captioned:
-    splits = ", ".join(f"{name} {split.samples} of {split.source}" for name, split in report.splits.items())
-    rows = [
-        ("model", report.model),
-        ("SHA-256 of the model", report.model_sha256),
-        ("data", report.data),
-        ("SHA-256 of the data", report.data_sha256),
-        ("splits (sample numbers are in report.json)", splits),
-        ("target", report.target),
-        ("budget", report.budget.source),
-        ("seed", str(report.seed)),
-        ("threads of torch", str(report.threads)),
-        ("time steps, encoding", f"{report.time_steps}, {report.encoding}"),
-        *((f"version of {name}", version) for name, version in report.versions.items()),
-    ]
-    return Captioned("What this report follows from.", Table(("", "value"), tuple(rows)))
-
-
-def _stages(report: Report) -> tuple[Captioned, ...]:
-    memory = "not recorded" if report.peak_memory_mib is None else f"{report.peak_memory_mib:,.0f} MiB"
-    rows = tuple((name, f"{seconds:,.1f}") for name, seconds in report.seconds.items())
-    caption = f"Time by stage; {report.evaluations} evaluations; most memory of the main process: {memory}."
-    return (Captioned(caption, Table(("stage", "seconds"), rows)),)
-
-
-def _files(run: RunFolder) -> Captioned:
+def _files(run: RunFolder) -> tables.Captioned:
     rows = tuple((file.name, file.sha256) for file in run.files) or (("none", ""),)
-    return Captioned("Networks in this folder.", Table(("file", "SHA-256"), rows))
+    return tables.Captioned("Networks in this folder.", Table(("file", "SHA-256"), rows))

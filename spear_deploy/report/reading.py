@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from spear_deploy.errors import RunError
 from spear_deploy.report.schema import SCHEMA_VERSION, Report
+from spear_deploy.run_folder import PLAIN
 
 REPORT = "report.json"
 EXPORTS = "export.json"
@@ -79,7 +80,8 @@ def read_run(folder: Path) -> RunFolder:
     """Read a run folder; what is missing or damaged is told in `gaps`, never raised."""
     report, gaps = _read_report(folder / REPORT)
     exports, export_gaps = _read_exports(folder / EXPORTS)
-    expected: dict[str, str] = dict.fromkeys(NETWORKS, "")
+    kept = [PLAIN] if (folder / PLAIN).is_file() else []  # earlier runs have none
+    expected: dict[str, str] = dict.fromkeys((*NETWORKS, *kept), "")
     refused = []
     for export in exports:
         expected |= export.get("files") or {}

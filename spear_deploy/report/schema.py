@@ -156,6 +156,7 @@ class Distribution(_Part):
     p95: float
     p99: float
     maximum: float
+    busiest_step: float | None = Field(default=None, description="SynOps of the busiest time step of all inferences")
 
 
 class Measured(_Part):
@@ -219,6 +220,23 @@ class Verdict(_Part):
     reason: str = ""
 
 
+class TriedBudget(_Part):
+    """A budget that was tried to find the smallest one; accuracy on validation, in the target's arithmetic."""
+
+    share: float = Field(description="of the dense SynOps")
+    accuracy: float
+    drop_points: float
+    keeps_limits: bool
+
+
+class MaxDrop(_Part):
+    """The smallest budget that costs no more accuracy than `points`."""
+
+    points: float
+    test_drop_points: float = Field(description="on the test split, in the target's arithmetic")
+    tried: list[TriedBudget]
+
+
 class Report(_Part):
     """All that a run found; what has a default, earlier reports do not hold."""
 
@@ -244,6 +262,7 @@ class Report(_Part):
     agreement: dict[str, Agreement]
     adaptations: list[AdaptationReport] = Field([], description="empty without --adapt, and where nothing is forbidden")
     verdict: Verdict
+    max_drop: MaxDrop | None = Field(default=None, description="where the budget was looked for")
     repairs: int
     interrupted: str = Field(default="", description="the stage in which the user cut the work short")
     evaluations: int

@@ -44,6 +44,8 @@ def warnings(report: Report) -> list[str]:
     found = []
     if not report.verdict.covered:
         found.append("The measured SynOps lie outside LRE's 95 % interval.")
+    if report.lre.extrapolated:
+        found.append(f"LRE extrapolates: the pruned network lies outside of the samples in {report.lre.extrapolated}.")
     for name, agreement in report.agreement.items():
         at = agreement.first_difference
         if at is not None:
@@ -60,6 +62,9 @@ def warnings(report: Report) -> list[str]:
         found.append(f"The energy is not available: no price is known for {', '.join(cost.unpriced)}.")
     elif cost is not None and cost.energy_status != "published":
         found.append(f"The energy is {cost.energy_status}: at least one price in it is not published.")
+    if report.adaptations:
+        layers = ", ".join(dict.fromkeys(each.layer for each in report.adaptations))
+        found.append(f"Neurons were converted to what {report.target} can run: {layers}.")
     if report.interrupted:
         found.append(f"The user cut the work short in the stage '{report.interrupted}'.")
     if report.repairs:

@@ -14,7 +14,7 @@ from spear_deploy.search.candidate import Features, Ratios
 from spear_deploy.search.lre import Prediction
 from spear_deploy.search.problem import SearchProblem
 from spear_deploy.search.reward import LimitUse
-from spear_deploy.training import Recipe, SynopsPenalty, fine_tune
+from spear_deploy.training import Quantiser, Recipe, SynopsPenalty, fine_tune
 
 REPAIR_CONFIDENCE = 0.99
 """The budget is held against this one-sided upper bound of the mean on the validation split."""
@@ -40,7 +40,7 @@ class TuningPlan:
     """
 
     plain: Recipe = field(default=Recipe(epochs=4, batch=64, learning_rate=5e-3))
-    final: Recipe = field(default=Recipe(epochs=12, batch=64, learning_rate=5e-3))
+    final: Recipe = field(default=Recipe(epochs=20, batch=64, learning_rate=5e-3))
     penalty_weight: float = SynopsPenalty.weight
     prune_multiple: float = 1.4
 
@@ -60,6 +60,10 @@ class Target(Protocol):
 
     def measure(self, model: Model) -> Measurement:
         """A model on the validation split, in the chip's arithmetic."""
+        ...
+
+    def quantiser(self, model: Model) -> Quantiser | None:
+        """What rounds a model as the chip does while it is fine-tuned; None where nothing does."""
         ...
 
     def uses(self, model: Model, measured: Measurement) -> tuple[LimitUse, ...]:
@@ -153,7 +157,15 @@ def tune_final(
     penalty: SynopsPenalty | None,
 ) -> Tuned:
     """The second phase of a finalist, from where the first one ended."""
-    model = fine_tune(finalist.plain.model, problem.factory.train, plan.final, seed=seed, penalty=penalty)
+    plain = finalist.plain.model
+    model = fine_tune(
+        plain,
+        problem.factory.train,
+        plan.final,
+        seed=seed,
+        penalty=penalty,
+        quantiser=target.quantiser(plain),
+    )
     return _measured(model, target)
 
 

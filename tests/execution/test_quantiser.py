@@ -1,3 +1,5 @@
+from importlib import import_module
+
 import nir
 import numpy as np
 import pytest
@@ -5,11 +7,12 @@ import torch
 from random_networks import Builder, events, images
 
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.execution import LOIHI2, LoihiExecution, fake_quantized, quantiser_for, quantize
+from spear_deploy.execution import LOIHI2, LoihiExecution, fake_quantized, quantiser_for, quantiser_of, quantize
 from spear_deploy.execution.quantized import mantissa_matrix
 from spear_deploy.network import Simulation
 from spear_deploy.training import Recipe, fine_tune, loss
 
+SEARCH = import_module("spear_deploy.execution.quantize")
 RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
 
 
@@ -34,14 +37,22 @@ def noisy_copies(count):
     return EncodedSplit(SplitName.TRAIN, shown.expand(4, *shown.shape), labels, analog=True)
 
 
-@pytest.mark.parametrize("bits", [8, 6])
+def nearest(model, inputs, bits):
+    """The model rounded to the nearest, its scales unsearched by spikes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SEARCH, "TOO_FAR_IN_COUNT", 1.0)
+        patch.setattr(SEARCH, "TOO_MANY_VANISHED", 1.0)
+        return quantize(model, calibration=inputs, weight_bits=dict.fromkeys(model.network.layers, bits))
+
+
+@pytest.mark.parametrize("bits", [8, 6, 4])
 def test_a_simulation_that_rounds_is_the_fake_quantised_network(bits):
     """Spikes, weights and biases alike, hence decays and thresholds too."""
     model, inputs = network(), images(0, 4, 30)
-    weight_bits = dict.fromkeys(model.network.layers, bits)
-    fake = fake_quantized(model, quantize(model, calibration=inputs, weight_bits=weight_bits))
+    quantized = nearest(model, inputs, bits)
+    fake = fake_quantized(model, quantized)
     simulation = Simulation(model.graph, torch.float64)
-    quantiser_for(model, LOIHI2, weight_bits, calibration=inputs)(simulation)
+    quantiser_of(model, quantized)(simulation)
     with torch.no_grad():
         expected, found = Simulation(fake.graph, torch.float64)(inputs), simulation(inputs)
     for name in ("conv", "dense", "rec_back", "out"):

@@ -213,6 +213,23 @@ def test_figures_are_written_as_files(folder, call):
     assert len([name for name in written if name.endswith(".svg")]) == 10
 
 
+def test_what_was_converted_and_every_estimator_are_told(folder):
+    content = full_content()
+    content["adaptations"] = [
+        {"layer": "lif1", "rule": "reset", "from": "subtract", "to": "zero", "spike_change_percent": None}
+    ]
+    errors = {"loo_mean_error_percent": 2.5, "loo_worst_error_percent": 9.0, "loo_coverage": 0.75}
+    content["lre"]["estimators"] = {"ridge": {"predicted": 32.0, "low": 28.0, "high": 36.0, **errors}}
+    content["lre"]["extrapolated"] = "lif1 (0.05, samples from 0.1)"
+    (folder / "report.json").write_text(json.dumps(content))
+    page = run_page(read_run(folder))
+    rows = {row for section in page.sections for each in section.tables for row in each.table.rows}
+    assert ("lif1", "reset", "subtract", "zero", "was silent") in rows
+    assert ("ridge (used)", "32 (28 to 36)", "2.5 %", "9.0 %", "75%") in rows
+    assert "Neurons were converted to what loihi2 can run: lif1." in page.warnings
+    assert any("lif1 (0.05, samples from 0.1)" in warning for warning in page.warnings)
+
+
 def test_the_same_run_gives_the_same_page(folder):
     assert render(run_page(read_run(folder))) == render(run_page(read_run(folder)))
 

@@ -10,7 +10,9 @@ from spear_deploy.report import Report
 from spear_deploy.report.pictures import figures, plots
 from spear_deploy.report.pictures.draw_matplotlib import canvas_bytes, draw
 from spear_deploy.report.pictures.figure import STYLES, Axis, Figure, Mark, Panel, Series
+from spear_deploy.report.pictures.prediction import lre_figure
 from spear_deploy.report.pictures.search import pareto_front
+from spear_deploy.report.schema import ScatterPoint
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,35 @@ def test_the_prediction_stands_in_the_arithmetic_of_each_backend(drawn):
     assert series(drawn["measured"], 0, "measured, final network").y == (30.0, 29.0, 30.0, 29.0)
     (budget,) = drawn["measured"].panels[0].levels
     assert budget.at == 35.0
+
+
+def sample(pruned, synops, predicted):
+    return ScatterPoint(
+        keep_ratios=[0.5],
+        pruned_synops=pruned,
+        recalibrated_synops=pruned,
+        synops=synops,
+        accuracy=0.9,
+        loo_predicted=predicted,
+    )
+
+
+def test_the_samples_stand_beside_the_line_and_this_runs_own_point():
+    report = full_report()
+    samples = [
+        sample(10.0, 16.0, 15.0),
+        sample(40.0, 50.0, 52.0),
+    ]
+    figure = lre_figure(report.model_copy(update={"lre": report.lre.model_copy(update={"scatter": samples})}))
+    line = series(figure, 0, "line")
+    assert line.y == pytest.approx(tuple(1.2 * x + 3.0 for x in line.x))
+    own = series(figure, 0, "this run, measured")
+    assert (1.2 * own.x[0] + 3.0, own.y[0]) == pytest.approx((30.5, 33.0))
+    assert series(figure, 1, "samples, each predicted without itself").x == (15.0, 52.0)
+    interval = series(figure, 1, "this run, 95 % interval")
+    assert (interval.y, interval.low, interval.high) == ((32.0,), (28.0,), (36.0,))
+    assert series(figure, 1, "this run, measured").y == (33.0,)
+    assert lre_figure(report) is None
 
 
 def test_the_search_is_shown_evaluation_by_evaluation(drawn):

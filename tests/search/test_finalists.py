@@ -31,6 +31,9 @@ class OnTorch:
     def measure(self, model):
         return self.problem.factory.measure(model, self.problem.validation)
 
+    def quantiser(self, model):
+        return None
+
     def uses(self, model, measured):
         if self.most_spikes is None:
             return ()

@@ -19,7 +19,14 @@ def _plot(panel: Panel) -> dict[str, Any]:
     shapes, notes = [], []
     for level in panel.levels:
         ends = {"x0": level.at, "x1": level.at, "y0": 0, "y1": 1, "xref": "x", "yref": "paper"}
-        where: dict[str, Any] = {"x": level.at, "y": 1, "xref": "x", "yref": "paper", "yanchor": "bottom"}
+        where: dict[str, Any] = {
+            "x": level.at,
+            "y": 1,
+            "xref": "x",
+            "yref": "paper",
+            "xanchor": "left",
+            "yanchor": "top",
+        }
         if not level.upright:
             ends = {"x0": 0, "x1": 1, "y0": level.at, "y1": level.at, "xref": "paper", "yref": "y"}
             where = {"x": 1, "y": level.at, "xref": "paper", "yref": "y", "xanchor": "right", "yanchor": "bottom"}

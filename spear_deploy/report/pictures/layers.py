@@ -47,7 +47,7 @@ def rates_figure(report: Report) -> Figure | None:
         "How often neurons fire",
         f"Share of each layer's neurons by firing rate on {report.spikes.split}, pruned network, torch float64."
         f" Never fired: {silent}.",
-        (Panel(Axis("spikes per neuron and step (middle of the bin)"), Axis("neurons", percent=True), tuple(series)),),
+        (Panel(Axis("spikes per neuron and step"), Axis("neurons", percent=True), tuple(series)),),
     )
 
 

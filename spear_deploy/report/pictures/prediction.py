@@ -2,45 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from spear_deploy.report.checks import checks
 from spear_deploy.report.pictures.figure import Axis, Figure, Level, Mark, Panel, Series
-from spear_deploy.report.schema import LreCheck, Report
-
-IN_INTEGERS = ("loihi", "lava_fixed")
-"""Backends that compute as the target does; predictions for them are scaled to its arithmetic."""
-
-
-def predicted_in(report: Report, backend: str) -> tuple[float, float, float]:
-    """LRE's prediction for a backend's arithmetic: low, value, high."""
-    factor = report.lre.target_factor if backend in IN_INTEGERS else 1.0
-    return factor * report.lre.low, factor * report.lre.predicted, factor * report.lre.high
-
-
-def checks(report: Report) -> dict[str, LreCheck]:
-    """LRE's prediction beside each backend's measurement of what it predicts, the plain fine-tune.
-
-    Reports of before there was a second phase hold the pruned network's own measurements; there,
-    a backend that ran fewer images than torch is left out: no prediction was made for these.
-    """
-    if report.lre.check or not report.measured:
-        return report.lre.check
-    most = max(found.samples for found in report.measured.values())
-    found = {}
-    for name, measured in report.measured.items():
-        if measured.samples == most and measured.synops:
-            low, value, high = predicted_in(report, name)
-            found[name] = LreCheck(
-                arithmetic=measured.arithmetic,
-                samples=measured.samples,
-                synops=measured.synops,
-                predicted=value,
-                low=low,
-                high=high,
-                covered=low <= measured.synops <= high,
-                error_percent=100 * (value - measured.synops) / measured.synops,
-            )
-    return found
+from spear_deploy.report.schema import Report, ScatterPoint
 
 
 def backends_figure(report: Report) -> Figure:
@@ -94,63 +58,47 @@ def backends_figure(report: Report) -> Figure:
 
 def lre_figure(report: Report) -> Figure | None:
     """LRE's samples: the paper's line, and this estimator's held-out predictions; None where not recorded."""
-    samples: list[Any] = list(getattr(report.lre, "scatter", None) or [])
+    samples = report.lre.scatter
     if not samples:
         return None
     lre = report.lre
-    in_torch = checks(report).get("torch")
-    measured = None if in_torch is None else in_torch.synops
-    panels = [_line_panel(report, samples, measured)]
-    held_out = [sample for sample in samples if sample.loo_predicted is not None]
-    if held_out:
-        ends = _ends([sample.loo_predicted for sample in held_out] + [lre.predicted])
-        this = Series(
-            "this run on test, with the interval",
-            (lre.predicted,),
-            (measured,),
-            low=(lre.low,),
-            high=(lre.high,),
-            style=3,
-            emphasis=True,
-        )
-        panels.append(
-            Panel(
-                Axis("SynOps predicted"),
-                Axis("SynOps after fine-tuning"),
-                (
-                    Series(
-                        "samples, each predicted without itself",
-                        tuple(sample.loo_predicted for sample in held_out),
-                        tuple(sample.synops for sample in held_out),
-                    ),
-                    Series("as predicted", ends, ends, Mark.LINE, style=5),
-                    this,
-                ),
-            )
-        )
     return Figure(
         "lre",
         "What LRE learned from",
-        f"{len(samples)} networks that were pruned and fine-tuned on train, and this run's own network;"
-        f" first the paper's line (R\u00b2 {lre.linear.r2:.3f}), then the predictions of the {lre.estimator} estimator."
-        " SynOps in torch; the bar of this run reaches from the low to the high end of its 95 % interval.",
-        tuple(panels),
+        f"{len(samples)} networks that were pruned and fine-tuned, on train, and this run's own network on test;"
+        f" first the paper's line (R\u00b2 {lre.linear.r2:.3f}), then the predictions of the {lre.estimator} estimator,"
+        " this run's with its 95 % interval. SynOps in torch.",
+        (_line_panel(report, samples), _estimator_panel(report, samples)),
     )
 
 
-def _line_panel(report: Report, samples: list[Any], measured: float | None) -> Panel:
-    line = report.lre.linear
-    known = [sample for sample in samples if sample.pruned_synops is not None]
-    before = [sample.pruned_synops for sample in known]
+def _line_panel(report: Report, samples: list[ScatterPoint]) -> Panel:
+    line, in_torch = report.lre.linear, checks(report).get("torch")
+    before = [sample.pruned_synops for sample in samples]
+    own = [(line.predicted - line.intercept) / line.slope] if line.slope else []
+    ends = _ends(before + own)
     series = [
-        Series("samples", tuple(before), tuple(sample.synops for sample in known)),
+        Series("samples", tuple(before), tuple(sample.synops for sample in samples)),
+        Series("line", ends, tuple(line.slope * x + line.intercept for x in ends), Mark.LINE, style=5),
     ]
-    own = (line.predicted - line.intercept) / line.slope if line.slope else None
-    ends = _ends(before + ([own] if own is not None else []))
-    series.append(Series("line", ends, tuple(line.slope * x + line.intercept for x in ends), Mark.LINE, style=5))
-    if own is not None:
-        series.append(Series("this run on test", (own,), (measured,), style=3, emphasis=True))
+    if own and in_torch is not None:
+        series.append(Series("this run, measured", tuple(own), (in_torch.synops,), style=3, emphasis=True))
     return Panel(Axis("SynOps right after pruning"), Axis("SynOps after fine-tuning"), tuple(series))
+
+
+def _estimator_panel(report: Report, samples: list[ScatterPoint]) -> Panel:
+    predicted = [sample.loo_predicted for sample in samples]
+    in_torch = checks(report).get("torch")
+    ends = _ends([*predicted, report.lre.predicted])
+    series = [
+        Series("samples, each predicted without itself", tuple(predicted), tuple(sample.synops for sample in samples)),
+        Series("as predicted", ends, ends, Mark.LINE, style=5),
+    ]
+    if in_torch is not None:
+        at = (in_torch.predicted,)
+        interval = Series("this run, 95 % interval", at, at, low=(in_torch.low,), high=(in_torch.high,), style=1)
+        series += [interval, Series("this run, measured", at, (in_torch.synops,), style=3, emphasis=True)]
+    return Panel(Axis("SynOps predicted"), Axis("SynOps after fine-tuning"), tuple(series))
 
 
 def _ends(values: list[float]) -> tuple[float, float]:

@@ -8,6 +8,9 @@ from spear_deploy.report.pictures.figure import Axis, Figure, Level, Mark, Panel
 from spear_deploy.report.schema import Report
 from spear_deploy.report.search_part import EvaluationReport
 
+ALLOWED = "the search's limit"
+"""Not the budget where a second phase draws SynOps to it: the search may then leave more."""
+
 
 def search_figure(report: Report) -> Figure | None:
     """Reward, accuracy and predicted SynOps over the evaluations; None where not recorded."""
@@ -22,7 +25,7 @@ def search_figure(report: Report) -> Figure | None:
         "search",
         "The search",
         f"{len(history)} candidates in the order of their evaluation, before fine-tuning: reward, accuracy on"
-        " validation, and predicted SynOps with their 95 % interval in torch's arithmetic, whose high end the budget"
+        " validation, and predicted SynOps with their 95 % interval in torch's arithmetic, whose high end the search"
         " bounds.",
         (
             Panel(
@@ -50,7 +53,7 @@ def search_figure(report: Report) -> Figure | None:
                         high=tuple(one.high for one in history),
                     ),
                 ),
-                (Level("budget", report.search.budget_synops),),
+                (Level(ALLOWED, report.search.budget_synops),),
             ),
         ),
         _evaluations(report.search.groups, history),
@@ -72,7 +75,7 @@ def pareto_figure(report: Report) -> Figure | None:
                 _candidates("breaks a limit", [one for one in distinct if not one.keeps_limits], 5),
                 Series("front", *_columns(front), Mark.STEPS, style=3),
             ),
-            (Level("budget", report.search.budget_synops, upright=True),),
+            (Level(ALLOWED, report.search.budget_synops, upright=True),),
         )
     ]
     if report.finalists:
