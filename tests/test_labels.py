@@ -59,6 +59,7 @@ def test_labels_follow_the_spikes_that_a_seed_draws(model):
     data = load_data(model.parent / "samples.npz")
     first, again, other = (with_labels(data, network, seed=seed, progress=Silent()) for seed in (0, 0, 1))
     assert first.sha256 == again.sha256 != data.sha256
+    assert first.given_sha256 == data.sha256
     assert first.train.y.tolist() != other.train.y.tolist()
 
 
@@ -85,6 +86,7 @@ def test_the_main_job_says_that_accuracy_is_agreement(model, tmp_path, monkeypat
     assert "accuracy (test)" not in out
     report = json.loads(Path("run", "report.json").read_text())
     assert report["labels"] == "dense network"
+    assert report["data_sha256"] == load_data("samples.npz").sha256
     assert report["dense"]["accuracy"] == 1
     dense, pruned, x = load_any("model.pt"), load_any("run/pruned.pt"), load_data("samples.npz").test.x.double()
     x = x.expand(4, *x.shape)
@@ -93,6 +95,11 @@ def test_the_main_job_says_that_accuracy_is_agreement(model, tmp_path, monkeypat
     page = Path("run", "report.html").read_text()
     assert "The data held no labels" in page
     assert "agreement with dense (test, torch float64)" in page
+    with pytest.raises(SystemExit) as ended:
+        main(("validate", "run", "--again"))
+    out, err = capsys.readouterr()
+    assert ended.value.code in (0, 1), err
+    assert "torch" in out
 
 
 def test_simulate_shows_the_agreement_with_the_model(model, tmp_path, monkeypatch, capsys):

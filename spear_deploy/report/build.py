@@ -104,7 +104,7 @@ def make_report(found: Found) -> Report:
         model=str(request.model),
         model_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
         data=found.data.name,
-        data_sha256=found.data.sha256,
+        data_sha256=found.data.given_sha256,
         labels="data" if found.data.labels is Labels.DATA else "dense network",
         target=found.target.profile.name,
         seed=request.seed,

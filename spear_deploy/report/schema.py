@@ -244,7 +244,7 @@ class Report(_Part):
     model: str
     model_sha256: str
     data: str
-    data_sha256: str = Field(description="of samples and labels, as they were used")
+    data_sha256: str = Field(description="of samples and labels, as they were given")
     labels: Literal["data", "dense network"] = Field(
         "data", description="dense network: the data held none, and every accuracy is the agreement with that network"
     )
