@@ -116,7 +116,8 @@ def _measured(report: Report, name: str) -> list[Text]:
 
 
 def _verdict(report: Report) -> Text:
+    best = f" (cut short in the {report.interrupted}: the best so far)" if report.interrupted else ""
     if report.verdict.ok:
         agrees = " and Lava agrees" if report.agreement else " (not run in Lava)"
-        return Text(f"OK: within budget{agrees}", style="bold green")
-    return Text(f"NOT OK: {report.verdict.reason}", style="bold red")
+        return Text(f"OK: within budget{agrees}{best}", style="bold green")
+    return Text(f"NOT OK: {report.verdict.reason}{best}", style="bold red")

@@ -42,6 +42,8 @@ def right_answers(report: Report) -> str:
 def warnings(report: Report) -> list[str]:
     """What a reader must not overlook."""
     found = []
+    if report.interrupted:
+        found.append(f"Cut short by the user during the {report.interrupted}: this is the best so far.")
     if not report.verdict.covered:
         found.append("The measured SynOps lie outside LRE's 95 % interval.")
     if report.lre.extrapolated:
