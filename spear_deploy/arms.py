@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spear_deploy.errors import SearchError
-from spear_deploy.search import STRATEGIES
+from spear_deploy.search import STRATEGIES, Claim, expected, upper_end
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Arm:
     Attributes:
         strategy: one of `search.STRATEGIES`.
         estimator: LRE's fit that the search trusts: "linear" or "ridge".
+        claim: what of its predictions is held against the budget.
         penalty: whether the fine-tune is drawn towards the budget by a SynOps penalty. With it the
             search's limit lies above the budget, without it at the budget.
 
@@ -22,11 +23,12 @@ class Arm:
 
     strategy: str
     estimator: str
+    claim: Claim
     penalty: bool
 
 
-ARMS = {name: Arm(name, estimator="ridge", penalty=True) for name in STRATEGIES} | {
-    "spear": Arm("ddpg", estimator="linear", penalty=False)
+ARMS = {name: Arm(name, estimator="ridge", claim=upper_end, penalty=True) for name in STRATEGIES} | {
+    "spear": Arm("ddpg", estimator="linear", claim=expected, penalty=False)
 }
 """By name: our pipeline with each strategy, and `spear`, the paper's (Xie et al., arXiv 2507.02945)."""
 

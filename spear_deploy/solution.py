@@ -35,6 +35,7 @@ def solve(target: OnTarget, request: DeployRequest, prepared: Prepared, clock: C
         target.structural,
         target.validation,
         activity_limits=target.activity_limits(prepared.factory, prepared.samples),
+        claim=arm.claim,
     )
     with first_interrupt_finishes(clock.progress, "search") as interruption:
         with clock.stage("search", request.evaluations) as advance:

@@ -21,7 +21,15 @@ from spear_deploy.search.lre import (
     make_sample,
     precise_enough,
 )
-from spear_deploy.search.problem import ActivityLimit, Evaluation, SearchProblem, StructuralLimits
+from spear_deploy.search.problem import (
+    ActivityLimit,
+    Claim,
+    Evaluation,
+    SearchProblem,
+    StructuralLimits,
+    expected,
+    upper_end,
+)
 from spear_deploy.search.reward import LimitUse, Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
 from spear_deploy.search.tuning import Finalist, Target, Tuned, TuningPlan, tune_plain, upper_bound
@@ -34,6 +42,7 @@ __all__ = [
     "Candidate",
     "CandidateFactory",
     "Choice",
+    "Claim",
     "Ddpg",
     "DdpgConstants",
     "Estimator",
@@ -62,10 +71,12 @@ __all__ = [
     "choose",
     "collect_samples",
     "draw_ratios",
+    "expected",
     "extrapolates",
     "leave_one_out",
     "make_sample",
     "precise_enough",
     "tune_plain",
     "upper_bound",
+    "upper_end",
 ]

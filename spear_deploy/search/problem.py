@@ -38,6 +38,20 @@ KEPT_CANDIDATES = 8
 """Candidates whose weights stay in memory."""
 
 
+Claim = Callable[[Prediction], float]
+"""What of a prediction is held against a budget."""
+
+
+def upper_end(prediction: Prediction) -> float:
+    """The upper end of the interval: what can be promised."""
+    return prediction.high
+
+
+def expected(prediction: Prediction) -> float:
+    """The predicted value itself, as the paper's search takes it."""
+    return prediction.value
+
+
 @dataclass(frozen=True)
 class ActivityLimit:
     """A limit on something that follows from what a network does, such as its energy on a chip.
@@ -102,6 +116,8 @@ class SearchProblem:
         validation: the data on which accuracy is measured.
         activity_limits: limits on what follows from the network's activity.
         lowest: the smallest keep ratio considered, unless a limit demands less.
+        reward: TAR, with its constants.
+        claim: what of a prediction is held against the budget; by default its upper end.
 
     """
 
@@ -116,6 +132,7 @@ class SearchProblem:
         activity_limits: Sequence[ActivityLimit] = (),
         lowest: float = 0.05,
         reward: TargetAwareReward | None = None,
+        claim: Claim | None = None,
     ) -> None:
         self.factory = factory
         self.estimator = estimator
@@ -124,6 +141,7 @@ class SearchProblem:
         self.validation = validation
         self.activity_limits = tuple(activity_limits)
         self.lowest = lowest
+        self.claim = claim or upper_end
         self.reward = reward or TargetAwareReward()
         self.history: list[Evaluation] = []
         self._made: dict[_Key, Candidate] = {}
@@ -167,7 +185,7 @@ class SearchProblem:
         """Accuracy, predicted SynOps and the use of every limit."""
         prediction = self.estimator.predict(candidate.features)
         limits = (
-            LimitUse(SYNOPS, prediction.high, self.budget_synops),
+            LimitUse(SYNOPS, self.claim(prediction), self.budget_synops),
             *(limit.use(candidate) for limit in self.activity_limits),
             *self.structural(candidate.model.network),
         )
@@ -215,7 +233,7 @@ class SearchProblem:
         key = _key(executed)
         if key not in self._shares:
             candidate = self._candidate(executed)
-            synops = self.estimator.predict(candidate.features).high / self.budget_synops
+            synops = self.claim(self.estimator.predict(candidate.features)) / self.budget_synops
             self._shares[key] = max(synops, *(limit.use(candidate).share for limit in self.activity_limits), 0.0)
         return self._shares[key]
 
