@@ -17,7 +17,8 @@ DEFAULT_THREADS = 1
 
 DEFAULT_PLAN = TuningPlan()
 DEFAULT_STRATEGY = "ddpg"
-"""The paper's, until measurements speak for another."""
+"""The paper's: on the digits at 15 % of the SynOps greedy, ddpg and evolution end within half a point of each other,
+less than a single run varies by, and all above random and uniform (docs/evidence/digits.md)."""
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,10 @@ def gather(setting: Any, raw: Path, unit: Unit) -> str:
 
 
 def results(raw: Path, experiment: str) -> list[Json]:
-    """Everything that was gathered of an experiment: its arguments and its result in one dictionary."""
+    """Everything that was gathered of an experiment: arguments (once more as `asked`) and result in one dictionary."""
     found = []
     for path in sorted((raw / experiment).glob("*.json")):
         content = json.loads(path.read_text())
-        found.append(
-            content["arguments"] | content["result"] | {"seconds": content["seconds"], "date": content["date"]}
-        )
+        about = {key: content[key] for key in ("seconds", "date")} | {"asked": content["arguments"]}
+        found.append(content["arguments"] | content["result"] | about)
     return found

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.evidence.store import Json
 
 BUDGETS = ("50%", "30%", "15%")
+ESTIMATOR_ORDER = ("linear", "per-layer", "ridge", "gaussian process")
 
 
 def with_uniform(runs: list[Json], uniform: list[Json]) -> list[Json]:
@@ -99,7 +100,7 @@ def lre_check(runs: list[Json]) -> tuple[str, str]:
 def strategies(runs: list[Json]) -> tuple[str, str]:
     """Accuracy after all fine-tunes, by strategy."""
     rows, means = [], {}
-    for arm, part in _grouped(runs, lambda run: run["arm"]):
+    for arm, part in _grouped(runs, lambda run: run["arm"], ("ddpg", "evolution", "greedy", "random", "uniform")):
         test = [100 * (run["test"]["accuracy"] - run["dense"]["test"]["accuracy"]) for run in part]
         validation = [100 * (run["validation"]["accuracy"] - run["dense"]["validation"]["accuracy"]) for run in part]
         before = [100 * run["best_by_evaluation"][-1] for run in part]
@@ -110,7 +111,7 @@ def strategies(runs: list[Json]) -> tuple[str, str]:
         )
     best, worst = max(means, key=lambda arm: means[arm]), min(means, key=lambda arm: means[arm])
     sentence = (
-        f"At {runs[0]['budget']} of the SynOps {best} is best and {worst} worst,"
+        f"At {runs[0]['asked']['budget']} of the SynOps {best} is best and {worst} worst,"
         f" {means[best] - means[worst]:.2f} points apart over test and validation; a single run varies by"
         f" {np.std([100 * run['test']['accuracy'] for run in runs], ddof=1):.2f}."
     )
@@ -145,8 +146,8 @@ def ablation(runs: list[Json]) -> tuple[str, str]:
         )
     last = list(means)[-1]
     sentence = (
-        f"At {runs[0]['budget']} of the SynOps, `{last}` ends {means[last] - means[next(iter(means))]:+.2f} points from"
-        f" `{next(iter(means))}` on the test split."
+        f"At {runs[0]['asked']['budget']} of the SynOps, `{last}` ends"
+        f" {means[last] - means[next(iter(means))]:+.2f} points from `{next(iter(means))}` on the test split."
     )
     return sentence, _table(
         ["arm", "runs", "accuracy to dense, test", "SynOps / budget, test", "over", "repairs"], rows
@@ -264,7 +265,8 @@ def energy(runs: list[Json]) -> tuple[str, str]:
 
 def _judged_table(rows: list[Json], key: str) -> str:
     table = []
-    for (part, estimator), found in _grouped(rows, lambda row: (row[key], row["estimator"])):
+    order = [(part, name) for part in dict.fromkeys(row[key] for row in rows) for name in ESTIMATOR_ORDER]
+    for (part, estimator), found in _grouped(rows, lambda row: (row[key], row["estimator"]), order):
         table.append(
             [
                 part,
