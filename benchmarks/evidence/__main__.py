@@ -56,6 +56,8 @@ def stages(setting: Setting, seeds: list[int]) -> list[list[Unit]]:
         for network in experiments.OTHER_NETWORKS
         for seed in seeds
     ]
+    if setting.name != "digits":
+        other += [Unit("other_data", experiments.other_data, {"seed": seed}) for seed in seeds]
     return [held_out, first, runs, strategies, ablations, studies, dense, other]
 
 

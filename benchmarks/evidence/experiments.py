@@ -18,7 +18,7 @@ from benchmarks.evidence.pipeline import (
     request_for,
     solved,
 )
-from benchmarks.evidence.settings import OTHER_WIDTHS, Setting
+from benchmarks.evidence.settings import OTHER_WIDTHS, Setting, digits
 from benchmarks.evidence.store import Json
 from spear_deploy.backends import measure_on
 from spear_deploy.deploy import deploy
@@ -164,6 +164,13 @@ def other_network(setting: Setting, network: str, seed: int) -> Json:
     own = samples_of(setting, seed, OTHER_SAMPLES, model)
     carried = samples_of(setting, seed, LRE_SAMPLES)
     return {"carried over": _judged(carried, others), "fitted anew": _judged(own, others)}
+
+
+def other_data(setting: Setting, seed: int) -> Json:
+    """LRE for another data set: the fit of the digits' network carried over, against samples of this one's."""
+    others = samples_of(setting, HELD_OUT_SEED, setting.held_out)
+    carried, own = samples_of(digits(), seed, LRE_SAMPLES), samples_of(setting, seed, LRE_SAMPLES)
+    return {"carried over from digits": _judged(carried, others), "fitted here": _judged(own, others)}
 
 
 def tar(setting: Setting, seed: int, name: str) -> Json:

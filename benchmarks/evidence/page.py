@@ -17,6 +17,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[list[Json]], tuple[str, str]]], ...] =
     ("strategy", "LRE on the networks that searches picked", tables.chosen),
     ("outside", "Outside of the sampled range", tables.outside),
     ("other_network", "Another network, another number of time steps", tables.other_network),
+    ("other_data", "Another data set", tables.other_data),
     ("tar", "Sensitivity to TAR's constants", tables.tar),
     ("energy", "The share of SynOps in the energy of an inference", tables.energy),
 )
