@@ -1,8 +1,10 @@
+import signal
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 import torch
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background inherits that it is ignored
 torch.set_num_threads(1)  # tests run side by side; more threads only wait for each other
 
 
