@@ -44,10 +44,10 @@ def _head(name: str, raw: Path) -> str:
     dates = sorted({str(each["date"]) for each in everything})
     span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     command = "make evidence" if name == "digits" else f"make evidence-{name}"
-    minutes = sum(float(each["seconds"]) for each in everything) / 60
+    seeds = len({each["seed"] for each in results(raw, "main_job")})
     return (
         f"# Evidence: {name}\n\n"
-        f"Made by `{command}` on {span}: {minutes:.0f} minutes of one core. The raw figures are in"
+        f"Made by `{command}` on {span}, {seeds} seeds of the main job. The raw figures are in"
         f" [raw/{name}](raw/{name}), one file for each piece; `mean ± standard deviation (worst)` is over the seeds."
         f" Differences in accuracy are in points of the test split; SynOps are those of the chip's integers"
         f" (loihi2), unless a table says otherwise."

@@ -93,6 +93,6 @@ def test_a_page_holds_what_was_gathered_and_when(tmp_path):
         path.write_text(json.dumps(content))
     write_page("digits", tmp_path / "raw", tmp_path / "page.md")
     page = (tmp_path / "page.md").read_text()
-    assert "Made by `make evidence` on 2026-01-01 to 2026-01-03: 2 minutes of one core" in page
+    assert "Made by `make evidence` on 2026-01-01 to 2026-01-03, 2 seeds of the main job" in page
     assert "## The promise" in page
     assert "## Strategies" not in page
