@@ -6,17 +6,17 @@ from pathlib import Path
 
 import torch
 
+from spear_deploy.deployment.max_drop import smallest_budget
+from spear_deploy.deployment.preparation import Prepared, prepare
+from spear_deploy.deployment.request import DeployRequest
+from spear_deploy.deployment.result import write_result
+from spear_deploy.deployment.solution import solve
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import SYNOPS_KINDS, parse_budgets
-from spear_deploy.max_drop import smallest_budget
-from spear_deploy.on_target import OnTarget
-from spear_deploy.preparation import Prepared, prepare
 from spear_deploy.progress import Clock, Progress
 from spear_deploy.report import Report
-from spear_deploy.request import DeployRequest
-from spear_deploy.result import write_result
 from spear_deploy.run_folder import check_writable
-from spear_deploy.solution import solve
+from spear_deploy.targets.on_target import OnTarget
 
 
 def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:

@@ -10,12 +10,12 @@ from made_task import CLASSES, chip, write_task
 
 from spear_deploy.data import load_data
 from spear_deploy.deploy import deploy
+from spear_deploy.deployment.request import DeployRequest
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import load_profile, place
 from spear_deploy.network import Encoding, Simulation, load_any, save_model_file
 from spear_deploy.progress import Silent
 from spear_deploy.report import Report
-from spear_deploy.request import DeployRequest
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 
@@ -348,8 +348,8 @@ def test_the_smallest_budget_within_a_drop_is_looked_for(model, tmp_path):
 
 
 def test_an_accuracy_that_no_budget_keeps_is_told_with_the_nearest(model, tmp_path, monkeypatch):
-    monkeypatch.setattr("spear_deploy.max_drop.MOST_TRIES", 1)
-    monkeypatch.setattr("spear_deploy.max_drop.FIRST_SHARE", 0.05)
+    monkeypatch.setattr("spear_deploy.deployment.max_drop.MOST_TRIES", 1)
+    monkeypatch.setattr("spear_deploy.deployment.max_drop.FIRST_SHARE", 0.05)
     with pytest.raises(BudgetError, match=r"no budget that was tried keeps accuracy within 0 points .* the nearest, 5"):
         run(model, tmp_path / "run", budgets=(), max_drop_points=0.0)
 

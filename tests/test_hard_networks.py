@@ -9,10 +9,10 @@ from made_networks import Chain
 from made_task import CLASSES, SHAPE, STEPS, write_task
 
 from spear_deploy.deploy import deploy
+from spear_deploy.deployment.request import DeployRequest
 from spear_deploy.hardware import load_profile
 from spear_deploy.network import Reset, load_any
 from spear_deploy.progress import Silent
-from spear_deploy.request import DeployRequest
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 

@@ -11,20 +11,26 @@ from typing import Annotated
 
 import typer
 
-from spear_deploy.arms import ARMS
-from spear_deploy.cache import cache_folder
+from spear_deploy.cli.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.deploy import deploy as run_deploy
+from spear_deploy.deployment.arms import ARMS
+from spear_deploy.deployment.request import (
+    DEFAULT_BUDGET,
+    DEFAULT_PLAN,
+    DEFAULT_STRATEGY,
+    DEFAULT_THREADS,
+    DeployRequest,
+)
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile, known_profiles, load_profile
 from spear_deploy.pruning import Widths
-from spear_deploy.request import DEFAULT_BUDGET, DEFAULT_PLAN, DEFAULT_STRATEGY, DEFAULT_THREADS, DeployRequest
 from spear_deploy.run_folder import default_folder
 from spear_deploy.search import TuningPlan
-from spear_deploy.weight_bits import parse_weight_bits
+from spear_deploy.targets.weight_bits import parse_weight_bits
 
 EPILOG = """
 Examples:

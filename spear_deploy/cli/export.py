@@ -20,6 +20,7 @@ from spear_deploy.exporting import Export, ExportEntry, Exporter, available, exp
 from spear_deploy.exporting.bundle import write_bundle
 from spear_deploy.exporting.samples import sample_inputs, samples_to_prove
 from spear_deploy.hardware.profile_files import load_profile, profile_text
+from spear_deploy.model_data import data_source
 from spear_deploy.network import Model
 from spear_deploy.run_folder import replaced_when_complete
 
@@ -124,12 +125,11 @@ def _chosen(to: str, options: Mapping[str, Mapping[str, object]]) -> list[Export
 
 def _inputs(path: Path, model: Model, data: str | None) -> tuple[Tensor, str]:
     """Real samples where the data can be found, and what they are."""
-    name = data or model.data
-    if name is None:
+    source = data_source(path, model, data)
+    if source is None:
         return sample_inputs(model), "made-up samples"
-    beside = path.parent / name
     try:
-        found = load_data(str(beside) if data is None and beside.is_file() else name)
+        found = load_data(source)
         check_fits(found, model.encoding, model.network.input_shape, model.network.classes)
         encoded = encode(found.test.first(samples_to_prove(model)), model.encoding, model.time_steps)
     except DataError as error:

@@ -16,12 +16,12 @@ from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
 from spear_deploy.data import Labels, SplitName
 from spear_deploy.hardware import load_profile
-from spear_deploy.lava_backends import TIME_LIMIT_S, Worker
-from spear_deploy.simulate import Difference, Result
-from spear_deploy.simulation_job import BACKENDS, LAVA_SAMPLES, Outcome, SimulateRequest, run_simulation
-from spear_deploy.simulation_json import outcome_json
-from spear_deploy.watching import StateRange
-from spear_deploy.weight_bits import parse_weight_bits
+from spear_deploy.simulating.job import BACKENDS, LAVA_SAMPLES, Outcome, SimulateRequest, run_simulation
+from spear_deploy.simulating.output import outcome_json
+from spear_deploy.simulating.simulate import Difference, Result
+from spear_deploy.targets.lava_backends import TIME_LIMIT_S, Worker
+from spear_deploy.targets.watching import StateRange
+from spear_deploy.targets.weight_bits import parse_weight_bits
 
 EPILOG = """
 Examples:

@@ -48,7 +48,7 @@ def refused(task, capsys, monkeypatch):
     def too_late(*arguments):
         raise AssertionError("sampling began")
 
-    monkeypatch.setattr("spear_deploy.preparation.sample_lre", too_late)
+    monkeypatch.setattr("spear_deploy.deployment.preparation.sample_lre", too_late)
 
     def run(*arguments):
         before = sorted(path for path in task.rglob("*"))
@@ -73,7 +73,7 @@ def said(task, capsys, monkeypatch):
     def stop(*arguments):
         raise DataError("sampling begins")
 
-    monkeypatch.setattr("spear_deploy.preparation.sample_lre", stop)
+    monkeypatch.setattr("spear_deploy.deployment.preparation.sample_lre", stop)
 
     def run(*arguments):
         with pytest.raises(SystemExit) as ended:

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 import typer
+from made_task import write_task
 from typer.testing import CliRunner
 
 from spear_deploy.cli import check as check_verb
@@ -98,6 +99,13 @@ def test_without_data_sizes_are_checked_and_nothing_is_priced(tmp_path):
     assert content["fits"]
     assert content["cost"] is None
     assert content["measured"] is None
+
+
+def test_a_models_own_data_is_found_beside_it_from_wherever_check_is_called(tmp_path, monkeypatch):
+    write_task(tmp_path)
+    monkeypatch.chdir(tmp_path.parent)
+    content = json.loads(run("check", str(tmp_path / "model.pt"), "--samples", "3", "--json").stdout)
+    assert content["measured"]["samples"] == 3
 
 
 @pytest.mark.parametrize(

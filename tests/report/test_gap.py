@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from run_reports import full_content, write_run_folder
 
 from spear_deploy.cli import main
-from spear_deploy.gap import Again, check_run, coverage
 from spear_deploy.report import Report
+from spear_deploy.report.gap import Again, check_run, coverage
 
 positive = st.floats(10.0, 1e6)
 

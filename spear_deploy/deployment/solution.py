@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from spear_deploy.arms import arm_named
-from spear_deploy.interruption import Interruption, first_interrupt_finishes
-from spear_deploy.on_target import OnTarget
-from spear_deploy.preparation import Prepared
+from spear_deploy.deployment.arms import arm_named
+from spear_deploy.deployment.interruption import Interruption, first_interrupt_finishes
+from spear_deploy.deployment.preparation import Prepared
+from spear_deploy.deployment.request import DeployRequest
 from spear_deploy.progress import Advance, Clock
-from spear_deploy.request import DeployRequest
 from spear_deploy.search import ESTIMATORS, STRATEGIES, Choice, Evaluation, SearchProblem, choose
+from spear_deploy.targets.on_target import OnTarget
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from spear_deploy.hardware import Profile
 from spear_deploy.network import Reading
 from spear_deploy.pruning import ANY_WIDTH, Widths
 from spear_deploy.search import TuningPlan
-from spear_deploy.weight_bits import WeightBits
+from spear_deploy.targets.weight_bits import WeightBits
 
 DEFAULT_BUDGET = "50%"
 DEFAULT_THREADS = 1

@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spear_deploy.adaptation import AdaptationEffect
 from spear_deploy.data import Dataset, Labels
+from spear_deploy.deployment.max_drop import Try
+from spear_deploy.deployment.request import DeployRequest
 from spear_deploy.execution.losses import RoundingLoss
 from spear_deploy.hardware import Activity, Cost, activity_of, estimate, place
-from spear_deploy.max_drop import Try
 from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
-from spear_deploy.on_target import OnTarget
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
 from spear_deploy.report.lre import lre_report
 from spear_deploy.report.schema import (
@@ -38,8 +37,9 @@ from spear_deploy.report.schema import (
 )
 from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
 from spear_deploy.report.spikes import spikes_report
-from spear_deploy.request import DeployRequest
 from spear_deploy.search import Choice, Finalist, LimitUse, LreSample, SearchProblem
+from spear_deploy.targets.adaptation import AdaptationEffect
+from spear_deploy.targets.on_target import OnTarget
 from spear_deploy.validation import Comparison, judge, measured_report, network_report
 
 FLOAT64 = "float64"

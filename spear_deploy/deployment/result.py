@@ -7,24 +7,24 @@ from pathlib import Path
 
 import torch
 
-from spear_deploy.backends import TorchBackend, measure_on, measure_ready
+from spear_deploy.deployment.lre_check import check_prediction
+from spear_deploy.deployment.max_drop import Try
+from spear_deploy.deployment.preparation import Prepared
+from spear_deploy.deployment.reporting import Found, make_report
+from spear_deploy.deployment.request import DeployRequest
+from spear_deploy.deployment.solution import Solution
+from spear_deploy.deployment.verification import verify_in_lava
 from spear_deploy.errors import BudgetError
 from spear_deploy.exporting import export_run, samples_to_prove
 from spear_deploy.hardware import Profile
-from spear_deploy.lre_check import check_prediction
-from spear_deploy.max_drop import Try
 from spear_deploy.measure import Measurement, effective_operations
 from spear_deploy.network import Model, read_nir, save_model_file
-from spear_deploy.preparation import Prepared
 from spear_deploy.progress import Clock, Progress, peak_memory_mib
 from spear_deploy.report import Report
-from spear_deploy.report.build import Found, make_report
 from spear_deploy.report.write import write_run
-from spear_deploy.request import DeployRequest
 from spear_deploy.run_folder import PLAIN, complete_or_nothing
-from spear_deploy.simulate import observe
-from spear_deploy.solution import Solution
-from spear_deploy.verification import verify_in_lava
+from spear_deploy.simulating.simulate import observe
+from spear_deploy.targets.backends import TorchBackend, measure_on, measure_ready
 
 
 def write_result(

@@ -1,8 +1,8 @@
 import pytest
 
-from spear_deploy.arms import ARMS, arm_named
+from spear_deploy.deployment.arms import ARMS, arm_named
+from spear_deploy.deployment.request import DEFAULT_STRATEGY
 from spear_deploy.errors import SearchError
-from spear_deploy.request import DEFAULT_STRATEGY
 from spear_deploy.search import STRATEGIES, Prediction
 
 

@@ -2,11 +2,11 @@ import pytest
 import torch
 from made_networks import plain, recurrent, residual
 
-from spear_deploy.backends import LoihiBackend, TorchBackend, is_recurrent
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.execution.formats import LOIHI2
+from spear_deploy.targets.backends import LoihiBackend, TorchBackend, is_recurrent
+from spear_deploy.targets.weight_bits import WeightBits
 from spear_deploy.training import Recipe, fine_tune
-from spear_deploy.weight_bits import WeightBits
 
 
 def backend(bits, model):

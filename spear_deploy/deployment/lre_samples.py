@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
+from spear_deploy.deployment.request import DeployRequest
 from spear_deploy.errors import DataError
 from spear_deploy.exporting.fingerprint import fingerprint
 from spear_deploy.progress import Advance, Progress
-from spear_deploy.request import DeployRequest
 from spear_deploy.search import (
     CandidateFactory,
     LreSample,

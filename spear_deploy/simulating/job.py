@@ -10,20 +10,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spear_deploy.adaptation import AdaptationEffect
-from spear_deploy.backends import CALIBRATION_SAMPLES, LoihiBackend, Ready, TorchBackend
 from spear_deploy.data import Labels, Split, SplitName, check_fits, encode, load_data
-from spear_deploy.errors import BackendError, DataError
+from spear_deploy.errors import BackendError
 from spear_deploy.execution.adapt import Adapted, adapt
 from spear_deploy.execution.chip_format import format_of
 from spear_deploy.hardware import Profile
-from spear_deploy.labels import NOTICE, labelled_by
-from spear_deploy.lava_backends import Worker, lava_fixed_ready, lava_ready
+from spear_deploy.model_data import NOTICE, labelled_by, needed_source
 from spear_deploy.network import Model, Reading
 from spear_deploy.progress import Progress
-from spear_deploy.simulate import Simulated, encoded_batches, simulate
-from spear_deploy.spike_file import spike_file
-from spear_deploy.weight_bits import WeightBits
+from spear_deploy.simulating.simulate import Simulated, encoded_batches, simulate
+from spear_deploy.simulating.spike_file import spike_file
+from spear_deploy.targets.adaptation import AdaptationEffect
+from spear_deploy.targets.backends import CALIBRATION_SAMPLES, LoihiBackend, Ready, TorchBackend
+from spear_deploy.targets.lava_backends import Worker, lava_fixed_ready, lava_ready
+from spear_deploy.targets.weight_bits import WeightBits
 
 BACKENDS = ("torch", "loihi", "lava", "lava-fixed")
 LAVA_SAMPLES = 100
@@ -102,7 +102,7 @@ def run_simulation(request: SimulateRequest, progress: Progress) -> Outcome:
     given = request.reading.load(request.model)
     for notice in given.notices:
         progress.notice(notice)
-    name = _data_name(request, given)
+    name = needed_source(request.model, given, request.data)
     dataset = load_data(name)
     check_fits(dataset, given.encoding, given.network.input_shape, given.network.classes)
     splits = {split.name: split for split in dataset.splits}
@@ -187,13 +187,3 @@ def _effect(request: SimulateRequest, given: Model, adapted: Adapted, split: Spl
         seen = simulate(model, backend, encoded_batches(model, split, seed=request.seed))
         found.append(seen.results["torch"].measurement)
     return AdaptationEffect(request.target.name, adapted.changes, *found)
-
-
-def _data_name(request: SimulateRequest, model: Model) -> str:
-    name = request.data or model.data
-    if name is None:
-        raise DataError(
-            f"{request.model}: the model does not name its data; give it with --data digits or --data file.npz"
-        )
-    beside = request.model.parent / name
-    return str(beside) if request.data is None and beside.is_file() else name

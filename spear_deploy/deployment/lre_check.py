@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spear_deploy.backends import TorchBackend, measure_ready
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BackendError
 from spear_deploy.execution.lava import run_lava
 from spear_deploy.measure import Measurement
-from spear_deploy.on_target import OnTarget
 from spear_deploy.report.schema import LreCheck
 from spear_deploy.search import Finalist, Prediction
+from spear_deploy.targets.backends import TorchBackend, measure_ready
+from spear_deploy.targets.on_target import OnTarget
 from spear_deploy.validation import compare_with_lava
 
 LAVA_SAMPLES = 100

@@ -11,7 +11,7 @@ from made_task import write_task
 
 from spear_deploy.cli import main
 from spear_deploy.data import load_data
-from spear_deploy.labels import with_labels
+from spear_deploy.model_data import with_labels
 from spear_deploy.network import Encoding, Simulation, load_any
 from spear_deploy.progress import Silent
 

@@ -5,11 +5,11 @@ import pytest
 from made_task import write_task
 
 from spear_deploy.deploy import deploy
+from spear_deploy.deployment.remeasure import measure_again
+from spear_deploy.deployment.request import DeployRequest
 from spear_deploy.errors import RunError
 from spear_deploy.hardware import load_profile
 from spear_deploy.progress import Silent
-from spear_deploy.remeasure import measure_again
-from spear_deploy.request import DeployRequest
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spear_deploy.backends import Ready
 from spear_deploy.data import EncodedSplit
+from spear_deploy.deployment.request import DeployRequest
 from spear_deploy.errors import BackendError
 from spear_deploy.execution.lava import LavaRun, run_lava, run_lava_fixed, status
 from spear_deploy.execution.lava.job import floating_job
 from spear_deploy.network import Model
 from spear_deploy.progress import Clock
-from spear_deploy.request import DeployRequest
+from spear_deploy.targets.backends import Ready
 from spear_deploy.validation import Comparison, compare_with_lava
 
 TIME_LIMIT = 5.0

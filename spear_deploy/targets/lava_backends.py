@@ -9,12 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spear_deploy.backends import Ready, cast, integer_states
 from spear_deploy.errors import BackendError
 from spear_deploy.execution import LavaRun, run_lava, run_lava_fixed
 from spear_deploy.execution.lava.job import fixed_job, floating_job
 from spear_deploy.network import Connection, Encoding, Model
-from spear_deploy.watching import LayerStates, Watched, range_of
+from spear_deploy.targets.backends import Ready, cast, integer_states
+from spear_deploy.targets.watching import LayerStates, Watched, range_of
 
 TIME_LIMIT_S = 600.0
 """The worker is ended after this time; a batch of 100 samples takes seconds."""

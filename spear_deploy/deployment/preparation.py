@@ -7,21 +7,21 @@ from pathlib import Path
 
 import torch
 
-from spear_deploy.adaptation import AdaptationEffect, adapted_for, effect_on
-from spear_deploy.arms import arm_named
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
-from spear_deploy.doubts import chance, check_classes, slack_budgets, small_data
-from spear_deploy.errors import DataError, ModelError, SpearDeployError
+from spear_deploy.deployment.arms import arm_named
+from spear_deploy.deployment.doubts import chance, check_classes, slack_budgets, small_data
+from spear_deploy.deployment.lre_samples import sample_lre
+from spear_deploy.deployment.request import DeployRequest
+from spear_deploy.deployment.verification import check_runs_in_lava
+from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.hardware import BudgetKind, parse_budgets
-from spear_deploy.labels import with_labels
-from spear_deploy.lre_samples import sample_lre
 from spear_deploy.measure import Measurement
+from spear_deploy.model_data import needed_source, with_labels
 from spear_deploy.network import Model
-from spear_deploy.on_target import OnTarget, aim_at, check_reachable
 from spear_deploy.progress import Advance, Clock, Progress
-from spear_deploy.request import DeployRequest
 from spear_deploy.search import CandidateFactory, LreSample
-from spear_deploy.verification import check_runs_in_lava
+from spear_deploy.targets.adaptation import AdaptationEffect, adapted_for, effect_on
+from spear_deploy.targets.on_target import OnTarget, aim_at, check_reachable
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         for notice in given.notices:
             progress.notice(notice)
         model, changes = adapted_for(request.targets, given) if request.adapt else (given, [])
-        data = load_data(_data_name(request, model))
+        data = load_data(needed_source(request.model, model, request.data))
         check_fits(data, model.encoding, model.network.input_shape, model.network.classes)
         data = with_labels(data, given, seed=request.seed, progress=progress)
         check_classes(data)
@@ -106,17 +106,6 @@ def _aim(
 def _mean_is_typed(request: DeployRequest) -> bool:
     """Whether the user set a budget of mean SynOps; without, the dense network's own is the limit."""
     return any(budget.kind in (BudgetKind.SHARE, BudgetKind.SYNOPS) for budget in parse_budgets(request.budgets))
-
-
-def _data_name(request: DeployRequest, model: Model) -> str:
-    """The data to use: as asked, or as the model says (a path counts from where the model lies)."""
-    name = request.data or model.data
-    if name is None:
-        raise DataError(
-            f"{request.model}: the model does not name its data; give it with --data digits or --data file.npz"
-        )
-    beside = request.model.parent / name
-    return str(beside) if request.data is None and beside.is_file() else name
 
 
 def _check_prunable(path: Path, data: str, factory: CandidateFactory, dense: Measurement) -> None:

@@ -1,17 +1,40 @@
-"""Data without labels: the classes that the dense network gives serve in their place."""
+"""The data that a model is run on: found by name, and labelled by the dense network where it holds no labels."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from spear_deploy.data import Dataset, Labels, Split, encode
+from spear_deploy.errors import DataError
 from spear_deploy.measure import measure
 from spear_deploy.network import Model
 from spear_deploy.progress import Progress
 
 NOTICE = "holds no labels: the network's own classes serve, and accuracy means agreement with it"
+
+
+def data_source(path: Path, model: Model, asked: str | None) -> str | None:
+    """The data to use: as asked, or as the model says, whose paths count from where the model file lies."""
+    if asked is not None or model.data is None:
+        return asked
+    beside = path.parent / model.data
+    return str(beside) if beside.is_file() else model.data
+
+
+def needed_source(path: Path, model: Model, asked: str | None) -> str:
+    """The same where it cannot be done without.
+
+    Raises:
+        DataError: neither the user nor the model names any.
+
+    """
+    source = data_source(path, model, asked)
+    if source is None:
+        raise DataError(f"{path}: the model does not name its data; give it with --data digits or --data file.npz")
+    return source
 
 
 def with_labels(data: Dataset, model: Model, *, seed: int, progress: Progress) -> Dataset:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import torch
 
-from spear_deploy.backends import TorchBackend, backend_of, measure_on
 from spear_deploy.data import encode, load_data
+from spear_deploy.deployment.lre_check import check_of, for_images
 from spear_deploy.errors import RunError
-from spear_deploy.gap import Again
 from spear_deploy.hardware import Profile
-from spear_deploy.lre_check import check_of, for_images
 from spear_deploy.network import load_any
 from spear_deploy.report import Report
+from spear_deploy.report.gap import Again
 from spear_deploy.run_folder import PLAIN
 from spear_deploy.search import Prediction
+from spear_deploy.targets.backends import TorchBackend, backend_of, measure_on
 from spear_deploy.validation import layer_reports
 
 

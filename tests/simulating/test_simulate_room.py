@@ -7,14 +7,14 @@ import pytest
 import torch
 from made_networks import Chain, each_neuron_its_own, recurrent, spike_input
 
-from spear_deploy import simulate as room
-from spear_deploy.backends import LoihiBackend, TorchBackend
+import spear_deploy.simulating.simulate as room
 from spear_deploy.data import EncodedSplit, Split, SplitName, encode
 from spear_deploy.execution import LOIHI2
 from spear_deploy.execution.loihi import LoihiExecution, States
 from spear_deploy.measure import measure
 from spear_deploy.network import Encoding, ReadOut, Simulation
-from spear_deploy.watching import Watched
+from spear_deploy.targets.backends import LoihiBackend, TorchBackend
+from spear_deploy.targets.watching import Watched
 
 SAMPLES = 24
 

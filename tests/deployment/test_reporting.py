@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spear_deploy.report.build import _runs
+from spear_deploy.deployment.reporting import _runs
 
 
 @pytest.mark.parametrize(

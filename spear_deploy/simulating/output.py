@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from spear_deploy.adaptation import AdaptationEffect
-from spear_deploy.simulate import Difference, Result
-from spear_deploy.simulation_job import Outcome
-from spear_deploy.watching import StateRange
+from spear_deploy.simulating.job import Outcome
+from spear_deploy.simulating.simulate import Difference, Result
+from spear_deploy.targets.adaptation import AdaptationEffect
+from spear_deploy.targets.watching import StateRange
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:

@@ -9,12 +9,12 @@ from itertools import combinations
 import numpy as np
 from torch import Tensor, cat
 
-from spear_deploy.backends import Ready
 from spear_deploy.data import EncodedSplit, Split, encode
 from spear_deploy.execution.losses import RoundingLoss, rounding_losses
 from spear_deploy.measure import Measurement, SynopsCounter, Tally, batches
 from spear_deploy.network import Model
-from spear_deploy.watching import LayerStates, joined
+from spear_deploy.targets.backends import Ready
+from spear_deploy.targets.watching import LayerStates, joined
 
 BATCH = 100
 """Samples that are run at a time, at most."""

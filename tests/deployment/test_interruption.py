@@ -7,10 +7,10 @@ import pytest
 from made_task import write_task
 
 from spear_deploy.deploy import deploy
+from spear_deploy.deployment.interruption import first_interrupt_finishes
+from spear_deploy.deployment.request import DeployRequest
 from spear_deploy.hardware import load_profile
-from spear_deploy.interruption import first_interrupt_finishes
 from spear_deploy.progress import Silent
-from spear_deploy.request import DeployRequest
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 

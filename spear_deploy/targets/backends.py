@@ -23,9 +23,9 @@ from spear_deploy.execution.quantized import QuantizedNetwork, mantissa_matrix
 from spear_deploy.hardware import Profile
 from spear_deploy.measure import Measurement, measure_with
 from spear_deploy.network import Connection, Model, Network, Simulation, Trace, fan_out
+from spear_deploy.targets.watching import LayerStates, Watched, range_of
+from spear_deploy.targets.weight_bits import WeightBits
 from spear_deploy.training import Quantiser
-from spear_deploy.watching import LayerStates, Watched, range_of
-from spear_deploy.weight_bits import WeightBits
 
 CALIBRATION_SAMPLES = 256
 """Training samples that the scales of integers are chosen on."""

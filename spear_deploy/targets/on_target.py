@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from spear_deploy.backends import Backend, backend_of, measure_on
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BudgetError, ModelError
 from spear_deploy.hardware import SYNOPS_KINDS, Activity, Limit, Profile, activity_of, check, parse_budgets
-from spear_deploy.limits import ACTIVITY, TAIL, activity_value, energy_status, limits_of, structural_uses
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model, Network
 from spear_deploy.search import ActivityLimit, CandidateFactory, LimitUse, LreSample, RidgeEstimator, upper_bound
+from spear_deploy.targets.backends import Backend, backend_of, measure_on
+from spear_deploy.targets.limits import ACTIVITY, TAIL, activity_value, energy_status, limits_of, structural_uses
+from spear_deploy.targets.weight_bits import WeightBits
 from spear_deploy.training import Quantiser, Recipe, fine_tune
-from spear_deploy.weight_bits import WeightBits
 
 NEAR = 0.25
 """Share of a limit on activity that the narrowest network may use before its fine-tune, and be let through unseen."""

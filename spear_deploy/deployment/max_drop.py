@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from spear_deploy.deployment.preparation import Prepared
+from spear_deploy.deployment.request import DeployRequest
+from spear_deploy.deployment.solution import Solution, solve
 from spear_deploy.errors import BudgetError
-from spear_deploy.on_target import OnTarget
-from spear_deploy.preparation import Prepared
 from spear_deploy.progress import Clock
-from spear_deploy.request import DeployRequest
-from spear_deploy.solution import Solution, solve
+from spear_deploy.targets.on_target import OnTarget
 
 FIRST_SHARE = 0.3
 LEAST_SHARE = 0.02

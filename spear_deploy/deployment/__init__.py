@@ -1,0 +1,1 @@
+"""The stages of the main job, from a request to a run folder."""

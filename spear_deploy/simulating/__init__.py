@@ -1,0 +1,1 @@
+"""Running a model and recording its spikes, in one arithmetic or several side by side."""
