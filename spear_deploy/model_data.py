@@ -1,4 +1,4 @@
-"""The data that a model is run on: found by name, and labelled by the dense network where it holds no labels."""
+"""The data that a model is run on: found by name, and answered by the dense network where it holds no labels."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 
 from spear_deploy.data import Dataset, Labels, Split, encode
 from spear_deploy.errors import DataError
-from spear_deploy.measure import measure
-from spear_deploy.network import Model
+from spear_deploy.measure import batches, classify
+from spear_deploy.network import Model, Simulation
 from spear_deploy.progress import Progress
 
 NOTICE = "holds no labels: the network's own classes serve, and accuracy means agreement with it"
@@ -38,7 +38,9 @@ def needed_source(path: Path, model: Model, asked: str | None) -> str:
 
 
 def with_labels(data: Dataset, model: Model, *, seed: int, progress: Progress) -> Dataset:
-    """The data as it is, or labelled by `model` in all splits where it holds no labels, which is told.
+    """The data as it is; where it holds no labels, which is told, with the classes and outputs of `model`.
+
+    Pruned networks then learn those outputs, and are right where they give those classes.
 
     `model` is the network as the user gave it: what pruning and any conversion before it change
     then both count against the accuracy. The samples must suit it (`check_fits`).
@@ -51,10 +53,14 @@ def with_labels(data: Dataset, model: Model, *, seed: int, progress: Progress) -
 
 
 def labelled_by(model: Model, split: Split, *, seed: int) -> Split:
-    """A split with the classes that a network gives its samples, in torch float64.
+    """A split with the classes and the mean outputs that a network gives its samples, in torch float64.
 
     `seed` is the encoding's: the network judges the very spikes that it is later run on.
     """
     encoded = encode(split, model.encoding, model.time_steps, seed=seed)
-    found = measure(model, encoded.inputs, encoded.labels, analog_input=encoded.analog, dtype=torch.float64)
-    return replace(split, y=found.predictions)
+    simulation = Simulation(model.graph, torch.float64)
+    with torch.no_grad():
+        runs = [simulation(encoded.inputs[:, part].double()).output for part in batches(len(encoded))]
+    classes = torch.cat([classify(output) for output in runs])
+    outputs = torch.cat([output.mean(0).flatten(1).float() for output in runs])
+    return replace(split, y=classes, outputs=outputs)

@@ -42,12 +42,16 @@ def counted(network, x):
     return [row.index(max(row)) for row in counts.tolist()]
 
 
-def test_the_class_of_a_sample_is_the_one_the_network_gives_it(model):
+def test_the_class_and_the_outputs_of_a_sample_are_those_the_network_gives_it(model):
     network, progress = load_any(model), Notices()
     data = with_labels(load_data(model.parent / "samples.npz"), network, seed=0, progress=progress)
     assert data.labels == "dense network"
     for split in data.splits:
-        assert split.y.tolist() == counted(network, split.x.double().expand(4, *split.x.shape))
+        x = split.x.double().expand(4, *split.x.shape)
+        assert split.y.tolist() == counted(network, x)
+        with torch.no_grad():
+            rates = Simulation(network.graph, torch.float64)(x).output.sum(0) / 4
+        np.testing.assert_allclose(split.outputs, rates.flatten(1), rtol=1e-6)
     assert progress.said == [
         f"{model.parent / 'samples.npz'} holds no labels: the network's own classes serve,"
         " and accuracy means agreement with it"

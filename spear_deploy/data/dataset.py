@@ -59,6 +59,8 @@ class Split:
     """Samples `[N, *sample_shape]` (float32), labels `[N]` (int64) and where they came from.
 
     `index` numbers the samples within `source`, so that a split can be told and made again.
+    `outputs` `[N, classes]` (float32) are mean outputs over time that a network is to learn in
+    place of the labels; without them it learns the labels.
     """
 
     name: SplitName
@@ -66,6 +68,7 @@ class Split:
     y: Tensor
     source: str
     index: NDArray[np.int64]
+    outputs: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -76,7 +79,8 @@ class Split:
 
     def take(self, part: slice) -> Split:
         """Some of the samples."""
-        return Split(self.name, self.x[part], self.y[part], self.source, self.index[part])
+        outputs = None if self.outputs is None else self.outputs[part]
+        return Split(self.name, self.x[part], self.y[part], self.source, self.index[part], outputs)
 
 
 @dataclass(frozen=True)
@@ -98,20 +102,22 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of all samples and labels."""
+        """Hash of all samples, labels and outputs."""
         digest = hashlib.sha256()
         for split in self.splits:
-            for array in (split.x.numpy(), split.y.numpy()):
+            for array in (split.x, split.y, *([] if split.outputs is None else [split.outputs])):
                 digest.update(str(array.shape).encode())
-                digest.update(np.ascontiguousarray(array).tobytes())
+                digest.update(np.ascontiguousarray(array.numpy()).tobytes())
         return digest.hexdigest()
 
     @cached_property
     def given_sha256(self) -> str:
-        """The same of what was given, without labels that a network put in place of missing ones."""
+        """The same of what was given, without what a network put in place of missing labels."""
         if self.labels is not Labels.DENSE_NETWORK:
             return self.sha256
-        train, validation, test = (replace(each, y=torch.full_like(each.y, UNLABELLED)) for each in self.splits)
+        train, validation, test = (
+            replace(each, y=torch.full_like(each.y, UNLABELLED), outputs=None) for each in self.splits
+        )
         return Dataset(self.name, train, validation, test, Labels.NONE).sha256
 
     @property

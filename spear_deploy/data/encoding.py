@@ -18,13 +18,15 @@ _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
 class EncodedSplit:
     """A split ready to run: inputs `[T, N, *input_shape]` and labels `[N]`.
 
-    `analog` tells whether the inputs are values (direct) or spikes (0 and 1).
+    `analog` tells whether the inputs are values (direct) or spikes (0 and 1); `outputs` are
+    those of `Split`.
     """
 
     name: SplitName
     inputs: Tensor
     labels: Tensor
     analog: bool
+    outputs: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -37,7 +39,8 @@ class EncodedSplit:
 
     def take(self, index: Tensor | slice) -> EncodedSplit:
         """Some of the samples."""
-        return EncodedSplit(self.name, self.inputs[:, index], self.labels[index], self.analog)
+        outputs = None if self.outputs is None else self.outputs[index]
+        return EncodedSplit(self.name, self.inputs[:, index], self.labels[index], self.analog, outputs)
 
 
 def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> EncodedSplit:
@@ -53,10 +56,10 @@ def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> En
     """
     x = split.x
     if encoding == "direct":
-        return EncodedSplit(split.name, x.expand(time_steps, *x.shape), split.y, analog=True)
+        return EncodedSplit(split.name, x.expand(time_steps, *x.shape), split.y, True, split.outputs)
     if encoding == "rate":
         _check_range(split, "rate", "probabilities in [0, 1]")
-        return EncodedSplit(split.name, _bernoulli(split, time_steps, seed), split.y, analog=False)
+        return EncodedSplit(split.name, _bernoulli(split, time_steps, seed), split.y, False, split.outputs)
     if encoding == "spikes":
         if x.ndim < 3 or x.shape[1] != time_steps:
             raise DataError(
@@ -65,7 +68,7 @@ def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> En
             )
         if not bool(((x == 0) | (x == 1)).all()):
             raise DataError(f"encoding 'spikes' needs samples of 0 and 1, {split.name} holds other values")
-        return EncodedSplit(split.name, x.transpose(0, 1).contiguous(), split.y, analog=False)
+        return EncodedSplit(split.name, x.transpose(0, 1).contiguous(), split.y, False, split.outputs)
     raise DataError(f"unknown encoding {encoding!r}; known: direct, rate, spikes")
 
 

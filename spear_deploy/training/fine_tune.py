@@ -60,6 +60,7 @@ def fine_tune(
 ) -> Model:
     """Train all weights and biases of a model on data; returns a new model.
 
+    Data that holds outputs is learned from them, else from its labels.
     The order of samples follows from `seed` alone. Denormal numbers are flushed to zero, which
     keeps small networks fast on a CPU. With a quantiser the weights and biases that are returned
     are rounded ones.
@@ -78,7 +79,8 @@ def fine_tune(
             optimizer.zero_grad()
             inputs = data.inputs[:, index]
             trace = simulation(inputs)
-            total = loss(trace.output, data.labels[index], model.read_out)
+            wanted = data.labels[index] if data.outputs is None else data.outputs[index]
+            total = loss(trace.output, wanted, model.read_out)
             if penalty is not None:
                 total = total + penalty(counter, inputs, trace.outputs, data.analog)
             total.backward()  # type: ignore[no-untyped-call]
@@ -89,16 +91,20 @@ def fine_tune(
     return model.with_graph(trained_graph(simulation))
 
 
-def loss(output: Tensor, labels: Tensor, read_out: ReadOut) -> Tensor:
-    """The training loss of outputs `[T, B, classes]` and labels `[B]`.
+def loss(output: Tensor, wanted: Tensor, read_out: ReadOut) -> Tensor:
+    """The training loss of outputs `[T, B, classes]`.
 
-    count: squared distance between firing rates and one-hot labels, summed over classes.
-    membrane: cross-entropy of the membrane's mean over time.
+    `wanted` are labels `[B]`, or another network's mean outputs over time `[B, classes]`.
+
+    count: squared distance between firing rates and one-hot labels, or those outputs, summed
+    over classes. membrane: cross-entropy of the membrane's mean over time with the labels, or
+    with the softmax of those outputs.
     """
     mean = output.mean(0).flatten(1)
+    is_label = wanted.ndim == 1
     if read_out is ReadOut.MEMBRANE:
-        return F.cross_entropy(mean, labels)
-    target = F.one_hot(labels, mean.shape[1]).to(mean.dtype)
+        return F.cross_entropy(mean, wanted if is_label else wanted.softmax(1))
+    target = F.one_hot(wanted, mean.shape[1]).to(mean.dtype) if is_label else wanted
     return (mean - target).square().sum(1).mean()
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -101,6 +103,29 @@ def test_the_loss_of_membranes_is_the_cross_entropy_of_their_mean():
     output = torch.tensor([[[1.0, 3.0]], [[0.0, 0.0]]])
     expected = -np.log(np.exp(0.5) / (np.exp(0.5) + np.exp(1.5)))
     assert float(loss(output, torch.tensor([0]), ReadOut.MEMBRANE)) == pytest.approx(expected)
+
+
+def test_the_loss_against_outputs_is_their_squared_distance_or_their_cross_entropy():
+    output = torch.tensor([[[1.0, 0.0]], [[1.0, 1.0]]])
+    wanted = torch.tensor([[0.75, 0.25]])
+    assert float(loss(output, wanted, ReadOut.COUNT)) == pytest.approx(0.25**2 + 0.25**2)
+    share, given = np.exp([1.0, 0.5]) / np.exp([1.0, 0.5]).sum(), np.exp([0.75, 0.25]) / np.exp([0.75, 0.25]).sum()
+    assert float(loss(output, wanted, ReadOut.MEMBRANE)) == pytest.approx(-(given * np.log(share)).sum(), rel=1e-6)
+
+
+def test_outputs_are_learned_in_place_of_labels():
+    model = plain().model()
+    data = task((3,), model.time_steps)
+    with torch.no_grad():
+        rates = Simulation(model.graph)(data.inputs).output.mean(0)
+    start = fine_tune(model, data, Recipe(epochs=10, batch=16, learning_rate=1e-2), seed=1)
+
+    def distance(tuned):
+        with torch.no_grad():
+            return float((Simulation(tuned.graph)(data.inputs).output.mean(0) - rates).square().sum(1).mean())
+
+    recipe = Recipe(epochs=20, batch=16, learning_rate=1e-2)
+    assert distance(fine_tune(start, replace(data, outputs=rates), recipe, seed=0)) < 0.5 * distance(start)
 
 
 def test_the_expected_synops_of_the_penalty_are_those_that_are_counted():
