@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,8 +53,8 @@ def choose(
     All go through the first phase, the more accurate half of them through the second. The winner
     is the most accurate one whose SynOps keep the budget with confidence. While none does, the
     most frugal one is repaired, at most three times: with a penalty its target is first corrected
-    by what was overshot; where that was not enough, without a penalty, or where another limit is
-    broken, it is pruned again from the dense network, narrower.
+    by what was overshot, once; where that was not enough, without a penalty, or where another
+    limit is broken, it is pruned again from the dense network, narrower.
 
     Args:
         problem: with the candidates that the search evaluated.
@@ -83,7 +83,7 @@ def choose(
     repairs = 0
     broken: _Finished | None = min(finished, key=lambda one: one.share(target))
     while broken is not None and broken.share(target) > 1 and repairs < MOST_REPAIRS:
-        broken = _repaired(problem, broken, plan, seed, target)
+        broken = _repaired(problem, broken, finished, plan, seed, target)
         if broken is not None:
             repairs += 1
             finished.append(broken)
@@ -126,7 +126,12 @@ def _finish(
 
 
 def _repaired(
-    problem: SearchProblem, broken: _Finished, plan: TuningPlan, seed: int, target: Target
+    problem: SearchProblem,
+    broken: _Finished,
+    so_far: Sequence[_Finished],
+    plan: TuningPlan,
+    seed: int,
+    target: Target,
 ) -> _Finished | None:
     """The finalist once more, corrected; None where it cannot be made smaller."""
     finalist, result = broken.finalist, broken.finalist.result
@@ -138,16 +143,22 @@ def _repaired(
             factor = max(BOUND_AIM / share, LEAST_CORRECTION)
             penalty = replace(broken.penalty, target_synops=broken.penalty.target_synops * factor)
         return replace(_finish(problem, finalist, plan, seed, target, penalty), corrected=True)
-    narrowed = _narrower(problem, finalist, broken.share(target))
+    narrowed = _narrower(problem, broken, {_key(one): one.share(target) for one in so_far})
     if np.array_equal(narrowed, finalist.ratios):
         return None
     again = tune_plain(problem, narrowed, plan, seed, target)
-    return _finish(problem, again, plan, seed, target, penalty_for(problem, again.plain, plan, target))
+    finished = _finish(problem, again, plan, seed, target, penalty_for(problem, again.plain, plan, target))
+    return replace(finished, corrected=broken.corrected)
 
 
-def _narrower(problem: SearchProblem, finalist: Finalist, share: float) -> Ratios:
-    """Ratios scaled by what was overshot: SynOps grow about with their square."""
-    factor = float(np.sqrt(REPAIR_AIM / share))
+def _key(one: _Finished) -> tuple[float, ...]:
+    return tuple(map(float, one.finalist.ratios))
+
+
+def _narrower(problem: SearchProblem, broken: _Finished, shares: Mapping[tuple[float, ...], float]) -> Ratios:
+    """Ratios scaled by what was overshot, from the shares that finished networks were measured to use."""
+    finalist = broken.finalist
+    factor = min(problem.factor_for(finalist.ratios, shares, REPAIR_AIM), 1.0)
     ratios = problem.factory.executed(np.clip(finalist.ratios * factor, 0.0, 1.0))
     if not np.array_equal(ratios, finalist.ratios):
         return ratios

@@ -98,6 +98,18 @@ def test_without_a_penalty_a_network_that_breaks_the_budget_is_pruned_again_narr
     assert choice.winner.ratios.sum() < max(one.ratios.sum() for one in choice.tuned)
 
 
+def test_where_a_penalty_does_too_little_it_is_corrected_once_and_then_pruned_narrower(factory):
+    weak = TuningPlan(PLAIN, Recipe(epochs=1, batch=16, learning_rate=1e-5))
+    problem = problem_of(factory, 0.9)
+    target = OnTorch(problem, share=0.55)
+    choice, _ = chosen(problem, weak, target)
+    first, corrected, *narrower = [one for one in choice.tuned if one.final is not None]
+    assert np.array_equal(first.ratios, corrected.ratios)
+    assert 1 <= len(narrower) <= 2
+    assert all((one.ratios <= first.ratios).all() for one in narrower)
+    assert 0.8 * target.budget_synops < choice.winner.result.synops_bound <= target.budget_synops
+
+
 def test_a_broken_limit_beside_synops_is_repaired_by_pruning(factory):
     problem = problem_of(factory, 0.9)
     free = OnTorch(problem, share=2.0)
