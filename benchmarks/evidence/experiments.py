@@ -76,8 +76,9 @@ def uniform_plain(setting: Setting, budget: str, seed: int) -> Json:
         target.validation,
     )
     candidate = problem.project(np.ones(problem.dimensions))
-    epochs = DEFAULT_PLAN.plain.epochs + DEFAULT_PLAN.final.epochs
-    model = fine_tune(candidate.model, prepared.factory.train, replace(DEFAULT_PLAN.final, epochs=epochs), seed=seed)
+    train, plan = prepared.factory.train, request.plan
+    final = plan.final_for(len(train))
+    model = fine_tune(candidate.model, train, replace(final, epochs=plan.plain.epochs + final.epochs), seed=seed)
     return {
         "budget_synops": target.budget_synops,
         "validation": figures(target.measure(model)),

@@ -102,8 +102,17 @@ def deploy(
         int, typer.Option(min=1, help="Epochs of the first fine-tune, plain, as LRE's samples have it.")
     ] = DEFAULT_PLAN.plain.epochs,
     epochs: Annotated[
-        int, typer.Option(min=1, help="Epochs of the second fine-tune, towards the budget.")
-    ] = DEFAULT_PLAN.final.epochs,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Epochs of the second fine-tune, towards the budget."
+            f" [default: {DEFAULT_PLAN.final.epochs}, or as many as make {DEFAULT_PLAN.fewest_steps} steps]",
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="End the second fine-tune after so many epochs that gain nothing on validation."),
+    ] = None,
     penalty: Annotated[
         float, typer.Option(min=0, help="Weight of the SynOps penalty in the second fine-tune; 0 for none.")
     ] = DEFAULT_PLAN.penalty_weight,
@@ -143,7 +152,9 @@ def deploy(
         finalists=finalists,
         plan=TuningPlan(
             plain=replace(DEFAULT_PLAN.plain, epochs=plain_epochs),
-            final=replace(DEFAULT_PLAN.final, epochs=epochs),
+            final=DEFAULT_PLAN.final if epochs is None else replace(DEFAULT_PLAN.final, epochs=epochs),
+            fewest_steps=DEFAULT_PLAN.fewest_steps if epochs is None else 0,
+            patience=patience,
             penalty_weight=penalty,
             prune_multiple=prune_multiple,
         ),

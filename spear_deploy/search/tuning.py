@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from spear_deploy.search.candidate import Features, Ratios
 from spear_deploy.search.lre import Prediction
 from spear_deploy.search.problem import SearchProblem
 from spear_deploy.search.reward import LimitUse
-from spear_deploy.training import Quantiser, Recipe, SynopsPenalty, fine_tune
+from spear_deploy.training import EarlyStop, Quantiser, Recipe, SynopsPenalty, fine_tune
 
 REPAIR_CONFIDENCE = 0.99
 """The budget is held against this one-sided upper bound of the mean on the validation split."""
@@ -33,6 +33,9 @@ class TuningPlan:
     Attributes:
         plain: the first phase, exactly as LRE's samples are fine-tuned.
         final: the second phase.
+        fewest_steps: of the optimiser in the second phase; small data gets more epochs for them.
+        patience: epochs without a lower loss on validation after which the second phase ends;
+            None: it goes through all.
         penalty_weight: of the SynOps penalty in the second phase; 0 leaves it plain.
         prune_multiple: the search's SynOps limit, as a multiple of the budget, while there is
             a penalty: what pruning leaves above the budget, the penalty takes away.
@@ -41,8 +44,15 @@ class TuningPlan:
 
     plain: Recipe = field(default=Recipe(epochs=4, batch=64, learning_rate=5e-3))
     final: Recipe = field(default=Recipe(epochs=20, batch=64, learning_rate=5e-3))
+    fewest_steps: int = 0
+    patience: int | None = None
     penalty_weight: float = SynopsPenalty.weight
     prune_multiple: float = 1.4
+
+    def final_for(self, samples: int) -> Recipe:
+        """The second phase on so many training samples."""
+        steps_per_epoch = -(-samples // self.final.batch)
+        return replace(self.final, epochs=max(self.final.epochs, -(-self.fewest_steps // steps_per_epoch)))
 
     @property
     def search_multiple(self) -> float:
@@ -157,14 +167,15 @@ def tune_final(
     penalty: SynopsPenalty | None,
 ) -> Tuned:
     """The second phase of a finalist, from where the first one ended."""
-    plain = finalist.plain.model
+    plain, train = finalist.plain.model, problem.factory.train
     model = fine_tune(
         plain,
-        problem.factory.train,
-        plan.final,
+        train,
+        plan.final_for(len(train)),
         seed=seed,
         penalty=penalty,
         quantiser=target.quantiser(plain),
+        stop=None if plan.patience is None else EarlyStop(problem.validation, plan.patience),
     )
     return _measured(model, target)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.measure import SynopsCounter
+from spear_deploy.measure import SynopsCounter, batches
 from spear_deploy.network import Model, ReadOut, Simulation
 from spear_deploy.training.recalibration import with_arrays
 
@@ -48,6 +49,18 @@ class SynopsPenalty:
         return self.weight * (synops / self.target_synops - 1).square()
 
 
+@dataclass(frozen=True)
+class EarlyStop:
+    """Ends a fine-tune that no longer gets better on samples that it does not learn from.
+
+    The loss on `data`, with the penalty if there is one, is taken after every epoch. After
+    `patience` epochs without a lower one training ends; the network of the lowest is kept.
+    """
+
+    data: EncodedSplit
+    patience: int
+
+
 def fine_tune(
     model: Model,
     data: EncodedSplit,
@@ -56,6 +69,7 @@ def fine_tune(
     seed: int,
     penalty: SynopsPenalty | None = None,
     quantiser: Quantiser | None = None,
+    stop: EarlyStop | None = None,
     on_epoch: Callable[[int], None] | None = None,
 ) -> Model:
     """Train all weights and biases of a model on data; returns a new model.
@@ -70,25 +84,65 @@ def fine_tune(
     simulation = Simulation(model.graph)
     if quantiser is not None:
         quantiser(simulation)
-    counter = SynopsCounter(model.network)
+    objective = _Objective(simulation, model.read_out, SynopsCounter(model.network), penalty)
+    best = None if stop is None else _Best(objective, stop)
     optimizer = torch.optim.Adam(simulation.parameters(), lr=recipe.learning_rate)
     steps = recipe.epochs * -(-len(data) // recipe.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
     for epoch in range(recipe.epochs):
         for index in torch.split(torch.randperm(len(data), generator=generator), recipe.batch):
             optimizer.zero_grad()
-            inputs = data.inputs[:, index]
-            trace = simulation(inputs)
-            wanted = data.labels[index] if data.outputs is None else data.outputs[index]
-            total = loss(trace.output, wanted, model.read_out)
-            if penalty is not None:
-                total = total + penalty(counter, inputs, trace.outputs, data.analog)
-            total.backward()  # type: ignore[no-untyped-call]
+            objective(data.take(index)).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
         if on_epoch is not None:
             on_epoch(epoch + 1)
+        if best is not None and best.ends_after(epoch):
+            break
+    if best is not None:
+        best.restore()
     return model.with_graph(trained_graph(simulation))
+
+
+@dataclass(frozen=True)
+class _Objective:
+    """What training makes small, on some samples."""
+
+    simulation: Simulation
+    read_out: ReadOut
+    counter: SynopsCounter
+    penalty: SynopsPenalty | None
+
+    def __call__(self, data: EncodedSplit) -> Tensor:
+        trace = self.simulation(data.inputs)
+        total = loss(trace.output, data.labels if data.outputs is None else data.outputs, self.read_out)
+        if self.penalty is not None:
+            total = total + self.penalty(self.counter, data.inputs, trace.outputs, data.analog)
+        return total
+
+
+class _Best:
+    """The weights of the epoch with the lowest loss on the data of an early stop."""
+
+    def __init__(self, objective: _Objective, stop: EarlyStop) -> None:
+        self.objective, self.stop = objective, stop
+        self.lowest, self.epoch = math.inf, -1
+        self.weights: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def ends_after(self, epoch: int) -> bool:
+        """Look at the weights after an epoch (from 0); whether training is to end."""
+        data = self.stop.data
+        sums = [float(self.objective(data.take(part))) * (part.stop - part.start) for part in batches(len(data))]
+        if sum(sums) < self.lowest:
+            self.lowest, self.epoch = sum(sums), epoch
+            self.weights = {key: value.clone() for key, value in self.objective.simulation.state_dict().items()}
+        return epoch - self.epoch >= self.stop.patience
+
+    def restore(self) -> None:
+        """Go back to the best weights."""
+        if self.weights:
+            self.objective.simulation.load_state_dict(self.weights)
 
 
 def loss(output: Tensor, wanted: Tensor, read_out: ReadOut) -> Tensor:

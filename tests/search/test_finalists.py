@@ -73,6 +73,14 @@ def test_the_first_phase_is_the_fine_tune_of_lres_samples(factory):
     assert finalist.plain.validation.synops == factory.measure(again, problem.validation).synops
 
 
+def test_small_data_gets_the_epochs_that_make_the_fewest_steps():
+    plan = TuningPlan(PLAIN, Recipe(epochs=20, batch=64), fewest_steps=360)
+    assert plan.final_for(1097).epochs == 20
+    assert plan.final_for(100).epochs == 180
+    assert plan.final_for(7000).epochs == 20
+    assert TuningPlan(PLAIN, Recipe(epochs=3)).final_for(10).epochs == 3
+
+
 def test_a_penalty_brings_a_network_that_was_pruned_too_little_to_its_budget(factory):
     problem = problem_of(factory, 0.8)
     target = OnTorch(problem, share=0.7)

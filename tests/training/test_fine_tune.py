@@ -8,7 +8,7 @@ from made_networks import ALL, Chain, plain, recurrent
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.measure import SynopsCounter, measure
 from spear_deploy.network import ReadOut, Simulation
-from spear_deploy.training import Recipe, SynopsPenalty, fine_tune, loss
+from spear_deploy.training import EarlyStop, Recipe, SynopsPenalty, fine_tune, loss
 
 RECIPE = Recipe(epochs=3, batch=16, learning_rate=1e-2)
 
@@ -89,6 +89,23 @@ def test_every_epoch_is_told():
     told = []
     fine_tune(plain().model(), task((3,), 5), RECIPE, seed=0, on_epoch=told.append)
     assert told == [1, 2, 3]
+
+
+def test_an_early_stop_keeps_the_best_epoch_and_ends_after_its_patience():
+    model = plain().model()
+    data = task((3,), model.time_steps)
+    shuffled = replace(data, labels=data.labels.flip(0))  # what is learned makes this worse
+    recipe, told = Recipe(epochs=30, batch=16, learning_rate=1e-2), []
+
+    def wrong(tuned):
+        with torch.no_grad():
+            return float(loss(Simulation(tuned.graph)(data.inputs).output, shuffled.labels, ReadOut.COUNT))
+
+    stopped = fine_tune(model, data, recipe, seed=0, stop=EarlyStop(shuffled, 4), on_epoch=told.append)
+    assert 5 <= len(told) < 30
+    assert wrong(stopped) < wrong(fine_tune(model, data, recipe, seed=0))
+    after_best = fine_tune(model, data, recipe, seed=0, stop=EarlyStop(shuffled, 30))
+    assert weights(after_best) == weights(stopped)
 
 
 def test_the_loss_of_counts_is_the_squared_distance_of_rates_from_one_hot_labels():
