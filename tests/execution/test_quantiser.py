@@ -12,7 +12,7 @@ from spear_deploy.execution.quantized import mantissa_matrix
 from spear_deploy.network import Simulation
 from spear_deploy.training import Recipe, fine_tune, loss
 
-SEARCH = import_module("spear_deploy.execution.quantize")
+SEARCH = import_module("spear_deploy.execution.draft")
 RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
 
 
