@@ -14,6 +14,9 @@ from spear_deploy.measure import Measurement
 CHANCE_CONFIDENCE = 0.99
 """An accuracy counts as chance while a guesser reaches it or more in over 1 % of such samples."""
 
+FEW_TO_JUDGE = 20
+"""Validation samples below which a confidence bound from their own spread is worth little."""
+
 
 def check_classes(data: Dataset) -> None:
     """Refuse training data that is all of one class.
@@ -36,13 +39,19 @@ def check_classes(data: Dataset) -> None:
 
 
 def small_data(data: Dataset, batch: int) -> list[str]:
-    """Say when an epoch is a single step; such data is used whole, as it would be in any training loop."""
-    if len(data.train) >= batch:
-        return []
-    return [
-        f"{data.name}: {len(data.train)} training samples are fewer than a batch of {batch}:"
-        " each epoch is one step with all of them"
-    ]
+    """Say when an epoch is a single step (with all of the data), and when too little is left to judge a budget by."""
+    found = []
+    if len(data.train) < batch:
+        found.append(
+            f"{data.name}: {len(data.train)} training samples are fewer than a batch of {batch}:"
+            " each epoch is one step with all of them"
+        )
+    if len(data.validation) < FEW_TO_JUDGE:
+        found.append(
+            f"{data.name}: {len(data.validation)} validation samples say little of mean SynOps and accuracy:"
+            " the budget may be met there and missed on test"
+        )
+    return found
 
 
 def chance(data: Dataset, classes: int, dense: Measurement) -> list[str]:

@@ -241,10 +241,15 @@ def test_a_network_that_gives_one_class_to_all_cannot_label_data(refused):
     assert "give labels (y_train, y_test)" in message
 
 
-def test_a_training_split_smaller_than_a_batch_is_said(said):
-    assert "samples.npz: 34 training samples are fewer than a batch of 64: each epoch is one step with all of them" in (
-        said("model.pt")
+def test_splits_too_small_to_train_or_to_judge_by_are_said(said):
+    told = said("model.pt")
+    assert (
+        "samples.npz: 34 training samples are fewer than a batch of 64: each epoch is one step with all of them" in told
     )
+    assert (
+        "samples.npz: 6 validation samples say little of mean SynOps and accuracy:"
+        " the budget may be met there and missed on test"
+    ) in told
 
 
 def test_a_network_at_chance_is_said(said):
