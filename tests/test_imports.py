@@ -1,0 +1,54 @@
+"""The rooms of the package import each other one way, in the order of docs/architecture.md."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE, EXPORTERS = ROOT / "spear_deploy", ROOT / "exporters"
+
+
+def room_of(path):
+    """The folder or module right below the package."""
+    if path.is_relative_to(EXPORTERS):
+        return "exporters"
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path):
+    names = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.append(node.module)
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return {name.split(".")[1] for name in names if name.startswith("spear_deploy.")}
+
+
+def imports():
+    """By room, the other rooms that it imports."""
+    found = {}
+    for path in [*PACKAGE.rglob("*.py"), *EXPORTERS.rglob("*.py")]:
+        room = room_of(path)
+        found.setdefault(room, set()).update(imported_rooms(path) - {room})
+    return {room: others for room, others in found.items() if not room.startswith("__")}
+
+
+def rows():
+    """The number of each room's row on the map."""
+    table = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    return {room: number for number, cell in enumerate(table) for room in re.findall(r"`(\w+)`", cell)}
+
+
+def test_the_map_shows_every_room_and_no_other():
+    assert set(rows()) == set(imports())
+
+
+def test_a_room_imports_only_those_above_it_on_the_map():
+    row = rows()
+    wrong = [(room, other) for room, others in imports().items() for other in others if row[other] > row[room]]
+    assert wrong == []
+
+
+def test_nothing_imports_an_exporter_so_that_anyone_can_add_one():
+    assert [room for room, others in imports().items() if "exporters" in others] == []
