@@ -105,9 +105,10 @@ class Dataset:
         """Hash of all samples, labels and outputs."""
         digest = hashlib.sha256()
         for split in self.splits:
-            for array in (split.x, split.y, *([] if split.outputs is None else [split.outputs])):
+            for tensor in (split.x, split.y, *([] if split.outputs is None else [split.outputs])):
+                array = tensor.numpy()
                 digest.update(str(array.shape).encode())
-                digest.update(np.ascontiguousarray(array.numpy()).tobytes())
+                digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     @cached_property

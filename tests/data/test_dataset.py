@@ -48,7 +48,8 @@ def test_the_splits_of_the_digits_never_change():
         [376, 1118, 710, 1795],
         [1532, 1640, 1279, 372],
     ]
-    assert digits.sha256 == load_data("digits").sha256
+    # kept samples and old reports name the data by this
+    assert digits.sha256 == "f8fdbc9c20d5d8aab555a12242b78be3ba38863af8ff3278cf3357813ed8f455"
 
 
 def test_the_last_15_percent_of_train_become_validation(written):
