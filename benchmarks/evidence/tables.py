@@ -14,8 +14,8 @@ ESTIMATOR_ORDER = ("linear", "per-layer", "ridge", "gaussian process")
 
 
 def with_uniform(runs: list[Json], uniform: list[Json]) -> list[Json]:
-    """The main job's runs, each with the uniform plain run of the same budget and seed where there is one."""
-    plain = {(each["budget"], each["seed"]): each["test"]["accuracy"] for each in uniform}
+    """The main job's runs, each with what the uniform plain run of the same budget and seed did on test, if any."""
+    plain = {(each["budget"], each["seed"]): each["test"] for each in uniform}
     return [run | {"uniform": plain.get((run["budget"], run["seed"]))} for run in runs]
 
 
@@ -26,12 +26,13 @@ def with_penalty(runs: list[Json], strategies: list[Json]) -> list[Json]:
 
 
 def main_job(runs: list[Json]) -> tuple[str, str]:
-    """Budget, accuracy, repairs, and the paired difference to uniform pruning."""
+    """Budget, accuracy, repairs, and the paired difference to uniform pruning, which nothing holds to its budget."""
     rows = []
     for budget, part in _grouped(runs, lambda run: run["budget"], BUDGETS):
         shares = [run["share_of_budget"] for run in part]
         drops = [100 * (run["accuracy_on_target"] - run["dense_accuracy"]) for run in part]
-        paired = [100 * (run["accuracy_on_target"] - run["uniform"]) for run in part if run["uniform"] is not None]
+        beside = [run for run in part if run["uniform"] is not None]
+        paired = [100 * (run["accuracy_on_target"] - run["uniform"]["accuracy"]) for run in beside]
         rows.append(
             [
                 budget,
@@ -42,6 +43,7 @@ def main_job(runs: list[Json]) -> tuple[str, str]:
                 f"{np.mean(paired):+.2f} ± {_error(paired):.2f}, lost {sum(each < 0 for each in paired)}"
                 if paired
                 else "",
+                sum(run["uniform"]["synops"] > run["budget_synops"] for run in beside) if beside else "",
                 sum(run["repairs"] for run in part),
                 f"{100 * np.mean([run['parameters_share'] for run in part]):.0f} %",
                 sum(all(run["agreements"].values()) for run in part),
@@ -60,6 +62,7 @@ def main_job(runs: list[Json]) -> tuple[str, str]:
         "over",
         "accuracy to dense",
         "paired to uniform, plain (± standard error)",
+        "uniform over",
         "repairs",
         "parameters",
         "equal in Lava",

@@ -15,6 +15,7 @@ def run_of(budget, seed, share, accuracy, *, covered=True, error=2.0, equal=True
     return {
         "budget": budget,
         "seed": seed,
+        "budget_synops": 1000.0,
         "share_of_budget": share,
         "dense_accuracy": 0.95,
         "accuracy_on_target": accuracy,
@@ -70,11 +71,12 @@ def test_the_sentence_on_the_promise_counts_what_the_runs_hold():
 
 
 def test_uniform_pruning_is_paired_by_budget_and_seed():
-    uniform = [{"budget": "50%", "seed": 1, "test": {"accuracy": 0.95}}]
+    measured = {"accuracy": 0.95, "synops": 1010.0}
+    uniform = [{"budget": "50%", "seed": 1, "test": measured}]
     paired = tables.with_uniform(RUNS, uniform)
-    assert [run["uniform"] for run in paired] == [None, 0.95, None]
+    assert [run["uniform"] for run in paired] == [None, measured, None]
     _, table = tables.main_job(paired)
-    assert "-2.00 ± 0.00, lost 1" in table
+    assert "-2.00 ± 0.00, lost 1 | 1 |" in table
 
 
 def test_the_sentence_on_lre_says_how_many_networks_its_interval_holds():
