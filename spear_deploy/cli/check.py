@@ -14,7 +14,7 @@ from rich.text import Text
 from spear_deploy.cli.console import err, out
 from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.measured import adapted_to, measured
-from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.hardware.as_json import row_json
 from spear_deploy.hardware.comparison import Row, compare
 from spear_deploy.hardware.core_picture import core_map_svg
@@ -42,7 +42,7 @@ Exit code 0: it fits every target; 1: it does not; 2: bad input.
 def check(
     model: Annotated[Path, typer.Argument(help="Model file, dense or pruned.")],
     target: Target = "loihi2",
-    data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
+    data: Data = None,
     samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
     arch: Arch = None,
     input_shape: InputShape = None,

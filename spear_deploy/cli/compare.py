@@ -15,7 +15,7 @@ from rich.table import Table
 from spear_deploy.cli.console import out
 from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.measured import MeasuredModel, measured
-from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.hardware.as_json import row_json
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
 from spear_deploy.hardware.comparison import compare as compare_chips
@@ -41,7 +41,7 @@ _NOT_AVAILABLE = "not available"
 def compare(
     models: Annotated[list[Path], typer.Argument(help="Model files, dense or pruned.", metavar="MODEL..")],
     target: Target = "all",
-    data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
+    data: Data = None,
     samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
     arch: Arch = None,
     input_shape: InputShape = None,

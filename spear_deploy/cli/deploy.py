@@ -14,7 +14,7 @@ import typer
 from spear_deploy.cli.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
-from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.deploy import deploy as run_deploy
 from spear_deploy.deployment.arms import ARMS
@@ -57,7 +57,7 @@ def deploy(
     budget: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable. [default: {DEFAULT_BUDGET}]"
+            help="50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable.", show_default=DEFAULT_BUDGET
         ),
     ] = None,
     max_drop: Annotated[
@@ -67,13 +67,13 @@ def deploy(
     pareto: Annotated[
         str | None, typer.Option(help="One result for each of several budgets: 70%,50%,30%,15%.", metavar="BUDGET,..")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
+    data: Data = None,
     arch: Arch = None,
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,
     dt: Dt = None,
     out_folder: Annotated[
-        Path | None, typer.Option("--out", help="Folder for the results. [default: runs/<model>-<target>-<time>]")
+        Path | None, typer.Option("--out", help="Folder for the results.", show_default="runs/<model>-<target>-<time>")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
     threads: Annotated[
@@ -85,7 +85,7 @@ def deploy(
         str | None, typer.Option(help="Stop sampling when LRE predicts the budget within this, such as 3%.")
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option("--cache", help="Keep LRE's samples here. [default: the user's cache]")
+        Path | None, typer.Option("--cache", help="Keep LRE's samples here.", show_default="the user's cache")
     ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Make LRE's samples anew, and keep none.")] = False,
     strategy: Annotated[
@@ -105,8 +105,8 @@ def deploy(
         int | None,
         typer.Option(
             min=1,
-            help="Epochs of the second fine-tune, towards the budget."
-            f" [default: {DEFAULT_PLAN.final.epochs}, or as many as make {DEFAULT_PLAN.fewest_steps} steps]",
+            help="Epochs of the second fine-tune, towards the budget.",
+            show_default=f"{DEFAULT_PLAN.final.epochs}, or as many as make {DEFAULT_PLAN.fewest_steps} steps",
         ),
     ] = None,
     patience: Annotated[

@@ -27,7 +27,9 @@ DATA_FORMATS = ("nir", "onnx", "netx")
 
 def import_bundle(
     bundle: Annotated[Path, typer.Argument(help="Bundle, as export --to bundle writes it.")],
-    out_folder: Annotated[Path | None, typer.Option("--out", help="Folder for its files. [default: its name]")] = None,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder for its files.", show_default="its name")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the folder.")] = False,
 ) -> None:
     """Check BUNDLE, unpack it, and run every format in it against its own network."""

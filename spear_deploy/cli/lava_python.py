@@ -9,5 +9,5 @@ import typer
 
 LavaPython = Annotated[
     Path | None,
-    typer.Option("--lava-python", help="Python that has Lava. [default: this one]", metavar="PATH"),
+    typer.Option("--lava-python", help="Python that has Lava.", show_default="this one", metavar="PATH"),
 ]

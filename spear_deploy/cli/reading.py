@@ -1,4 +1,4 @@
-"""Options for files that do not say everything about their network; the same for every verb."""
+"""Options that name the data, and for files that do not say everything; the same for every verb."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import typer
 from spear_deploy.network import Model, Reading
 from spear_deploy.progress import Progress
 
+Data = Annotated[
+    str | None, typer.Option("--data", help="digits, or an .npz file.", show_default="what the model names")
+]
 Arch = Annotated[
     str | None,
     typer.Option("--arch", help="For a state_dict: package.module:factory or net.toml (docs/importing.md)."),

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
-from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.data import Labels, SplitName
 from spear_deploy.hardware import load_profile
 from spear_deploy.simulating.job import BACKENDS, LAVA_SAMPLES, Outcome, SimulateRequest, run_simulation
@@ -53,10 +53,10 @@ def simulate(
     target: Annotated[str, typer.Option("--target", help="Chip whose arithmetic is used: a name or TOML file.")] = (
         "loihi2"
     ),
-    data: Annotated[str | None, typer.Option(help="digits, or an .npz file. [default: what the model names]")] = None,
+    data: Data = None,
     split: Annotated[SplitName, typer.Option(help="Which samples.")] = SplitName.TEST,
     samples: Annotated[
-        int | None, typer.Option(min=1, help=f"The first so many. [default: all; {LAVA_SAMPLES} with Lava]")
+        int | None, typer.Option(min=1, help="The first so many.", show_default=f"all; {LAVA_SAMPLES} with Lava")
     ] = None,
     weight_bits: Annotated[
         str | None, typer.Option("--weight-bits", help="Fewer bits than the chip's: 6, or conv1=8,fc=4.")

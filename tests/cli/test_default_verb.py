@@ -66,3 +66,11 @@ def test_help_names_an_example(capsys, given):
         main(given)
     assert ended.value.code == 0
     assert "spear-deploy " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["deploy", "check", "compare", "simulate"])
+def test_help_says_what_happens_where_an_option_is_left_out(capsys, monkeypatch, verb):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    assert "[default: (what the model names)]" in capsys.readouterr().out
