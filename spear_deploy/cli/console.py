@@ -11,8 +11,9 @@ from rich.progress import Progress as Bars
 
 from spear_deploy.progress import Advance
 
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+# Names of files and layers are shown as they are: [x] in one is no markup.
+out = Console(soft_wrap=True, markup=False)
+err = Console(stderr=True, soft_wrap=True, markup=False)
 
 
 class TerminalProgress:
@@ -28,7 +29,7 @@ class TerminalProgress:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", markup=False),
         )
         with Bars(*columns, console=err) as bars:
             task = bars.add_task(name, total=total, detail="")

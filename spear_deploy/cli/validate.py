@@ -67,7 +67,7 @@ def _check(name: str, folder: RunFolder, *, again: bool, data: str | None, profi
     if report is None:
         raise RunError(f"{folder.path}: {folder.gaps[0]}")
     for gap in folder.gaps:
-        err.print(f"{folder.path}: {gap}", style="yellow", highlight=False, markup=False)
+        err.print(f"{folder.path}: {gap}", style="yellow", highlight=False)
     if not again:
         return check_run(name, report)
     torch.set_num_threads(report.threads)
