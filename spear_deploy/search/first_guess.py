@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from spear_deploy.pruning import Role
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 
-NEAR = (0.3, 3.0)
-"""Candidates whose share of the budget lies between them tell where others meet it."""
-
 RIDGE = 0.1
 """How much the law of the widths is trusted against what earlier candidates showed."""
 
@@ -25,7 +22,7 @@ class WidthLaw:
         share = c * sum over connections of dense SynOps * keep ratio of the source * of the target
 
     Its log error on earlier candidates is followed by ridge regression on the log keep ratios.
-    It only chooses which candidate of a ray is made first.
+    It chooses which candidate of a ray is made first, and how narrow a repair is.
     """
 
     def __init__(self, factory: CandidateFactory) -> None:
@@ -50,16 +47,15 @@ class WidthLaw:
 
         Args:
             ratios: the ray, `[G]`.
-            shares: by keep ratios, the share of the budget of earlier candidates.
+            shares: by keep ratios, the share of the budget of others that are near it.
             aim: the share to meet.
             floor: ratios are not scaled below it.
 
         """
-        near = {known: share for known, share in shares.items() if NEAR[0] <= share <= NEAR[1]}
-        if not near:
+        if not shares:
             return 1.0
-        x = np.log(np.array(list(near)))
-        y = np.log(np.array(list(near.values()))) - self._log_synops(np.exp(x))
+        x = np.log(np.array(list(shares)))
+        y = np.log(np.array(list(shares.values()))) - self._log_synops(np.exp(x))
         centred = x - x.mean(0)
         slopes = np.linalg.solve(centred.T @ centred + RIDGE * np.eye(x.shape[1]), centred.T @ (y - y.mean()))
         low, high = -10.0, float(-np.log(ratios.min()))

@@ -34,6 +34,9 @@ PROJECTED = 0.95
 AIM = float(np.log((1.0 + PROJECTED) / 2))
 """The log share that guesses aim at."""
 
+NEAR = (0.3, 3.0)
+"""Candidates whose predicted share lies between them tell where a ray meets the limits."""
+
 KEPT_CANDIDATES = 8
 """Candidates whose weights stay in memory."""
 
@@ -242,7 +245,8 @@ class SearchProblem:
         return self._shares[key]
 
     def _first_guess(self, ratios: Ratios) -> float:
-        return self._width_law.factor(ratios, self._shares, float(np.exp(AIM)), self._floor)
+        near = {key: share for key, share in self._shares.items() if NEAR[0] <= share <= NEAR[1]}
+        return self._width_law.factor(ratios, near, float(np.exp(AIM)), self._floor)
 
     @cached_property
     def _width_law(self) -> WidthLaw:

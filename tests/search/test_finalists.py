@@ -106,6 +106,15 @@ def test_without_a_penalty_a_network_that_breaks_the_budget_is_pruned_again_narr
     assert choice.winner.ratios.sum() < max(one.ratios.sum() for one in choice.tuned)
 
 
+def test_a_network_that_is_far_above_its_budget_comes_near_it_with_the_first_repair(factory):
+    problem = problem_of(factory, 0.2, factor=0.2)
+    choice, _ = chosen(problem, UNPENALISED, OnTorch(problem))
+    first, repaired, *_ = (one.result.synops_bound for one in choice.tuned)
+    assert first > 3 * problem.budget_synops
+    assert repaired < 1.5 * problem.budget_synops
+    assert choice.winner.result.synops_bound <= problem.budget_synops
+
+
 def test_where_a_penalty_does_too_little_it_is_corrected_once_and_then_pruned_narrower(factory):
     weak = TuningPlan(PLAIN, Recipe(epochs=1, batch=16, learning_rate=1e-5))
     problem = problem_of(factory, 0.9)
