@@ -74,8 +74,8 @@ def check(
         for row, lines in zip(rows, told, strict=True):
             out.print(report(row))
             for line in lines:
-                out.print(line, highlight=False)
-        out.print(subject.origin_text, highlight=False)
+                out.print(line)
+        out.print(subject.origin_text)
     if svg is not None:
         for row in rows:
             _write_picture(row, svg if len(rows) == 1 else svg.with_stem(f"{svg.stem}-{row.profile.name}"))
@@ -174,8 +174,8 @@ def _write_picture(row: Row, path: Path) -> None:
     placement = row.verdict.placement
     core_map = map_in_order(placement) if row.cost is None else row.cost.core_map
     if core_map is None:
-        err.print(f"{row.profile.name}: no core map: the profile names no routers", highlight=False)
+        err.print(f"{row.profile.name}: no core map: the profile names no routers")
         return
     with replaced_when_complete(path) as working:
         working.write_text(core_map_svg(placement, core_map), encoding="utf-8")
-    err.print(f"written to {path}", highlight=False)
+    err.print(f"written to {path}")

@@ -77,8 +77,8 @@ def compare(
     else:
         out.print(_table(rows, with_model=len(models) > 1))
         for subject in subjects.values():
-            out.print(f"{subject.name}: {subject.origin_text}", highlight=False)
-        out.print("sources of every figure: spear-deploy profiles show NAME", highlight=False)
+            out.print(f"{subject.name}: {subject.origin_text}")
+        out.print("sources of every figure: spear-deploy profiles show NAME")
     for file, content in ((svg, comparison_svg), (html, _html)):
         if file is not None:
             with replaced_when_complete(file) as working:

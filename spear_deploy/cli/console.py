@@ -12,8 +12,8 @@ from rich.progress import Progress as Bars
 from spear_deploy.progress import Advance
 
 # Names of files and layers are shown as they are: [x] in one is no markup.
-out = Console(soft_wrap=True, markup=False)
-err = Console(stderr=True, soft_wrap=True, markup=False)
+out = Console(soft_wrap=True, markup=False, highlight=False)
+err = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
 class TerminalProgress:
@@ -47,4 +47,4 @@ class TerminalProgress:
 
     def notice(self, text: str) -> None:
         """A line on stderr."""
-        err.print(f"note: {text}", style="yellow", highlight=False)
+        err.print(f"note: {text}", style="yellow")

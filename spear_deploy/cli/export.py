@@ -144,18 +144,18 @@ def _list() -> None:
         offered = entry.dist.name if entry.dist is not None else "unknown"
         try:
             found = exporter(name)
-            out.print(f"{name:<8} {found.suffix:<10} {found.says} [{offered}]", highlight=False)
+            out.print(f"{name:<8} {found.suffix:<10} {found.says} [{offered}]")
         except ExportError as error:
-            out.print(f"{name:<8} not usable: {error} [{offered}]", highlight=False)
+            out.print(f"{name:<8} not usable: {error} [{offered}]")
 
 
 def _show(entries: list[ExportEntry], folder: Path) -> None:
     for entry in entries:
         for reason in entry.refused:
-            out.print(f"{entry.format}: refused: {reason}", highlight=False)
+            out.print(f"{entry.format}: refused: {reason}")
         if entry.files:
             files = ", ".join(str(folder / file) for file in entry.files)
-            out.print(f"{entry.format}: written to {files}: {_proof(entry)}", highlight=False)
+            out.print(f"{entry.format}: written to {files}: {_proof(entry)}")
 
 
 def _proof(entry: ExportEntry) -> str:

@@ -39,9 +39,9 @@ def import_bundle(
         manifest = open_bundle(bundle, working)
         model = read_nir(working / manifest.model)
         found = [line for name in DATA_FORMATS for line in _run(name, model, working, manifest)]
-    out.print(f"{bundle}: {len(manifest.files)} files, all as the manifest says, unpacked to {folder}", highlight=False)
+    out.print(f"{bundle}: {len(manifest.files)} files, all as the manifest says, unpacked to {folder}")
     for line in found:
-        out.print(line, highlight=False)
+        out.print(line)
     scripts = sorted(name for name in manifest.files if name.endswith(".py"))
     for script in scripts:
         out.print(f"lava: not run: {script} is a program of whoever made the bundle; read it, then run it with python")

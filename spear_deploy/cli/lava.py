@@ -18,7 +18,7 @@ def install() -> None:
     """Install lava-nc and what it imports into this Python."""
     found = lava_status()
     if not found.available:
-        found = install_lava(lambda text: err.print(text, highlight=False))
+        found = install_lava(lambda text: err.print(text))
     _show(found)
 
 
@@ -32,10 +32,10 @@ def status(lava_python: LavaPython = None) -> None:
 
 
 def _show(found: LavaStatus) -> None:
-    out.print(f"python        {found.python}", highlight=False)
+    out.print(f"python        {found.python}")
     if found.available:
-        out.print(f"lava          {found.versions.get('lava', 'unknown')}", highlight=False)
-        out.print(f"work-arounds  {'; '.join(found.work_arounds) or 'none needed'}", highlight=False)
+        out.print(f"lava          {found.versions.get('lava', 'unknown')}")
+        out.print(f"work-arounds  {'; '.join(found.work_arounds) or 'none needed'}")
     else:
-        out.print(f"lava          not available: {found.missing}", highlight=False)
-        out.print(found.advice, highlight=False)
+        out.print(f"lava          not available: {found.missing}")
+        out.print(found.advice)

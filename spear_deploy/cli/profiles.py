@@ -34,7 +34,7 @@ def list_profiles(as_json: AsJson = False) -> None:
         cores = "-" if about["cores"] is None else f"{about['cores']:,}"
         table.add_row(profile.name, profile.title, cores, str(about["figures"]), str(about["unknown"]), _price(profile))
     out.print(table)
-    out.print("one of them in full: spear-deploy profiles show NAME", highlight=False)
+    out.print("one of them in full: spear-deploy profiles show NAME")
 
 
 @app.command()
@@ -52,7 +52,7 @@ def show(
     if as_json:
         print(json.dumps(profile_json(profile), indent=2))
         return
-    out.print(f"{profile.title}\n{profile.about.strip()}", highlight=False)
+    out.print(f"{profile.title}\n{profile.about.strip()}")
     table = Table("figure", "value", "status", "source", show_lines=True)
     for each, figure in profile.figures().items():
         if key in each:
@@ -67,7 +67,7 @@ def check(name: Annotated[str, typer.Argument(metavar="FILE", help="TOML file, o
     """Check a profile of one's own: every fault on a line, or what it holds."""
     profile = load_profile(name)
     about = _overview(profile)
-    out.print(f"{name}: ok, {about['figures']} figures, {about['unknown']} of them unknown", highlight=False)
+    out.print(f"{name}: ok, {about['figures']} figures, {about['unknown']} of them unknown")
 
 
 @app.command()

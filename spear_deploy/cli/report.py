@@ -44,11 +44,11 @@ def report(
     write_page(page, path)
     for run in found:
         for gap in run.gaps:
-            err.print(f"{run.path}: {gap}", style="yellow", highlight=False)
-    out.print(f"written to {path}", highlight=False)
+            err.print(f"{run.path}: {gap}", style="yellow")
+    out.print(f"written to {path}")
     if plot:
         write_plots(page, path.parent / PLOTS)
-        out.print(f"figures in {path.parent / PLOTS}", highlight=False)
+        out.print(f"figures in {path.parent / PLOTS}")
     if open_:
         webbrowser.open(path.absolute().as_uri())
     if any(run.gaps for run in found):

@@ -96,7 +96,7 @@ def simulate(
         print(json.dumps(outcome_json(outcome), indent=2))
     else:
         for part in _parts(outcome):
-            out.print(part, highlight=False)
+            out.print(part)
     if not outcome.simulated.equal:
         raise typer.Exit(1)
 

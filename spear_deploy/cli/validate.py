@@ -57,7 +57,7 @@ def validate(
         for run in checked:
             out.print(_shown(run))
         if together is not None:
-            out.print(_together(together), highlight=False)
+            out.print(_together(together))
     if not all(run.covered for run in checked):
         raise typer.Exit(1)
 
@@ -67,7 +67,7 @@ def _check(name: str, folder: RunFolder, *, again: bool, data: str | None, profi
     if report is None:
         raise RunError(f"{folder.path}: {folder.gaps[0]}")
     for gap in folder.gaps:
-        err.print(f"{folder.path}: {gap}", style="yellow", highlight=False)
+        err.print(f"{folder.path}: {gap}", style="yellow")
     if not again:
         return check_run(name, report)
     torch.set_num_threads(report.threads)

@@ -47,15 +47,16 @@ class WidthLaw:
 
         Args:
             ratios: the ray, `[G]`.
-            shares: by keep ratios, the share of the budget of others that are near it.
+            shares: by keep ratios, the share of the budget of others that are near it; silent ones tell nothing.
             aim: the share to meet.
             floor: ratios are not scaled below it.
 
         """
-        if not shares:
+        spiking = {known: share for known, share in shares.items() if share > 0}
+        if not spiking:
             return 1.0
-        x = np.log(np.array(list(shares)))
-        y = np.log(np.array(list(shares.values()))) - self._log_synops(np.exp(x))
+        x = np.log(np.array(list(spiking)))
+        y = np.log(np.array(list(spiking.values()))) - self._log_synops(np.exp(x))
         centred = x - x.mean(0)
         slopes = np.linalg.solve(centred.T @ centred + RIDGE * np.eye(x.shape[1]), centred.T @ (y - y.mean()))
         low, high = -10.0, float(-np.log(ratios.min()))

@@ -51,3 +51,10 @@ def test_the_first_guess_follows_what_the_widths_do_not_tell(factory):
 
 def test_nothing_is_scaled_before_anything_is_known(factory):
     assert WidthLaw(factory).factor(np.array([0.3, 0.9]), {}, aim=0.9, floor=0.05) == 1.0
+
+
+def test_a_network_that_fell_silent_tells_nothing(factory):
+    law, ray = WidthLaw(factory), np.array([0.3, 0.9])
+    known = {(0.5, 0.5): 2.0}
+    silent = known | {(0.1, 0.1): 0.0}
+    assert law.factor(ray, silent, aim=0.9, floor=0.05) == law.factor(ray, known, aim=0.9, floor=0.05) < 1.0
