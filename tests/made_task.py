@@ -41,6 +41,19 @@ def write_task(folder, model=None):
     return folder / "model.pt"
 
 
+def write_untrained(folder):
+    """A network as it was drawn, and few samples: what needs no training to be found wanting."""
+    np.savez(folder / "samples.npz", **arrays(train=40, test=20))
+    save_model_file(untrained(), folder / "model.pt")
+
+
+def change_graph(change):
+    """Change the nodes of the model.pt that lies where the command line runs."""
+    content = torch.load("model.pt", weights_only=True)
+    change(content["graph"]["nodes"])
+    torch.save(content, "model.pt")
+
+
 def chip(folder, name="made-up", inherits="loihi2", **figures):
     """A chip of one's own that differs from another by some figures: chip_cores_per_chip=(2, "cores"), ..."""
     lines = [f'name = "{name}"', f'title = "{name}"', f'inherits = "{inherits}"']

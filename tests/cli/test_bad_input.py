@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 from made_networks import plain
-from made_task import arrays, chip, untrained, write_task
+from made_task import arrays, change_graph, chip, untrained, write_task, write_untrained
 
 from spear_deploy.cli import main
-from spear_deploy.errors import DataError
 from spear_deploy.hardware import known_profiles
 from spear_deploy.network import save_model_file
 
@@ -33,8 +32,7 @@ QUICK = (
 def task(tmp_path, monkeypatch):
     """A folder with `model.pt` and its `samples.npz`; the command line runs in it."""
     monkeypatch.chdir(tmp_path)
-    np.savez("samples.npz", **arrays(train=40, test=20))
-    save_model_file(untrained(), "model.pt")
+    write_untrained(tmp_path)
     return tmp_path
 
 
@@ -66,26 +64,6 @@ def refused(task, capsys, monkeypatch):
     return run
 
 
-@pytest.fixture
-def said(task, capsys, monkeypatch):
-    """Runs the main job up to sampling; returns what was told by then."""
-
-    def stop(*arguments):
-        raise DataError("sampling begins")
-
-    monkeypatch.setattr("spear_deploy.deployment.preparation.sample_lre", stop)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main(("--no-lava", *arguments))
-        err = capsys.readouterr().err
-        assert ended.value.code == 2
-        assert "spear-deploy: sampling begins" in err
-        return [line.removeprefix("note: ") for line in err.splitlines() if line.startswith("note: ")]
-
-    return run
-
-
 def test_an_unknown_strategy_is_told_with_the_known_ones(refused):
     message = refused("--strategy", "evolve", "model.pt")
     assert message == "no search strategy called 'evolve'; known: ddpg, evolution, greedy, random, uniform, spear"
@@ -94,13 +72,6 @@ def test_an_unknown_strategy_is_told_with_the_known_ones(refused):
 def test_a_minimum_width_that_a_layer_does_not_have_is_told(refused):
     message = refused("--min-channels", "9", "model.pt")
     assert message == "at least 9 channels a layer cannot be kept: lif1 has 8"
-
-
-def change_graph(change):
-    """Change the content of model.pt."""
-    content = torch.load("model.pt", weights_only=True)
-    change(content["graph"]["nodes"])
-    torch.save(content, "model.pt")
 
 
 def test_an_unknown_chip_is_told_with_the_known_ones_and_the_nearest(refused):
@@ -239,48 +210,6 @@ def test_a_network_that_gives_one_class_to_all_cannot_label_data(refused):
     message = refused("model.pt")
     assert message.startswith("samples.npz: the network gives class 2 to all 34 training samples")
     assert "give labels (y_train, y_test)" in message
-
-
-def test_splits_too_small_to_train_or_to_judge_by_are_said(said):
-    told = said("model.pt")
-    assert (
-        "samples.npz: 34 training samples are fewer than a batch of 64: each epoch is one step with all of them" in told
-    )
-    assert (
-        "samples.npz: 6 validation samples say little of mean SynOps and accuracy:"
-        " the budget may be met there and missed on test"
-    ) in told
-
-
-def test_a_network_at_chance_is_said(said):
-    np.savez("samples.npz", **arrays(train=400))
-    change_graph(lambda nodes: nodes["fc"]["bias"].copy_(torch.tensor([-99.0, -99.0, 99.0, -99.0])))
-    right = int((arrays(train=400)["y_train"][340:] == 2).sum())
-    (doubt,) = said("model.pt")
-    assert doubt.startswith(f"the network is right on {right} of 60 validation samples, which cannot be told from gues")
-
-
-def test_a_trained_network_on_enough_data_raises_no_doubt(said, task):
-    write_task(task)
-    assert said("model.pt", "--budget", "50%", "--budget", "p99=60%") == []
-
-
-def test_data_without_labels_is_said(said, task):
-    write_task(task)
-    content = arrays()
-    np.savez("samples.npz", x_train=content["x_train"], x_test=content["x_test"])
-    (notice,) = said("model.pt")
-    assert notice.startswith("samples.npz holds no labels: the network's own classes serve")
-
-
-@pytest.mark.parametrize(("budget", "most"), [("p99=1000", "1,000"), ("step=300", "1,200")])
-def test_a_tail_below_what_the_mean_may_be_is_said(said, task, budget, most):
-    write_task(task)
-    (doubt,) = said("model.pt", "--budget", "90%", "--budget", budget)
-    assert re.fullmatch(
-        rf"loihi2: budget {budget} leaves at most {most} SynOps an inference: budget 90% \([\d,]+\) cannot be used up",
-        doubt,
-    )
 
 
 def test_data_with_nan_is_told(refused):
