@@ -19,7 +19,8 @@ import snntorch
 import torch
 from torch import nn
 
-from spear_deploy.execution import LoihiExecution, quantize, run_lava_fixed
+from spear_deploy.backends.fixed_point import LoihiExecution, quantize
+from spear_deploy.backends.lava import run_lava_fixed
 from spear_deploy.network import Simulation, from_snntorch, synapse_matrix
 
 TIME_STEPS, BATCH, LIMIT_S = 20, 256, 300

@@ -14,10 +14,10 @@ from statistics import median
 
 import numpy as np
 import torch
-from spear_deploy.exporters.onnx import Form, OnnxExporter
-from spear_deploy.exporters.onnx.session import open_file, run_steps, run_whole
 
 from spear_deploy.data import encode, load_data
+from spear_deploy.exporters.onnx import Form, OnnxExporter
+from spear_deploy.exporters.onnx.session import open_file, run_steps, run_whole
 from spear_deploy.network import Encoding, Simulation
 from spear_deploy.network.load import load_any
 

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spear_deploy.backends.fixed_point.fake_quantized import fake_quantized
+from spear_deploy.backends.fixed_point.quantize import quantize
 from spear_deploy.errors import BackendError, ModelError
-from spear_deploy.execution.fake_quantized import fake_quantized
-from spear_deploy.execution.quantize import quantize
 from spear_deploy.exporting import Exporter, simulate
 from spear_deploy.network import Model, Proof, differences, portable, prove_equal, read_nir, write_nir
 

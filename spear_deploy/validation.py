@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from spear_deploy.backends.backend import Ready, measure_ready
+from spear_deploy.backends.lava import LavaRun
 from spear_deploy.data import EncodedSplit
-from spear_deploy.execution import LavaRun
 from spear_deploy.measure import EffectiveOperations, Measurement, batches, measure_outputs
 from spear_deploy.network import Model
 from spear_deploy.report import (
@@ -24,7 +25,6 @@ from spear_deploy.report import (
     Verdict,
 )
 from spear_deploy.search import upper_bound
-from spear_deploy.targets.backends import Ready, measure_ready
 
 MEMBRANE_TOLERANCE = 1e-9
 """How far membranes of a read-out without spikes may differ (relative): the order of float64 sums."""

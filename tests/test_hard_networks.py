@@ -8,9 +8,9 @@ import pytest
 from made_networks import Chain
 from made_task import CLASSES, SHAPE, STEPS, write_task
 
-from spear_deploy.deploy import deploy
-from spear_deploy.deployment.request import DeployRequest
 from spear_deploy.hardware import load_profile
+from spear_deploy.jobs.deploy.deploy import deploy
+from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.network import Reset, load_any
 from spear_deploy.progress import Silent
 from spear_deploy.search import TuningPlan

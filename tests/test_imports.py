@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -52,3 +53,18 @@ def test_a_room_imports_only_those_above_it_on_the_map():
 
 def test_nothing_imports_an_exporter_so_that_anyone_can_add_one():
     assert [room for room, others in imports().items() if "exporters" in others] == []
+
+
+def test_the_package_list_names_every_folder():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {
+        PACKAGE: "spear_deploy",
+        EXPORTERS: "spear_deploy.exporters",
+        ROOT / "hw_profiles": "spear_deploy.hw_profiles",
+    }
+    found = [
+        ".".join([name, *path.parent.relative_to(top).parts])
+        for top, name in folders.items()
+        for path in top.rglob("__init__.py")
+    ]
+    assert sorted(listed) == sorted(found)

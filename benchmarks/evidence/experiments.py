@@ -20,13 +20,13 @@ from benchmarks.evidence.pipeline import (
 )
 from benchmarks.evidence.settings import OTHER_WIDTHS, Setting, digits
 from benchmarks.evidence.store import Json
-from spear_deploy.deploy import deploy
-from spear_deploy.deployment.request import DEFAULT_PLAN
+from spear_deploy.backends.backend import measure_on
 from spear_deploy.hardware import estimate, known_profiles, load_profile, place
+from spear_deploy.jobs.deploy.deploy import deploy
+from spear_deploy.jobs.deploy.request import DEFAULT_PLAN
 from spear_deploy.progress import Silent
 from spear_deploy.search import ESTIMATORS, LreSample, SearchProblem, TarConstants, TargetAwareReward, TuningPlan
 from spear_deploy.search.strategies import STRATEGIES
-from spear_deploy.targets.backends import measure_on
 from spear_deploy.training import fine_tune
 
 HELD_OUT_SEED = 1000

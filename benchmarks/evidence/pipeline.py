@@ -7,14 +7,14 @@ from typing import Any
 
 from benchmarks.evidence.settings import BUILD, TARGET, Setting
 from benchmarks.evidence.store import Json
-from spear_deploy.deployment.preparation import Prepared, prepare
-from spear_deploy.deployment.request import DeployRequest
-from spear_deploy.deployment.solution import Solution, solve
+from spear_deploy.backends.backend import measure_on
 from spear_deploy.hardware import load_profile
+from spear_deploy.jobs.deploy.prepare import Prepared, prepare
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.deploy.search import Solution, solve
 from spear_deploy.measure import Measurement
 from spear_deploy.progress import Clock, Silent
 from spear_deploy.search import ESTIMATORS, Finalist
-from spear_deploy.targets.backends import measure_on
 
 LRE_SAMPLES = 24
 CACHE = BUILD / "samples"

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import sparse
-from spear_deploy.exporters.lava.program import matrix_name, needs_own_process, program, remembers
 from torch import Tensor
 
 from spear_deploy import __version__
+from spear_deploy.backends.fixed_point.loihi import LoihiExecution
+from spear_deploy.backends.fixed_point.quantize import quantize
+from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
+from spear_deploy.backends.lava import LavaStatus, status
+from spear_deploy.backends.lava.job import LavaJob, fixed_job, floating_job
+from spear_deploy.backends.lava.process_group import worker_group
 from spear_deploy.errors import BackendError, ExportError, NotRunnableError
-from spear_deploy.execution.lava import LavaStatus, status
-from spear_deploy.execution.lava.job import LavaJob, fixed_job, floating_job
-from spear_deploy.execution.lava.process_group import worker_group
-from spear_deploy.execution.loihi import LoihiExecution
-from spear_deploy.execution.quantize import quantize
-from spear_deploy.execution.quantized import QuantizedNetwork
+from spear_deploy.exporters.lava.program import matrix_name, needs_own_process, program, remembers
 from spear_deploy.exporting import Exporter, sample_inputs, simulate
 from spear_deploy.exporting.samples import static_sample
 from spear_deploy.network import Encoding, Model

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from spear_deploy.execution.formats import LOIHI2
-from spear_deploy.execution.paths import weight_of, with_weight
-from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, Rounding
+from spear_deploy.backends.fixed_point.formats import LOIHI2
+from spear_deploy.backends.fixed_point.paths import weight_of, with_weight
+from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, Rounding
 from spear_deploy.network import Connection, Network, Reset, bias_current
 from spear_deploy.network.linear import WEIGHT_TYPES
 

@@ -16,14 +16,14 @@ from typing import Any
 import h5py
 import nir
 import numpy as np
-from spear_deploy.exporters.lava.integers import integers_of
 from torch import Tensor
 
+from spear_deploy.backends.fixed_point.formats import LOIHI2
+from spear_deploy.backends.fixed_point.loihi import LoihiExecution
+from spear_deploy.backends.fixed_point.quantize import quantize
+from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork
 from spear_deploy.errors import BackendError, ExportError, ModelError
-from spear_deploy.execution.formats import LOIHI2
-from spear_deploy.execution.loihi import LoihiExecution
-from spear_deploy.execution.quantize import quantize
-from spear_deploy.execution.quantized import QuantizedLayer, QuantizedNetwork
+from spear_deploy.exporters.lava.integers import integers_of
 from spear_deploy.exporting import Exporter
 from spear_deploy.network import Model, Reset
 from spear_deploy.network.importing.netx import read_netx

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable
 
 import numpy as np
-from spear_deploy.exporters.lava.text import CONNECT, FIXED_IMPORTS, HEAD, OWN_IMPORTS, OWN_NEURONS, RUN
 
-from spear_deploy.execution.lava.job import LavaJob, LavaLayer, LavaSynapses
+from spear_deploy.backends.lava.job import LavaJob, LavaLayer, LavaSynapses
+from spear_deploy.exporters.lava.text import CONNECT, FIXED_IMPORTS, HEAD, OWN_IMPORTS, OWN_NEURONS, RUN
 from spear_deploy.network import Encoding, Model
 
 

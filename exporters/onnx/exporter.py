@@ -8,16 +8,16 @@ from pathlib import Path
 import onnx
 import torch
 from onnx import helper
+from torch import Tensor
+
+from spear_deploy import __version__
+from spear_deploy.errors import ExportError
 from spear_deploy.exporters.onnx.forms import Form, graph_of
 from spear_deploy.exporters.onnx.linear import supported
 from spear_deploy.exporters.onnx.neurons import RESETS
 from spear_deploy.exporters.onnx.session import run_file
 from spear_deploy.exporters.onnx.step import Step
 from spear_deploy.exporters.onnx.weights import Int8Weights, Weights, rounded_to_int8
-from torch import Tensor
-
-from spear_deploy import __version__
-from spear_deploy.errors import ExportError
 from spear_deploy.exporting import Exporter, simulate
 from spear_deploy.exporting.fingerprint import fingerprint
 from spear_deploy.network import Model

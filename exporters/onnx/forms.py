@@ -8,9 +8,9 @@ from enum import StrEnum
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
+
 from spear_deploy.exporters.onnx.graph import GraphBuilder, value
 from spear_deploy.exporters.onnx.step import Step
-
 from spear_deploy.network import Encoding, Model
 
 BATCH = "batch"

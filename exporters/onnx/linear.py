@@ -8,9 +8,9 @@ from typing import Any
 import nir
 import numpy as np
 from numpy.typing import NDArray
+
 from spear_deploy.exporters.onnx.graph import GraphBuilder
 from spear_deploy.exporters.onnx.weights import Weights
-
 from spear_deploy.network import Network
 from spear_deploy.network.linear import padding_of, pair
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from onnx import TensorProto
-from spear_deploy.exporters.onnx.graph import GraphBuilder
 
+from spear_deploy.exporters.onnx.graph import GraphBuilder
 from spear_deploy.network import Neuron, Reset
 
 RESETS = (Reset.ZERO, Reset.ZERO_HOLD, Reset.SUBTRACT, Reset.NONE)

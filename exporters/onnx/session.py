@@ -9,10 +9,10 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from spear_deploy.exporters.onnx.forms import NEXT, Form
 from torch import Tensor
 
 from spear_deploy.errors import ExportError
+from spear_deploy.exporters.onnx.forms import NEXT, Form
 from spear_deploy.exporting.samples import static_sample
 
 Array = NDArray[np.float32]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import nir
 import numpy as np
+
 from spear_deploy.exporters.onnx.graph import GraphBuilder
 from spear_deploy.exporters.onnx.linear import add_linear
 from spear_deploy.exporters.onnx.neurons import add_neuron
 from spear_deploy.exporters.onnx.weights import Weights
-
 from spear_deploy.network import Network
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import nir
 import numpy as np
 from numpy.typing import NDArray
-from spear_deploy.exporters.onnx.graph import GraphBuilder
 
+from spear_deploy.exporters.onnx.graph import GraphBuilder
 from spear_deploy.network import Model
 from spear_deploy.network.linear import WEIGHT_TYPES
 

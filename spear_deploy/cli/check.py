@@ -15,16 +15,16 @@ from spear_deploy.cli.console import err, out
 from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.measured import adapted_to, measured
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
-from spear_deploy.hardware.as_json import row_json
+from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware.comparison import Row, compare
-from spear_deploy.hardware.core_picture import core_map_svg
-from spear_deploy.hardware.cost import Cost
-from spear_deploy.hardware.finding import Kind
-from spear_deploy.hardware.mesh import map_in_order
-from spear_deploy.hardware.placement import Core
-from spear_deploy.hardware.quantity_text import energy_text, power_text, time_text
+from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.cost.mesh import map_in_order
+from spear_deploy.hardware.placement.placement import Core
+from spear_deploy.hardware.rules.finding import Kind
 from spear_deploy.network import Encoding
-from spear_deploy.run_folder import replaced_when_complete
+from spear_deploy.report.chip_json import row_json
+from spear_deploy.report.pictures.core_picture import core_map_svg
+from spear_deploy.report.words.quantity_text import energy_text, power_text, time_text
 
 EPILOG = """
 Examples:

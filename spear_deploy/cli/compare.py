@@ -16,13 +16,13 @@ from spear_deploy.cli.console import out
 from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.measured import MeasuredModel, measured
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
-from spear_deploy.hardware.as_json import row_json
+from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
 from spear_deploy.hardware.comparison import compare as compare_chips
-from spear_deploy.hardware.comparison_picture import comparison_svg
-from spear_deploy.hardware.quantity_text import energy_text, time_text
 from spear_deploy.network import Encoding
-from spear_deploy.run_folder import replaced_when_complete
+from spear_deploy.report.chip_json import row_json
+from spear_deploy.report.pictures.comparison_picture import comparison_svg
+from spear_deploy.report.words.quantity_text import energy_text, time_text
 
 EPILOG = """
 Examples:

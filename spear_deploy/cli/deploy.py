@@ -11,26 +11,26 @@ from typing import Annotated
 
 import typer
 
+from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
 from spear_deploy.cli.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import front, summary
-from spear_deploy.deploy import deploy as run_deploy
-from spear_deploy.deployment.arms import ARMS
-from spear_deploy.deployment.request import (
+from spear_deploy.errors import ProfileError
+from spear_deploy.files import default_folder
+from spear_deploy.hardware import Profile, known_profiles, load_profile
+from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
+from spear_deploy.jobs.deploy.request import (
     DEFAULT_BUDGET,
     DEFAULT_PLAN,
     DEFAULT_STRATEGY,
     DEFAULT_THREADS,
     DeployRequest,
 )
-from spear_deploy.errors import ProfileError
-from spear_deploy.hardware import Profile, known_profiles, load_profile
 from spear_deploy.pruning import Widths
-from spear_deploy.run_folder import default_folder
 from spear_deploy.search import TuningPlan
-from spear_deploy.targets.weight_bits import parse_weight_bits
+from spear_deploy.search.pipelines import ARMS
 
 EPILOG = """
 Examples:

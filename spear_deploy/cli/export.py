@@ -19,10 +19,10 @@ from spear_deploy.errors import DataError, ExportError, OutputError
 from spear_deploy.exporting import Export, ExportEntry, Exporter, available, export_model, exporter, family
 from spear_deploy.exporting.bundle import write_bundle
 from spear_deploy.exporting.samples import sample_inputs, samples_to_prove
-from spear_deploy.hardware.profile_files import load_profile, profile_text
-from spear_deploy.model_data import data_source
+from spear_deploy.files import replaced_when_complete
+from spear_deploy.hardware.chip.profile_files import load_profile, profile_text
+from spear_deploy.jobs.task import data_source
 from spear_deploy.network import Model
-from spear_deploy.run_folder import replaced_when_complete
 
 EPILOG = """
 Examples:

@@ -12,8 +12,8 @@ from spear_deploy.cli.console import out
 from spear_deploy.errors import ExportError
 from spear_deploy.exporting import check_faithful, exporter, read_record, sample_inputs
 from spear_deploy.exporting.bundle import Manifest, open_bundle
+from spear_deploy.files import complete_or_nothing
 from spear_deploy.network import Model, read_nir
-from spear_deploy.run_folder import complete_or_nothing
 
 EPILOG = """
 Example:

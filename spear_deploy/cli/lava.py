@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from spear_deploy.backends.lava import install as install_lava
+from spear_deploy.backends.lava import status as lava_status
+from spear_deploy.backends.lava.install import LavaStatus
 from spear_deploy.cli.console import err, out
 from spear_deploy.cli.lava_python import LavaPython
-from spear_deploy.execution.lava import install as install_lava
-from spear_deploy.execution.lava import status as lava_status
-from spear_deploy.execution.lava.install import LavaStatus
 
 app = typer.Typer(no_args_is_help=True, help="Install Lava, or say how it runs here.")
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from spear_deploy.backends.fixed_point import split_first_layer
 from spear_deploy.data import EncodedSplit, Labels, check_fits, encode, load_data
-from spear_deploy.execution import split_first_layer
-from spear_deploy.execution.adapt import adapt
 from spear_deploy.hardware import Activity, Profile, activity_of
+from spear_deploy.jobs.task import data_source, labelled_by
 from spear_deploy.measure import measure
-from spear_deploy.model_data import data_source, labelled_by
 from spear_deploy.network import Encoding, Model, Reading
-from spear_deploy.targets.adaptation import AdaptationEffect, effect_on
+from spear_deploy.targets.adapt import adapt
+from spear_deploy.targets.adaptation_effect import AdaptationEffect, effect_on
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from rich.table import Table
 
 from spear_deploy.cli.console import out
 from spear_deploy.hardware import known_profiles, load_profile
-from spear_deploy.hardware.as_json import profile_json
-from spear_deploy.hardware.figures import Status
-from spear_deploy.hardware.profile import Profile
-from spear_deploy.hardware.profile_files import profile_text
-from spear_deploy.hardware.quantity_text import status_text, value_text
+from spear_deploy.hardware.chip.figures import Status
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.chip.profile_files import profile_text
+from spear_deploy.report.chip_json import profile_json
+from spear_deploy.report.words.quantity_text import status_text, value_text
 
 app = typer.Typer(no_args_is_help=True, help="Show the chips that are known, their limits and prices with sources.")
 

@@ -11,17 +11,17 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
+from spear_deploy.backends.lava.backend import TIME_LIMIT_S, Worker
+from spear_deploy.backends.recording import StateRange
+from spear_deploy.backends.side_by_side import Difference, Result
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.data import Labels, SplitName
 from spear_deploy.hardware import load_profile
-from spear_deploy.simulating.job import BACKENDS, LAVA_SAMPLES, Outcome, SimulateRequest, run_simulation
-from spear_deploy.simulating.output import outcome_json
-from spear_deploy.simulating.simulate import Difference, Result
-from spear_deploy.targets.lava_backends import TIME_LIMIT_S, Worker
-from spear_deploy.targets.watching import StateRange
-from spear_deploy.targets.weight_bits import parse_weight_bits
+from spear_deploy.jobs.simulate import BACKENDS, LAVA_SAMPLES, Outcome, SimulateRequest, run_simulation
+from spear_deploy.jobs.simulation_json import outcome_json
 
 EPILOG = """
 Examples:

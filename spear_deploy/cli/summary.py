@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.report import Report
-from spear_deploy.report.wording import right_answers
+from spear_deploy.report.words.wording import right_answers
 from spear_deploy.report.write import PAGE
 
 BACKENDS = {"lava": "torch", "loihi": "torch", "lava_fixed": "loihi"}

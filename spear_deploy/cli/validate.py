@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.cli.console import err, out
-from spear_deploy.deployment.remeasure import measure_again
 from spear_deploy.errors import RunError
 from spear_deploy.hardware import load_profile
+from spear_deploy.jobs.remeasure import measure_again
 from spear_deploy.report.comparison import run_names
 from spear_deploy.report.gap import Coverage, Gap, RunCheck, check_run, coverage
 from spear_deploy.report.reading import RunFolder, find_runs, read_run

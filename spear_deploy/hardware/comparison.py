@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
-from spear_deploy.hardware.activity import Activity
-from spear_deploy.hardware.cost import Cost
-from spear_deploy.hardware.estimate import estimate
-from spear_deploy.hardware.profile import Profile
-from spear_deploy.hardware.use import Use
-from spear_deploy.hardware.verdict import Verdict, check, keep_needed
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.cost.activity import Activity
+from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.cost.estimate import estimate
+from spear_deploy.hardware.placement.use import Use
+from spear_deploy.hardware.rules.verdict import Verdict, check, keep_needed
 from spear_deploy.network import Network
 
 

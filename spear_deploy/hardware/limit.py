@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware.budget import FRACTION, Budget, BudgetKind
-from spear_deploy.hardware.cost import Cost
-from spear_deploy.hardware.placement import Placement
-from spear_deploy.hardware.profile import Profile
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.placement.placement import Placement
 
 _QUANTITIES: dict[BudgetKind, str] = {
     BudgetKind.SYNOPS: "synops",

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from statistics import fmean
 
-from spear_deploy.execution.losses import RoundingLoss
+from spear_deploy.backends.fixed_point.losses import RoundingLoss
 from spear_deploy.hardware import Core, Cost, Placement
-from spear_deploy.hardware.figures import Spread
-from spear_deploy.hardware.mesh import CoreMap
+from spear_deploy.hardware.chip.figures import Spread
+from spear_deploy.hardware.cost.mesh import CoreMap
 from spear_deploy.report.chip_part import (
     CoreReport,
     CostReport,

@@ -11,7 +11,7 @@ from spear_deploy.report.pictures.figure import Axis, Level, Mark, Panel, Series
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
 from spear_deploy.report.tables import Captioned
-from spear_deploy.report.wording import energy_words, time_words, verdict_text
+from spear_deploy.report.words.wording import energy_words, time_words, verdict_text
 
 
 def comparison_page(runs: Sequence[RunFolder]) -> Page:

@@ -6,12 +6,12 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from spear_deploy.hardware.core_picture import CorePicture, Square, draw
 from spear_deploy.report import tables
 from spear_deploy.report.pictures import Figure, Table, figures
+from spear_deploy.report.pictures.core_picture import CorePicture, Square, draw
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
-from spear_deploy.report.wording import verdict_text, warnings
+from spear_deploy.report.words.wording import verdict_text, warnings
 
 MOST_ROUTERS = 1024
 """Routers that a core map may show and still be read."""

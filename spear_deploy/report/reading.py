@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from spear_deploy.errors import RunError
+from spear_deploy.files import PLAIN
 from spear_deploy.report.schema import SCHEMA_VERSION, Report
-from spear_deploy.run_folder import PLAIN
 
 REPORT = "report.json"
 EXPORTS = "export.json"

@@ -8,7 +8,7 @@ from spear_deploy.report.checks import checks
 from spear_deploy.report.pictures import Table
 from spear_deploy.report.pictures.figure import number_text
 from spear_deploy.report.schema import Report
-from spear_deploy.report.wording import energy_words, right_answers, time_words
+from spear_deploy.report.words.wording import energy_words, right_answers, time_words
 
 
 @dataclass(frozen=True)

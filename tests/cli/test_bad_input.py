@@ -46,7 +46,7 @@ def refused(task, capsys, monkeypatch):
     def too_late(*arguments):
         raise AssertionError("sampling began")
 
-    monkeypatch.setattr("spear_deploy.deployment.preparation.sample_lre", too_late)
+    monkeypatch.setattr("spear_deploy.jobs.deploy.prepare.sample_lre", too_late)
 
     def run(*arguments):
         before = sorted(path for path in task.rglob("*"))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-sys.path.append(str(Path(__file__).parents[1] / "execution"))  # the random networks of the backends
+sys.path.append(str(Path(__file__).parents[1] / "backends"))  # the random networks of the backends
 
 
 @pytest.fixture(autouse=True)

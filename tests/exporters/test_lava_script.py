@@ -10,13 +10,13 @@ import pytest
 import torch
 from exporter_networks import chain, neuron
 from random_networks import random_models
-from spear_deploy.exporters.lava import LavaExporter
 from test_onnx import conv_model
 from test_registry import small_model
 
 from spear_deploy.cli import main
 from spear_deploy.data import encode, load_data
 from spear_deploy.errors import ExportError, NotRunnableError
+from spear_deploy.exporters.lava import LavaExporter
 from spear_deploy.exporting import assert_faithful, sample_inputs
 from spear_deploy.network import Encoding, Reset, load_model_file
 

@@ -3,13 +3,13 @@ import nir
 import numpy as np
 import pytest
 from exporter_networks import chain, neuron
-from spear_deploy.exporters.lava import NetxExporter
 from test_lava_script import recurrent_model
 from test_onnx import conv_model
 from test_registry import small_model
 
 from spear_deploy.data import encode, load_data
 from spear_deploy.errors import ExportError
+from spear_deploy.exporters.lava import NetxExporter
 from spear_deploy.exporting import assert_faithful, sample_inputs, simulate
 from spear_deploy.network import Encoding, Reset, load_model_file
 from spear_deploy.network.load import load_any

@@ -1,10 +1,10 @@
 import nir
 import numpy as np
 import pytest
-from spear_deploy.exporters.nir import NirExporter
 
+from spear_deploy.backends.fixed_point.quantize import quantize
 from spear_deploy.data import encode, load_data
-from spear_deploy.execution.quantize import quantize
+from spear_deploy.exporters.nir import NirExporter
 from spear_deploy.exporting import assert_faithful, simulate
 from spear_deploy.network import load_model_file
 

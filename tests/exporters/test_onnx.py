@@ -9,12 +9,12 @@ import pytest
 import torch
 from exporter_networks import chain, constants, dyadic, dyadic_inputs, neuron
 from random_networks import random_chain
-from spear_deploy.exporters.onnx import Form, OnnxExporter
-from spear_deploy.exporters.onnx.weights import rounded_to_int8
 
 from spear_deploy.cli import main
 from spear_deploy.data import encode, load_data
 from spear_deploy.errors import ExportError
+from spear_deploy.exporters.onnx import Form, OnnxExporter
+from spear_deploy.exporters.onnx.weights import rounded_to_int8
 from spear_deploy.exporting import assert_faithful, compare, sample_inputs, simulate
 from spear_deploy.network import Encoding, Reset, load_model_file, node_of
 

@@ -128,7 +128,8 @@ def test_ours_are_registered():
 
 def test_the_core_imports_no_exporter():
     script = (
-        "import sys, spear_deploy.deploy; print([m for m in sys.modules if m.startswith('spear_deploy.exporters')])"
+        "import sys, spear_deploy.jobs.deploy.deploy;"
+        " print([m for m in sys.modules if m.startswith('spear_deploy.exporters')])"
     )
     ran = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

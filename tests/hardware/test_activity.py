@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spear_deploy.hardware import activity_of
-from spear_deploy.hardware.activity import synaptic_operations
+from spear_deploy.hardware.cost.activity import synaptic_operations
 from spear_deploy.measure import SynopsCounter, measure_outputs
 from spear_deploy.network import Model, ReadOut, Simulation
 

@@ -16,7 +16,7 @@ from spear_deploy.hardware import (
     quantities,
     require_known,
 )
-from spear_deploy.hardware.figures import Status
+from spear_deploy.hardware.chip.figures import Status
 
 PRICES = {
     "energy.synaptic_operation": ("pJ", 1, 2, 4),

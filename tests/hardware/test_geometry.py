@@ -4,9 +4,9 @@ import nir
 import numpy as np
 import pytest
 
-from spear_deploy.hardware.connections import reach_of, volume_of
-from spear_deploy.hardware.tiles import Grid, Tile, bounds_of
-from spear_deploy.hardware.windowed import Windowed
+from spear_deploy.hardware.placement.connections import reach_of, volume_of
+from spear_deploy.hardware.placement.tiles import Grid, Tile, bounds_of
+from spear_deploy.hardware.placement.windowed import Windowed
 from spear_deploy.network import synapse_matrix
 
 # torch says so for even kernels, whose padding is uneven; that is the case to check.

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware import known_profiles, load_profile, place
-from spear_deploy.hardware.profile import Profile
-from spear_deploy.hardware.verdict import check
-from spear_deploy.hardware.whole_layers import core_sizes
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.placement.whole_layers import core_sizes
+from spear_deploy.hardware.rules.verdict import check
 
 FORMATS = {
     "chip.router_columns",

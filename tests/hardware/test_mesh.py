@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware import Activity, load_profile, place
-from spear_deploy.hardware.mesh import Mesh, map_cores, mesh_of
-from spear_deploy.hardware.traffic import Traffic, traffic_of
+from spear_deploy.hardware.cost.mesh import Mesh, map_cores, mesh_of
+from spear_deploy.hardware.cost.traffic import Traffic, traffic_of
 
 
 def test_places_wind_along_the_routers_so_that_neighbours_touch():

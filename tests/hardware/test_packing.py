@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from spear_deploy.hardware.packing import SynapseLists, axon_lists, bits_per_axon, index_field_bits, weight_field_bits
+from spear_deploy.hardware.placement.packing import (
+    SynapseLists,
+    axon_lists,
+    bits_per_axon,
+    index_field_bits,
+    weight_field_bits,
+)
 
 
 @pytest.mark.parametrize(

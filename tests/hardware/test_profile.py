@@ -4,7 +4,7 @@ import pytest
 
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import known_profiles, load_profile, place
-from spear_deploy.hardware.figures import Status
+from spear_deploy.hardware.chip.figures import Status
 
 FIGURE = """
 name = "own"

@@ -2,9 +2,9 @@ import nir
 import numpy as np
 
 from spear_deploy.hardware import load_profile
-from spear_deploy.hardware.finding import Kind
-from spear_deploy.hardware.rules import RULES
-from spear_deploy.hardware.verdict import check
+from spear_deploy.hardware.rules.finding import Kind
+from spear_deploy.hardware.rules.rules import RULES
+from spear_deploy.hardware.rules.verdict import check
 
 
 def conv(outputs, inputs, kernel, **options):

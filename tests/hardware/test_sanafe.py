@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware import load_profile, place
-from spear_deploy.hardware.activity import Activity
-from spear_deploy.hardware.estimate import estimate
+from spear_deploy.hardware.cost.activity import Activity
+from spear_deploy.hardware.cost.estimate import estimate
 from spear_deploy.network import synapse_matrix
 
 sanafe = pytest.importorskip("sanafe", reason="SANA-FE is not installed (pip install sanafe)")

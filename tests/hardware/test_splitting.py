@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spear_deploy.hardware import place
-from spear_deploy.hardware.figures import Count, Memory, Status
-from spear_deploy.hardware.profile import Core, Profile, Synapses
-from spear_deploy.hardware.splitting import TooLargeForACoreError, split
-from spear_deploy.hardware.tiles import Tile
+from spear_deploy.hardware.chip.figures import Count, Memory, Status
+from spear_deploy.hardware.chip.profile import Core, Profile, Synapses
+from spear_deploy.hardware.placement.splitting import TooLargeForACoreError, split
+from spear_deploy.hardware.placement.tiles import Tile
 
 volumes = st.tuples(st.integers(1, 7), st.integers(1, 7), st.integers(1, 7))
 

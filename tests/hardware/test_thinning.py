@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware import check, load_profile, place
-from spear_deploy.hardware.placement import keep_to_fit
-from spear_deploy.hardware.verdict import keep_needed
+from spear_deploy.hardware.placement.placement import keep_to_fit
+from spear_deploy.hardware.rules.verdict import keep_needed
 
 
 def conv(outputs, inputs, stride=1):

@@ -6,10 +6,10 @@ import pytest
 import snntorch
 import torch
 from network_builders import heaviside, leaky, small_cnn
-from spear_deploy.exporters.nir import NirExporter
 from torch import nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.exporters.nir import NirExporter
 from spear_deploy.network import Simulation, differences, from_snntorch, portable, prove_equal, read_nir, write_nir
 
 CONVOLUTIONS = {

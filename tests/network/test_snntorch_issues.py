@@ -11,9 +11,9 @@ import torch
 from network_builders import heaviside, run_by_snntorch
 from snntorch.import_nir import import_from_nir
 from snntorch.surrogate import sigmoid
-from spear_deploy.exporters.nir import NirExporter
 from torch import nn
 
+from spear_deploy.exporters.nir import NirExporter
 from spear_deploy.network import Simulation, from_snntorch, load_any, read_nir, write_nir
 
 

@@ -13,7 +13,7 @@ from made_networks import (
 )
 from silencing import kept_by_layer, run, silence
 
-from spear_deploy.execution.lava import run_lava
+from spear_deploy.backends.lava import run_lava
 from spear_deploy.pruning import channel_groups, choose_channels, prune
 
 HARD = {

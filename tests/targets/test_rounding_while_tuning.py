@@ -2,10 +2,10 @@ import pytest
 import torch
 from made_networks import plain, recurrent, residual
 
+from spear_deploy.backends.backend import LoihiBackend, TorchBackend, is_recurrent
+from spear_deploy.backends.fixed_point.formats import LOIHI2
+from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.execution.formats import LOIHI2
-from spear_deploy.targets.backends import LoihiBackend, TorchBackend, is_recurrent
-from spear_deploy.targets.weight_bits import WeightBits
 from spear_deploy.training import Recipe, fine_tune
 
 

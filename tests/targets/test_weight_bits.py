@@ -1,8 +1,8 @@
 import pytest
 from made_networks import Chain
 
+from spear_deploy.backends.fixed_point.weight_bits import WeightBits, parse_weight_bits
 from spear_deploy.errors import ModelError
-from spear_deploy.targets.weight_bits import WeightBits, parse_weight_bits
 
 
 @pytest.fixture

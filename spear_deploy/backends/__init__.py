@@ -1,0 +1,1 @@
+"""Where spikes come from: torch, a chip's integers, Lava."""

@@ -1,0 +1,244 @@
+"""One layer on its way to integers: its scale and the exponents of its matrices are still to be chosen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import nir
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spear_deploy.backends.fixed_point.error_feedback import feedback_mantissas, second_moments
+from spear_deploy.backends.fixed_point.formats import Format
+from spear_deploy.backends.fixed_point.loihi import LayerExecution
+from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, weighted_path, with_weight
+from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedSynapses
+from spear_deploy.backends.fixed_point.ranges import Range
+from spear_deploy.backends.fixed_point.rounding import (
+    axon_bias,
+    best_exponent,
+    best_scale,
+    decay,
+    has_both_signs,
+    largest_exponent,
+    lattice_of,
+    mantissas,
+    membrane_bias,
+    rounding_of,
+)
+from spear_deploy.errors import BackendError
+from spear_deploy.network import Connection, Network, Neuron, Reset, bias_current
+
+Array = NDArray[np.float64]
+
+HEADROOM = 0.5
+"""Share of a range that the values seen on samples may fill: unseen ones are larger."""
+
+TOO_MANY_VANISHED = 0.05
+"""Share of weights that may become zero before clipping the largest is tried. Weights of a
+normal distribution lose about 0.01 of their number at 8 bits."""
+
+TOO_FAR_IN_COUNT = 0.005
+"""Change of a layer's spike count above which other scales are tried, relative."""
+
+FEW_SAMPLES = 16
+"""Calibration samples on which all scales are compared; the last few are on all samples."""
+
+OCTAVE = tuple(2.0 ** -(step / 6) for step in range(6))
+CLIPPED_OCTAVES = (0, 1, 2, 3)
+"""Scales within an octave, and octaves by which the largest weights may be clipped."""
+
+BEST = 5
+"""Scales that are compared on all samples, with and without error feedback."""
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """A connection before rounding: its nodes, the place of the weights, and what k multiplies."""
+
+    connection: Connection
+    nodes: tuple[nir.NIRNode, ...]
+    place: int
+    values: Array
+    graded: bool
+
+
+class Draft:
+    """A layer whose scale and exponents are still to be chosen."""
+
+    def __init__(
+        self, network: Network, name: str, chip: Format, weight_bits: int, levels: float | None, seen: Range
+    ) -> None:
+        self.network, self.name, self.full_width = network, name, chip
+        self.chip = replace(chip, weight_bits=weight_bits)
+        self.neuron = network.neurons[name]
+        self.weights = [_weights(network, connection, levels) for connection in network.into(name)]
+        bias = self.neuron.gain * bias_current(network, name)
+        offset = np.zeros(self.neuron.shape) if self.neuron.offset is None else self.neuron.offset
+        through_current = self.neuron.alpha is not None
+        self.axon = bias if through_current and bias.any() else None
+        self.bias = offset if through_current else bias + offset
+        self.limit = _largest_scale(self.neuron, chip, seen, self.bias)
+
+    def best(self, clips: tuple[float, ...], spikes: dict[str, Tensor]) -> QuantizedLayer:
+        """The layer of least weight error, or of the nearest spikes where weights vanish."""
+        scale = best_scale([found.values for found in self.weights], self.limit, self.chip, clips)
+        layer = self.rounded(scale, [best_exponent(found.values * scale, self.chip) for found in self.weights])
+        vanished = max(found.rounding.vanished / max(found.rounding.weights, 1) for found in layer.synapses)
+        if not spikes:
+            return layer
+        if vanished > TOO_MANY_VANISHED:
+            return self._nearest_in_spikes(layer, spikes, CLIPPED_OCTAVES)
+        if self._fires_otherwise(layer, spikes):
+            return self._nearest_in_spikes(layer, spikes, (0,))
+        return layer
+
+    def rounded(self, scale: float, exponents: list[int], moments: list[Array | None] | None = None) -> QuantizedLayer:
+        """The layer at a scale, each connection at its exponent; with error feedback given moments."""
+        neuron, chip = self.neuron, self.chip
+        bias, bias_exponent = membrane_bias(self.bias * scale * (1 << chip.input_shift), chip)
+        axon, axon_exponent = (None, 0) if self.axon is None else axon_bias(self.axon * scale, self.full_width)
+        threshold = neuron.threshold
+        return QuantizedLayer(
+            name=self.name,
+            shape=neuron.shape,
+            scale=scale,
+            du=decay(neuron.alpha, neuron.shape, chip, offset=chip.current_decay_offset),
+            dv=decay(neuron.beta, neuron.shape, chip, offset=0),
+            vth=None if threshold is None else np.rint(threshold * scale).astype(np.int64),
+            reset=neuron.reset,
+            reset_delay=neuron.reset_delay,
+            bias=bias,
+            bias_exponent=bias_exponent,
+            axon=axon,
+            axon_exponent=axon_exponent,
+            synapses=tuple(
+                _synapses(self.network, found, scale, exponent, chip, moment)
+                for found, exponent, moment in zip(
+                    self.weights, exponents, moments or [None] * len(exponents), strict=True
+                )
+            ),
+        )
+
+    def _nearest_in_spikes(
+        self, start: QuantizedLayer, spikes: dict[str, Tensor], clipped_octaves: tuple[int, ...]
+    ) -> QuantizedLayer:
+        """Try other scales, clip ever more of all matrices, then of each by itself; keep what fires most alike."""
+        few = {name: spread(output, FEW_SAMPLES) for name, output in spikes.items()}
+        best = start, self._mismatch(start, few, free=True)
+
+        tried = [best]
+
+        def try_out(scale: float, exponents: list[int]) -> None:
+            nonlocal best
+            layer = self.rounded(scale, exponents)
+            mismatch = self._mismatch(layer, few, free=True)
+            tried.append((layer, mismatch))
+            if mismatch < best[1]:
+                best = layer, mismatch
+
+        lowest = self.chip.weight_exponent_min
+        for part in OCTAVE:
+            scale = start.scale * part if start.scale * part * 2 > self.limit else start.scale * part * 2
+            unclipped = [largest_exponent(found.values * scale, self.chip) for found in self.weights]
+            for octaves in clipped_octaves:
+                try_out(scale, [max(exponent - octaves, lowest) for exponent in unclipped])
+        for index in range(len(self.weights) if len(self.weights) > 1 and any(clipped_octaves) else 0):
+            for change in (-2, -1, 1, 2):
+                exponents = [found.exponent for found in best[0].synapses]
+                exponents[index] = min(max(exponents[index] + change, lowest), self.chip.weight_exponent_max)
+                try_out(best[0].scale, exponents)
+        ranked = [start] + [layer for layer, _ in sorted(tried, key=lambda pair: pair[1])[:BEST]]
+        moments = [self._moments(found, spikes) for found in self.weights]
+        fed_back = [
+            self.rounded(layer.scale, [found.exponent for found in layer.synapses], moments) for layer in ranked[1:]
+        ]
+        return min([*ranked, *fed_back], key=lambda layer: self._mismatch(layer, spikes, free=True))
+
+    def _moments(self, found: _Weights, spikes: dict[str, Tensor]) -> Array | None:
+        source = spikes[found.connection.source]
+        return second_moments(found.nodes[: found.place], found.nodes[found.place], source)
+
+    def _fires_otherwise(self, layer: QuantizedLayer, spikes: dict[str, Tensor]) -> bool:
+        """Whether the number of spikes is farther from the float network's than it may be, and than chance is."""
+        if not layer.spikes:
+            return False
+        wanted = float(spikes[self.name].sum())
+        found = float(LayerExecution(layer, self.chip).respond(spikes, free=True).sum())
+        return abs(found - wanted) > max(TOO_FAR_IN_COUNT * wanted, math.sqrt(wanted) / 2)
+
+    def _mismatch(self, layer: QuantizedLayer, spikes: dict[str, Tensor], *, free: bool = False) -> float:
+        """How far the layer's outputs are from the float network's, its sources being those.
+
+        A layer that hears itself may run freely: its own spikes then come back to it, and since they
+        soon fall in other places, the rates of its neurons in each sample are compared.
+        """
+        wanted = spikes[self.name].double()
+        execution = LayerExecution(layer, self.chip)
+        free = free and bool(execution.synapses_from([self.name]))
+        found = execution.respond(spikes, free=free).double()
+        if not layer.spikes:
+            return float((found / execution.unit - wanted).abs().mean())
+        events = max(float(wanted.sum()), 1.0)
+        if free:
+            return float((found.sum(0) - wanted.sum(0)).abs().sum()) / events
+        return float((found != wanted).sum()) / events + abs(float((found - wanted).sum())) / events
+
+
+def spread(values: Tensor, count: int) -> Tensor:
+    """At most so many samples of `[T, B, ...]`, from first to last: those that are alike often stand together."""
+    return values[:, :: -(-values.shape[1] // count)]
+
+
+def _synapses(
+    network: Network, found: _Weights, scale: float, exponent: int, chip: Format, moments: Array | None
+) -> QuantizedSynapses:
+    lattice = lattice_of(found.values, chip)
+    if moments is None:
+        held = mantissas(found.values * scale, exponent, lattice)
+    else:
+        held = feedback_mantissas(found.values * scale, exponent, lattice, moments)
+    nodes = list(found.nodes)
+    nodes[found.place] = with_weight(nodes[found.place], held.astype(np.float64))
+    return QuantizedSynapses(
+        connection=found.connection,
+        nodes=tuple(nodes),
+        exponent=exponent,
+        mixed=has_both_signs(found.values),
+        late=delay_of(network, found.connection),
+        graded=found.graded,
+        rounding=rounding_of(found.values, held, exponent, scale, chip),
+        weight_bits=chip.weight_bits,
+    )
+
+
+def _weights(network: Network, connection: Connection, levels: float | None) -> _Weights:
+    if connection.source != network.input and not network.neurons[connection.source].spikes:
+        raise BackendError(
+            f"{connection.source} -> {connection.target}: a layer without threshold that feeds another is not"
+            " run in fixed point; give it a threshold, or run the network in torch instead"
+        )
+    nodes, place = weighted_path(network, connection)
+    values = weight_of(nodes[place])
+    graded = connection.source == network.input and levels is not None
+    if graded and levels is not None:
+        values = values / levels
+    return _Weights(connection, nodes, place, values, graded)
+
+
+def _largest_scale(neuron: Neuron, chip: Format, seen: Range, bias: Array) -> float:
+    """The largest k at which nothing overflows."""
+    share = HEADROOM if seen.seen else 1.0
+    state = 1 << chip.input_shift
+    limits = [
+        share * chip.input_max / max(seen.input, 1e-30),
+        share * (chip.state_limit - 1) / (state * max(seen.current, 1e-30)),
+        chip.bias_max / (state * max(float(np.abs(bias).max()), 1e-30)),
+    ]
+    if neuron.threshold is not None:
+        limits.append((chip.threshold_max + 0.5) / float(neuron.threshold.max()) * (1 - 1e-9))
+    if neuron.threshold is None or neuron.reset is not Reset.ZERO:
+        limits.append(share * (chip.state_limit - 1) / (state * max(seen.membrane, 1e-30)))
+    return min(limits)

@@ -1,0 +1,47 @@
+"""Which neurons a chip's fixed arithmetic can run at all."""
+
+from __future__ import annotations
+
+from spear_deploy.backends.fixed_point.formats import Format
+from spear_deploy.backends.fixed_point.rounding import too_slow
+from spear_deploy.errors import BackendError
+from spear_deploy.network import Neuron, Reset
+
+
+def check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
+    """Hold a layer's neuron against what the chip computes.
+
+    Raises:
+        BackendError: a decay that is too slow, or a reset that the chip does not know; names the way out.
+
+    """
+    for what, keep in (("synaptic current", neuron.alpha), ("membrane", neuron.beta)):
+        if keep is None:
+            continue
+        slow = too_slow(keep, chip)
+        if slow.any():
+            raise BackendError(
+                f"{name}: the {what} loses {1 - keep[slow].max():.3g} of its value in a step, the chip's finest decay"
+                f" is 1/{chip.unity}; use a longer time step or no leak at all,"
+                " or let it be converted with --adapt"
+            )
+    if not neuron.spikes:
+        return
+    memoryless = neuron.alpha is None and not neuron.beta.any()
+    if neuron.reset is Reset.SUBTRACT and not chip.subtract:
+        raise BackendError(
+            f"{name}: the chip resets the membrane to zero, this layer subtracts the threshold;"
+            " train with reset_mechanism='zero', choose a chip with programmable neurons,"
+            " or let it be converted with --adapt"
+        )
+    if neuron.reset is Reset.ZERO_HOLD:
+        raise BackendError(
+            f"{name}: the chip integrates in the step after a spike, this layer loses that step's input"
+            " (snnTorch's delayed reset to zero); train with reset_delay=False, or let it be converted with --adapt"
+        )
+    if (neuron.reset is Reset.NONE or neuron.reset_value is not None) and not memoryless:
+        raise BackendError(
+            f"{name}: the chip resets the membrane to zero, this layer"
+            f" {'never resets it' if neuron.reset is Reset.NONE else 'resets it to another value'};"
+            " train with reset_mechanism='zero', or let it be converted with --adapt"
+        )

@@ -1,0 +1,109 @@
+"""From a network in floating point to one in Loihi's integers.
+
+One scale k a layer serves the threshold, the biases and all matrices that lead into it, each
+with an exponent of its own, because only their ratio matters to a neuron that resets to zero.
+Layers that are joined by spikes are scaled independently. Decays are only rounded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spear_deploy.backends.fixed_point.draft import Draft, spread
+from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
+from spear_deploy.backends.fixed_point.neuron_rules import check_neuron
+from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, to_integers
+from spear_deploy.backends.fixed_point.ranges import bounded_ranges, seen_ranges
+from spear_deploy.errors import BackendError
+from spear_deploy.network import Encoding, Model, Simulation, Trace
+
+CLIPS = tuple(np.linspace(0.80, 1.15, 36).tolist())
+"""Where the largest weight may lie relative to the largest mantissa; above 1 it is clipped."""
+
+EXACT = 1e-9
+"""How close to integers scaled inputs must lie to count as integers."""
+
+SEARCH_SAMPLES = 64
+"""Calibration samples on which scales are compared by their spikes."""
+
+
+def quantize(
+    model: Model,
+    chip: Format = LOIHI2,
+    *,
+    calibration: Tensor | None = None,
+    weight_bits: dict[str, int] | None = None,
+    clips: Iterable[float] = CLIPS,
+) -> QuantizedNetwork:
+    """Round a network to a chip's integers.
+
+    The scale of a layer is the one at which rounding its weights loses least. Where that makes
+    many weights vanish beside a few large ones, and samples are given, clipping the large ones
+    is tried, and the scale is taken whose spikes are nearest to those of the float network.
+
+    Args:
+        model: the network.
+        chip: the number formats.
+        calibration: samples `[T, B, *input_shape]` that show how large currents become. Without
+            them every layer is scaled so that no input at all (up to 1) makes it overflow,
+            which can waste resolution.
+        weight_bits: bits of the weights into single layers, by name.
+        clips: the positions of the largest weight that are tried.
+
+    Raises:
+        BackendError: the chip cannot run the network; names the layer, the rule and the way out.
+
+    """
+    network = model.network
+    for name, neuron in network.neurons.items():
+        check_neuron(name, neuron, chip)
+    levels = _input_levels(model, chip, calibration)
+    ranges = bounded_ranges(network, 1.0) if calibration is None else seen_ranges(network, calibration)
+    spikes = {} if calibration is None else _float_outputs(model, spread(calibration, SEARCH_SAMPLES), levels)
+    layers = []
+    for name in network.layers:
+        bits = (weight_bits or {}).get(name, chip.weight_bits)
+        draft = Draft(network, name, chip, bits, levels, ranges[name])
+        layers.append(draft.best(tuple(clips), spikes))
+    return QuantizedNetwork(network, chip, tuple(layers), levels)
+
+
+def _float_outputs(model: Model, inputs: Tensor, levels: float | None) -> dict[str, Tensor]:
+    """What all layers send in floating point; the input as the chip receives it."""
+    with torch.no_grad():
+        trace: Trace = Simulation(model.graph, torch.float64)(inputs.double())
+    return {model.network.input: to_integers(inputs, levels)} | trace.outputs
+
+
+def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> float | None:
+    """How many steps an input of 1 has; None where inputs are spikes.
+
+    The most levels that make all samples integers are taken, or as many as fit.
+    """
+    if calibration is None:
+        binary = model.encoding is not Encoding.DIRECT
+    else:
+        binary = bool(((calibration == 0) | (calibration == 1)).all())
+    if binary:
+        return None
+    if chip.graded_bits == 0:
+        raise BackendError(
+            f"{model.network.input}: the input holds values, and the chip's spikes carry none;"
+            " use encoding 'rate' or 'spikes', or let the first layer run on the host with --adapt"
+        )
+    if calibration is None:
+        return float((1 << chip.graded_bits) - 1)
+    values = torch.from_numpy(np.unique(calibration.numpy())).double()
+    signed = bool((values < 0).any())
+    most = (1 << (chip.graded_bits - int(signed))) - 1
+    largest = float(values.abs().max())
+    for levels in range(math.floor(most / largest), 0, -1):
+        scaled = values * levels
+        if bool(((scaled - scaled.round()).abs() < EXACT * levels).all()):
+            return float(levels)
+    return most / largest

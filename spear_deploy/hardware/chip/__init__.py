@@ -1,0 +1,1 @@
+"""What a chip offers: figures with their sources, profiles and their files."""

@@ -1,0 +1,198 @@
+"""What a chip offers: limits, formats, times and energies, each figure with its source."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from spear_deploy.hardware.chip.figures import (
+    Bits,
+    Choice,
+    Count,
+    Energy,
+    Figure,
+    Flag,
+    Interval,
+    Memory,
+    Name,
+    Power,
+    Rate,
+    Sizes,
+    Time,
+)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Chip(_Section):
+    """How many cores there are and how they are joined."""
+
+    cores_per_chip: Count | None = None
+    usable_cores_per_chip: Count | None = Field(None, description="where software leaves some cores out")
+    chips: Count | None = Field(None, description="chips of the system that a network may use")
+    neurons: Count | None = Field(None, description="neurons of the whole chip, where layers share it")
+    synapses: Count | None = Field(None, description="synapses of the whole chip, where layers share it")
+    synapse_memory: Memory | None = Field(None, description="memory for synapses that all cores share")
+    router_columns: Count | None = None
+    router_rows: Count | None = None
+    cores_per_router: Count | None = None
+
+
+class Core(_Section):
+    """What one core holds. A limit that is absent does not exist on this chip; `unknown` is not checked."""
+
+    neurons: Count | None = None
+    memory: Memory | None = Field(None, description="neuron state, synapses and axon tables together")
+    synapse_memory: Memory | None = None
+    in_axons: Count | None = Field(None, description="source neurons that reach a core")
+    out_axons: Count | None = Field(None, description="pairs of a neuron of the core and a core that it reaches")
+    destination_cores: Count | None = Field(None, description="cores that one neuron may reach")
+    fan_in: Count | None = Field(None, description="synapses into one neuron")
+    fan_out: Count | None = Field(None, description="synapses out of one neuron")
+    thresholds: Count | None = Field(None, description="distinct thresholds")
+    decays: Count | None = Field(None, description="distinct pairs of decays (compartment profiles)")
+    state_variable: Memory | None = Field(None, description="memory of one state variable of one neuron")
+    in_axon_entry: Memory | None = None
+    out_axon_entry: Memory | None = None
+    kernel_memory: Sizes | None = Field(None, description="weights that each core holds, core by core")
+    neuron_memory: Sizes | None = Field(None, description="neuron states that each core holds, core by core")
+    bias_memory: Sizes | None = Field(None, description="biases that each core holds, core by core")
+
+
+class Synapses(_Section):
+    """How weights are written and what they may be."""
+
+    packing: Name | None = Field(None, description="how synapses lie in memory")
+    weight_sharing: Flag | None = Field(None, description="whether a convolution stores its kernel once per core")
+    weight_bits: Bits | None = None
+    weight_range: Interval | None = None
+    delay: Interval | None = Field(None, description="delays of a synapse or axon that the chip can hold")
+
+
+class Neurons(_Section):
+    """Neuron models and their number formats."""
+
+    models: Choice | None = None
+    resets: Choice | None = None
+    arithmetic: Name | None = Field(
+        None, description="integers it computes in: loihi1 or loihi2; widths given beside it count"
+    )
+    state_bits: Bits | None = None
+    threshold_bits: Bits | None = None
+    decay_bits: Bits | None = None
+    bias_bits: Bits | None = None
+    refractory: Interval | None = None
+
+
+class Layers(_Section):
+    """Layers that the chip can run."""
+
+    kinds: Choice | None = None
+    kernel: Sizes | None = None
+    stride: Sizes | None = None
+    padding: Sizes | None = None
+    pool: Sizes | None = None
+    channels: Count | None = Field(None, description="largest number of output channels")
+    input_map: Count | None = Field(None, description="largest height and width of the input of a layer")
+    output_map: Count | None = Field(None, description="largest height and width of the output of a layer")
+    square_kernels: Flag | None = None
+    biases: Flag | None = None
+    recurrence: Flag | None = None
+    split: Flag | None = Field(None, description="whether a layer may be split over several cores")
+
+
+class InputOutput(_Section):
+    """What enters and leaves."""
+
+    graded_input: Flag | None = Field(None, description="whether inputs may be values instead of spikes")
+    graded_bits: Bits | None = Field(None, description="bits of a value that a spike or an input carries, where it may")
+    input_channels: Count | None = None
+    output_neurons: Count | None = None
+    hidden_neurons: Count | None = None
+    input_fan_out: Count | None = Field(None, description="hidden neurons that the input may reach")
+    output_fan_in: Count | None = Field(None, description="hidden neurons that may reach the output")
+
+
+class Times(_Section):
+    """How long operations take."""
+
+    synaptic_operation: Time | None = None
+    neuron_update_active: Time | None = None
+    neuron_update_inactive: Time | None = None
+    spike: Time | None = Field(None, description="sending one spike out of its neuron")
+    message_in: Time | None = Field(None, description="taking one spike message in at a core")
+    message_out: Time | None = Field(None, description="putting one spike message out, to one core")
+    hop_horizontal: Time | None = None
+    hop_vertical: Time | None = None
+    barrier: Time | None = Field(None, description="synchronising all cores at the end of a step")
+    step: Time | None = Field(None, description="the step, where its length is fixed")
+    router_rate: Rate | None = Field(None, description="spikes that one router passes on in a second")
+    synaptic_rate: Rate | None = Field(None, description="synaptic operations that one core does in a second")
+
+
+class Energies(_Section):
+    """What operations cost."""
+
+    scope: Name | None = Field(None, description="'per operation', or 'all-in' where a price holds every other cost")
+    synaptic_operation: Energy | None = None
+    multiply_accumulate: Energy | None = Field(None, description="one synapse of an input value, not a spike")
+    neuron_update_active: Energy | None = None
+    neuron_update_inactive: Energy | None = None
+    spike: Energy | None = Field(None, description="sending one spike out of its neuron")
+    message_in: Energy | None = Field(None, description="taking one spike message in at a core")
+    message_out: Energy | None = Field(None, description="putting one spike message out, to one core")
+    hop_horizontal: Energy | None = None
+    hop_vertical: Energy | None = None
+    static_per_chip: Power | None = None
+    static_per_core: Power | None = None
+
+
+class Profile(_Section):
+    """A chip as data."""
+
+    name: str
+    title: str
+    about: str = ""
+    inherits: str | None = None
+    chip: Chip = Chip()
+    core: Core = Core()
+    synapses: Synapses = Synapses()
+    neurons: Neurons = Neurons()
+    layers: Layers = Layers()
+    io: InputOutput = InputOutput()
+    time: Times = Times()
+    energy: Energies = Energies()
+
+    def figures(self) -> dict[str, Figure]:
+        """Every figure by its key, such as `core.neurons`, in the order of the schema."""
+        found = {}
+        for section in type(self).model_fields:
+            block = getattr(self, section)
+            if isinstance(block, _Section):
+                for key in type(block).model_fields:
+                    figure = getattr(block, key)
+                    if isinstance(figure, Figure):
+                        found[f"{section}.{key}"] = figure
+        return found
+
+    @property
+    def origin(self) -> str:
+        """How a limit of this profile is called where limits of several origins meet."""
+        return f"profile {self.name}"
+
+    @property
+    def cores_per_chip(self) -> int | None:
+        """Cores of a chip that a network can use."""
+        for figure in (self.chip.usable_cores_per_chip, self.chip.cores_per_chip):
+            if figure is not None and figure.known:
+                return int(figure.amount)
+        return None
+
+    @property
+    def cores_available(self) -> int | None:
+        """Cores of all chips that a network can use; one chip where the profile names no number."""
+        cores, chips = self.cores_per_chip, self.chip.chips
+        if cores is None:
+            return None
+        return cores * (int(chips.amount) if chips is not None and chips.known else 1)

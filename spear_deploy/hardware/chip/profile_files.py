@@ -1,0 +1,179 @@
+"""Finding, inheriting and checking profile files."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from spear_deploy.errors import ProfileError
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.placement.packing import PACKINGS
+
+SCOPES = ("per operation", "all-in")
+"""What an energy price covers."""
+
+_SHIPPED = "spear_deploy.hw_profiles"
+
+
+def known_profiles() -> list[str]:
+    """Names of the profiles that come with spear-deploy."""
+    folder = resources.files(_SHIPPED)
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_profile(target: str | Path) -> Profile:
+    """The profile of a chip: a name that `known_profiles` lists, or a TOML file of one's own.
+
+    Raises:
+        ProfileError: no such profile or file; TOML that cannot be read; an unknown key or unit,
+            a figure without source, a negative limit; inheritance that loops. One message names
+            the file and every faulty key.
+
+    """
+    where, content = _inherited(target, ())
+    try:
+        profile = Profile.model_validate(content)
+    except ValidationError as error:
+        raise ProfileError("\n".join(_faults(error, where))) from None
+    _check_names(profile, where)
+    _check_packing(profile, where)
+    cores = profile.cores_available
+    if cores is not None and cores < 1:
+        raise ProfileError(f"{where}: chip: no cores left: cores x chips = {cores}; a network needs at least 1")
+    return profile
+
+
+def profile_text(name: str) -> str:
+    """The TOML text of a shipped profile, as a start for one's own."""
+    _, content = _source(name)
+    return content
+
+
+def _source(target: str | Path) -> tuple[str, str]:
+    """Where a profile stands, and its text."""
+    is_file = isinstance(target, Path) or str(target).endswith(".toml") or "/" in str(target)
+    if is_file:
+        path = Path(target)
+        if not path.is_file():
+            raise ProfileError(f"{path}: no such profile file; the shipped profiles are {', '.join(known_profiles())}")
+        try:
+            return str(path), path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ProfileError(f"{path}: cannot be read as text ({error})") from None
+    known = known_profiles()
+    if target not in known:
+        raise ProfileError(unknown_profile(str(target), known))
+    name = f"{target}.toml"
+    return name, resources.files(_SHIPPED).joinpath(name).read_text(encoding="utf-8")
+
+
+def unknown_profile(name: str, known: list[str]) -> str:
+    """The message for a profile that does not exist: those that do, and the nearest."""
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
+    lines = [f"no profile called '{name}'", f"  known: {', '.join(known)}"]
+    own = "your own chip: --target my_chip.toml (start from: spear-deploy profiles show loihi2 --toml)"
+    lines.append(f"  did you mean '{near[0]}'? {own[0].upper()}{own[1:]}" if near else f"  {own}")
+    return "\n".join(lines)
+
+
+def _inherited(target: str | Path, chain: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
+    """Where a profile stands and its content over that of the profile it inherits from."""
+    where, text = _source(target)
+    key = str(Path(where).resolve()) if Path(where).is_file() else where
+    if key in chain:
+        loop = " -> ".join(Path(step).name for step in (*chain, key))
+        raise ProfileError(f"{where}: inherits: the profiles inherit from each other: {loop}")
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{where}: not valid TOML: {error}") from None
+    parent = content.get("inherits")
+    if parent is None:
+        return where, content
+    if not isinstance(parent, str):
+        raise ProfileError(f"{where}: inherits: needs the name of a profile or a TOML file, found {parent!r}")
+    beside = Path(where).parent / parent
+    source: str | Path = beside if parent.endswith(".toml") and beside.is_file() else parent
+    try:
+        _, base = _inherited(source, (*chain, key))
+    except ProfileError as error:
+        raise ProfileError(f"{where}: inherits: {error}" if not chain else str(error)) from None
+    return where, _over(base, content)
+
+
+def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` laid over `base`; a figure is replaced whole, so that no value keeps another's source."""
+    merged = dict(base)
+    for key, value in own.items():
+        below = base.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping) and not _is_figure(value):
+            merged[key] = value if _is_figure(below) else _over(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _is_figure(block: Any) -> bool:
+    return isinstance(block, Mapping) and ("status" in block or "unit" in block)
+
+
+def _faults(error: ValidationError, where: str) -> list[str]:
+    """One line for each fault: file, key, what is wrong, what is valid."""
+    lines = []
+    for fault in error.errors(include_url=False):
+        key = ".".join(str(part) for part in fault["loc"]) or "file"
+        if fault["type"] == "extra_forbidden":
+            message = f"unknown key; valid here: {', '.join(_valid_keys(fault['loc'][:-1]))}"
+        elif fault["type"] == "missing":
+            message = "is missing"
+        else:
+            message = fault["msg"].removeprefix("Value error, ")
+            if fault["type"] != "value_error":
+                message = f"{message[0].lower()}{message[1:]}, found {fault['input']!r}"
+        lines.append(f"{where}: {key}: {message}")
+    return lines
+
+
+def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Profile
+    for part in location:
+        annotation = model.model_fields[part].annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(option for option in options if hasattr(option, "model_fields"))
+    return list(model.model_fields)
+
+
+def _check_packing(profile: Profile, where: str) -> None:
+    """A limit of synapse memory says nothing without how synapses are packed."""
+    core, chip, synapses = profile.core, profile.chip, profile.synapses
+    memories = {
+        "core.synapse_memory": core.synapse_memory,
+        "core.memory": core.memory,
+        "chip.synapse_memory": chip.synapse_memory,
+    }
+    limited = [key for key, figure in memories.items() if figure is not None and figure.known]
+    missing = [
+        f"synapses.{key}"
+        for key, figure in (("packing", synapses.packing), ("weight_bits", synapses.weight_bits))
+        if figure is None
+    ]
+    if limited and missing:
+        raise ProfileError(
+            f"{where}: {limited[0]}: cannot be checked without {' and '.join(missing)};"
+            f" give {'it' if len(missing) == 1 else 'them'}, or status 'unknown' (packings: {', '.join(PACKINGS)})"
+        )
+
+
+def _check_names(profile: Profile, where: str) -> None:
+    for key, figure, known in (
+        ("synapses.packing", profile.synapses.packing, tuple(PACKINGS)),
+        ("energy.scope", profile.energy.scope, SCOPES),
+    ):
+        if figure is not None and figure.value is not None and figure.value not in known:
+            raise ProfileError(f"{where}: {key}: '{figure.value}' is not known; valid: {', '.join(known)}")

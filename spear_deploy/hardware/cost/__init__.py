@@ -1,0 +1,1 @@
+"""What an inference costs: activity, traffic, time and energy."""

@@ -1,0 +1,158 @@
+"""What an inference costs on a chip: energy by part, time, power, from measured spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from spear_deploy.hardware.chip.figures import Spread, Status
+from spear_deploy.hardware.cost.mesh import CoreMap
+from spear_deploy.hardware.cost.step_time import StepTime, least_sure
+from spear_deploy.hardware.cost.traffic import Traffic
+
+_NS_PER_S = 1e9
+
+SYNAPSES = "synapses"
+INPUT = "input values"
+STATIC_PARTS = ("idle chips", "active cores")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the energy of an inference.
+
+    Attributes:
+        name: such as "synapses" or "hops".
+        figures: the keys of its prices in the profile.
+        count: how many operations; chips x seconds or cores x seconds for static parts.
+        energy_pj: None where it has no price.
+        status: of the least sure price.
+        at_least: whether a price is known as a minimum only, so that the energy is one too.
+
+    """
+
+    name: str
+    figures: tuple[str, ...]
+    count: float
+    energy_pj: Spread | None
+    status: Status
+    at_least: bool = False
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one inference costs.
+
+    Attributes:
+        parts: the energy, split.
+        steps: time steps that the chip runs for an inference: T, and one more for each layer
+            after the first, through which spikes pass a step later.
+        step: time of a step; None where the chip's times are unknown.
+        synops: synaptic operations of spikes.
+        analog_operations: synaptic operations of input values.
+        core_map: the cores on the mesh; None where the chip has none.
+        traffic: messages between cores.
+
+    """
+
+    parts: tuple[Part, ...]
+    steps: int
+    step: StepTime | None
+    synops: float
+    analog_operations: float
+    core_map: CoreMap | None
+    traffic: Traffic
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Parts that have no price."""
+        return tuple(part.name for part in self.parts if part.energy_pj is None)
+
+    @property
+    def priced_pj(self) -> Spread | None:
+        """The sum of the parts that have a price: less than the total where some have none."""
+        energies = [part.energy_pj for part in self.parts if part.energy_pj is not None]
+        return total(energies) if energies else None
+
+    @property
+    def energy_pj(self) -> Spread | None:
+        """Energy of an inference; None where a part has no price."""
+        return None if self.unpriced else self.priced_pj
+
+    @property
+    def energy_status(self) -> Status:
+        """The least sure price in the energy; unknown where one is missing."""
+        return least_sure([part.status for part in self.parts])
+
+    @property
+    def energy_at_least(self) -> bool:
+        """Whether the energy is a lower bound, because a price in it is a minimum."""
+        return any(part.at_least for part in self.parts)
+
+    @property
+    def time_ns(self) -> Spread | None:
+        """Time of an inference."""
+        if self.step is None:
+            return None
+        step = self.step.step_ns
+        return Spread(self.steps * step.low, self.steps * step.typical, self.steps * step.high)
+
+    @property
+    def inferences_per_s(self) -> Spread | None:
+        """Inferences one after the other."""
+        time = self.time_ns
+        return None if time is None else Spread(_NS_PER_S / time.high, _NS_PER_S / time.typical, _NS_PER_S / time.low)
+
+    @property
+    def power_mw(self) -> Spread | None:
+        """Mean power while inferences run: low is the low energy over the high time."""
+        energy, time = self.energy_pj, self.time_ns
+        if energy is None or time is None:
+            return None
+        static = total([part.energy_pj for part in self.parts if part.energy_pj and part.name in STATIC_PARTS])
+        moving = Spread(energy.low - static.low, energy.typical - static.typical, energy.high - static.high)
+        return Spread(
+            moving.low / time.high + static.low / time.low,
+            energy.typical / time.typical,
+            moving.high / time.low + static.high / time.high,
+        )
+
+    @property
+    def energy_delay_pj_s(self) -> Spread | None:
+        """Energy x time of an inference."""
+        energy, time = self.energy_pj, self.time_ns
+        if energy is None or time is None:
+            return None
+        return Spread(
+            energy.low * time.low / _NS_PER_S,
+            energy.typical * time.typical / _NS_PER_S,
+            energy.high * time.high / _NS_PER_S,
+        )
+
+    @property
+    def synops_share(self) -> float | None:
+        """Which share of the typical energy the synaptic operations of spikes are.
+
+        None where not all is priced, or the chip has no price of its own for them.
+        """
+        return self._share(self.energy_pj)
+
+    @property
+    def synops_share_of_dynamic(self) -> float | None:
+        """The same without the power that flows whether or not anything spikes."""
+        dynamic = [part.energy_pj for part in self.parts if part.name not in STATIC_PARTS]
+        return self._share(total(each for each in dynamic if each is not None)) if all(dynamic) else None
+
+    def _share(self, energy: Spread | None) -> float | None:
+        synapses = next((part.energy_pj for part in self.parts if part.name == SYNAPSES), None)
+        if energy is None or synapses is None or energy.typical == 0:
+            return None
+        return synapses.typical / energy.typical
+
+
+def total(spreads: Iterable[Spread]) -> Spread:
+    """The sum, low with low and high with high."""
+    every = list(spreads)
+    return Spread(
+        sum(each.low for each in every), sum(each.typical for each in every), sum(each.high for each in every)
+    )

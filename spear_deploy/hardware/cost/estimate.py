@@ -1,0 +1,196 @@
+"""From measured spikes to the cost of an inference."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spear_deploy.hardware.chip.figures import Bound, Energy, Power, Spread, Status
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.cost.activity import Activity, synaptic_operations
+from spear_deploy.hardware.cost.cost import INPUT, STATIC_PARTS, SYNAPSES, Cost, Part, total
+from spear_deploy.hardware.cost.mesh import CoreMap, lay_out, map_cores
+from spear_deploy.hardware.cost.step_time import StepTime, least_sure, step_time
+from spear_deploy.hardware.cost.traffic import Traffic, traffic_of
+from spear_deploy.hardware.placement.placement import Placement
+from spear_deploy.network import Network
+
+Array = NDArray[np.float64]
+_NS_PER_S = 1e9
+
+ALL_IN = "all-in"
+"""The scope of a price that holds every other cost."""
+
+
+def estimate(
+    network: Network,
+    placement: Placement,
+    activity: Activity,
+    *,
+    steps: int | None = None,
+    core_map: CoreMap | None = None,
+) -> Cost:
+    """The cost of one inference of measured activity on the cores of a placement.
+
+    `steps` overrides the number of time steps that the chip runs (see `Cost.steps`), `core_map`
+    where the cores lie, which otherwise follows from the activity.
+
+    Raises:
+        DataError: the activity does not belong to the network.
+
+    """
+    profile = placement.profile
+    traffic = traffic_of(network, placement, activity)
+    core_map = map_cores(placement, traffic) if core_map is None else lay_out(core_map, traffic)
+    steps = activity.time_steps + _depth(network) - 1 if steps is None else steps
+    by_connection, analog = synaptic_operations(network, activity)
+    synops = sum(by_connection.values())
+    active = _active(placement, traffic, activity, steps)
+    step = step_time(profile, traffic, core_map, steps, active[1])
+    parts = _parts(profile, _counts(traffic, core_map, synops, analog, active, steps))
+    if not _is_all_in(profile):
+        parts += _static(placement, step, steps)
+    return Cost(tuple(parts), steps, step, synops, analog, core_map, traffic)
+
+
+_Counts = dict[str, Spread]
+
+
+def _counts(
+    traffic: Traffic,
+    core_map: CoreMap | None,
+    synops: float,
+    analog: float,
+    active: tuple[Array, Array, Array],
+    steps: int,
+) -> _Counts:
+    """How many of each operation, by the key of its price."""
+    updates = float(traffic.neurons.sum()) * steps
+    busy = Spread(*(float(each.sum()) for each in active))
+    # What is not active is inactive, in the low, the typical and the high case alike.
+    idle = Spread(updates - busy.low, updates - busy.typical, updates - busy.high)
+    return {
+        "synaptic_operation": _exactly(synops),
+        "multiply_accumulate": _exactly(analog),
+        "neuron_update_active": busy,
+        "neuron_update_inactive": idle,
+        "spike": _exactly(float(traffic.spikes.sum())),
+        "message_out": _exactly(float(traffic.messages.sum())),
+        "message_in": _exactly(float(traffic.received.sum())),
+        "hop_horizontal": _exactly(core_map.hops_horizontal if core_map is not None else 0.0),
+        "hop_vertical": _exactly(core_map.hops_vertical if core_map is not None else 0.0),
+    }
+
+
+_PARTS: dict[str, tuple[str, ...]] = {
+    SYNAPSES: ("synaptic_operation",),
+    "neuron updates": ("neuron_update_active", "neuron_update_inactive"),
+    "spikes": ("spike",),
+    "messages": ("message_out", "message_in"),
+    "hops": ("hop_horizontal", "hop_vertical"),
+}
+"""The parts of the energy that grow with operations, and the prices of each."""
+
+
+def _parts(profile: Profile, counts: _Counts) -> list[Part]:
+    prices = _prices(profile)
+    parts = []
+    for name, keys in _PARTS.items():
+        if _is_all_in(profile) and name != SYNAPSES:
+            continue  # a price that holds every other cost: adding to it would count twice
+        priced = {key: figure for key in keys if (figure := prices[key]) is not None}
+        if priced:
+            parts.append(_part(name, priced, counts))
+        elif name == SYNAPSES and profile.energy.static_per_core is None:
+            parts.append(_unpriced(name, keys, counts[keys[0]].typical))
+    if counts["multiply_accumulate"].high > 0:
+        figure = prices["multiply_accumulate"]
+        known = {"multiply_accumulate": figure} if figure is not None else {}
+        count = counts["multiply_accumulate"].typical
+        part = _part(INPUT, known, counts) if known else _unpriced(INPUT, ("multiply_accumulate",), count)
+        parts.append(part)
+    return parts
+
+
+def _prices(profile: Profile) -> dict[str, Energy | None]:
+    energy = profile.energy
+    prices: dict[str, Energy | None] = {key: getattr(energy, key) for keys in _PARTS.values() for key in keys}
+    prices["multiply_accumulate"] = energy.multiply_accumulate
+    if prices["neuron_update_inactive"] is None:
+        # Where only one price is known an update costs the same either way.
+        prices["neuron_update_inactive"] = energy.neuron_update_active
+    return prices
+
+
+def _part(name: str, prices: dict[str, Energy], counts: _Counts) -> Part:
+    count = sum(counts[key].typical for key in prices)
+    if not all(figure.known for figure in prices.values()):
+        return _unpriced(name, tuple(prices), count)
+    energy = total([_times(figure.spread, counts[key]) for key, figure in prices.items()])
+    # An idle update that has no price of its own goes by the name of the active one.
+    named = {id(figure): f"energy.{key}" for key, figure in reversed(prices.items())}
+    figures = tuple(dict.fromkeys(named[id(figure)] for figure in prices.values()))
+    at_least = any(figure.bound is Bound.MINIMUM for figure in prices.values())
+    return Part(name, figures, count, energy, least_sure([figure.status for figure in prices.values()]), at_least)
+
+
+def _unpriced(name: str, keys: tuple[str, ...], count: float) -> Part:
+    return Part(name, tuple(f"energy.{key}" for key in keys), count, None, Status.UNKNOWN)
+
+
+def _static(placement: Placement, step: StepTime | None, steps: int) -> list[Part]:
+    """Power that flows whether or not anything spikes, over the time of the inference."""
+    energy = placement.profile.energy
+    powers: tuple[tuple[str, str, Power | None, int], ...] = (
+        (STATIC_PARTS[0], "static_per_chip", energy.static_per_chip, placement.chips_needed),
+        (STATIC_PARTS[1], "static_per_core", energy.static_per_core, placement.cores_needed),
+    )
+    parts = []
+    for name, key, figure, number in powers:
+        if figure is None:
+            continue
+        if not figure.known or step is None:
+            parts.append(_unpriced(name, (key,), float("nan") if step is None else number))
+            continue
+        each = step.step_ns
+        held = Spread(*(number * steps * ns for ns in (each.low, each.typical, each.high)))
+        drawn = _times(figure.spread, held)  # 1 mW x 1 ns = 1 pJ
+        status = least_sure([figure.status, step.status])
+        parts.append(Part(name, (f"energy.{key}",), held.typical / _NS_PER_S, drawn, status))
+    return parts
+
+
+def _is_all_in(profile: Profile) -> bool:
+    return profile.energy.scope is not None and profile.energy.scope.value == ALL_IN
+
+
+def _active(placement: Placement, traffic: Traffic, activity: Activity, steps: int) -> tuple[Array, Array, Array]:
+    """Active neuron updates of each core in an inference: low, typical, high.
+
+    As measured; without a measurement at least those that spike and at most all, which is
+    also what is typical: a membrane that leaks is seldom exactly zero.
+    """
+    every = traffic.neurons * steps
+    if activity.updates is None:
+        return np.minimum(traffic.spikes, every), every, every
+    totals: dict[str, float] = {}
+    for core in placement.cores:
+        totals[core.layer] = totals.get(core.layer, 0.0) + core.neurons
+    measured = np.array([activity.updates[core.layer] * core.neurons / totals[core.layer] for core in placement.cores])
+    return measured, measured, measured
+
+
+def _depth(network: Network) -> int:
+    """Layers on the longest way from input to output, loops left aside."""
+    depth: dict[str, int] = {network.input: 0}
+    for layer in network.layers:
+        depth[layer] = 1 + max((depth.get(each.source, 0) for each in network.into(layer)), default=0)
+    return max(depth.values())
+
+
+def _exactly(count: float) -> Spread:
+    return Spread(count, count, count)
+
+
+def _times(price: Spread, count: Spread) -> Spread:
+    return Spread(price.low * count.low, price.typical * count.typical, price.high * count.high)

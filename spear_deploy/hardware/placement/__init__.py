@@ -1,0 +1,1 @@
+"""How layers are cut and laid on cores, and what each core then uses."""

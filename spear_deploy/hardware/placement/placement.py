@@ -1,0 +1,206 @@
+"""Does it fit: every neuron layer split over cores under all limits at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.placement.geometry import Reach
+from spear_deploy.hardware.placement.layer_load import LayerLoad, allowed, connect_consumers, layer_loads, unchecked
+from spear_deploy.hardware.placement.overuse import overuse, without_seat
+from spear_deploy.hardware.placement.splitting import TooLargeForACoreError, split
+from spear_deploy.hardware.placement.thinning import NotThinnableError, kept_channels, thinned
+from spear_deploy.hardware.placement.tiles import Grid, Tile, whole
+from spear_deploy.hardware.placement.use import Use, chip_uses, core_uses, worst_uses
+from spear_deploy.hardware.placement.whole_layers import core_sizes, seat
+from spear_deploy.hardware.rules.finding import Finding
+from spear_deploy.network import Network
+
+_MOST_ROUNDS = 8
+"""Rounds in which loops settle: cutting a layer changes how many cores the layers before it reach."""
+
+
+@dataclass(frozen=True)
+class Core:
+    """One core and the part of a layer on it.
+
+    Attributes:
+        number: which core, counted from 0.
+        layer: the neuron layer.
+        tile: its channels, rows and columns on this core.
+        uses: used and allowed for each resource with a known limit.
+
+    """
+
+    number: int
+    layer: str
+    tile: Tile
+    uses: tuple[Use, ...]
+
+    @property
+    def neurons(self) -> int:
+        """Neurons on the core."""
+        return self.tile.neurons
+
+    @property
+    def binding(self) -> Use | None:
+        """The resource that is used most; None where no limit is known."""
+        return max(self.uses, key=lambda use: use.share, default=None)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A network on the cores of a chip.
+
+    Attributes:
+        profile: the chip.
+        grids: how each layer is cut.
+        cores: what each core holds, layers in the order of execution.
+        uses: for each limit the largest use, the number of cores first.
+        unchecked: limits that exist but are unknown.
+        findings: what does not fit.
+        quantities: cores, neurons and synapse memory (B) in all.
+        reaches: the connections into each layer, in the order of `Network.into`.
+
+    """
+
+    profile: Profile
+    grids: dict[str, Grid]
+    cores: tuple[Core, ...]
+    uses: tuple[Use, ...]
+    unchecked: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    quantities: dict[str, float]
+    reaches: dict[str, tuple[Reach, ...]] = field(repr=False, compare=False)
+
+    @property
+    def cores_needed(self) -> int:
+        """Number of cores that the network takes."""
+        return len(self.cores)
+
+    @property
+    def chips_needed(self) -> int:
+        """Number of chips that so many cores take; 1 where the cores of a chip are unknown."""
+        per_chip = self.profile.cores_per_chip
+        return 1 if per_chip is None else -(-self.cores_needed // per_chip)
+
+    @property
+    def fits(self) -> bool:
+        """Whether every known limit holds."""
+        return not self.findings
+
+    @property
+    def verdict(self) -> str:
+        """What can be said, in words."""
+        if not self.fits:
+            return "does not fit"
+        return "fits the known limits" if self.unchecked else "fits"
+
+
+def place(network: Network, profile: Profile, *, keep: float = 1.0) -> Placement:
+    """Split every neuron layer over cores under all known per-core limits at once.
+
+    A core holds a rectangle (channels x rows x columns) of one layer. Memory, axons and neurons
+    are counted exactly for each rectangle, borders and zero weights included. What no split can
+    mend (a neuron whose synapses exceed a core) is a violation; its limit is then left out for
+    that layer, so that the number of cores stays meaningful.
+
+    With `keep` below 1 the network is placed as if every hidden layer had kept only its first
+    channels, at that ratio.
+
+    Raises:
+        NotThinnableError: `keep` is below 1 and the network has grouped convolutions or reshapes.
+
+    """
+    loads = layer_loads(network, profile)
+    if keep < 1:
+        loads = thinned(network, loads, keep)
+    limits = allowed(profile)
+    whole = profile.layers.split is not None and profile.layers.split.value is False
+    grids = _uncut(network, loads) if whole else _settle(network, loads, limits)
+    seats = seat(network, profile, kept_channels(network, keep)) if whole and core_sizes(profile) else None
+    placed = [(layer, tile) for layer, grid in grids.items() for tile in grid.tiles()]
+    cores = tuple(
+        Core(
+            number if seats is None else seats.core.get(layer, seats.nearest.get(layer, number)),
+            layer,
+            tile,
+            core_uses(layer, loads[layer].use(tile), limits, seats, profile.origin),
+        )
+        for number, (layer, tile) in enumerate(placed)
+    )
+    memory = sum(loads[layer].use(tile)["synapse memory per core"] for layer, tile in placed)
+    uses = (*chip_uses(profile, loads, len(cores), memory), *worst_uses(use for core in cores for use in core.uses))
+    sizes = {layer: grid.size for layer, grid in grids.items()}
+    findings = [overuse(use, profile, sizes) for use in uses if not use.fits]
+    if seats is not None:
+        findings += without_seat(seats, findings, profile)
+    quantities = {
+        "cores": float(len(cores)),
+        "neurons": float(sum(core.neurons for core in cores)),
+        "synapse memory": memory,
+    }
+    reaches = {layer: load.reach for layer, load in loads.items()}
+    return Placement(profile, grids, cores, uses, unchecked(profile), tuple(findings), quantities, reaches)
+
+
+def keep_to_fit(network: Network, profile: Profile) -> float | None:
+    """The largest share of channels that every hidden layer may keep for the placement to fit.
+
+    In whole percent; 1 where it fits as it is, None where not even one channel a layer fits or
+    the network cannot be thinned in outline. The same ratio for all layers is rarely the best:
+    it says how far away a chip is.
+    """
+    try:
+        if place(network, profile).fits:
+            return 1.0
+        low, high = 0, 100
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if place(network, profile, keep=middle / 100).fits else (low, middle)
+        return low / 100 if place(network, profile, keep=low / 100).fits else None
+    except NotThinnableError:
+        return None
+
+
+def _uncut(network: Network, loads: dict[str, LayerLoad]) -> dict[str, Grid]:
+    everything = {layer: whole(load.volume) for layer, load in loads.items()}
+    grids = {layer: Grid((tile.channels,), (tile.rows,), (tile.columns,)) for layer, tile in everything.items()}
+    for layer in network.layers:
+        connect_consumers(network, loads, layer, grids)
+    return grids
+
+
+def _settle(network: Network, loads: dict[str, LayerLoad], limits: dict[str, float]) -> dict[str, Grid]:
+    """Cut consumers before producers; again where loops make a layer its own consumer's consumer."""
+    grids: dict[str, Grid] = {}
+    for _ in range(_MOST_ROUNDS):
+        before = dict(grids)
+        for layer in reversed(network.layers):
+            connect_consumers(network, loads, layer, grids)
+            grids[layer] = _cut(loads[layer], limits)
+        if not network.feedback or grids == before:
+            break
+    for layer in network.layers:
+        connect_consumers(network, loads, layer, grids)
+    return {layer: grids[layer] for layer in network.layers}
+
+
+def _cut(load: LayerLoad, limits: dict[str, float]) -> Grid:
+    limits = dict(limits)
+    while True:
+        checked = dict(limits)
+
+        def fits(tile: Tile, checked: dict[str, float] = checked) -> bool:
+            if tile.neurons > checked.get("neurons per core", tile.neurons):
+                return False  # the cheapest answer first
+            use = load.use(tile)
+            return all(use[name] <= most for name, most in checked.items())
+
+        try:
+            return split(load.volume, fits, load.uniform)
+        except TooLargeForACoreError as error:
+            use = load.use(error.tile)
+            for name, most in checked.items():
+                if use[name] > most:
+                    del limits[name]

@@ -1,0 +1,93 @@
+"""How much of each resource is used, and how much there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+
+from spear_deploy.hardware.chip.figures import Quantity
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.placement.layer_load import RESOURCES, LayerLoad, counts_synapses
+from spear_deploy.hardware.placement.tiles import whole
+from spear_deploy.hardware.placement.whole_layers import WORDS, Seats
+
+_UNITS = {resource.name: resource.unit for resource in RESOURCES}
+
+
+@dataclass(frozen=True)
+class Use:
+    """How much of one resource is used, and how much there is.
+
+    Attributes:
+        resource: such as "cores" or "neurons per core".
+        used: the largest use by any core, or the use of the whole network.
+        allowed: what there is; the network does not fit where `used` exceeds it.
+        unit: of both.
+        layer: the layer that uses most; None for the whole network.
+        origin: whose limit it is, such as "profile loihi2".
+
+    """
+
+    resource: str
+    used: float
+    allowed: float
+    unit: str
+    layer: str | None
+    origin: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough."""
+        return self.used <= self.allowed
+
+    @property
+    def share(self) -> float:
+        """Used over allowed."""
+        if self.allowed:
+            return self.used / self.allowed
+        return float("inf") if self.used else 0.0
+
+
+def core_uses(
+    layer: str, use: dict[str, float], limits: dict[str, float], seats: Seats | None, origin: str
+) -> tuple[Use, ...]:
+    """What one core holds against what it has."""
+    uses = [Use(name, use[name], most, _UNITS[name], layer, origin) for name, most in limits.items()]
+    if seats is not None:
+        sizes = seats.sizes[seats.core[layer] if layer in seats.core else seats.nearest[layer]]
+        memories = zip(WORDS, seats.needs[layer], sizes, strict=True)
+        uses += [Use(f"{name} of the core", need, have, "words", layer, origin) for name, need, have in memories]
+    return tuple(uses)
+
+
+def chip_uses(profile: Profile, loads: Mapping[str, LayerLoad], cores: int, memory: float) -> list[Use]:
+    """What the network takes of the whole chip."""
+    uses = []
+    if profile.cores_available is not None:
+        uses.append(Use("cores", cores, profile.cores_available, "cores", None, profile.origin))
+    chip = profile.chip
+    needs: tuple[tuple[str, Quantity | None, str, Callable[[], float]], ...] = (
+        ("neurons of the chip", chip.neurons, "neurons", lambda: sum(prod(load.volume) for load in loads.values())),
+        ("synapses of the chip", chip.synapses, "synapses", lambda: sum(map(_synapses, loads.values()))),
+        ("synapse memory of the chips", chip.synapse_memory, "B", lambda: memory),
+    )
+    for name, figure, unit, used in needs:
+        countable = counts_synapses(profile) or unit != "B"
+        if figure is not None and figure.known and countable:
+            chips = 1.0 if chip.chips is None or not chip.chips.known else chip.chips.amount
+            uses.append(Use(name, used(), figure.amount * chips, unit, None, profile.origin))
+    return uses
+
+
+def _synapses(load: LayerLoad) -> float:
+    return float(sum(part.synapses for part in load.incoming(whole(load.volume))))
+
+
+def worst_uses(uses: Iterable[Use]) -> list[Use]:
+    """For each resource of a core, the core that takes the largest share of it."""
+    worst: dict[str, Use] = {}
+    for use in uses:
+        if use.resource not in worst or use.share > worst[use.resource].share:
+            worst[use.resource] = use
+    return list(worst.values())

@@ -1,0 +1,1 @@
+"""What a chip forbids, one function a rule, and the verdict over them."""

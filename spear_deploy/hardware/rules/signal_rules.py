@@ -1,0 +1,160 @@
+"""Design rules about what flows: weights, delays, fan-out, inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+import nir
+import numpy as np
+
+from spear_deploy.hardware.rules.finding import Finding, Kind
+from spear_deploy.hardware.rules.rules import Subject, most, rule, source_of, wall, within
+from spear_deploy.network import fan_out
+from spear_deploy.network.graph import delay_steps
+from spear_deploy.network.linear import WEIGHT_TYPES
+
+
+@rule("weight range")
+def weight_range(subject: Subject) -> Iterator[Finding]:
+    """Weights that are integers already must lie in the range of the chip, and be of one sign where it has one."""
+    allowed = subject.profile.synapses.weight_range
+    if allowed is None or allowed.value is None:
+        return
+    for name, node in subject.network.nodes.items():
+        if not isinstance(node, WEIGHT_TYPES):
+            continue
+        weight = np.asarray(node.weight)
+        low, high = float(weight.min()), float(weight.max())
+        is_integer = bool((weight == np.round(weight)).all()) and max(-low, high) > 1
+        if is_integer and not within(allowed, low, high):
+            found, limit = f"{low:g} to {high:g}", f"{allowed.value[0]} to {allowed.value[1]}"
+            yield wall("weight range", name, found, limit, "scale the weights and thresholds of the layer", allowed)
+        elif low < 0 <= allowed.value[0] and not is_integer:
+            mend = "separate excitatory and inhibitory neurons"
+            yield wall("weight range", name, "negative weights", "weights of one sign", mend, allowed)
+
+
+@rule("weight bits")
+def weight_bits(subject: Subject) -> Iterator[Finding]:
+    """How many weights that are not zero are lost when rounded to the chip's width."""
+    allowed = subject.profile.synapses.weight_bits
+    if allowed is None or not allowed.known:
+        return
+    levels = 2.0 ** (allowed.amount - 1) - 1
+    for name, node in subject.network.nodes.items():
+        if not isinstance(node, WEIGHT_TYPES):
+            continue
+        weight = np.abs(np.asarray(node.weight, dtype=np.float64))
+        present = weight > 0
+        if levels < 1 or not present.any():
+            continue
+        lost = float((weight[present] < 0.5 * weight.max() / levels).mean())
+        if lost > 0:
+            yield Finding(
+                "weight bits",
+                Kind.NOTE,
+                name,
+                f"{lost:.1%} of the weights round to zero",
+                f"{allowed.amount:.0f} bit",
+                "fine-tune with weights of that width and measure again",
+                source_of(allowed),
+            )
+
+
+@rule("delay")
+def delay(subject: Subject) -> Iterator[Finding]:
+    """Delays must lie in the range that the chip holds."""
+    allowed = subject.profile.synapses.delay
+    if allowed is None or allowed.value is None:
+        return
+    dt_s = next(iter(subject.network.neurons.values())).dt_s
+    for name, node in subject.network.nodes.items():
+        if isinstance(node, nir.Delay):
+            steps = delay_steps(node, name, dt_s)
+            if steps > allowed.value[1]:
+                mend = "shorten the delay, or insert relay neurons"
+                yield wall("delay", name, f"{steps} steps", f"at most {allowed.value[1]} steps", mend, allowed)
+
+
+@rule("fan-out")
+def neuron_fan_out(subject: Subject) -> Iterator[Finding]:
+    """A neuron must not reach more synapses than the chip allows."""
+    allowed = subject.profile.core.fan_out
+    if allowed is None or not allowed.known:
+        return
+    network = subject.network
+    for layer in network.layers:
+        reached = sum(fan_out(network, each) for each in network.connections if each.source == layer)
+        found = float(reached.max()) if not isinstance(reached, int) else 0.0
+        if found > allowed.amount:
+            mend = f"prune what {layer} leads to until each of its neurons reaches {allowed.amount:.0f}"
+            limit, keep = f"{allowed.amount:.0f} synapses", allowed.amount / found
+            yield wall("fan-out", layer, f"{found:.0f} synapses", limit, mend, allowed, keep)
+
+
+@rule("analog input")
+def analog_input(subject: Subject) -> Iterator[Finding]:
+    """Where the chip takes spikes only, the input must be spikes."""
+    allowed = subject.profile.io.graded_input
+    if subject.analog_input and allowed is not None and allowed.value is False:
+        mend = "train with rate-coded or event input, or run the first layer on the host (check, simulate: --adapt)"
+        yield wall("analog input", subject.network.input, "values", "spikes", mend, allowed)
+
+
+@rule("input channels")
+def input_channels(subject: Subject) -> Iterator[Finding]:
+    """The input must not be wider than the chip's."""
+    allowed = subject.profile.io.input_channels
+    found = prod(subject.network.input_shape)
+    if found > most(allowed):
+        mend = "reduce the input, by pooling or selection of features"
+        yield wall("input channels", subject.network.input, f"{found}", f"{most(allowed):.0f}", mend, allowed)
+
+
+@rule("hidden neurons")
+def hidden_neurons(subject: Subject) -> Iterator[Finding]:
+    """All layers but the last must fit into the hidden neurons of the chip."""
+    allowed = subject.profile.io.hidden_neurons
+    network = subject.network
+    found = sum(prod(network.shapes[layer]) for layer in network.layers if layer != network.read_out)
+    if found > most(allowed):
+        keep = most(allowed) / found
+        mend = f"prune the hidden layers to at most {keep:.0%}"
+        yield wall("hidden neurons", None, f"{found}", f"{most(allowed):.0f}", mend, allowed, keep)
+
+
+@rule("output neurons")
+def output_neurons(subject: Subject) -> Iterator[Finding]:
+    """The last layer must fit into the output neurons of the chip."""
+    allowed = subject.profile.io.output_neurons
+    network = subject.network
+    if network.classes > most(allowed):
+        mend = "use fewer classes, or code them over fewer outputs"
+        yield wall("output neurons", network.read_out, f"{network.classes}", f"{most(allowed):.0f}", mend, allowed)
+
+
+@rule("input expansion")
+def input_expansion(subject: Subject) -> Iterator[Finding]:
+    """The input must not reach more hidden neurons than the chip connects to it."""
+    allowed = subject.profile.io.input_fan_out
+    network = subject.network
+    reached = {each.target for each in network.connections if each.source == network.input}
+    found = sum(prod(network.shapes[layer]) for layer in reached)
+    if found > most(allowed):
+        keep, limit = most(allowed) / found, f"{most(allowed):.0f} neurons"
+        mend = f"prune the first layer to at most {keep:.0%}"
+        yield wall("input expansion", network.input, f"{found} neurons", limit, mend, allowed, keep)
+
+
+@rule("output fan-in")
+def output_fan_in(subject: Subject) -> Iterator[Finding]:
+    """The output must not be reached by more hidden neurons than the chip connects to it."""
+    allowed = subject.profile.io.output_fan_in
+    network = subject.network
+    sources = {each.source for each in network.into(network.read_out)} - {network.input}
+    found = sum(prod(network.shapes[layer]) for layer in sources)
+    if found > most(allowed):
+        keep, limit = most(allowed) / found, f"{most(allowed):.0f} neurons"
+        mend = f"prune the last hidden layer to at most {keep:.0%}"
+        yield wall("output fan-in", network.read_out, f"{found} neurons", limit, mend, allowed, keep)

@@ -1,0 +1,76 @@
+"""The main job: from a trained network and a chip to a pruned network that keeps its budget there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from spear_deploy.errors import BudgetError
+from spear_deploy.files import check_writable
+from spear_deploy.hardware import SYNOPS_KINDS, parse_budgets
+from spear_deploy.jobs.deploy.max_drop import smallest_budget
+from spear_deploy.jobs.deploy.prepare import Prepared, prepare
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.deploy.result import write_result
+from spear_deploy.jobs.deploy.search import solve
+from spear_deploy.progress import Clock, Progress
+from spear_deploy.report import Report
+from spear_deploy.targets.target import OnTarget
+
+
+def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
+    """Prune the model for each target, or for each budget of a front; one report by the folder that it stands in.
+
+    LRE's samples are made once and serve all. Of several targets, one that cannot run the
+    network is told and left out.
+
+    Raises:
+        SpearDeployError: something in the request cannot be used; see its subclasses.
+
+    """
+    _check_modes(request)
+    for target in request.targets:
+        check_writable(request.folder(target), force=request.force)
+    torch.set_num_threads(request.threads)
+    torch.set_flush_denormal(True)
+    prepared = prepare(request, progress)
+    found = {}
+    for aimed in prepared.targets:
+        folder = request.folder(aimed.profile)
+        if not request.pareto:
+            found[folder] = deploy_to(aimed, folder, request, prepared, progress)
+        for budget in request.pareto:
+            place = folder / budget.replace("%", "pct")
+            found[place] = deploy_to(aimed.with_synops_budget(budget), place, request, prepared, progress)
+    return found
+
+
+def deploy_to(target: OnTarget, folder: Path, request: DeployRequest, prepared: Prepared, progress: Progress) -> Report:
+    """Search, fine-tune, write, run and judge for one target."""
+    clock = Clock(progress, prepared.seconds)
+    if request.max_drop_points is None:
+        return write_result(solve(target, request, prepared, clock), folder, request, prepared, clock)
+    solution, tries = smallest_budget(target, request, prepared, clock, request.max_drop_points)
+    return write_result(solution, folder, request, prepared, clock, tries)
+
+
+def _check_modes(request: DeployRequest) -> None:
+    """Whether budgets, the largest drop and the front can be held together.
+
+    Raises:
+        BudgetError: two of them set SynOps.
+
+    """
+    on_synops = [budget.text for budget in parse_budgets(request.budgets) if budget.kind in SYNOPS_KINDS]
+    asked = [f"--max-drop {request.max_drop_points:g}"] if request.max_drop_points is not None else []
+    asked += ["--pareto"] if request.pareto else []
+    if asked and on_synops:
+        raise BudgetError(
+            f"{asked[0]} looks for budgets of SynOps itself, and --budget {on_synops[0]} gives one; drop one"
+        )
+    if len(asked) > 1:
+        raise BudgetError(f"{' and '.join(asked)} both set the budget of SynOps; drop one")
+    for budget in request.pareto:
+        if parse_budgets([budget])[0].kind not in SYNOPS_KINDS:
+            raise BudgetError(f"--pareto {budget}: is no budget of SynOps, such as 30% or 120k")

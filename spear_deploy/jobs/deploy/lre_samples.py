@@ -1,0 +1,78 @@
+"""LRE's samples for a run: read from the cache as far as they are there, made where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from spear_deploy.errors import DataError
+from spear_deploy.exporting.fingerprint import fingerprint
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.progress import Advance, Progress
+from spear_deploy.search import (
+    CandidateFactory,
+    LreSample,
+    RidgeEstimator,
+    SampleStore,
+    StoreKey,
+    collect_samples,
+    precise_enough,
+)
+
+FEWEST = RidgeEstimator.fewest_samples + 1
+"""The ridge must still be fitted when one sample is left out."""
+
+
+def sample_lre(
+    factory: CandidateFactory,
+    request: DeployRequest,
+    data_sha256: str,
+    budgets_synops: Sequence[float],
+    advance: Advance,
+    progress: Progress,
+) -> list[LreSample]:
+    """The samples that a request asks for; with `lre_error`, no more than the budgets need.
+
+    `budgets_synops` are what searches will be held to, in torch's arithmetic.
+
+    Raises:
+        DataError: too few of the sampled networks still spike.
+
+    """
+    store = None
+    if request.cache is not None:
+        key = StoreKey(
+            model=fingerprint(factory.model),
+            data=data_sha256,
+            encoding=str(factory.model.encoding),
+            recipe=request.plan.plain,
+            widths=factory.widths,
+            seed=request.seed,
+            threads=request.threads,
+            torch=torch.__version__,
+        )
+        store = SampleStore(request.cache, key, progress.notice)
+    error = request.lre_error
+    enough = None if error is None else precise_enough(factory, budgets_synops, error)
+    samples = collect_samples(
+        factory,
+        request.lre_samples,
+        request.plan.plain,
+        request.seed,
+        advance,
+        workers=request.workers,
+        enough=enough,
+        store=store,
+    )
+    if len(samples) < FEWEST:
+        raise DataError(
+            f"only {len(samples)} of LRE's sampled networks still spike after fine-tuning, {FEWEST} are needed:"
+            " ask for more (--lre-samples), or for longer fine-tunes (--plain-epochs)"
+        )
+    if enough is not None and not enough(samples):
+        progress.notice(
+            f"{len(samples)} samples leave LRE's interval at the budget wider than +-{error:.1%};"
+            " --lre-samples makes more"
+        )
+    return samples

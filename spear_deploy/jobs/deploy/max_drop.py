@@ -1,0 +1,82 @@
+"""The smallest SynOps budget that costs no more accuracy than allowed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from spear_deploy.errors import BudgetError
+from spear_deploy.jobs.deploy.prepare import Prepared
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.deploy.search import Solution, solve
+from spear_deploy.progress import Clock
+from spear_deploy.targets.target import OnTarget
+
+FIRST_SHARE = 0.3
+LEAST_SHARE = 0.02
+CLOSE_ENOUGH = 1.12
+"""The search ends when the smallest budget that does is within this factor of the largest that does not."""
+
+MOST_TRIES = 6
+
+
+@dataclass(frozen=True)
+class Try:
+    """A budget that was tried; accuracy on the validation split, in the target's arithmetic.
+
+    Attributes:
+        share: of the dense SynOps.
+        accuracy: of the network that was found for it.
+        drop_points: from the dense network's accuracy.
+        keeps_limits: whether the network keeps every limit.
+
+    """
+
+    share: float
+    accuracy: float
+    drop_points: float
+    keeps_limits: bool
+
+
+def smallest_budget(
+    target: OnTarget, request: DeployRequest, prepared: Prepared, clock: Clock, max_drop_points: float
+) -> tuple[Solution, list[Try]]:
+    """Search over budgets by bisection on their logarithm; LRE's samples serve all of them.
+
+    Raises:
+        BudgetError: no budget that was tried keeps the accuracy.
+
+    """
+    tries: list[Try] = []
+    best: Solution | None = None
+    good, bad = 1.0, LEAST_SHARE
+    share = FIRST_SHARE
+    while len(tries) < MOST_TRIES and good / bad > CLOSE_ENOUGH:
+        clock.progress.notice(f"budget {share:.3g} of the dense SynOps")
+        solution = solve(target.with_synops_budget(f"{100 * share:.3g}%"), request, prepared, clock)
+        tries.append(_tried(share, solution))
+        if tries[-1].keeps_limits and tries[-1].drop_points <= max_drop_points:
+            good, best = share, solution
+        else:
+            bad = share
+        if solution.interrupted:
+            break
+        share = math.sqrt(good * bad)
+    if best is None:
+        nearest = min(tries, key=lambda one: one.drop_points)
+        raise BudgetError(
+            f"{target.profile.name}: no budget that was tried keeps accuracy within {max_drop_points:g} points of the"
+            f" dense network; the nearest, {nearest.share:.1%} of its SynOps, loses {nearest.drop_points:.2f}"
+        )
+    return best, tries
+
+
+def _tried(share: float, solution: Solution) -> Try:
+    result, target = solution.choice.winner.result, solution.target
+    accuracy = result.validation.accuracy
+    return Try(
+        share=share,
+        accuracy=accuracy,
+        drop_points=100 * (target.dense.accuracy - accuracy),
+        keeps_limits=result.share(target.budget_synops) <= 1,
+    )

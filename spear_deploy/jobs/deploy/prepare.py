@@ -1,0 +1,119 @@
+"""Before any target is searched for: load, measure the dense network, make LRE's samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
+from spear_deploy.errors import ModelError, SpearDeployError
+from spear_deploy.hardware import BudgetKind, parse_budgets
+from spear_deploy.jobs.deploy.early_warnings import chance, check_classes, slack_budgets, small_data
+from spear_deploy.jobs.deploy.lre_samples import sample_lre
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.deploy.verification import check_runs_in_lava
+from spear_deploy.jobs.task import needed_source, with_labels
+from spear_deploy.measure import Measurement
+from spear_deploy.network import Model
+from spear_deploy.progress import Advance, Clock, Progress
+from spear_deploy.search import CandidateFactory, LreSample
+from spear_deploy.search.pipelines import arm_named
+from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
+from spear_deploy.targets.target import OnTarget, aim_at, check_reachable
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that is done once: the data, the chips that can be aimed at, and LRE's samples."""
+
+    model: Model
+    data: Dataset
+    test: EncodedSplit
+    factory: CandidateFactory
+    dense_test: Measurement
+    targets: list[OnTarget]
+    samples: list[LreSample]
+    seconds: dict[str, float]
+    effect: AdaptationEffect | None = None
+
+
+def prepare(request: DeployRequest, progress: Progress) -> Prepared:
+    """Load, measure the dense network on every target, and make LRE's samples."""
+    clock = Clock(progress)
+    parse_budgets(request.budgets)  # faults in a budget show before the long work
+    with clock.stage("load"):
+        given = request.reading.load(request.model)
+        for notice in given.notices:
+            progress.notice(notice)
+        model, changes = adapted_for(request.targets, given) if request.adapt else (given, [])
+        data = load_data(needed_source(request.model, model, request.data))
+        check_fits(data, model.encoding, model.network.input_shape, model.network.classes)
+        data = with_labels(data, given, seed=request.seed, progress=progress)
+        check_classes(data)
+        for doubt in small_data(data, request.plan.plain.batch):
+            progress.notice(doubt)
+        encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]
+        train, validation, test = encoded
+        if request.lava:
+            check_runs_in_lava(request.model, model, test)
+    with clock.stage("measure", 1 + len(request.targets)) as advance:
+        effect = effect_on(request.targets[0], changes, given, model, validation)
+        for line in () if effect is None else effect.lines:
+            progress.notice(line)
+        factory = CandidateFactory(model, train, request.widths)
+        dense = factory.measure(model, validation)
+        dense_test = factory.measure(model, test, torch.float64)
+        _check_prunable(request.model, data.name, factory, dense)
+        for doubt in chance(data, model.network.classes, dense):
+            progress.notice(doubt)
+        advance()
+        targets = _aim(request, factory, validation, dense, advance, progress)
+    with clock.stage("LRE samples", request.lre_samples) as advance:
+        multiple = request.plan.search_multiple if arm_named(request.strategy).penalty else 1.0
+        budgets = [multiple * target.budget_synops / target.target_factor for target in targets]
+        samples = sample_lre(factory, request, data.sha256, budgets, advance, progress)
+    return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds, effect)
+
+
+def _aim(
+    request: DeployRequest,
+    factory: CandidateFactory,
+    validation: EncodedSplit,
+    dense: Measurement,
+    advance: Advance,
+    progress: Progress,
+) -> list[OnTarget]:
+    """The targets that can run the network; with several, those that cannot are told and left out."""
+    found: list[OnTarget] = []
+    for profile in request.targets:
+        try:
+            target = aim_at(profile, factory, validation, dense, request.budgets, request.weight_bits)
+            check_reachable(target, factory, request.plan.plain, request.seed, request.model)
+        except SpearDeployError as error:
+            if profile is request.targets[-1] and not found:
+                raise
+            progress.notice(f"{profile.name} is left out: {error}")
+        else:
+            found.append(target)
+            for doubt in slack_budgets(target.limits, factory.model.time_steps) if _mean_is_typed(request) else ():
+                progress.notice(f"{profile.name}: {doubt}")
+        advance()
+    return found
+
+
+def _mean_is_typed(request: DeployRequest) -> bool:
+    """Whether the user set a budget of mean SynOps; without, the dense network's own is the limit."""
+    return any(budget.kind in (BudgetKind.SHARE, BudgetKind.SYNOPS) for budget in parse_budgets(request.budgets))
+
+
+def _check_prunable(path: Path, data: str, factory: CandidateFactory, dense: Measurement) -> None:
+    if not dense.synops:
+        raise ModelError(
+            f"{path}: the network never spikes on {data} (no layer that leads to another does):"
+            " there are no SynOps to budget"
+        )
+    if not factory.groups:
+        reasons = "; ".join(f"{group.name}: {group.fixed or 'has one channel'}" for group in factory.all_groups)
+        raise ModelError(f"{path}: no layer of the network can be pruned ({reasons})")

@@ -1,0 +1,309 @@
+"""From what a run found to its report."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spear_deploy.backends.fixed_point.losses import RoundingLoss
+from spear_deploy.data import Dataset, Labels
+from spear_deploy.hardware import Activity, Cost, activity_of, estimate, place
+from spear_deploy.jobs.deploy.max_drop import Try
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.measure import EffectiveOperations, Measurement
+from spear_deploy.network import Encoding, Model
+from spear_deploy.report.chip import cost_report, placement_report, rounding_report
+from spear_deploy.report.lre import lre_report
+from spear_deploy.report.schema import (
+    AdaptationReport,
+    Agreement,
+    BudgetReport,
+    LimitReport,
+    LreCheck,
+    LreReport,
+    MaxDrop,
+    PrunedReport,
+    Report,
+    SplitReport,
+    TriedBudget,
+    Verdict,
+)
+from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
+from spear_deploy.report.spikes import spikes_report
+from spear_deploy.search import Choice, Finalist, LimitUse, LreSample, SearchProblem
+from spear_deploy.targets.adaptation_effect import AdaptationEffect
+from spear_deploy.targets.target import OnTarget
+from spear_deploy.validation import Comparison, judge, measured_report, network_report
+
+FLOAT64 = "float64"
+LAVA_NAMES = {"torch": "lava", "loihi": "lava_fixed"}
+"""How Lava's run is called that a backend of ours was held against."""
+
+_PACKAGES = ("spear-deploy", "torch", "snntorch", "nir", "numpy", "stable-baselines3", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Found:
+    """All that a run for one target found.
+
+    `comparisons` are the runs in Lava by the backend that each was held against; `unverified`
+    says why one that was wanted is missing. `problem` holds what was evaluated, `first_outputs` what each
+    layer of the pruned network sends on the first test sample, `[T, 1, *shape]` in torch float64.
+    """
+
+    request: DeployRequest
+    target: OnTarget
+    model: Model
+    data: Dataset
+    dense_test: Measurement
+    dense_effective: EffectiveOperations
+    samples: Sequence[LreSample]
+    choice: Choice
+    interrupted: str
+    pruned: Model
+    tested: Measurement
+    tested_effective: EffectiveOperations
+    lre_check: dict[str, LreCheck]
+    dense_on_target: Measurement
+    tested_on_target: Measurement
+    comparisons: dict[str, Comparison]
+    unverified: str
+    lava_version: str
+    seconds: dict[str, float]
+    problem: SearchProblem
+    losses: Sequence[RoundingLoss] = ()
+    effect: AdaptationEffect | None = None
+    first_outputs: Mapping[str, Tensor] = field(default_factory=dict)
+    peak_memory_mib: float | None = None
+    tries: Sequence[Try] = ()
+
+
+def make_report(found: Found) -> Report:
+    """The report of a run: figures, verdict, and what is needed to make them again."""
+    request = found.request
+    measured, backend = {"torch": measured_report(found.tested, FLOAT64)}, found.target.backend
+    if backend.name != "torch":
+        measured[backend.name] = measured_report(found.tested_on_target, backend.arithmetic)
+    agreement: dict[str, Agreement] = {}
+    for name, comparison in found.comparisons.items():
+        lava = LAVA_NAMES[name]
+        measured[lava] = measured_report(comparison.lava, FLOAT64 if name == "torch" else backend.arithmetic)
+        agreement[f"{name}_{lava}"] = comparison.agreement
+    limits = _limits(found)
+    max_drop = _max_drop(found)
+    placement = place(found.pruned.network, found.target.profile)
+    cost = _cost(found, found.pruned, found.tested_on_target)
+    return Report(
+        model=str(request.model),
+        model_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
+        data=found.data.name,
+        data_sha256=found.data.given_sha256,
+        labels="data" if found.data.labels is Labels.DATA else "dense network",
+        target=found.target.profile.name,
+        seed=request.seed,
+        threads=request.threads,
+        time_steps=found.model.time_steps,
+        encoding=str(found.model.encoding),
+        splits={
+            str(split.name): SplitReport(samples=len(split), source=split.source, index=_runs(split.index))
+            for split in found.data.splits
+        },
+        budget=BudgetReport(
+            synops=found.target.limits[0].allowed,
+            source=found.target.limits[0].origin.removeprefix("budget "),
+            split="validation",
+            arithmetic=found.target.backend.arithmetic,
+            limits=limits,
+            unchecked=[str(name) for name in placement.unchecked],
+        ),
+        dense=network_report(found.model, found.dense_test, found.dense_effective),
+        pruned=PrunedReport(
+            **network_report(found.pruned, found.tested, found.tested_effective).model_dump(),
+            keep_ratios=_keep_ratios(found.model, found.pruned),
+        ),
+        lre=_lre(found),
+        measured=measured,
+        agreement=agreement,
+        verdict=_verdict(found, limits),
+        max_drop=max_drop,
+        repairs=found.choice.repairs,
+        interrupted=found.interrupted,
+        evaluations=len(found.problem.history),
+        seconds={name: round(seconds, 3) for name, seconds in found.seconds.items()},
+        versions={**_versions(), **({"lava": found.lava_version} if found.lava_version else {})},
+        command=list(request.command),
+        search=_search(found),
+        finalists=[_finalist(one, chosen=one is found.choice.winner) for one in found.choice.tuned],
+        spikes=spikes_report(found.pruned.network, found.tested, found.pruned.time_steps, found.first_outputs)
+        if found.first_outputs
+        else None,
+        placement=placement_report(placement, cost.core_map),
+        cost={
+            "dense": cost_report(_cost(found, found.model, found.dense_on_target)),
+            "pruned": cost_report(cost),
+        },
+        rounding=rounding_report(found.losses),
+        adaptations=[
+            AdaptationReport.model_validate(each)
+            for each in (found.effect.as_json() if found.effect is not None else ())
+        ],
+        peak_memory_mib=found.peak_memory_mib,
+    )
+
+
+def _search(found: Found) -> SearchReport:
+    return SearchReport(
+        groups=[group.name for group in found.problem.factory.groups],
+        budget_synops=found.problem.budget_synops,
+        history=[
+            EvaluationReport(
+                keep_ratios=one.ratios.tolist(),
+                accuracy=one.accuracy,
+                predicted=one.prediction.value,
+                low=one.prediction.low,
+                high=one.prediction.high,
+                reward=one.reward.value,
+                penalties={name: penalty for name, penalty in one.reward.penalties.items() if penalty},
+                keeps_limits=one.reward.keeps_limits,
+            )
+            for one in found.problem.history
+        ],
+    )
+
+
+def _finalist(finalist: Finalist, *, chosen: bool) -> FinalistReport:
+    return FinalistReport(
+        keep_ratios=finalist.ratios.tolist(),
+        predicted=finalist.prediction.value,
+        low=finalist.prediction.low,
+        high=finalist.prediction.high,
+        plain_accuracy=finalist.plain.validation.accuracy,
+        plain_synops=finalist.plain.validation.synops,
+        accuracy=finalist.result.validation.accuracy,
+        synops=finalist.result.validation.synops,
+        synops_bound=finalist.result.synops_bound,
+        finished=finalist.final is not None,
+        chosen=chosen,
+    )
+
+
+def _verdict(found: Found, limits: Sequence[LimitReport]) -> Verdict:
+    faults = [
+        f"{limit.name}: {limit.pruned:,.0f} {limit.unit} exceed the {limit.allowed:,.0f} of {limit.origin}"
+        for limit in limits[1:]
+        if limit.pruned > limit.allowed
+    ]
+    faults += [found.unverified] if found.unverified else []
+    for name, comparison in found.comparisons.items():
+        difference = comparison.agreement.first_difference
+        if difference is not None:
+            faults.append(f"Lava's spikes differ from {name}'s from layer {difference.layer}, step {difference.step}")
+    max_drop = _max_drop(found)
+    if max_drop is not None and max_drop.test_drop_points > max_drop.points:
+        drop = max_drop.test_drop_points
+        faults.append(f"accuracy on test drops by {drop:.2f} points, more than --max-drop {max_drop.points:g}")
+    basis = "torch"
+    if found.target.backend.name != "torch":
+        basis = found.target.backend.name
+    elif "lava" in found.lre_check:
+        basis = "lava"
+    budget, dense = found.target.budget_synops, found.target.dense.synops
+    return judge(basis, found.lre_check[basis], budget, dense, found.tested_on_target, faults)
+
+
+def _max_drop(found: Found) -> MaxDrop | None:
+    points = found.request.max_drop_points
+    if points is None:
+        return None
+    return MaxDrop(
+        points=points,
+        test_drop_points=100 * (found.dense_on_target.accuracy - found.tested_on_target.accuracy),
+        tried=[TriedBudget(**asdict(one)) for one in found.tries],
+    )
+
+
+def _lre(found: Found) -> LreReport:
+    winner, factory = found.choice.winner, found.problem.factory
+    return lre_report(
+        found.samples,
+        winner.features,
+        winner.prediction,
+        estimator=found.problem.estimator.name,
+        target_factor=found.target.target_factor,
+        groups=[group.name for group in factory.groups],
+        check=found.lre_check,
+    )
+
+
+def _limits(found: Found) -> list[LimitReport]:
+    """SynOps first, then the chip's limits and the user's; the tightest one is marked.
+
+    A limit inside a core (how full the fullest core is) counts as the tightest only where the
+    dense network breaks it: filling a core is no hardship.
+    """
+    dense = _uses(found, found.model, found.dense_on_target)
+    pruned = _uses(found, found.pruned, found.tested_on_target)
+    synops = found.target.limits[0]
+    rows = [
+        (
+            synops.name,
+            synops.unit,
+            synops.allowed,
+            found.dense_on_target.synops,
+            found.tested_on_target.synops,
+            synops.origin,
+            True,
+        )
+    ]
+    for before, after in zip(dense, pruned, strict=True):
+        whole = not before.name.endswith("per core") or bool(before.overshoot)
+        rows.append((after.name, after.unit, after.allowed, before.used, after.used, after.origin, whole))
+    tightest = max(range(len(rows)), key=lambda row: rows[row][4] / rows[row][2] if rows[row][6] else -1.0)
+    return [
+        LimitReport(
+            name=name, unit=unit, allowed=allowed, dense=used, pruned=left, origin=origin, binds=place == tightest
+        )
+        for place, (name, unit, allowed, used, left, origin, _) in enumerate(rows)
+    ]
+
+
+def _activity(model: Model, measurement: Measurement) -> Activity:
+    return activity_of(measurement, model.time_steps, analog_input=model.encoding is Encoding.DIRECT)
+
+
+def _cost(found: Found, model: Model, measurement: Measurement) -> Cost:
+    """What an inference costs on the target, whether or not the network fits there."""
+    placement = place(model.network, found.target.profile)
+    return estimate(model.network, placement, _activity(model, measurement))
+
+
+def _uses(found: Found, model: Model, measurement: Measurement) -> tuple[LimitUse, ...]:
+    """What a network uses of every limit beside SynOps."""
+    activity = _activity(model, measurement)
+    return found.target.activity_uses(model.network, activity) + found.target.structural(model.network)
+
+
+def _keep_ratios(dense: Model, pruned: Model) -> dict[str, float]:
+    return {layer: pruned.network.shapes[layer][0] / dense.network.shapes[layer][0] for layer in dense.network.layers}
+
+
+def _runs(index: NDArray[np.int64]) -> str:
+    """Sample numbers in order, runs of neighbours written as first-last."""
+    runs: list[list[int]] = []
+    for number in index.tolist():
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}

@@ -1,0 +1,118 @@
+"""The folder of a result: the network in every format, run on the test split, and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from spear_deploy.backends.backend import TorchBackend, measure_on, measure_ready
+from spear_deploy.backends.side_by_side import observe
+from spear_deploy.errors import BudgetError
+from spear_deploy.exporting import export_run, samples_to_prove
+from spear_deploy.files import PLAIN, complete_or_nothing
+from spear_deploy.hardware import Profile
+from spear_deploy.jobs.deploy.lre_check import check_prediction
+from spear_deploy.jobs.deploy.max_drop import Try
+from spear_deploy.jobs.deploy.prepare import Prepared
+from spear_deploy.jobs.deploy.reporting import Found, make_report
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.deploy.search import Solution
+from spear_deploy.jobs.deploy.verification import verify_in_lava
+from spear_deploy.measure import Measurement, effective_operations
+from spear_deploy.network import Model, read_nir, save_model_file
+from spear_deploy.progress import Clock, Progress, peak_memory_mib
+from spear_deploy.report import Report
+from spear_deploy.report.write import write_run
+
+
+def write_result(
+    solution: Solution,
+    folder: Path,
+    request: DeployRequest,
+    prepared: Prepared,
+    clock: Clock,
+    tries: Sequence[Try] = (),
+) -> Report:
+    """Write the winner to `folder`, run it on the test split, in Lava too, and judge.
+
+    `tries` are the budgets that were tried to find the smallest one.
+    """
+    target, winner = solution.target, solution.choice.winner
+    with complete_or_nothing(folder, force=request.force) as working:
+        save_model_file(winner.result.model, working / "pruned.pt")
+        save_model_file(winner.plain.model, working / PLAIN)
+        with clock.stage("export"):
+            _export(winner.result.model, working / "pruned.pt", target.profile, prepared, request, clock.progress)
+        pruned = read_nir(working / "pruned.nir")
+        with clock.stage("test"):
+            in_torch, on_target = TorchBackend(torch.float64).ready(pruned), target.backend.ready(pruned)
+            tested = measure_ready(in_torch, pruned, prepared.test)
+            _check_alive(request.model, tested)
+            observed = observe(target.backend.name, on_target, pruned, prepared.test)
+        verified = verify_in_lava(pruned, in_torch, on_target, prepared.test, request, clock)
+        with clock.stage("LRE check"):
+            checked = check_prediction(winner, target, prepared.test, in_lava=bool(verified.comparisons))
+        found = Found(
+            request=request,
+            target=target,
+            model=prepared.model,
+            data=prepared.data,
+            dense_test=prepared.dense_test,
+            dense_effective=effective_operations(prepared.model, prepared.test.inputs),
+            samples=prepared.samples,
+            choice=solution.choice,
+            interrupted=solution.interrupted,
+            pruned=pruned,
+            tested=tested,
+            tested_effective=effective_operations(pruned, prepared.test.inputs),
+            lre_check=checked,
+            dense_on_target=measure_on(target.backend, prepared.model, prepared.test),
+            tested_on_target=observed.measurement,
+            comparisons=verified.comparisons,
+            unverified=verified.missing,
+            lava_version=verified.version,
+            seconds=clock.seconds,
+            problem=solution.problem,
+            losses=observed.losses,
+            effect=prepared.effect,
+            first_outputs=in_torch.run(prepared.test.inputs[:, :1]),
+            peak_memory_mib=peak_memory_mib(),
+            tries=tries,
+        )
+        report = make_report(found)
+        (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
+        write_run(working, plot=request.plot)
+    return report
+
+
+def _export(
+    model: Model, path: Path, target: Profile, prepared: Prepared, request: DeployRequest, progress: Progress
+) -> None:
+    """The pruned network in all formats, each proven on test samples."""
+    samples = prepared.test.take(slice(0, samples_to_prove(model)))
+    export_run(
+        model,
+        path,
+        samples.as_float64(),
+        inputs_name=f"{prepared.data.name}, first {len(samples)} test samples",
+        profile=target.name,
+        run_lava=request.lava,
+        lava_python=request.lava_python,
+        notice=progress.notice,
+    )
+
+
+def _check_alive(path: Path, tested: Measurement) -> None:
+    """A network that fell silent keeps every budget and is of no use.
+
+    Raises:
+        BudgetError: nothing spikes on the test split.
+
+    """
+    if not tested.synops:
+        raise BudgetError(
+            f"{path}: pruned to these limits, the network no longer spikes on the test split;"
+            " allow more SynOps, or a larger chip"
+        )

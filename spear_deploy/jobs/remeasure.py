@@ -1,0 +1,59 @@
+"""Measuring the network of a run again, on the data that it was made with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from spear_deploy.backends.backend import TorchBackend, backend_of, measure_on
+from spear_deploy.data import encode, load_data
+from spear_deploy.errors import RunError
+from spear_deploy.files import PLAIN
+from spear_deploy.hardware import Profile
+from spear_deploy.jobs.deploy.lre_check import check_of, for_images
+from spear_deploy.network import load_any
+from spear_deploy.report import Report
+from spear_deploy.report.gap import Again
+from spear_deploy.search import Prediction
+from spear_deploy.validation import layer_reports
+
+
+def measure_again(folder: Path, report: Report, profile: Profile, data: str | None = None) -> Again:
+    """Measure the plainly fine-tuned network of a run in torch (float64) and in the target's arithmetic.
+
+    Args:
+        folder: of the run.
+        report: what it found.
+        profile: of its target.
+        data: where the data lie now; by default where they lay.
+
+    Raises:
+        RunError: the folder lacks the network, or the data are not those of the run.
+        DataError: the data cannot be loaded.
+
+    """
+    path = folder / (PLAIN if report.lre.check else "pruned.pt")
+    if not path.is_file():
+        raise RunError(f"{path}: is missing, so that it cannot be measured again; leave out --again")
+    dataset = load_data(data or report.data)
+    if dataset.sha256 != report.data_sha256:
+        raise RunError(f"{data or report.data}: is not the data of the run in {folder}: SHA-256 differs; give --data")
+    model = load_any(path)
+    train, validation, test = (
+        encode(split, report.encoding, report.time_steps, seed=report.seed) for split in dataset.splits
+    )
+    in_torch = TorchBackend(torch.float64)
+    tested = measure_on(in_torch, model, test)
+    lre = report.lre
+    prediction = Prediction(lre.predicted, lre.low, lre.high)
+    if lre.check:  # intervals of earlier reports are already wider by what a finite set of images adds
+        prediction = for_images(prediction, tested)
+    checks = {"torch": check_of(in_torch.arithmetic, prediction, tested)}
+    layers = {"torch": layer_reports(tested)}
+    backend = backend_of(profile, train)
+    if backend.name != "torch":
+        on_target = measure_on(backend, model, test)
+        checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(lre.target_factor), on_target)
+        layers[backend.name] = layer_reports(on_target)
+    return Again(measure_on(in_torch, model, validation).synops, checks, layers)

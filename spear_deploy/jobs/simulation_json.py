@@ -1,0 +1,82 @@
+"""The JSON that `simulate --json` prints; field names are those of docs/fixed-point.md."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from spear_deploy.backends.recording import StateRange
+from spear_deploy.backends.side_by_side import Difference, Result
+from spear_deploy.jobs.simulate import Outcome
+from spear_deploy.targets.adaptation_effect import AdaptationEffect
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """All that was seen, as plain values."""
+    request = outcome.request
+    return {
+        "model": str(request.model),
+        "target": request.target.name,
+        "data": outcome.data,
+        "split": str(request.split),
+        "samples": outcome.samples,
+        "labels": str(outcome.labels),
+        "seed": request.seed,
+        "results": {
+            name: {"arithmetic": outcome.arithmetic[name]} | _result(result)
+            for name, result in outcome.simulated.results.items()
+        },
+        "comparisons": [_difference(each) for each in outcome.simulated.differences],
+        "adaptations": [] if outcome.effect is None else outcome.effect.as_json(),
+        "adapted_accuracy": _accuracies(outcome.effect),
+    }
+
+
+def _accuracies(effect: AdaptationEffect | None) -> dict[str, float] | None:
+    """Of both networks in torch; None without conversions."""
+    if effect is None or effect.before is None or effect.after is None:
+        return None
+    return {"before": effect.before.accuracy, "after": effect.after.accuracy}
+
+
+def _result(result: Result) -> dict[str, Any]:
+    found = result.measurement
+    return {
+        "accuracy": found.accuracy,
+        "synops": found.synops,
+        "synops_analog": found.synops_analog,
+        "layers": [
+            {
+                "layer": layer,
+                "neurons": count.neurons,
+                "spikes": count.spikes,
+                "synops": count.synops,
+                "u": _range(result.states[layer].u),
+                "v": _range(result.states[layer].v),
+            }
+            for layer, count in found.layers.items()
+        ],
+        "rounding": [asdict(loss) for loss in result.losses],
+    }
+
+
+def _range(found: StateRange | None) -> list[float] | None:
+    return None if found is None else [found.low, found.high]
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    place = difference.first
+    return {
+        "backends": list(difference.backends),
+        "equal": place is None,
+        "first_difference": None if place is None else asdict(place),
+        "layers": [
+            {
+                "layer": layer,
+                "spikes": dict(zip(difference.backends, each.spikes, strict=True)),
+                "count_error_percent": each.count_error_percent,
+                "outputs_that_differ": each.differing,
+            }
+            for layer, each in difference.layers.items()
+        ],
+    }

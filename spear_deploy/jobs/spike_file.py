@@ -1,0 +1,74 @@
+"""`spikes.npz`: what every layer sent, written as it comes.
+
+    <backend>/<layer>        [T, N, *shape], bool for spikes, float64 for membranes of layers without threshold
+    <backend>/predictions    [N], int64: the class of each sample
+    labels                   [N], int64
+    index                    [N], int64: number of each sample within what it was taken from
+
+`numpy.load("spikes.npz")["torch/lif1"]` reads one array. While a run lasts, its arrays lie beside
+the file on disk, not in memory.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spear_deploy.files import replaced_when_complete
+from spear_deploy.measure import classify
+from spear_deploy.network import Model
+
+
+class SpikeFile:
+    """Takes batch after batch of the outputs of several backends; see `spike_file`."""
+
+    def __init__(self, folder: Path, model: Model, backends: Sequence[str], samples: int) -> None:
+        self.folder, self.model = folder, model
+        self.members: dict[str, Path] = {}
+        self.arrays: dict[str, NDArray[np.generic]] = {}
+        for backend in backends:
+            for layer in model.network.layers:
+                shape = (model.time_steps, samples, *model.network.shapes[layer])
+                self._open(f"{backend}/{layer}", np.bool_ if model.network.neurons[layer].spikes else np.float64, shape)
+            self._open(f"{backend}/predictions", np.int64, (samples,))
+
+    def write(self, backend: str, part: slice, outputs: Mapping[str, Tensor]) -> None:
+        """The outputs of all layers `[T, B, *shape]` for some samples."""
+        for layer in self.model.network.layers:
+            self.arrays[f"{backend}/{layer}"][:, part] = outputs[layer].numpy()
+        self.arrays[f"{backend}/predictions"][part] = classify(outputs[self.model.network.read_out]).numpy()
+
+    def pack(self, path: Path, **alone: NDArray[np.int64]) -> None:
+        """Write the archive, with arrays that no backend sent beside the others."""
+        for name, values in alone.items():
+            self._open(name, np.int64, values.shape)
+            self.arrays[name][:] = values
+        self.arrays.clear()  # closes the maps
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, member in self.members.items():
+                archive.write(member, f"{name}.npy")
+
+    def _open(self, name: str, dtype: type, shape: tuple[int, ...]) -> None:
+        self.members[name] = self.folder / f"{len(self.members)}.npy"
+        self.arrays[name] = np.lib.format.open_memmap(self.members[name], "w+", np.dtype(dtype), shape)
+
+
+@contextmanager
+def spike_file(
+    path: Path, model: Model, backends: Sequence[str], samples: int, **alone: NDArray[np.int64]
+) -> Iterator[SpikeFile]:
+    """A file that appears at `path` when the context ends well, and not at all otherwise."""
+    with (
+        replaced_when_complete(path) as working,
+        tempfile.TemporaryDirectory(dir=path.parent, prefix=".spikes-") as name,
+    ):
+        found = SpikeFile(Path(name), model, backends, samples)
+        yield found
+        found.pack(working, **alone)

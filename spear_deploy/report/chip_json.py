@@ -1,0 +1,122 @@
+"""Verdicts, costs and profiles as plain values for JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spear_deploy.hardware.chip.figures import Spread
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.comparison import Row
+from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.placement.placement import Core
+from spear_deploy.hardware.placement.use import Use
+from spear_deploy.hardware.rules.finding import Finding
+
+
+def row_json(row: Row, *, cores: bool = False) -> dict[str, Any]:
+    """A row; with `cores` the table of cores as well."""
+    placement = row.verdict.placement
+    content = {
+        "model": row.model,
+        "target": row.profile.name,
+        "fits": row.verdict.fits,
+        "verdict": row.verdict.text,
+        "cores": placement.cores_needed,
+        "cores_available": row.profile.cores_available,
+        "chips": placement.chips_needed,
+        "unchecked": list(placement.unchecked),
+        "binding": None if row.binding is None else use_json(row.binding),
+        "uses": [use_json(use) for use in placement.uses],
+        "findings": [finding_json(finding) for finding in row.verdict.findings],
+        "keep_ratio_to_fit": row.keep,
+        "cost": None if row.cost is None else cost_json(row.cost),
+    }
+    if cores:
+        content["core_table"] = [core_json(core) for core in placement.cores]
+    return content
+
+
+def use_json(use: Use) -> dict[str, Any]:
+    """One resource, used and allowed."""
+    return {
+        "resource": use.resource,
+        "used": use.used,
+        "allowed": use.allowed,
+        "unit": use.unit,
+        "layer": use.layer,
+        "origin": use.origin,
+    }
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """One violation or note."""
+    return {
+        "rule": finding.rule,
+        "kind": str(finding.kind),
+        "node": finding.node,
+        "found": finding.found,
+        "allowed": finding.allowed,
+        "mend": finding.mend,
+        "source": finding.source,
+    }
+
+
+def core_json(core: Core) -> dict[str, Any]:
+    """One core: its layer, its part of it, and (used, allowed) by resource."""
+    return {
+        "core": core.number,
+        "layer": core.layer,
+        "channels": list(core.tile.channels),
+        "rows": list(core.tile.rows),
+        "columns": list(core.tile.columns),
+        "neurons": core.neurons,
+        "uses": {use.resource: [use.used, use.allowed] for use in core.uses},
+        "binding": None if core.binding is None else core.binding.resource,
+    }
+
+
+def cost_json(cost: Cost) -> dict[str, Any]:
+    """What an inference costs; energies in pJ, times in ns, powers in mW; null is not available."""
+    return {
+        "synops": cost.synops,
+        "analog_operations": cost.analog_operations,
+        "steps": cost.steps,
+        "energy_pj": _spread(cost.energy_pj),
+        "priced_pj": _spread(cost.priced_pj),
+        "unpriced": list(cost.unpriced),
+        "energy_status": str(cost.energy_status),
+        "energy_at_least": cost.energy_at_least,
+        "parts": [
+            {
+                "name": part.name,
+                "figures": list(part.figures),
+                "count": part.count if part.count == part.count else None,
+                "energy_pj": _spread(part.energy_pj),
+                "status": str(part.status),
+            }
+            for part in cost.parts
+        ],
+        "synops_share": cost.synops_share,
+        "synops_share_of_dynamic": cost.synops_share_of_dynamic,
+        "step_ns": None if cost.step is None else _spread(cost.step.step_ns),
+        "step_status": None if cost.step is None else str(cost.step.status),
+        "step_figures": [] if cost.step is None else list(cost.step.figures),
+        "time_ns": _spread(cost.time_ns),
+        "inferences_per_s": _spread(cost.inferences_per_s),
+        "power_mw": _spread(cost.power_mw),
+        "energy_delay_pj_s": _spread(cost.energy_delay_pj_s),
+        "hops": None if cost.core_map is None else cost.core_map.hops_horizontal + cost.core_map.hops_vertical,
+        "messages": float(cost.traffic.messages.sum()),
+    }
+
+
+def profile_json(profile: Profile) -> dict[str, Any]:
+    """A profile with every figure and its provenance, inherited ones included."""
+    figures = {key: figure.model_dump(mode="json", exclude_none=True) for key, figure in profile.figures().items()}
+    return {"name": profile.name, "title": profile.title, "about": profile.about.strip(), "figures": figures}
+
+
+def _spread(spread: Spread | None) -> dict[str, float] | None:
+    if spread is None:
+        return None
+    return {"low": spread.low, "typical": spread.typical, "high": spread.high}

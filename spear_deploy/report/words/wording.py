@@ -1,0 +1,105 @@
+"""A report in words: the verdict in one sentence, energies with their status, what to be wary of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spear_deploy.hardware.chip.figures import Spread
+from spear_deploy.report.chip_part import CostReport
+from spear_deploy.report.part import Range
+from spear_deploy.report.schema import Report
+from spear_deploy.report.words.quantity_text import energy_text, time_text
+
+NOT_RECORDED = "not recorded"
+
+
+def verdict_text(report: Report) -> str:
+    """The outcome in one sentence."""
+    verdict, budget = report.verdict, report.budget
+    model, change = Path(report.model).name, 100 * (report.pruned.accuracy - report.dense.accuracy)
+    check = report.lre.check.get(verdict.basis)
+    measured = check or report.measured.get(verdict.basis)
+    error = verdict.prediction_error_percent
+    where = f"{verdict.basis} on {measured.samples} test samples" if measured else verdict.basis
+    inside = "inside" if verdict.covered else "OUTSIDE"
+    tuned = " after the plain fine-tune" if check is not None else ""
+    figures = (
+        f"test {right_answers(report)} {report.pruned.accuracy:.2%} in torch ({change:+.2f} points),"
+        f" {_judged(report):,.0f} of {budget.synops:,.0f} SynOps per inference in {budget.arithmetic};"
+        f" LRE's prediction is off by {error:+.1f} % against {where}{tuned}, which is {inside} its 95 % interval"
+    )
+    if not verdict.ok:
+        return f"NOT OK: {model} pruned for {report.target}: {verdict.reason} ({figures})."
+    agrees = " and Lava agrees spike for spike" if _all_equal(report) else " (not verified in Lava)"
+    return f"OK: {model} pruned for {report.target} keeps its budget{agrees}: {figures}."
+
+
+def right_answers(report: Report) -> str:
+    """What the share of right answers is called: without labels, right is what the dense network says."""
+    return "accuracy" if report.labels == "data" else "agreement with dense"
+
+
+def warnings(report: Report) -> list[str]:
+    """What a reader must not overlook."""
+    found = []
+    if report.interrupted:
+        found.append(f"Cut short by the user during the {report.interrupted}: this is the best so far.")
+    if not report.verdict.covered:
+        found.append("The measured SynOps lie outside LRE's 95 % interval.")
+    if report.lre.extrapolated:
+        found.append(f"LRE extrapolates: the pruned network lies outside of the samples in {report.lre.extrapolated}.")
+    for name, agreement in report.agreement.items():
+        at = agreement.first_difference
+        if at is not None:
+            where = f"layer {at.layer}, step {at.step}, sample {at.sample}, neuron {at.neuron}"
+            found.append(f"{name.replace('_', ' and ', 1)} differ, first in {where}.")
+    if report.labels == "dense network":
+        found.append("The data held no labels: every accuracy is the agreement with the dense network.")
+    if not report.agreement:
+        found.append("The result was not run in Lava.")
+    if report.budget.unchecked:
+        found.append(f"Not checked, because nobody has published it: {', '.join(report.budget.unchecked)}.")
+    cost = report.cost.get("pruned")
+    if cost is not None and cost.energy_pj is None:
+        found.append(f"The energy is not available: no price is known for {', '.join(cost.unpriced)}.")
+    elif cost is not None and cost.energy_status != "published":
+        found.append(f"The energy is {cost.energy_status}: at least one price in it is not published.")
+    if report.adaptations:
+        layers = ", ".join(dict.fromkeys(each.layer for each in report.adaptations))
+        found.append(f"Neurons were converted to what {report.target} can run: {layers}.")
+    if report.interrupted:
+        found.append(f"The user cut the work short in the stage '{report.interrupted}'.")
+    if report.repairs:
+        found.append(f"The budget was kept only after {report.repairs} repair{'s' if report.repairs > 1 else ''}.")
+    return found
+
+
+def energy_words(cost: CostReport | None) -> str:
+    """The energy of an inference with its range and status, or why there is none."""
+    if cost is None:
+        return NOT_RECORDED
+    if cost.energy_pj is not None:
+        least = "at least " if cost.energy_at_least else ""
+        return f"{least}{energy_text(_spread(cost.energy_pj))} ({cost.energy_status})"
+    rest = "" if cost.priced_pj is None else f"; what is priced: {energy_text(_spread(cost.priced_pj))}"
+    return f"not available: no price for {', '.join(cost.unpriced)}{rest}"
+
+
+def time_words(cost: CostReport | None) -> str:
+    """The time of an inference with its range and status."""
+    if cost is None:
+        return NOT_RECORDED
+    return "not available" if cost.time_ns is None else f"{time_text(_spread(cost.time_ns))} ({cost.time_status})"
+
+
+def _judged(report: Report) -> float:
+    """SynOps of the pruned network on test in the arithmetic of the budget."""
+    return report.budget.limits[0].pruned if report.budget.limits else report.pruned.synops
+
+
+def _all_equal(report: Report) -> bool:
+    return bool(report.agreement) and all(agreement.equal for agreement in report.agreement.values())
+
+
+def _spread(found: Range) -> Spread:
+    return Spread(found.low, found.typical, found.high)

@@ -1,0 +1,93 @@
+"""What converting a network to what a chip allows did to its spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from spear_deploy.data import EncodedSplit
+from spear_deploy.errors import ProfileError
+from spear_deploy.hardware import Profile
+from spear_deploy.measure import Measurement, measure
+from spear_deploy.network import Model
+from spear_deploy.targets.adapt import Adaptation, adapt
+
+
+@dataclass(frozen=True)
+class AdaptationEffect:
+    """The conversions, and both networks on the same samples in torch.
+
+    Attributes:
+        target: the chip that asked for them.
+        changes: the conversions.
+        before: the network as it was given; None without data.
+        after: the converted network; None without data.
+
+    """
+
+    target: str
+    changes: Sequence[Adaptation]
+    before: Measurement | None = None
+    after: Measurement | None = None
+
+    def spike_change_percent(self, layer: str) -> float | None:
+        """How many more spikes a layer fires; None without data, or where it fired none before."""
+        if self.before is None or self.after is None:
+            return None
+        before, after = self.before.layers[layer].spikes, self.after.layers[layer].spikes
+        if not before:
+            return 0.0 if not after else None
+        return 100.0 * (after - before) / before
+
+    def as_json(self) -> list[dict[str, str | float | None]]:
+        """The conversions as they stand in JSON, each with what it did to the spikes of its layer."""
+        return [
+            {
+                "layer": each.layer,
+                "rule": each.rule,
+                "from": each.before,
+                "to": each.after,
+                "spike_change_percent": self.spike_change_percent(each.layer),
+            }
+            for each in self.changes
+        ]
+
+    @property
+    def lines(self) -> list[str]:
+        """The same in words, a line a conversion and one for the accuracy."""
+        found = []
+        for each in self.changes:
+            change = self.spike_change_percent(each.layer)
+            measured = "; it was silent before" if change is None else f"; its spikes: {change:+.2f} %"
+            without = "" if self.before is None else measured
+            found.append(f"{each.layer}: {each.before} became {each.after} ({each.rule} of {self.target}){without}")
+        if self.before is not None and self.after is not None:
+            found.append(
+                f"adapted to {self.target}: accuracy {self.before.accuracy:.2%} became {self.after.accuracy:.2%},"
+                f" {self.before.synops:,.0f} SynOps became {self.after.synops:,.0f}"
+                f" ({self.before.samples} samples, torch)"
+            )
+        return found
+
+
+def adapted_for(targets: Sequence[Profile], model: Model) -> tuple[Model, list[Adaptation]]:
+    """A network that is to be pruned, converted to what its one target allows; all of it stays on the chip.
+
+    Raises:
+        ProfileError: several targets, whose conversions would differ.
+
+    """
+    if len(targets) > 1:
+        raise ProfileError("--adapt converts the network to what one chip allows; give one --target at a time")
+    found = adapt(model, targets[0])
+    return found.model, [each for each in found.changes if each.rule != "analog input"]
+
+
+def effect_on(
+    target: Profile, changes: Sequence[Adaptation], given: Model, adapted: Model, data: EncodedSplit
+) -> AdaptationEffect | None:
+    """Both networks on the same samples in torch; None without conversions."""
+    if not changes:
+        return None
+    before, after = (measure(model, data.inputs, data.labels, analog_input=data.analog) for model in (given, adapted))
+    return AdaptationEffect(target.name, changes, before, after)

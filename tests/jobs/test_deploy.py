@@ -1,0 +1,363 @@
+import hashlib
+import json
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import pytest
+import torch
+from made_task import CLASSES, chip, write_task
+
+from spear_deploy.data import load_data
+from spear_deploy.errors import BudgetError
+from spear_deploy.hardware import load_profile, place
+from spear_deploy.jobs.deploy.deploy import deploy
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.network import Encoding, Simulation, load_any, save_model_file
+from spear_deploy.progress import Silent
+from spear_deploy.report import Report
+from spear_deploy.search import TuningPlan
+from spear_deploy.training import Recipe
+
+RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
+PLAN = TuningPlan(RECIPE, replace(RECIPE, epochs=8))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_task(tmp_path_factory.mktemp("task"))
+
+
+def run(model, out, *targets, **options):
+    """The main job, with few samples and evaluations; one report a target."""
+    few = {"lre_samples": 8, "evaluations": 8, "finalists": 1, "plan": PLAN, "lava": False}
+    profiles = tuple(load_profile(target) for target in targets or ("loihi2",))
+    request = DeployRequest(model=model, targets=profiles, out=out, **few | options)
+    return list(deploy(request, Silent()).values())
+
+
+@pytest.fixture(scope="module")
+def half(model, tmp_path_factory):
+    """Half of the SynOps on Loihi 2, verified in Lava: the folder and its report."""
+    try:
+        version("lava-nc")
+    except PackageNotFoundError:
+        pytest.skip("lava-nc is missing: spear-deploy lava install")
+    out = tmp_path_factory.mktemp("runs") / "half"
+    (report,) = run(model, out, lava=True)
+    return out, report
+
+
+@pytest.mark.lava
+def test_the_folder_holds_the_network_in_every_format_and_the_report(half):
+    out, report = half
+    assert {path.name for path in out.iterdir()} >= {"pruned.pt", "pruned.nir", "pruned.onnx", "report.json"}
+    exports = {entry["format"]: entry for entry in json.loads((out / "export.json").read_text())["exports"]}
+    assert set(exports) == {"nir", "onnx", "lava", "netx"}
+    for name, entry in exports.items():
+        assert entry["refused"] or entry["verification"]["equal"], name
+        assert all((out / file).is_file() for file in entry["files"])
+    assert Report.model_validate_json((out / "report.json").read_text()) == report
+    assert [path.name for path in out.parent.iterdir()] == ["half"]
+
+
+@pytest.mark.lava
+def test_the_reported_accuracy_is_that_of_the_written_network(half, model):
+    out, report = half
+    test = load_data(model.parent / "samples.npz").test
+    for name in ("pruned.pt", "pruned.nir"):
+        pruned = load_any(out / name)
+        x = test.x.double().expand(pruned.time_steps, *test.x.shape)
+        with torch.no_grad():
+            counts = Simulation(pruned.graph, torch.float64)(x).output.sum(0)
+        classes = np.array([row.tolist().index(max(row.tolist())) for row in counts])
+        assert report.pruned.accuracy == np.mean(classes == test.y.numpy())
+        assert report.pruned.parameters == sum(
+            node.weight.size + node.bias.size for node in pruned.graph.nodes.values() if hasattr(node, "weight")
+        )
+
+
+@pytest.mark.lava
+def test_the_pruned_network_is_smaller_and_keeps_half_of_the_synops(half):
+    _, report = half
+    assert report.pruned.parameters < report.dense.parameters
+    assert 0 < report.pruned.synops <= report.budget.synops
+    assert 0.4 * report.dense.synops < report.budget.synops < 0.6 * report.dense.synops
+    assert report.verdict.within_budget
+    assert (report.budget.source, report.budget.split) == ("50%", "validation")
+    kept = report.pruned.keep_ratios
+    assert kept["lif3"] == 1
+    assert kept["lif1"] < 1 or kept["lif2"] < 1
+
+
+@pytest.mark.lava
+def test_lava_measures_what_torch_does(half):
+    _, report = half
+    lava, in_torch = report.measured["lava"], report.measured["torch"]
+    assert report.agreement["torch_lava"].equal
+    assert report.agreement["torch_lava"].layers == ["lif1", "lif2", "lif3"]
+    assert lava.samples == in_torch.samples == 120
+    assert lava.synops == in_torch.synops == report.pruned.synops
+    assert [layer.spikes for layer in lava.per_layer] == [layer.spikes for layer in in_torch.per_layer]
+    assert "lava" in report.versions
+
+
+@pytest.mark.lava
+def test_lava_in_fixed_point_does_what_the_chips_integers_do(half):
+    _, report = half
+    lava, loihi = report.measured["lava_fixed"], report.measured["loihi"]
+    assert report.agreement["loihi_lava_fixed"].equal
+    assert lava.samples == loihi.samples == 120
+    assert lava.synops == loihi.synops
+    assert lava.accuracy == loihi.accuracy
+    assert report.verdict.basis == "loihi"
+    assert report.budget.arithmetic == loihi.arithmetic == "loihi, 8-bit weights"
+    assert report.verdict.within_budget == (loihi.synops <= report.budget.synops)
+
+
+@pytest.mark.lava
+def test_the_verdict_follows_from_the_figures(half):
+    _, report = half
+    lre = report.lre
+    assert lre.low < lre.predicted < lre.high
+    check = lre.check["loihi"]
+    assert check.predicted == pytest.approx(lre.target_factor * lre.predicted)
+    assert check.error_percent == pytest.approx(100 * (check.predicted - check.synops) / check.synops)
+    assert check.covered == (check.low <= check.synops <= check.high)
+    assert (report.verdict.covered, report.verdict.prediction_error_percent) == (check.covered, check.error_percent)
+    assert report.verdict.ok
+
+
+@pytest.mark.lava
+def test_the_prediction_is_held_against_the_plain_fine_tune_and_the_budget_against_the_result(half):
+    _, report = half
+    assert set(report.lre.check) == {"torch", "loihi", "lava"}
+    assert report.lre.check["torch"].synops > report.budget.synops  # pruned to a multiple of the budget
+    assert report.lre.check["lava"].synops == report.lre.check["torch"].synops * (
+        report.lre.check["lava"].predicted / report.lre.check["torch"].predicted
+    )
+    assert report.measured["loihi"].synops <= report.budget.synops
+
+
+@pytest.mark.lava
+def test_the_spread_between_inferences_is_told(half):
+    _, report = half
+    for measured in report.measured.values():
+        spread = measured.distribution
+        assert measured.synops < spread.bound99
+        assert spread.p95 <= spread.p99 <= spread.maximum
+
+
+@pytest.mark.lava
+def test_the_report_says_what_is_needed_to_make_it_again(half, model):
+    _, report = half
+    assert report.model_sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert (report.target, report.seed, report.threads, report.time_steps) == ("loihi2", 0, 1, 4)
+    assert report.splits["train"].index == "0-135"
+    assert report.splits["validation"].index == "136-159"
+    assert report.splits["test"].index == "0-119"
+    assert report.splits["test"].source == "x_test"
+    assert report.versions["torch"] == version("torch")
+    assert {"load", "measure", "LRE samples", "search", "fine-tune", "test", "Lava"} <= report.seconds.keys()
+    assert report.evaluations >= 8
+    assert report.lre.samples == 8
+
+
+@pytest.mark.lava
+def test_the_layers_of_a_report_add_up(half):
+    _, report = half
+    for part in (report.dense, report.pruned, *report.measured.values()):
+        assert sum(layer.synops for layer in part.per_layer) == pytest.approx(part.synops)
+        assert part.per_layer[-1].neurons == CLASSES
+
+
+def weights(path):
+    return {
+        (name, key): np.asarray(getattr(node, key)).tobytes()
+        for name, node in load_any(path).graph.nodes.items()
+        for key in ("weight", "bias")
+        if hasattr(node, key)
+    }
+
+
+def test_the_same_seed_gives_the_same_weights_byte_for_byte(model, tmp_path):
+    for out, seed in (("first", 3), ("second", 3), ("other", 4)):
+        run(model, tmp_path / out, seed=seed)
+    first, second, other = (weights(tmp_path / out / "pruned.pt") for out in ("first", "second", "other"))
+    assert first == second
+    assert first != other
+    first, second = (json.loads((tmp_path / out / "report.json").read_text()) for out in ("first", "second"))
+    for report in (first, second):
+        del report["seconds"], report["peak_memory_mib"]
+    assert first == second
+
+
+def test_a_report_holds_the_whole_search_and_what_became_of_the_best(model, tmp_path):
+    (report,) = run(model, tmp_path / "run")
+    assert report.search is not None
+    assert len(report.search.history) == report.evaluations >= 8
+    assert set(report.search.groups) == {layer for layer in report.pruned.keep_ratios if layer != "lif3"}
+    assert all(len(one.keep_ratios) == 2 for one in (*report.search.history, *report.finalists))
+    for one in report.search.history:
+        assert one.low < one.predicted < one.high
+        assert one.reward == pytest.approx(one.accuracy - sum(one.penalties.values()))
+        assert one.keeps_limits == (not one.penalties)
+    (chosen,) = [one for one in report.finalists if one.chosen]
+    kept = [report.pruned.keep_ratios[group] for group in report.search.groups]
+    assert chosen.keep_ratios == kept
+    assert chosen.synops <= chosen.synops_bound <= report.budget.synops
+    allowed = report.search.budget_synops * report.lre.target_factor
+    assert allowed == pytest.approx(PLAN.prune_multiple * report.budget.synops)
+
+
+def test_a_report_tells_where_spikes_fire_and_what_cores_and_rounding_make_of_them(model, tmp_path):
+    (report,) = run(model, tmp_path / "run")
+    assert report.spikes is not None
+    counted = {layer.layer: layer for layer in report.pruned.per_layer}
+    for rates, raster in zip(report.spikes.rates, report.spikes.raster, strict=True):
+        layer = counted[rates.layer]
+        assert sum(rates.bins) == layer.neurons == raster.neurons
+        assert rates.mean * layer.neurons * report.time_steps == pytest.approx(layer.spikes)
+        assert len(raster.fired) == report.time_steps
+        assert {neuron for step in raster.fired for neuron in step} <= set(raster.shown)
+    pruned = load_any(tmp_path / "run" / "pruned.nir")
+    x = load_data(model.parent / "samples.npz").test.x[:1].double().expand(4, 1, 1, 6, 6)
+    with torch.no_grad():
+        outputs = Simulation(pruned.graph, torch.float64)(x).outputs
+    for raster in report.spikes.raster:
+        fired = {step: set(np.flatnonzero(outputs[raster.layer][step])) for step in range(4)}
+        assert [set(step) for step in raster.fired] == [fired[step] & set(raster.shown) for step in range(4)]
+
+    placement = place(pruned.network, load_profile("loihi2"))
+    assert report.placement is not None
+    assert report.placement.cores == placement.cores_needed == len(report.placement.core_table)
+    assert [core.share for core in report.placement.core_table] == [core.binding.share for core in placement.cores]
+    assert report.cost["pruned"].energy_status == "estimated"
+    assert report.cost["pruned"].priced_pj.low < report.cost["dense"].priced_pj.low
+    assert [row.layer for row in report.rounding] == ["lif1", "lif2", "lif3"]
+    assert all(0 <= row.mean_error <= row.worst_error < 0.02 for row in report.rounding)
+    assert report.peak_memory_mib > 50
+
+
+def test_a_smaller_chip_gives_another_and_smaller_network(model, tmp_path):
+    few_cores = chip(tmp_path, "few-cores", core_neurons=(64, "neurons"), chip_usable_cores_per_chip=(4, "cores"))
+    little_memory = chip(
+        tmp_path, "little-memory", core_synapse_memory=(96, "B"), chip_usable_cores_per_chip=(8, "cores")
+    )
+    targets = ("loihi2", str(few_cores), str(little_memory))
+    free, cores, memory = run(model, tmp_path / "runs", *targets, budgets=("90%",))
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["few-cores", "little-memory", "loihi2"]
+    dense = load_any(model).network
+    for report, name in ((cores, "few-cores"), (memory, "little-memory")):
+        profile = load_profile(tmp_path / f"{name}.toml")
+        assert not place(dense, profile).fits
+        pruned = load_any(tmp_path / "runs" / name / "pruned.nir").network
+        assert place(pruned, profile).fits
+        assert report.pruned.parameters < free.pruned.parameters
+        (binding,) = [limit for limit in report.budget.limits if limit.binds]
+        assert binding.origin == f"profile {name}"
+        assert binding.pruned <= binding.allowed < binding.dense
+    (binding,) = [limit for limit in free.budget.limits if limit.binds]
+    assert (binding.name, binding.origin) == ("SynOps per inference", "budget 90%")
+    assert len({tuple(report.pruned.keep_ratios.values()) for report in (free, cores, memory)}) == 3
+
+
+def test_a_budget_of_cores_is_kept_as_the_chips_own(model, tmp_path):
+    (report,) = run(model, tmp_path / "run", budgets=("90%", "neurons=150"))
+    limit = next(limit for limit in report.budget.limits if limit.origin == "budget neurons=150")
+    assert limit.pruned <= limit.allowed == 150 < limit.dense
+    assert limit.binds
+
+
+def test_without_lava_the_result_stands_on_torch(model, tmp_path):
+    (report,) = run(model, tmp_path / "run")
+    assert report.verdict.basis == "loihi"
+    assert set(report.measured) == {"torch", "loihi"}
+    assert report.agreement == {}
+
+
+def test_a_chip_whose_arithmetic_is_not_known_is_judged_in_torch(model, tmp_path):
+    (report,) = run(model, tmp_path / "run", "spinnaker2")
+    assert (report.verdict.basis, report.budget.arithmetic) == ("torch", "float32")
+    assert set(report.measured) == {"torch"}
+
+
+@pytest.mark.parametrize("encoding", ["rate", "spikes"])
+def test_spiking_input_counts_in_the_budget(model, tmp_path, encoding):
+    content = dict(np.load(model.parent / "samples.npz"))
+    if encoding == "spikes":
+        rng = np.random.default_rng(0)
+        for key in ("x_train", "x_test"):
+            x = content[key][:, None]
+            content[key] = (rng.random((len(x), 4, *x.shape[2:])) < x).astype(np.uint8)
+    np.savez(tmp_path / "samples.npz", **content)
+    save_model_file(replace(load_any(model), encoding=Encoding(encoding)), tmp_path / "model.pt")
+    (report,) = run(tmp_path / "model.pt", tmp_path / "run")
+    assert report.dense.synops_analog == 0
+    assert report.dense.per_layer[0].synops > 0
+    assert report.pruned.synops <= report.budget.synops
+
+
+def energy(report):
+    (limit,) = [limit for limit in report.budget.limits if limit.name.startswith("energy")]
+    return limit
+
+
+def test_a_budget_of_energy_is_kept_where_it_is_measured_and_said_to_be_an_estimate(model, tmp_path):
+    (narrow,) = run(model, tmp_path / "narrow", budgets=("30%", "1mJ"))
+    granted = (energy(narrow).dense + energy(narrow).pruned) / 2
+    (report,) = run(model, tmp_path / "run", budgets=(f"energy={granted:.0f}pJ",))
+    limit = energy(report)
+    assert limit.name == "energy per inference, high end (estimated)"
+    assert (limit.unit, limit.origin) == ("pJ", f"budget energy={granted:.0f}pJ")
+    assert limit.pruned <= limit.allowed < limit.dense == energy(narrow).dense
+    assert limit.binds
+
+
+def test_a_budget_of_energy_is_refused_on_a_chip_without_prices(model, tmp_path):
+    with pytest.raises(BudgetError, match="budget '3uJ' cannot be held on spinnaker2: no price for"):
+        run(model, tmp_path / "run", "spinnaker2", budgets=("3uJ",))
+
+
+def test_an_energy_below_what_the_idle_chip_takes_is_refused_before_the_work(model, tmp_path):
+    with pytest.raises(
+        BudgetError, match=r"budget 1nJ: not even one channel in every layer fits: energy per inference"
+    ):
+        run(model, tmp_path / "run", budgets=("1nJ",))
+
+
+def test_a_front_has_one_result_for_each_budget(model, tmp_path):
+    half, third = run(model, tmp_path / "run", budgets=(), pareto=("50%", "30%"))
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["30pct", "50pct"]
+    assert (half.budget.source, third.budget.source) == ("50%", "30%")
+    assert third.measured["loihi"].synops < half.measured["loihi"].synops
+    assert third.budget.synops == pytest.approx(0.6 * half.budget.synops)
+
+
+def test_the_smallest_budget_within_a_drop_is_looked_for(model, tmp_path):
+    (report,) = run(model, tmp_path / "run", budgets=(), max_drop_points=10.0)
+    found = report.max_drop
+    assert found.points == 10
+    assert 1 <= len(found.tried) <= 6
+    good = [one.share for one in found.tried if one.drop_points <= 10 and one.keeps_limits]
+    assert report.budget.synops == pytest.approx(min(good) * report.budget.limits[0].dense, rel=0.15)
+    assert all(one.share < min(good) for one in found.tried if one.share not in good)
+    dense, basis = load_any(model), report.measured["loihi"]
+    assert dense.network.classes == CLASSES
+    assert report.verdict.ok == (found.test_drop_points <= 10 and basis.synops <= report.budget.synops)
+
+
+def test_an_accuracy_that_no_budget_keeps_is_told_with_the_nearest(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("spear_deploy.jobs.deploy.max_drop.MOST_TRIES", 1)
+    monkeypatch.setattr("spear_deploy.jobs.deploy.max_drop.FIRST_SHARE", 0.05)
+    with pytest.raises(BudgetError, match=r"no budget that was tried keeps accuracy within 0 points .* the nearest, 5"):
+        run(model, tmp_path / "run", budgets=(), max_drop_points=0.0)
+
+
+def test_two_ways_to_set_the_budget_are_refused_before_the_work(model, tmp_path):
+    with pytest.raises(BudgetError, match=r"--max-drop 1 looks for budgets of SynOps itself, and --budget 50%"):
+        run(model, tmp_path / "run", budgets=("50%",), max_drop_points=1.0)
+    with pytest.raises(BudgetError, match=r"--max-drop 1 and --pareto both set the budget"):
+        run(model, tmp_path / "run", budgets=(), max_drop_points=1.0, pareto=("50%",))
+    with pytest.raises(BudgetError, match=r"--pareto cores=4: is no budget of SynOps"):
+        run(model, tmp_path / "run", budgets=(), pareto=("cores=4",))

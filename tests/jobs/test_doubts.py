@@ -1,0 +1,81 @@
+"""What is said before the long work begins, and does not stop it."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from made_task import arrays, change_graph, write_task, write_untrained
+
+from spear_deploy.cli import main
+from spear_deploy.errors import DataError
+
+
+@pytest.fixture
+def task(tmp_path, monkeypatch):
+    """A folder with `model.pt` and its `samples.npz`; the command line runs in it."""
+    monkeypatch.chdir(tmp_path)
+    write_untrained(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def said(task, capsys, monkeypatch):
+    """Runs the main job up to sampling; returns what was told by then."""
+
+    def stop(*arguments):
+        raise DataError("sampling begins")
+
+    monkeypatch.setattr("spear_deploy.jobs.deploy.prepare.sample_lre", stop)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(("--no-lava", *arguments))
+        err = capsys.readouterr().err
+        assert ended.value.code == 2
+        assert "spear-deploy: sampling begins" in err
+        return [line.removeprefix("note: ") for line in err.splitlines() if line.startswith("note: ")]
+
+    return run
+
+
+def test_splits_too_small_to_train_or_to_judge_by_are_said(said):
+    told = said("model.pt")
+    assert (
+        "samples.npz: 34 training samples are fewer than a batch of 64: each epoch is one step with all of them" in told
+    )
+    assert (
+        "samples.npz: 6 validation samples say little of mean SynOps and accuracy:"
+        " the budget may be met there and missed on test"
+    ) in told
+
+
+def test_a_network_at_chance_is_said(said):
+    np.savez("samples.npz", **arrays(train=400))
+    change_graph(lambda nodes: nodes["fc"]["bias"].copy_(torch.tensor([-99.0, -99.0, 99.0, -99.0])))
+    right = int((arrays(train=400)["y_train"][340:] == 2).sum())
+    (doubt,) = said("model.pt")
+    assert doubt.startswith(f"the network is right on {right} of 60 validation samples, which cannot be told from gues")
+
+
+def test_a_trained_network_on_enough_data_raises_no_doubt(said, task):
+    write_task(task)
+    assert said("model.pt", "--budget", "50%", "--budget", "p99=60%") == []
+
+
+def test_data_without_labels_is_said(said, task):
+    write_task(task)
+    content = arrays()
+    np.savez("samples.npz", x_train=content["x_train"], x_test=content["x_test"])
+    (notice,) = said("model.pt")
+    assert notice.startswith("samples.npz holds no labels: the network's own classes serve")
+
+
+@pytest.mark.parametrize(("budget", "most"), [("p99=1000", "1,000"), ("step=300", "1,200")])
+def test_a_tail_below_what_the_mean_may_be_is_said(said, task, budget, most):
+    write_task(task)
+    (doubt,) = said("model.pt", "--budget", "90%", "--budget", budget)
+    assert re.fullmatch(
+        rf"loihi2: budget {budget} leaves at most {most} SynOps an inference: budget 90% \([\d,]+\) cannot be used up",
+        doubt,
+    )

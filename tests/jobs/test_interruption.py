@@ -1,0 +1,108 @@
+import os
+import signal
+import threading
+from contextlib import contextmanager
+
+import pytest
+from made_task import write_task
+
+from spear_deploy.hardware import load_profile
+from spear_deploy.jobs.deploy.deploy import deploy
+from spear_deploy.jobs.deploy.interruption import first_interrupt_finishes
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.progress import Silent
+from spear_deploy.search import TuningPlan
+from spear_deploy.training import Recipe
+
+RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
+
+
+class Told(Silent):
+    """Keeps the notices; presses Ctrl-C so many times when a stage has advanced so far."""
+
+    def __init__(self, stage="", after=0, presses=1):
+        self.notices, self.at, self.after, self.presses = [], stage, after, presses
+
+    @contextmanager
+    def stage(self, name, total):
+        done = 0
+
+        def advance(done_so_far=None, detail=None):
+            nonlocal done
+            done += 1
+            if name == self.at and done == self.after:
+                for _ in range(self.presses):
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        yield advance
+
+    def notice(self, text):
+        self.notices.append(text)
+
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_the_first_interrupt_is_noted_and_the_second_raises():
+    told = Told()
+    with first_interrupt_finishes(told, "search") as interruption:
+        assert not interruption.wanted
+        press()
+        assert (interruption.wanted, interruption.stage) == (True, "search")
+        with pytest.raises(KeyboardInterrupt):
+            press()
+    assert told.notices == ["interrupted in search: finishing with the best so far; once more ends at once"]
+
+
+def test_after_the_block_an_interrupt_raises_as_before():
+    with first_interrupt_finishes(Told(), "search"):
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        press()
+
+
+def test_off_the_main_thread_nothing_changes():
+    seen = []
+
+    def work():
+        with first_interrupt_finishes(Told(), "search") as interruption:
+            seen.append(interruption.wanted)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [False]
+
+
+@pytest.fixture(scope="module")
+def request_for(tmp_path_factory):
+    model = write_task(tmp_path_factory.mktemp("task"))
+
+    def make(out):
+        return DeployRequest(
+            model=model,
+            targets=(load_profile("loihi2"),),
+            out=out,
+            lre_samples=8,
+            evaluations=30,
+            finalists=3,
+            plan=TuningPlan(RECIPE, RECIPE),
+            lava=False,
+        )
+
+    return make
+
+
+def test_an_interrupted_search_ends_with_the_best_so_far_as_a_marked_result(request_for, tmp_path):
+    (report,) = deploy(request_for(tmp_path / "run"), Told("search", after=5)).values()
+    assert report.interrupted == "search"
+    assert 5 <= report.evaluations <= 7  # equal ratios once more among the finalists
+    assert (tmp_path / "run" / "pruned.nir").is_file()
+    assert report.pruned.parameters < report.dense.parameters
+
+
+def test_interrupted_twice_a_search_leaves_nothing(request_for, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        deploy(request_for(tmp_path / "run"), Told("search", after=5, presses=2))
+    assert list(tmp_path.iterdir()) == []
