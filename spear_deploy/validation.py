@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from spear_deploy.backends.backend import Ready, measure_ready
 from spear_deploy.backends.lava import LavaRun
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import EffectiveOperations, Measurement, batches, measure_outputs
 from spear_deploy.network import Model
+from spear_deploy.network import agreement as network_agreement
 from spear_deploy.report import (
     Agreement,
     Distribution,
@@ -25,9 +25,6 @@ from spear_deploy.report import (
     Verdict,
 )
 from spear_deploy.search import upper_bound
-
-MEMBRANE_TOLERANCE = 1e-9
-"""How far membranes of a read-out without spikes may differ (relative): the order of float64 sums."""
 
 
 @dataclass(frozen=True)
@@ -128,37 +125,21 @@ def network_report(model: Model, measurement: Measurement, effective: EffectiveO
 
 
 def _agreement(name: str, ready: Ready, model: Model, run: LavaRun, data: EncodedSplit) -> Agreement:
-    layers = list(run.outputs)
-    spikes = dict.fromkeys(layers, 0)
-    first: dict[str, tuple[int, int, int]] = {}
+    found: network_agreement.Agreement | None = None
     for part in batches(run.samples):
-        outputs = ready.run(data.inputs[:, part])
-        for layer in layers:
-            ours, theirs = outputs[layer].double().numpy(), run.outputs[layer][:, part]
-            exact = model.network.neurons[layer].spikes
-            spikes[layer] += int(ours.sum()) if exact else 0
-            place = _first_difference(ours, theirs, exact=exact)
-            if place is not None and layer not in first:
-                step, sample, neuron = place
-                first[layer] = (step, sample + part.start, neuron)
-    differing = next((layer for layer in layers if layer in first), None)
+        ours = ready.run(data.inputs[:, part])
+        theirs = {layer: torch.from_numpy(output[:, part]) for layer, output in run.outputs.items()}
+        held = {layer: ours[layer] for layer in model.network.layers}
+        now = network_agreement.agreement(
+            held, theirs, network_agreement.FLOAT64, membranes=model.network.membranes, start=part.start
+        )
+        found = now if found is None else found.followed_by(now)
+    assert found is not None  # Lava runs a sample at least
+    place = found.first_difference
     difference = None
-    if differing is not None:
-        step, sample, neuron = first[differing]
-        counts = {name: spikes[differing], "lava": int(run.outputs[differing].sum())}
-        difference = FirstDifference(layer=differing, step=step, sample=sample, neuron=neuron, spikes=counts)
-    return Agreement(samples=run.samples, layers=layers, equal=differing is None, first_difference=difference)
-
-
-def _first_difference(
-    ours: NDArray[np.float64], theirs: NDArray[np.generic], *, exact: bool
-) -> tuple[int, int, int] | None:
-    """Step, sample and neuron (flattened) at which `[T, B, *shape]` arrays first differ."""
-    if exact:
-        wrong = ours != theirs
-    else:
-        wrong = ~np.isclose(ours, theirs.astype(np.float64), rtol=MEMBRANE_TOLERANCE, atol=MEMBRANE_TOLERANCE)
-    if not wrong.any():
-        return None
-    step, sample, neuron = np.argwhere(wrong.reshape(*wrong.shape[:2], -1))[0]
-    return int(step), int(sample), int(neuron)
+    if place is not None:
+        spikes = dict(zip((name, "lava"), found.layers[place.layer].spikes, strict=True))
+        difference = FirstDifference(
+            layer=place.layer, step=place.step, sample=place.sample, neuron=place.neuron, spikes=spikes
+        )
+    return Agreement(samples=run.samples, layers=list(found.layers), equal=found.equal, first_difference=difference)

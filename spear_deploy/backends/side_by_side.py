@@ -15,15 +15,13 @@ from spear_deploy.backends.recording import LayerStates, joined
 from spear_deploy.data import EncodedSplit, Split, encode
 from spear_deploy.measure import Measurement, SynopsCounter, Tally, batches
 from spear_deploy.network import Model
+from spear_deploy.network.agreement import FLOAT64, Agreement, agreement
 
 BATCH = 100
 """Samples that are run at a time, at most."""
 
 STATES_AT_ONCE = 1 << 22
 """States over all steps and samples of a batch, at most: 32 MiB an array in float64."""
-
-MEMBRANE_TOLERANCE = 1e-9
-"""How far membranes of layers that do not spike may differ (relative): the order of float64 sums."""
 
 Seen = Callable[[str, slice, Mapping[str, Tensor]], None]
 """Told a backend, the samples of a batch and the outputs of every layer, `[T, B, *shape]`."""
@@ -48,53 +46,11 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where two backends first differ: in the first layer that does, its earliest step."""
-
-    layer: str
-    step: int
-    sample: int
-    neuron: int
-
-
-@dataclass(frozen=True)
-class LayerDifference:
-    """One layer in two backends.
-
-    Attributes:
-        spikes: of each over all samples; 0 for layers that do not spike.
-        differing: outputs (of a neuron, in a step of a sample) that differ.
-        first: earliest step, then sample and neuron, of those.
-
-    """
-
-    spikes: tuple[int, int]
-    differing: int
-    first: tuple[int, int, int] | None
-
-    @property
-    def count_error_percent(self) -> float | None:
-        """How many more spikes the second has; None where the first has none and the second has."""
-        first, second = self.spikes
-        if not first:
-            return None if second else 0.0
-        return 100.0 * (second - first) / first
-
-
-@dataclass(frozen=True)
 class Difference:
     """Two backends on the same samples."""
 
     backends: tuple[str, str]
-    layers: dict[str, LayerDifference]
-
-    @property
-    def first(self) -> Place | None:
-        """The first place; None where all outputs of all layers are equal."""
-        for layer, found in self.layers.items():
-            if found.first is not None:
-                return Place(layer, *found.first)
-        return None
+    agreement: Agreement
 
 
 @dataclass(frozen=True)
@@ -107,7 +63,7 @@ class Simulated:
     @property
     def equal(self) -> bool:
         """Whether no two backends differ in any output."""
-        return all(each.first is None for each in self.differences)
+        return all(each.agreement.equal for each in self.differences)
 
 
 def simulate(
@@ -123,21 +79,23 @@ def simulate(
 
     """
     watching = {name: _Watching(name, ready, model) for name, ready in backends.items()}
-    pairs = [_Pair(model, first, second) for first, second in combinations(backends, 2)]
+    pairs: dict[tuple[str, str], Agreement] = {}
     labels: list[Tensor] = []
     done = 0
     for data in batches_of_data:
         part = slice(done, done + len(data))
         outputs = {name: each.run(data) for name, each in watching.items()}
-        for pair in pairs:
-            pair.add(outputs, done)
+        for pair in combinations(backends, 2):
+            a, b = ({layer: outputs[name][layer] for layer in model.network.layers} for name in pair)
+            found = agreement(a, b, FLOAT64, membranes=model.network.membranes, start=done)
+            pairs[pair] = pairs[pair].followed_by(found) if pair in pairs else found
         if seen is not None:
-            for name, found in outputs.items():
-                seen(name, part, found)
+            for name, sent in outputs.items():
+                seen(name, part, sent)
         labels.append(data.labels)
         done = part.stop
     results = {name: each.result(labels) for name, each in watching.items()}
-    return Simulated(results, tuple(pair.difference() for pair in pairs))
+    return Simulated(results, tuple(Difference(*pair) for pair in pairs.items()))
 
 
 def observe(name: str, ready: Ready, model: Model, data: EncodedSplit) -> Result:
@@ -182,34 +140,3 @@ class _Watching:
         quantized = self.ready.quantized
         losses = () if quantized is None else rounding_losses(quantized, filled)
         return Result(self.name, self.tally.measurement(cat(labels)), self.states, losses)
-
-
-class _Pair:
-    """Two backends in the middle of their batches."""
-
-    def __init__(self, model: Model, first: str, second: str) -> None:
-        self.model, self.names = model, (first, second)
-        self.layers = dict.fromkeys(model.network.layers, LayerDifference((0, 0), 0, None))
-
-    def add(self, outputs: Mapping[str, Mapping[str, Tensor]], start: int) -> None:
-        for layer, before in self.layers.items():
-            spiking = self.model.network.neurons[layer].spikes
-            ours, theirs = (outputs[name][layer].double().flatten(2) for name in self.names)
-            if spiking:
-                wrong = (ours != theirs).numpy()
-            else:
-                wrong = ~np.isclose(ours.numpy(), theirs.numpy(), rtol=MEMBRANE_TOLERANCE, atol=MEMBRANE_TOLERANCE)
-            spikes = (int(ours.sum()), int(theirs.sum())) if spiking else (0, 0)
-            first = before.first
-            if wrong.any():
-                step, sample, neuron = (int(number) for number in np.argwhere(wrong)[0])
-                here = (step, sample + start, neuron)
-                first = here if first is None else min(first, here)
-            self.layers[layer] = LayerDifference(
-                (before.spikes[0] + spikes[0], before.spikes[1] + spikes[1]),
-                before.differing + int(wrong.sum()),
-                first,
-            )
-
-    def difference(self) -> Difference:
-        return Difference(self.names, self.layers)

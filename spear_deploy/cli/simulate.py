@@ -168,7 +168,7 @@ def _difference(difference: Difference) -> Table:
         title=f"{first} and {second}",
         title_justify="left",
     )
-    for layer, each in difference.layers.items():
+    for layer, each in difference.agreement.layers.items():
         error = "not comparable" if each.count_error_percent is None else f"{each.count_error_percent:+.3f} %"
         table.add_row(layer, f"{each.spikes[0]:,}", f"{each.spikes[1]:,}", error, f"{each.differing:,}")
     return table
@@ -176,9 +176,9 @@ def _difference(difference: Difference) -> Table:
 
 def _where(difference: Difference) -> Text:
     first, second = difference.backends
-    place = difference.first
+    place = difference.agreement.first_difference
     if place is None:
-        return Text(f"{first} and {second}: equal in all {len(difference.layers)} layers", style="bold green")
+        return Text(f"{first} and {second}: equal in all {len(difference.agreement.layers)} layers", style="bold green")
     return Text(
         f"{first} and {second} differ first in layer {place.layer}: neuron {place.neuron}, step {place.step},"
         f" sample {place.sample}",

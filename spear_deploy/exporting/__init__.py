@@ -1,7 +1,7 @@
 """Exporters: found by entry point, their files proven equal to the network, written whole or not at all."""
 
 from spear_deploy.exporting.exporter import Exporter, simulate
-from spear_deploy.exporting.faithfulness import Comparison, LayerComparison, assert_faithful, check_faithful, compare
+from spear_deploy.exporting.faithfulness import assert_faithful, check_faithful, compare
 from spear_deploy.exporting.record import ExportEntry, read_record
 from spear_deploy.exporting.registry import GROUP, available, exporter, family
 from spear_deploy.exporting.run_files import export_run
@@ -10,11 +10,9 @@ from spear_deploy.exporting.writing import Export, export_model
 
 __all__ = [
     "GROUP",
-    "Comparison",
     "Export",
     "ExportEntry",
     "Exporter",
-    "LayerComparison",
     "assert_faithful",
     "available",
     "check_faithful",

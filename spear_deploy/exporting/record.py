@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spear_deploy.errors import ExportError
-from spear_deploy.exporting.faithfulness import Comparison
+from spear_deploy.network.agreement import Agreement
 
 RECORD = "export.json"
 
@@ -86,22 +86,22 @@ class Record(BaseModel):
     exports: list[ExportEntry]
 
 
-def verified(comparison: Comparison, arithmetic: str, inputs: str) -> Verification:
+def verified(agreed: Agreement, arithmetic: str, inputs: str, time_steps: int) -> Verification:
     """The record of a comparison."""
     return Verification(
         done=True,
-        equal=comparison.equal,
-        fault=comparison.fault or None,
+        equal=agreed.equal,
+        fault=agreed.fault or None,
         arithmetic=arithmetic,
         inputs=inputs,
-        samples=comparison.samples,
-        time_steps=comparison.time_steps,
-        spikes=comparison.spikes,
-        ties=comparison.ties,
-        after_ties=comparison.after_ties,
+        samples=agreed.samples,
+        time_steps=time_steps,
+        spikes=agreed.spikes,
+        ties=agreed.ties,
+        after_ties=agreed.after_ties,
         layers={
-            layer.name: LayerRecord(spikes=layer.spikes, differ=layer.differ, ties=layer.ties)
-            for layer in comparison.layers
+            name: LayerRecord(spikes=layer.spikes[0], differ=layer.differing, ties=layer.ties)
+            for name, layer in agreed.layers.items()
         },
     )
 

@@ -103,7 +103,7 @@ def _verification(export: Export, exporter: Exporter, path: Path) -> Verificatio
         comparison = check_faithful(exporter, export.model, path, export.inputs)
     except NotRunnableError as error:
         return Verification(done=False, why_not=str(error))
-    return verified(comparison, exporter.arithmetic, export.inputs_name)
+    return verified(comparison, exporter.arithmetic, export.inputs_name, len(export.inputs))
 
 
 def _refusal(export: Export, exporter: Exporter, reasons: tuple[str, ...]) -> ExportEntry:

@@ -65,10 +65,10 @@ def _range(found: StateRange | None) -> list[float] | None:
 
 
 def _difference(difference: Difference) -> dict[str, Any]:
-    place = difference.first
+    place = difference.agreement.first_difference
     return {
         "backends": list(difference.backends),
-        "equal": place is None,
+        "equal": difference.agreement.equal,
         "first_difference": None if place is None else asdict(place),
         "layers": [
             {
@@ -77,6 +77,6 @@ def _difference(difference: Difference) -> dict[str, Any]:
                 "count_error_percent": each.count_error_percent,
                 "outputs_that_differ": each.differing,
             }
-            for layer, each in difference.layers.items()
+            for layer, each in difference.agreement.layers.items()
         ],
     }

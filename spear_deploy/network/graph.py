@@ -126,6 +126,11 @@ class Network:
         return stages
 
     @cached_property
+    def membranes(self) -> frozenset[str]:
+        """Neuron layers that do not spike: what they send is their membrane."""
+        return frozenset(name for name, neuron in self.neurons.items() if not neuron.spikes)
+
+    @cached_property
     def layers(self) -> list[str]:
         """Neuron layers in the order of execution."""
         return [name for stage in self.stages for name in stage if name in self.neurons]

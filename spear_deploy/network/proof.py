@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.agreement import FLOAT64, agreement
 from spear_deploy.network.model import Encoding, Model
 from spear_deploy.network.simulation import Simulation
-
-MEMBRANE_TOLERANCE = 1e-9
-"""How far a membrane that is read out may differ, relative to the largest: float64 rounding."""
 
 _RATES = (0.1, 0.3, 0.6, 0.9)
 _SEED = 20
@@ -94,7 +92,8 @@ def compare(expected: Mapping[str, Tensor | list[Tensor]], graph: nir.NIRGraph, 
 
     Args:
         expected: by neuron layer, the original's output, `[T, B, *shape]` or a list over time:
-            spikes, or the membrane of a layer that does not spike.
+            spikes, or the membrane of a layer that does not spike. The conversion may need layers
+            of its own beside these, as a max pool of spikes does.
         graph: the converted network.
         sample: `[T, B, *input_shape]`.
 
@@ -105,25 +104,23 @@ def compare(expected: Mapping[str, Tensor | list[Tensor]], graph: nir.NIRGraph, 
     simulation = Simulation(graph, torch.float64)
     with torch.no_grad():
         trace = simulation(sample)
-    neurons = simulation.network.neurons
-    spikes, silent = 0, []
-    for layer in (name for name in trace.outputs if name in expected):
-        given = expected[layer]
-        original = given if isinstance(given, Tensor) else torch.stack(given)
-        found = trace.outputs[layer]
-        if neurons[layer].spikes:
-            wrong = (original != 0) != (found != 0)
-            count = int((original != 0).sum())
-            spikes += count
-            silent += [] if count else [layer]
-        else:
-            scale = original.abs().max().clamp(min=1.0)
-            wrong = ~torch.isclose(original, found, rtol=0, atol=float(scale) * MEMBRANE_TOLERANCE)
-        if bool(wrong.any()):
-            step = int(wrong.flatten(1).any(1).nonzero()[0])
-            kind = "spikes" if neurons[layer].spikes else "membranes"
-            raise ModelError(
-                f"{layer}: the converted network differs from the original in time step {step}:"
-                f" {int(wrong[step].sum())} of {wrong[step].numel()} {kind}; it was not converted"
-            )
-    return Proof(sample.shape[1], len(sample), len(trace.outputs.keys() & expected.keys()), spikes, tuple(silent))
+    given = {
+        layer: each if isinstance(each := expected[layer], Tensor) else torch.stack(each)
+        for layer in (*trace.outputs, *expected)  # in the order of execution
+        if layer in expected
+    }
+    converted = {layer: output for layer, output in trace.outputs.items() if layer in given}
+    found = agreement(given, converted, FLOAT64, membranes=simulation.network.membranes)
+    if found.only_in_one:
+        raise ModelError(f"{', '.join(found.only_in_one)}: missing in the converted network")
+    place = found.first_difference
+    if place is not None:
+        kind = "membranes" if place.layer in simulation.network.membranes else "spikes"
+        raise ModelError(
+            f"{place.layer}: the converted network differs from the original in time step {place.step}:"
+            f" {found.layers[place.layer].differing} of {given[place.layer].numel()} {kind} over all steps;"
+            " it was not converted"
+        )
+    spiking = [name for name in found.layers if name not in simulation.network.membranes]
+    silent = tuple(name for name in spiking if not found.layers[name].spikes[0])
+    return Proof(sample.shape[1], len(sample), len(found.layers), found.spikes, silent)

@@ -15,6 +15,7 @@ from spear_deploy.backends.recording import Watched
 from spear_deploy.data import EncodedSplit, Split, SplitName, encode
 from spear_deploy.measure import measure
 from spear_deploy.network import Encoding, ReadOut, Simulation
+from spear_deploy.network.agreement import Place
 
 SAMPLES = 24
 
@@ -92,11 +93,10 @@ def test_the_first_difference_names_layer_step_sample_and_neuron():
     ready = TorchBackend(torch.float64).ready(model)
     other = altered(ready, "lif", (4, 2, 5), 1.0 - ready.run(data.inputs)["lif"][4, 12, 5])
     (found,) = room.simulate(model, {"a": ready, "b": other}, pieces(data, 10)).differences
-    assert found.first == room.Place("lif", step=4, sample=12, neuron=5)
-    assert [each.differing for each in found.layers.values()] == [0, 1, 0]
-    spikes = found.layers["lif"].spikes
+    assert found.agreement.first_difference == Place("lif", step=4, sample=12, neuron=5)
+    assert [each.differing for each in found.agreement.layers.values()] == [0, 1, 0]
+    spikes = found.agreement.layers["lif"].spikes
     assert abs(spikes[1] - spikes[0]) == 1
-    assert found.layers["lif"].count_error_percent == pytest.approx(100 * (spikes[1] - spikes[0]) / spikes[0])
 
 
 def test_membranes_that_differ_in_the_last_place_are_equal():
@@ -108,12 +108,6 @@ def test_membranes_that_differ_in_the_last_place_are_equal():
     far = altered(ready, "out", (3, 1, 1), membrane + 1e-3)
     assert room.simulate(model, {"a": ready, "b": near}, pieces(data, 10)).equal
     assert not room.simulate(model, {"a": ready, "b": far}, pieces(data, 10)).equal
-
-
-def test_spikes_where_there_were_none_have_no_percentage():
-    assert room.LayerDifference((0, 3), 3, (0, 0, 0)).count_error_percent is None
-    assert room.LayerDifference((0, 0), 0, None).count_error_percent == 0.0
-    assert room.LayerDifference((200, 190), 30, (0, 0, 0)).count_error_percent == -5.0
 
 
 def test_headroom_is_what_the_membrane_left_of_its_range_before_its_reset():
