@@ -8,6 +8,7 @@ import torch
 
 from spear_deploy.network import Encoding, Model, Neuron, ReadOut, Reset, node_of
 from spear_deploy.network.linear import linear_module
+from spear_deploy.network.pools import MaxPool2d
 
 
 class Chain:
@@ -105,6 +106,14 @@ def pooled(seed=2, kind=nir.SumPool2d):
     return chain.pool("pool2", kind).flatten().linear("fc", 4).neurons("c")
 
 
+def max_pooled(seed=2):
+    """The largest current before the neuron, as in snnTorch's tutorial 6: one of windows that overlap, too."""
+    chain = Chain((2, 9, 9), seed).conv("conv1", 5).pool("pool1", MaxPool2d).neurons("a").conv("conv2", 6, padding=0)
+    overlapping = MaxPool2d(np.array([2, 1]), np.array([1, 1]), np.array([1, 0]))
+    chain._shaped(overlapping).add("pool2", overlapping)
+    return chain.neurons("b").flatten().linear("fc", 4).neurons("c")
+
+
 def residual(seed=2):
     """Two blocks; the second is skipped over: a + conv3(b) -> c."""
     chain = Chain((2, 5, 5), seed).conv("conv1", 6).neurons("a").conv("conv2", 7).neurons("b").conv("conv3", 6)
@@ -170,6 +179,7 @@ ALL = {
     "grouped": grouped,
     "depthwise": depthwise,
     "sum pool": pooled,
+    "max pool": max_pooled,
     "residual sum": residual,
     "several skips": several_skips,
     "recurrent": recurrent,

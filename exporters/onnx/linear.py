@@ -13,6 +13,7 @@ from spear_deploy.exporters.onnx.graph import GraphBuilder
 from spear_deploy.exporters.onnx.weights import Weights
 from spear_deploy.network import Network
 from spear_deploy.network.linear import padding_of, pair
+from spear_deploy.network.pools import MaxPool2d
 
 Shape = tuple[int, ...]
 
@@ -108,6 +109,14 @@ def _avg_pool(
     )
 
 
+def _max_pool(
+    builder: GraphBuilder, node: nir.NIRNode, name: str, x: str, taken: Shape, given: Shape, weights: Weights
+) -> str:
+    axes = len(taken) - 1  # [C, L] has the last of the two only
+    kernel, stride, padding = (list(pair(value))[-axes:] for value in (node.kernel_size, node.stride, node.padding))
+    return builder.add("MaxPool", [x], name, kernel_shape=kernel, strides=stride, pads=padding * 2)
+
+
 def _flatten(
     builder: GraphBuilder, node: nir.NIRNode, name: str, x: str, taken: Shape, given: Shape, weights: Weights
 ) -> str:
@@ -127,6 +136,7 @@ _BUILDERS: dict[type, Callable[[GraphBuilder, Any, str, str, Shape, Shape, Weigh
     nir.Conv2d: _conv,
     nir.SumPool2d: _sum_pool,
     nir.AvgPool2d: _avg_pool,
+    MaxPool2d: _max_pool,
     nir.Flatten: _flatten,
     nir.Scale: _scale,
 }

@@ -14,8 +14,9 @@ import torch
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import check_finite, first_line
-from spear_deploy.network.linear import Delay, is_linear, linear_module
+from spear_deploy.network.linear import WEIGHT_TYPES, Delay, is_linear, linear_module
 from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES, Neuron, neuron_of
+from spear_deploy.network.pools import MaxPool2d
 
 Shape = tuple[int, ...]
 
@@ -59,6 +60,7 @@ class Network:
             raise ModelError("the network has no neurons: nothing in it can spike")
         _ = self.dt_s  # two time steps in one network are refused at once
         self._check_cycles()
+        self._check_maxima()
         self.shapes: dict[str, Shape] = {}
         self._infer_shapes()
 
@@ -194,6 +196,25 @@ class Network:
             raise ModelError(
                 f"{' -> '.join([*cycle, cycle[0]])}: a cycle that passes through no neuron has no meaning in time"
             )
+
+    def _check_maxima(self) -> None:
+        """A largest current goes to neurons; as the input of weights it would be a value that no spike carries."""
+        for name, node in self.nodes.items():
+            if not isinstance(node, MaxPool2d):
+                continue
+            for behind in self._before_neurons(name):
+                if isinstance(self.nodes[behind], WEIGHT_TYPES):
+                    raise ModelError(
+                        f"{name}: the largest of values that are no spikes (0 or 1) goes into the weights of {behind};"
+                        " it may only go to a neuron: put one between them, use an average pool, or pool the data"
+                    )
+
+    def _before_neurons(self, name: str) -> Iterator[str]:
+        """The nodes behind a node, up to the next neurons."""
+        for target in self.edges.successors(name):
+            if target not in self.neurons:
+                yield target
+                yield from self._before_neurons(target)
 
     def _cyclic_parts(self) -> Iterator[set[str]]:
         prompt = self.edges.copy()

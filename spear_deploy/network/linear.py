@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
+from spear_deploy.network.pools import MaxPool2d, as_sum
 
 WEIGHT_TYPES = (nir.Affine, nir.Linear, nir.Conv1d, nir.Conv2d)
 """Nodes that hold synapses."""
@@ -72,7 +73,7 @@ def is_linear(node: nir.NIRNode) -> bool:
 def synapse_pattern(node: nir.NIRNode) -> nir.NIRNode:
     """The node with 1 for each synapse that is not zero, and without bias.
 
-    A pool only routes: each of its inputs counts once, so an average becomes a sum.
+    A pool only routes: each of its inputs counts once, so an average or a maximum becomes a sum.
     """
     if isinstance(node, nir.Affine | nir.Linear):
         return nir.Linear(weight=(node.weight != 0).astype(np.float64))
@@ -83,6 +84,8 @@ def synapse_pattern(node: nir.NIRNode) -> nir.NIRNode:
         return pattern
     if isinstance(node, nir.AvgPool2d):
         return nir.SumPool2d(kernel_size=node.kernel_size, stride=node.stride, padding=node.padding)
+    if isinstance(node, MaxPool2d):
+        return as_sum(node)
     if isinstance(node, nir.Scale):
         return nir.Scale(scale=(node.scale != 0).astype(np.float64))
     return node
@@ -162,6 +165,10 @@ def _avg_pool(node: nir.AvgPool2d, dtype: torch.dtype) -> nn.Module:
     return nn.AvgPool2d(pair(node.kernel_size), pair(node.stride), pair(node.padding))
 
 
+def _max_pool(node: MaxPool2d, dtype: torch.dtype) -> nn.Module:
+    return nn.MaxPool2d(pair(node.kernel_size), pair(node.stride), pair(node.padding))
+
+
 def _flatten(node: nir.Flatten, dtype: torch.dtype) -> nn.Module:
     start, end = int(node.start_dim), int(node.end_dim)
     return nn.Flatten(start + 1 if start >= 0 else start, end + 1 if end >= 0 else end)
@@ -178,6 +185,7 @@ _BUILDERS: dict[type, Callable[[Any, torch.dtype], nn.Module]] = {
     nir.Conv2d: _conv2d,
     nir.SumPool2d: _sum_pool,
     nir.AvgPool2d: _avg_pool,
+    MaxPool2d: _max_pool,
     nir.Flatten: _flatten,
     nir.Scale: _scale,
 }

@@ -16,6 +16,7 @@ import torch
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
+from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.torch_file import read_torch_file
 
 FORMAT = "spear-deploy model"
@@ -146,9 +147,15 @@ def from_content(content: Any, name: str) -> Model:
 
 def graph_from_dict(content: dict[str, Any]) -> nir.NIRGraph:
     """A NIR graph from the dictionary that `to_dict` gives, its nodes in order of execution."""
-    nodes = {name: nir.dict2NIRNode(dict(node)) for name, node in content["nodes"].items()}
+    nodes = {name: _node_from_dict(dict(node)) for name, node in content["nodes"].items()}
     edges = [(_text(a), _text(b)) for a, b in content["edges"]]
     return nir.NIRGraph(nodes, edges, metadata=dict(content.get("metadata", {})), type_check=False)
+
+
+def _node_from_dict(content: dict[str, Any]) -> nir.NIRNode:
+    if content["type"] == MaxPool2d.__name__:
+        return MaxPool2d.from_dict(content)
+    return nir.dict2NIRNode(content)
 
 
 def _text(value: str | bytes) -> str:

@@ -21,6 +21,7 @@ from spear_deploy.network.graph import Network
 from spear_deploy.network.model import Encoding, Model, ReadOut, graph_from_dict
 from spear_deploy.network.nir_convolution import for_any_reader
 from spear_deploy.network.nir_graph import prepare
+from spear_deploy.network.pools import marked
 
 
 def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
@@ -28,7 +29,7 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     usage = {"time_steps": model.time_steps, "encoding": str(model.encoding), "read_out": str(model.read_out)}
     if model.data is not None:
         usage["data"] = model.data
-    nodes = {name: for_any_reader(_of_its_shape(model, name)) for name in model.graph.nodes}
+    nodes = {name: for_any_reader(marked(_of_its_shape(model, name))) for name in model.graph.nodes}
     content = nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
     image = io.BytesIO()  # HDF5 ends the process where a disk is full

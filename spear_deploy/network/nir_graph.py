@@ -11,6 +11,7 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES
 from spear_deploy.network.nir_convolution import restored
 from spear_deploy.network.nir_scalars import spread_scalars
+from spear_deploy.network.pools import unmarked
 from spear_deploy.network.widen import widen
 
 _PARAMETERS = (
@@ -37,7 +38,7 @@ def prepare(graph: nir.NIRGraph, dt_s: float | None = None) -> tuple[nir.NIRGrap
     """
     graph, spread = spread_scalars(flatten(graph))
     notices = [f"{name}: its scalar parameters are spread over the layer" for name in spread]
-    nodes = {name: restored(_widened(node, name, notices), name) for name, node in graph.nodes.items()}
+    nodes = {name: unmarked(restored(_widened(node, name, notices), name), name) for name, node in graph.nodes.items()}
     dt, assumed = _time_step(graph, dt_s)
     weak = []
     for name, node in nodes.items():

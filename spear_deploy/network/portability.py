@@ -17,10 +17,14 @@ from spear_deploy.network.graph import Network
 from spear_deploy.network.model import Model
 from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, neuron_of, node_of
 from spear_deploy.network.nir_graph import prepare
+from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.proof import prove_equal
 
 _ROUNDING = 1e-12
 """How far a constant may move when it goes through tau and r, relative: float64 rounding."""
+
+
+_NO_MAXIMUM = "it takes the largest current of a window, which NIR has no node for: another reader sums the window"
 
 
 def differences(network: Network) -> tuple[str, ...]:
@@ -30,6 +34,7 @@ def differences(network: Network) -> tuple[str, ...]:
         reason = _beyond_nir(network.neurons[name])
         if reason is not None and not isinstance(network.nodes[name], nir.Threshold):
             found.append(f"{name}: {reason}")
+    found += [f"{name}: {_NO_MAXIMUM}" for name, node in network.nodes.items() if isinstance(node, MaxPool2d)]
     if network.dt_s != DEFAULT_DT_S:
         found.append(f"dt = {network.dt_s:g} s stands in the metadata only; most readers assume {DEFAULT_DT_S:g} s")
     return tuple(found)
@@ -51,6 +56,11 @@ def portable(model: Model) -> Model:
     for name, node in network.nodes.items():
         if isinstance(node, nir.Delay):
             nodes[name] = nir.Delay(np.asarray(node.delay) * stretch)
+        elif isinstance(node, MaxPool2d):
+            raise ModelError(
+                f"{name}: {_NO_MAXIMUM}; it has no portable form (move the pool behind the neuron, or train with a sum"
+                " or average pool)"
+            )
         elif name in network.neurons and not isinstance(node, nir.Threshold):
             nodes[name] = _portable_node(network.neurons[name], name)
         else:

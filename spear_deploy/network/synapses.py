@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import nir
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 from torch import Tensor, nn
 
+from spear_deploy.errors import ModelError
 from spear_deploy.network.graph import Connection, Network, module_of
 from spear_deploy.network.linear import WEIGHT_TYPES, Delay, linear_module, synapse_pattern
+from spear_deploy.network.pools import MaxPool2d
 
 _CHUNK = 256
 """Sources whose synapses are written out at a time: bounds the memory of a matrix."""
@@ -22,19 +25,21 @@ def fan_out(network: Network, connection: Connection) -> Tensor:
     """How many non-zero synapses a spike of each source neuron reaches, `[*source_shape]`.
 
     Exact at borders, with stride, padding and groups: each position has its own fan-out. Pools
-    only route; an empty path joins neurons one to one, which is one synapse each.
+    only route; an empty path joins neurons one to one, which is one synapse each. A pool that takes
+    the largest current adds none: all currents into it are computed, whichever is the largest.
     """
-    weights = sum(isinstance(network.nodes[name], WEIGHT_TYPES) for name in connection.path)
+    path = _counted(network, connection)
+    weights = sum(isinstance(network.nodes[name], WEIGHT_TYPES) for name in path)
     shape = network.shapes[connection.source]
     if weights > 1:  # several weight nodes without neurons between are one matrix to a chip
-        matrix = synapse_matrix(network, connection)
+        matrix = synapse_matrix(network, replace(connection, path=path))
         counts = np.diff(matrix.tocsc().indptr)
         return torch.from_numpy(counts.astype(np.float64)).reshape(shape)
     # The number of paths out of an input is the gradient of the sum over all outputs.
     with torch.enable_grad():
         x = torch.zeros((1, *shape), dtype=torch.float64, requires_grad=True)
         y: Tensor = x
-        for name in connection.path:
+        for name in path:
             node = network.nodes[name]
             if not isinstance(node, nir.Delay):
                 y = linear_module(synapse_pattern(node), name, torch.float64)(y)
@@ -42,8 +47,27 @@ def fan_out(network: Network, connection: Connection) -> Tensor:
     return reached[0].round()
 
 
+def _counted(network: Network, connection: Connection) -> tuple[str, ...]:
+    """The nodes of a path that hold its synapses: all, or those before the first largest current of weights."""
+    weighted = False
+    for place, name in enumerate(connection.path):
+        node = network.nodes[name]
+        weighted |= isinstance(node, WEIGHT_TYPES)
+        if weighted and isinstance(node, MaxPool2d):
+            return connection.path[:place]
+    return connection.path
+
+
 def synapse_matrix(network: Network, connection: Connection) -> Any:
-    """The weights of a connection as a sparse CSR matrix `[targets, sources]`, float64, no bias."""
+    """The weights of a connection as a sparse CSR matrix `[targets, sources]`, float64, no bias.
+
+    Raises:
+        ModelError: a largest current is taken on the way, which no matrix does.
+
+    """
+    for name in connection.path:
+        if isinstance(network.nodes[name], MaxPool2d):
+            raise ModelError(f"{name}: the largest of several currents is no weighted sum of them")
     modules = [_without_bias(network, name) for name in connection.path]
     shape = network.shapes[connection.source]
     count = int(np.prod(shape))

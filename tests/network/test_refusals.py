@@ -173,15 +173,9 @@ def test_what_cannot_be_shown_exact_is_refused(case):
         convert(build())
 
 
-def test_a_max_pool_on_currents_is_refused():
-    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), leaky())
-    with pytest.raises(ModelError, match=r"1_maxpool2d: MaxPool2d is converted only directly after spikes"):
-        convert(net, (1, 8, 8))
-
-
-def test_a_max_pool_on_an_analog_input_is_refused_and_on_spikes_is_not():
+def test_a_max_pool_of_analog_values_before_weights_is_refused_and_of_spikes_is_not():
     net = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(1, 2, 3), leaky(threshold=0.2))
-    with pytest.raises(ModelError, match=r"0_maxpool2d: MaxPool2d is converted only directly after spikes"):
+    with pytest.raises(ModelError, match=r"0_maxpool2d: the largest of values .* weights of 1_conv2d"):
         convert(net, (1, 8, 8))
     assert convert(net, (1, 8, 8), encoding="spikes").network.layers == ["0_maxpool2d_threshold", "2_leaky"]
 

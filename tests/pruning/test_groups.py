@@ -12,6 +12,7 @@ TIED = {
     "grouped": {"c": "c"},
     "depthwise": {"a": "a b", "c": "c"},
     "sum pool": {"a": "a", "b": "b"},
+    "max pool": {"a": "a", "b": "b"},
     "residual sum": {"a": "a c", "b": "b"},
     "several skips": {"a": "a b c"},
     "recurrent": {"a": "a"},

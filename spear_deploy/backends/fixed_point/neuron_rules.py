@@ -5,7 +5,23 @@ from __future__ import annotations
 from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.backends.fixed_point.rounding import too_slow
 from spear_deploy.errors import BackendError
-from spear_deploy.network import Neuron, Reset
+from spear_deploy.network import Network, Neuron, Reset
+from spear_deploy.network.pools import MaxPool2d
+
+
+def check_pools(network: Network) -> None:
+    """Hold the pools against a chip that adds currents up, and nothing else.
+
+    Raises:
+        BackendError: a pool takes the largest of several currents; names the way out.
+
+    """
+    for name, node in network.nodes.items():
+        if isinstance(node, MaxPool2d):
+            raise BackendError(
+                f"{name}: it takes the largest of several currents, and the chip only adds them up; move the pool"
+                " behind the neuron, train with an average pool, or let it be converted to what the chip has"
+            )
 
 
 def check_neuron(name: str, neuron: Neuron, chip: Format) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from spear_deploy.backends.fixed_point.draft import Draft, spread
 from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
-from spear_deploy.backends.fixed_point.neuron_rules import check_neuron
+from spear_deploy.backends.fixed_point.neuron_rules import check_neuron, check_pools
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, to_integers
 from spear_deploy.backends.fixed_point.ranges import bounded_ranges, seen_ranges
 from spear_deploy.errors import BackendError
@@ -60,6 +60,7 @@ def quantize(
 
     """
     network = model.network
+    check_pools(network)
     for name, neuron in network.neurons.items():
         check_neuron(name, neuron, chip)
     levels = _input_levels(model, chip, calibration)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
+from spear_deploy.backends.fixed_point.neuron_rules import check_pools
 from spear_deploy.backends.fixed_point.paths import delay_of
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, mantissa_matrix
 from spear_deploy.errors import BackendError
@@ -106,6 +107,7 @@ def floating_job(network: Network, *, analog_input: bool) -> LavaJob:
         BackendError: Lava cannot run the network; names the layer, the rule and the way out.
 
     """
+    check_pools(network)
     depths = _depths(network)
     layers = []
     for name in network.layers:

@@ -16,8 +16,9 @@ from spear_deploy.hardware.placement.windowed import Mask, Windowed, compose
 from spear_deploy.network import Connection, Network, synapse_matrix
 from spear_deploy.network.graph import Shape, delay_steps
 from spear_deploy.network.linear import WEIGHT_TYPES, padding_of, pair
+from spear_deploy.network.pools import MaxPool2d, with_sums
 
-POOLS = (nir.SumPool2d, nir.AvgPool2d)
+POOLS = (nir.SumPool2d, nir.AvgPool2d, MaxPool2d)
 CONVOLUTIONS = (nir.Conv1d, nir.Conv2d)
 
 
@@ -64,6 +65,8 @@ def reach_of(network: Network, connection: Connection) -> Reach:
             one_tap = (windowed.rows.sum(2) <= 1).all() and (windowed.columns.sum(2) <= 1).all()
             if windowed.mask is None or one_tap:
                 return windowed
+    if any(isinstance(node, MaxPool2d) for node in kinds):
+        network = Network(with_sums(network.graph))  # the same synapses, from the same places
     return Written(source, target, synapse_matrix(network, connection), delay_bits)
 
 

@@ -14,6 +14,7 @@ from spear_deploy.hardware.rules.finding import Finding
 from spear_deploy.hardware.rules.rules import Subject, listed, most, one_of, rule, wall
 from spear_deploy.network import Reset
 from spear_deploy.network.linear import padding_of, pair
+from spear_deploy.network.pools import MaxPool2d
 
 KINDS: dict[type, str] = {
     nir.Affine: "dense",
@@ -22,6 +23,7 @@ KINDS: dict[type, str] = {
     nir.Conv2d: "conv2d",
     nir.SumPool2d: "sum pool",
     nir.AvgPool2d: "average pool",
+    MaxPool2d: "max pool",
     nir.Flatten: "flatten",
     nir.Scale: "scale",
     nir.Delay: "delay",
@@ -41,9 +43,20 @@ def layer_kind(subject: Subject) -> Iterator[Finding]:
     allowed = subject.profile.layers.kinds
     for name, node in subject.network.nodes.items():
         kind = KINDS.get(type(node))
-        if kind is None or one_of(allowed, kind) or kind in ("scale", "delay"):
-            continue  # a scale folds into the weights beside it; delays have a rule of their own
+        if kind is None or one_of(allowed, kind) or kind in ("scale", "delay", "max pool"):
+            continue  # a scale folds into the weights beside it; the others have a rule of their own
         yield wall("layer kind", name, kind, listed(allowed), f"replace {name} by a kind that is allowed", allowed)
+
+
+@rule("largest current")
+def largest_current(subject: Subject) -> Iterator[Finding]:
+    """A pool that takes the largest current before a neuron needs a chip that compares currents."""
+    allowed = subject.profile.layers.kinds
+    if allowed is not None and allowed.value is not None and KINDS[MaxPool2d] in allowed.value:
+        return
+    for name, _ in _nodes(subject, MaxPool2d):
+        mend = "move the pool behind the neuron or train with an average pool, or let it be converted to what adds up"
+        yield wall("largest current", name, "the largest of several currents", "their sum", mend, allowed)
 
 
 @rule("kernel size")

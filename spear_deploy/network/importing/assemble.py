@@ -26,7 +26,7 @@ from spear_deploy.network.importing.expression import (
     leaves,
     relative,
 )
-from spear_deploy.network.importing.layers import MAX_POOLS, nodes_of
+from spear_deploy.network.importing.layers import MAX_POOLS, largest_of, nodes_of
 from spear_deploy.network.importing.neurons import neuron_of_module
 from spear_deploy.network.importing.trace import Recording
 from spear_deploy.network.neuron import node_of
@@ -244,11 +244,9 @@ class _Builder:
         self._of[part.op] = part.of
         layer = self.layers[part.op]
         if isinstance(layer.module, MAX_POOLS) and not self._is_binary(part.of):
-            raise ModelError(
-                f"{part.op}: {type(layer.module).__name__} is converted only directly after spikes (0 or 1), where it"
-                " is exact; move it behind the neuron, or use AvgPool2d"
-            )
-        chain = nodes_of(layer.module, part.op, layer.shape)
+            chain: list[nir.NIRNode] = [largest_of(layer.module, part.op, layer.shape)]
+        else:
+            chain = nodes_of(layer.module, part.op, layer.shape)
         names = [part.op, *(f"{part.op}_{type(node).__name__.lower()}" for node in chain[1:])]
         self._ends[part.op] = names[-1]
         self.nodes |= dict(zip(names, chain, strict=True))

@@ -4,7 +4,8 @@
 
 Into a layer before it, W' = scale W and b' = scale b + shift, by output channel. Into layers
 after it, W' = W scale and b' = b + sum(W shift), by input channel: exact only without padding,
-which would be shifted too.
+which would be shifted too. Unpadded average pools, and max pools where all scales are positive, may
+lie between it and the layer before it: they give the same before and after it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.importing.expression import Apply, Expression, Sum, add
-from spear_deploy.network.importing.layers import NORMS, WEIGHTED
+from spear_deploy.network.importing.layers import AVERAGE_POOLS, MAX_POOLS, NORMS, WEIGHTED
 from spear_deploy.network.importing.recorder import Step
 
 
@@ -43,9 +44,9 @@ def fold(
     folded = []
     for norm in [part for part in applied if isinstance(layers[part.op].module, NORMS)]:
         scale, shift = _affine_of(layers[norm.op].module, norm.op)
-        before = norm.of if isinstance(norm.of, Apply) else None
-        if before is not None and isinstance(layers[before.op].module, WEIGHTED) and _users(before, inputs) == 1:
-            _into_before(layers, before.op, scale, shift)
+        before = _weights_before(norm, layers, inputs, growing=bool((scale >= 0).all()))
+        if before is not None:
+            _into_before(layers, before, scale, shift)
         else:
             _into_after(layers, norm, inputs, scale, shift)
         folded.append(norm.op)
@@ -63,6 +64,24 @@ def _affine_of(norm: Any, name: str) -> tuple[Tensor, Tensor]:
     if norm.bias is not None:
         shift = shift + norm.bias.detach().double()
     return scale, shift
+
+
+def _weights_before(
+    norm: Apply, layers: dict[str, Step], inputs: dict[str, Expression], *, growing: bool
+) -> str | None:
+    """The layer before a normalisation that can take it in, behind pools that do not mind the order."""
+    part = norm.of
+    while isinstance(part, Apply) and _users(part, inputs) == 1:
+        module: Any = layers[part.op].module
+        if isinstance(module, WEIGHTED):
+            return part.op
+        averages = isinstance(module, AVERAGE_POOLS) and not any(_padding(module))
+        if not (averages and getattr(module, "divisor_override", None) is None) and not (
+            growing and isinstance(module, MAX_POOLS)
+        ):
+            return None
+        part = part.of
+    return None
 
 
 def _into_before(layers: dict[str, Step], name: str, scale: Tensor, shift: Tensor) -> None:
@@ -100,7 +119,7 @@ def _padding(module: Any) -> tuple[int, ...]:
     padding = getattr(module, "padding", (0,))
     if isinstance(padding, str):
         return (0,) if padding == "valid" else (1,)
-    return tuple(padding)
+    return tuple(padding) if isinstance(padding, tuple) else (padding,)
 
 
 def _weights(module: Any) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from spear_deploy.errors import ModelError
 from spear_deploy.network.importing.neurons import KINDS, runs_as, spread
 from spear_deploy.network.linear import Scale
+from spear_deploy.network.pools import MaxPool2d
 
 Shape = tuple[int, ...]
 
@@ -22,6 +23,7 @@ IDENTITIES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d,
 """Layers that do nothing in eval mode."""
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+AVERAGE_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool2d)
 MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d)
 WEIGHTED = (nn.Linear, nn.Conv1d, nn.Conv2d)
 
@@ -164,6 +166,18 @@ def _max_pool1d(module: nn.MaxPool1d, name: str, shape: Shape) -> list[nir.NIRNo
     _check_max_pool(module, name, shape, 1)
     pool = _depthwise(shape, _one(module.kernel_size), int(_stride(module)[0]), _one(module.padding), 1.0)
     return [pool, _any_spike((shape[0], *_pooled(module, shape, 1)))]
+
+
+def largest_of(module: nn.Module, name: str, shape: Shape) -> MaxPool2d:
+    """A max pool of anything but spikes: the node that takes the largest value."""
+    axes = len(shape) - 1
+    _check_max_pool(module, name, shape, axes)
+    lead = 2 - axes  # [C, L] has one row
+    kernel, stride, padding = (
+        np.array([*[start] * lead, *_axes(value, axes)])
+        for start, value in ((1, module.kernel_size), (1, _stride(module, axes)), (0, module.padding))
+    )
+    return MaxPool2d(kernel, stride, padding)
 
 
 def _any_spike(shape: Shape) -> nir.Threshold:
