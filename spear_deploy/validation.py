@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +18,8 @@ from spear_deploy.report import (
     Distribution,
     FirstDifference,
     LayerReport,
-    LreCheck,
     Measured,
     NetworkReport,
-    Verdict,
 )
 from spear_deploy.search import upper_bound
 
@@ -43,38 +40,6 @@ def compare_with_lava(name: str, ready: Ready, model: Model, run: LavaRun, data:
     fan_out = {connection: torch.from_numpy(counts) for connection, counts in run.fan_out.items()}
     lava = measure_outputs(model, seen.inputs, outputs, seen.labels, analog_input=seen.analog, fan_out=fan_out)
     return Comparison(measure_ready(ready, model, seen), lava, _agreement(name, ready, model, run, seen))
-
-
-def judge(
-    basis: str, check: LreCheck, budget_synops: float, dense_synops: float, tested: Measurement, faults: list[str]
-) -> Verdict:
-    """The verdict of a run.
-
-    Args:
-        basis: the backend whose figures are judged.
-        check: LRE's prediction against that backend.
-        budget_synops: what is allowed.
-        dense_synops: what the budget is a share of.
-        tested: the network on the whole test split in the target's arithmetic, by which the budget is judged.
-        faults: what else speaks against the network, such as broken limits of the chip.
-
-    """
-    within = tested.synops <= budget_synops
-    if not within:
-        nearest = math.ceil(1000 * tested.synops / dense_synops) / 10
-        over = (
-            f"{tested.synops:,.0f} SynOps on test exceed the budget of {budget_synops:,.0f};"
-            f" the nearest budget that this network keeps is {nearest:g}%"
-        )
-        faults = [over, *faults]
-    return Verdict(
-        basis=basis,
-        within_budget=within,
-        covered=check.covered,
-        prediction_error_percent=check.error_percent,
-        ok=not faults,
-        reason="; ".join(faults),
-    )
 
 
 def layer_reports(measurement: Measurement) -> list[LayerReport]:

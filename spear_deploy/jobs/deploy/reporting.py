@@ -17,6 +17,7 @@ from spear_deploy.data import Dataset, Labels
 from spear_deploy.hardware import Activity, Cost, activity_of, estimate, place
 from spear_deploy.jobs.deploy.max_drop import Try
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.deploy.verdict import basis_of, judge
 from spear_deploy.measure import EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
@@ -33,14 +34,13 @@ from spear_deploy.report.schema import (
     Report,
     SplitReport,
     TriedBudget,
-    Verdict,
 )
 from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
 from spear_deploy.report.spikes import spikes_report
 from spear_deploy.search import Choice, Finalist, LimitUse, LreSample, SearchProblem
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
 from spear_deploy.targets.target import OnTarget
-from spear_deploy.validation import Comparison, judge, measured_report, network_report
+from spear_deploy.validation import Comparison, measured_report, network_report
 
 FLOAT64 = "float64"
 LAVA_NAMES = {"torch": "lava", "loihi": "lava_fixed"}
@@ -98,6 +98,7 @@ def make_report(found: Found) -> Report:
         agreement[f"{name}_{lava}"] = comparison.agreement
     limits = _limits(found)
     max_drop = _max_drop(found)
+    basis = basis_of(backend.name, found.lre_check)
     placement = place(found.pruned.network, found.target.profile)
     cost = _cost(found, found.pruned, found.tested_on_target)
     return Report(
@@ -131,7 +132,15 @@ def make_report(found: Found) -> Report:
         lre=_lre(found),
         measured=measured,
         agreement=agreement,
-        verdict=_verdict(found, limits),
+        verdict=judge(
+            basis,
+            found.lre_check[basis],
+            limits,
+            found.target.dense.synops,
+            agreement,
+            unverified=found.unverified,
+            max_drop=max_drop,
+        ),
         max_drop=max_drop,
         repairs=found.choice.repairs,
         interrupted=found.interrupted,
@@ -192,30 +201,6 @@ def _finalist(finalist: Finalist, *, chosen: bool) -> FinalistReport:
         finished=finalist.final is not None,
         chosen=chosen,
     )
-
-
-def _verdict(found: Found, limits: Sequence[LimitReport]) -> Verdict:
-    faults = [
-        f"{limit.name}: {limit.pruned:,.0f} {limit.unit} exceed the {limit.allowed:,.0f} of {limit.origin}"
-        for limit in limits[1:]
-        if limit.pruned > limit.allowed
-    ]
-    faults += [found.unverified] if found.unverified else []
-    for name, comparison in found.comparisons.items():
-        difference = comparison.agreement.first_difference
-        if difference is not None:
-            faults.append(f"Lava's spikes differ from {name}'s from layer {difference.layer}, step {difference.step}")
-    max_drop = _max_drop(found)
-    if max_drop is not None and max_drop.test_drop_points > max_drop.points:
-        drop = max_drop.test_drop_points
-        faults.append(f"accuracy on test drops by {drop:.2f} points, more than --max-drop {max_drop.points:g}")
-    basis = "torch"
-    if found.target.backend.name != "torch":
-        basis = found.target.backend.name
-    elif "lava" in found.lre_check:
-        basis = "lava"
-    budget, dense = found.target.budget_synops, found.target.dense.synops
-    return judge(basis, found.lre_check[basis], budget, dense, found.tested_on_target, faults)
 
 
 def _max_drop(found: Found) -> MaxDrop | None:
