@@ -37,6 +37,10 @@ class BackendError(SpearDeployError):
     """An execution backend that is missing, failed or gave no answer."""
 
 
+class DeviceError(SpearDeployError):
+    """A device that is not there, or that computes otherwise than the CPU."""
+
+
 class ExportError(SpearDeployError):
     """A format that cannot say a network, or a file that does not hold it."""
 

@@ -30,6 +30,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_runtest_setup(item):
+    if item.get_closest_marker("gpu") is not None and not torch.cuda.is_available():
+        pytest.skip("no GPU that torch can compute on")
     if item.get_closest_marker("lava") is None:
         return
     try:  # importing it would set the start method of multiprocessing

@@ -22,8 +22,9 @@ from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, mantis
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.recording import LayerStates, Watched, range_of
 from spear_deploy.data import EncodedSplit
+from spear_deploy.device import CPU
 from spear_deploy.hardware import Profile
-from spear_deploy.measure import Measurement, measure_with
+from spear_deploy.measure import Measurement, measure_split_with
 from spear_deploy.network import Connection, Model, Network, Simulation, Trace, fan_out
 from spear_deploy.training import Quantiser
 
@@ -89,10 +90,10 @@ class TorchBackend:
 
         @torch.no_grad()
         def run(inputs: Tensor) -> Mapping[str, Tensor]:
-            trace: Trace = simulation(cast(inputs, self.dtype))
+            trace: Trace = simulation.to(inputs.device)(cast(inputs, self.dtype))
             return trace.outputs
 
-        return Ready(run, lambda inputs: _watch_torch(simulation, cast(inputs, self.dtype)))
+        return Ready(run, lambda inputs: _watch_torch(simulation.to(inputs.device), cast(inputs, self.dtype)))
 
     def quantiser(self, model: Model) -> Quantiser | None:
         """Nothing is rounded."""
@@ -245,7 +246,8 @@ def backend_of(
     chip = format_of(profile)
     if chip is None:
         return TorchBackend()
-    return LoihiBackend(chip, train.inputs[:, :CALIBRATION_SAMPLES], weight_bits, host_first=host_first)
+    calibration = train.take(slice(0, CALIBRATION_SAMPLES)).on(CPU)  # integers are the same whatever they run on
+    return LoihiBackend(chip, calibration.inputs, weight_bits, host_first=host_first)
 
 
 def measure_on(backend: Backend, model: Model, data: EncodedSplit) -> Measurement:
@@ -255,4 +257,4 @@ def measure_on(backend: Backend, model: Model, data: EncodedSplit) -> Measuremen
 
 def measure_ready(ready: Ready, model: Model, data: EncodedSplit) -> Measurement:
     """Measure a model that a backend has prepared."""
-    return measure_with(model, ready.run, data.inputs, data.labels, analog_input=data.analog, fan_out=ready.fan_out)
+    return measure_split_with(model, ready.run, data, fan_out=ready.fan_out)

@@ -10,7 +10,7 @@ from spear_deploy.backends.fixed_point import split_first_layer
 from spear_deploy.data import EncodedSplit, Labels, check_fits, encode, load_data
 from spear_deploy.hardware import Activity, Profile, activity_of
 from spear_deploy.jobs.task import data_source, labelled_by
-from spear_deploy.measure import measure
+from spear_deploy.measure import measure_split
 from spear_deploy.network import Encoding, Model, Reading
 from spear_deploy.targets.adapt import adapt
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, effect_on
@@ -79,7 +79,7 @@ def measured(
     if dataset.labels is Labels.NONE:
         split = labelled_by(model, split, seed=0)
     encoded = encode(split, str(model.encoding), model.time_steps, seed=0)
-    found = measure(model, encoded.inputs, encoded.labels, analog_input=encoded.analog)
+    found = measure_split(model, encoded)
     activity = activity_of(found, model.time_steps, analog_input=encoded.analog)
     return MeasuredModel(path.name, model, activity, len(encoded), encoded)
 
@@ -104,6 +104,6 @@ def adapted_to(profile: Profile, subject: MeasuredModel) -> tuple[MeasuredModel,
     lines = [*effect.lines, *(["what the host computes is not priced"] if found.host_first else [])]
     if data is None:
         return MeasuredModel(subject.name, model, None, 0), effect.as_json(), lines
-    seen = measure(model, data.inputs, data.labels, analog_input=analog)
+    seen = measure_split(model, data)
     activity = activity_of(seen, model.time_steps, analog_input=analog)
     return MeasuredModel(subject.name, model, activity, len(data), data), effect.as_json(), lines

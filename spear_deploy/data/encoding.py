@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from spear_deploy.data.dataset import Dataset, Split, SplitName, times
+from spear_deploy.device import CPU
 from spear_deploy.errors import DataError
 
 _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
@@ -18,29 +19,51 @@ _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
 class EncodedSplit:
     """A split ready to run: inputs `[T, N, *input_shape]` and labels `[N]`.
 
-    `analog` tells whether the inputs are values (direct) or spikes (0 and 1); `outputs` are
-    those of `Split`.
+    Attributes:
+        name: of the split.
+        stored: the inputs as they are kept, on the CPU, `[T, N, *input_shape]`; spikes may be uint8.
+        labels: `[N]`, on the CPU.
+        analog: whether the inputs are values (direct) or spikes (0 and 1).
+        outputs: those of `Split`.
+        device: where the samples are run.
+
     """
 
     name: SplitName
-    inputs: Tensor
+    stored: Tensor
     labels: Tensor
     analog: bool
     outputs: Tensor | None = None
+    device: torch.device = CPU
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def inputs(self) -> Tensor:
+        """All inputs as floating-point numbers on the device; of many samples, take some first.
+
+        A static image stays one image, shown T times.
+        """
+        static = len(self.stored) > 1 and self.stored.stride(0) == 0
+        kept = (self.stored[0] if static else self.stored).to(self.device)
+        floating = kept if kept.is_floating_point() else kept.to(torch.float32)
+        return floating.expand(self.stored.shape) if static else floating.contiguous()
+
+    def on(self, device: torch.device) -> EncodedSplit:
+        """The same samples, to be run on another device."""
+        return replace(self, device=device)
+
     def as_float64(self) -> Tensor:
-        """The inputs in float64; a static image stays one image, shown T times."""
-        if self.inputs.stride(0) == 0:
-            return self.inputs[0].to(torch.float64).expand(self.inputs.shape)
-        return self.inputs.to(torch.float64)
+        """The inputs in float64, on the CPU; a static image stays one image, shown T times."""
+        if self.stored.stride(0) == 0:
+            return self.stored[0].to(torch.float64).expand(self.stored.shape)
+        return self.stored.to(torch.float64)
 
     def take(self, index: Tensor | slice) -> EncodedSplit:
         """Some of the samples."""
         outputs = None if self.outputs is None else self.outputs[index]
-        return EncodedSplit(self.name, self.inputs[:, index], self.labels[index], self.analog, outputs)
+        return replace(self, stored=self.stored[:, index], labels=self.labels[index], outputs=outputs)
 
 
 def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> EncodedSplit:

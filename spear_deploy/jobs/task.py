@@ -60,7 +60,7 @@ def labelled_by(model: Model, split: Split, *, seed: int) -> Split:
     encoded = encode(split, model.encoding, model.time_steps, seed=seed)
     simulation = Simulation(model.graph, torch.float64)
     with torch.no_grad():
-        runs = [simulation(encoded.inputs[:, part].double()).output for part in batches(len(encoded))]
+        runs = [simulation(encoded.take(part).as_float64()).output for part in batches(len(encoded))]
     classes = torch.cat([classify(output) for output in runs])
     outputs = torch.cat([output.mean(0).flatten(1).float() for output in runs])
     return replace(split, y=classes, outputs=outputs)

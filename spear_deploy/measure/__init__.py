@@ -9,6 +9,8 @@ from spear_deploy.measure.measurement import (
     classify,
     measure,
     measure_outputs,
+    measure_split,
+    measure_split_with,
     measure_with,
 )
 from spear_deploy.measure.synops import Synops, SynopsCounter
@@ -25,5 +27,7 @@ __all__ = [
     "effective_operations",
     "measure",
     "measure_outputs",
+    "measure_split",
+    "measure_split_with",
     "measure_with",
 ]

@@ -29,9 +29,9 @@ class EffectiveOperations:
 @torch.no_grad()
 def effective_operations(model: Model, inputs: Tensor) -> EffectiveOperations:
     """Effective_ACs and Effective_MACs of a model on inputs `[T, N, *input_shape]`."""
-    simulation = Simulation(model.graph)
+    simulation = Simulation(model.graph).to(inputs.device)
     patterns = {
-        name: linear_module(synapse_pattern(node), name)
+        name: linear_module(synapse_pattern(node), name).to(inputs.device)
         for name, node in model.network.nodes.items()
         if isinstance(node, WEIGHT_TYPES)
     }

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spear_deploy.data import EncodedSplit
+from spear_deploy.device import CPU, as_float64
 from spear_deploy.measure.synops import SynopsCounter
 from spear_deploy.network import Connection, Model, Simulation, Trace
 
@@ -98,14 +100,23 @@ def measure(
     dtype: torch.dtype = torch.float32,
 ) -> Measurement:
     """Run a model in torch on inputs `[T, N, *input_shape]` with labels `[N]`, and count."""
+    return measure_with(model, _running(model, dtype), inputs, labels, analog_input=analog_input)
+
+
+def measure_split(model: Model, data: EncodedSplit, *, dtype: torch.dtype = torch.float32) -> Measurement:
+    """Run a model in torch on encoded samples, on their device and some at a time, and count."""
+    return measure_split_with(model, _running(model, dtype), data)
+
+
+def _running(model: Model, dtype: torch.dtype) -> Callable[[Tensor], Mapping[str, Tensor]]:
     simulation = Simulation(model.graph, dtype)
 
     @torch.no_grad()
     def run(x: Tensor) -> Mapping[str, Tensor]:
-        trace: Trace = simulation(x.to(dtype))
+        trace: Trace = simulation.to(x.device)(x.to(dtype))
         return trace.outputs
 
-    return measure_with(model, run, inputs, labels, analog_input=analog_input)
+    return run
 
 
 def measure_with(
@@ -126,6 +137,21 @@ def measure_with(
     for part in batches(len(labels)):
         tally.add(inputs[:, part], run(inputs[:, part]))
     return tally.measurement(labels)
+
+
+def measure_split_with(
+    model: Model,
+    run: Callable[[Tensor], Mapping[str, Tensor]],
+    data: EncodedSplit,
+    *,
+    fan_out: Mapping[Connection, Tensor] | None = None,
+) -> Measurement:
+    """Count what `run` does with encoded samples, see `measure_with`; only a batch of them is ever unpacked."""
+    tally = Tally(model, SynopsCounter(model.network, fan_out), data.analog)
+    for part in batches(len(data)):
+        inputs = data.take(part).inputs
+        tally.add(inputs, run(inputs))
+    return tally.measurement(data.labels)
 
 
 def measure_outputs(
@@ -168,7 +194,7 @@ class Tally:
         self.analog: list[Tensor] = []
         self.predictions: list[Tensor] = []
         shapes = {name: model.network.shapes[name] for name in (model.network.input, *model.network.layers)}
-        self.events = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in shapes.items()}
+        self.events = {name: torch.zeros(shape, dtype=torch.float64, device=CPU) for name, shape in shapes.items()}
 
     def add(self, inputs: Tensor, outputs: Mapping[str, Tensor]) -> None:
         """Count one batch."""
@@ -177,20 +203,21 @@ class Tally:
         self._add_events(network.input, inputs)
         for layer in network.layers:
             if network.neurons[layer].spikes:
-                self._add_events(layer, outputs[layer])
-                self.spikes[layer] += float(outputs[layer].sum(dtype=torch.float64))
+                self.spikes[layer] += self._add_events(layer, outputs[layer])
         for connection, operations in count.spike.items():
             self.synops[connection.target] += float(operations.sum())
-        self.per_sample.append(count.total)
-        self.peak_step.append(count.peak_step)
-        self.analog.append(count.analog)
-        self.predictions.append(classify(outputs[network.read_out]))
+        self.per_sample.append(count.total.cpu())
+        self.peak_step.append(count.peak_step.cpu())
+        self.analog.append(count.analog.cpu())
+        self.predictions.append(classify(outputs[network.read_out]).cpu())
 
-    def _add_events(self, name: str, values: Tensor) -> None:
-        """Add up over time and samples; a static input `[T, B, ...]` is looked at once."""
+    def _add_events(self, name: str, values: Tensor) -> float:
+        """Add up over time and samples, and say how many there were; a static input `[T, B, ...]` is looked at once."""
         static = len(values) > 1 and values.stride(0) == 0
         seen, times = (values[:1], len(values)) if static else (values, 1)
-        self.events[name] += (seen != 0).sum((0, 1)).to(torch.float64) * times
+        events = as_float64((seen != 0).sum((0, 1))).cpu() * times
+        self.events[name] += events
+        return float(events.sum())
 
     def measurement(self, labels: Tensor) -> Measurement:
         """The means over all samples."""
@@ -210,5 +237,5 @@ class Tally:
             per_sample=each,
             peak_step_synops=torch.cat(self.peak_step),
             predictions=predicted,
-            events={name: (count / samples).numpy() for name, count in self.events.items()},
+            events={name: (count / samples).cpu().numpy() for name, count in self.events.items()},
         )

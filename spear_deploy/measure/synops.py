@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spear_deploy.device import as_float64, holds_float64
 from spear_deploy.network import Connection, Network, fan_out
 
 
@@ -57,12 +58,12 @@ class SynopsCounter:
         Over all time steps; `analog_input` tells whether the inputs are values or spikes.
         """
         spike: dict[Connection, Tensor] = {}
-        by_step = torch.zeros(inputs.shape[:2], dtype=torch.float64)
-        analog = torch.zeros(inputs.shape[1], dtype=torch.float64)
-        for connection, reached in self.fan_out.items():
+        by_step = as_float64(torch.zeros(inputs.shape[:2], device=inputs.device))
+        analog = torch.zeros_like(by_step[0])
+        for connection in self.fan_out:
             from_input = connection.source == self.network.input
             source = inputs if from_input else outputs[connection.source]
-            steps = _operations_by_step(source, reached.flatten())
+            steps = _operations_by_step(source, self._reached(connection, by_step.device).flatten())
             if from_input and analog_input:
                 analog = analog + steps.sum(0)
                 steps = torch.zeros_like(steps)
@@ -70,15 +71,24 @@ class SynopsCounter:
             spike[connection] = steps.sum(0)
         return Synops(spike, by_step, analog)
 
+    def _reached(self, connection: Connection, device: torch.device) -> Tensor:
+        """The fan-out of a connection, float64 on a device (or the CPU, see `as_float64`), where it then stays."""
+        if holds_float64(device) and self.fan_out[connection].device != device:
+            self.fan_out[connection] = self.fan_out[connection].to(device)
+        return self.fan_out[connection]
+
     def expected(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Tensor:
         """Mean operations caused by spikes, per inference: a scalar with the gradient of the spikes."""
-        total = torch.zeros(())
-        for connection, reached in self.fan_out.items():
+        total = torch.zeros((), device=inputs.device)
+        for connection in self.fan_out:
             if connection.source != self.network.input:
                 spikes = outputs[connection.source].sum(0).mean(0)
-                total = total + (spikes * reached.to(spikes.dtype)).sum()
+                reached = self._reached(connection, spikes.device)
+                total = total + (spikes * reached.to(spikes.dtype).to(spikes.device)).sum()
             elif not analog_input:
-                total = total + (_events(inputs).mean(0) @ reached.flatten()).to(total.dtype)
+                events = _events(inputs).mean(0)
+                operations = events @ self._reached(connection, events.device).flatten()
+                total = total + operations.to(total.dtype).to(total.device)
         return total
 
 
@@ -88,12 +98,12 @@ def _operations_by_step(x: Tensor, reached: Tensor) -> Tensor:
     One step at a time, so that the float64 copy of all steps never stands in memory at once.
     """
     static = len(x) > 1 and x.stride(0) == 0
-    steps = [(step != 0).flatten(1).to(torch.float64) @ reached for step in (x[:1] if static else x)]
+    steps = [as_float64((step != 0).flatten(1)) @ reached for step in (x[:1] if static else x)]
     return torch.stack(steps).expand(len(x), -1)
 
 
 def _events(x: Tensor) -> Tensor:
     """How often each element is not zero, summed over time: `[T, B, *shape]` to `[B, N]`."""
     if len(x) > 1 and x.stride(0) == 0:
-        return (x[0] != 0).flatten(1).to(torch.float64) * len(x)
-    return (x != 0).sum(0).flatten(1).to(torch.float64)
+        return as_float64((x[0] != 0).flatten(1)) * len(x)
+    return as_float64((x != 0).sum(0).flatten(1))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from spear_deploy.device import CPU
 from spear_deploy.network.neuron import Neuron, Reset
 from spear_deploy.network.surrogate import Spike, Surrogate, atan
 
@@ -17,7 +18,7 @@ TRAINABLE = ("beta", "alpha", "threshold")
 """Constants that may be trained; decays are held in [0, 1]."""
 
 _PIECE = 65_536
-"""Neurons that are run over time at once: their state then stays in the cache of a core."""
+"""Neurons that a CPU runs over time at once: their state then stays in the cache of a core."""
 
 
 class NeuronLayer(nn.Module):
@@ -61,7 +62,7 @@ class NeuronLayer(nn.Module):
             self.register_buffer(name, None)
             return
         uniform = value.size and (value == value.flat[0]).all()
-        kept = torch.as_tensor(np.array(value.flat[0] if uniform else value), dtype=self.dtype)
+        kept = torch.as_tensor(np.array(value.flat[0] if uniform else value), dtype=self.dtype, device=CPU)
         if name in self.trainable:
             self.register_parameter(name, nn.Parameter(kept))
         else:
@@ -71,7 +72,7 @@ class NeuronLayer(nn.Module):
         """The neuron with the constants that the layer has now."""
         shape = self.neuron.shape
         changes: dict[str, Any] = {
-            key: np.broadcast_to(self._now(key).detach().double().numpy(), shape).copy()
+            key: np.broadcast_to(self._now(key).detach().cpu().double().numpy(), shape).copy()
             for key in self.trainable
             if getattr(self.neuron, key) is not None
         }
@@ -168,7 +169,10 @@ class _OverTime(torch.autograd.Function):
 
 
 def _pieces(values: Tensor) -> list[slice]:
+    """The batch in pieces that a core's cache holds; whole elsewhere, where each kernel's start costs."""
     batch = values.shape[1]
+    if values.device.type != "cpu":
+        return [slice(0, batch)]
     size = max(1, _PIECE // max(1, values[0, 0].numel()))
     return [slice(start, start + size) for start in range(0, batch, size)]
 

@@ -38,8 +38,9 @@ class Trace:
 class Simulation(nn.Module):
     """A network in torch.
 
-    Runs inputs `[T, B, *input_shape]`. Weights and biases are parameters. An input that is
-    expanded over time (stride 0, as a static image is) passes its first connections once.
+    Runs inputs `[T, B, *input_shape]` on the device that they and it are on. Weights and biases
+    are parameters. An input that is expanded over time (stride 0, as a static image is) passes
+    its first connections once.
 
     Args:
         graph: the network.
@@ -138,9 +139,9 @@ class Simulation(nn.Module):
 
     def _silence(self, name: str, values: dict[str, Tensor]) -> Tensor:
         """What a node receives in the first step when only feedback leads into it."""
-        batch = values[self.network.input].shape[1]
+        x = values[self.network.input]
         shape = self.network.shapes[self.network.sources(name)[0]]
-        return torch.zeros((batch, *shape), dtype=self.dtype)
+        return torch.zeros((x.shape[1], *shape), dtype=self.dtype, device=x.device)
 
     def _step_node(
         self, name: str, total: Tensor, states: dict[str, tuple[Tensor, Tensor]], watch: Watch | None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
-from spear_deploy.measure import Measurement, measure, measure_outputs
+from spear_deploy.measure import Measurement, measure_outputs, measure_split
 from spear_deploy.network import Model, Network, Simulation
 from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
@@ -88,7 +88,7 @@ class CandidateFactory:
 
     @cached_property
     def _statistics(self) -> dict[str, CurrentStatistics]:
-        return current_statistics(Simulation(self.model.graph), self.probe.inputs)
+        return current_statistics(Simulation(self.model.graph).to(self.probe.device), self.probe.inputs)
 
     def executed(self, ratios: Ratios) -> Ratios:
         """The ratios that whole channels really give, as many as the widths allow."""
@@ -111,11 +111,10 @@ class CandidateFactory:
         keep = self._keep(ratios)
         pruned = prune(self.model.network, self.all_groups, keep)
         channels = kept_by_layer(self.model.network, self.all_groups, keep)
-        graph, trace = recalibrate(pruned, self._statistics, channels, self.probe.inputs)
+        inputs = self.probe.inputs
+        graph, trace = recalibrate(pruned, self._statistics, channels, inputs)
         recalibrated = self.model.with_graph(graph)
-        found = measure_outputs(
-            recalibrated, self.probe.inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog
-        )
+        found = measure_outputs(recalibrated, inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog)
         before = self.measure(self.model.with_graph(pruned), self.probe) if measure_pruned else None
         features = Features(
             keep_ratios=self.executed(ratios),
@@ -136,7 +135,7 @@ class CandidateFactory:
     @staticmethod
     def measure(model: Model, data: EncodedSplit, dtype: torch.dtype = torch.float32) -> Measurement:
         """Measure a model on encoded data."""
-        return measure(model, data.inputs, data.labels, analog_input=data.analog, dtype=dtype)
+        return measure_split(model, data, dtype=dtype)
 
     def _keep(self, ratios: Ratios) -> dict[str, NDArray[np.intp]]:
         named = {group.name: float(ratio) for group, ratio in zip(self.groups, ratios, strict=True)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile
-from spear_deploy.measure import Measurement, measure
+from spear_deploy.measure import Measurement, measure_split
 from spear_deploy.network import Model
 from spear_deploy.targets.adapt import Adaptation, adapt
 
@@ -89,5 +89,5 @@ def effect_on(
     """Both networks on the same samples in torch; None without conversions."""
     if not changes:
         return None
-    before, after = (measure(model, data.inputs, data.labels, analog_input=data.analog) for model in (given, adapted))
+    before, after = (measure_split(model, data) for model in (given, adapted))
     return AdaptationEffect(target.name, changes, before, after)

@@ -75,13 +75,13 @@ def fine_tune(
     """Train all weights and biases of a model on data; returns a new model.
 
     Data that holds outputs is learned from them, else from its labels.
-    The order of samples follows from `seed` alone. Denormal numbers are flushed to zero, which
-    keeps small networks fast on a CPU. With a quantiser the weights and biases that are returned
-    are rounded ones.
+    Training runs on the device of the data; the order of samples follows from `seed` alone.
+    Denormal numbers are flushed to zero, which keeps small networks fast on a CPU. With a
+    quantiser the weights and biases that are returned are rounded ones.
     """
     torch.set_flush_denormal(True)
     generator = torch.Generator().manual_seed(seed)
-    simulation = Simulation(model.graph)
+    simulation = Simulation(model.graph).to(data.device)
     if quantiser is not None:
         quantiser(simulation)
     objective = _Objective(simulation, model.read_out, SynopsCounter(model.network), penalty)
@@ -114,10 +114,11 @@ class _Objective:
     penalty: SynopsPenalty | None
 
     def __call__(self, data: EncodedSplit) -> Tensor:
-        trace = self.simulation(data.inputs)
+        inputs = data.inputs
+        trace = self.simulation(inputs)
         total = loss(trace.output, data.labels if data.outputs is None else data.outputs, self.read_out)
         if self.penalty is not None:
-            total = total + self.penalty(self.counter, data.inputs, trace.outputs, data.analog)
+            total = total + self.penalty(self.counter, inputs, trace.outputs, data.analog)
         return total
 
 
@@ -154,7 +155,7 @@ def loss(output: Tensor, wanted: Tensor, read_out: ReadOut) -> Tensor:
     over classes. membrane: cross-entropy of the membrane's mean over time with the labels, or
     with the softmax of those outputs.
     """
-    mean = output.mean(0).flatten(1)
+    mean, wanted = output.mean(0).flatten(1), wanted.to(output.device)
     is_label = wanted.ndim == 1
     if read_out is ReadOut.MEMBRANE:
         return F.cross_entropy(mean, wanted if is_label else wanted.softmax(1))
@@ -173,6 +174,6 @@ def trained_graph(simulation: Simulation) -> nir.NIRGraph:
             changes = {}
             for key in keys:
                 trained = getattr(module, key).detach()
-                changes[key] = trained.numpy().astype(getattr(node, key).dtype, copy=True)
+                changes[key] = trained.cpu().numpy().astype(getattr(node, key).dtype, copy=True)
             nodes[name] = with_arrays(node, changes)
     return nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False)

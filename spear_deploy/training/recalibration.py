@@ -64,7 +64,7 @@ def recalibrate(
         inputs: training inputs `[T, N, *shape]`.
 
     """
-    simulation = Simulation(graph)
+    simulation = Simulation(graph).to(inputs.device)
     corrections: dict[str, tuple[Tensor, Tensor]] = {}
 
     def correct(name: str) -> Any:
@@ -73,7 +73,7 @@ def recalibrate(
             if not _weights_into(simulation.network, name):
                 return (current,)
             now, target = _statistics(current), dense[name]
-            index = torch.as_tensor(np.array(keep[name])) if name in keep else slice(None)
+            index = torch.as_tensor(np.array(keep[name]), device=current.device) if name in keep else slice(None)
             usable = (now.deviation > 0) & (target.deviation[index] > 0)
             scale = torch.where(usable, target.deviation[index] / now.deviation, 1.0)
             shift = torch.where(usable, target.mean[index] - scale * now.mean, 0.0)
@@ -103,13 +103,13 @@ def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -
     nodes = dict(network.nodes)
     for layer, (scale, shift) in corrections.items():
         producers = _weights_into(network, layer)
-        factor = scale.double().numpy()
+        factor = scale.cpu().double().numpy()
         for place, name in enumerate(producers):
             node = nodes[name]
             weight = node.weight * factor.reshape(-1, *[1] * (node.weight.ndim - 1))
             changes: dict[str, Any] = {"weight": weight.astype(node.weight.dtype)}
             if hasattr(node, "bias"):
-                bias = node.bias * factor + (shift.double().numpy() if place == 0 else 0.0)
+                bias = node.bias * factor + (shift.cpu().double().numpy() if place == 0 else 0.0)
                 changes["bias"] = bias.astype(node.bias.dtype)
             nodes[name] = with_arrays(node, changes)
     graph = network.graph

@@ -16,6 +16,7 @@ from torch import Tensor
 from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.backends.fixed_point.products import EXACT_FLOAT32, Synapses, channels_last
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, input_integers
+from spear_deploy.device import CPU, holds_float64
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Reset, Trace
 
@@ -38,17 +39,18 @@ class States:
 
 
 class LoihiExecution:
-    """A quantised network, ready to run.
+    """A quantised network, ready to run: where its inputs are, or on the CPU where that device holds no float64.
 
     Raises:
         BackendError: a sum could leave the integers that float64 holds exactly.
 
     """
 
-    def __init__(self, quantized: QuantizedNetwork) -> None:
-        self.quantized = quantized
+    def __init__(self, quantized: QuantizedNetwork, device: torch.device = CPU) -> None:
+        self.quantized, self.device = quantized, device
         network, chip = quantized.network, quantized.format
-        self.layers = {layer.name: LayerExecution(layer, chip) for layer in quantized.layers}
+        self._elsewhere: dict[torch.device, LoihiExecution] = {}
+        self.layers = {layer.name: LayerExecution(layer, chip, self.device) for layer in quantized.layers}
         self.at_once = max(1, CACHED_STATES // max(int(np.prod(layer.shape)) for layer in quantized.layers))
         self.stages = [[name for name in stage if name in self.layers] for stage in network.stages]
 
@@ -63,17 +65,21 @@ class LoihiExecution:
 
         """
         self._check_shape(inputs)
+        if holds_float64(inputs.device) and inputs.device != self.device:
+            return self._on(inputs.device).run(inputs, watch=watch)
+        inputs = inputs.to(self.device)
         steps, batch = inputs.shape[:2]
         outputs = {name: layer.empty(steps, batch, layer.output_type) for name, layer in self.layers.items()}
         if watch is not None:
             for name, layer in self.layers.items():
                 watch.u[name], watch.v[name] = (layer.empty(steps, batch, torch.float64) for _ in "uv")
-        size = min(self.at_once, batch)
+        at_once = self.at_once if self.device.type == "cpu" else batch
+        size = min(at_once, batch)
         # What a piece sends is written where the next layer finds it in the cache.
         rooms = {name: layer.empty(steps, size, layer.output_type) for name, layer in self.layers.items()}
         with torch.no_grad():
-            for first in range(0, batch, self.at_once):
-                part = slice(first, min(first + self.at_once, batch))
+            for first in range(0, batch, at_once):
+                part = slice(first, min(first + at_once, batch))
                 values = {name: room[:, : part.stop - first] for name, room in rooms.items()}
                 values[self.quantized.network.input] = self._integers(inputs[:, part])
                 seen = (
@@ -86,6 +92,11 @@ class LoihiExecution:
                 for name, layer in self.layers.items():
                     outputs[name][:, part] = values[name] if layer.spikes else values[name] / layer.unit
         return Trace({name: outputs[name] for name in self.quantized.network.layers}, self.quantized.network.read_out)
+
+    def _on(self, device: torch.device) -> LoihiExecution:
+        if device not in self._elsewhere:
+            self._elsewhere[device] = LoihiExecution(self.quantized, device)
+        return self._elsewhere[device]
 
     def _check_shape(self, inputs: Tensor) -> None:
         expected = self.quantized.network.input_shape
@@ -116,25 +127,25 @@ class LoihiExecution:
 class LayerExecution:
     """The neurons of one layer: their constants, and what leads into them."""
 
-    def __init__(self, values: QuantizedLayer, chip: Format) -> None:
+    def __init__(self, values: QuantizedLayer, chip: Format, device: torch.device = CPU) -> None:
         graded = float((1 << chip.graded_bits) - 1)
-        self.values = values
+        self.values, self.device = values, device
         self.name, self.shape, self.spikes = values.name, values.shape, values.spikes
         self.output_type = torch.float32 if values.spikes else torch.float64
         self.synapses = [
-            Synapses(found, (-graded, graded) if found.graded else (0.0, 1.0), chip.input_shift)
+            Synapses(found, (-graded, graded) if found.graded else (0.0, 1.0), chip.input_shift, device)
             for found in values.synapses
         ]
         shift = 1 << chip.input_shift
         self.unit = values.scale * shift
         self.limit = float(chip.state_limit)
-        self.keep_u = _constant((chip.unity - chip.current_decay_offset - values.du) / chip.unity)
-        self.keep_v = _constant((chip.unity - values.dv) / chip.unity)
-        self.bias = _constant(values.bias)
-        self.threshold = None if values.vth is None else _constant(values.vth * shift)
+        self.keep_u = _constant((chip.unity - chip.current_decay_offset - values.du) / chip.unity, device)
+        self.keep_v = _constant((chip.unity - values.dv) / chip.unity, device)
+        self.bias = _constant(values.bias, device)
+        self.threshold = None if values.vth is None else _constant(values.vth * shift, device)
         self.axon = None
         if values.axon is not None:
-            self.axon = _constant(np.floor(values.axon * 2.0**values.axon_exponent) * shift).float()
+            self.axon = _constant(np.floor(values.axon * 2.0**values.axon_exponent) * shift, device).float()
         ends = [] if self.axon is None else [(float(self.axon.min()), float(self.axon.max()))]
         ends += [(found.lowest, found.highest) for found in self.synapses]
         self.reach = min(0.0, sum(low for low, _ in ends)), max(0.0, sum(high for _, high in ends))
@@ -145,8 +156,12 @@ class LayerExecution:
     def empty(self, steps: int, batch: int, dtype: torch.dtype) -> Tensor:
         """Room for all steps of a batch."""
         shape = self.shape if len(self.shape) != 3 else (*self.shape[1:], self.shape[0])
-        # Unlike torch, numpy asks the system for large pages, which are filled in far less time.
-        room = torch.from_numpy(np.empty((steps, batch, *shape), dtype=str(dtype).removeprefix("torch.")))
+        whole = (steps, batch, *shape)
+        if self.device.type == "cpu":
+            # Unlike torch, numpy asks the system for large pages, which are filled in far less time.
+            room = torch.from_numpy(np.empty(whole, dtype=str(dtype).removeprefix("torch."))).to(CPU)
+        else:
+            room = torch.empty(whole, dtype=dtype, device=self.device)
         return room if len(self.shape) != 3 else room.movedim(-1, 2)
 
     def synapses_from(self, names: list[str]) -> list[Synapses]:
@@ -162,7 +177,7 @@ class LayerExecution:
                 found = synapses(values[synapses.source]).to(self.input_type)
                 found = _late(found.reshape(*found.shape[:2], *self.shape), synapses.values.late)
                 total = found if total is None else total + found
-        return torch.zeros((steps, batch, *self.shape)) if total is None else total
+        return torch.zeros((steps, batch, *self.shape), device=self.device) if total is None else total
 
     def fed_back(self, back: list[Synapses], values: dict[str, Tensor], t: int) -> Tensor | None:
         """What connections hand over in one step, shifted, from layers in the same loop; None for nothing."""
@@ -289,8 +304,8 @@ class _Run:
             torch.threshold_(w, -self.uniform - 0.5, 0.0)
 
 
-def _constant(values: object) -> Tensor:
-    tensor = torch.as_tensor(values).double()
+def _constant(values: object, device: torch.device) -> Tensor:
+    tensor = torch.as_tensor(values).double().to(device)
     first = tensor.flatten()[0]
     if bool((tensor == first).all()):
         return first.clone()

@@ -19,8 +19,8 @@ def membrane_peaks(layer: QuantizedLayer, chip: Format, u: Tensor, v: Tensor) ->
         v: membranes after each step, after the reset, `[T, B, *shape]`.
 
     """
-    keep = torch.from_numpy((chip.unity - layer.dv) / chip.unity)
-    bias = torch.from_numpy(layer.bias)
+    keep = torch.from_numpy((chip.unity - layer.dv) / chip.unity).to(v.device)
+    bias = torch.from_numpy(layer.bias).to(v.device)
     before = torch.zeros_like(v[0])
     largest = 0.0
     for current, after in zip(u, v, strict=True):

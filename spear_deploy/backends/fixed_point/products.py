@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedSynapses
+from spear_deploy.device import CPU
 from spear_deploy.errors import BackendError
 from spear_deploy.network.linear import linear_module
 
@@ -34,12 +35,17 @@ class Synapses:
         lowest: no input of a step is less, however the sources fire; at most 0.
         highest: no input of a step is more; at least 0.
 
+    Elsewhere than on a CPU all is float64: a GPU's convolutions may divide on the way (Winograd's
+    do), and what float32 then rounds is no integer any more.
+
     Raises:
         BackendError: a sum could leave the integers that float64 holds exactly.
 
     """
 
-    def __init__(self, values: QuantizedSynapses, inputs: tuple[float, float], shift: int) -> None:
+    def __init__(
+        self, values: QuantizedSynapses, inputs: tuple[float, float], shift: int, device: torch.device = CPU
+    ) -> None:
         self.values = values
         self.source = values.connection.source
         low, high = inputs
@@ -58,13 +64,14 @@ class Synapses:
         unit = 2.0 ** (values.exponent + shift)
         rounded_down = float(1 << shift) if values.exponent < 0 else 0.0
         self.lowest, self.highest = low * unit - rounded_down, high * unit
-        self.dtype = torch.float32 if reach < EXACT_FLOAT32 else torch.float64
+        self.dtype = torch.float32 if reach < EXACT_FLOAT32 and device.type == "cpu" else torch.float64
         self.down = 2.0 ** min(values.exponent, 0)
         self.up = 2.0 ** (max(values.exponent, 0) + shift)
         # A power of two in the weights scales every sum and leaves it exact.
         inner = self.up if self.down == 1 else 1.0
         self.modules = [
-            (_bare(node, self.dtype, inner), short) for node, short in zip(nodes, exact_in_bfloat16, strict=True)
+            (_bare(node, self.dtype, inner).to(device), short and self.dtype is torch.float32)
+            for node, short in zip(nodes, exact_in_bfloat16, strict=True)
         ]
 
     def __call__(self, source: Tensor) -> Tensor:
@@ -128,7 +135,7 @@ def _products_in_bfloat16() -> Iterator[None]:
 
 def _short(node: nir.NIRNode) -> bool:
     """Whether the weights of a node lose nothing in bfloat16."""
-    weight = torch.as_tensor(getattr(node, "weight", 0.0)).double()
+    weight = torch.as_tensor(getattr(node, "weight", 0.0), device=CPU).double()
     return bool((weight.bfloat16().double() == weight).all())
 
 
@@ -146,11 +153,11 @@ def _bare(node: nir.NIRNode, dtype: torch.dtype, scale: float) -> nn.Module:
 def _range_behind(node: nir.NIRNode, low: float, high: float) -> tuple[float, float]:
     """What the node can give for inputs from `low` (at most 0) to `high` (at least 0)."""
     if isinstance(node, nir.SumPool2d):
-        window = torch.as_tensor(node.kernel_size).flatten().long()
+        window = torch.as_tensor(node.kernel_size, device=CPU).flatten().long()
         size = float(window[0] * window[-1])
         return low * size, high * size
     if not hasattr(node, "weight"):
         return low, high
-    rows = torch.as_tensor(node.weight).double().flatten(1)
+    rows = torch.as_tensor(node.weight, device=CPU).double().flatten(1)
     up, down = rows.clamp(min=0).sum(1), rows.clamp(max=0).sum(1)
     return float((down * high + up * low).min().clamp(max=0)), float((up * high + down * low).max().clamp(min=0))

@@ -105,7 +105,9 @@ def _bias_unit(layer: QuantizedLayer, chip: Format) -> float:
 def _register(module: nn.Module, key: str, unit: np.ndarray[Any, Any], lattice: Lattice | None) -> None:
     ends = (-np.inf, np.inf) if lattice is None else (lattice.low / lattice.step, lattice.high / lattice.step)
     values = getattr(module, key)
-    register_parametrization(module, key, _Rounded(torch.as_tensor(unit, dtype=values.dtype), *ends))
+    register_parametrization(
+        module, key, _Rounded(torch.as_tensor(unit, dtype=values.dtype, device=values.device), *ends)
+    )
 
 
 class _Rounded(nn.Module):
