@@ -6,13 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from spear_deploy.backends.fixed_point import split_first_layer
 from spear_deploy.data import EncodedSplit, Labels, check_fits, encode, load_data
 from spear_deploy.hardware import Activity, Profile, activity_of
 from spear_deploy.jobs.task import data_source, labelled_by
 from spear_deploy.measure import measure_split
 from spear_deploy.network import Encoding, Model, Reading
-from spear_deploy.targets.adapt import adapt
+from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, adapt
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, effect_on
 
 
@@ -26,6 +28,7 @@ class MeasuredModel:
         activity: measured on the first samples of the test split; None without data.
         samples: how many samples were measured.
         data: those samples; None without data.
+        calibration: training samples `[T, N, *input_shape]` to choose conversions on; None without data.
 
     """
 
@@ -34,6 +37,7 @@ class MeasuredModel:
     activity: Activity | None
     samples: int
     data: EncodedSplit | None = None
+    calibration: Tensor | None = None
 
     @property
     def origin(self) -> dict[str, str | int] | None:
@@ -81,7 +85,8 @@ def measured(
     encoded = encode(split, str(model.encoding), model.time_steps, seed=0)
     found = measure_split(model, encoded)
     activity = activity_of(found, model.time_steps, analog_input=encoded.analog)
-    return MeasuredModel(path.name, model, activity, len(encoded), encoded)
+    few = encode(dataset.train.first(CALIBRATION_SAMPLES), str(model.encoding), model.time_steps, seed=0)
+    return MeasuredModel(path.name, model, activity, len(encoded), encoded, few.inputs)
 
 
 def adapted_to(profile: Profile, subject: MeasuredModel) -> tuple[MeasuredModel, list[dict[str, Any]], list[str]]:
@@ -91,7 +96,7 @@ def adapted_to(profile: Profile, subject: MeasuredModel) -> tuple[MeasuredModel,
         BackendError: a first layer that would have to run on the host cannot be cut off.
 
     """
-    found, data = adapt(subject.model, profile), subject.data
+    found, data = adapt(subject.model, profile, subject.calibration), subject.data
     if not found.changes:
         return subject, [], []
     model, analog = found.model, subject.analog_input

@@ -22,6 +22,7 @@ from spear_deploy.jobs.spike_file import spike_file
 from spear_deploy.jobs.task import NOTICE, labelled_by, needed_source
 from spear_deploy.network import Model, Reading
 from spear_deploy.progress import Progress
+from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
 from spear_deploy.targets.adapt import Adapted, adapt
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
 
@@ -116,9 +117,10 @@ def run_simulation(request: SimulateRequest, progress: Progress) -> Outcome:
     if labels is Labels.NONE:
         progress.notice(f"{dataset.name} {NOTICE}")
         split, labels = labelled_by(given, split, seed=request.seed), Labels.DENSE_NETWORK
-    adapted = adapt(given, request.target) if request.adapt else Adapted(given, (), host_first=False)
+    train = encode(dataset.train.first(CALIBRATION_SAMPLES), given.encoding, given.time_steps, seed=request.seed)
+    few = train.inputs[:, :CONVERSION_SAMPLES]
+    adapted = adapt(given, request.target, few) if request.adapt else Adapted(given, (), host_first=False)
     model = adapted.model
-    train = encode(dataset.train.first(CALIBRATION_SAMPLES), model.encoding, model.time_steps, seed=request.seed)
     backends, arithmetic = _prepare(request, adapted, train.inputs)
     writing = (
         nullcontext()

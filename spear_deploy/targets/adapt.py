@@ -6,12 +6,18 @@ from dataclasses import dataclass, replace
 
 import nir
 import numpy as np
+from torch import Tensor
 
 from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.backends.fixed_point.rounding import too_slow
 from spear_deploy.hardware import Profile
+from spear_deploy.hardware.rules.layer_rules import compares_currents
 from spear_deploy.network import Encoding, Model, Neuron, Reset, node_of
+from spear_deploy.targets.adapt_pools import without_maxima
+
+CALIBRATION_SAMPLES = 64
+"""Training samples on which conversions are chosen, where there are any."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Adaptation:
 
     Attributes:
         layer: the neuron layer, or the input.
-        rule: what of the chip asked for it: decay, reset or analog input.
+        rule: what of the chip asked for it: decay, reset, largest current or analog input.
         before: as the network had it.
         after: as it is now.
 
@@ -48,20 +54,30 @@ class Adapted:
     host_first: bool
 
 
-def adapt(model: Model, profile: Profile) -> Adapted:
+def adapt(model: Model, profile: Profile, calibration: Tensor | None = None) -> Adapted:
     """Convert what a chip forbids, and only that.
 
     A decay finer than the chip's finest becomes the nearest it has. A reset that the chip lacks
     becomes the reset to zero. A layer that sees values, on a chip that takes spikes only, goes to
-    the host. A chip whose arithmetic is not known has no finest decay, and no conversion for it.
+    the host. A pool that takes the largest current moves behind the neuron, or becomes a sum. A chip whose
+    arithmetic is not known has no finest decay, and no conversion for it.
+
+    Args:
+        model: the network.
+        profile: the chip.
+        calibration: samples `[T, B, *input_shape]` on which the nearest of several conversions is found.
 
     Raises:
         ProfileError: the profile's arithmetic is not known or cannot be computed.
 
     """
     chip = format_of(profile)
-    nodes = dict(model.graph.nodes)
     changes: list[Adaptation] = []
+    if not compares_currents(profile):
+        model, pools = without_maxima(model, calibration)
+        changes = [Adaptation(each.layer, "largest current", "the largest of currents", each.after) for each in pools]
+    pooled = len(changes)
+    nodes = dict(model.graph.nodes)
     for name in model.network.layers:
         neuron = model.network.neurons[name]
         adapted, found = _decays(name, neuron, chip)
@@ -73,7 +89,7 @@ def adapt(model: Model, profile: Profile) -> Adapted:
     if host_first:
         first = next(each.target for each in model.network.connections if each.source == model.network.input)
         changes.insert(0, Adaptation(first, "analog input", "on the chip", "on the host in float64"))
-    if len(changes) > int(host_first):
+    if len(changes) > pooled + int(host_first):
         graph = nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False)
         model = model.with_graph(graph)
     return Adapted(model, tuple(changes), host_first)

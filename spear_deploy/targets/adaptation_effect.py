@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile
@@ -70,8 +72,10 @@ class AdaptationEffect:
         return found
 
 
-def adapted_for(targets: Sequence[Profile], model: Model) -> tuple[Model, list[Adaptation]]:
+def adapted_for(targets: Sequence[Profile], model: Model, calibration: Tensor) -> tuple[Model, list[Adaptation]]:
     """A network that is to be pruned, converted to what its one target allows; all of it stays on the chip.
+
+    `calibration` are samples `[T, B, *input_shape]` on which the nearest of several conversions is found.
 
     Raises:
         ProfileError: several targets, whose conversions would differ.
@@ -79,7 +83,7 @@ def adapted_for(targets: Sequence[Profile], model: Model) -> tuple[Model, list[A
     """
     if len(targets) > 1:
         raise ProfileError("--adapt converts the network to what one chip allows; give one --target at a time")
-    found = adapt(model, targets[0])
+    found = adapt(model, targets[0], calibration)
     return found.model, [each for each in found.changes if each.rule != "analog input"]
 
 

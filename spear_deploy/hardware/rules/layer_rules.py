@@ -9,6 +9,7 @@ import nir
 import numpy as np
 
 from spear_deploy.hardware.chip.figures import Sizes
+from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.connections import CONVOLUTIONS, POOLS, is_biased, volume_of
 from spear_deploy.hardware.rules.finding import Finding
 from spear_deploy.hardware.rules.rules import Subject, listed, most, one_of, rule, wall
@@ -48,12 +49,18 @@ def layer_kind(subject: Subject) -> Iterator[Finding]:
         yield wall("layer kind", name, kind, listed(allowed), f"replace {name} by a kind that is allowed", allowed)
 
 
+def compares_currents(profile: Profile) -> bool:
+    """Whether a chip can take the largest of several currents; one that does not say so adds them up."""
+    allowed = profile.layers.kinds
+    return allowed is not None and allowed.value is not None and KINDS[MaxPool2d] in allowed.value
+
+
 @rule("largest current")
 def largest_current(subject: Subject) -> Iterator[Finding]:
     """A pool that takes the largest current before a neuron needs a chip that compares currents."""
-    allowed = subject.profile.layers.kinds
-    if allowed is not None and allowed.value is not None and KINDS[MaxPool2d] in allowed.value:
+    if compares_currents(subject.profile):
         return
+    allowed = subject.profile.layers.kinds
     for name, _ in _nodes(subject, MaxPool2d):
         mend = "move the pool behind the neuron or train with an average pool, or let it be converted to what adds up"
         yield wall("largest current", name, "the largest of several currents", "their sum", mend, allowed)

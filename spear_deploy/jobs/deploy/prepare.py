@@ -20,6 +20,7 @@ from spear_deploy.network import Model
 from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.search import CandidateFactory, LreSample
 from spear_deploy.search.pipelines import arm_named
+from spear_deploy.targets.adapt import CALIBRATION_SAMPLES
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
 from spear_deploy.targets.target import OnTarget, aim_at, check_reachable
 
@@ -47,9 +48,10 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         given = request.reading.load(request.model)
         for notice in given.notices:
             progress.notice(notice)
-        model, changes = adapted_for(request.targets, given) if request.adapt else (given, [])
-        data = load_data(needed_source(request.model, model, request.data))
-        check_fits(data, model.encoding, model.network.input_shape, model.network.classes)
+        data = load_data(needed_source(request.model, given, request.data))
+        check_fits(data, given.encoding, given.network.input_shape, given.network.classes)
+        few = encode(data.train.first(CALIBRATION_SAMPLES), given.encoding, given.time_steps, seed=request.seed)
+        model, changes = adapted_for(request.targets, given, few.inputs) if request.adapt else (given, [])
         data = with_labels(data, given, seed=request.seed, progress=progress)
         check_classes(data)
         for doubt in small_data(data, request.plan.plain.batch):
