@@ -41,6 +41,10 @@ class DeviceError(SpearDeployError):
     """A device that is not there, or that computes otherwise than the CPU."""
 
 
+class WorkerError(SpearDeployError):
+    """A process that shares the work and was ended from outside, again and again."""
+
+
 class ExportError(SpearDeployError):
     """A format that cannot say a network, or a file that does not hold it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from spear_deploy.backends.fixed_point.quantize import quantize
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.lava import LavaStatus, status
 from spear_deploy.backends.lava.job import LavaJob, fixed_job, floating_job
+from spear_deploy.backends.lava.interpreter import executable
 from spear_deploy.backends.lava.process_group import worker_group
 from spear_deploy.errors import BackendError, ExportError, NotRunnableError
 from spear_deploy.exporters.lava.program import matrix_name, needs_own_process, program, remembers
@@ -89,9 +91,11 @@ class LavaExporter(Exporter):
             with np.load(path.with_suffix(".npz")) as arrays:
                 static = arrays["inputs"].ndim < inputs.ndim
             np.save(folder / "inputs.npy", (static_sample(inputs) if static else inputs).double().numpy())
+            for file in (path, path.with_suffix(".npz")):  # Python imports from where a script lies
+                shutil.copy(file, folder)
             # -B: Lava imports a script that has processes of its own, and its bytecode would lie beside the files.
-            command = [str(self.python), "-B", "-W", "ignore", str(path), str(folder / "inputs.npy")]
-            self._finish([*command, "--save", str(folder / "outputs.npz")], folder / "log.txt", path)
+            command = [executable(self.python), "-B", "-W", "ignore", path.name, "inputs.npy"]
+            self._finish([*command, "--save", "outputs.npz"], folder, path)
             with np.load(folder / "outputs.npz") as outputs:
                 return {key.removesuffix(".outputs"): torch.from_numpy(outputs[key]) for key in outputs.files}
 
@@ -113,9 +117,10 @@ class LavaExporter(Exporter):
         quantized = quantize(model)
         return fixed_job(quantized), quantized
 
-    def _finish(self, command: list[str], log: Path, path: Path) -> None:
+    def _finish(self, command: list[str], folder: Path, path: Path) -> None:
+        log = folder / "log.txt"
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        with worker_group(command, log, environment) as process:
+        with worker_group(command, log, environment, folder) as process:
             try:
                 code = process.wait(TIME_LIMIT_S)
             except subprocess.TimeoutExpired:

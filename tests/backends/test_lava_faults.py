@@ -159,17 +159,13 @@ def python_without_lava(tmp_path):
     path = tmp_path / "python-without-lava"
     path.write_text(
         f"""#!{sys.executable}
-import runpy, sys
+import sys
 sys.modules["lava"] = None
-sys.path.insert(0, {str(runner.WORKER_FOLDER)!r})
 arguments = sys.argv[1:]
-while arguments[0] == "-W":
+while arguments[0] != "-c":
     arguments = arguments[2:]
-sys.argv = arguments[1:]
-if arguments[0] == "-m":
-    runpy.run_module(arguments[1], run_name="__main__")
-else:
-    exec(arguments[1])
+sys.argv = ["-c", *arguments[2:]]
+exec(arguments[1])
 """
     )
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -315,11 +311,11 @@ class TestFaultsInTheWorker:
                 "output cannot be read",
             ),
             (
-                "import resource, runpy, sys\n"
+                "import resource, sys\n"
                 "resource.setrlimit(resource.RLIMIT_AS, (1 << 27, 1 << 27))\n"
-                f"sys.path.insert(0, {str(runner.WORKER_FOLDER)!r})\n"
-                "sys.argv = sys.argv[2:]\n"
-                "runpy.run_module('worker.main', run_name='__main__')",
+                "sys.argv = sys.argv[-3:]\n"
+                "start = sys.argv.pop(1)\n"
+                "exec(start)",
                 "ran out of memory|not available in .*: failed to map segment",
             ),
         ],
@@ -338,3 +334,25 @@ class TestFaultsInTheWorker:
         with pytest.raises(KeyboardInterrupt):
             run_lava(small_model(), inputs(200_000), time_limit_s=LIMIT_S)
         timer.join()
+
+
+@pytest.mark.lava
+def test_lava_imports_nothing_from_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = tmp_path / "ran"
+    for name in ("signal", "json", "multiprocessing", "numpy", "lava", "asteval"):
+        Path(f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write('{name} ')\n")
+    Path("worker").mkdir()
+    Path("worker", "__init__.py").write_text(f"open({str(ran)!r}, 'a').write('worker ')\n")
+    assert status().available
+    assert run_lava(small_model(), inputs(), time_limit_s=LIMIT_S).samples == 5
+    assert not ran.exists()
+
+
+@pytest.mark.lava
+def test_an_interpreter_may_be_named_from_the_current_folder(tmp_path, monkeypatch):
+    (tmp_path / "python").symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
+    assert status(Path("./python")).available
+    assert run_lava(small_model(), inputs(), time_limit_s=LIMIT_S, python=Path("./python")).samples == 5

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from spear_deploy.backends.lava.interpreter import WORKER_FOLDER, worker_command
 from spear_deploy.errors import BackendError
 
 LAVA = "lava-nc==0.10.0"
@@ -73,11 +74,10 @@ def status(python: Path | None = None) -> LavaStatus:
 
     """
     python = python or Path(sys.executable)
-    folder = str(Path(__file__).parent)
-    script = f"import sys; sys.path.insert(0, {folder!r})\n{_PROBE}"
+    command = worker_command(python, _PROBE)
     try:
         ended = subprocess.run(
-            [str(python), "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=PROBE_LIMIT_S
+            command, capture_output=True, text=True, timeout=PROBE_LIMIT_S, cwd=WORKER_FOLDER, stdin=subprocess.DEVNULL
         )
         found = json.loads(ended.stdout.splitlines()[-1])
     except OSError as error:
@@ -114,7 +114,8 @@ def install(progress: Callable[[str], None]) -> LavaStatus:
 
 
 def _pip(*arguments: str) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    # -P: pip is not looked for in the current folder, nor is what it imports.
+    command = [sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode:
         lines = [line for line in ended.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]

@@ -18,8 +18,12 @@ _PROC = Path("/proc")
 
 
 @contextmanager
-def worker_group(command: list[str], log: Path, env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a command in its own session; on leaving, nothing of its group is left.
+def worker_group(
+    command: list[str], log: Path, env: Mapping[str, str], folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command in its own session and in a folder; on leaving, nothing of its group is left.
+
+    The folder must hold files of ours alone: Python imports from where it is started.
 
     The session also keeps Ctrl-C on the terminal from reaching the workers before their parent.
     """
@@ -30,6 +34,7 @@ def worker_group(command: list[str], log: Path, env: Mapping[str, str]) -> Itera
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(env),
+            cwd=folder,
             start_new_session=True,
         )
     try:

@@ -20,6 +20,7 @@ from torch import Tensor
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, input_integers
 from spear_deploy.backends.lava.exchange import read_fan_out, read_outputs, read_states, write_job
 from spear_deploy.backends.lava.install import how_to_install
+from spear_deploy.backends.lava.interpreter import worker_command
 from spear_deploy.backends.lava.job import LavaJob, fixed_job, floating_job
 from spear_deploy.backends.lava.process_group import worker_group
 from spear_deploy.errors import BackendError
@@ -32,8 +33,7 @@ POLL_S = 0.05
 LOG_LINES = 15
 """Lines of the worker's log that an error shows."""
 
-WORKER_FOLDER = Path(__file__).parent
-"""Where the package `worker` lies."""
+_START = "from pathlib import Path; from worker.main import main; main(Path(sys.argv[1]))"
 
 
 @dataclass(frozen=True)
@@ -165,14 +165,14 @@ def _supervise(
     folder: Path, python: Path, time_limit_s: float, total: int, on_progress: OnProgress | None
 ) -> dict[str, Any]:
     """Run the worker to its end or to the limit; returns its result, raises its fault."""
-    command = [str(python), "-m", "worker.main", str(folder)]
-    env = os.environ | {"PYTHONPATH": str(WORKER_FOLDER), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = worker_command(python, _START, str(folder))
+    env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     log = folder / "worker.log"
     deadline = time.monotonic() + time_limit_s
     result = folder / "result.json"
     done = 0
     try:
-        with worker_group(command, log, env) as process:
+        with worker_group(command, log, env, folder) as process:
             while process.poll() is None and not result.exists():
                 if time.monotonic() > deadline:
                     raise BackendError(

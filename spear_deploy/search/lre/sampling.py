@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from itertools import chain
-from multiprocessing import get_context
 from typing import Protocol
 
 import torch
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
+from spear_deploy.processes import worker_pool
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 from spear_deploy.search.lre.drawing import draw_ratios, sample_seed
@@ -115,27 +113,24 @@ def _maker(factory: CandidateFactory, workers: int) -> Iterator[Make]:
         yield lambda jobs: (make_sample(factory, *job) for job in jobs)
         return
     start = (factory.model, factory.train, factory.widths, torch.get_num_threads())
-    with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, start) as pool:
-        try:
-            yield lambda jobs: pool.map(_make_in_worker, jobs)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    with worker_pool(workers, _begin_worker, *start) as pool:
+        yield lambda jobs: _in_order(pool.run(jobs))
 
 
-_worker_factory: CandidateFactory | None = None
-"""What a worker process makes its samples from."""
+def _in_order(numbered: Iterator[tuple[int, Made]]) -> Iterator[Made]:
+    """Results as if one process had made them, each as early as can be."""
+    early: dict[int, Made] = {}
+    following = 0
+    for number, made in numbered:
+        early[number] = made
+        while following in early:
+            yield early.pop(following)
+            following += 1
 
 
-def _begin_worker(model: Model, train: EncodedSplit, widths: Widths, threads: int) -> None:
-    global _worker_factory
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears Ctrl-C and ends the pool
+def _begin_worker(model: Model, train: EncodedSplit, widths: Widths, threads: int) -> Callable[[Job], Made]:
+    """Hold in a worker process what it makes its samples from."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    _worker_factory = CandidateFactory(model, train, widths)
-
-
-def _make_in_worker(job: Job) -> LreSample | None:
-    if _worker_factory is None:
-        raise RuntimeError("the worker was not begun")
-    return make_sample(_worker_factory, *job)
+    factory = CandidateFactory(model, train, widths)
+    return lambda job: make_sample(factory, *job)

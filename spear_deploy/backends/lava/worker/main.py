@@ -1,4 +1,4 @@
-"""Runs one job in Lava: `python -m worker.main FOLDER`.
+"""Runs one job in Lava, in a process of its own.
 
 The folder holds `job.json`, the arrays it names and `inputs.npy`. The worker adds one .npy a
 layer and connection, keeps `progress.json` up to date and ends with `result.json`, which
@@ -103,7 +103,3 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(content))
     fresh.replace(path)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,0 +1,207 @@
+"""Worker processes: they import nothing from the current folder, and end with whoever started them.
+
+A process that is killed while it starts, works or waits is noticed at once, and its job is given
+to another one once. Nothing here needs shared memory or semaphores.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import tempfile
+import threading
+import time
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from spear_deploy.errors import WorkerError
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+ATTEMPTS = 2
+"""How often a job is tried whose worker died."""
+
+END_GRACE_S = 2.0
+"""How long an idle worker may take to end before it is killed."""
+
+_SPAWN = get_context("spawn")
+
+
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """Python processes that are started within do not look for modules in the current folder."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
+
+
+class _Worker:
+    """A process and the connection to it."""
+
+    def __init__(self, start: Path) -> None:
+        self.connection, theirs = _SPAWN.Pipe()
+        self.process = _SPAWN.Process(target=_serve, args=(theirs, start), daemon=True)
+        with safe_path():
+            self.process.start()
+        theirs.close()
+
+    def end(self, grace_s: float) -> None:
+        """Let it end, or end it."""
+        self.connection.close()
+        self.process.join(grace_s)
+        self.process.kill()
+        self.process.join()
+
+    @property
+    def last_words(self) -> str:
+        """How a worker that is gone ended."""
+        code = self.process.exitcode or 0
+        return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+class WorkerPool(Generic[Job, Result]):
+    """Processes that each hold what `begin` made there; see `worker_pool`."""
+
+    def __init__(self, count: int, start: Path) -> None:
+        self._count, self._start = count, start
+        self._idle: list[_Worker] = []
+        self._busy: dict[_Worker, int] = {}
+        self._last_end = ""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:
+        """Do jobs; gives each one's number and result as it ends, in any order.
+
+        Raises:
+            WorkerError: a worker died of the same job twice.
+            Exception: what a job raised.
+
+        """
+        waiting = deque(range(len(jobs)))
+        deaths: Counter[int] = Counter()
+        while waiting or self._busy:
+            while waiting and len(self._busy) < self._count:
+                number = waiting.popleft()
+                worker = self._idle.pop() if self._idle else _Worker(self._start)
+                self._busy[worker] = number
+                with suppress(OSError):  # a worker that is gone is noticed below
+                    worker.connection.send(jobs[number])
+            for number, answer in self._answers(None):
+                if answer is None:
+                    deaths[number] += 1
+                    if deaths[number] == ATTEMPTS:
+                        raise WorkerError(f"a worker process {self._last_end}, for the second time at the same work")
+                    waiting.appendleft(number)
+                else:
+                    yield number, answer[0]
+
+    def late(self, seconds: float) -> Iterator[tuple[int, Result]]:
+        """What the jobs in flight still give within some seconds, after `run` was left."""
+        deadline = time.monotonic() + seconds
+        while self._busy and (left := deadline - time.monotonic()) > 0:
+            with suppress(Exception):  # a job that fails now gives nothing
+                for number, answer in self._answers(left):
+                    if answer is not None:
+                        yield number, answer[0]
+
+    def _answers(self, timeout: float | None) -> Iterator[tuple[int, tuple[Result] | None]]:
+        """What busy workers have to say: a result, or None of one that died."""
+        said = wait([each.connection for each in self._busy], timeout)
+        for worker in [each for each in self._busy if each.connection in said]:
+            number = self._busy.pop(worker)
+            try:
+                done, content = worker.connection.recv()
+            except (EOFError, OSError):
+                worker.end(END_GRACE_S)
+                self._last_end = worker.last_words
+                yield number, None
+                continue
+            self._idle.append(worker)
+            if not done:
+                raise content
+            yield number, (content,)
+
+    def end(self) -> None:
+        """End all workers: those that wait on their own, those that work at once."""
+        try:
+            for worker in self._busy:
+                worker.end(0.0)
+            for worker in self._idle:
+                worker.connection.close()
+            for worker in self._idle:
+                worker.end(END_GRACE_S)
+        finally:
+            for worker in (*self._busy, *self._idle):
+                worker.process.kill()
+
+
+@contextmanager
+def worker_pool(
+    count: int, begin: Callable[..., Callable[[Job], Result]], *start: object
+) -> Iterator[WorkerPool[Job, Result]]:
+    """Processes that share work; when the block ends, however it ends, none of them is left.
+
+    Args:
+        count: how many at most; they are started when there is work for them.
+        begin: called once in each, gives the function that does a job.
+        start: its arguments, handed over in a file: a pipe would block on a worker that died.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="spear-deploy-workers-") as folder:
+        path = Path(folder) / "start"
+        with path.open("wb") as file:
+            pickle.dump((begin, start), file)
+        pool: WorkerPool[Job, Result] = WorkerPool(count, path)
+        try:
+            yield pool
+        finally:
+            pool.end()
+
+
+def _serve(connection: Connection, start: Path) -> None:
+    """A worker's life: until the connection is closed, or the process at its other end is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it hears Ctrl-C and ends it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    work: Callable[[Any], Any] | None = None
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            job = connection.recv()
+            try:
+                if work is None:
+                    begin, arguments = pickle.loads(start.read_bytes())
+                    work = begin(*arguments)
+                answer = True, work(job)
+            except Exception as error:
+                answer = False, _sendable(error)
+            connection.send(answer)
+
+
+def _sendable(error: Exception) -> Exception:
+    """An error with what led to it, in a form that another process can read."""
+    words = traceback.format_exc()
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(words)
+    error.add_note(f"in a worker process:\n{words}")
+    return error
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
