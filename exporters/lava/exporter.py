@@ -22,8 +22,8 @@ from spear_deploy.backends.fixed_point.loihi import LoihiExecution
 from spear_deploy.backends.fixed_point.quantize import quantize
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.lava import LavaStatus, status
-from spear_deploy.backends.lava.job import LavaJob, fixed_job, floating_job
 from spear_deploy.backends.lava.interpreter import executable
+from spear_deploy.backends.lava.job import LavaJob, fixed_job, floating_job
 from spear_deploy.backends.lava.process_group import worker_group
 from spear_deploy.errors import BackendError, ExportError, NotRunnableError
 from spear_deploy.exporters.lava.program import matrix_name, needs_own_process, program, remembers
