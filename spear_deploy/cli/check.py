@@ -139,7 +139,7 @@ def _cost(cost: Cost) -> list[RenderableType]:
         energy = "not available" if part.energy_pj is None else energy_text(part.energy_pj)
         count = "" if part.name.startswith(("idle", "active")) else f"{part.count:,.0f}"
         table.add_row(part.name, count, energy, str(part.status), ", ".join(part.figures))
-    return [table, Text("\n".join(_totals(cost)))]
+    return [table, _steps(cost), Text("\n".join(_totals(cost)))]
 
 
 def _totals(cost: Cost) -> list[str]:
@@ -156,18 +156,42 @@ def _totals(cost: Cost) -> list[str]:
         if share is not None
     ]
     lines.append(f"SynOps      {', '.join([f'{cost.synops:,.0f}', *shares])}")
-    if cost.time_ns is not None and cost.step is not None and cost.inferences_per_s is not None:
-        rate = cost.inferences_per_s.typical
-        step = time_text(cost.step.step_ns.typical)
-        lines.append(
-            f"time        {time_text(cost.time_ns)} in {cost.steps} steps of {step}"
-            f" ({cost.step.status}), {rate:,.0f} inferences/s"
-        )
-    else:
-        lines.append("time        not available")
+    lines += _times(cost)
     if cost.power_mw is not None:
         lines.append(f"power       {power_text(cost.power_mw)}")
     return lines
+
+
+def _times(cost: Cost) -> list[str]:
+    """Latency and throughput, each under its name."""
+    timing = cost.timing
+    latency, step, rate = timing.latency, timing.step_ns, cost.throughput_per_s
+    if latency is None or step is None or rate is None:
+        return ["time        not available"]
+    least = "at least " if timing.at_least else ""
+    lines = [
+        f"latency     {least}{time_text(latency.mean)}, typically {time_text(latency.mean.typical)}, in {timing.steps}"
+        f" steps of {time_text(step.typical)} ({timing.status})"
+    ]
+    if timing.samples is not None:
+        lines.append(
+            f"            99 % of {timing.samples} samples within {time_text(latency.p99)},"
+            f" the slowest {time_text(latency.worst)}"
+        )
+    lines.append(f"throughput  {rate.typical:,.0f} inferences/s in a full pipeline")
+    if timing.unpriced:
+        lines.append(f"            no time is known for {', '.join(term.name for term in timing.unpriced)}: not in it")
+    return lines
+
+
+def _steps(cost: Cost) -> Table:
+    """What a step waits for, the mean over steps of the core or link that does most."""
+    table = Table("a step waits for", "busiest core or link", "time", title="time of a step", title_justify="left")
+    for term in cost.timing.terms:
+        count = f"{term.count:,.1f} {term.unit}" if term.unit else ""
+        time = "" if term.time_ns is None else time_text(term.time_ns)
+        table.add_row(term.name, count, "no time known" if term.missing else time)
+    return table
 
 
 def _write_picture(row: Row, path: Path) -> None:

@@ -13,12 +13,14 @@ from spear_deploy.measure.measurement import (
     measure_split_with,
     measure_with,
 )
+from spear_deploy.measure.record import SpikeRecord
 from spear_deploy.measure.synops import Synops, SynopsCounter
 
 __all__ = [
     "EffectiveOperations",
     "LayerCount",
     "Measurement",
+    "SpikeRecord",
     "Synops",
     "SynopsCounter",
     "Tally",

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.device import CPU, as_float64
+from spear_deploy.measure.record import Recorder, SpikeRecord
 from spear_deploy.measure.synops import SynopsCounter
 from spear_deploy.network import Connection, Model, Simulation, Trace
 
@@ -51,6 +52,7 @@ class Measurement:
         predictions: class of each sample, `[N]`.
         events: by layer, how often each neuron spiked in an inference, the mean, `[*shape]`; under
             the input's name how often each input was not zero. A layer that does not spike has none.
+        record: the same step by step, of the first samples (as many as a record may hold).
 
     """
 
@@ -63,6 +65,7 @@ class Measurement:
     peak_step_synops: Tensor
     predictions: Tensor
     events: dict[str, NDArray[np.float64]]
+    record: SpikeRecord
 
     @property
     def p99_synops(self) -> float:
@@ -195,12 +198,14 @@ class Tally:
         self.predictions: list[Tensor] = []
         shapes = {name: model.network.shapes[name] for name in (model.network.input, *model.network.layers)}
         self.events = {name: torch.zeros(shape, dtype=torch.float64, device=CPU) for name, shape in shapes.items()}
+        self.recorder = Recorder(model.network)
 
     def add(self, inputs: Tensor, outputs: Mapping[str, Tensor]) -> None:
         """Count one batch."""
         network = self.model.network
         count = self.counter.count(inputs, outputs, analog_input=self.analog_input)
         self._add_events(network.input, inputs)
+        self.recorder.add({network.input: inputs, **outputs})
         for layer in network.layers:
             if network.neurons[layer].spikes:
                 self.spikes[layer] += self._add_events(layer, outputs[layer])
@@ -238,4 +243,5 @@ class Tally:
             peak_step_synops=torch.cat(self.peak_step),
             predictions=predicted,
             events={name: (count / samples).cpu().numpy() for name, count in self.events.items()},
+            record=self.recorder.record(),
         )

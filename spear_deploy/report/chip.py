@@ -83,7 +83,7 @@ def cost_report(cost: Cost) -> CostReport:
         ],
         synops_share=cost.synops_share,
         time_ns=_range(cost.time_ns),
-        time_status=None if cost.step is None else str(cost.step.status),
+        time_status=None if cost.time_ns is None else str(cost.timing.status),
     )
 
 

@@ -8,6 +8,7 @@ from spear_deploy.hardware.chip.figures import Spread
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.cost.timing import Timing
 from spear_deploy.hardware.placement.placement import Core
 from spear_deploy.hardware.placement.use import Use
 from spear_deploy.hardware.rules.finding import Finding
@@ -98,15 +99,42 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         ],
         "synops_share": cost.synops_share,
         "synops_share_of_dynamic": cost.synops_share_of_dynamic,
-        "step_ns": None if cost.step is None else _spread(cost.step.step_ns),
-        "step_status": None if cost.step is None else str(cost.step.status),
-        "step_figures": [] if cost.step is None else list(cost.step.figures),
         "time_ns": _spread(cost.time_ns),
-        "inferences_per_s": _spread(cost.inferences_per_s),
+        "timing": timing_json(cost.timing),
+        "sequential_per_s": _spread(cost.sequential_per_s),
+        "throughput_per_s": _spread(cost.throughput_per_s),
         "power_mw": _spread(cost.power_mw),
         "energy_delay_pj_s": _spread(cost.energy_delay_pj_s),
         "hops": None if cost.core_map is None else cost.core_map.hops_horizontal + cost.core_map.hops_vertical,
         "messages": float(cost.traffic.messages.sum()),
+    }
+
+
+def timing_json(timing: Timing) -> dict[str, Any]:
+    """Steps, what each waits for, and the latency over samples; `samples` is null where times follow from means."""
+    latency = timing.latency
+    return {
+        "samples": timing.samples,
+        "at_least": timing.at_least,
+        "status": str(timing.status),
+        "figures": list(timing.figures),
+        "step_ns": _spread(timing.step_ns),
+        "mean_ns": None if latency is None else _spread(latency.mean),
+        "p99_ns": None if latency is None else _spread(latency.p99),
+        "worst_ns": None if latency is None else _spread(latency.worst),
+        "interval_ns": _spread(timing.interval_ns),
+        "busiest_core": timing.busiest_core,
+        "terms": [
+            {
+                "name": term.name,
+                "count": term.count,
+                "worst": term.worst,
+                "unit": term.unit,
+                "time_ns": _spread(term.time_ns),
+                "missing": list(term.missing),
+            }
+            for term in timing.terms
+        ],
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,9 @@ Ratios = NDArray[np.float64]
 
 PROBE_SAMPLES = 256
 """Training samples that currents are matched and SynOps counted on, in one pass (more did not help)."""
+
+RECORDED_SAMPLES = 32
+"""Samples whose spikes are kept step by step: what LRE's samples hold stays small, and times follow from them."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,8 @@ class CandidateFactory:
 
     def activity(self, measurement: Measurement) -> Activity:
         """The activity that a measurement on this model's data saw."""
-        return activity_of(measurement, self.model.time_steps, analog_input=self.train.analog)
+        found = activity_of(measurement, self.model.time_steps, analog_input=self.train.analog)
+        return found if found.record is None else replace(found, record=found.record.spread(RECORDED_SAMPLES))
 
     @staticmethod
     def measure(model: Model, data: EncodedSplit, dtype: torch.dtype = torch.float32) -> Measurement:

@@ -138,7 +138,7 @@ def test_every_price_and_time_that_was_used_is_shown_with_its_source(name):
     cost = json.loads(run("check", DIGITS, "--target", name, "--samples", "5", "--json").stdout)["cost"]
     figures = json.loads(run("profiles", "show", name, "--json").stdout)["figures"]
     priced = [key for part in cost["parts"] if part["energy_pj"] is not None for key in part["figures"]]
-    for key in (*priced, *cost["step_figures"]):
+    for key in (*priced, *cost["timing"]["figures"]):
         assert figures[key]["source"]
 
 

@@ -78,7 +78,7 @@ def energies(cost):
 
 
 def test_the_energy_is_split_into_its_parts(network, priced):
-    cost = estimate(network, place(network, priced()), activity(network), steps=10)
+    cost = estimate(network, place(network, priced()), activity(network), chip_steps=True)
     found = {name: spread.typical for name, spread in energies(cost).items()}
     # 8 events x 6 + 6 spikes x 3 synapses; 9 neurons x 10 steps, all active; 6 + 12 spikes; 6 spikes to one core
     assert found["synapses"] == (8 * 6 + 6 * 3) * 2
@@ -86,20 +86,20 @@ def test_the_energy_is_split_into_its_parts(network, priced):
     assert found["spikes"] == 18 * 5
     assert found["messages"] == 6 * 7
     # per step: 6 neurons x 4 ns = 24, synapses 48 / 10 x 2 = 9.6; barrier 50
-    assert cost.step.step_ns.typical == pytest.approx(24 + 50)
+    assert cost.timing.step_ns.typical == pytest.approx(24 + 50)
     assert found["idle chips"] == pytest.approx(100 * 740)
     assert cost.energy_pj.typical == pytest.approx(sum(found.values()))
 
 
 def test_the_share_of_synops_is_told_with_and_without_idle_power(network, priced):
-    cost = estimate(network, place(network, priced()), activity(network), steps=10)
+    cost = estimate(network, place(network, priced()), activity(network), chip_steps=True)
     dynamic = 66 * 2 + 270 + 90 + 42
     assert cost.synops_share == pytest.approx(132 / (dynamic + 74_000))
     assert cost.synops_share_of_dynamic == pytest.approx(132 / dynamic)
 
 
 def test_low_and_high_take_the_low_and_high_prices_and_updates(network, priced):
-    cost = estimate(network, place(network, priced()), activity(network), steps=10)
+    cost = estimate(network, place(network, priced()), activity(network), chip_steps=True)
     synapses, updates = energies(cost)["synapses"], energies(cost)["neuron updates"]
     assert (synapses.low, synapses.high) == (66, 264)
     # at least the 18 updates that spiked were active: the others are idle
@@ -108,12 +108,12 @@ def test_low_and_high_take_the_low_and_high_prices_and_updates(network, priced):
 
 def test_measured_updates_replace_the_range(network, priced):
     measured = activity(network, updates={"n1": 30.0, "n3": 5.0})
-    updates = energies(estimate(network, place(network, priced()), measured, steps=10))["neuron updates"]
+    updates = energies(estimate(network, place(network, priced()), measured, chip_steps=True))["neuron updates"]
     assert updates.low == updates.typical == updates.high == 35 * 3 + 55 * 1
 
 
 def test_input_values_are_priced_apart(network, priced):
-    cost = estimate(network, place(network, priced()), activity(network, analog=True), steps=10)
+    cost = estimate(network, place(network, priced()), activity(network, analog=True), chip_steps=True)
     assert cost.synops == 18
     assert cost.analog_operations == 48
     assert energies(cost)["input values"].typical == 480
@@ -121,7 +121,7 @@ def test_input_values_are_priced_apart(network, priced):
 
 def test_input_values_take_the_time_of_synaptic_operations(network, priced):
     """48 operations of values on the first core, 18 of spikes on the second."""
-    traffic = estimate(network, place(network, priced()), activity(network, analog=True), steps=10).traffic
+    traffic = estimate(network, place(network, priced()), activity(network, analog=True), chip_steps=True).traffic
     assert traffic.operations.tolist() == [48, 18]
 
 
@@ -157,9 +157,9 @@ def test_the_least_sure_price_gives_the_total_its_status(network, priced):
 
 
 def test_power_throughput_and_energy_delay_follow_from_energy_and_time(network, priced):
-    cost = estimate(network, place(network, priced()), activity(network), steps=10)
+    cost = estimate(network, place(network, priced()), activity(network), chip_steps=True)
     assert cost.time_ns.typical == pytest.approx(740)
-    assert cost.inferences_per_s.typical == pytest.approx(1e9 / 740)
+    assert cost.sequential_per_s.typical == pytest.approx(1e9 / 740)
     assert cost.power_mw.typical == pytest.approx(cost.energy_pj.typical / 740)
     assert cost.energy_delay_pj_s.typical == pytest.approx(cost.energy_pj.typical * 740e-9)
     assert cost.power_mw.low <= cost.power_mw.typical <= cost.power_mw.high
@@ -186,7 +186,7 @@ def test_activity_of_another_network_is_refused(network, priced):
 
 def test_an_energy_budget_is_held_against_the_high_end(network, priced):
     placement = place(network, priced())
-    cost = estimate(network, placement, activity(network), steps=10)
+    cost = estimate(network, placement, activity(network), chip_steps=True)
     found = quantities(placement, cost)
     between = (cost.energy_pj.typical + cost.energy_pj.high) / 2
     limit = limit_of(parse_budget(f"{between:.0f}pJ"), dense_synops=1)
@@ -224,7 +224,7 @@ def test_the_yardstick_prices_accumulates_and_multiply_accumulates_alone(network
 
 
 def test_truenorth_costs_its_idle_power_and_2_3_pj_an_event(network):
-    cost = estimate(network, place(network, load_profile("truenorth")), activity(network), steps=10)
+    cost = estimate(network, place(network, load_profile("truenorth")), activity(network), chip_steps=True)
     assert cost.time_ns.typical == 10e6
     assert cost.energy_pj.typical == pytest.approx(66 * 2.3 + 64.4 * 10e6)
 
@@ -239,7 +239,7 @@ def test_a_price_that_is_a_minimum_makes_the_energy_a_lower_bound(network):
 
 def test_an_update_with_one_price_only_names_that_price(network, priced):
     chip = priced(left_out=["energy.neuron_update_inactive"])
-    cost = estimate(network, place(network, chip), activity(network), steps=10)
+    cost = estimate(network, place(network, chip), activity(network), chip_steps=True)
     (part,) = [part for part in cost.parts if part.name == "neuron updates"]
     assert part.figures == ("energy.neuron_update_active",)
     assert part.energy_pj.low == part.energy_pj.high == 270

@@ -1,4 +1,5 @@
 import itertools
+from collections import Counter
 from dataclasses import replace
 
 import nir
@@ -6,8 +7,10 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware import Activity, load_profile, place
+from spear_deploy.hardware.cost.links import routes
 from spear_deploy.hardware.cost.mesh import Mesh, map_cores, mesh_of
 from spear_deploy.hardware.cost.traffic import Traffic, traffic_of
+from spear_deploy.hardware.cost.wiring import wiring_of
 
 
 def test_places_wind_along_the_routers_so_that_neighbours_touch():
@@ -49,7 +52,7 @@ def placed(build, grid_chip):
     network = build((1,), nir.Linear(np.ones((3, 1))), "lif", nir.Linear(weight), "lif")
     placement = place(network, grid_chip)
     spikes = {"input": np.ones(1), "n1": np.array([9.0, 1.0, 5.0]), "n3": np.ones(3)}
-    traffic = traffic_of(network, placement, Activity(spikes, 10, analog_input=False))
+    traffic = traffic_of(wiring_of(network, placement), Activity(spikes, 10, analog_input=False))
     return placement, traffic
 
 
@@ -80,22 +83,19 @@ def test_every_core_has_a_place_of_its_own(placed):
     assert len({tuple(each) for each in place_of.tolist()}) == 6
 
 
-def test_the_busiest_router_is_that_of_a_walk_along_x_then_y(placed):
+def test_messages_take_the_links_of_a_walk_along_x_then_y(placed):
     placement, traffic = placed
-    core_map = map_cores(placement, traffic)
-    passing = {}
+    places = map_cores(placement, traffic).place
+    taken = Counter()
     for source, target, messages in zip(traffic.source, traffic.target, traffic.messages, strict=True):
-        (x, y), (to_x, to_y) = core_map.place[source], core_map.place[target]
-        visited = {(x, y)}
-        while x != to_x:
-            x += np.sign(to_x - x)
-            visited.add((x, y))
-        while y != to_y:
-            y += np.sign(to_y - y)
-            visited.add((x, y))
-        for router in visited:
-            passing[router] = passing.get(router, 0) + messages
-    assert core_map.busiest_router == max(passing.values())
+        at, end = list(places[source]), places[target]
+        for axis in (0, 1):
+            while at[axis] != end[axis]:
+                before = tuple(at)
+                at[axis] += np.sign(end[axis] - at[axis])
+                taken[before, tuple(at)] += messages
+    found = traffic.messages @ routes(places[traffic.source], places[traffic.target]).on
+    assert sorted(found) == sorted(taken.values())
 
 
 def test_swapping_never_lengthens_the_way(build, grid_chip):
@@ -106,7 +106,7 @@ def test_swapping_never_lengthens_the_way(build, grid_chip):
     placement = place(network, grid_chip)
     source, target = rng.integers(0, cores, (2, 200))
     messages, nothing = rng.random(200), np.zeros(cores)
-    traffic = Traffic(source, target, messages, nothing, nothing, nothing, np.ones(cores))
+    traffic = Traffic(source, target, messages, nothing, nothing, nothing, nothing, np.ones(cores))
     mesh = mesh_of(loihi)
     start = way(mesh.places(cores), traffic)
     core_map = map_cores(replace(placement, profile=loihi), traffic)

@@ -70,7 +70,7 @@ def both(request, build, tmp_path_factory):
             layer, number = str(address).split(".")
             spikes[layer].flat[int(number)] += 1
     activity = Activity(spikes, STEPS, analog_input=False, updates=_updates(network, result))
-    cost = estimate(network, placement, activity, steps=STEPS, core_map=core_map)
+    cost = estimate(network, placement, activity, chip_steps=True, core_map=core_map)
     return cost, result
 
 
@@ -162,4 +162,4 @@ def test_the_energy_is_that_of_sanafe(both):
 
 def test_the_time_of_a_step_is_that_of_sanafe(both):
     cost, result = both
-    assert cost.step.step_ns.typical == pytest.approx(result["sim_time"] / STEPS * 1e9, rel=0.20)
+    assert cost.timing.step_ns.typical == pytest.approx(result["sim_time"] / STEPS * 1e9, rel=0.20)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware import Activity
+from spear_deploy.measure import SpikeRecord
 from spear_deploy.pruning import ANY_WIDTH, Widths
 from spear_deploy.search import Features, LreSample, SampleStore, StoreKey
 from spear_deploy.training import Recipe
@@ -15,7 +16,10 @@ KEY = StoreKey("model", "data", "direct", Recipe(), ANY_WIDTH, seed=0, threads=1
 
 def activity(rng, inferences):
     spikes = {name: rng.integers(0, 900, shape) / inferences for name, shape in (("input", (1, 3, 3)), ("fc", (4,)))}
-    return Activity(spikes, 4, True, None, inferences, float(rng.integers(1, 99)), float(rng.integers(1, 99)))
+    shapes = {"input": (1, 3, 3), "fc": (4,)}
+    bits = {name: rng.integers(0, 256, (4, 5, size), dtype=np.uint8) for name, size in (("input", 2), ("fc", 1))}
+    tail, peak = (float(rng.integers(1, 99)) for _ in range(2))
+    return Activity(spikes, 4, True, None, inferences, tail, peak, SpikeRecord(bits, shapes, 4, 5))
 
 
 def made(count, seed=0):

@@ -123,6 +123,7 @@ class Times(_Section):
     spike: Time | None = Field(None, description="sending one spike out of its neuron")
     message_in: Time | None = Field(None, description="taking one spike message in at a core")
     message_out: Time | None = Field(None, description="putting one spike message out, to one core")
+    memory_read: Time | None = Field(None, description="reading one word of synapse memory")
     hop_horizontal: Time | None = None
     hop_vertical: Time | None = None
     barrier: Time | None = Field(None, description="synchronising all cores at the end of a step")

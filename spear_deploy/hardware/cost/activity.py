@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.errors import DataError
-from spear_deploy.measure import Measurement
+from spear_deploy.measure import Measurement, SpikeRecord
 from spear_deploy.network import Connection, Network, fan_out
 
 Array = NDArray[np.float64]
@@ -29,6 +29,8 @@ class Activity:
         inferences: over how many the means are; None where that is not known.
         p99_synops: the fewest SynOps that 99 % of those inferences stay within.
         busiest_step_synops: SynOps of the busiest time step of them all.
+        record: the spikes of some samples, step by step; without it times follow from means, and
+            are lower bounds.
 
     """
 
@@ -39,6 +41,7 @@ class Activity:
     inferences: int | None = None
     p99_synops: float | None = None
     busiest_step_synops: float | None = None
+    record: SpikeRecord | None = None
 
     def check(self, network: Network) -> None:
         """Raise a DataError where the activity does not belong to a network."""
@@ -59,6 +62,7 @@ def activity_of(measurement: Measurement, time_steps: int, *, analog_input: bool
         inferences=measurement.samples,
         p99_synops=measurement.p99_synops,
         busiest_step_synops=measurement.busiest_step_synops,
+        record=measurement.record,
     )
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.cost.mesh import CoreMap
-from spear_deploy.hardware.cost.step_time import StepTime, least_sure
+from spear_deploy.hardware.cost.step_time import least_sure
+from spear_deploy.hardware.cost.timing import Timing
 from spear_deploy.hardware.cost.traffic import Traffic
 
 _NS_PER_S = 1e9
@@ -45,9 +46,7 @@ class Cost:
 
     Attributes:
         parts: the energy, split.
-        steps: time steps that the chip runs for an inference: T, and one more for each layer
-            after the first, through which spikes pass a step later.
-        step: time of a step; None where the chip's times are unknown.
+        timing: how long it takes, step by step.
         synops: synaptic operations of spikes.
         analog_operations: synaptic operations of input values.
         core_map: the cores on the mesh; None where the chip has none.
@@ -56,8 +55,7 @@ class Cost:
     """
 
     parts: tuple[Part, ...]
-    steps: int
-    step: StepTime | None
+    timing: Timing
     synops: float
     analog_operations: float
     core_map: CoreMap | None
@@ -90,18 +88,26 @@ class Cost:
         return any(part.at_least for part in self.parts)
 
     @property
-    def time_ns(self) -> Spread | None:
-        """Time of an inference."""
-        if self.step is None:
-            return None
-        step = self.step.step_ns
-        return Spread(self.steps * step.low, self.steps * step.typical, self.steps * step.high)
+    def steps(self) -> int:
+        """Time steps that the chip runs for an inference: T, and one more for each layer after the
+        first, through which spikes pass a step later.
+        """
+        return self.timing.steps
 
     @property
-    def inferences_per_s(self) -> Spread | None:
-        """Inferences one after the other."""
-        time = self.time_ns
-        return None if time is None else Spread(_NS_PER_S / time.high, _NS_PER_S / time.typical, _NS_PER_S / time.low)
+    def time_ns(self) -> Spread | None:
+        """Latency of an inference alone on the chip, the mean over samples."""
+        return None if self.timing.latency is None else self.timing.latency.mean
+
+    @property
+    def sequential_per_s(self) -> Spread | None:
+        """Inferences in a second, one after the other."""
+        return _rate(self.time_ns)
+
+    @property
+    def throughput_per_s(self) -> Spread | None:
+        """Inferences in a second in a full pipeline: the next one starts while layers still work on the last."""
+        return _rate(self.timing.interval_ns)
 
     @property
     def power_mw(self) -> Spread | None:
@@ -156,3 +162,9 @@ def total(spreads: Iterable[Spread]) -> Spread:
     return Spread(
         sum(each.low for each in every), sum(each.typical for each in every), sum(each.high for each in every)
     )
+
+
+def _rate(time_ns: Spread | None) -> Spread | None:
+    if time_ns is None:
+        return None
+    return Spread(_NS_PER_S / time_ns.high, _NS_PER_S / time_ns.typical, _NS_PER_S / time_ns.low)

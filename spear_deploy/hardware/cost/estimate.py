@@ -10,8 +10,11 @@ from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.activity import Activity, synaptic_operations
 from spear_deploy.hardware.cost.cost import INPUT, STATIC_PARTS, SYNAPSES, Cost, Part, total
 from spear_deploy.hardware.cost.mesh import CoreMap, lay_out, map_cores
-from spear_deploy.hardware.cost.step_time import StepTime, least_sure, step_time
+from spear_deploy.hardware.cost.step_time import least_sure
+from spear_deploy.hardware.cost.timing import Timing, timing_of
 from spear_deploy.hardware.cost.traffic import Traffic, traffic_of
+from spear_deploy.hardware.cost.wiring import wiring_of
+from spear_deploy.hardware.cost.work import ChipSteps, MeanEvents, delays_of
 from spear_deploy.hardware.placement.placement import Placement
 from spear_deploy.network import Network
 
@@ -27,30 +30,36 @@ def estimate(
     placement: Placement,
     activity: Activity,
     *,
-    steps: int | None = None,
+    chip_steps: bool = False,
     core_map: CoreMap | None = None,
 ) -> Cost:
     """The cost of one inference of measured activity on the cores of a placement.
 
-    `steps` overrides the number of time steps that the chip runs (see `Cost.steps`), `core_map`
-    where the cores lie, which otherwise follows from the activity.
+    `chip_steps` tells that the time steps of the activity are the chip's own, so that layers need
+    none for spikes to pass (see `Cost.steps`); `core_map` is where the cores lie, which otherwise
+    follows from the activity.
 
     Raises:
         DataError: the activity does not belong to the network.
 
     """
+    activity.check(network)
     profile = placement.profile
-    traffic = traffic_of(network, placement, activity)
+    wiring = wiring_of(network, placement)
+    traffic = traffic_of(wiring, activity)
     core_map = map_cores(placement, traffic) if core_map is None else lay_out(core_map, traffic)
-    steps = activity.time_steps + _depth(network) - 1 if steps is None else steps
+    events = MeanEvents(activity) if activity.record is None else activity.record
+    delays = delays_of(network)
+    steps = ChipSteps(wiring, events, dict.fromkeys(delays, 0) if chip_steps else delays)
     by_connection, analog = synaptic_operations(network, activity)
     synops = sum(by_connection.values())
-    active = _active(placement, traffic, activity, steps)
-    step = step_time(profile, traffic, core_map, steps, active[1])
-    parts = _parts(profile, _counts(traffic, core_map, synops, analog, active, steps))
+    active = _active(placement, traffic, activity, steps.steps)
+    share = None if activity.updates is None else active[1] / (traffic.neurons * steps.steps)
+    timing = timing_of(profile, steps, core_map, share, recorded=activity.record is not None)
+    parts = _parts(profile, _counts(traffic, core_map, synops, analog, active, steps.steps))
     if not _is_all_in(profile):
-        parts += _static(placement, step, steps)
-    return Cost(tuple(parts), steps, step, synops, analog, core_map, traffic)
+        parts += _static(placement, timing)
+    return Cost(tuple(parts), timing, synops, analog, core_map, traffic)
 
 
 _Counts = dict[str, Spread]
@@ -138,7 +147,7 @@ def _unpriced(name: str, keys: tuple[str, ...], count: float) -> Part:
     return Part(name, tuple(f"energy.{key}" for key in keys), count, None, Status.UNKNOWN)
 
 
-def _static(placement: Placement, step: StepTime | None, steps: int) -> list[Part]:
+def _static(placement: Placement, timing: Timing) -> list[Part]:
     """Power that flows whether or not anything spikes, over the time of the inference."""
     energy = placement.profile.energy
     powers: tuple[tuple[str, str, Power | None, int], ...] = (
@@ -149,13 +158,13 @@ def _static(placement: Placement, step: StepTime | None, steps: int) -> list[Par
     for name, key, figure, number in powers:
         if figure is None:
             continue
-        if not figure.known or step is None:
-            parts.append(_unpriced(name, (key,), float("nan") if step is None else number))
+        if not figure.known or timing.latency is None:
+            parts.append(_unpriced(name, (key,), float("nan") if timing.latency is None else number))
             continue
-        each = step.step_ns
-        held = Spread(*(number * steps * ns for ns in (each.low, each.typical, each.high)))
+        time = timing.latency.mean
+        held = Spread(*(number * ns for ns in (time.low, time.typical, time.high)))
         drawn = _times(figure.spread, held)  # 1 mW x 1 ns = 1 pJ
-        status = least_sure([figure.status, step.status])
+        status = least_sure([figure.status, timing.status])
         parts.append(Part(name, (f"energy.{key}",), held.typical / _NS_PER_S, drawn, status))
     return parts
 
@@ -178,14 +187,6 @@ def _active(placement: Placement, traffic: Traffic, activity: Activity, steps: i
         totals[core.layer] = totals.get(core.layer, 0.0) + core.neurons
     measured = np.array([activity.updates[core.layer] * core.neurons / totals[core.layer] for core in placement.cores])
     return measured, measured, measured
-
-
-def _depth(network: Network) -> int:
-    """Layers on the longest way from input to output, loops left aside."""
-    depth: dict[str, int] = {network.input: 0}
-    for layer in network.layers:
-        depth[layer] = 1 + max((depth.get(each.source, 0) for each in network.into(layer)), default=0)
-    return max(depth.values())
 
 
 def _exactly(count: float) -> Spread:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.hardware.cost.traffic import Traffic
+from spear_deploy.hardware.cost.traffic import Traffic, no_traffic
 from spear_deploy.hardware.placement.packing import Integers
 from spear_deploy.hardware.placement.placement import Placement
 
@@ -63,8 +63,6 @@ class CoreMap:
         mesh: the routers.
         place: router coordinates (x, y) of each core of the placement, `[cores, 2]`.
         hops_horizontal, hops_vertical: hops of all messages of one inference.
-        longest: hops (horizontal, vertical) of the message that travels farthest.
-        busiest_router: messages that pass the router that most pass, per inference.
         routers: number of routers with a core in use.
 
     """
@@ -73,8 +71,6 @@ class CoreMap:
     place: Integers
     hops_horizontal: float
     hops_vertical: float
-    longest: tuple[int, int]
-    busiest_router: float
     routers: int
 
 
@@ -106,8 +102,7 @@ def map_cores(placement: Placement, traffic: Traffic) -> CoreMap | None:
 
 def map_in_order(placement: Placement) -> CoreMap | None:
     """The map where no activity was measured: along the path, in the order of execution."""
-    nobody, nothing = np.zeros(0, dtype=np.int64), np.zeros(placement.cores_needed)
-    return map_cores(placement, Traffic(nobody, nobody, np.zeros(0), nothing, nothing, nothing, nothing))
+    return map_cores(placement, no_traffic(placement.cores_needed))
 
 
 def _places_to_try(mesh: Mesh, count: int, height: int, chips: int) -> int:
@@ -162,36 +157,6 @@ def _swap_gains(core: int, flow: Array, between: Array) -> Array:
 
 
 def _core_map(mesh: Mesh, place: Integers, traffic: Traffic) -> CoreMap:
-    start, end = place[traffic.source], place[traffic.target]
-    apart = np.abs(start - end)
+    apart = np.abs(place[traffic.source] - place[traffic.target])
     hops = (apart * traffic.messages[:, None]).sum(0) if len(apart) else np.zeros(2)
-    farthest = apart[int(np.argmax(apart.sum(1)))] if len(apart) else np.zeros(2, dtype=np.int64)
-    return CoreMap(
-        mesh,
-        place,
-        float(hops[0]),
-        float(hops[1]),
-        (int(farthest[0]), int(farthest[1])),
-        _busiest_router(start, end, traffic.messages),
-        len(np.unique(place, axis=0)),
-    )
-
-
-def _busiest_router(start: Integers, end: Integers, messages: Array) -> float:
-    """Messages through the busiest router, first along x, then along y."""
-    if not len(messages):
-        return 0.0
-    width, height = (int(max(start[:, axis].max(), end[:, axis].max())) + 1 for axis in (0, 1))
-    # Differences along each line, summed up once: a message adds one to every router on its way.
-    along_x = np.zeros((height, width + 1))
-    low, high = np.minimum(start[:, 0], end[:, 0]), np.maximum(start[:, 0], end[:, 0])
-    np.add.at(along_x, (start[:, 1], low), messages)
-    np.add.at(along_x, (start[:, 1], high + 1), -messages)
-    along_y = np.zeros((height + 1, width))
-    low, high = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
-    np.add.at(along_y, (low, end[:, 0]), messages)
-    np.add.at(along_y, (high + 1, end[:, 0]), -messages)
-    passing = along_x.cumsum(1)[:, :-1] + along_y.cumsum(0)[:-1]
-    # The router at the corner stands on both ways.
-    np.add.at(passing, (start[:, 1], end[:, 0]), -messages)
-    return float(passing.max())
+    return CoreMap(mesh, place, float(hops[0]), float(hops[1]), len(np.unique(place, axis=0)))

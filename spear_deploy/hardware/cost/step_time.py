@@ -1,4 +1,4 @@
-"""How long a time step takes: the busiest core, the busiest router, the barrier."""
+"""How long a time step takes: what the busiest core or link does in it, and the barrier."""
 
 from __future__ import annotations
 
@@ -8,122 +8,221 @@ from math import log2
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.hardware.chip.figures import Spread, Status, Time
+from spear_deploy.hardware.chip.figures import Status, Time
 from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.cost.links import routes
 from spear_deploy.hardware.cost.mesh import CoreMap
-from spear_deploy.hardware.cost.traffic import Traffic
+from spear_deploy.hardware.cost.wiring import Wiring
+from spear_deploy.hardware.cost.work import Work
 
 Array = NDArray[np.float64]
-_NOTHING = Spread(0.0, 0.0, 0.0)
 _NS_PER_S = 1e9
+
+UPDATES = "neuron updates"
+SENT = "messages out"
+SYNOPS = "synaptic operations"
+READS = "synapse-memory reads"
+LOOK_UPS = "axon look-ups"
+LINKS = "busiest link"
+WAY = "farthest message"
+BARRIER = "barrier"
+
+_KEYS: dict[str, tuple[str, ...]] = {
+    UPDATES: ("neuron_update_active", "neuron_update_inactive"),
+    SENT: ("spike", "message_out"),
+    SYNOPS: ("synaptic_operation",),
+    READS: ("memory_read",),
+    LOOK_UPS: ("message_in",),
+    LINKS: ("router_rate",),
+    WAY: ("hop_horizontal", "hop_vertical"),
+    BARRIER: ("barrier",),
+}
+"""What a step holds, and the keys of its times in a profile."""
+
+UNITS = {
+    UPDATES: "updates",
+    SENT: "messages",
+    SYNOPS: "SynOps",
+    READS: "words",
+    LOOK_UPS: "messages",
+    LINKS: "messages",
+    WAY: "hops",
+    BARRIER: "",
+}
+"""What each is counted in."""
 
 
 @dataclass(frozen=True)
-class StepTime:
-    """The length of one time step in nanoseconds.
+class StepPrices:
+    """The times of a chip, `[3]` each (low, typical, high; ns); zero where none is known.
 
     Attributes:
-        step_ns: the whole step.
-        neurons_ns: updating neurons and sending spikes on the core where that takes longest.
-        synapses_ns: taking messages in and adding up synapses on the core where that takes longest.
-        router_ns: passing on the messages of the busiest router.
-        barrier_ns: synchronising.
-        busiest_core: the core that takes longest, by its place in the placement; None where the
-            step is fixed.
-        status: the least sure figure in it.
-        figures: the keys of the times in it, in the profile.
+        times: by key of the profile; of the router's rate the time of one message.
+        known: keys that have a value, and their status.
+        complete: whether a step has a time at all: an update and an operation have one.
 
     """
 
-    step_ns: Spread
-    neurons_ns: Spread
-    synapses_ns: Spread
-    router_ns: Spread
-    barrier_ns: Spread
-    busiest_core: int | None
-    status: Status
-    figures: tuple[str, ...]
+    times: dict[str, Array]
+    known: dict[str, Status]
+    complete: bool
+
+    @staticmethod
+    def of(profile: Profile) -> StepPrices:
+        """Read once from a profile."""
+        times, known = {}, {}
+        for key in (key for keys in _KEYS.values() for key in keys):
+            figure = getattr(profile.time, key)
+            if key == "neuron_update_inactive" and figure is None:
+                continue
+            times[key] = np.zeros(3)
+            if figure is not None and figure.known:
+                known[key] = figure.status
+                spread = figure.spread
+                values = np.array([spread.low, spread.typical, spread.high])
+                times[key] = values if isinstance(figure, Time) else _NS_PER_S / values[::-1]
+        if "neuron_update_inactive" not in times:
+            # Where only one time is known an update takes as long either way.
+            times["neuron_update_inactive"] = times["neuron_update_active"]
+        complete = "synaptic_operation" in known and "neuron_update_active" in known
+        return StepPrices(times, known, complete)
+
+    def figures(self, term: str) -> tuple[str, ...]:
+        """The keys of a term that have a value."""
+        return tuple(f"time.{key}" for key in _KEYS[term] if key in self.known)
+
+    def statuses(self, term: str) -> list[Status]:
+        """How sure the times of a term are."""
+        return [self.known[key] for key in _KEYS[term] if key in self.known]
+
+    def missing(self, term: str) -> tuple[str, ...]:
+        """The keys that would price a term of which no time is known."""
+        return () if self.figures(term) else tuple(f"time.{key}" for key in _KEYS[term])
 
 
-def step_time(
-    profile: Profile, traffic: Traffic, core_map: CoreMap | None, steps: int, active: Array
-) -> StepTime | None:
-    """The mean time of a step; None where the chip's times are unknown.
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Some steps in time.
 
-    A core updates its neurons while it takes in messages: the step is at least the longer of
-    the two (typical), at most their sum (high). The slowest core, or the busiest router, sets
-    the pace for all; then the message that travels farthest and the barrier follow.
+    Attributes:
+        step_ns: the whole step: low, typical, high, `[S, 3]`.
+        counts: by term, what the core or link does that does most of it, `[S]`.
+        terms_ns: by term, the longest time that it takes on one core or link, `[S, 3]`.
+        slowest: the core that takes longest (typical), `[S]`.
 
-    `active` is the number of active neuron updates on each core in an inference, `[cores]`.
     """
-    time = profile.time
-    if time.step is not None and time.step.known:
-        fixed = time.step.spread
-        return StepTime(fixed, _NOTHING, _NOTHING, _NOTHING, _NOTHING, None, time.step.status, ("time.step",))
-    if time.synaptic_operation is None or not time.synaptic_operation.known:
-        return None
-    if time.neuron_update_active is None or not time.neuron_update_active.known:
-        return None
-    used: dict[str, Status] = {}
 
-    def known(key: str) -> Time | None:
-        figure: Time | None = getattr(time, key)
-        if figure is None or not figure.known:
-            return None
-        used[f"time.{key}"] = figure.status
-        return figure
-
-    def price(key: str) -> Array:
-        """Low, typical and high of one operation, `[3]`."""
-        figure = known(key)
-        return np.zeros(3) if figure is None else np.array(_values(figure.spread))
-
-    idle = "neuron_update_active" if time.neuron_update_inactive is None else "neuron_update_inactive"
-    inactive = np.maximum(traffic.neurons - active / steps, 0.0)
-    neurons = (
-        np.outer(active / steps, price("neuron_update_active"))
-        + np.outer(inactive, price(idle))
-        + np.outer(traffic.spikes / steps, price("spike"))
-        + np.outer(traffic.sent / steps, price("message_out"))
-    )
-    synapses = np.outer(traffic.operations / steps, price("synaptic_operation")) + np.outer(
-        traffic.received / steps, price("message_in")
-    )
-    cores = np.maximum(neurons, synapses)
-    cores[:, 2] = neurons[:, 2] + synapses[:, 2]
-    router = np.zeros(3)
-    travel = np.zeros(3)
-    if core_map is not None:
-        if time.router_rate is not None and time.router_rate.known:
-            router[:] = core_map.busiest_router / steps / time.router_rate.amount * _NS_PER_S
-            used["time.router_rate"] = time.router_rate.status
-        horizontal, vertical = core_map.longest
-        travel = horizontal * price("hop_horizontal") + vertical * price("hop_vertical")
-    barrier = _barrier(known("barrier"), core_map)
-    pace = np.maximum(cores.max(0), router)
-    return StepTime(
-        _spread(pace + travel + barrier),
-        _spread(neurons.max(0)),
-        _spread(synapses.max(0)),
-        _spread(router),
-        _spread(barrier),
-        int(np.argmax(cores[:, 1])),
-        least_sure(list(used.values())),
-        tuple(used),
-    )
+    step_ns: Array
+    counts: dict[str, Array]
+    terms_ns: dict[str, Array]
+    slowest: NDArray[np.int64]
 
 
-def _barrier(figure: Time | None, core_map: CoreMap | None) -> Array:
-    """Between low for one router and high for all, in proportion to the logarithm of their number."""
-    if figure is None:
+class StepClock:
+    """Times steps on the cores of a placement.
+
+    A core updates its neurons and sends their spikes while it takes messages in, reads synapses
+    and adds them up; the slowest core, or the busiest link, sets the pace for all.
+
+    - typical: the longer of the two on the slowest core, or the busiest link; then the message
+      that travels farthest and the barrier.
+    - low: everything overlaps; the longest single term of any core or link, the way and the
+      barrier among them (Timcheck et al., arXiv 2601.10035: a step of Loihi 2 is that maximum).
+    - high: on the slowest core nothing overlaps; then the way and the barrier.
+
+    `active` is the share of updates on each core that are active, `[cores]`, where that was
+    measured; else at least the neurons that spike (low) and at most all (typical, high).
+    """
+
+    def __init__(
+        self, prices: StepPrices, wiring: Wiring, core_map: CoreMap | None, active: Array | None, barrier: Array
+    ) -> None:
+        self.prices, self.wiring, self.active, self.barrier = prices, wiring, active, barrier
+        self.routes = None
+        if core_map is not None:
+            self.routes = routes(core_map.place[wiring.source], core_map.place[wiring.target])
+            times = prices.times
+            way = np.multiply.outer(self.routes.horizontal, times["hop_horizontal"])
+            self.way = way + np.multiply.outer(self.routes.vertical, times["hop_vertical"])
+            # Without times the hops decide which message travels farthest.
+            far = self.way[:, 1] if self.way.any() else self.routes.horizontal + self.routes.vertical
+            self.by_way = np.argsort(-far, kind="stable")
+
+    def measure(self, work: Work) -> Measured:
+        """The time of each step of some work, `[S, ..]`."""
+        times, neurons = self.prices.times, self.wiring.neurons
+        steps, cores = work.spikes.shape
+        sent, received = np.zeros((steps, cores)), work.from_input.copy()
+        _add_columns(sent, self.wiring.source, work.messages)
+        _add_columns(received, self.wiring.target, work.messages)
+        most = np.minimum(work.spikes, neurons)
+        every = np.broadcast_to(neurons, most.shape)
+        active = (most, every, every) if self.active is None else (neurons * self.active,) * 3
+        counts = {
+            UPDATES: np.full(steps, neurons.max(initial=0.0)),
+            SENT: sent.max(1, initial=0.0),
+            SYNOPS: work.operations.max(1, initial=0.0),
+            READS: work.words.max(1, initial=0.0),
+            LOOK_UPS: received.max(1, initial=0.0),
+            BARRIER: np.ones(steps),
+        }
+        longest: dict[str, Array] = {name: np.zeros((steps, 3)) for name in _KEYS}
+        pace = np.zeros((steps, 3))
+        slowest = np.zeros(steps, dtype=np.int64)
+        for case in range(3):
+            busy, idle = times["neuron_update_active"][case], times["neuron_update_inactive"][case]
+            on_core = {
+                UPDATES: active[case] * busy + (neurons - active[case]) * idle,
+                SENT: work.spikes * times["spike"][case] + sent * times["message_out"][case],
+                SYNOPS: work.operations * times["synaptic_operation"][case],
+                READS: work.words * times["memory_read"][case],
+                LOOK_UPS: received * times["message_in"][case],
+            }
+            for name, value in on_core.items():
+                longest[name][:, case] = np.broadcast_to(value, (steps, cores)).max(1, initial=0.0)
+            neuron = on_core[UPDATES] + on_core[SENT]
+            synapse = on_core[SYNOPS] + on_core[READS] + on_core[LOOK_UPS]
+            if case == 0:
+                pace[:, 0] = np.max([longest[name][:, 0] for name in on_core], axis=0)
+            elif case == 1:
+                both = np.maximum(neuron, synapse)
+                slowest = both.argmax(1)
+                pace[:, 1] = both.max(1)
+            else:
+                pace[:, 2] = (neuron + synapse).max(1)
+        way = np.zeros((steps, 3))
+        if self.routes is not None:
+            counts[LINKS] = (work.messages @ self.routes.on).max(1, initial=0.0)
+            longest[LINKS] = np.multiply.outer(counts[LINKS], times["router_rate"])
+            way, counts[WAY] = self._farthest(work.messages)
+            longest[WAY] = way
+        longest[BARRIER] = np.broadcast_to(self.barrier, (steps, 3))
+        step = np.maximum(pace, longest[LINKS]) + way + self.barrier
+        step[:, 0] = np.max([each[:, 0] for each in longest.values()], axis=0)
+        return Measured(step, counts, {name: longest[name] for name in counts}, slowest)
+
+    def _farthest(self, messages: Array) -> tuple[Array, Array]:
+        """Time and hops of the message that travels farthest in each step."""
+        if self.routes is None or not messages.shape[1]:
+            return np.zeros((len(messages), 3)), np.zeros(len(messages))
+        present: NDArray[np.bool_] = np.greater(messages[:, self.by_way], 0)
+        pair = self.by_way[present.argmax(1)]
+        hops = (self.routes.horizontal + self.routes.vertical)[pair]
+        any_sent = np.asarray(present.any(1))
+        return np.where(any_sent[:, None], self.way[pair], 0.0), np.where(any_sent, hops, 0).astype(np.float64)
+
+
+def barrier_of(profile: Profile, core_map: CoreMap | None) -> Array:
+    """Between low for one router and high for all, in proportion to the logarithm of their number, `[3]`."""
+    figure = profile.time.barrier
+    if figure is None or not figure.known:
         return np.zeros(3)
     spread = figure.spread
     if core_map is None:
-        return np.array(_values(spread))
+        return np.array([spread.low, spread.typical, spread.high])
     every = core_map.mesh.columns * core_map.mesh.rows
     share = min(1.0, log2(core_map.routers) / log2(every)) if every > 1 else 1.0
-    at = spread.low + share * (spread.high - spread.low)
-    return np.array([at, at, at])
+    return np.full(3, spread.low + share * (spread.high - spread.low))
 
 
 _ORDER = (Status.PUBLISHED, Status.DERIVED, Status.ESTIMATED, Status.UNKNOWN)
@@ -134,10 +233,9 @@ def least_sure(statuses: list[Status]) -> Status:
     return max(statuses, key=_ORDER.index, default=Status.UNKNOWN)
 
 
-def _spread(values: Array) -> Spread:
-    low, typical, high = (float(value) for value in values)
-    return Spread(low, typical, high)
-
-
-def _values(spread: Spread) -> tuple[float, float, float]:
-    return spread.low, spread.typical, spread.high
+def _add_columns(total: Array, cores: NDArray[np.int64], values: Array) -> None:
+    """Add values of pairs `[S, pairs]` to their cores `[S, cores]`."""
+    if values.shape[1]:
+        order = np.argsort(cores, kind="stable")
+        found, starts = np.unique(cores[order], return_index=True)
+        total[:, found] += np.add.reduceat(values[:, order], starts, axis=1)

@@ -96,6 +96,18 @@ def axon_lists(lists: SynapseLists, weight_bits: int) -> int:
     return int(min(dense @ stored, indexed @ stored))
 
 
+def axon_list_words(synapses: Integers, lists: SynapseLists, weight_bits: int) -> Integers:
+    """64-bit words that are read of a connection in Loihi's format for lists of so many synapses, shape as given."""
+    width = weight_field_bits(weight_bits)
+    targets = np.where(np.asarray(synapses) > 0, lists.targets, 0)
+    dense = bits_per_axon(targets, width, 0, lists.delay_bits)
+    indexed = bits_per_axon(synapses, width, index_field_bits(lists.targets), lists.delay_bits)
+    stored = bits_per_axon(np.full_like(lists.lengths, lists.targets), width, 0, lists.delay_bits) @ lists.counts
+    is_dense = stored == axon_lists(lists, weight_bits)
+    words: Integers = (dense if is_dense else indexed) // AXON_LISTS.word_bits
+    return words
+
+
 def plain(lists: SynapseLists, weight_bits: int) -> int:
     """Bits of a connection that stores one word of fixed width for each synapse that is not zero."""
     return lists.stored * weight_bits
@@ -103,3 +115,9 @@ def plain(lists: SynapseLists, weight_bits: int) -> int:
 
 PACKINGS: dict[str, Callable[[SynapseLists, int], int]] = {"axon lists": axon_lists, "plain": plain}
 """Bits of a connection on a core, by the name that profiles use."""
+
+READS: dict[str, Callable[[Integers, SynapseLists, int], Integers]] = {
+    "axon lists": axon_list_words,
+    "plain": lambda synapses, lists, weight_bits: np.asarray(synapses),
+}
+"""Words of synapse memory that are read where a spike meets a list of so many synapses, by the same names."""

@@ -6,10 +6,12 @@ samples read back are the ones that were made, bit for bit.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -20,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.hardware import Activity
+from spear_deploy.measure import SpikeRecord
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import Features
 from spear_deploy.search.lre.drawing import SCHEME
@@ -166,12 +169,36 @@ def _activity_json(activity: Activity) -> Json:
         "p99_synops": activity.p99_synops,
         "busiest_step_synops": activity.busiest_step_synops,
         "spikes": {name: _array_json(array, activity.inferences or 1) for name, array in activity.spikes.items()},
+        "record": None if activity.record is None else _record_json(activity.record),
     }
 
 
 def _activity(found: Json) -> Activity:
     spikes = {name: _array(each) for name, each in found["spikes"].items()}
-    return Activity(**{**found, "spikes": spikes})
+    record = None if found["record"] is None else _record(found["record"])
+    return Activity(**{**found, "spikes": spikes, "record": record})
+
+
+def _record_json(record: SpikeRecord) -> Json:
+    """Recorded spikes, their bits packed into text."""
+    return {
+        "time_steps": record.time_steps,
+        "samples": record.samples,
+        "shapes": {name: list(shape) for name, shape in record.shapes.items()},
+        "bits": {
+            name: {"shape": list(bits.shape), "zlib": base64.b85encode(zlib.compress(bits.tobytes())).decode()}
+            for name, bits in record.bits.items()
+        },
+    }
+
+
+def _record(found: Json) -> SpikeRecord:
+    shapes = {name: tuple(shape) for name, shape in found["shapes"].items()}
+    bits = {
+        name: np.frombuffer(zlib.decompress(base64.b85decode(each["zlib"])), dtype=np.uint8).reshape(each["shape"])
+        for name, each in found["bits"].items()
+    }
+    return SpikeRecord(bits, shapes, found["time_steps"], found["samples"])
 
 
 def _array_json(array: NDArray[np.float64], inferences: int) -> Json:

@@ -1,0 +1,187 @@
+"""How long inferences take, step by step: alone on the chip, and in a full pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spear_deploy.hardware.chip.figures import Spread, Status
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.cost.mesh import CoreMap
+from spear_deploy.hardware.cost.step_time import UNITS, StepClock, StepPrices, barrier_of, least_sure
+from spear_deploy.hardware.cost.work import ChipSteps
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One thing that a step waits for.
+
+    Attributes:
+        name: such as "synaptic operations".
+        count: what the core or link that does most of it does in a step, the mean over all steps.
+        worst: the most in any step.
+        unit: of both.
+        time_ns: the longest that it takes on any core or link, the mean over all steps; None where
+            no time is known, so that it enters no total.
+        missing: the keys of the profile that would give it one.
+
+    """
+
+    name: str
+    count: float
+    worst: float
+    unit: str
+    time_ns: Spread | None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Times of inferences, from the first step to the last, alone on the chip.
+
+    Attributes:
+        mean: over the samples.
+        p99: the least that 99 % of the samples stay within.
+        worst: the longest of all samples.
+
+    """
+
+    mean: Spread
+    p99: Spread
+    worst: Spread
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What inferences take of a chip, step by step.
+
+    Attributes:
+        steps: steps of an inference.
+        samples: recorded inferences that it is the mean of; None where only the mean spikes of
+            each neuron are known: then every step does the same, and times are lower bounds.
+        terms: what a step waits for.
+        latency: None where the chip's times are unknown.
+        interval_ns: mean time from one inference to the next in a full pipeline.
+        busiest_core: the core that is the slowest in most steps; None where the step is fixed or
+            times are unknown.
+        status: of the least sure time.
+        figures: the keys of the times in it.
+
+    """
+
+    steps: int
+    samples: int | None
+    terms: tuple[Term, ...]
+    latency: Latency | None
+    interval_ns: Spread | None
+    busiest_core: int | None
+    status: Status
+    figures: tuple[str, ...]
+
+    @property
+    def at_least(self) -> bool:
+        """Whether times are lower bounds, because they follow from means."""
+        return self.samples is None
+
+    @property
+    def step_ns(self) -> Spread | None:
+        """Mean time of a step."""
+        if self.latency is None:
+            return None
+        mean = self.latency.mean
+        return Spread(*(each / self.steps for each in (mean.low, mean.typical, mean.high)))
+
+    @property
+    def unpriced(self) -> tuple[Term, ...]:
+        """Terms that were counted and have no time."""
+        return tuple(term for term in self.terms if term.missing and term.count > 0)
+
+    def term(self, name: str) -> Term:
+        """The term of a name."""
+        return next(term for term in self.terms if term.name == name)
+
+
+def timing_of(
+    profile: Profile, chip_steps: ChipSteps, core_map: CoreMap | None, active: Array | None, *, recorded: bool
+) -> Timing:
+    """Time every step of every sample; the sum of the steps' maxima, not a maximum of means.
+
+    `active` is the share of active updates on each core, where that was measured; `recorded`
+    tells whether the events are recorded spikes instead of means.
+    """
+    prices = StepPrices.of(profile)
+    clock = StepClock(prices, chip_steps.wiring, core_map, active, barrier_of(profile, core_map))
+    sums: dict[str, float] = {}
+    worst: dict[str, float] = {}
+    times: dict[str, Array] = {}
+    samples: list[Array] = []
+    slowest = np.zeros(len(chip_steps.wiring.neurons), dtype=np.int64)
+    for work in chip_steps.inferences():
+        found = clock.measure(work.flat)
+        samples.append(found.step_ns.reshape(-1, chip_steps.steps, 3).sum(1))
+        slowest += np.bincount(found.slowest, minlength=len(slowest))
+        for name, count in found.counts.items():
+            sums[name] = sums.get(name, 0.0) + float(count.sum())
+            worst[name] = max(worst.get(name, 0.0), float(count.max()))
+            times[name] = times.get(name, np.zeros(3)) + found.terms_ns[name].sum(0)
+    every = chip_steps.events.samples * chip_steps.steps
+    terms = tuple(
+        Term(
+            name,
+            count / every,
+            worst[name],
+            UNITS[name],
+            _spread(times[name] / every) if prices.figures(name) else None,
+            prices.missing(name),
+        )
+        for name, count in sums.items()
+    )
+    steps, known = chip_steps.steps, chip_steps.events.samples if recorded else None
+    fixed = profile.time.step
+    if fixed is not None and fixed.known:
+        whole, gap = (_times(fixed.spread, count) for count in (steps, chip_steps.events.time_steps))
+        latency = Latency(whole, whole, whole)
+        return Timing(steps, known, _without_times(terms), latency, gap, None, fixed.status, ("time.step",))
+    if not prices.complete:
+        return Timing(steps, known, terms, None, None, None, Status.UNKNOWN, ())
+    names = [term.name for term in terms]
+    return Timing(
+        steps,
+        known,
+        terms,
+        _latency(np.concatenate(samples)),
+        _interval(chip_steps, clock),
+        int(slowest.argmax()),
+        least_sure([status for name in names for status in prices.statuses(name)]),
+        tuple(figure for name in names for figure in prices.figures(name)),
+    )
+
+
+def _latency(samples: Array) -> Latency:
+    """From the times of all samples, `[N, 3]`."""
+    ranked = np.sort(samples, axis=0)
+    return Latency(_spread(samples.mean(0)), _spread(ranked[ceil(0.99 * len(ranked)) - 1]), _spread(ranked[-1]))
+
+
+def _interval(chip_steps: ChipSteps, clock: StepClock) -> Spread:
+    total = np.sum([clock.measure(work).step_ns.sum(0) for work in chip_steps.pipeline()], axis=0)
+    return _spread(total / chip_steps.events.samples)
+
+
+def _without_times(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+    """Counts alone: a step of fixed length waits for nothing."""
+    return tuple(Term(term.name, term.count, term.worst, term.unit, None) for term in terms)
+
+
+def _times(spread: Spread, count: float) -> Spread:
+    return Spread(spread.low * count, spread.typical * count, spread.high * count)
+
+
+def _spread(values: Array) -> Spread:
+    low, typical, high = (float(value) for value in values)
+    return Spread(low, typical, high)

@@ -1,0 +1,107 @@
+"""Recorded spikes: which neurons spiked, in every step of every sample, a bit each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from spear_deploy.network import Network
+from spear_deploy.network.graph import Shape
+
+Bits = NDArray[np.uint8]
+
+MOST_BYTES = 64 * 2**20
+"""What a record may take: more samples are counted, but not recorded."""
+
+
+@dataclass(frozen=True, eq=False)
+class SpikeRecord:
+    """The events of some samples: spikes of layers, and inputs that are not zero.
+
+    Attributes:
+        bits: by layer that spikes and under the input's name, `[T, N, ceil(neurons / 8)]`;
+            `[1, N, ..]` where every step is the same.
+        shapes: of one step, of every layer and the input.
+        time_steps: T.
+        samples: N.
+
+    """
+
+    bits: Mapping[str, Bits]
+    shapes: Mapping[str, Shape]
+    time_steps: int
+    samples: int
+
+    def events(self, name: str, samples: slice) -> csr_array:
+        """Ones where there was an event: rows are steps, sample by sample, `[n T, neurons]`."""
+        neurons = int(np.prod(self.shapes[name]))
+        if name not in self.bits:
+            count = len(range(*samples.indices(self.samples)))
+            return csr_array((count * self.time_steps, neurons))
+        packed = self.bits[name][:, samples].transpose(1, 0, 2)
+        if packed.shape[1] < self.time_steps:
+            packed = np.repeat(packed, self.time_steps, axis=1)
+        fired = np.unpackbits(packed.reshape(-1, packed.shape[2]), axis=1, count=neurons).view(np.bool_)
+        starts = np.concatenate([[0], np.count_nonzero(fired, axis=1).cumsum()])
+        where = np.flatnonzero(fired) % neurons if neurons else np.zeros(0, dtype=np.int64)
+        return csr_array((np.ones(len(where)), where, starts), shape=fired.shape)
+
+    def spread(self, samples: int) -> SpikeRecord:
+        """The record of at most so many samples, evenly spread over all."""
+        if samples >= self.samples:
+            return self
+        kept = np.linspace(0, self.samples - 1, samples).round().astype(np.intp)
+        return SpikeRecord(
+            {name: each[:, kept] for name, each in self.bits.items()}, self.shapes, self.time_steps, samples
+        )
+
+
+class Recorder:
+    """Records batch by batch, until `most_bytes` are full; the first sample is recorded in any case."""
+
+    def __init__(self, network: Network, most_bytes: int = MOST_BYTES) -> None:
+        spiking = [layer for layer in network.layers if network.neurons[layer].spikes]
+        self.shapes = {name: network.shapes[name] for name in (network.input, *network.layers)}
+        self.left_bytes = most_bytes
+        self.time_steps = 0
+        self.samples = 0
+        self.parts: dict[str, list[Bits]] = {name: [] for name in (network.input, *spiking)}
+
+    def add(self, events: Mapping[str, Tensor]) -> None:
+        """Record a batch: inputs and spikes by name, `[T, B, *shape]`."""
+        seen = [events[name] for name in self.parts]
+        self.time_steps, batch = seen[0].shape[:2]
+        bytes_each = sum(_steps_that_differ(each) * -(-each[0, 0].numel() // 8) for each in seen)
+        count = min(batch, self.left_bytes // max(bytes_each, 1))
+        if self.samples == 0:
+            count = max(count, 1)
+        if not count:
+            self.left_bytes = 0  # samples are the first ones, without gaps
+            return
+        self.left_bytes = max(0, self.left_bytes - count * bytes_each)
+        self.samples += count
+        for name, parts in self.parts.items():
+            values = events[name]
+            fired = (values[: _steps_that_differ(values), :count] != 0).flatten(2)
+            parts.append(np.packbits(fired.cpu().numpy(), axis=2))
+
+    def record(self) -> SpikeRecord:
+        """What was recorded."""
+        bits = {name: np.concatenate(_as_long(parts), axis=1) for name, parts in self.parts.items()}
+        return SpikeRecord(bits, self.shapes, self.time_steps, self.samples)
+
+
+def _steps_that_differ(values: Tensor) -> int:
+    """One where a static input is repeated, T else."""
+    return 1 if len(values) > 1 and values.stride(0) == 0 else len(values)
+
+
+def _as_long(parts: list[Bits]) -> list[Bits]:
+    """Batches of equal steps among others that are not, written out."""
+    steps = max(len(part) for part in parts)
+    return [np.broadcast_to(part, (steps, *part.shape[1:])) for part in parts]
