@@ -8,7 +8,7 @@ import pytest
 from made_networks import Chain
 from made_task import CLASSES, SHAPE, STEPS, write_task
 
-from spear_deploy.hardware import load_profile
+from spear_deploy.hardware import load_profile, parse_budgets
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.network import Reset, load_any
@@ -65,7 +65,7 @@ def test_forty_percent_of_the_synops_are_kept_and_lava_agrees(make, target, tmp_
         model=model,
         targets=(load_profile(target),),
         out=tmp_path / "run",
-        budgets=("40%",),
+        budgets=parse_budgets(["40%"]),
         lre_samples=8,
         evaluations=8,
         finalists=1,

@@ -21,7 +21,7 @@ from benchmarks.evidence.pipeline import (
 from benchmarks.evidence.settings import OTHER_WIDTHS, Setting, digits
 from benchmarks.evidence.store import Json
 from spear_deploy.backends.backend import measure_on
-from spear_deploy.hardware import estimate, known_profiles, load_profile, place
+from spear_deploy.hardware import estimate, known_profiles, load_profile, parse_budgets, place
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DEFAULT_PLAN
 from spear_deploy.progress import Silent
@@ -39,7 +39,9 @@ Q95 = 1.959964
 def main_job(setting: Setting, budget: str, seed: int) -> Json:
     """The main job with Lava, as users run it."""
     with tempfile.TemporaryDirectory() as folder:
-        request = request_for(setting, seed, budgets=(budget,), lava=True, lava_seconds=setting.lava_seconds)
+        request = request_for(
+            setting, seed, budgets=parse_budgets([budget]), lava=True, lava_seconds=setting.lava_seconds
+        )
         (report,) = deploy(replace(request, out=Path(folder) / "run"), Silent()).values()
     basis = report.measured[report.verdict.basis]
     lava = report.measured.get("lava_fixed") or report.measured.get("lava")
@@ -65,13 +67,13 @@ def main_job(setting: Setting, budget: str, seed: int) -> Json:
 
 def uniform_plain(setting: Setting, budget: str, seed: int) -> Json:
     """Equal ratios pruned to the budget, and a plain fine-tune of as many epochs as the main job's two phases."""
-    request = request_for(setting, seed, budgets=(budget,))
+    request = request_for(setting, seed, budgets=parse_budgets([budget]))
     prepared = prepared_for(request)
     target = prepared.targets[0]
     problem = SearchProblem(
         prepared.factory,
         ESTIMATORS["ridge"](prepared.samples),
-        target.budget_synops / target.target_factor,
+        target.to_torch(target.budget_synops),
         target.structural,
         target.validation,
     )
@@ -88,7 +90,9 @@ def uniform_plain(setting: Setting, budget: str, seed: int) -> Json:
 
 def strategy(setting: Setting, arm: str, budget: str, seed: int) -> Json:
     """One search of `EVALUATIONS` evaluations and the fine-tune of its single best candidate beside uniform."""
-    return outcome(*solved(setting, seed, budgets=(budget,), strategy=arm, evaluations=EVALUATIONS, finalists=1))
+    return outcome(
+        *solved(setting, seed, budgets=parse_budgets([budget]), strategy=arm, evaluations=EVALUATIONS, finalists=1)
+    )
 
 
 PLAIN = replace(DEFAULT_PLAN, penalty_weight=0.0)
@@ -102,7 +106,9 @@ ABLATION: dict[str, dict[str, str | TuningPlan]] = {
 
 def ablation(setting: Setting, arm: str, budget: str, seed: int) -> Json:
     """One arm of the ablation."""
-    return outcome(*solved(setting, seed, budgets=(budget,), evaluations=EVALUATIONS, finalists=1, **ABLATION[arm]))
+    return outcome(
+        *solved(setting, seed, budgets=parse_budgets([budget]), evaluations=EVALUATIONS, finalists=1, **ABLATION[arm])
+    )
 
 
 def samples_of(setting: Setting, seed: int, count: int, model: Path | None = None) -> list[LreSample]:
@@ -184,13 +190,13 @@ def tar(setting: Setting, seed: int, name: str) -> Json:
         "fixed weight": replace(default, step=0.0),
         "fast weight": replace(default, step=4 * default.step),
     }[name]
-    request = request_for(setting, seed, budgets=("15%",))
+    request = request_for(setting, seed, budgets=parse_budgets(["15%"]))
     prepared = prepared_for(request)
     target = prepared.targets[0]
     problem = SearchProblem(
         prepared.factory,
         ESTIMATORS["ridge"](prepared.samples),
-        request.plan.search_multiple * target.budget_synops / target.target_factor,
+        target.to_torch(request.plan.search_multiple * target.budget_synops),
         target.structural,
         target.validation,
         reward=TargetAwareReward(constants),

@@ -19,7 +19,7 @@ from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, read
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.errors import ProfileError
 from spear_deploy.files import default_folder
-from spear_deploy.hardware import Profile, known_profiles, load_profile
+from spear_deploy.hardware import Profile, known_profiles, load_profile, parse_budget, parse_budgets
 from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
 from spear_deploy.jobs.deploy.request import (
     DEFAULT_BUDGET,
@@ -57,7 +57,7 @@ def deploy(
     budget: Annotated[
         list[str] | None,
         typer.Option(
-            help="50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable.", show_default=DEFAULT_BUDGET
+            help="50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable.", show_default=DEFAULT_BUDGET.granted
         ),
     ] = None,
     max_drop: Annotated[
@@ -137,7 +137,7 @@ def deploy(
         model=model,
         targets=targets,
         out=out_folder or default_folder(model, [profile.name for profile in targets], datetime.now()),
-        budgets=tuple(budget or ([] if pareto or max_drop is not None else [DEFAULT_BUDGET])),
+        budgets=parse_budgets(budget) if budget else () if pareto or max_drop is not None else (DEFAULT_BUDGET,),
         reading=reading(arch, input_shape, time_steps, dt),
         data=data,
         seed=seed,
@@ -165,7 +165,7 @@ def deploy(
         force=force,
         plot=plot,
         max_drop_points=max_drop,
-        pareto=tuple(text.strip() for text in (pareto or "").split(",") if text.strip()),
+        pareto=tuple(parse_budget(text) for text in (pareto or "").split(",") if text.strip()),
         command=("spear-deploy", *sys.argv[1:]),
     )
     reports = run_deploy(request, TerminalProgress())

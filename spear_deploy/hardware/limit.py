@@ -1,108 +1,119 @@
-"""Limits: what a search must keep, from budgets and from chips, held against what was measured."""
+"""A limit of some quantity, and what a network uses of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from spear_deploy.errors import BudgetError
-from spear_deploy.hardware.budget import FRACTION, Budget, BudgetKind
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.placement.placement import Placement
+from spear_deploy.hardware.quantity import QUANTITIES, Follows, OnChip, Quantity
 
-_QUANTITIES: dict[BudgetKind, str] = {
-    BudgetKind.SYNOPS: "synops",
-    BudgetKind.SHARE: "synops",
-    BudgetKind.P99: "p99",
-    BudgetKind.STEP: "step",
-    BudgetKind.CORES: "cores",
-    BudgetKind.NEURONS: "neurons",
-    BudgetKind.SYNAPSE_MEMORY: "synapse memory",
-    BudgetKind.ENERGY: "energy",
-    BudgetKind.TIME: "time",
-    BudgetKind.POWER: "power",
-}
-"""What each kind of budget is held against."""
+BUDGET = "budget "
+"""What the origin of a limit begins with that the user set."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """An upper limit that a search keeps.
+    """The most that a network may use of a quantity.
 
     Attributes:
-        name: such as "SynOps per inference" or "cores".
-        quantity: the key of what is measured against it.
-        allowed: the most that is allowed, in `unit`.
-        unit: of `allowed`.
+        quantity: what is limited.
+        allowed: how much, in the quantity's unit; with `share`, over what the dense network uses.
         origin: who set it, such as "budget 50%" or "profile loihi2".
+        share: whether `allowed` is still to be taken of what the dense network uses.
 
     """
 
-    name: str
-    quantity: str
+    quantity: Quantity
     allowed: float
-    unit: str
     origin: str
+    share: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of the quantity."""
+        return self.quantity.name
+
+    @property
+    def unit(self) -> str:
+        """Of `allowed`."""
+        return "fraction" if self.share else self.quantity.unit
+
+    @property
+    def granted(self) -> str:
+        """As the user gave it, such as "50%"."""
+        return self.origin.removeprefix(BUDGET)
+
+    def absolute(self, dense: float) -> Limit:
+        """The limit where the dense network uses `dense`."""
+        return replace(self, allowed=self.allowed * dense, share=False) if self.share else self
 
 
-def limit_of(
-    budget: Budget, dense_synops: float, *, dense_p99: float | None = None, dense_step: float | None = None
-) -> Limit:
-    """The absolute limit of a budget; a share is taken of what the dense network uses.
+@dataclass(frozen=True)
+class Use:
+    """A limit, and what a network uses of it, as predicted or as measured."""
 
-    `dense_synops` is its mean per inference, `dense_p99` its 99th percentile inference and
-    `dense_step` its busiest time step.
-    """
-    kind = BudgetKind.SYNOPS if budget.kind is BudgetKind.SHARE else budget.kind
-    value, unit = budget.value, budget.unit
-    if budget.unit == FRACTION:
-        dense = {BudgetKind.SYNOPS: dense_synops, BudgetKind.P99: dense_p99, BudgetKind.STEP: dense_step}[kind]
-        if dense is None:
-            raise ValueError(f"budget '{budget.text}' needs the dense network's {kind}")
-        value, unit = budget.value * dense, "SynOps"
-    return Limit(str(kind), _QUANTITIES[kind], value, unit, f"budget {budget.text}")
+    limit: Limit
+    used: float
 
+    @property
+    def name(self) -> str:
+        """Of the quantity."""
+        return self.limit.name
 
-def quantities(placement: Placement, cost: Cost | None = None) -> dict[str, float]:
-    """What limits are held against: sizes, and of energy, time and power the high end where known."""
-    found = dict(placement.quantities)
-    if cost is not None:
-        found["synops"] = cost.synops
-        for name, spread in (("energy", cost.energy_pj), ("time", cost.time_ns), ("power", cost.power_mw)):
-            if spread is not None:
-                found[name] = spread.high
-    return found
+    @property
+    def share(self) -> float:
+        """Used over allowed."""
+        if self.limit.allowed:
+            return self.used / self.limit.allowed
+        return math.inf if self.used else 0.0
+
+    @property
+    def overshoot(self) -> float:
+        """By how much the limit is broken, relative to it; 0 where it is kept."""
+        return max(0.0, self.share - 1.0)
 
 
-def exceeded(limits: tuple[Limit, ...], found: Mapping[str, float]) -> tuple[Limit, ...]:
-    """The limits that do not hold; each must speak of something that was found."""
-    return tuple(limit for limit in limits if found[limit.quantity] > limit.allowed)
+def uses_of_chip(placement: Placement) -> tuple[Use, ...]:
+    """What a placed network uses of its chip's own limits."""
+    found = []
+    for use in placement.uses:
+        quantity = Quantity(use.resource, use.resource, use.unit, Follows.STRUCTURE, _not_a_budget, {})
+        found.append(Use(Limit(quantity, use.allowed, use.origin), use.used))
+    return tuple(found)
 
 
-def require_known(budget: Budget, profile: Profile, cost: Cost) -> None:
-    """Refuse a budget of energy, time or power on a chip where that cannot be known.
+def structural_uses(on_chip: OnChip, limits: Sequence[Limit]) -> tuple[Use, ...]:
+    """What a network uses of the chip's limits, and of those of `limits` that follow from structure."""
+    return uses_of_chip(on_chip.placement) + tuple(
+        Use(limit, limit.quantity.value(on_chip)) for limit in limits if limit.quantity.follows is Follows.STRUCTURE
+    )
+
+
+def require_known(limit: Limit, profile: Profile, cost: Cost) -> None:
+    """Refuse a limit on a quantity that cannot be known on a chip.
 
     Raises:
         BudgetError: naming what is missing and what can be asked instead.
 
     """
-    unpriced = ", ".join(cost.unpriced)
-    missing = {
-        BudgetKind.ENERGY: f"no price for {unpriced}" if cost.energy_pj is None else "",
-        BudgetKind.TIME: "no time of a step" if cost.time_ns is None else "",
-        BudgetKind.POWER: (f"no price for {unpriced}" if unpriced else "no time of a step")
-        if cost.power_mw is None
-        else "",
-    }.get(budget.kind, "")
+    missing = "" if limit.quantity.missing is None else limit.quantity.missing(cost)
     if missing:
         known = [
-            name
-            for name, spread in (("energy (3uJ)", cost.energy_pj), ("time (2ms)", cost.time_ns))
-            if spread is not None
+            f"{other.key} ({other.example})"
+            for other in QUANTITIES.values()
+            if other.missing is not None and other.bare and not other.missing(cost)
         ]
         instead = ", ".join(["SynOps (120k or 50%)", "cores=4", "synapse-memory=64KiB", *known])
         raise BudgetError(
-            f"budget '{budget.text}' cannot be held on {profile.name}: {missing} (spear-deploy profiles show"
+            f"budget '{limit.granted}' cannot be held on {profile.name}: {missing} (spear-deploy profiles show"
             f" {profile.name}); ask for {instead} instead"
         )
+
+
+def _not_a_budget(_: OnChip) -> float:
+    raise ValueError("a resource of a chip is counted by its placement")

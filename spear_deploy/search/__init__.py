@@ -22,15 +22,15 @@ from spear_deploy.search.lre import (
     precise_enough,
 )
 from spear_deploy.search.problem import (
-    ActivityLimit,
     Claim,
     Evaluation,
+    PredictedLimit,
     SearchProblem,
     StructuralLimits,
     expected,
     upper_end,
 )
-from spear_deploy.search.reward import LimitUse, Reward, TarConstants, TargetAwareReward
+from spear_deploy.search.reward import Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
 from spear_deploy.search.tuning import Finalist, Target, Tuned, TuningPlan, tune_plain, upper_bound
 
@@ -38,7 +38,6 @@ __all__ = [
     "DEFAULT_ESTIMATOR",
     "ESTIMATORS",
     "STRATEGIES",
-    "ActivityLimit",
     "Candidate",
     "CandidateFactory",
     "Choice",
@@ -50,10 +49,10 @@ __all__ = [
     "Features",
     "Finalist",
     "LeaveOneOut",
-    "LimitUse",
     "LinearEstimator",
     "LreSample",
     "PerLayerEstimator",
+    "PredictedLimit",
     "Prediction",
     "Ratios",
     "Reward",

@@ -9,17 +9,19 @@ from functools import cached_property
 import numpy as np
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.hardware import Activity
+from spear_deploy.hardware import SYNOPS, Activity, Limit, Use
 from spear_deploy.network import Network
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
 from spear_deploy.search.first_guess import WidthLaw
 from spear_deploy.search.lre import Estimator, Prediction, RidgeEstimator
-from spear_deploy.search.reward import LimitUse, Reward, TargetAwareReward
+from spear_deploy.search.reward import Reward, TargetAwareReward
 
-StructuralLimits = Callable[[Network], tuple[LimitUse, ...]]
+StructuralLimits = Callable[[Network], tuple[Use, ...]]
 """What a chip's limits say of a network's structure, exactly: see `hardware.placement`."""
 
-SYNOPS = "synops"
+SEARCH = "search"
+"""Who sets the limit on mean SynOps that candidates are held to."""
+
 BISECTIONS = 12
 PROJECTIONS = 5
 LEAST_FACTOR = 1e-4
@@ -56,31 +58,24 @@ def expected(prediction: Prediction) -> float:
 
 
 @dataclass(frozen=True)
-class ActivityLimit:
+class PredictedLimit:
     """A limit on something that follows from what a network does, such as its energy on a chip.
 
     Attributes:
-        name: such as "energy per inference".
-        allowed: the most that is allowed, in `unit`.
-        unit: of `allowed`.
-        origin: who set it.
+        limit: in the arithmetic that the search measures in.
         value: the quantity, from a network and its activity.
         estimator: predicts it after fine-tuning from what it is before, fitted on LRE's samples.
 
     """
 
-    name: str
-    allowed: float
-    unit: str
-    origin: str
+    limit: Limit
     value: Callable[[Network, Activity], float]
     estimator: RidgeEstimator
 
-    def use(self, candidate: Candidate) -> LimitUse:
+    def use(self, candidate: Candidate) -> Use:
         """What a candidate is predicted to use, by the upper end of the interval."""
         before = self.value(candidate.model.network, candidate.activity)
-        predicted = self.estimator.predict_from(candidate.features.keep_ratios, before)
-        return LimitUse(self.name, predicted.high, self.allowed, self.unit, self.origin)
+        return Use(self.limit, self.estimator.predict_from(candidate.features.keep_ratios, before).high)
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ class Evaluation:
     ratios: Ratios
     accuracy: float
     prediction: Prediction
-    limits: tuple[LimitUse, ...]
+    limits: tuple[Use, ...]
     reward: Reward
 
     @property
@@ -132,7 +127,7 @@ class SearchProblem:
         structural: StructuralLimits,
         validation: EncodedSplit,
         *,
-        activity_limits: Sequence[ActivityLimit] = (),
+        activity_limits: Sequence[PredictedLimit] = (),
         lowest: float = 0.05,
         reward: TargetAwareReward | None = None,
         claim: Claim | None = None,
@@ -150,7 +145,7 @@ class SearchProblem:
         self._made: dict[_Key, Candidate] = {}
         self._shares: dict[_Key, float] = {}
         self._fitting: dict[_Key, bool] = {}
-        self._measured: dict[_Key, tuple[float, Prediction, tuple[LimitUse, ...]]] = {}
+        self._measured: dict[_Key, tuple[float, Prediction, tuple[Use, ...]]] = {}
 
     @property
     def dimensions(self) -> int:
@@ -188,11 +183,11 @@ class SearchProblem:
         ranked: Sequence[Evaluation] = keeping or list(distinct.values())
         return sorted(ranked, key=lambda evaluation: (-evaluation.reward.value, -evaluation.prediction.value))[:count]
 
-    def _measure(self, candidate: Candidate) -> tuple[float, Prediction, tuple[LimitUse, ...]]:
+    def _measure(self, candidate: Candidate) -> tuple[float, Prediction, tuple[Use, ...]]:
         """Accuracy, predicted SynOps and the use of every limit."""
         prediction = self.estimator.predict(candidate.features)
         limits = (
-            LimitUse(SYNOPS, self.claim(prediction), self.budget_synops),
+            Use(Limit(SYNOPS, self.budget_synops, SEARCH), self.claim(prediction)),
             *(limit.use(candidate) for limit in self.activity_limits),
             *self.structural(candidate.model.network),
         )

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spear_deploy.hardware import Use
+
 
 @dataclass(frozen=True)
 class TarConstants:
@@ -24,32 +26,6 @@ class TarConstants:
     broken_share: float = 0.2
     lowest: float = 0.5
     highest: float = 20.0
-
-
-@dataclass(frozen=True)
-class LimitUse:
-    """A limit, what a candidate is predicted to use of it, and what is allowed.
-
-    `origin` tells who set it, such as "budget 50%" or "profile loihi2".
-    """
-
-    name: str
-    used: float
-    allowed: float
-    unit: str = ""
-    origin: str = ""
-
-    @property
-    def overshoot(self) -> float:
-        """By how much the limit is broken, relative to it; 0 where it is kept."""
-        return max(0.0, self.share - 1.0)
-
-    @property
-    def share(self) -> float:
-        """Used over allowed."""
-        if self.allowed:
-            return self.used / self.allowed
-        return math.inf if self.used else 0.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +58,7 @@ class TargetAwareReward:
         self.constants = constants or TarConstants()
         self.weight = self.constants.weight
 
-    def __call__(self, accuracy: float, limits: Sequence[LimitUse]) -> Reward:
+    def __call__(self, accuracy: float, limits: Sequence[Use]) -> Reward:
         """The reward of one candidate; adapts the weight for the next."""
         penalties: dict[str, float] = {}
         for limit in limits:  # the chip and the user may both limit a quantity

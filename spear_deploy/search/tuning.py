@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 from scipy import stats
 
+from spear_deploy.hardware import Use
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.search.candidate import Features, Ratios
 from spear_deploy.search.lre import Prediction
 from spear_deploy.search.problem import SearchProblem
-from spear_deploy.search.reward import LimitUse
 from spear_deploy.training import EarlyStop, Quantiser, Recipe, SynopsPenalty, fine_tune
 
 REPAIR_CONFIDENCE = 0.99
@@ -76,7 +76,7 @@ class Target(Protocol):
         """What rounds a model as the chip does while it is fine-tuned; None where nothing does."""
         ...
 
-    def uses(self, model: Model, measured: Measurement) -> tuple[LimitUse, ...]:
+    def uses(self, model: Model, measured: Measurement) -> tuple[Use, ...]:
         """What a model was measured to use of the limits on activity beside SynOps."""
         ...
 
@@ -87,7 +87,7 @@ class Tuned:
 
     model: Model
     validation: Measurement
-    uses: tuple[LimitUse, ...] = ()
+    uses: tuple[Use, ...] = ()
 
     @property
     def synops_bound(self) -> float:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 from spear_deploy.backends.backend import Backend, backend_of, measure_on
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BudgetError, ModelError
-from spear_deploy.hardware import SYNOPS_KINDS, Activity, Limit, Profile, activity_of, check, parse_budgets
+from spear_deploy.hardware import (
+    SYNOPS,
+    Activity,
+    Follows,
+    Limit,
+    OnChip,
+    Profile,
+    Use,
+    activity_of,
+    check,
+    require_known,
+    structural_uses,
+)
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model, Network
-from spear_deploy.search import ActivityLimit, CandidateFactory, LimitUse, LreSample, RidgeEstimator, upper_bound
-from spear_deploy.targets.limits import ACTIVITY, TAIL, activity_value, energy_status, limits_of, structural_uses
+from spear_deploy.search import CandidateFactory, LreSample, PredictedLimit, Prediction, RidgeEstimator, upper_bound
 from spear_deploy.training import Quantiser, Recipe, fine_tune
 
 NEAR = 0.25
@@ -23,112 +34,91 @@ NEAR = 0.25
 
 
 @dataclass(frozen=True)
-class OnTarget:
+class Target:
     """What a run needs to know of one chip.
 
     Attributes:
-        profile: the chip.
+        chip: its profile.
         backend: its arithmetic.
-        budgets: as typed.
+        limits: what the user allows there, as absolute values; mean SynOps first.
         dense: the dense network on the validation split, in that arithmetic.
-        target_factor: its SynOps over those in torch: predictions times it are the chip's.
+        synops_factor: its SynOps over those in torch: how SynOps of the two arithmetics compare.
         validation: the split that choices are made on.
-        energy_status: how sure the chip's prices are: published, derived, estimated or unknown.
 
     """
 
-    profile: Profile
+    chip: Profile
     backend: Backend
-    budgets: tuple[str, ...]
+    limits: tuple[Limit, ...]
     dense: Measurement
-    target_factor: float
+    synops_factor: float
     validation: EncodedSplit
-    energy_status: str
-
-    @cached_property
-    def limits(self) -> tuple[Limit, ...]:
-        """SynOps first, then the user's other limits."""
-        return limits_of(
-            self.budgets,
-            self.dense.synops,
-            dense_p99=self.dense.p99_synops,
-            dense_step=self.dense.busiest_step_synops,
-        )
 
     @property
     def budget_synops(self) -> float:
         """SynOps per inference that are allowed, in the chip's arithmetic."""
         return self.limits[0].allowed
 
-    def with_synops_budget(self, budget: str) -> OnTarget:
-        """The same target with another budget of SynOps, such as `30%`; the other budgets stay."""
-        others = [text for text in self.budgets if parse_budgets([text])[0].kind not in SYNOPS_KINDS]
-        return replace(self, budgets=(budget, *others))
+    def to_torch(self, synops: float) -> float:
+        """SynOps of the chip's arithmetic in torch's."""
+        return synops / self.synops_factor
+
+    def from_torch(self, prediction: Prediction) -> Prediction:
+        """A prediction of SynOps in torch, in the chip's arithmetic."""
+        return prediction.scaled(self.synops_factor)
+
+    def with_synops_limit(self, limit: Limit) -> Target:
+        """The same target with another limit on mean SynOps; the others stay."""
+        return replace(self, limits=(limit.absolute(self.dense.synops), *self.limits[1:]))
 
     def measure(self, model: Model) -> Measurement:
         """A model on the validation split, in the chip's arithmetic."""
         return measure_on(self.backend, model, self.validation)
 
-    def activity_limits(self, factory: CandidateFactory, samples: Sequence[LreSample]) -> list[ActivityLimit]:
-        """The user's limits on tails, energy, time and power, each predicted by its own fit on LRE's samples.
-
-        Samples are measured in torch: what is allowed of SynOps is taken into its arithmetic.
-        """
+    def predicted_limits(self, factory: CandidateFactory, samples: Sequence[LreSample]) -> list[PredictedLimit]:
+        """The limits on activity, each predicted by its own fit on LRE's samples, all in torch's arithmetic."""
         found = []
         for limit in self._on_activity:
-            value = partial(activity_value, limit.quantity, self.profile)
+            value = partial(_value, limit, self.chip)
             networks = [factory.pruned_network(sample.features.keep_ratios) for sample in samples]
             before = [value(network, sample.before) for network, sample in zip(networks, samples, strict=True)]
             after = [value(network, sample.after) for network, sample in zip(networks, samples, strict=True)]
             estimator = RidgeEstimator.between(samples, before, after)
-            allowed = limit.allowed / (self.target_factor if limit.quantity in TAIL else 1.0)
-            found.append(ActivityLimit(limit.name, allowed, limit.unit, limit.origin, value, estimator))
+            in_torch = self.to_torch(limit.allowed) if limit.quantity.counts_synops else limit.allowed
+            found.append(PredictedLimit(replace(limit, allowed=in_torch), value, estimator))
         return found
 
-    def activity_uses(self, network: Network, activity: Activity) -> tuple[LimitUse, ...]:
-        """What a network was measured to use of the user's limits on tails, energy, time and power."""
-        return tuple(
-            LimitUse(
-                limit.name,
-                activity_value(limit.quantity, self.profile, network, activity),
-                limit.allowed,
-                limit.unit,
-                limit.origin,
-            )
-            for limit in self._on_activity
-        )
+    def activity_uses(self, network: Network, activity: Activity) -> tuple[Use, ...]:
+        """What a network was measured to use of the limits on activity."""
+        on_chip = OnChip(network, self.chip, activity)
+        return tuple(Use(limit, limit.quantity.value(on_chip)) for limit in self._on_activity)
 
     def quantiser(self, model: Model) -> Quantiser | None:
         """What rounds a model as the chip does while it is fine-tuned, where that pays."""
         return self.backend.quantiser(model)
 
-    def uses(self, model: Model, measured: Measurement) -> tuple[LimitUse, ...]:
-        """What a model was measured to use of the user's limits on energy, time and power."""
+    def uses(self, model: Model, measured: Measurement) -> tuple[Use, ...]:
+        """What a model was measured to use of the limits on activity beside mean SynOps."""
         activity = activity_of(measured, model.time_steps, analog_input=self.validation.analog)
         return self.activity_uses(model.network, activity)
 
+    def structural(self, network: Network) -> tuple[Use, ...]:
+        """What a network uses of the chip's limits and of the user's on its structure."""
+        return structural_uses(OnChip(network, self.chip), self.limits)
+
     @property
     def _on_activity(self) -> list[Limit]:
-        """Named with how sure they are: an estimate is never shown as if it were published."""
-        return [
-            limit if limit.quantity in TAIL else replace(limit, name=f"{limit.name}, high end ({self.energy_status})")
-            for limit in self.limits
-            if limit.quantity in (*TAIL, *ACTIVITY)
-        ]
-
-    def structural(self, network: Network) -> tuple[LimitUse, ...]:
-        """What a network uses of the chip's limits and of the user's on its structure."""
-        return structural_uses(network, self.profile, self.limits)
+        return [limit for limit in self.limits if limit.quantity.follows is Follows.ACTIVITY]
 
 
 def aim_at(
-    profile: Profile,
+    chip: Profile,
     factory: CandidateFactory,
     validation: EncodedSplit,
     dense: Measurement,
-    budgets: tuple[str, ...],
+    budgets: Sequence[Limit],
     weight_bits: WeightBits | None = None,
-) -> OnTarget:
+) -> Target:
     """Hold the dense network against a chip; `dense` is its measurement in torch on the validation split.
 
     Raises:
@@ -137,17 +127,46 @@ def aim_at(
         BudgetError: a budget of energy, time or power where the chip's prices are not known.
 
     """
-    verdict = check(factory.model.network, profile, analog_input=validation.analog)
+    verdict = check(factory.model.network, chip, analog_input=validation.analog)
     walls = [finding.text for finding in verdict.violations if finding.keep is None]
     if walls:
-        raise ModelError(f"{profile.name} cannot run this network, however it is pruned:\n  " + "\n  ".join(walls))
-    backend = backend_of(profile, factory.train, weight_bits)
+        raise ModelError(f"{chip.name} cannot run this network, however it is pruned:\n  " + "\n  ".join(walls))
+    backend = backend_of(chip, factory.train, weight_bits)
     measured = measure_on(backend, factory.model, validation)
-    status = energy_status(budgets, profile, factory.model.network, factory.activity(measured))
-    return OnTarget(profile, backend, budgets, measured, measured.synops / dense.synops, validation, status)
+    limits = limits_of(budgets, OnChip(factory.model.network, chip, factory.activity(measured)))
+    return Target(chip, backend, limits, measured, measured.synops / dense.synops, validation)
 
 
-def check_reachable(on_target: OnTarget, factory: CandidateFactory, recipe: Recipe, seed: int, path: Path) -> None:
+def limits_of(budgets: Sequence[Limit], dense: OnChip) -> tuple[Limit, ...]:
+    """The limits that budgets set on a chip where the dense network does what it does.
+
+    Always one on mean SynOps, first: the dense network's own, where none was given. Limits that
+    follow from the chip's prices are named with how sure those are: an estimate is never shown
+    as if it were published.
+
+    Raises:
+        BudgetError: a quantity that cannot be known there, naming what is missing.
+
+    """
+    for limit in budgets:
+        require_known(limit, dense.chip, dense.cost)
+    if not any(limit.quantity is SYNOPS for limit in budgets):
+        budgets = (Limit(SYNOPS, 1.0, "budget 100%", share=True), *budgets)
+    found = []
+    for limit in sorted(budgets, key=lambda limit: limit.quantity is not SYNOPS):
+        quantity = limit.quantity
+        if quantity.missing is not None:
+            quantity = replace(quantity, name=f"{quantity.name}, high end ({dense.cost.energy_status})")
+        taken = limit.absolute(quantity.value(dense)) if limit.share else limit
+        found.append(replace(taken, quantity=quantity))
+    return tuple(found)
+
+
+def _value(limit: Limit, chip: Profile, network: Network, activity: Activity) -> float:
+    return limit.quantity.value(OnChip(network, chip, activity))
+
+
+def check_reachable(target: Target, factory: CandidateFactory, recipe: Recipe, seed: int, path: Path) -> None:
     """Say before the long work when even one channel a layer is too much.
 
     What follows from structure is exact. Activity is that of the narrowest network on
@@ -159,26 +178,26 @@ def check_reachable(on_target: OnTarget, factory: CandidateFactory, recipe: Reci
     """
     candidate = factory.candidate(factory.smallest)
     network = candidate.model.network
-    _refuse_overshoot(on_target.structural(network))
+    _refuse_overshoot(target.structural(network))
     # Only near a limit is it worth a fine-tune to know.
-    shares = [use.share for use in on_target.activity_uses(network, candidate.activity)]
-    if max(candidate.features.recalibrated_synops / on_target.budget_synops, *shares, 0.0) < NEAR:
+    shares = [use.share for use in target.activity_uses(network, candidate.activity)]
+    if max(candidate.features.recalibrated_synops / target.budget_synops, *shares, 0.0) < NEAR:
         return
     tuned = fine_tune(candidate.model, factory.train, recipe, seed=seed)
-    measured = on_target.measure(tuned)
-    _refuse_overshoot(on_target.uses(tuned, measured))
+    measured = target.measure(tuned)
+    _refuse_overshoot(target.uses(tuned, measured))
     least = upper_bound(measured)
-    if least > on_target.budget_synops:
+    if least > target.budget_synops:
         raise BudgetError(
-            f"{path}: a budget of {on_target.budget_synops:,.0f} SynOps cannot be reached: one channel in every layer"
+            f"{path}: a budget of {target.budget_synops:,.0f} SynOps cannot be reached: one channel in every layer"
             f" still takes {least:,.0f} after fine-tuning, the least that this network can be pruned to"
         )
 
 
-def _refuse_overshoot(uses: Sequence[LimitUse]) -> None:
+def _refuse_overshoot(uses: Sequence[Use]) -> None:
     for use in uses:
         if use.overshoot:
             raise BudgetError(
-                f"{use.origin}: not even one channel in every layer fits: {use.name}"
-                f" {use.used:,.6g} {use.unit}, allowed {use.allowed:,.6g} {use.unit}"
+                f"{use.limit.origin}: not even one channel in every layer fits: {use.name}"
+                f" {use.used:,.6g} {use.limit.unit}, allowed {use.limit.allowed:,.6g} {use.limit.unit}"
             )

@@ -1,34 +1,37 @@
+import math
+
 import pytest
 
 from spear_deploy.errors import BudgetError
-from spear_deploy.hardware import BudgetKind, Limit, limit_of, parse_budget, parse_budgets
+from spear_deploy.hardware import QUANTITIES, SYNOPS, Follows, Limit, Quantity, Use, parse_budget, parse_budgets
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "value", "unit"),
+    ("text", "key", "value", "unit"),
     [
-        ("50%", BudgetKind.SHARE, 0.5, "fraction"),
-        ("12.5%", BudgetKind.SHARE, 0.125, "fraction"),
-        ("120k", BudgetKind.SYNOPS, 120_000, "SynOps"),
-        ("1.2M", BudgetKind.SYNOPS, 1_200_000, "SynOps"),
-        ("4500", BudgetKind.SYNOPS, 4500, "SynOps"),
-        ("synops=4.5k", BudgetKind.SYNOPS, 4500, "SynOps"),
-        ("p99=60%", BudgetKind.P99, 0.6, "fraction"),
-        ("p99=90k", BudgetKind.P99, 90_000, "SynOps"),
-        ("step=20k", BudgetKind.STEP, 20_000, "SynOps"),
-        ("cores=4", BudgetKind.CORES, 4, "cores"),
-        ("neurons=2k", BudgetKind.NEURONS, 2000, "neurons"),
-        ("synapse-memory=64KiB", BudgetKind.SYNAPSE_MEMORY, 65_536, "B"),
-        ("3uJ", BudgetKind.ENERGY, 3e6, "pJ"),
-        ("3 µJ", BudgetKind.ENERGY, 3e6, "pJ"),
-        ("energy=800nJ", BudgetKind.ENERGY, 8e5, "pJ"),
-        ("2ms", BudgetKind.TIME, 2e6, "ns"),
-        ("power=20mW", BudgetKind.POWER, 20, "mW"),
+        ("50%", "synops", 0.5, "fraction"),
+        ("12.5%", "synops", 0.125, "fraction"),
+        ("120k", "synops", 120_000, "SynOps"),
+        ("1.2M", "synops", 1_200_000, "SynOps"),
+        ("4500", "synops", 4500, "SynOps"),
+        ("synops=4.5k", "synops", 4500, "SynOps"),
+        ("p99=60%", "p99", 0.6, "fraction"),
+        ("p99=90k", "p99", 90_000, "SynOps"),
+        ("step=20k", "step", 20_000, "SynOps"),
+        ("cores=4", "cores", 4, "cores"),
+        ("neurons=2k", "neurons", 2000, "neurons"),
+        ("synapse-memory=64KiB", "synapse-memory", 65_536, "B"),
+        ("3uJ", "energy", 3e6, "pJ"),
+        ("3 µJ", "energy", 3e6, "pJ"),
+        ("energy=800nJ", "energy", 8e5, "pJ"),
+        ("2ms", "time", 2e6, "ns"),
+        ("power=20mW", "power", 20, "mW"),
     ],
 )
-def test_a_budget_is_read_with_its_unit(text, kind, value, unit):
-    budget = parse_budget(text)
-    assert (budget.kind, budget.value, budget.unit, budget.text) == (kind, pytest.approx(value), unit, text)
+def test_a_budget_is_read_with_its_unit(text, key, value, unit):
+    limit = parse_budget(text)
+    assert (limit.quantity, limit.allowed, limit.unit) == (QUANTITIES[key], pytest.approx(value), unit)
+    assert (limit.granted, limit.origin) == (text, f"budget {text}")
 
 
 @pytest.mark.parametrize(
@@ -59,27 +62,45 @@ def test_two_budgets_must_not_speak_of_the_same():
         parse_budgets(["50%", "cores=3", "120k"])
 
 
-def test_a_share_becomes_an_absolute_limit():
-    limit = limit_of(parse_budget("50%"), dense_synops=240_000)
-    assert limit == Limit("SynOps per inference", "synops", 120_000, "SynOps", "budget 50%")
+def test_a_share_becomes_absolute_by_what_the_dense_network_uses():
+    half = parse_budget("50%")
+    assert half.absolute(240_000) == Limit(SYNOPS, 120_000, "budget 50%")
+    assert half.absolute(240_000).unit == "SynOps"
 
 
 def test_other_budgets_are_limits_as_they_stand():
-    limit = limit_of(parse_budget("cores=4"), dense_synops=1)
-    assert limit == Limit("cores", "cores", 4, "cores", "budget cores=4")
-
-
-def test_shares_of_tails_are_taken_of_the_dense_networks_own_tails():
-    found = [
-        limit_of(parse_budget(text), dense_synops=1e5, dense_p99=2e5, dense_step=4e4)
-        for text in ("p99=60%", "step=25%", "p99=90k")
-    ]
-    assert found == [
-        Limit("SynOps of the 99th percentile inference", "p99", 120_000, "SynOps", "budget p99=60%"),
-        Limit("SynOps of the busiest time step", "step", 10_000, "SynOps", "budget step=25%"),
-        Limit("SynOps of the 99th percentile inference", "p99", 90_000, "SynOps", "budget p99=90k"),
-    ]
+    four = parse_budget("cores=4")
+    assert four.absolute(9) is four
+    assert (four.name, four.allowed, four.unit) == ("cores", 4, "cores")
 
 
 def test_mean_and_tails_may_be_limited_together():
-    assert [budget.text for budget in parse_budgets(["50%", "p99=60%", "step=20k"])] == ["50%", "p99=60%", "step=20k"]
+    limits = parse_budgets(["50%", "p99=60%", "step=20k"])
+    assert [limit.granted for limit in limits] == ["50%", "p99=60%", "step=20k"]
+
+
+@pytest.mark.parametrize(("used", "share", "overshoot"), [(50, 0.5, 0), (100, 1, 0), (125, 1.25, 0.25), (0, 0, 0)])
+def test_a_limit_is_broken_by_what_is_used_beyond_it_and_not_by_using_it_up(used, share, overshoot):
+    use = Use(Limit(SYNOPS, 100, "budget 100"), used)
+    assert (use.share, use.overshoot) == (share, overshoot)
+
+
+def test_anything_used_of_nothing_allowed_is_endless():
+    nothing = parse_budget("cores=1").absolute(1)
+    assert Use(Limit(nothing.quantity, 0, "made up"), 1).overshoot == math.inf
+    assert Use(Limit(nothing.quantity, 0, "made up"), 0).overshoot == 0
+
+
+def test_a_quantity_that_someone_adds_is_read_and_told_to_those_who_mistype(monkeypatch):
+    row = Quantity("spikes", "spikes", "spikes", Follows.ACTIVITY, float, {"k": 1e3}, share=True, example="spikes=3k")
+    monkeypatch.setitem(QUANTITIES, "spikes", row)
+    assert parse_budget("spikes=3k") == Limit(row, 3000, "budget spikes=3k")
+    assert parse_budget("spikes=40%").absolute(200).allowed == 80
+    with pytest.raises(BudgetError, match="spikes=3k"):
+        parse_budget("half")
+
+
+def test_keys_and_bare_units_tell_quantities_apart():
+    assert [row.key for row in QUANTITIES.values()] == list(QUANTITIES)
+    bare = [unit for row in QUANTITIES.values() if row.bare for unit in row.units]
+    assert len(bare) == len(set(bare))

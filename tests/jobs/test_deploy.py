@@ -10,7 +10,7 @@ from made_task import CLASSES, chip, write_task
 
 from spear_deploy.data import load_data
 from spear_deploy.errors import BudgetError
-from spear_deploy.hardware import load_profile, place
+from spear_deploy.hardware import QUANTITIES, Follows, Quantity, load_profile, parse_budget, place
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.network import Encoding, Simulation, load_any, save_model_file
@@ -32,7 +32,8 @@ def run(model, out, *targets, **options):
     """The main job, with few samples and evaluations; one report a target."""
     few = {"lre_samples": 8, "evaluations": 8, "finalists": 1, "plan": PLAN, "lava": False}
     profiles = tuple(load_profile(target) for target in targets or ("loihi2",))
-    request = DeployRequest(model=model, targets=profiles, out=out, **few | options)
+    limits = {key: tuple(map(parse_budget, options[key])) for key in ("budgets", "pareto") if key in options}
+    request = DeployRequest(model=model, targets=profiles, out=out, **few | options | limits)
     return list(deploy(request, Silent()).values())
 
 
@@ -361,3 +362,17 @@ def test_two_ways_to_set_the_budget_are_refused_before_the_work(model, tmp_path)
         run(model, tmp_path / "run", budgets=(), max_drop_points=1.0, pareto=("50%",))
     with pytest.raises(BudgetError, match=r"--pareto cores=4: is no budget of SynOps"):
         run(model, tmp_path / "run", budgets=(), pareto=("cores=4",))
+
+
+def test_a_budget_of_another_kind_is_one_row_and_is_searched_for_measured_and_judged(model, tmp_path, monkeypatch):
+    def spikes(on_chip):
+        return float(sum(on_chip.measured.spikes[layer].sum() for layer in on_chip.network.layers))
+
+    row = Quantity("spikes", "spikes per inference", "spikes", Follows.ACTIVITY, spikes, {"": 1.0}, share=True)
+    monkeypatch.setitem(QUANTITIES, "spikes", row)
+    (report,) = run(model, tmp_path / "run", budgets=("90%", "spikes=60%"))
+    limit = next(limit for limit in report.budget.limits if limit.name == "spikes per inference")
+    assert (limit.unit, limit.origin) == ("spikes", "budget spikes=60%")
+    assert limit.pruned <= limit.allowed < limit.dense
+    assert limit.pruned == pytest.approx(sum(layer.spikes for layer in report.measured["loihi"].per_layer))
+    assert limit.binds

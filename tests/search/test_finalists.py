@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from made_limits import use
 from scipy import stats
 from test_search import RecalibratedTimes, unlimited, wide
 
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.search import CandidateFactory, LimitUse, SearchProblem, TuningPlan, choose, upper_bound
+from spear_deploy.search import CandidateFactory, SearchProblem, TuningPlan, choose, upper_bound
 from spear_deploy.search.tuning import penalty_for, tune_plain
 from spear_deploy.training import Recipe, fine_tune
 
@@ -37,7 +38,7 @@ class OnTorch:
     def uses(self, model, measured):
         if self.most_spikes is None:
             return ()
-        return (LimitUse("spikes", sum(layer.spikes for layer in measured.layers.values()), self.most_spikes),)
+        return (use("spikes", sum(layer.spikes for layer in measured.layers.values()), self.most_spikes),)
 
 
 @pytest.fixture(scope="module")

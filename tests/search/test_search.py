@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
+from made_limits import use
 from made_networks import Chain, plain
 
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.pruning import Widths
 from spear_deploy.search import (
     CandidateFactory,
-    LimitUse,
     Prediction,
     SearchProblem,
     collect_samples,
@@ -52,7 +52,7 @@ def most_neurons(allowed):
 
     def uses(network):
         neurons = sum(int(np.prod(network.shapes[layer])) for layer in network.layers)
-        return (LimitUse("neurons", neurons, allowed),)
+        return (use("neurons", neurons, allowed),)
 
     return uses
 
@@ -144,7 +144,7 @@ def test_an_evaluation_tells_what_was_executed(factory):
     evaluation = problem_of(factory, structural=most_neurons(13)).evaluate(np.array([0.9, 0.9]))
     channels = evaluation.ratios * [9, 7]
     np.testing.assert_allclose(channels, channels.round(), atol=1e-12)
-    assert [limit.name for limit in evaluation.limits] == ["synops", "neurons"]
+    assert [limit.name for limit in evaluation.limits] == ["SynOps per inference", "neurons"]
     assert evaluation.limits[1].used == channels.sum() + 4
     assert evaluation.limits[0].used == evaluation.prediction.high
 

@@ -31,6 +31,7 @@ class Activity:
         busiest_step_synops: SynOps of the busiest time step of them all.
         record: the spikes of some samples, step by step; without it times follow from means, and
             are lower bounds.
+        mean_synops: mean SynOps of the inferences, as they were counted there.
 
     """
 
@@ -42,6 +43,7 @@ class Activity:
     p99_synops: float | None = None
     busiest_step_synops: float | None = None
     record: SpikeRecord | None = None
+    mean_synops: float | None = None
 
     def check(self, network: Network) -> None:
         """Raise a DataError where the activity does not belong to a network."""
@@ -60,6 +62,7 @@ def activity_of(measurement: Measurement, time_steps: int, *, analog_input: bool
         time_steps,
         analog_input,
         inferences=measurement.samples,
+        mean_synops=measurement.synops,
         p99_synops=measurement.p99_synops,
         busiest_step_synops=measurement.busiest_step_synops,
         record=measurement.record,

@@ -8,7 +8,7 @@ import torch
 
 from spear_deploy.errors import BudgetError
 from spear_deploy.files import check_writable
-from spear_deploy.hardware import SYNOPS_KINDS, parse_budgets
+from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.max_drop import smallest_budget
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -16,7 +16,7 @@ from spear_deploy.jobs.deploy.result import write_result
 from spear_deploy.jobs.deploy.search import solve
 from spear_deploy.progress import Clock, Progress
 from spear_deploy.report import Report
-from spear_deploy.targets.target import OnTarget
+from spear_deploy.targets.target import Target
 
 
 def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
@@ -37,16 +37,16 @@ def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
     prepared = prepare(request, progress)
     found = {}
     for aimed in prepared.targets:
-        folder = request.folder(aimed.profile)
+        folder = request.folder(aimed.chip)
         if not request.pareto:
             found[folder] = deploy_to(aimed, folder, request, prepared, progress)
         for budget in request.pareto:
-            place = folder / budget.replace("%", "pct")
-            found[place] = deploy_to(aimed.with_synops_budget(budget), place, request, prepared, progress)
+            place = folder / budget.granted.replace("%", "pct")
+            found[place] = deploy_to(aimed.with_synops_limit(budget), place, request, prepared, progress)
     return found
 
 
-def deploy_to(target: OnTarget, folder: Path, request: DeployRequest, prepared: Prepared, progress: Progress) -> Report:
+def deploy_to(target: Target, folder: Path, request: DeployRequest, prepared: Prepared, progress: Progress) -> Report:
     """Search, fine-tune, write, run and judge for one target."""
     clock = Clock(progress, prepared.seconds)
     if request.max_drop_points is None:
@@ -62,7 +62,7 @@ def _check_modes(request: DeployRequest) -> None:
         BudgetError: two of them set SynOps.
 
     """
-    on_synops = [budget.text for budget in parse_budgets(request.budgets) if budget.kind in SYNOPS_KINDS]
+    on_synops = [budget.granted for budget in request.budgets if budget.quantity is SYNOPS]
     asked = [f"--max-drop {request.max_drop_points:g}"] if request.max_drop_points is not None else []
     asked += ["--pareto"] if request.pareto else []
     if asked and on_synops:
@@ -72,5 +72,5 @@ def _check_modes(request: DeployRequest) -> None:
     if len(asked) > 1:
         raise BudgetError(f"{' and '.join(asked)} both set the budget of SynOps; drop one")
     for budget in request.pareto:
-        if parse_budgets([budget])[0].kind not in SYNOPS_KINDS:
-            raise BudgetError(f"--pareto {budget}: is no budget of SynOps, such as 30% or 120k")
+        if budget.quantity is not SYNOPS:
+            raise BudgetError(f"--pareto {budget.granted}: is no budget of SynOps, such as 30% or 120k")

@@ -8,7 +8,7 @@ from scipy import stats
 
 from spear_deploy.data import Dataset, Labels
 from spear_deploy.errors import DataError
-from spear_deploy.hardware import Limit
+from spear_deploy.hardware import SYNOPS, Limit
 from spear_deploy.measure import Measurement
 
 CHANCE_CONFIDENCE = 0.99
@@ -81,11 +81,12 @@ def slack_budgets(limits: Sequence[Limit], time_steps: int) -> list[str]:
     would need a hundredth of the inferences to outweigh all others. The limits can be kept
     together; the looser one is without effect, which is rarely what was meant.
     """
-    mean = next(limit for limit in limits if limit.quantity == "synops")
+    mean = next(limit for limit in limits if limit.quantity is SYNOPS)
     steps = {"p99": 1, "step": time_steps}
+    most = [(limit, limit.allowed * steps[limit.quantity.key]) for limit in limits if limit.quantity.key in steps]
     return [
-        f"{limit.origin} leaves at most {limit.allowed * steps[limit.quantity]:,.0f} SynOps an inference: {mean.origin}"
-        f" ({mean.allowed:,.0f}) cannot be used up"
-        for limit in limits
-        if limit.quantity in steps and limit.allowed * steps[limit.quantity] < mean.allowed
+        f"{limit.origin} leaves at most {synops:,.0f} SynOps an inference: {mean.origin} ({mean.allowed:,.0f}) cannot"
+        " be used up"
+        for limit, synops in most
+        if synops < mean.allowed
     ]

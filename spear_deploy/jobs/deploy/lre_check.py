@@ -12,7 +12,7 @@ from spear_deploy.errors import BackendError
 from spear_deploy.measure import Measurement
 from spear_deploy.report.schema import LreCheck
 from spear_deploy.search import Finalist, Prediction
-from spear_deploy.targets.target import OnTarget
+from spear_deploy.targets.target import Target
 from spear_deploy.validation import compare_with_lava
 
 LAVA_SAMPLES = 100
@@ -21,7 +21,7 @@ LAVA_SAMPLES = 100
 LAVA_SECONDS = 60.0
 
 
-def check_prediction(finalist: Finalist, target: OnTarget, test: EncodedSplit, *, in_lava: bool) -> dict[str, LreCheck]:
+def check_prediction(finalist: Finalist, target: Target, test: EncodedSplit, *, in_lava: bool) -> dict[str, LreCheck]:
     """LRE's interval and what each backend measured of the plainly fine-tuned network on the test split.
 
     By backend: torch in float64, the target's integers where it has some, and Lava in float64.
@@ -33,9 +33,7 @@ def check_prediction(finalist: Finalist, target: OnTarget, test: EncodedSplit, *
     checks = {"torch": check_of("float64", prediction, tested)}
     if target.backend.name != "torch":
         on_target = measure_ready(target.backend.ready(model), model, test)
-        checks[target.backend.name] = check_of(
-            target.backend.arithmetic, prediction.scaled(target.target_factor), on_target
-        )
+        checks[target.backend.name] = check_of(target.backend.arithmetic, target.from_torch(prediction), on_target)
     if in_lava:
         few = test.take(slice(0, LAVA_SAMPLES))
         try:

@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 
 from spear_deploy.errors import BudgetError
+from spear_deploy.hardware import SYNOPS, Limit
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Solution, solve
 from spear_deploy.progress import Clock
-from spear_deploy.targets.target import OnTarget
+from spear_deploy.targets.target import Target
 
 FIRST_SHARE = 0.3
 LEAST_SHARE = 0.02
@@ -39,7 +40,7 @@ class Try:
 
 
 def smallest_budget(
-    target: OnTarget, request: DeployRequest, prepared: Prepared, clock: Clock, max_drop_points: float
+    target: Target, request: DeployRequest, prepared: Prepared, clock: Clock, max_drop_points: float
 ) -> tuple[Solution, list[Try]]:
     """Search over budgets by bisection on their logarithm; LRE's samples serve all of them.
 
@@ -53,7 +54,7 @@ def smallest_budget(
     share = FIRST_SHARE
     while len(tries) < MOST_TRIES and good / bad > CLOSE_ENOUGH:
         clock.progress.notice(f"budget {share:.3g} of the dense SynOps")
-        solution = solve(target.with_synops_budget(f"{100 * share:.3g}%"), request, prepared, clock)
+        solution = solve(target.with_synops_limit(_limit(share)), request, prepared, clock)
         tries.append(_tried(share, solution))
         if tries[-1].keeps_limits and tries[-1].drop_points <= max_drop_points:
             good, best = share, solution
@@ -65,10 +66,16 @@ def smallest_budget(
     if best is None:
         nearest = min(tries, key=lambda one: one.drop_points)
         raise BudgetError(
-            f"{target.profile.name}: no budget that was tried keeps accuracy within {max_drop_points:g} points of the"
+            f"{target.chip.name}: no budget that was tried keeps accuracy within {max_drop_points:g} points of the"
             f" dense network; the nearest, {nearest.share:.1%} of its SynOps, loses {nearest.drop_points:.2f}"
         )
     return best, tries
+
+
+def _limit(share: float) -> Limit:
+    """Of mean SynOps, at a share of the dense network's, to three digits of its percentage."""
+    percent = f"{100 * share:.3g}"
+    return Limit(SYNOPS, float(percent) * 0.01, f"budget {percent}%", share=True)
 
 
 def _tried(share: float, solution: Solution) -> Try:

@@ -9,7 +9,7 @@ import torch
 
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import ModelError, SpearDeployError
-from spear_deploy.hardware import BudgetKind, parse_budgets
+from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.early_warnings import chance, check_classes, slack_budgets, small_data
 from spear_deploy.jobs.deploy.lre_samples import sample_lre
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -22,7 +22,7 @@ from spear_deploy.search import CandidateFactory, LreSample
 from spear_deploy.search.pipelines import arm_named
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
-from spear_deploy.targets.target import OnTarget, aim_at, check_reachable
+from spear_deploy.targets.target import Target, aim_at, check_reachable
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Prepared:
     test: EncodedSplit
     factory: CandidateFactory
     dense_test: Measurement
-    targets: list[OnTarget]
+    targets: list[Target]
     samples: list[LreSample]
     seconds: dict[str, float]
     effect: AdaptationEffect | None = None
@@ -43,7 +43,6 @@ class Prepared:
 def prepare(request: DeployRequest, progress: Progress) -> Prepared:
     """Load, measure the dense network on every target, and make LRE's samples."""
     clock = Clock(progress)
-    parse_budgets(request.budgets)  # faults in a budget show before the long work
     with clock.stage("load"):
         given = request.reading.load(request.model)
         for notice in given.notices:
@@ -74,7 +73,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         targets = _aim(request, factory, validation, dense, advance, progress)
     with clock.stage("LRE samples", request.lre_samples) as advance:
         multiple = request.plan.search_multiple if arm_named(request.strategy).penalty else 1.0
-        budgets = [multiple * target.budget_synops / target.target_factor for target in targets]
+        budgets = [target.to_torch(multiple * target.budget_synops) for target in targets]
         samples = sample_lre(factory, request, data.sha256, budgets, advance, progress)
     return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds, effect)
 
@@ -86,9 +85,9 @@ def _aim(
     dense: Measurement,
     advance: Advance,
     progress: Progress,
-) -> list[OnTarget]:
+) -> list[Target]:
     """The targets that can run the network; with several, those that cannot are told and left out."""
-    found: list[OnTarget] = []
+    found: list[Target] = []
     for profile in request.targets:
         try:
             target = aim_at(profile, factory, validation, dense, request.budgets, request.weight_bits)
@@ -107,7 +106,7 @@ def _aim(
 
 def _mean_is_typed(request: DeployRequest) -> bool:
     """Whether the user set a budget of mean SynOps; without, the dense network's own is the limit."""
-    return any(budget.kind in (BudgetKind.SHARE, BudgetKind.SYNOPS) for budget in parse_budgets(request.budgets))
+    return any(budget.quantity is SYNOPS for budget in request.budgets)
 
 
 def _check_prunable(path: Path, data: str, factory: CandidateFactory, dense: Measurement) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from spear_deploy.backends.fixed_point.losses import RoundingLoss
 from spear_deploy.data import Dataset, Labels
-from spear_deploy.hardware import Activity, Cost, activity_of, estimate, place
+from spear_deploy.hardware import Activity, Cost, Use, activity_of, estimate, place
 from spear_deploy.jobs.deploy.max_drop import Try
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
@@ -37,9 +37,9 @@ from spear_deploy.report.schema import (
 )
 from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
 from spear_deploy.report.spikes import spikes_report
-from spear_deploy.search import Choice, Finalist, LimitUse, LreSample, SearchProblem
+from spear_deploy.search import Choice, Finalist, LreSample, SearchProblem
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
-from spear_deploy.targets.target import OnTarget
+from spear_deploy.targets.target import Target
 from spear_deploy.validation import Comparison, measured_report, network_report
 
 FLOAT64 = "float64"
@@ -59,7 +59,7 @@ class Found:
     """
 
     request: DeployRequest
-    target: OnTarget
+    target: Target
     model: Model
     data: Dataset
     dense_test: Measurement
@@ -99,7 +99,7 @@ def make_report(found: Found) -> Report:
     limits = _limits(found)
     max_drop = _max_drop(found)
     basis = basis_of(backend.name, found.lre_check)
-    placement = place(found.pruned.network, found.target.profile)
+    placement = place(found.pruned.network, found.target.chip)
     cost = _cost(found, found.pruned, found.tested_on_target)
     return Report(
         model=str(request.model),
@@ -107,7 +107,7 @@ def make_report(found: Found) -> Report:
         data=found.data.name,
         data_sha256=found.data.given_sha256,
         labels="data" if found.data.labels is Labels.DATA else "dense network",
-        target=found.target.profile.name,
+        target=found.target.chip.name,
         seed=request.seed,
         threads=request.threads,
         time_steps=found.model.time_steps,
@@ -118,7 +118,7 @@ def make_report(found: Found) -> Report:
         },
         budget=BudgetReport(
             synops=found.target.limits[0].allowed,
-            source=found.target.limits[0].origin.removeprefix("budget "),
+            source=found.target.limits[0].granted,
             split="validation",
             arithmetic=found.target.backend.arithmetic,
             limits=limits,
@@ -221,7 +221,7 @@ def _lre(found: Found) -> LreReport:
         winner.features,
         winner.prediction,
         estimator=found.problem.estimator.name,
-        target_factor=found.target.target_factor,
+        target_factor=found.target.synops_factor,
         groups=[group.name for group in factory.groups],
         check=found.lre_check,
     )
@@ -233,29 +233,25 @@ def _limits(found: Found) -> list[LimitReport]:
     A limit inside a core (how full the fullest core is) counts as the tightest only where the
     dense network breaks it: filling a core is no hardship.
     """
-    dense = _uses(found, found.model, found.dense_on_target)
-    pruned = _uses(found, found.pruned, found.tested_on_target)
     synops = found.target.limits[0]
-    rows = [
-        (
-            synops.name,
-            synops.unit,
-            synops.allowed,
-            found.dense_on_target.synops,
-            found.tested_on_target.synops,
-            synops.origin,
-            True,
-        )
+    dense = (Use(synops, found.dense_on_target.synops), *_uses(found, found.model, found.dense_on_target))
+    pruned = (Use(synops, found.tested_on_target.synops), *_uses(found, found.pruned, found.tested_on_target))
+    shares = [
+        after.share if not after.name.endswith("per core") or before.overshoot else -1.0
+        for before, after in zip(dense, pruned, strict=True)
     ]
-    for before, after in zip(dense, pruned, strict=True):
-        whole = not before.name.endswith("per core") or bool(before.overshoot)
-        rows.append((after.name, after.unit, after.allowed, before.used, after.used, after.origin, whole))
-    tightest = max(range(len(rows)), key=lambda row: rows[row][4] / rows[row][2] if rows[row][6] else -1.0)
+    tightest = shares.index(max(shares))
     return [
         LimitReport(
-            name=name, unit=unit, allowed=allowed, dense=used, pruned=left, origin=origin, binds=place == tightest
+            name=after.name,
+            unit=after.limit.unit,
+            allowed=after.limit.allowed,
+            dense=before.used,
+            pruned=after.used,
+            origin=after.limit.origin,
+            binds=place == tightest,
         )
-        for place, (name, unit, allowed, used, left, origin, _) in enumerate(rows)
+        for place, (before, after) in enumerate(zip(dense, pruned, strict=True))
     ]
 
 
@@ -265,11 +261,11 @@ def _activity(model: Model, measurement: Measurement) -> Activity:
 
 def _cost(found: Found, model: Model, measurement: Measurement) -> Cost:
     """What an inference costs on the target, whether or not the network fits there."""
-    placement = place(model.network, found.target.profile)
+    placement = place(model.network, found.target.chip)
     return estimate(model.network, placement, _activity(model, measurement))
 
 
-def _uses(found: Found, model: Model, measurement: Measurement) -> tuple[LimitUse, ...]:
+def _uses(found: Found, model: Model, measurement: Measurement) -> tuple[Use, ...]:
     """What a network uses of every limit beside SynOps."""
     activity = _activity(model, measurement)
     return found.target.activity_uses(model.network, activity) + found.target.structural(model.network)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
-from spear_deploy.hardware import Profile
+from spear_deploy.hardware import Limit, Profile, parse_budget
 from spear_deploy.network import Reading
 from spear_deploy.pruning import ANY_WIDTH, Widths
 from spear_deploy.search import TuningPlan
 
-DEFAULT_BUDGET = "50%"
+DEFAULT_BUDGET = parse_budget("50%")
 DEFAULT_THREADS = 1
 """One thread: results do not depend on how many cores a machine has, and small networks gain nothing."""
 
@@ -32,7 +32,7 @@ class DeployRequest:
         model: the model file.
         targets: the chips.
         out: the folder for the results; with several targets, one folder each below it.
-        budgets: as typed, such as `50%` or `cores=4`.
+        budgets: what the user allows, such as 50 % of the dense SynOps or 4 cores.
         reading: what the model file leaves unsaid.
         data: a data set's name or path; by default the one that the model names.
         seed: everything random follows from it.
@@ -63,7 +63,7 @@ class DeployRequest:
     model: Path
     targets: tuple[Profile, ...]
     out: Path
-    budgets: tuple[str, ...] = (DEFAULT_BUDGET,)
+    budgets: tuple[Limit, ...] = (DEFAULT_BUDGET,)
     reading: Reading = field(default_factory=Reading)
     data: str | None = None
     seed: int = 0
@@ -85,7 +85,7 @@ class DeployRequest:
     force: bool = False
     plot: bool = False
     max_drop_points: float | None = None
-    pareto: tuple[str, ...] = ()
+    pareto: tuple[Limit, ...] = ()
     command: tuple[str, ...] = ()
 
     def folder(self, target: Profile) -> Path:

@@ -44,7 +44,7 @@ def write_result(
         save_model_file(winner.result.model, working / "pruned.pt")
         save_model_file(winner.plain.model, working / PLAIN)
         with clock.stage("export"):
-            _export(winner.result.model, working / "pruned.pt", target.profile, prepared, request, clock.progress)
+            _export(winner.result.model, working / "pruned.pt", target.chip, prepared, request, clock.progress)
         pruned = read_nir(working / "pruned.nir")
         with clock.stage("test"):
             in_torch, on_target = TorchBackend(torch.float64).ready(pruned), target.backend.ready(pruned)

@@ -11,30 +11,30 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.progress import Advance, Clock
 from spear_deploy.search import ESTIMATORS, STRATEGIES, Choice, Evaluation, SearchProblem, choose
 from spear_deploy.search.pipelines import arm_named
-from spear_deploy.targets.target import OnTarget
+from spear_deploy.targets.target import Target
 
 
 @dataclass(frozen=True)
 class Solution:
     """What search and fine-tune gave for one target, and in which stage the user cut them short (else "")."""
 
-    target: OnTarget
+    target: Target
     problem: SearchProblem
     choice: Choice
     interrupted: str = ""
 
 
-def solve(target: OnTarget, request: DeployRequest, prepared: Prepared, clock: Clock) -> Solution:
+def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clock) -> Solution:
     """Search and fine-tune: all that needs no test split."""
     arm = arm_named(request.strategy)
     plan = request.plan if arm.penalty else replace(request.plan, penalty_weight=0.0)
     problem = SearchProblem(
         prepared.factory,
         ESTIMATORS[arm.estimator](prepared.samples),
-        plan.search_multiple * target.budget_synops / target.target_factor,
+        target.to_torch(plan.search_multiple * target.budget_synops),
         target.structural,
         target.validation,
-        activity_limits=target.activity_limits(prepared.factory, prepared.samples),
+        activity_limits=target.predicted_limits(prepared.factory, prepared.samples),
         claim=arm.claim,
     )
     with first_interrupt_finishes(clock.progress, "search") as interruption:

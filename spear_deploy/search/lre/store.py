@@ -166,6 +166,7 @@ def _activity_json(activity: Activity) -> Json:
         "time_steps": activity.time_steps,
         "analog_input": activity.analog_input,
         "updates": None if activity.updates is None else dict(activity.updates),
+        "mean_synops": activity.mean_synops,
         "p99_synops": activity.p99_synops,
         "busiest_step_synops": activity.busiest_step_synops,
         "spikes": {name: _array_json(array, activity.inferences or 1) for name, array in activity.spikes.items()},

@@ -1,0 +1,231 @@
+"""What can be limited: one table, a row a quantity, with how it follows from a network on its chip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.cost.activity import Activity
+from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.cost.estimate import estimate
+from spear_deploy.hardware.placement.placement import Placement, place
+from spear_deploy.network import Network
+
+
+class Follows(StrEnum):
+    """What a quantity follows from."""
+
+    MEAN = "the mean over inferences"
+    """LRE predicts it; it is held with a confidence bound."""
+
+    STRUCTURE = "the network's structure"
+    """Known exactly before the network has run."""
+
+    ACTIVITY = "the network's activity"
+    """Predicted by a fit of its own on LRE's samples, and measured."""
+
+
+@dataclass(frozen=True)
+class OnChip:
+    """A network on a chip with what it was measured to do; placement and cost are worked out when asked for."""
+
+    network: Network
+    chip: Profile
+    activity: Activity | None = None
+
+    @cached_property
+    def placement(self) -> Placement:
+        """The network on the chip's cores."""
+        return place(self.network, self.chip)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What an inference costs there."""
+        return estimate(self.network, self.placement, self.measured)
+
+    @property
+    def measured(self) -> Activity:
+        """The activity, of a network that was measured."""
+        if self.activity is None:
+            raise ValueError("the network was not measured: nothing that follows from activity is known of it")
+        return self.activity
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something of a network that a budget or a chip limits.
+
+    Attributes:
+        key: as a budget has it, such as "p99" in `p99=60%`.
+        name: as reports have it.
+        unit: of its values.
+        follows: what it follows from.
+        value: of a network on a chip, in `unit`; of energy, time and power the high end.
+        units: what may be typed after a number, and what it is worth in `unit`.
+        bare: whether a number with such a unit means this quantity without its key.
+        share: whether `%` is understood, as a share of what the dense network uses.
+        whole: whether it comes in whole numbers.
+        example: budgets of it, in words.
+        missing: why it cannot be known from a cost; empty where it can. None where no price enters it.
+
+    """
+
+    key: str
+    name: str
+    unit: str
+    follows: Follows
+    value: Callable[[OnChip], float]
+    units: Mapping[str, float]
+    bare: bool = False
+    share: bool = False
+    whole: bool = False
+    example: str = ""
+    missing: Callable[[Cost], str] | None = None
+
+    @property
+    def counts_synops(self) -> bool:
+        """Whether it counts SynOps, which differ between torch and a chip's integers."""
+        return self.unit == SYNOPS_UNIT
+
+
+SYNOPS_UNIT = "SynOps"
+
+_COUNTS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+
+
+def _tail(value: float | None) -> float:
+    if value is None:
+        raise ValueError("the activity was not measured inference by inference: its tails are not known")
+    return value
+
+
+def _no_price(cost: Cost) -> str:
+    return f"no price for {', '.join(cost.unpriced)}"
+
+
+def _energy_pj(on_chip: OnChip) -> float:
+    spread = on_chip.cost.energy_pj
+    if spread is None:
+        raise ValueError(_no_price(on_chip.cost))
+    return spread.high
+
+
+def _time_ns(on_chip: OnChip) -> float:
+    spread = on_chip.cost.time_ns
+    if spread is None:
+        raise ValueError("no time of a step")
+    return spread.high
+
+
+def _power_mw(on_chip: OnChip) -> float:
+    spread = on_chip.cost.power_mw
+    if spread is None:
+        raise ValueError("no price or no time of a step")
+    return spread.high
+
+
+SYNOPS = Quantity(
+    "synops",
+    "SynOps per inference",
+    SYNOPS_UNIT,
+    Follows.MEAN,
+    lambda on_chip: _tail(on_chip.measured.mean_synops),
+    _COUNTS,
+    bare=True,
+    share=True,
+    example="50% (of the dense SynOps), 120k or 1.2M (SynOps per inference)",
+)
+
+_ROWS = (
+    SYNOPS,
+    Quantity(
+        "p99",
+        "SynOps of the 99th percentile inference",
+        SYNOPS_UNIT,
+        Follows.ACTIVITY,
+        lambda on_chip: _tail(on_chip.measured.p99_synops),
+        _COUNTS,
+        share=True,
+        example="p99=60% or p99=90k",
+    ),
+    Quantity(
+        "step",
+        "SynOps of the busiest time step",
+        SYNOPS_UNIT,
+        Follows.ACTIVITY,
+        lambda on_chip: _tail(on_chip.measured.busiest_step_synops),
+        _COUNTS,
+        share=True,
+        example="step=20k",
+    ),
+    Quantity(
+        "cores",
+        "cores",
+        "cores",
+        Follows.STRUCTURE,
+        lambda on_chip: on_chip.placement.quantities["cores"],
+        {"": 1.0},
+        whole=True,
+        example="cores=4",
+    ),
+    Quantity(
+        "neurons",
+        "neurons",
+        "neurons",
+        Follows.STRUCTURE,
+        lambda on_chip: on_chip.placement.quantities["neurons"],
+        _COUNTS,
+        whole=True,
+        example="neurons=2000",
+    ),
+    Quantity(
+        "synapse-memory",
+        "synapse memory",
+        "B",
+        Follows.STRUCTURE,
+        lambda on_chip: on_chip.placement.quantities["synapse memory"],
+        {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "KiB": 1024.0, "MiB": 1024.0**2},
+        example="synapse-memory=64KiB",
+    ),
+    Quantity(
+        "energy",
+        "energy per inference",
+        "pJ",
+        Follows.ACTIVITY,
+        _energy_pj,
+        {"pJ": 1.0, "nJ": 1e3, "uJ": 1e6, "µJ": 1e6, "μJ": 1e6, "mJ": 1e9},
+        bare=True,
+        example="3uJ",
+        missing=lambda cost: _no_price(cost) if cost.energy_pj is None else "",
+    ),
+    Quantity(
+        "time",
+        "time per inference",
+        "ns",
+        Follows.ACTIVITY,
+        _time_ns,
+        {"ns": 1.0, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9},
+        bare=True,
+        example="2ms",
+        missing=lambda cost: "no time of a step" if cost.time_ns is None else "",
+    ),
+    Quantity(
+        "power",
+        "power",
+        "mW",
+        Follows.ACTIVITY,
+        _power_mw,
+        {"uW": 1e-3, "µW": 1e-3, "μW": 1e-3, "mW": 1.0, "W": 1e3},
+        bare=True,
+        example="power=20mW",
+        missing=lambda cost: (
+            "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else "no time of a step"
+        ),
+    ),
+)
+
+QUANTITIES: dict[str, Quantity] = {row.key: row for row in _ROWS}
+"""What budgets may speak of, by key. A budget of another kind is one more entry."""
