@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, read
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.errors import ProfileError
 from spear_deploy.files import default_folder
-from spear_deploy.hardware import Profile, known_profiles, load_profile, parse_budget, parse_budgets
+from spear_deploy.hardware import MAX_DROP, Limit, Profile, known_profiles, load_profile, parse_budget, parse_budgets
 from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
 from spear_deploy.jobs.deploy.request import (
     DEFAULT_BUDGET,
@@ -62,7 +63,12 @@ def deploy(
     ] = None,
     max_drop: Annotated[
         float | None,
-        typer.Option(min=0, help="Look for the smallest budget that costs no more accuracy.", metavar="POINTS"),
+        typer.Option(
+            min=0, help="Accuracy that may be lost; without a budget, look for the smallest.", metavar="POINTS"
+        ),
+    ] = None,
+    min_accuracy: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Accuracy that must be left.", metavar="PERCENT")
     ] = None,
     pareto: Annotated[
         str | None, typer.Option(help="One result for each of several budgets: 70%,50%,30%,15%.", metavar="BUDGET,..")
@@ -137,7 +143,7 @@ def deploy(
         model=model,
         targets=targets,
         out=out_folder or default_folder(model, [profile.name for profile in targets], datetime.now()),
-        budgets=parse_budgets(budget) if budget else () if pareto or max_drop is not None else (DEFAULT_BUDGET,),
+        budgets=budgets_of(budget or [], max_drop, min_accuracy, front=bool(pareto)),
         reading=reading(arch, input_shape, time_steps, dt),
         data=data,
         seed=seed,
@@ -164,7 +170,6 @@ def deploy(
         adapt=adapt,
         force=force,
         plot=plot,
-        max_drop_points=max_drop,
         pareto=tuple(parse_budget(text) for text in (pareto or "").split(",") if text.strip()),
         command=("spear-deploy", *sys.argv[1:]),
     )
@@ -181,6 +186,26 @@ def deploy(
         report.verdict.ok for report in reports.values()
     ):
         raise typer.Exit(1)
+
+
+def budgets_of(
+    typed: Sequence[str], max_drop: float | None, min_accuracy: float | None, *, front: bool
+) -> tuple[Limit, ...]:
+    """The limits that were asked for; by default a budget of SynOps, unless something else sets it.
+
+    Raises:
+        BudgetError: one cannot be understood, or two speak of the same.
+
+    """
+    limits = parse_budgets(
+        [
+            *typed,
+            *([] if max_drop is None else [f"max-drop={max_drop:g}"]),
+            *([] if min_accuracy is None else [f"min-accuracy={min_accuracy:g}%"]),
+        ]
+    )
+    set_elsewhere = front or any(limit.quantity is MAX_DROP for limit in limits)
+    return limits if typed or set_elsewhere else (DEFAULT_BUDGET, *limits)
 
 
 def read_error(text: str) -> float:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.report import Report
+from spear_deploy.report.words.doubts import doubts
 from spear_deploy.report.words.wording import right_answers
 from spear_deploy.report.write import PAGE
 
@@ -34,7 +35,10 @@ def summary(report: Report, folder: Path) -> Group:
         table.add_row("analog input ops", *_counts(dense.synops_analog, pruned.synops_analog))
     table.add_row("parameters", *_counts(dense.parameters, pruned.parameters))
     for limit in report.budget.limits[1:]:
-        if not limit.name.endswith("per core"):
+        if limit.unit in ("%", "points"):
+            allowed = f"{'at least' if limit.least else 'at most'} {limit.allowed:.2f} {limit.unit}"
+            table.add_row(limit.name, f"{limit.dense:.2f}", f"{limit.pruned:.2f}", allowed)
+        elif not limit.name.endswith("per core"):
             left = f"{limit.pruned / limit.allowed:.1%} of {limit.allowed:,.0f}"
             table.add_row(limit.name, f"{limit.dense:,.0f}", f"{limit.pruned:,.0f}", left)
     return Group(table, *_lines(report), _verdict(report), Text(f"written to {folder}, to read: {folder / PAGE}"))
@@ -60,7 +64,7 @@ def front(reports: Mapping[Path, Report]) -> Table:
             f"{own.synops:,.0f}",
             f"{own.synops / report.budget.limits[0].dense:.1%}",
             f"{own.accuracy:.2%}",
-            f"{100 * (own.accuracy - report.dense.accuracy):+.2f}",
+            "" if report.answers is None else f"{-report.answers.drop_points:+.2f}",
             "yes" if report.verdict.ok else "NO",
             "" if beaten else "*",
         )
@@ -86,8 +90,18 @@ def _lines(report: Report) -> list[Text]:
     for name in BACKENDS:
         if name in report.measured:
             lines += _measured(report, name)
+    if report.answers is not None:
+        lost = report.answers
+        lines.append(
+            Text(
+                f"{'lost':<10} {lost.drop_points:+.2f} points against the {lost.reference} in {budget.arithmetic}"
+                f" ({lost.reference_accuracy:.2%} to {lost.accuracy:.2%}), 95 % interval {lost.drop_low:.2f} to"
+                f" {lost.drop_high:.2f}"
+            )
+        )
     error = report.verdict.prediction_error_percent
     covered = "inside" if report.verdict.covered else "OUTSIDE"
+    lines += [Text(f"warning    {doubt}", style="bold yellow") for doubt in doubts(report)]
     if lre.extrapolated:
         lines.append(Text(f"warning    LRE extrapolates: {lre.extrapolated}", style="bold yellow"))
     lines.append(Text(f"LRE error  {error:+.1f} % against {report.verdict.basis}; measured is {covered} the interval"))

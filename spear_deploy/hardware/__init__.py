@@ -8,11 +8,12 @@ from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.estimate import estimate
 from spear_deploy.hardware.limit import Limit, Use, require_known, structural_uses, uses_of_chip
 from spear_deploy.hardware.placement.placement import Core, Placement, place
-from spear_deploy.hardware.quantity import QUANTITIES, SYNOPS, Follows, OnChip, Quantity
+from spear_deploy.hardware.quantity import MAX_DROP, QUANTITIES, SYNOPS, Follows, OnChip, Quantity
 from spear_deploy.hardware.rules.finding import Finding, Kind
 from spear_deploy.hardware.rules.verdict import Verdict, check, keep_needed
 
 __all__ = [
+    "MAX_DROP",
     "QUANTITIES",
     "SYNOPS",
     "Activity",

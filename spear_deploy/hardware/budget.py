@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware.limit import BUDGET, Limit
-from spear_deploy.hardware.quantity import QUANTITIES, SYNOPS_UNIT, Quantity
+from spear_deploy.hardware.quantity import QUANTITIES, SYNOPS_UNIT, Follows, Quantity
 
 _FORM = re.compile(r"(?:(?P<name>[A-Za-z][A-Za-z0-9-]*)\s*=\s*)?(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[^\s\d]*)")
 
@@ -30,13 +30,15 @@ def parse_budget(text: str) -> Limit:
         raise BudgetError(f"budget '{given}' is not understood; understood are {understood()}")
     quantity, factor = _quantity(given, match["name"], match["unit"])
     value = float(match["number"]) * factor
-    if value <= 0:
+    if value <= 0 and quantity.follows is not Follows.ANSWERS:  # to lose no accuracy can be asked
         raise BudgetError(f"budget '{given}' grants nothing; a budget must be above zero")
     share = quantity.share and match["unit"] == "%"
     if quantity.unit == SYNOPS_UNIT and not share and value < 1:
         raise BudgetError(f"budget '{given}' is less than one SynOp; for a share of the dense SynOps write {value:.0%}")
     if share and value > 1:
         raise BudgetError(f"budget '{given}': a share of the dense SynOps lies between 0% and 100%")
+    if quantity.unit == "%" and value > 100:
+        raise BudgetError(f"budget '{given}': {quantity.name} is at most 100%")
     if quantity.whole and value != int(value):
         raise BudgetError(f"budget '{given}': {quantity.name} come in whole numbers")
     return Limit(quantity, value, f"{BUDGET}{given}", share)

@@ -18,7 +18,7 @@ BUDGET = "budget "
 
 @dataclass(frozen=True)
 class Limit:
-    """The most that a network may use of a quantity.
+    """The most that a network may use of a quantity, or the least that it must reach.
 
     Attributes:
         quantity: what is limited.
@@ -67,10 +67,13 @@ class Use:
 
     @property
     def share(self) -> float:
-        """Used over allowed."""
-        if self.limit.allowed:
-            return self.used / self.limit.allowed
-        return math.inf if self.used else 0.0
+        """Used over allowed; allowed over used where the limit is the least."""
+        used, allowed = self.used, self.limit.allowed
+        if self.limit.quantity.least:
+            used, allowed = allowed, used
+        if allowed:
+            return used / allowed
+        return math.inf if used > 0 else 0.0
 
     @property
     def overshoot(self) -> float:

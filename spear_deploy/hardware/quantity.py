@@ -12,6 +12,7 @@ from spear_deploy.hardware.cost.activity import Activity
 from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.estimate import estimate
 from spear_deploy.hardware.placement.placement import Placement, place
+from spear_deploy.measure import Answers
 from spear_deploy.network import Network
 
 
@@ -27,6 +28,9 @@ class Follows(StrEnum):
     ACTIVITY = "the network's activity"
     """Predicted by a fit of its own on LRE's samples, and measured."""
 
+    ANSWERS = "the network's answers"
+    """Judged on the test split; the search does not predict it."""
+
 
 @dataclass(frozen=True)
 class OnChip:
@@ -35,6 +39,7 @@ class OnChip:
     network: Network
     chip: Profile
     activity: Activity | None = None
+    answers: Answers | None = None
 
     @cached_property
     def placement(self) -> Placement:
@@ -45,6 +50,13 @@ class OnChip:
     def cost(self) -> Cost:
         """What an inference costs there."""
         return estimate(self.network, self.placement, self.measured)
+
+    @property
+    def answered(self) -> Answers:
+        """The answers, of a network that was tested."""
+        if self.answers is None:
+            raise ValueError("the network was not tested: nothing is known of its answers")
+        return self.answers
 
     @property
     def measured(self) -> Activity:
@@ -68,6 +80,7 @@ class Quantity:
         bare: whether a number with such a unit means this quantity without its key.
         share: whether `%` is understood, as a share of what the dense network uses.
         whole: whether it comes in whole numbers.
+        least: whether limits of it say the least that is allowed, not the most.
         example: budgets of it, in words.
         missing: why it cannot be known from a cost; empty where it can. None where no price enters it.
 
@@ -82,6 +95,7 @@ class Quantity:
     bare: bool = False
     share: bool = False
     whole: bool = False
+    least: bool = False
     example: str = ""
     missing: Callable[[Cost], str] | None = None
 
@@ -137,6 +151,16 @@ SYNOPS = Quantity(
     bare=True,
     share=True,
     example="50% (of the dense SynOps), 120k or 1.2M (SynOps per inference)",
+)
+
+MAX_DROP = Quantity(
+    "max-drop",
+    "accuracy lost",
+    "points",
+    Follows.ANSWERS,
+    lambda on_chip: on_chip.answered.drop_points,
+    {"": 1.0, "points": 1.0},
+    example="max-drop=1.5",
 )
 
 _ROWS = (
@@ -225,6 +249,17 @@ _ROWS = (
             "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else "no time of a step"
         ),
     ),
+    Quantity(
+        "min-accuracy",
+        "accuracy",
+        "%",
+        Follows.ANSWERS,
+        lambda on_chip: 100.0 * on_chip.answered.accuracy,
+        {"%": 1.0},
+        least=True,
+        example="min-accuracy=90%",
+    ),
+    MAX_DROP,
 )
 
 QUANTITIES: dict[str, Quantity] = {row.key: row for row in _ROWS}

@@ -1,5 +1,6 @@
 """Spikes, exact synaptic operations, accuracy."""
 
+from spear_deploy.measure.answers import Answers, guess_rate, most_by_guessing
 from spear_deploy.measure.effective import EffectiveOperations, effective_operations
 from spear_deploy.measure.measurement import (
     LayerCount,
@@ -17,6 +18,7 @@ from spear_deploy.measure.record import SpikeRecord
 from spear_deploy.measure.synops import Synops, SynopsCounter
 
 __all__ = [
+    "Answers",
     "EffectiveOperations",
     "LayerCount",
     "Measurement",
@@ -27,9 +29,11 @@ __all__ = [
     "batches",
     "classify",
     "effective_operations",
+    "guess_rate",
     "measure",
     "measure_outputs",
     "measure_split",
     "measure_split_with",
     "measure_with",
+    "most_by_guessing",
 ]

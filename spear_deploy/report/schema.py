@@ -15,7 +15,7 @@ from spear_deploy.report.part import Part as _Part
 from spear_deploy.report.search_part import FinalistReport, SearchReport
 from spear_deploy.report.spikes_part import SpikesReport
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class LayerReport(_Part):
@@ -62,6 +62,7 @@ class LimitReport(_Part):
     dense: float
     pruned: float
     origin: str = Field(description="who set it: a budget as it was typed, or the profile")
+    least: bool = Field(False, description="whether `allowed` is the least that is allowed, not the most")
     binds: bool = Field(description="whether the pruned network uses a larger share of it than of any other")
 
 
@@ -206,18 +207,38 @@ class AdaptationReport(_Part):
 
 
 class Verdict(_Part):
-    """The outcome.
+    """The outcome: OK where limits are kept, backends agree and the network works.
 
     `covered` and `prediction_error_percent` are those of `lre.check` for the backend that
     judges, after the plain fine-tune; the budget is judged after the second phase.
     """
 
     basis: str = Field(description="the backend whose SynOps are judged")
-    within_budget: bool
+    within_budget: bool = Field(description="whether mean SynOps on test keep their budget")
+    limits_kept: bool | None = Field(None, description="whether every limit is kept, that budget included")
+    backends_agree: bool | None = Field(
+        None, description="whether every backend that was asked for ran, and repeated the one that it must equal"
+    )
+    works: bool | None = Field(
+        None, description="whether the network can be told from guessing, and lost no more accuracy than it may"
+    )
     covered: bool = Field(description="whether LRE's interval holds the measured SynOps")
     prediction_error_percent: float
     ok: bool
     reason: str = ""
+
+
+class AnswersReport(_Part):
+    """The pruned network's answers on the test split beside those of another, in the target's arithmetic."""
+
+    reference: str = Field(description="what accuracy was lost against, such as the dense network")
+    samples: int
+    accuracy: float
+    reference_accuracy: float
+    most_by_guessing: float = Field(description="the highest accuracy that still counts as chance (99 %)")
+    drop_points: float = Field(description="100 (reference_accuracy - accuracy)")
+    drop_low: float = Field(description="of the paired 95 % interval of the points lost")
+    drop_high: float
 
 
 class TriedBudget(_Part):
@@ -262,6 +283,7 @@ class Report(_Part):
     agreement: dict[str, Agreement]
     adaptations: list[AdaptationReport] = Field([], description="empty without --adapt, and where nothing is forbidden")
     verdict: Verdict
+    answers: AnswersReport | None = Field(default=None, description="what the verdict's `works` follows from")
     max_drop: MaxDrop | None = Field(default=None, description="where the budget was looked for")
     repairs: int
     interrupted: str = Field(default="", description="the stage in which the user cut the work short")

@@ -26,6 +26,9 @@ class SearchReport(Part):
     groups: list[str] = Field(description="the prunable groups, by the layer they belong to")
     budget_synops: float = Field(description="what the search may use, in torch's arithmetic, as predictions are")
     history: list[EvaluationReport]
+    most_by_guessing: float | None = Field(
+        None, description="the highest accuracy on validation that still counts as chance (99 %)"
+    )
 
 
 class FinalistReport(Part):

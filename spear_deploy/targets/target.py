@@ -78,7 +78,7 @@ class Target:
     def predicted_limits(self, factory: CandidateFactory, samples: Sequence[LreSample]) -> list[PredictedLimit]:
         """The limits on activity, each predicted by its own fit on LRE's samples, all in torch's arithmetic."""
         found = []
-        for limit in self._on_activity:
+        for limit in self.limits_on(Follows.ACTIVITY):
             value = partial(_value, limit, self.chip)
             networks = [factory.pruned_network(sample.features.keep_ratios) for sample in samples]
             before = [value(network, sample.before) for network, sample in zip(networks, samples, strict=True)]
@@ -91,7 +91,7 @@ class Target:
     def activity_uses(self, network: Network, activity: Activity) -> tuple[Use, ...]:
         """What a network was measured to use of the limits on activity."""
         on_chip = OnChip(network, self.chip, activity)
-        return tuple(Use(limit, limit.quantity.value(on_chip)) for limit in self._on_activity)
+        return tuple(Use(limit, limit.quantity.value(on_chip)) for limit in self.limits_on(Follows.ACTIVITY))
 
     def quantiser(self, model: Model) -> Quantiser | None:
         """What rounds a model as the chip does while it is fine-tuned, where that pays."""
@@ -106,9 +106,9 @@ class Target:
         """What a network uses of the chip's limits and of the user's on its structure."""
         return structural_uses(OnChip(network, self.chip), self.limits)
 
-    @property
-    def _on_activity(self) -> list[Limit]:
-        return [limit for limit in self.limits if limit.quantity.follows is Follows.ACTIVITY]
+    def limits_on(self, follows: Follows) -> list[Limit]:
+        """Those on quantities that follow from one thing."""
+        return [limit for limit in self.limits if limit.quantity.follows is follows]
 
 
 def aim_at(

@@ -26,6 +26,9 @@ from spear_deploy.hardware import QUANTITIES, SYNOPS, Follows, Limit, Quantity, 
         ("energy=800nJ", "energy", 8e5, "pJ"),
         ("2ms", "time", 2e6, "ns"),
         ("power=20mW", "power", 20, "mW"),
+        ("min-accuracy=92.5%", "min-accuracy", 92.5, "%"),
+        ("max-drop=1.5", "max-drop", 1.5, "points"),
+        ("max-drop=0", "max-drop", 0, "points"),
     ],
 )
 def test_a_budget_is_read_with_its_unit(text, key, value, unit):
@@ -49,6 +52,8 @@ def test_a_budget_is_read_with_its_unit(text, key, value, unit):
         ("150%", "between 0% and 100%"),
         ("p99=150%", "between 0% and 100%"),
         ("step=0.5", "less than one SynOp; for a share of the dense SynOps write 50%"),
+        ("min-accuracy=0.9", "unknown unit '' for min-accuracy; valid: '%'"),
+        ("min-accuracy=120%", "accuracy is at most 100%"),
         ("cores=50%", "unknown unit '%' for cores"),
     ],
 )
@@ -104,3 +109,13 @@ def test_keys_and_bare_units_tell_quantities_apart():
     assert [row.key for row in QUANTITIES.values()] == list(QUANTITIES)
     bare = [unit for row in QUANTITIES.values() if row.bare for unit in row.units]
     assert len(bare) == len(set(bare))
+
+
+@pytest.mark.parametrize(("used", "share"), [(95, 90 / 95), (90, 1), (45, 2)])
+def test_a_limit_from_below_is_broken_by_what_is_missing(used, share):
+    assert Use(parse_budget("min-accuracy=90%"), used).share == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("used", "overshoot"), [(-3, 0), (0, 0), (0.25, math.inf)])
+def test_where_nothing_may_be_lost_a_gain_is_welcome(used, overshoot):
+    assert Use(parse_budget("max-drop=0"), used).overshoot == overshoot

@@ -336,7 +336,7 @@ def test_a_front_has_one_result_for_each_budget(model, tmp_path):
 
 
 def test_the_smallest_budget_within_a_drop_is_looked_for(model, tmp_path):
-    (report,) = run(model, tmp_path / "run", budgets=(), max_drop_points=10.0)
+    (report,) = run(model, tmp_path / "run", budgets=("max-drop=10",))
     found = report.max_drop
     assert found.points == 10
     assert 1 <= len(found.tried) <= 6
@@ -345,23 +345,36 @@ def test_the_smallest_budget_within_a_drop_is_looked_for(model, tmp_path):
     assert all(one.share < min(good) for one in found.tried if one.share not in good)
     dense, basis = load_any(model), report.measured["loihi"]
     assert dense.network.classes == CLASSES
-    assert report.verdict.ok == (found.test_drop_points <= 10 and basis.synops <= report.budget.synops)
+    assert report.verdict.limits_kept == (found.test_drop_points <= 10 and basis.synops <= report.budget.synops)
 
 
 def test_an_accuracy_that_no_budget_keeps_is_told_with_the_nearest(model, tmp_path, monkeypatch):
     monkeypatch.setattr("spear_deploy.jobs.deploy.max_drop.MOST_TRIES", 1)
     monkeypatch.setattr("spear_deploy.jobs.deploy.max_drop.FIRST_SHARE", 0.05)
     with pytest.raises(BudgetError, match=r"no budget that was tried keeps accuracy within 0 points .* the nearest, 5"):
-        run(model, tmp_path / "run", budgets=(), max_drop_points=0.0)
+        run(model, tmp_path / "run", budgets=("max-drop=0",))
 
 
 def test_two_ways_to_set_the_budget_are_refused_before_the_work(model, tmp_path):
-    with pytest.raises(BudgetError, match=r"--max-drop 1 looks for budgets of SynOps itself, and --budget 50%"):
-        run(model, tmp_path / "run", budgets=("50%",), max_drop_points=1.0)
-    with pytest.raises(BudgetError, match=r"--max-drop 1 and --pareto both set the budget"):
-        run(model, tmp_path / "run", budgets=(), max_drop_points=1.0, pareto=("50%",))
-    with pytest.raises(BudgetError, match=r"--pareto cores=4: is no budget of SynOps"):
+    with pytest.raises(BudgetError, match=r"a front over 30% sets the budgets of SynOps itself, and budget 50% gives"):
+        run(model, tmp_path / "run", budgets=("50%",), pareto=("30%",))
+    with pytest.raises(BudgetError, match=r"a front over cores=4: is no budget of SynOps"):
         run(model, tmp_path / "run", budgets=(), pareto=("cores=4",))
+
+
+def test_beside_a_budget_the_largest_drop_is_judged_and_the_least_accuracy_too(model, tmp_path):
+    (report,) = run(model, tmp_path / "run", budgets=("50%", "max-drop=100", "min-accuracy=99.9%"))
+    assert report.max_drop is None
+    drop, least = (
+        next(one for one in report.budget.limits if one.name == name) for name in ("accuracy lost", "accuracy")
+    )
+    answers, dense = report.answers, load_any(model)
+    assert (drop.allowed, drop.dense, drop.pruned) == (100, 0, answers.drop_points)
+    assert (least.allowed, least.pruned, least.least) == (99.9, 100 * answers.accuracy, True)
+    assert answers.accuracy == report.measured["loihi"].accuracy
+    assert answers.drop_points == pytest.approx(100 * (answers.reference_accuracy - answers.accuracy))
+    assert answers.most_by_guessing > 1 / dense.network.classes
+    assert report.verdict.limits_kept == (answers.accuracy >= 0.999 and report.verdict.within_budget)
 
 
 def test_a_budget_of_another_kind_is_one_row_and_is_searched_for_measured_and_judged(model, tmp_path, monkeypatch):

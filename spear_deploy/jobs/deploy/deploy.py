@@ -49,28 +49,26 @@ def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
 def deploy_to(target: Target, folder: Path, request: DeployRequest, prepared: Prepared, progress: Progress) -> Report:
     """Search, fine-tune, write, run and judge for one target."""
     clock = Clock(progress, prepared.seconds)
-    if request.max_drop_points is None:
+    drop = request.searched_drop
+    if drop is None:
         return write_result(solve(target, request, prepared, clock), folder, request, prepared, clock)
-    solution, tries = smallest_budget(target, request, prepared, clock, request.max_drop_points)
+    solution, tries = smallest_budget(target, request, prepared, clock, drop.allowed)
     return write_result(solution, folder, request, prepared, clock, tries)
 
 
 def _check_modes(request: DeployRequest) -> None:
-    """Whether budgets, the largest drop and the front can be held together.
+    """Whether budgets and a front can be held together.
 
     Raises:
-        BudgetError: two of them set SynOps.
+        BudgetError: two of them set mean SynOps, or a front is over something else.
 
     """
     on_synops = [budget.granted for budget in request.budgets if budget.quantity is SYNOPS]
-    asked = [f"--max-drop {request.max_drop_points:g}"] if request.max_drop_points is not None else []
-    asked += ["--pareto"] if request.pareto else []
-    if asked and on_synops:
+    if request.pareto and on_synops:
         raise BudgetError(
-            f"{asked[0]} looks for budgets of SynOps itself, and --budget {on_synops[0]} gives one; drop one"
+            f"a front over {', '.join(budget.granted for budget in request.pareto)} sets the budgets of SynOps itself,"
+            f" and budget {on_synops[0]} gives another; drop one"
         )
-    if len(asked) > 1:
-        raise BudgetError(f"{' and '.join(asked)} both set the budget of SynOps; drop one")
     for budget in request.pareto:
         if budget.quantity is not SYNOPS:
-            raise BudgetError(f"--pareto {budget.granted}: is no budget of SynOps, such as 30% or 120k")
+            raise BudgetError(f"a front over {budget.granted}: is no budget of SynOps, such as 30% or 120k")

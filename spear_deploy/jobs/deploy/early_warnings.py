@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scipy import stats
-
 from spear_deploy.data import Dataset, Labels
 from spear_deploy.errors import DataError
 from spear_deploy.hardware import SYNOPS, Limit
-from spear_deploy.measure import Measurement
-
-CHANCE_CONFIDENCE = 0.99
-"""An accuracy counts as chance while a guesser reaches it or more in over 1 % of such samples."""
+from spear_deploy.measure import Measurement, guess_rate, most_by_guessing
 
 FEW_TO_JUDGE = 20
 """Validation samples below which a confidence bound from their own spread is worth little."""
@@ -57,16 +52,13 @@ def small_data(data: Dataset, batch: int) -> list[str]:
 def chance(data: Dataset, classes: int, dense: Measurement) -> list[str]:
     """Say when the dense network cannot be told from a guesser on the validation split.
 
-    The guesser always names the class that is most frequent in training, or draws among
-    `classes`, whichever is right more often; its right answers are binomial. This is told and
-    not refused: an untrained network is a fair question to a chip, its SynOps and limits are
+    This is told and not refused: an untrained network is a fair question to a chip, its SynOps and limits are
     measured all the same, and with few samples a good network may look like chance.
     """
-    frequent = data.train.y.bincount().argmax()
-    rate = max(float((data.validation.y == frequent).double().mean()), 1 / classes)
-    right = round(dense.accuracy * dense.samples)
-    if right > stats.binom.ppf(CHANCE_CONFIDENCE, dense.samples, rate):
+    rate = guess_rate(data.train.y, data.validation.y, classes)
+    if dense.accuracy > most_by_guessing(dense.samples, rate):
         return []
+    right = round(dense.accuracy * dense.samples)
     return [
         f"the network is right on {right} of {dense.samples} validation samples, which cannot be told from guessing"
         f" ({rate:.1%}): is it trained, and are data and encoding those it was trained with? Without that, a change of"

@@ -14,17 +14,18 @@ from torch import Tensor
 
 from spear_deploy.backends.fixed_point.losses import RoundingLoss
 from spear_deploy.data import Dataset, Labels
-from spear_deploy.hardware import Activity, Cost, Use, activity_of, estimate, place
+from spear_deploy.hardware import Activity, Cost, Follows, OnChip, Use, activity_of, estimate, place
 from spear_deploy.jobs.deploy.max_drop import Try
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
-from spear_deploy.measure import EffectiveOperations, Measurement
+from spear_deploy.measure import Answers, EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
 from spear_deploy.report.lre import lre_report
 from spear_deploy.report.schema import (
     AdaptationReport,
     Agreement,
+    AnswersReport,
     BudgetReport,
     LimitReport,
     LreCheck,
@@ -73,6 +74,8 @@ class Found:
     lre_check: dict[str, LreCheck]
     dense_on_target: Measurement
     tested_on_target: Measurement
+    answers: Answers
+    validation_guess: float
     comparisons: dict[str, Comparison]
     unverified: str
     lava_version: str
@@ -96,8 +99,8 @@ def make_report(found: Found) -> Report:
         lava = LAVA_NAMES[name]
         measured[lava] = measured_report(comparison.lava, FLOAT64 if name == "torch" else backend.arithmetic)
         agreement[f"{name}_{lava}"] = comparison.agreement
-    limits = _limits(found)
-    max_drop = _max_drop(found)
+    dense = _uses(found, found.model, found.dense_on_target, found.answers.of_reference)
+    pruned = _uses(found, found.pruned, found.tested_on_target, found.answers)
     basis = basis_of(backend.name, found.lre_check)
     placement = place(found.pruned.network, found.target.chip)
     cost = _cost(found, found.pruned, found.tested_on_target)
@@ -121,7 +124,7 @@ def make_report(found: Found) -> Report:
             source=found.target.limits[0].granted,
             split="validation",
             arithmetic=found.target.backend.arithmetic,
-            limits=limits,
+            limits=_limits(dense, pruned),
             unchecked=[str(name) for name in placement.unchecked],
         ),
         dense=network_report(found.model, found.dense_test, found.dense_effective),
@@ -135,13 +138,14 @@ def make_report(found: Found) -> Report:
         verdict=judge(
             basis,
             found.lre_check[basis],
-            limits,
+            pruned,
             found.target.dense.synops,
             agreement,
+            found.answers,
             unverified=found.unverified,
-            max_drop=max_drop,
         ),
-        max_drop=max_drop,
+        answers=_answers(found.answers),
+        max_drop=_max_drop(found),
         repairs=found.choice.repairs,
         interrupted=found.interrupted,
         evaluations=len(found.problem.history),
@@ -184,6 +188,7 @@ def _search(found: Found) -> SearchReport:
             )
             for one in found.problem.history
         ],
+        most_by_guessing=found.validation_guess,
     )
 
 
@@ -204,13 +209,27 @@ def _finalist(finalist: Finalist, *, chosen: bool) -> FinalistReport:
 
 
 def _max_drop(found: Found) -> MaxDrop | None:
-    points = found.request.max_drop_points
-    if points is None:
+    limit = found.request.searched_drop
+    if limit is None:
         return None
     return MaxDrop(
-        points=points,
-        test_drop_points=100 * (found.dense_on_target.accuracy - found.tested_on_target.accuracy),
+        points=limit.allowed,
+        test_drop_points=found.answers.drop_points,
         tried=[TriedBudget(**asdict(one)) for one in found.tries],
+    )
+
+
+def _answers(answers: Answers) -> AnswersReport:
+    low, high = answers.drop_interval_points
+    return AnswersReport(
+        reference=answers.reference,
+        samples=answers.samples,
+        accuracy=answers.accuracy,
+        reference_accuracy=answers.reference_accuracy,
+        most_by_guessing=answers.most_by_guessing,
+        drop_points=answers.drop_points,
+        drop_low=low,
+        drop_high=high,
     )
 
 
@@ -227,19 +246,14 @@ def _lre(found: Found) -> LreReport:
     )
 
 
-def _limits(found: Found) -> list[LimitReport]:
-    """SynOps first, then the chip's limits and the user's; the tightest one is marked.
+def _limits(dense: Sequence[Use], pruned: Sequence[Use]) -> list[LimitReport]:
+    """Every limit with what both networks use of it; the tightest one is marked.
 
     A limit inside a core (how full the fullest core is) counts as the tightest only where the
-    dense network breaks it: filling a core is no hardship.
+    dense network breaks it: filling a core is no hardship. Limits on answers count as the
+    tightest only where they are broken: nobody means to use them up.
     """
-    synops = found.target.limits[0]
-    dense = (Use(synops, found.dense_on_target.synops), *_uses(found, found.model, found.dense_on_target))
-    pruned = (Use(synops, found.tested_on_target.synops), *_uses(found, found.pruned, found.tested_on_target))
-    shares = [
-        after.share if not after.name.endswith("per core") or before.overshoot else -1.0
-        for before, after in zip(dense, pruned, strict=True)
-    ]
+    shares = [-1.0 if _no_hardship(before, after) else after.share for before, after in zip(dense, pruned, strict=True)]
     tightest = shares.index(max(shares))
     return [
         LimitReport(
@@ -249,10 +263,17 @@ def _limits(found: Found) -> list[LimitReport]:
             dense=before.used,
             pruned=after.used,
             origin=after.limit.origin,
+            least=after.limit.quantity.least,
             binds=place == tightest,
         )
         for place, (before, after) in enumerate(zip(dense, pruned, strict=True))
     ]
+
+
+def _no_hardship(dense: Use, pruned: Use) -> bool:
+    if pruned.limit.quantity.follows is Follows.ANSWERS:
+        return not pruned.overshoot
+    return dense.name.endswith("per core") and not dense.overshoot
 
 
 def _activity(model: Model, measurement: Measurement) -> Activity:
@@ -265,10 +286,16 @@ def _cost(found: Found, model: Model, measurement: Measurement) -> Cost:
     return estimate(model.network, placement, _activity(model, measurement))
 
 
-def _uses(found: Found, model: Model, measurement: Measurement) -> tuple[Use, ...]:
-    """What a network uses of every limit beside SynOps."""
-    activity = _activity(model, measurement)
-    return found.target.activity_uses(model.network, activity) + found.target.structural(model.network)
+def _uses(found: Found, model: Model, measurement: Measurement, answers: Answers) -> tuple[Use, ...]:
+    """What a network uses of every limit, mean SynOps first."""
+    target = found.target
+    tested = OnChip(model.network, target.chip, _activity(model, measurement), answers)
+    return (
+        Use(target.limits[0], measurement.synops),
+        *target.activity_uses(model.network, tested.measured),
+        *target.structural(model.network),
+        *(Use(limit, limit.quantity.value(tested)) for limit in target.limits_on(Follows.ANSWERS)),
+    )
 
 
 def _keep_ratios(dense: Model, pruned: Model) -> dict[str, float]:

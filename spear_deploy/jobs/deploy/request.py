@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
-from spear_deploy.hardware import Limit, Profile, parse_budget
+from spear_deploy.hardware import MAX_DROP, SYNOPS, Limit, Profile, parse_budget
 from spear_deploy.network import Reading
 from spear_deploy.pruning import ANY_WIDTH, Widths
 from spear_deploy.search import TuningPlan
@@ -32,7 +32,8 @@ class DeployRequest:
         model: the model file.
         targets: the chips.
         out: the folder for the results; with several targets, one folder each below it.
-        budgets: what the user allows, such as 50 % of the dense SynOps or 4 cores.
+        budgets: what the user allows, such as 50 % of the dense SynOps or 4 cores. With a largest drop of accuracy and
+            no budget of SynOps, the smallest budget that costs no more is looked for.
         reading: what the model file leaves unsaid.
         data: a data set's name or path; by default the one that the model names.
         seed: everything random follows from it.
@@ -54,7 +55,6 @@ class DeployRequest:
         adapt: whether what the target forbids is converted before anything else.
         force: whether existing folders may be replaced.
         plot: whether the report's figures are written as SVG and PNG as well.
-        max_drop_points: instead of a budget of SynOps: look for the smallest one that costs no more accuracy.
         pareto: budgets of SynOps that are each searched for, one result a budget.
         command: how this was asked for.
 
@@ -84,9 +84,15 @@ class DeployRequest:
     adapt: bool = False
     force: bool = False
     plot: bool = False
-    max_drop_points: float | None = None
     pareto: tuple[Limit, ...] = ()
     command: tuple[str, ...] = ()
+
+    @property
+    def searched_drop(self) -> Limit | None:
+        """The accuracy that may be lost, where no budget of SynOps is given and the smallest one is looked for."""
+        if self.pareto or any(limit.quantity is SYNOPS for limit in self.budgets):
+            return None
+        return next((limit for limit in self.budgets if limit.quantity is MAX_DROP), None)
 
     def folder(self, target: Profile) -> Path:
         """Where the results for one target go."""

@@ -20,7 +20,7 @@ from spear_deploy.jobs.deploy.reporting import Found, make_report
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Solution
 from spear_deploy.jobs.deploy.verification import verify_in_lava
-from spear_deploy.measure import Measurement, effective_operations
+from spear_deploy.measure import Answers, Measurement, effective_operations, guess_rate, most_by_guessing
 from spear_deploy.network import Model, read_nir, save_model_file
 from spear_deploy.progress import Clock, Progress, peak_memory_mib
 from spear_deploy.report import Report
@@ -54,6 +54,7 @@ def write_result(
         verified = verify_in_lava(pruned, in_torch, on_target, prepared.test, request, clock)
         with clock.stage("LRE check"):
             checked = check_prediction(winner, target, prepared.test, in_lava=bool(verified.comparisons))
+        dense_on_target = measure_on(target.backend, prepared.model, prepared.test)
         found = Found(
             request=request,
             target=target,
@@ -68,8 +69,18 @@ def write_result(
             tested=tested,
             tested_effective=effective_operations(pruned, prepared.test.inputs),
             lre_check=checked,
-            dense_on_target=measure_on(target.backend, prepared.model, prepared.test),
+            dense_on_target=dense_on_target,
             tested_on_target=observed.measurement,
+            answers=Answers.between(
+                observed.measurement.predictions,
+                dense_on_target.predictions,
+                prepared.test.labels,
+                guess_rate(prepared.data.train.y, prepared.test.labels, pruned.network.classes),
+            ),
+            validation_guess=most_by_guessing(
+                len(prepared.data.validation),
+                guess_rate(prepared.data.train.y, prepared.data.validation.y, pruned.network.classes),
+            ),
             comparisons=verified.comparisons,
             unverified=verified.missing,
             lava_version=verified.version,

@@ -1,63 +1,58 @@
-"""The verdict of a run: every limit kept, and every backend in agreement with the one it must repeat."""
+"""The verdict of a run: limits kept, backends in agreement, and a network that still works."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 
-from spear_deploy.report.schema import Agreement, LimitReport, LreCheck, MaxDrop, Verdict
+from spear_deploy.hardware import Follows, Use
+from spear_deploy.measure import Answers
+from spear_deploy.report.schema import Agreement, LreCheck, Verdict
+
+MOST_LOST_POINTS = 10.0
+"""A network that lost more accuracy for certain no longer does its work, unless the user said what may be lost."""
 
 
 def judge(
     basis: str,
     check: LreCheck,
-    limits: Sequence[LimitReport],
+    uses: Sequence[Use],
     dense_synops: float,
     agreement: Mapping[str, Agreement],
+    answers: Answers,
     *,
     unverified: str = "",
-    max_drop: MaxDrop | None = None,
 ) -> Verdict:
-    """The verdict of a run.
+    """The verdict of a run, of its network on the whole test split in the target's arithmetic.
 
     Args:
         basis: the backend whose figures are judged.
         check: LRE's prediction against that backend.
-        limits: with what the network uses of each on the whole test split, in the target's
-            arithmetic; mean SynOps first.
+        uses: every limit with what the network was measured to use of it; mean SynOps first.
         dense_synops: what a budget of SynOps is a share of.
         agreement: of backends, by their names joined by `_`, the reference first.
+        answers: beside those of the network that accuracy was lost against, in the same arithmetic.
         unverified: why a backend that was asked for did not run; empty where all did.
-        max_drop: of accuracy, where one is allowed.
 
     """
-    synops, *others = limits
-    faults = []
-    if synops.pruned > synops.allowed:
-        nearest = math.ceil(1000 * synops.pruned / dense_synops) / 10
-        faults.append(
-            f"{synops.pruned:,.0f} SynOps on test exceed the budget of {synops.allowed:,.0f};"
-            f" the nearest budget that this network keeps is {nearest:g}%"
-        )
-    within = not faults
-    faults += [
-        f"{limit.name}: {limit.pruned:,.0f} {limit.unit} exceed the {limit.allowed:,.0f} of {limit.origin}"
-        for limit in others
-        if limit.pruned > limit.allowed
-    ]
-    faults += [unverified] if unverified else []
+    synops, *others = uses
+    over = [_over(synops, dense_synops)] if synops.overshoot else []
+    broken = over + [_broken(use) for use in others if use.overshoot]
+    differing = [unverified] if unverified else []
     for names, found in agreement.items():
         difference, reference = found.first_difference, names.split("_")[0]
         if difference is not None:
-            faults.append(
+            differing.append(
                 f"Lava's spikes differ from {reference}'s from layer {difference.layer}, step {difference.step}"
             )
-    if max_drop is not None and max_drop.test_drop_points > max_drop.points:
-        drop = max_drop.test_drop_points
-        faults.append(f"accuracy on test drops by {drop:.2f} points, more than --max-drop {max_drop.points:g}")
+    ruined = _ruined(answers, [use for use in others if use.limit.quantity.follows is Follows.ANSWERS])
+    faults = [*ruined, *broken, *differing]
     return Verdict(
         basis=basis,
-        within_budget=within,
+        within_budget=not over,
+        limits_kept=not broken,
+        backends_agree=not differing,
+        works=not ruined,
         covered=check.covered,
         prediction_error_percent=check.error_percent,
         ok=not faults,
@@ -70,3 +65,40 @@ def basis_of(backend: str, checks: Mapping[str, LreCheck]) -> str:
     if backend != "torch":
         return backend
     return "lava" if "lava" in checks else "torch"
+
+
+def _over(synops: Use, dense_synops: float) -> str:
+    nearest = math.ceil(1000 * synops.used / dense_synops) / 10
+    return (
+        f"{synops.used:,.0f} SynOps on test exceed the budget of {synops.limit.allowed:,.0f};"
+        f" the nearest budget that this network keeps is {nearest:g}%"
+    )
+
+
+def _broken(use: Use) -> str:
+    limit = use.limit
+    digits = 2 if limit.quantity.follows is Follows.ANSWERS else 0
+    against = "fall short of" if limit.quantity.least else "exceed"
+    return (
+        f"{use.name}: {use.used:,.{digits}f} {limit.unit} {against} the {limit.allowed:,.{digits}f} of {limit.origin}"
+    )
+
+
+def _ruined(answers: Answers, asked: Sequence[Use]) -> list[str]:
+    """Why the network does not work; `asked` are what the user allowed of its answers."""
+    if answers.is_guessing:
+        dense = ""
+        if answers.reference_accuracy <= answers.most_by_guessing:
+            dense = f", and neither can the {answers.reference}: is it trained, and on such data?"
+        return [
+            f"the network does not work: it is right on {answers.right} of {answers.samples} test samples, which cannot"
+            f" be told from guessing (up to {answers.most_by_guessing:.1%} by chance){dense}"
+        ]
+    low, high = answers.drop_interval_points
+    if low <= MOST_LOST_POINTS or asked:
+        return []
+    return [
+        f"the network hardly works: of the {answers.reference}'s {answers.reference_accuracy:.1%} on test it lost"
+        f" {answers.drop_points:.1f} points (95 % interval {low:.1f} to {high:.1f}), more than {MOST_LOST_POINTS:g};"
+        " a larger budget or longer fine-tunes keep more, or say how many points may be lost"
+    ]

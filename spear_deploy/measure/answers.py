@@ -1,0 +1,105 @@
+"""Right answers: whether a network can be told from a guesser, and what it lost against another network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import sqrt
+
+from scipy import stats
+from torch import Tensor
+
+DENSE = "dense network"
+
+GUESS_CONFIDENCE = 0.99
+"""An accuracy counts as chance while a guesser reaches it or more in over 1 % of such samples."""
+
+DROP_CONFIDENCE = 0.95
+"""Of the two-sided interval of the accuracy that was lost."""
+
+
+def guess_rate(train: Tensor, labels: Tensor, classes: int) -> float:
+    """How often a guesser is right on `labels` `[N]` who knows the training labels `train` alone.
+
+    He always names the class that is most frequent in training, or draws among `classes`,
+    whichever is right more often.
+    """
+    frequent = train.bincount().argmax()
+    return max(float((labels == frequent).double().mean()), 1 / classes)
+
+
+def most_by_guessing(samples: int, rate: float) -> float:
+    """The highest accuracy on so many samples that still counts as chance; right guesses are binomial."""
+    return float(stats.binom.ppf(GUESS_CONFIDENCE, samples, rate)) / samples
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A network's answers beside those of the network that it is held against, on the same samples.
+
+    Attributes:
+        samples: how many.
+        right: answers of the network that are right.
+        lost: wrong answers of it where the other is right.
+        gained: right answers of it where the other is wrong.
+        guess_rate: how often a guesser is right.
+        reference: what the other network is called.
+
+    """
+
+    samples: int
+    right: int
+    lost: int
+    gained: int
+    guess_rate: float
+    reference: str = DENSE
+
+    @classmethod
+    def between(cls, given: Tensor, reference: Tensor, labels: Tensor, guess_rate: float, name: str = DENSE) -> Answers:
+        """Compare the classes `[N]` that two networks give, the other one called `name`, with the labels `[N]`."""
+        ours, theirs = given == labels, reference == labels
+        lost, gained = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
+        return cls(len(labels), int(ours.sum()), lost, gained, guess_rate, name)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers."""
+        return self.right / self.samples
+
+    @property
+    def reference_accuracy(self) -> float:
+        """Share of right answers of the other network."""
+        return (self.right + self.lost - self.gained) / self.samples
+
+    @property
+    def of_reference(self) -> Answers:
+        """The other network's answers, beside themselves."""
+        return replace(self, right=self.right + self.lost - self.gained, lost=0, gained=0)
+
+    @property
+    def is_guessing(self) -> bool:
+        """Whether the network cannot be told from a guesser."""
+        return self.accuracy <= self.most_by_guessing
+
+    @property
+    def most_by_guessing(self) -> float:
+        """The highest accuracy that still counts as chance."""
+        return most_by_guessing(self.samples, self.guess_rate)
+
+    @property
+    def drop_points(self) -> float:
+        """Percentage points of accuracy that were lost."""
+        return 100.0 * (self.lost - self.gained) / self.samples
+
+    @property
+    def drop_interval_points(self) -> tuple[float, float]:
+        """A paired 95 % interval of the points lost: the adjusted Wald interval.
+
+        With p = (lost + 1) / (n + 2) and q = (gained + 1) / (n + 2):
+        p - q -+ z sqrt((p + q - (p - q)^2) / (n + 2)). Source: Bonett and Price, Adjusted Wald
+        confidence interval for a difference of binomial proportions based on paired data,
+        J. Educ. Behav. Stat. 37(4), 2012.
+        """
+        count = self.samples + 2
+        p, q = (self.lost + 1) / count, (self.gained + 1) / count
+        half = float(stats.norm.ppf(0.5 + DROP_CONFIDENCE / 2)) * sqrt((p + q - (p - q) ** 2) / count)
+        return 100.0 * max(p - q - half, -1.0), 100.0 * min(p - q + half, 1.0)

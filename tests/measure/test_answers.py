@@ -1,0 +1,72 @@
+"""Whether a network can be told from guessing, and what it lost, against counts and against draws."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from spear_deploy.measure import Answers, guess_rate, most_by_guessing
+
+
+def test_answers_are_counted_pair_by_pair():
+    labels = torch.tensor([0, 1, 2, 3, 0])
+    dense = torch.tensor([0, 1, 2, 0, 1])
+    pruned = torch.tensor([0, 2, 0, 3, 1])
+    found = Answers.between(pruned, dense, labels, 0.25)
+    assert (found.samples, found.right, found.lost, found.gained) == (5, 2, 2, 1)
+    assert (found.accuracy, found.reference_accuracy) == (2 / 5, 3 / 5)
+    assert found.drop_points == pytest.approx(20)
+
+
+def test_a_guesser_names_the_most_frequent_class_of_training_or_draws():
+    train = torch.tensor([2, 2, 2, 0, 1])
+    assert guess_rate(train, torch.tensor([2, 2, 0, 1]), classes=3) == 0.5
+    assert guess_rate(train, torch.tensor([0, 0, 1, 1]), classes=4) == 0.25
+
+
+@pytest.mark.parametrize(("samples", "rate"), [(20, 0.1), (400, 0.1), (1000, 0.5), (7, 0.5)])
+def test_a_guesser_is_taken_for_a_network_in_at_most_one_of_a_hundred_draws(samples, rate):
+    right = np.random.default_rng(0).binomial(samples, rate, 100_000)
+    assert (right / samples > most_by_guessing(samples, rate)).mean() <= 0.01
+
+
+@pytest.mark.parametrize(("right", "guessing"), [(100, True), (197, False), (122, True), (130, False)])
+def test_a_thousand_answers_among_ten_classes_are_a_network_s_from_about_an_eighth_on(right, guessing):
+    assert Answers(1000, right, 0, 0, 0.1).is_guessing == guessing
+
+
+def test_with_few_samples_even_a_good_network_may_be_guessing():
+    assert Answers(3, 3, 0, 0, 0.5).is_guessing
+    assert not Answers(8, 8, 0, 0, 0.5).is_guessing
+
+
+def test_the_interval_of_the_points_lost_is_that_of_bonett_and_price():
+    """p = 13/102, q = 4/102: the same by hand."""
+    low, high = Answers(100, 80, lost=12, gained=3, guess_rate=0.1).drop_interval_points
+    difference, half = 9 / 102, 1.959964 * ((17 / 102 - (9 / 102) ** 2) / 102) ** 0.5
+    assert (low, high) == (pytest.approx(100 * (difference - half)), pytest.approx(100 * (difference + half)))
+
+
+@pytest.mark.parametrize("samples", [30, 100, 400, 1000])
+@pytest.mark.parametrize(("lost", "gained"), [(0.15, 0.02), (0.1, 0.0), (0.3, 0.1), (0.01, 0.005)])
+def test_the_interval_holds_the_true_loss_about_as_often_as_it_says(samples, lost, gained):
+    rng = np.random.default_rng(1)
+    counts = rng.multinomial(samples, [lost, gained, 1 - lost - gained], 2000)
+    held = [
+        low <= 100 * (lost - gained) <= high
+        for b, c, _ in counts
+        for low, high in [Answers(samples, 0, int(b), int(c), 0.1).drop_interval_points]
+    ]
+    assert np.mean(held) >= 0.93
+
+
+def test_the_reference_beside_itself_lost_nothing():
+    found = Answers(100, 80, lost=12, gained=3, guess_rate=0.1).of_reference
+    assert (found.right, found.drop_points) == (89, 0)
+    assert found.reference_accuracy == found.accuracy == 0.89
+
+
+def test_more_samples_make_the_same_loss_surer():
+    few, many = (Answers(n, 0, lost=n // 5, gained=0, guess_rate=0.1).drop_interval_points for n in (50, 5000))
+    assert few[0] < many[0] < 20 < many[1] < few[1]
+    assert many[1] - many[0] == pytest.approx(2 * 100 * stats.norm.ppf(0.975) * (0.2 * 0.8 / 5000) ** 0.5, rel=0.01)

@@ -1,0 +1,49 @@
+"""What makes a result worth less, told where it is so and nowhere else."""
+
+import pytest
+from run_reports import evaluation, full_content
+
+from spear_deploy.report import Report
+from spear_deploy.report.words.doubts import doubts
+from spear_deploy.report.words.wording import warnings
+
+
+def told(**changes):
+    content = full_content()
+    for path, value in changes.items():
+        *parents, key = path.split("__")
+        part = content
+        for name in parents:
+            part = part[int(name) if isinstance(part, list) else name]
+        part[key] = value
+    report = Report.model_validate(content)
+    found = doubts(report)
+    assert all(doubt in warnings(report) for doubt in found)
+    return found
+
+
+def test_a_sound_run_leaves_none():
+    assert told() == []
+
+
+@pytest.mark.parametrize(("used", "share"), [(20.9, "59.7%"), (0.28, "0.8%")])
+def test_a_budget_of_which_little_is_used_was_not_what_held_the_network_back(used, share):
+    limit = full_content()["budget"]["limits"][0]
+    (doubt,) = told(budget__limits=[limit | {"pruned": used}])
+    assert doubt.startswith(f"Only {share} of budget 50% is used (SynOps per inference)")
+    assert told(budget__limits=[limit | {"pruned": 21.0}]) == []
+
+
+@pytest.mark.parametrize(("low", "high", "times"), [(20.0, 30.1, "1.5 times"), (0.0, 17e12, "without bound above")])
+def test_an_interval_that_is_wide_says_little(low, high, times):
+    (doubt,) = told(lre__low=low, lre__high=high)
+    assert f"is {times} the lower" in doubt or times in doubt
+    assert told(lre__low=20.0, lre__high=30.0) == []
+
+
+def test_a_search_among_ruins_is_told():
+    ruins = [evaluation(0.5, 0.1, 30.0), evaluation(0.6, 0.12, 30.0), evaluation(0.7, 0.9, 30.0)]
+    (doubt,) = told(search__history=ruins, search__most_by_guessing=0.12)
+    assert doubt.startswith("2 of 3 candidates of the search could not be told from guessing")
+    assert told(search__history=ruins[1:], search__most_by_guessing=0.12) == []
+    assert told(search__history=ruins) == []
