@@ -20,7 +20,7 @@ from spear_deploy.exporters.onnx.step import Step
 from spear_deploy.exporters.onnx.weights import Int8Weights, Weights, rounded_to_int8
 from spear_deploy.exporting import Exporter, simulate
 from spear_deploy.exporting.fingerprint import fingerprint
-from spear_deploy.network import Model
+from spear_deploy.network import Model, class_scores
 from spear_deploy.network.linear import is_linear
 
 OLDEST_OPSET = 18
@@ -111,7 +111,8 @@ class OnnxExporter(Exporter):
             return form
         float32, int8 = simulate(model, inputs, torch.float32), self.expected(model, inputs)
         read_out = model.network.read_out
-        same = (float32[read_out].sum(0).flatten(1).argmax(1) == int8[read_out].sum(0).flatten(1).argmax(1)).sum()
+        classes = [class_scores(each[read_out], model.read_out, model.population).argmax(1) for each in (float32, int8)]
+        same = (classes[0] == classes[1]).sum()
         return form | {
             "weights": "int8 (QDQ)",
             "same_class": f"{int(same)} of {inputs.shape[1]} samples as with float32 weights",
@@ -140,6 +141,8 @@ class OnnxExporter(Exporter):
             "spear_deploy.weights": "int8" if self.int8 else "float32",
             "spear_deploy.model_sha256": fingerprint(model),
         }
+        if model.population != 1:
+            found["spear_deploy.population"] = str(model.population)
         if self.profile is not None:
             found["spear_deploy.profile"] = self.profile
         return found

@@ -130,7 +130,7 @@ def _inputs(path: Path, model: Model, data: str | None) -> tuple[Tensor, str]:
         return sample_inputs(model), "made-up samples"
     try:
         found = load_data(source)
-        check_fits(found, model.encoding, model.network.input_shape, model.network.classes)
+        check_fits(found, model.encoding, model.network.input_shape, model.classes)
         encoded = encode(found.test.first(samples_to_prove(model)), model.encoding, model.time_steps)
     except DataError as error:
         if data is not None:

@@ -78,7 +78,7 @@ def measured(
     if source is None:
         return MeasuredModel(path.name, model, None, 0)
     dataset = load_data(source)
-    check_fits(dataset, str(model.encoding), model.network.input_shape, model.network.classes)
+    check_fits(dataset, str(model.encoding), model.network.input_shape, model.classes)
     split = dataset.test.first(samples)
     if dataset.labels is Labels.NONE:
         split = labelled_by(model, split, seed=0)

@@ -14,7 +14,8 @@ from spear_deploy.network import Model
 def fingerprint(model: Model) -> str:
     """SHA-256 over nodes, edges, constants and use of a model, in hexadecimal."""
     digest = hashlib.sha256()
-    use = (model.time_steps, str(model.encoding), str(model.read_out))
+    use: tuple[object, ...] = (model.time_steps, str(model.encoding), str(model.read_out))
+    use += () if model.population == 1 else (model.population,)
     digest.update(repr((use, sorted(model.graph.edges))).encode())
     for name in sorted(model.graph.nodes):
         digest.update(name.encode())

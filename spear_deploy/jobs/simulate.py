@@ -105,7 +105,7 @@ def run_simulation(request: SimulateRequest, progress: Progress) -> Outcome:
         progress.notice(notice)
     name = needed_source(request.model, given, request.data)
     dataset = load_data(name)
-    check_fits(dataset, given.encoding, given.network.input_shape, given.network.classes)
+    check_fits(dataset, given.encoding, given.network.input_shape, given.classes)
     splits = {split.name: split for split in dataset.splits}
     split = splits[request.split]
     with_lava = any(name.startswith("lava") for name in request.backends)

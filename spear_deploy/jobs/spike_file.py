@@ -43,7 +43,9 @@ class SpikeFile:
         """The outputs of all layers `[T, B, *shape]` for some samples."""
         for layer in self.model.network.layers:
             self.arrays[f"{backend}/{layer}"][:, part] = outputs[layer].numpy()
-        self.arrays[f"{backend}/predictions"][part] = classify(outputs[self.model.network.read_out]).numpy()
+        model = self.model
+        classes = classify(outputs[model.network.read_out], model.read_out, model.population)
+        self.arrays[f"{backend}/predictions"][part] = classes.numpy()
 
     def pack(self, path: Path, **alone: NDArray[np.int64]) -> None:
         """Write the archive, with arrays that no backend sent beside the others."""

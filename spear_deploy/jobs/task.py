@@ -12,6 +12,7 @@ from spear_deploy.errors import DataError
 from spear_deploy.measure import batches, classify
 from spear_deploy.network import Model, Simulation
 from spear_deploy.progress import Progress
+from spear_deploy.training import read_outputs
 
 NOTICE = "holds no labels: the network's own classes serve, and accuracy means agreement with it"
 
@@ -53,7 +54,7 @@ def with_labels(data: Dataset, model: Model, *, seed: int, progress: Progress) -
 
 
 def labelled_by(model: Model, split: Split, *, seed: int) -> Split:
-    """A split with the classes and the mean outputs that a network gives its samples, in torch float64.
+    """A split with the classes and the mean (or last) outputs that a network gives its samples, in torch float64.
 
     `seed` is the encoding's: the network judges the very spikes that it is later run on.
     """
@@ -61,6 +62,6 @@ def labelled_by(model: Model, split: Split, *, seed: int) -> Split:
     simulation = Simulation(model.graph, torch.float64)
     with torch.no_grad():
         runs = [simulation(encoded.take(part).as_float64()).output for part in batches(len(encoded))]
-    classes = torch.cat([classify(output) for output in runs])
-    outputs = torch.cat([output.mean(0).flatten(1).float() for output in runs])
+    classes = torch.cat([classify(output, model.read_out, model.population) for output in runs])
+    outputs = torch.cat([read_outputs(output, model.read_out).float() for output in runs])
     return replace(split, y=classes, outputs=outputs)

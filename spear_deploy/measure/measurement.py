@@ -15,7 +15,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.device import CPU, as_float64
 from spear_deploy.measure.record import Recorder, SpikeRecord
 from spear_deploy.measure.synops import SynopsCounter
-from spear_deploy.network import Connection, Model, Simulation, Trace
+from spear_deploy.network import Connection, Model, ReadOut, Simulation, Trace, class_scores
 
 BATCH = 100
 """Samples simulated at a time: bounds memory, and such a piece stays near the cache."""
@@ -79,13 +79,9 @@ class Measurement:
         return float(self.peak_step_synops.max())
 
 
-def classify(output: Tensor) -> Tensor:
-    """Classes `[B]` from the outputs `[T, B, *shape]`: the largest sum over time.
-
-    Spike counts and summed membranes are read alike; ties go to the lowest class.
-    """
-    summed = output.sum(0, dtype=torch.float64) if output.dtype == torch.bool else output.sum(0)
-    return summed.flatten(1).argmax(1)
+def classify(output: Tensor, read_out: ReadOut = ReadOut.COUNT, population: int = 1) -> Tensor:
+    """Classes `[B]` from the outputs `[T, B, *shape]`: the largest of `class_scores`; ties go to the lowest class."""
+    return class_scores(output, read_out, population).argmax(1)
 
 
 def batches(count: int, size: int = BATCH) -> Iterator[slice]:
@@ -214,7 +210,8 @@ class Tally:
         self.per_sample.append(count.total.cpu())
         self.peak_step.append(count.peak_step.cpu())
         self.analog.append(count.analog.cpu())
-        self.predictions.append(classify(outputs[network.read_out]).cpu())
+        model = self.model
+        self.predictions.append(classify(outputs[network.read_out], model.read_out, model.population).cpu())
 
     def _add_events(self, name: str, values: Tensor) -> float:
         """Add up over time and samples, and say how many there were; a static input `[T, B, ...]` is looked at once."""

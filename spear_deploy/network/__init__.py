@@ -3,7 +3,7 @@
 from spear_deploy.network.from_snntorch import from_snntorch, save_model
 from spear_deploy.network.graph import Connection, Network
 from spear_deploy.network.load import Reading, load_any
-from spear_deploy.network.model import Encoding, Model, ReadOut
+from spear_deploy.network.model import Encoding, Model
 from spear_deploy.network.model import load as load_model_file
 from spear_deploy.network.model import save as save_model_file
 from spear_deploy.network.neuron import Neuron, Reset, neuron_of, node_of
@@ -11,6 +11,7 @@ from spear_deploy.network.nir_file import read_nir, write_nir
 from spear_deploy.network.nir_graph import flatten
 from spear_deploy.network.portability import differences, portable
 from spear_deploy.network.proof import Proof, prove_equal
+from spear_deploy.network.read_out import ReadOut, class_scores
 from spear_deploy.network.simulation import Simulation, Trace
 from spear_deploy.network.surrogate import SURROGATES, Surrogate
 from spear_deploy.network.synapses import bias_current, fan_out, synapse_matrix
@@ -30,6 +31,7 @@ __all__ = [
     "Surrogate",
     "Trace",
     "bias_current",
+    "class_scores",
     "differences",
     "fan_out",
     "flatten",

@@ -10,11 +10,14 @@ import nir
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.graph import Network
 from spear_deploy.network.importing.assemble import assemble
+from spear_deploy.network.importing.heads import HeadKind
 from spear_deploy.network.importing.trace import Recording, record
-from spear_deploy.network.model import Encoding, Model, ReadOut, save
+from spear_deploy.network.model import Encoding, Model, save
 from spear_deploy.network.neuron import DEFAULT_DT_S
-from spear_deploy.network.proof import compare, sample_input
+from spear_deploy.network.proof import compare, compare_read_out, sample_input
+from spear_deploy.network.read_out import ReadOut
 
 _STRENGTHS = (3.0, 12.0, 48.0)
 """Largest analog inputs of the proof, tried in order while a layer stays silent."""
@@ -27,10 +30,12 @@ def save_model(
     input_shape: Sequence[int],
     time_steps: int,
     encoding: str = "direct",
-    read_out: str = "count",
+    read_out: str | None = None,
     data: str | None = None,
     dt_s: float = DEFAULT_DT_S,
     sample: Tensor | None = None,
+    classes: int | None = None,
+    output: str | int | None = None,
 ) -> Model:
     """Convert a trained snnTorch network, prove it and write it as a model file.
 
@@ -42,11 +47,16 @@ def save_model(
         input_shape: shape of one time step of one sample, `(C, H, W)` or `(N,)`.
         time_steps: T, the length of one inference.
         encoding: `direct`, `rate` or `spikes`.
-        read_out: `count` (most output spikes) or `membrane`.
+        read_out: `count` (most output spikes), `membrane` (the largest membrane, or current of a
+            last layer without neurons, summed over time) or `last` (that of the last step); by
+            default as the network returns it.
         data: the data set it was trained on, by name (`digits`) or path (npz).
         dt_s: seconds that one time step stands for; only NIR's time constants depend on it.
         sample: input `[T, B, *input_shape]` to prove the conversion on; else inputs of
             several strengths are made.
+        classes: number of classes, where several outputs stand for each (a population code).
+        output: which of several outputs is meant: the name of its layer, or its place among what
+            the network returns.
 
     Returns:
         The model, as `spear_deploy.load_model` gives it back.
@@ -65,6 +75,8 @@ def save_model(
         data=data,
         dt_s=dt_s,
         sample=sample,
+        classes=classes,
+        output=output,
     )
     save(model, path)
     return model
@@ -76,14 +88,16 @@ def from_snntorch(
     input_shape: Sequence[int],
     time_steps: int,
     encoding: str = "direct",
-    read_out: str = "count",
+    read_out: str | None = None,
     data: str | None = None,
     dt_s: float = DEFAULT_DT_S,
     sample: Tensor | None = None,
+    classes: int | None = None,
+    output: str | int | None = None,
 ) -> Model:
     """Convert a trained snnTorch network to a model; see `save_model`."""
     try:
-        encoding_, read_out_ = Encoding(encoding), ReadOut(read_out)
+        encoding_, read_out_ = Encoding(encoding), None if read_out is None else ReadOut(read_out)
     except ValueError as error:
         raise ModelError(str(error)) from None
     if time_steps < 1:
@@ -98,9 +112,12 @@ def from_snntorch(
             needed = f"{time_steps} x B x {' x '.join(map(str, shape))}"
             raise ModelError(f"sample: needed {needed}, found {tuple(inputs.shape)}")
         recording = record(net, inputs.double(), static=static)
-        built = assemble(recording, read_out=str(read_out_), binary_input=not static, dt_s=dt_s)
-        model = Model(built.graph, time_steps, encoding_, read_out_, data)
+        built = assemble(recording, read_out=read_out_, binary_input=not static, dt_s=dt_s, output=output)
+        population = _population(built.graph, classes)
+        model = Model(built.graph, time_steps, encoding_, built.read_as, data, population=population)
         proof = compare(_outputs(recording, model), built.graph, inputs.double())
+        if built.head.kind is HeadKind.CURRENTS:
+            compare_read_out(built.head.name, recording.returned[built.head.position], built.graph, inputs.double())
         if not proof.silent:
             break
     notices = tuple(f"{name}: gave no spike on the samples of the proof; pass sample=" for name in proof.silent)
@@ -110,6 +127,16 @@ def from_snntorch(
     nodes, edges = built.graph.nodes, built.graph.edges
     graph = nir.NIRGraph(nodes, edges, metadata={"proof": proof.as_metadata()}, type_check=False)
     return replace(model, graph=graph, notices=notices)
+
+
+def _population(graph: nir.NIRGraph, classes: int | None) -> int:
+    """How many outputs stand for a class."""
+    if classes is None:
+        return 1
+    network = Network(graph)
+    if classes < 1 or network.classes % classes:
+        raise ModelError(f"classes={classes}: the network has {network.classes} outputs, which they do not divide")
+    return network.classes // classes
 
 
 def _outputs(recording: Recording, model: Model) -> dict[str, list[Tensor]]:

@@ -17,6 +17,7 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
 from spear_deploy.network.pools import MaxPool2d
+from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.torch_file import read_torch_file
 
 FORMAT = "spear-deploy model"
@@ -31,13 +32,6 @@ class Encoding(StrEnum):
     SPIKES = "spikes"
 
 
-class ReadOut(StrEnum):
-    """How the output of a network becomes a class."""
-
-    COUNT = "count"
-    MEMBRANE = "membrane"
-
-
 @dataclass(frozen=True)
 class Model:
     """A spiking network and how to use it.
@@ -46,9 +40,11 @@ class Model:
         graph: the network; its neuron nodes carry dt, reset kind and exact constants.
         time_steps: T, the length of one inference.
         encoding: `direct` (a static sample T times), `rate` (Bernoulli spikes) or `spikes`.
-        read_out: `count` (most output spikes) or `membrane` (largest membrane, summed over time).
+        read_out: `count` (most output spikes), `membrane` (largest membrane, summed over time) or
+            `last` (largest membrane of the last step).
         data: the data set it was trained on: a name, or the path of an npz file.
         notices: what was assumed or changed when it was read from a foreign file, one line each.
+        population: outputs a class: those of one class follow each other and are added up.
 
     Raises:
         ModelError: the parts do not suit each other.
@@ -61,6 +57,7 @@ class Model:
     read_out: ReadOut = ReadOut.COUNT
     data: str | None = None
     notices: tuple[str, ...] = field(default=(), compare=False)
+    population: int = 1
     network: Network = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,14 +70,25 @@ class Model:
             raise ModelError(
                 f"{network.read_out}: read-out 'count' needs neurons that spike; for a membrane use 'membrane'"
             )
-        if self.read_out is ReadOut.MEMBRANE and spiking:
+        if self.read_out is not ReadOut.COUNT and spiking:
             raise ModelError(
-                f"{network.read_out}: read-out 'membrane' needs neurons without threshold; for spikes use 'count'"
+                f"{network.read_out}: read-out '{self.read_out}' needs neurons without threshold; for spikes use"
+                " 'count'"
+            )
+        if self.population < 1 or network.classes % self.population:
+            raise ModelError(
+                f"{network.read_out}: its {network.classes} outputs cannot be {self.population} for each class; the"
+                " number of classes has to divide them"
             )
 
     def with_graph(self, graph: nir.NIRGraph) -> Model:
         """The same use of another network."""
-        return Model(graph, self.time_steps, self.encoding, self.read_out, self.data, self.notices)
+        return Model(graph, self.time_steps, self.encoding, self.read_out, self.data, self.notices, self.population)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes: output neurons, by the population of each class."""
+        return self.network.classes // self.population
 
     @property
     def parameters(self) -> int:
@@ -102,6 +110,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         "encoding": str(model.encoding),
         "read_out": str(model.read_out),
         "data": model.data,
+        "population": model.population,
         "graph": _to_plain(model.graph.to_dict()),
     }
     torch.save(content, path)
@@ -138,6 +147,7 @@ def from_content(content: Any, name: str) -> Model:
             Encoding(content["encoding"]),
             ReadOut(content["read_out"]),
             content["data"],
+            population=int(content.get("population", 1)),
         )
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None

@@ -18,15 +18,18 @@ import numpy as np
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
-from spear_deploy.network.model import Encoding, Model, ReadOut, graph_from_dict
+from spear_deploy.network.model import Encoding, Model, graph_from_dict
 from spear_deploy.network.nir_convolution import for_any_reader
 from spear_deploy.network.nir_graph import prepare
 from spear_deploy.network.pools import marked
+from spear_deploy.network.read_out import ReadOut
 
 
 def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     """Write a model as a NIR file."""
     usage = {"time_steps": model.time_steps, "encoding": str(model.encoding), "read_out": str(model.read_out)}
+    if model.population != 1:
+        usage["population"] = model.population
     if model.data is not None:
         usage["data"] = model.data
     nodes = {name: for_any_reader(marked(_of_its_shape(model, name))) for name in model.graph.nodes}
@@ -99,4 +102,5 @@ def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any], notice
         ReadOut(str(meta.get("read_out", ReadOut.COUNT))),
         None if data is None else str(data),
         notices,
+        int(meta.get("population", 1)),
     )

@@ -14,6 +14,9 @@ from spear_deploy.network.agreement import FLOAT64, agreement
 from spear_deploy.network.model import Encoding, Model
 from spear_deploy.network.simulation import Simulation
 
+_READ_OUT_TOLERANCE = 1e-9
+"""How far a value that is read out may differ, relative to the largest: float64 rounding."""
+
 _RATES = (0.1, 0.3, 0.6, 0.9)
 _SEED = 20
 
@@ -124,3 +127,34 @@ def compare(expected: Mapping[str, Tensor | list[Tensor]], graph: nir.NIRGraph, 
     spiking = [name for name in found.layers if name not in simulation.network.membranes]
     silent = tuple(name for name in spiking if not found.layers[name].spikes[0])
     return Proof(sample.shape[1], len(sample), len(found.layers), found.spikes, silent)
+
+
+def compare_read_out(name: str, returned: Sequence[Tensor], graph: nir.NIRGraph, sample: Tensor) -> None:
+    """Hold the currents that a network reads out against what the original returned.
+
+    Args:
+        name: the layer that gives them, for messages.
+        returned: what the original returned: each step, all steps, their sum or mean, or the last.
+        graph: the converted network.
+        sample: `[T, B, *input_shape]`.
+
+    Raises:
+        ModelError: it returned none of these, up to a positive factor.
+
+    """
+    with torch.no_grad():
+        found = Simulation(graph, torch.float64)(sample).output
+    given = torch.stack(list(returned)) if len(returned) > 1 else returned[0]
+    forms = (found, found.transpose(0, 1), found.sum(0), found[-1], found[-1:])
+    if not any(form.shape == given.shape and _proportional(given, form) for form in forms):
+        raise ModelError(
+            f"{name}: the converted network reads out other values than the original; it was not converted"
+        )
+
+
+def _proportional(given: Tensor, found: Tensor) -> bool:
+    """Whether one is a positive multiple of the other."""
+    square = (found * found).sum()
+    factor = float((given * found).sum() / square) if float(square) else 1.0
+    scale = float(given.abs().max().clamp(min=1e-300))
+    return factor > 0 and bool(((given - factor * found).abs() <= scale * _READ_OUT_TOLERANCE).all())

@@ -1,6 +1,15 @@
 """Fine-tuning and recalibration of networks."""
 
-from spear_deploy.training.fine_tune import EarlyStop, Quantiser, Recipe, SynopsPenalty, fine_tune, loss, trained_graph
+from spear_deploy.training.fine_tune import (
+    EarlyStop,
+    Quantiser,
+    Recipe,
+    SynopsPenalty,
+    fine_tune,
+    loss,
+    read_outputs,
+    trained_graph,
+)
 from spear_deploy.training.recalibration import CurrentStatistics, current_statistics, recalibrate
 
 __all__ = [
@@ -12,6 +21,7 @@ __all__ = [
     "current_statistics",
     "fine_tune",
     "loss",
+    "read_outputs",
     "recalibrate",
     "trained_graph",
 ]

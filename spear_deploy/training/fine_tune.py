@@ -84,7 +84,7 @@ def fine_tune(
     simulation = Simulation(model.graph).to(data.device)
     if quantiser is not None:
         quantiser(simulation)
-    objective = _Objective(simulation, model.read_out, SynopsCounter(model.network), penalty)
+    objective = _Objective(simulation, model.read_out, model.population, SynopsCounter(model.network), penalty)
     best = None if stop is None else _Best(objective, stop)
     optimizer = torch.optim.Adam(simulation.parameters(), lr=recipe.learning_rate)
     steps = recipe.epochs * -(-len(data) // recipe.batch)
@@ -110,13 +110,15 @@ class _Objective:
 
     simulation: Simulation
     read_out: ReadOut
+    population: int
     counter: SynopsCounter
     penalty: SynopsPenalty | None
 
     def __call__(self, data: EncodedSplit) -> Tensor:
         inputs = data.inputs
         trace = self.simulation(inputs)
-        total = loss(trace.output, data.labels if data.outputs is None else data.outputs, self.read_out)
+        wanted = data.labels if data.outputs is None else data.outputs
+        total = loss(trace.output, wanted, self.read_out, self.population)
         if self.penalty is not None:
             total = total + self.penalty(self.counter, inputs, trace.outputs, data.analog)
         return total
@@ -146,18 +148,26 @@ class _Best:
             self.objective.simulation.load_state_dict(self.weights)
 
 
-def loss(output: Tensor, wanted: Tensor, read_out: ReadOut) -> Tensor:
-    """The training loss of outputs `[T, B, classes]`.
+def read_outputs(output: Tensor, read_out: ReadOut) -> Tensor:
+    """What of outputs `[T, B, *shape]` is learned, `[B, outputs]`: the mean over time, or the last step."""
+    return (output[-1] if read_out is ReadOut.LAST else output.mean(0)).flatten(1)
 
-    `wanted` are labels `[B]`, or another network's mean outputs over time `[B, classes]`.
+
+def loss(output: Tensor, wanted: Tensor, read_out: ReadOut, population: int = 1) -> Tensor:
+    """The training loss of outputs `[T, B, *shape]`.
+
+    `wanted` are labels `[B]`, or another network's `read_outputs`, `[B, outputs]`. With a population
+    of outputs for each class, labels are held against its mean.
 
     count: squared distance between firing rates and one-hot labels, or those outputs, summed
     over classes. membrane: cross-entropy of the membrane's mean over time with the labels, or
-    with the softmax of those outputs.
+    with the softmax of those outputs. last: the same of the last step.
     """
-    mean, wanted = output.mean(0).flatten(1), wanted.to(output.device)
+    mean, wanted = read_outputs(output, read_out), wanted.to(output.device)
     is_label = wanted.ndim == 1
-    if read_out is ReadOut.MEMBRANE:
+    if is_label and population > 1:
+        mean = mean.reshape(len(mean), -1, population).mean(2)
+    if read_out is not ReadOut.COUNT:
         return F.cross_entropy(mean, wanted if is_label else wanted.softmax(1))
     target = F.one_hot(wanted, mean.shape[1]).to(mean.dtype) if is_label else wanted
     return (mean - target).square().sum(1).mean()

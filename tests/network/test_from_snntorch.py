@@ -482,5 +482,5 @@ class TwoHeads(nn.Module):
 
 
 def test_two_heads_have_no_single_output():
-    with pytest.raises(ModelError, match="returns the spikes of head1, head2: which is its output"):
+    with pytest.raises(ModelError, match="returns the spikes of head1, spikes of head2: which is its output"):
         from_snntorch(TwoHeads(), input_shape=(6,), time_steps=T)

@@ -102,15 +102,6 @@ class NeedsMore(nn.Module):
         return self.lif(self.fc(x), mem)
 
 
-class NoNeuronAtTheEnd(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.lif, self.fc = leaky(), nn.Linear(6, 3)
-
-    def forward(self, x):
-        return self.fc(self.lif(x))
-
-
 def plain(**options):
     return nn.Sequential(nn.Linear(6, 6), leaky(**options))
 
@@ -141,7 +132,6 @@ REFUSED = {
     "an addition to itself": (lambda: Function(lambda x: x + x), r"lif: fc is added to itself"),
     "encoding inside": (EncodesInside, r"receives the function bernoulli"),
     "a state without default": (NeedsMore, r"forward needs mem beside its input; give them a default"),
-    "no neuron at the end": (NoNeuronAtTheEnd, r"the network returns no spikes of a neuron layer"),
     "an activation": (
         lambda: nn.Sequential(nn.Linear(6, 6), nn.ReLU(), leaky()),
         r"1_relu: ReLU is not supported; supported: .*Conv2d.*Dropout",

@@ -73,5 +73,5 @@ def split_first_layer(model: Model) -> HostSplit:
     chip = nir.NIRGraph(chip_nodes, chip_edges, type_check=False)
     return HostSplit(
         host=Model(host, model.time_steps, model.encoding, ReadOut.COUNT),
-        chip=Model(chip, model.time_steps, Encoding.SPIKES, model.read_out),
+        chip=Model(chip, model.time_steps, Encoding.SPIKES, model.read_out, population=model.population),
     )

@@ -48,7 +48,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         for notice in given.notices:
             progress.notice(notice)
         data = load_data(needed_source(request.model, given, request.data))
-        check_fits(data, given.encoding, given.network.input_shape, given.network.classes)
+        check_fits(data, given.encoding, given.network.input_shape, given.classes)
         few = encode(data.train.first(CALIBRATION_SAMPLES), given.encoding, given.time_steps, seed=request.seed)
         model, changes = adapted_for(request.targets, given, few.inputs) if request.adapt else (given, [])
         data = with_labels(data, given, seed=request.seed, progress=progress)
@@ -67,7 +67,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         dense = factory.measure(model, validation)
         dense_test = factory.measure(model, test, torch.float64)
         _check_prunable(request.model, data.name, factory, dense)
-        for doubt in chance(data, model.network.classes, dense):
+        for doubt in chance(data, model.classes, dense):
             progress.notice(doubt)
         advance()
         targets = _aim(request, factory, validation, dense, advance, progress)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 import networkx as nx
 import nir
 import numpy as np
+import torch
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.graph import Network
@@ -26,10 +26,12 @@ from spear_deploy.network.importing.expression import (
     leaves,
     relative,
 )
+from spear_deploy.network.importing.heads import Head, HeadKind, choose
 from spear_deploy.network.importing.layers import MAX_POOLS, largest_of, nodes_of
 from spear_deploy.network.importing.neurons import neuron_of_module
 from spear_deploy.network.importing.trace import Recording
-from spear_deploy.network.neuron import node_of
+from spear_deploy.network.neuron import Neuron, Reset, node_of
+from spear_deploy.network.read_out import ReadOut
 
 _BINARY_SHAPERS = ("Flatten", "MaxPool1d", "MaxPool2d")
 """Layers whose output is 0 or 1 where their input is."""
@@ -42,6 +44,8 @@ class Assembled:
     Attributes:
         graph: the network.
         read_out: the neuron layer that is its output.
+        head: what of the original that is.
+        read_as: how it becomes a class.
         folded: the batch normalisations that went into weights.
         also_returned: layers before the output that the original returns too.
 
@@ -49,6 +53,8 @@ class Assembled:
 
     graph: nir.NIRGraph
     read_out: str
+    head: Head
+    read_as: ReadOut
     folded: tuple[str, ...]
     also_returned: tuple[str, ...]
 
@@ -60,14 +66,22 @@ class _Edge:
     lag: int
 
 
-def assemble(recording: Recording, *, read_out: str, binary_input: bool, dt_s: float) -> Assembled:
+def assemble(
+    recording: Recording,
+    *,
+    read_out: ReadOut | None,
+    binary_input: bool,
+    dt_s: float,
+    output: str | int | None = None,
+) -> Assembled:
     """Build the graph of a recorded network.
 
     Args:
         recording: what it did.
-        read_out: `count` or `membrane`: which of the network's outputs is meant.
+        read_out: how the output becomes a class; None for as the network returns it.
         binary_input: whether its input is spikes, 0 or 1.
         dt_s: seconds that one time step stands for.
+        output: which of several outputs is meant: its layer, or its place among what is returned.
 
     Raises:
         ModelError: layers that are shared, not supported or not the same in every step.
@@ -75,19 +89,36 @@ def assemble(recording: Recording, *, read_out: str, binary_input: bool, dt_s: f
     """
     silent = frozenset(name for name, layer in recording.layers.items() if _is_silent(layer.module))
     inputs = {name: _steady(name, calls.inputs, silent) for name, calls in recording.neurons.items()}
-    last, also = _output_of(recording, MEMBRANE if read_out == "membrane" else SPIKES, inputs)
-    inputs = {name: inputs[name] for name in _ancestors(inputs, last.node)}
+    chosen = choose(recording, inputs, read_out=read_out, output=output)
+    head, last = chosen.head, chosen.head.name
+    if head.kind is HeadKind.CURRENTS:
+        last = f"{head.name}_out"
+        inputs[last] = _steady(last, list(head.parts), silent) if head.complete(recording) else head.root
+    inputs = {name: inputs[name] for name in _ancestors(inputs, last)}
     inputs, layers, folded = fold(inputs, recording.layers)
     builder = _Builder(recording, binary_input, dt_s)
     builder.layers = layers
-    builder.ports = {(leaf.node, leaf.port) for root in inputs.values() for leaf in leaves(root)} | {
-        (last.node, last.port)
-    }
+    builder.ports = {(leaf.node, leaf.port) for root in inputs.values() for leaf in leaves(root)}
+    if isinstance(head.root, Leaf):
+        builder.ports.add((head.root.node, head.root.port))
     for name, root in inputs.items():
-        builder.add_neuron(name, root)
-    builder.edges.add(_Edge(last.node, "output", 0))
-    builder.nodes["output"] = nir.Output(np.array(recording.neurons[last.node].shape))
-    return Assembled(builder.graph(), last.node, tuple(folded), also)
+        if name in recording.neurons:
+            builder.add_neuron(name, root)
+        else:
+            builder.add_read_out(name, root, _shape_of(recording, head))
+    builder.edges.add(_Edge(last, "output", 0))
+    builder.nodes["output"] = nir.Output(np.array(_shape_of(recording, head)))
+    return Assembled(builder.graph(), last, head, chosen.read_out, tuple(folded), chosen.also)
+
+
+def _shape_of(recording: Recording, head: Head) -> tuple[int, ...]:
+    """Shape of one time step of what a head gives."""
+    if head.kind is not HeadKind.CURRENTS:
+        return recording.neurons[head.name].shape
+    layer = recording.layers[head.name]
+    with torch.no_grad():  # what the class does: on the copy, forward is watched
+        out = type(layer.module).forward(layer.module, torch.zeros(1, *layer.shape, dtype=torch.float64))
+    return tuple(out.shape[1:])
 
 
 def _is_silent(module: object) -> bool:
@@ -106,43 +137,16 @@ def _steady(name: str, inputs: list[Expression], silent: frozenset[str]) -> Expr
     return root
 
 
-def _output_of(recording: Recording, port: str, inputs: dict[str, Expression]) -> tuple[Leaf, tuple[str, ...]]:
-    """The neuron output that the network returns, and the layers before it that it returns too."""
-    found: list[str] = []
-    others: list[str] = []
-    for expression in recording.outputs:
-        ends = {(leaf.node, leaf.port) for leaf in leaves(expression)}
-        if len(ends) != 1 or any(isinstance(part, Apply) for part in _parts(expression)):
-            continue
-        node, end = ends.pop()
-        known = end == port and node in recording.neurons
-        (found if known else others).append(node if known else f"{end} of {node}")
-    found = list(dict.fromkeys(found))
-    wanted = "spikes" if port == SPIKES else "membrane"
-    if not found:
-        raise ModelError(
-            f"the network returns no {wanted} of a neuron layer"
-            f" (found: {', '.join(others) or 'nothing that is followed'}); end it with a neuron, and choose"
-            " read_out='count' for spikes or 'membrane' for a neuron without reset"
-        )
-    last = [node for node in found if set(found) <= set(_ancestors(inputs, node))]
-    if len(last) != 1:
-        raise ModelError(f"the network returns the {wanted} of {', '.join(found)}: which is its output? return one")
-    return Leaf(last[0], port, 0), tuple(node for node in found if node not in last)
-
-
-def _parts(expression: Expression) -> Iterator[Expression]:
-    yield expression
-    if isinstance(expression, Apply):
-        yield from _parts(expression.of)
-    for part in getattr(expression, "terms", getattr(expression, "items", ())):
-        yield from _parts(part)
+def _leading(inputs: dict[str, Expression]) -> nx.DiGraph:
+    """An edge from each neuron layer, and the input, to the layers that it leads into."""
+    edges = nx.DiGraph((leaf.node, name) for name, root in inputs.items() for leaf in leaves(root))
+    edges.add_nodes_from(inputs)
+    return edges
 
 
 def _ancestors(inputs: dict[str, Expression], last: str) -> list[str]:
     """The neuron layers that the output depends on, in the order of the recording."""
-    edges = nx.DiGraph((leaf.node, name) for name, root in inputs.items() for leaf in leaves(root))
-    edges.add_node(last)
+    edges = _leading(inputs)
     kept = nx.ancestors(edges, last) | {last}
     return [name for name in inputs if name in kept]
 
@@ -172,6 +176,12 @@ class _Builder:
         except ModelError as error:
             message = str(error)
             raise ModelError(message if message.startswith(f"{name}:") else f"{name}: {message}") from None
+
+    def add_read_out(self, name: str, root: Expression, shape: tuple[int, ...]) -> None:
+        """A last layer without neurons: membranes that forget at once, so that they are its currents."""
+        self._lead(root, name)
+        ones = np.ones(shape)
+        self.nodes[name] = node_of(Neuron(0 * ones, gain=ones, threshold=None, reset=Reset.NONE, dt_s=self.dt_s))
 
     def graph(self) -> nir.NIRGraph:
         """The graph; spikes of the step before come over a cycle, or where there is none over a Delay."""

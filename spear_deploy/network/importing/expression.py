@@ -54,9 +54,10 @@ class Zero:
 
 @dataclass(frozen=True)
 class Many:
-    """Several tensors in one: a stack over time."""
+    """Several tensors in one: a stack over time, or what it is summed or (with `mean`) averaged to."""
 
     items: tuple[Expression, ...]
+    mean: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def opaque_part(expression: Expression) -> Opaque | None:
             return expression
         case Apply():
             return opaque_part(expression.of)
-        case Sum(parts) | Many(parts):
+        case Sum(terms=parts) | Many(items=parts):
             return next((found for part in parts if (found := opaque_part(part)) is not None), None)
     return None
 
@@ -118,7 +119,7 @@ def at_step(expression: Expression, step: int) -> Expression:
             return Apply(op, at_step(of, step))
         case Sum(terms):
             return Sum(tuple(at_step(term, step) for term in terms))
-        case Many(items) if items:
+        case Many(items=items) if items:
             return items[step]
     return expression
 

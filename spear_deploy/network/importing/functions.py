@@ -105,7 +105,7 @@ def _get_item(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tup
         return expression, None
     parts = index if isinstance(index, tuple) else (index,)
     parts = tuple(part for part in parts if part is not Ellipsis)
-    if isinstance(expression, Many):
+    if isinstance(expression, Many) and axis is None:
         single = isinstance(parts[0], int) and len(expression.items) == len(value)
         return (expression.items[parts[0]] if single else expression), None
     full = all(isinstance(part, slice) and part == slice(None) for part in parts)
@@ -146,7 +146,10 @@ def _swap(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[E
 
 
 def _stack(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
-    return Many(tuple(recorder.expression(item) for item in args[0])), None
+    items = tuple(recorder.expression(item) for item in args[0])
+    axis = kwargs.get("dim", args[1] if len(args) > 1 else 0)
+    deeper = any(recorder.time_axis(item) is not None for item in args[0]) or any(isinstance(e, Many) for e in items)
+    return Many(items), None if deeper else axis % result.dim()
 
 
 def _concatenate(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
@@ -156,11 +159,19 @@ def _concatenate(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> 
     return Many(tuple(recorder.expression(item) for item in args[0])), None
 
 
-def _reduce(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
-    expression = recorder.expression(args[0])
-    if isinstance(expression, Many):
-        return expression, None
-    return Opaque("a sum or mean inside one time step"), None
+def _reduce(*, mean: bool) -> Handler:
+    """A sum or mean over time; one over anything else has no node."""
+
+    def handle(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+        value = args[0]
+        expression, axis = recorder.expression(value), recorder.time_axis(value)
+        over = kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else None))
+        over = over[0] if isinstance(over, list | tuple) and len(over) == 1 else over
+        if axis is None or not isinstance(over, int) or over % value.dim() != axis or result.dim() != value.dim() - 1:
+            return Opaque("a sum or mean inside one time step"), None
+        return Many(tuple(at_step(expression, step) for step in range(value.shape[axis])), mean), None
+
+    return handle
 
 
 HANDLERS: dict[str, Handler] = {
@@ -169,7 +180,8 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"), _divide),
     **dict.fromkeys(("flatten", "view", "reshape", "view_as", "reshape_as", "squeeze", "unsqueeze"), _reshape),
     **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "movedim"), _swap),
-    **dict.fromkeys(("sum", "mean"), _reduce),
+    "sum": _reduce(mean=False),
+    "mean": _reduce(mean=True),
     **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"), _dropout),
     **dict.fromkeys(("max_pool2d", "max_pool2d_with_indices", "_max_pool2d"), _pool("max_pool2d", nn.MaxPool2d)),

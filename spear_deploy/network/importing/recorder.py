@@ -104,7 +104,7 @@ class Recorder(TorchFunctionMode):
         if (kind, key, where) not in self._named:
             name = next(name for name in _numbered(kind) if name not in self.layers and name not in self.reserved)
             self._named[(kind, key, where)] = name
-            self.layers[name] = Step(name, module, tuple(tensor.shape[1:]))
+            self.layers[name] = Step(name, module, tuple(tensor.shape[1 if self.time_axis(tensor) is None else 2 :]))
         return self._named[(kind, key, where)]
 
     def __torch_function__(
@@ -156,7 +156,7 @@ class Recorder(TorchFunctionMode):
         item = self.expression(value) if isinstance(value, Tensor) else Opaque("a value written into a tensor")
         old = self._known[id(target)][1] if self.knows(target) else Many(())
         items = old.items if isinstance(old, Many) else (old,)
-        self.mark(target, Many((*items, item)))
+        self.mark(target, Many((*items, item)), 0 if isinstance(index, int) else None)
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

@@ -26,7 +26,8 @@ class Recording:
     Attributes:
         neurons: the neuron layers by node name, with input and output of each step.
         layers: the layers without memory by node name.
-        outputs: where each tensor that the network returns comes from.
+        outputs: where each value that the network returns comes from.
+        returned: those values, as the tensors of each.
         sample: the input that was run, `[T, B, *input_shape]`.
 
     """
@@ -34,6 +35,7 @@ class Recording:
     neurons: dict[str, NeuronCalls]
     layers: dict[str, Step]
     outputs: list[Expression]
+    returned: list[list[Tensor]]
     sample: Tensor
 
 
@@ -95,8 +97,8 @@ def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
             if opaque is not None:
                 # An index may only mean that time is on another axis; all else is what the user wrote.
                 raise _Unsuited(f"{name} receives {opaque.reason}", final=not opaque.reason.startswith("an index"))
-    outputs = _expressions(watch, returned)
-    recording = Recording(dict(watch.neurons), dict(watch.recorder.layers), outputs, sample)
+    outputs, values = _expressions(watch, returned), [list(_tensors(value)) for value in returned]
+    recording = Recording(dict(watch.neurons), dict(watch.recorder.layers), outputs, values, sample)
     if run is not _steps:
         _check_fresh(watch, sample, run, recording)
     return recording

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import first_line
-from spear_deploy.network.importing.expression import SPIKES, Apply, Expression, Leaf, Opaque, Zero, add
+from spear_deploy.network.importing.expression import SPIKES, Apply, Expression, Leaf, Many, Opaque, Zero, add
 from spear_deploy.network.importing.layers import IDENTITIES, is_layer, unsupported
 from spear_deploy.network.importing.neurons import check_neuron, heaviside, kind_of
 from spear_deploy.network.importing.recorder import Recorder, Step
@@ -91,6 +91,11 @@ class Watch:
         expression, axis = recorder.expression(x), recorder.time_axis(x)
         if isinstance(module, IDENTITIES) or (isinstance(module, nn.Flatten) and y.shape == x.shape):
             recorder.mark(y, expression, axis)
+        elif isinstance(expression, Many) and axis is None and not _averages_pass(module, expression):
+            reason = (
+                f"{name} behind a sum over time, in which its bias counts once; take the mean, or call it once a step"
+            )
+            recorder.mark(y, Opaque(reason))
         elif axis is not None and not isinstance(module, nn.Linear):
             recorder.mark(y, Opaque(f"{name} on a whole sequence at once; call it once a step"))
         else:
@@ -139,6 +144,13 @@ class Watch:
         if step == 0:
             return Opaque(f"an initial {state} that is not zero (state carried over from another sample?)")
         return Opaque(f"a {state} that is not its own of the step before")
+
+
+def _averages_pass(module: nn.Module, value: Many) -> bool:
+    """Whether a layer may act on a mean (or, without bias, on a sum) over time as if on each step."""
+    if not isinstance(module, nn.Linear):
+        return isinstance(module, nn.Flatten)
+    return value.mean or module.bias is None
 
 
 def _is_foreign(module: nn.Module) -> bool:

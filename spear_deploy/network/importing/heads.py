@@ -1,0 +1,240 @@
+"""What a network returns, and which of it is its output: spikes, membranes, or the currents of a last layer."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import networkx as nx
+
+from spear_deploy.errors import ModelError
+from spear_deploy.network.importing.expression import (
+    EVERY_STEP,
+    MEMBRANE,
+    SPIKES,
+    Apply,
+    Expression,
+    Leaf,
+    Many,
+    Sum,
+    add,
+    at_step,
+    leaves,
+    opaque_part,
+    relative,
+)
+from spear_deploy.network.importing.trace import Recording
+from spear_deploy.network.linear import Scale
+from spear_deploy.network.read_out import ReadOut
+
+
+class HeadKind(StrEnum):
+    """What a head gives."""
+
+    SPIKES = "spikes"
+    MEMBRANE = "membrane"
+    CURRENTS = "currents"
+
+
+@dataclass(frozen=True)
+class Head:
+    """One thing that a network returns.
+
+    Attributes:
+        kind: what it is.
+        name: the neuron layer, or the layer without neurons that gives it.
+        parts: where it comes from in each of its steps.
+        steps: the time steps of which it is returned.
+        position: its place among what is returned.
+
+    """
+
+    kind: HeadKind
+    name: str
+    parts: tuple[Expression, ...]
+    steps: tuple[int, ...]
+    position: int
+
+    @property
+    def root(self) -> Expression:
+        """Where it comes from in its last step, relative to that step."""
+        return relative(self.parts[-1], self.steps[-1])
+
+    def complete(self, recording: Recording) -> bool:
+        """Whether it is returned of every step, in order."""
+        return self.steps == tuple(range(len(recording.sample)))
+
+    @property
+    def sources(self) -> set[str]:
+        """The neuron layers it comes from."""
+        return {leaf.node for leaf in leaves(self.root)}
+
+    def described(self) -> str:
+        """For messages."""
+        return f"{self.kind} of {self.name}"
+
+
+@dataclass(frozen=True)
+class Output:
+    """The head that is the output, how it is read, and the others that the network returns behind none."""
+
+    head: Head
+    read_out: ReadOut
+    also: tuple[str, ...]
+
+
+_ALLOWED = {
+    None: tuple(HeadKind),
+    ReadOut.COUNT: (HeadKind.SPIKES,),
+    ReadOut.MEMBRANE: (HeadKind.MEMBRANE, HeadKind.CURRENTS),
+    ReadOut.LAST: (HeadKind.MEMBRANE, HeadKind.CURRENTS),
+}
+
+
+def heads_of(recording: Recording) -> list[Head]:
+    """Everything that a network returns and that can be followed."""
+    found = []
+    last = len(recording.sample) - 1
+    for position, returned in enumerate(recording.outputs):
+        by_name: dict[tuple[HeadKind, str], list[tuple[int, Expression]]] = defaultdict(list)
+        for part in _by_step(returned, recording):
+            known = _kind_of(part, recording)
+            steps = [last if leaf.step is None else leaf.step for leaf in leaves(part)]
+            if known is not None and steps:
+                by_name[known].append((max(steps), part))
+        for (kind, name), parts in by_name.items():
+            expressions = tuple(part for _, part in parts)
+            found.append(Head(kind, name, expressions, tuple(step for step, _ in parts), position))
+    return found
+
+
+def choose(
+    recording: Recording,
+    inputs: Mapping[str, Expression],
+    *,
+    read_out: ReadOut | None,
+    output: str | int | None,
+) -> Output:
+    """The head that is meant.
+
+    Args:
+        recording: what the network did.
+        inputs: what leads into each neuron layer, relative to its step.
+        read_out: how the user wants it read; None for as it is returned.
+        output: the layer whose head is meant, or its place among what is returned.
+
+    Raises:
+        ModelError: none suits, or several do.
+
+    """
+    heads: Sequence[Head] = heads_of(recording)
+    everything = ", ".join(dict.fromkeys(head.described() for head in heads)) or _unfollowed(recording)
+    if output is not None:
+        heads = [head for head in heads if output in (head.name, head.position)]
+        if not heads:
+            raise ModelError(f"output={output!r}: the network returns {everything}")
+    found = [head for head in heads if head.kind in _ALLOWED[read_out]]
+    if not found:
+        wanted = "spikes" if read_out is ReadOut.COUNT else "output" if read_out is None else "membrane"
+        raise ModelError(
+            f"the network returns no {wanted} of a neuron layer (found: {everything});"
+            " end it with a neuron, and choose read_out='count' for spikes or 'membrane' for a neuron without reset"
+            " or a last layer without neurons"
+        )
+    spiking = {head.name for head in found if head.kind is HeadKind.SPIKES}
+    found = [head for head in found if head.kind is not HeadKind.MEMBRANE or head.name not in spiking]
+    last = [head for head in found if all(_lies_before(other, head, inputs) for other in found)]
+    names = list(dict.fromkeys(head.name for head in last))
+    if len(names) != 1:
+        which = ", ".join(dict.fromkeys(head.described() for head in found))
+        raise ModelError(f"the network returns the {which}: which is its output? return one, or name it: output=")
+    head = max(last, key=lambda each: len(each.steps))
+    also = tuple(dict.fromkeys(other.name for other in found if other.name != head.name))
+    return Output(head, read_out or _as_returned(head, len(recording.sample)), also)
+
+
+def _unfollowed(recording: Recording) -> str:
+    """Why nothing that is returned is followed."""
+    opaque = next(filter(None, map(opaque_part, recording.outputs)), None)
+    return "nothing that is followed" if opaque is None else opaque.reason
+
+
+def _as_returned(head: Head, time_steps: int) -> ReadOut:
+    if head.kind is HeadKind.SPIKES:
+        return ReadOut.COUNT
+    return ReadOut.LAST if time_steps > 1 and set(head.steps) == {time_steps - 1} else ReadOut.MEMBRANE
+
+
+def _lies_before(other: Head, head: Head, inputs: Mapping[str, Expression]) -> bool:
+    """Whether a head is the other, or comes after it."""
+    if other.name == head.name:
+        return True
+    leading = nx.DiGraph((leaf.node, name) for name, root in inputs.items() for leaf in leaves(root))
+    reach = set(head.sources)
+    for source in head.sources & set(leading):
+        reach |= nx.ancestors(leading, source)
+    if other.kind is HeadKind.CURRENTS:
+        return any(other.name in _layers_in(inputs[name]) for name in reach if name in inputs)
+    return other.name in reach
+
+
+def _layers_in(expression: Expression) -> Iterator[str]:
+    match expression:
+        case Apply(op, of):
+            yield op
+            yield from _layers_in(of)
+        case Sum(terms):
+            for term in terms:
+                yield from _layers_in(term)
+
+
+def _by_step(expression: Expression, recording: Recording) -> list[Expression]:
+    """An expression over time as its steps; a constant factor of all does not matter."""
+    match expression:
+        case Many(items=items):
+            return [part for item in items for part in _by_step(item, recording)]
+        case Sum(terms):
+            return _added([_by_step(term, recording) for term in terms])
+        case Apply(op, of):
+            inner = _by_step(of, recording)
+            if _is_factor(op, recording):
+                return inner
+            return [Apply(op, part) for part in inner]
+    if any(leaf.step == EVERY_STEP for leaf in leaves(expression)):
+        return [at_step(expression, step) for step in range(len(recording.sample))]
+    return [expression]
+
+
+def _added(terms: list[list[Expression]]) -> list[Expression]:
+    """A sum whose terms may be of the same step, or of different ones."""
+    by_step: dict[int, list[Expression]] = defaultdict(list)
+    for term in terms:
+        for part in term:
+            by_step[max((leaf.step or 0 for leaf in leaves(part)), default=0)].append(part)
+    return [add(tuple(parts)) for _, parts in sorted(by_step.items())]
+
+
+def _is_factor(op: str, recording: Recording) -> bool:
+    """Whether a layer only multiplies by one positive number, which no comparison of outputs notices."""
+    module = recording.layers[op].module
+    if not isinstance(module, Scale):
+        return False
+    factor = module.scale.flatten()[0]
+    return bool(factor > 0) and bool((module.scale == factor).all())
+
+
+def _kind_of(part: Expression, recording: Recording) -> tuple[HeadKind, str] | None:
+    if opaque_part(part) is not None:
+        return None
+    if isinstance(part, Leaf):
+        kind = {SPIKES: HeadKind.SPIKES, MEMBRANE: HeadKind.MEMBRANE}.get(part.port)
+        return None if kind is None or part.node not in recording.neurons else (kind, part.node)
+    ends = {leaf.node for leaf in leaves(part)}
+    if not ends or not ends <= set(recording.neurons):
+        return None
+    outer: Expression = part
+    while isinstance(outer, Sum):
+        outer = outer.terms[0]
+    return (HeadKind.CURRENTS, outer.op) if isinstance(outer, Apply) else None

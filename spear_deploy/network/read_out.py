@@ -1,0 +1,35 @@
+"""How the outputs of a network become a class."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+
+class ReadOut(StrEnum):
+    """What of a network's outputs over time is looked at.
+
+    COUNT: the spikes, summed over time. MEMBRANE: the membranes (or the currents of a last layer
+    without neurons), summed over time; their mean has the same largest. LAST: the membranes of
+    the last time step alone.
+    """
+
+    COUNT = "count"
+    MEMBRANE = "membrane"
+    LAST = "last"
+
+
+def class_scores(output: Tensor, read_out: ReadOut, population: int = 1) -> Tensor:
+    """A number for each class `[B, classes]` from outputs `[T, B, *shape]`; the largest is the class.
+
+    With `population` outputs a class, they follow each other (snnTorch's population code) and are
+    added up.
+    """
+    if read_out is ReadOut.LAST:
+        total = output[-1]
+    else:
+        total = output.sum(0, dtype=torch.float64) if output.dtype == torch.bool else output.sum(0)
+    scores = total.flatten(1)
+    return scores if population == 1 else scores.reshape(len(scores), -1, population).sum(2)

@@ -1,0 +1,317 @@
+"""Outputs as networks are written: a last layer without neurons, membranes, populations, two heads."""
+
+import pytest
+import snntorch
+import torch
+from network_builders import heaviside
+from snntorch import functional as snn_functional
+from snntorch import utils
+from torch import nn
+
+from spear_deploy.backends.fixed_point import LoihiExecution, quantize
+from spear_deploy.errors import ModelError
+from spear_deploy.exporters.onnx import OnnxExporter
+from spear_deploy.exporting import assert_faithful
+from spear_deploy.measure import classify, measure
+from spear_deploy.network import (
+    Encoding,
+    ReadOut,
+    Simulation,
+    from_snntorch,
+    load_model_file,
+    portable,
+    read_nir,
+    save_model_file,
+    write_nir,
+)
+from spear_deploy.training import loss
+
+T, B = 6, 30
+
+
+def lif(threshold=0.4, **options):
+    return snntorch.Leaky(beta=0.9, threshold=threshold, spike_grad=heaviside, **options)
+
+
+class EndsInLinear(nn.Module):
+    """SPEAR's own kind: the last Linear's currents, averaged over time, are the logits."""
+
+    def __init__(self, hidden=12, classes=5):
+        super().__init__()
+        self.fc1, self.lif1 = nn.Linear(8, hidden), lif()
+        self.fc2 = nn.Linear(hidden, classes)
+
+    def steps(self, x):
+        mem, found = self.lif1.init_leaky(), []
+        for step in x:
+            spk, mem = self.lif1(self.fc1(step), mem)
+            found.append(self.fc2(spk))
+        return found
+
+    def forward(self, x):
+        return torch.stack(self.steps(x)).mean(0)
+
+
+class Sums(EndsInLinear):
+    def forward(self, x):
+        return sum(self.steps(x))
+
+
+class SumsAndDivides(EndsInLinear):
+    def forward(self, x):
+        return sum(self.steps(x)) / len(x)
+
+
+class EveryStep(EndsInLinear):
+    def forward(self, x):
+        return torch.stack(self.steps(x), dim=1)
+
+
+class AsAList(EndsInLinear):
+    def forward(self, x):
+        return self.steps(x)
+
+
+class ScaledLogits(EndsInLinear):
+    def forward(self, x):
+        return torch.stack([2.5 * step for step in self.steps(x)]).mean(dim=0)
+
+
+class AllAtOnce(EndsInLinear):
+    """The last layer is called once, on the spikes of all steps."""
+
+    def forward(self, x):
+        mem, found = self.lif1.init_leaky(), []
+        for step in x:
+            spk, mem = self.lif1(self.fc1(step), mem)
+            found.append(spk)
+        return self.fc2(torch.stack(found)).mean(0)
+
+
+class OfTheMean(AllAtOnce):
+    """The last layer is called once, on the firing rates."""
+
+    def forward(self, x):
+        mem, found = self.lif1.init_leaky(), []
+        for step in x:
+            spk, mem = self.lif1(self.fc1(step), mem)
+            found.append(spk)
+        return self.fc2(torch.stack(found).mean(0))
+
+
+class OfTheSum(OfTheMean):
+    def forward(self, x):
+        mem, found = self.lif1.init_leaky(), []
+        for step in x:
+            spk, mem = self.lif1(self.fc1(step), mem)
+            found.append(spk)
+        return self.fc2(torch.stack(found).sum(0))
+
+
+class LastStep(EndsInLinear):
+    def forward(self, x):
+        return self.steps(x)[-1]
+
+
+class LastOfAStack(EndsInLinear):
+    def forward(self, x):
+        return torch.stack(self.steps(x), dim=1)[:, -1]
+
+
+class LastMembrane(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.lif1, self.fc2 = nn.Linear(8, 12), lif(), nn.Linear(12, 5)
+        self.out = lif(reset_mechanism="none")
+
+    def forward(self, x):
+        mem1, mem2 = self.lif1.init_leaky(), self.out.init_leaky()
+        for step in x:
+            spk, mem1 = self.lif1(self.fc1(step), mem1)
+            _, mem2 = self.out(self.fc2(spk), mem2)
+        return mem2
+
+
+class TwoHeads(EndsInLinear):
+    def __init__(self):
+        super().__init__()
+        self.other, self.lif2 = nn.Linear(12, 3), lif()
+
+    def forward(self, x):
+        mem1, mem2, found, spikes = self.lif1.init_leaky(), self.lif2.init_leaky(), [], []
+        for step in x:
+            spk, mem1 = self.lif1(self.fc1(step), mem1)
+            found.append(self.fc2(spk))
+            spk2, mem2 = self.lif2(self.other(spk), mem2)
+            spikes.append(spk2)
+        return torch.stack(found), torch.stack(spikes)
+
+
+CURRENTS = [EndsInLinear, Sums, SumsAndDivides, EveryStep, AsAList, ScaledLogits, AllAtOnce, OfTheMean]
+
+
+def run(net, x):
+    with torch.no_grad():
+        return net.double().eval()(x)
+
+
+def classes_of(model, x):
+    with torch.no_grad():
+        return classify(Simulation(model.graph, torch.float64)(x).output, model.read_out, model.population)
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(3)
+
+
+def inputs():
+    return 3 * torch.rand(T, B, 8, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("style", CURRENTS)
+def test_a_network_that_ends_in_a_linear_layer_gives_its_own_classes(style):
+    net, x = style(), inputs()
+    model = from_snntorch(net, input_shape=(8,), time_steps=T)
+    assert (model.read_out, model.network.layers) == (ReadOut.MEMBRANE, ["lif1", "fc2_out"])
+    logits = run(net, x)
+    logits = torch.stack(logits) if isinstance(logits, list) else logits
+    logits = {2: logits, 3: logits.sum(1 if style is EveryStep else 0) if logits.ndim == 3 else logits}[logits.ndim]
+    assert len(set(logits.argmax(1).tolist())) > 1
+    assert torch.equal(classes_of(model, x), logits.argmax(1))
+
+
+@pytest.mark.parametrize("style", [LastStep, LastOfAStack, LastMembrane])
+def test_an_output_of_the_last_step_alone_is_read_as_that(style):
+    net, x = style(), inputs()
+    model = from_snntorch(net, input_shape=(8,), time_steps=T)
+    assert model.read_out is ReadOut.LAST
+    expected = run(net, x).argmax(1)
+    summed = Simulation(model.graph, torch.float64)(x).output.sum(0).argmax(1)
+    assert not torch.equal(summed, expected)
+    assert torch.equal(classes_of(model, x), expected)
+
+
+def test_a_layer_behind_a_sum_over_time_adds_its_bias_once_and_is_refused():
+    with pytest.raises(ModelError, match="fc2 behind a sum over time, in which its bias counts once; take the mean"):
+        from_snntorch(OfTheSum(), input_shape=(8,), time_steps=T)
+
+
+def test_read_outs_go_through_every_file_and_into_integers(tmp_path):
+    x = inputs()
+    for style in (EndsInLinear, LastStep):
+        model = from_snntorch(style(), input_shape=(8,), time_steps=T)
+        save_model_file(model, tmp_path / "net.pt")
+        write_nir(model, tmp_path / "net.nir")
+        for read in (load_model_file(tmp_path / "net.pt"), read_nir(tmp_path / "net.nir")):
+            assert read.read_out is model.read_out
+            assert torch.equal(classes_of(read, x), classes_of(model, x))
+        assert_faithful(OnnxExporter(), model)
+        found = LoihiExecution(quantize(model, calibration=x)).run(x).outputs[model.network.read_out]
+        agree = classify(found, model.read_out) == classes_of(model, x)
+        assert float(agree.double().mean()) > 0.8
+
+
+def test_a_last_layer_without_neurons_is_counted_like_any_other():
+    net, x = EndsInLinear(), inputs()
+    model = from_snntorch(net, input_shape=(8,), time_steps=T)
+    with torch.no_grad():
+        spikes = float(Simulation(model.graph, torch.float64)(x).outputs["lif1"].sum()) / B
+    found = measure(model, x, torch.zeros(B), analog_input=True, dtype=torch.float64)
+    assert found.layers["fc2_out"].synops == pytest.approx(5 * spikes)
+    assert found.layers["fc2_out"].spikes == 0
+
+
+def test_a_last_layer_without_neurons_is_portable():
+    """Membranes that forget at once are NIR's own LI with tau = dt."""
+    net = EndsInLinear()
+    net.lif1 = lif(reset_mechanism="zero")
+    model = from_snntorch(net, input_shape=(8,), time_steps=T)
+    x = inputs()
+    assert torch.equal(classes_of(portable(model), x), classes_of(model, x))
+
+
+class Population(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.lif1, self.fc2, self.lif2 = nn.Linear(8, 12), lif(), nn.Linear(12, 20), lif()
+
+    def forward(self, x):
+        mem1, mem2, found = self.lif1.init_leaky(), self.lif2.init_leaky(), []
+        for step in x:
+            spk, mem1 = self.lif1(self.fc1(step), mem1)
+            spk, mem2 = self.lif2(self.fc2(spk), mem2)
+            found.append(spk)
+        return torch.stack(found)
+
+
+def test_a_population_code_gives_the_accuracy_of_snntorch():
+    net, x = Population(), inputs()
+    labels = torch.randint(0, 5, (B,))
+    model = from_snntorch(net, input_shape=(8,), time_steps=T, encoding="rate", classes=5)
+    expected = snn_functional.acc.accuracy_rate(run(net, x), labels, population_code=True, num_classes=5)
+    assert (model.classes, model.network.classes) == (5, 20)
+    assert measure(model, x, labels, analog_input=True, dtype=torch.float64).accuracy == pytest.approx(float(expected))
+    assert 0 < expected < 1
+
+
+def test_a_population_is_kept_in_every_file(tmp_path):
+    model = from_snntorch(Population(), input_shape=(8,), time_steps=T, classes=5)
+    save_model_file(model, tmp_path / "net.pt")
+    write_nir(model, tmp_path / "net.nir")
+    assert load_model_file(tmp_path / "net.pt").classes == read_nir(tmp_path / "net.nir").classes == 5
+    assert model.with_graph(model.graph).classes == 5
+
+
+def test_classes_that_do_not_divide_the_outputs_are_refused():
+    with pytest.raises(ModelError, match="classes=3: the network has 20 outputs, which they do not divide"):
+        from_snntorch(Population(), input_shape=(8,), time_steps=T, classes=3)
+
+
+@pytest.mark.parametrize(
+    ("output", "read_out", "layer"),
+    [("fc2", ReadOut.MEMBRANE, "fc2_out"), ("lif2", ReadOut.COUNT, "lif2"), (0, ReadOut.MEMBRANE, "fc2_out")],
+)
+def test_one_of_two_heads_is_named(output, read_out, layer):
+    net, x = TwoHeads(), inputs()
+    model = from_snntorch(net, input_shape=(8,), time_steps=T, output=output)
+    assert (model.read_out, model.network.read_out) == (read_out, layer)
+    heads = run(net, x)
+    assert torch.equal(classes_of(model, x), heads[int(output == "lif2")].sum(0).argmax(1))
+
+
+def test_two_heads_and_none_named_is_refused():
+    wanted = "returns the currents of fc2, spikes of lif2: which is its output\\? return one, or name it: output="
+    with pytest.raises(ModelError, match=wanted):
+        from_snntorch(TwoHeads(), input_shape=(8,), time_steps=T)
+    with pytest.raises(ModelError, match="output='fc9': the network returns currents of fc2, spikes of lif2"):
+        from_snntorch(TwoHeads(), input_shape=(8,), time_steps=T, output="fc9")
+
+
+def test_the_loss_of_the_last_step_and_of_a_population_is_that_of_what_is_read():
+    output, labels = torch.rand(T, B, 6), torch.randint(0, 6, (B,))
+    assert loss(output, labels, ReadOut.LAST) == nn.functional.cross_entropy(output[-1], labels)
+    pairs, few = output.mean(0).reshape(B, 3, 2).mean(2), labels % 3
+    assert loss(output, few, ReadOut.MEMBRANE, 2) == nn.functional.cross_entropy(pairs, few)
+
+
+def test_spikes_go_on_being_taken_where_they_are_returned_beside_membranes_and_currents():
+    class Everything(Population):
+        def forward(self, x):
+            utils.reset(self)
+            mem1, mem2, spikes, currents, membranes = self.lif1.init_leaky(), self.lif2.init_leaky(), [], [], []
+            for step in x:
+                spk, mem1 = self.lif1(self.fc1(step), mem1)
+                currents.append(self.fc2(spk))
+                spk, mem2 = self.lif2(currents[-1], mem2)
+                spikes.append(spk)
+                membranes.append(mem2)
+            return torch.stack(currents), torch.stack(spikes), torch.stack(membranes)
+
+    model = from_snntorch(Everything(), input_shape=(8,), time_steps=T, encoding=Encoding.RATE)
+    assert (model.read_out, model.network.read_out) == (ReadOut.COUNT, "lif2")
+
+
+def test_spikes_that_are_asked_for_and_not_returned_are_refused():
+    with pytest.raises(ModelError, match=r"returns no spikes of a neuron layer \(found: currents of fc2\)"):
+        from_snntorch(EndsInLinear(), input_shape=(8,), time_steps=T, read_out="count")
