@@ -57,6 +57,11 @@ def holds_float64(device: torch.device) -> bool:
     return device.type != "mps"
 
 
+def where_held(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Values of any type where they are, or on the CPU where their device does not hold `dtype`."""
+    return values.cpu() if dtype is torch.float64 and not holds_float64(values.device) else values
+
+
 def as_float64(values: Tensor) -> Tensor:
     """Values in float64, where they are if that device holds float64, else on the CPU."""
-    return values.to(torch.float64) if holds_float64(values.device) else values.cpu().to(torch.float64)
+    return where_held(values, torch.float64).to(torch.float64)

@@ -10,6 +10,7 @@ import torch
 from spear_deploy.backends.backend import Ready, measure_ready
 from spear_deploy.backends.lava import LavaRun
 from spear_deploy.data import EncodedSplit
+from spear_deploy.device import CPU
 from spear_deploy.measure import EffectiveOperations, Measurement, batches, measure_outputs
 from spear_deploy.network import Model
 from spear_deploy.network import agreement as network_agreement
@@ -35,7 +36,7 @@ class Comparison:
 
 def compare_with_lava(name: str, ready: Ready, model: Model, run: LavaRun, data: EncodedSplit) -> Comparison:
     """Hold Lava's spikes, layer by layer, against those of backend `name` on the samples that Lava ran."""
-    seen = data.take(slice(0, run.samples))
+    seen = data.take(slice(0, run.samples)).on(CPU)
     outputs = {layer: torch.from_numpy(array) for layer, array in run.outputs.items()}
     fan_out = {connection: torch.from_numpy(counts) for connection, counts in run.fan_out.items()}
     lava = measure_outputs(model, seen.inputs, outputs, seen.labels, analog_input=seen.analog, fan_out=fan_out)

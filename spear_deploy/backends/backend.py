@@ -22,7 +22,7 @@ from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, mantis
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.recording import LayerStates, Watched, range_of
 from spear_deploy.data import EncodedSplit
-from spear_deploy.device import CPU
+from spear_deploy.device import CPU, where_held
 from spear_deploy.hardware import Profile
 from spear_deploy.measure import Measurement, measure_split_with
 from spear_deploy.network import Connection, Model, Network, Simulation, Trace, fan_out
@@ -90,10 +90,15 @@ class TorchBackend:
 
         @torch.no_grad()
         def run(inputs: Tensor) -> Mapping[str, Tensor]:
-            trace: Trace = simulation.to(inputs.device)(cast(inputs, self.dtype))
+            given = where_held(inputs, self.dtype)
+            trace: Trace = simulation.to(given.device)(cast(given, self.dtype))
             return trace.outputs
 
-        return Ready(run, lambda inputs: _watch_torch(simulation.to(inputs.device), cast(inputs, self.dtype)))
+        def watch(inputs: Tensor) -> Watched:
+            given = where_held(inputs, self.dtype)
+            return _watch_torch(simulation.to(given.device), cast(given, self.dtype))
+
+        return Ready(run, watch)
 
     def quantiser(self, model: Model) -> Quantiser | None:
         """Nothing is rounded."""

@@ -132,7 +132,7 @@ class _Watching:
             self.tally = Tally(self.model, counter, data.analog)
         self.tally.add(data.inputs, found.outputs)
         self.states = joined([self.states, found.states])
-        return found.outputs
+        return {layer: output.cpu() for layer, output in found.outputs.items()}
 
     def result(self, labels: list[Tensor]) -> Result:
         assert self.tally is not None

@@ -16,7 +16,7 @@ from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
 from spear_deploy.cli.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
-from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Data, Device, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.errors import ProfileError
 from spear_deploy.files import default_folder
@@ -85,6 +85,7 @@ def deploy(
     threads: Annotated[
         int, typer.Option(min=1, help="Threads of torch; results hold for one number.")
     ] = DEFAULT_THREADS,
+    device: Device = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2,
     lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE, at most.")] = 24,
     lre_error: Annotated[
@@ -147,6 +148,7 @@ def deploy(
         reading=reading(arch, input_shape, time_steps, dt),
         data=data,
         seed=seed,
+        device=device,
         threads=threads,
         workers=workers,
         lre_samples=lre_samples,

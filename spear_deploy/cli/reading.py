@@ -20,6 +20,9 @@ InputShape = Annotated[
     str | None,
     typer.Option("--input-shape", help="Of one time step, such as 1x8x8, where the file lacks it."),
 ]
+Device = Annotated[
+    str, typer.Option("--device", help="Where networks are trained and run: cpu, cuda, cuda:N or mps.", metavar="NAME")
+]
 TimeSteps = Annotated[int | None, typer.Option("--time-steps", min=1, help="T, where the file does not say it.")]
 Dt = Annotated[float | None, typer.Option("--dt", help="Seconds of a time step, where the file does not say it.")]
 

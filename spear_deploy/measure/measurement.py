@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.device import CPU, as_float64
+from spear_deploy.device import CPU, as_float64, where_held
 from spear_deploy.measure.record import Recorder, SpikeRecord
 from spear_deploy.measure.synops import SynopsCounter
 from spear_deploy.network import Connection, Model, ReadOut, Simulation, Trace, class_scores
@@ -112,7 +112,8 @@ def _running(model: Model, dtype: torch.dtype) -> Callable[[Tensor], Mapping[str
 
     @torch.no_grad()
     def run(x: Tensor) -> Mapping[str, Tensor]:
-        trace: Trace = simulation.to(x.device)(x.to(dtype))
+        given = where_held(x, dtype)
+        trace: Trace = simulation.to(given.device)(given.to(dtype))
         return trace.outputs
 
     return run

@@ -272,6 +272,10 @@ class Report(_Part):
     target: str
     seed: int
     threads: int
+    device: str = Field(
+        "cpu",
+        description="of training, search and measurement; another computes what the CPU does on a sample of the run",
+    )
     time_steps: int
     encoding: str
     splits: dict[str, SplitReport]

@@ -219,6 +219,7 @@ def origin(report: Report) -> Captioned:
         ("budget", report.budget.source),
         ("seed", str(report.seed)),
         ("threads of torch", str(report.threads)),
+        ("device", report.device),
         ("time steps, encoding", f"{report.time_steps}, {report.encoding}"),
         *((f"version of {name}", version) for name, version in report.versions.items()),
     ]

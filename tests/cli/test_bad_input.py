@@ -69,6 +69,10 @@ def test_an_unknown_strategy_is_told_with_the_known_ones(refused):
     assert message == "no search strategy called 'evolve'; known: ddpg, evolution, greedy, random, uniform, spear"
 
 
+def test_a_device_that_is_not_there_is_told_with_those_that_are(refused):
+    assert "no device called 'cuda:99' here; there are: cpu" in refused("--device", "cuda:99", "model.pt")
+
+
 def test_a_minimum_width_that_a_layer_does_not_have_is_told(refused):
     message = refused("--min-channels", "9", "model.pt")
     assert message == "at least 9 channels a layer cannot be kept: lif1 has 8"

@@ -124,6 +124,7 @@ def test_a_shorter_list_never_replaces_a_longer_one(store):
         {"widths": Widths(2)},
         {"seed": 1},
         {"threads": 2},
+        {"device": "cuda:0 (NVIDIA H200)"},
         {"torch": "3"},
         {"scheme": 99},
     ],

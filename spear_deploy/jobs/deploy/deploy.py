@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from spear_deploy.device import device_named, exact_products
 from spear_deploy.errors import BudgetError
 from spear_deploy.files import check_writable
 from spear_deploy.hardware import SYNOPS
@@ -30,6 +31,8 @@ def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
 
     """
     _check_modes(request)
+    device_named(request.device)  # one that is not there shows before the long work
+    exact_products()
     for target in request.targets:
         check_writable(request.folder(target), force=request.force)
     torch.set_num_threads(request.threads)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from spear_deploy.device import describe, device_named
 from spear_deploy.errors import DataError
 from spear_deploy.exporting.fingerprint import fingerprint
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -51,6 +52,7 @@ def sample_lre(
             seed=request.seed,
             threads=request.threads,
             torch=torch.__version__,
+            device=describe(device_named(request.device)),
         )
         store = SampleStore(request.cache, key, progress.notice)
     error = request.lre_error

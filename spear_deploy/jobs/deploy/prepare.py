@@ -8,12 +8,14 @@ from pathlib import Path
 import torch
 
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
+from spear_deploy.device import device_named
 from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.early_warnings import chance, check_classes, slack_budgets, small_data
 from spear_deploy.jobs.deploy.lre_samples import sample_lre
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.verification import check_runs_in_lava
+from spear_deploy.jobs.device_proof import prove_device
 from spear_deploy.jobs.task import needed_source, with_labels
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
@@ -55,8 +57,9 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         check_classes(data)
         for doubt in small_data(data, request.plan.plain.batch):
             progress.notice(doubt)
+        device = device_named(request.device)
         encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]
-        train, validation, test = encoded
+        train, validation, test = (split.on(device) for split in encoded)
         if request.lava:
             check_runs_in_lava(request.model, model, test)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
@@ -71,6 +74,8 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
             progress.notice(doubt)
         advance()
         targets = _aim(request, factory, validation, dense, advance, progress)
+        for target in targets:
+            prove_device(model, target.backend, validation)
     with clock.stage("LRE samples", request.lre_samples) as advance:
         multiple = request.plan.search_multiple if arm_named(request.strategy).penalty else 1.0
         budgets = [target.to_torch(multiple * target.budget_synops) for target in targets]

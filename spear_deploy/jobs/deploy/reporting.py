@@ -14,6 +14,7 @@ from torch import Tensor
 
 from spear_deploy.backends.fixed_point.losses import RoundingLoss
 from spear_deploy.data import Dataset, Labels
+from spear_deploy.device import describe, device_named
 from spear_deploy.hardware import Activity, Cost, Follows, OnChip, Use, activity_of, estimate, place
 from spear_deploy.jobs.deploy.max_drop import Try
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -113,6 +114,7 @@ def make_report(found: Found) -> Report:
         target=found.target.chip.name,
         seed=request.seed,
         threads=request.threads,
+        device=describe(device_named(request.device)),
         time_steps=found.model.time_steps,
         encoding=str(found.model.encoding),
         splits={

@@ -37,6 +37,7 @@ class DeployRequest:
         reading: what the model file leaves unsaid.
         data: a data set's name or path; by default the one that the model names.
         seed: everything random follows from it.
+        device: what networks are trained, searched and measured on: `cpu`, `cuda`, `cuda:1`, `mps`.
         threads: of torch, in every process.
         workers: processes that make LRE's samples; results do not depend on it.
         lre_samples: networks that are pruned and fine-tuned for LRE, at most.
@@ -67,6 +68,7 @@ class DeployRequest:
     reading: Reading = field(default_factory=Reading)
     data: str | None = None
     seed: int = 0
+    device: str = "cpu"
     threads: int = DEFAULT_THREADS
     workers: int = 1
     lre_samples: int = 24

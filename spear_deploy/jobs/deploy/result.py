@@ -9,6 +9,7 @@ import torch
 
 from spear_deploy.backends.backend import TorchBackend, measure_on, measure_ready
 from spear_deploy.backends.side_by_side import observe
+from spear_deploy.device import CPU
 from spear_deploy.errors import BudgetError
 from spear_deploy.exporting import export_run, samples_to_prove
 from spear_deploy.files import PLAIN, complete_or_nothing
@@ -20,6 +21,7 @@ from spear_deploy.jobs.deploy.reporting import Found, make_report
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Solution
 from spear_deploy.jobs.deploy.verification import verify_in_lava
+from spear_deploy.jobs.device_proof import prove_device
 from spear_deploy.measure import Answers, Measurement, effective_operations, guess_rate, most_by_guessing
 from spear_deploy.network import Model, read_nir, save_model_file
 from spear_deploy.progress import Clock, Progress, peak_memory_mib
@@ -50,6 +52,7 @@ def write_result(
             in_torch, on_target = TorchBackend(torch.float64).ready(pruned), target.backend.ready(pruned)
             tested = measure_ready(in_torch, pruned, prepared.test)
             _check_alive(request.model, tested)
+            prove_device(pruned, target.backend, prepared.test)
             observed = observe(target.backend.name, on_target, pruned, prepared.test)
         verified = verify_in_lava(pruned, in_torch, on_target, prepared.test, request, clock)
         with clock.stage("LRE check"):
@@ -88,7 +91,7 @@ def write_result(
             problem=solution.problem,
             losses=observed.losses,
             effect=prepared.effect,
-            first_outputs=in_torch.run(prepared.test.inputs[:, :1]),
+            first_outputs=in_torch.run(prepared.test.take(slice(0, 1)).on(CPU).inputs),
             peak_memory_mib=peak_memory_mib(),
             tries=tries,
         )

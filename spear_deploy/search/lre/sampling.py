@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 
 from spear_deploy.data import EncodedSplit
+from spear_deploy.device import exact_products
 from spear_deploy.network import Model
 from spear_deploy.processes import worker_pool
 from spear_deploy.pruning import Widths
@@ -132,5 +133,6 @@ def _begin_worker(model: Model, train: EncodedSplit, widths: Widths, threads: in
     """Hold in a worker process what it makes its samples from."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
+    exact_products()
     factory = CandidateFactory(model, train, widths)
     return lambda job: make_sample(factory, *job)

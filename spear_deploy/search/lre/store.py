@@ -45,6 +45,7 @@ class StoreKey:
         widths: that networks could be pruned to.
         seed: of ratios and fine-tunes.
         threads: of torch, which sums in another order with another number.
+        device: which does so too.
         torch: its version.
         scheme: the version of what a sample is.
 
@@ -58,6 +59,7 @@ class StoreKey:
     seed: int
     threads: int
     torch: str
+    device: str = "cpu"
     scheme: int = SCHEME
 
     @property

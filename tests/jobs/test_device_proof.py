@@ -1,0 +1,52 @@
+"""A device that computes otherwise than the CPU is found out on the first samples, and named."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from made_networks import plain
+
+from spear_deploy.backends.backend import LoihiBackend, TorchBackend
+from spear_deploy.backends.fixed_point import LOIHI2
+from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.errors import DeviceError
+from spear_deploy.jobs.device_proof import prove_device
+
+MODEL = plain().model()
+IMAGES = torch.rand((20, 3), generator=torch.Generator().manual_seed(0))
+DATA = EncodedSplit(SplitName.TEST, IMAGES.expand(5, 20, 3), torch.arange(20) % 4, analog=True)
+OTHER = DATA.on(torch.device("cpu:0"))
+"""Stands for a device of its own: to torch it is another than `cpu`, and computes the same."""
+
+
+class Wrong(LoihiBackend):
+    """Turns one output over, from the second run on."""
+
+    def ready(self, model):
+        ready, runs = super().ready(model), []
+
+        def run(inputs):
+            outputs = dict(ready.run(inputs))
+            runs.append(inputs)
+            if len(runs) > 1:
+                outputs["b"] = outputs["b"].clone()
+                outputs["b"][2, 7, 3] = 1 - outputs["b"][2, 7, 3]
+            return outputs
+
+        return replace(ready, run=run)
+
+
+def test_a_device_that_computes_the_same_passes():
+    prove_device(MODEL, LoihiBackend(LOIHI2, DATA.inputs), OTHER)
+    prove_device(MODEL, TorchBackend(), OTHER)
+
+
+def test_one_integer_spike_that_differs_is_refused_with_its_place():
+    with pytest.raises(
+        DeviceError, match=r"cpu:0 does not compute what the CPU computes, in integers: b: 1 outputs diff"
+    ):
+        prove_device(MODEL, Wrong(LOIHI2, DATA.inputs), OTHER)
+
+
+def test_the_cpu_needs_no_proof():
+    prove_device(MODEL, Wrong(LOIHI2, DATA.inputs), DATA)
