@@ -14,9 +14,6 @@ from spear_deploy.report.words.doubts import doubts
 from spear_deploy.report.words.wording import right_answers
 from spear_deploy.report.write import PAGE
 
-BACKENDS = {"lava": "torch", "loihi": "torch", "lava_fixed": "loihi"}
-"""Backends beside torch, and the one that each is held against."""
-
 
 def summary(report: Report, folder: Path) -> Group:
     """Dense and pruned side by side, budget, prediction, what Lava measured, and the verdict."""
@@ -87,8 +84,8 @@ def _lines(report: Report) -> list[Text]:
     ]
     binding = next(limit for limit in budget.limits if limit.binds)
     lines.append(Text(f"binds      {binding.name}: {binding.pruned:,.0f} of {binding.allowed:,.0f} ({binding.origin})"))
-    for name in BACKENDS:
-        if name in report.measured:
+    for name in report.measured:
+        if name != "torch":  # its figures are those of the table
             lines += _measured(report, name)
     if report.answers is not None:
         lost = report.answers
@@ -112,12 +109,13 @@ def _lines(report: Report) -> list[Text]:
 
 def _measured(report: Report, name: str) -> list[Text]:
     """What a backend measured, and whether it agrees with the one that it was held against."""
-    found, against = report.measured[name], BACKENDS[name]
+    found = report.measured[name]
     right = f"{right_answers(report)} {found.accuracy:.2%}"
     text = f"{name:<10} {found.synops:,.0f} SynOps, {right} on {found.samples} samples"
-    agreement = report.agreement.get(f"{against}_{name}")
-    if agreement is None:
+    against = next((other for other in report.measured if f"{other}_{name}" in report.agreement), None)
+    if against is None:
         return [Text(text)]
+    agreement = report.agreement[f"{against}_{name}"]
     if agreement.first_difference is None:
         return [Text(f"{text}; spikes equal to {against} in all {len(agreement.layers)} layers")]
     at = agreement.first_difference

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from spear_deploy.report.schema import LreCheck, Report
 
-IN_INTEGERS = ("loihi", "lava_fixed")
-"""Backends that compute as the target does; predictions for them are scaled to its arithmetic."""
+
+def computes_as_target(report: Report, arithmetic: str) -> bool:
+    """Whether an arithmetic is the target's; predictions for it are scaled by what that does to SynOps."""
+    return arithmetic == report.budget.arithmetic
 
 
-def predicted_in(report: Report, backend: str) -> tuple[float, float, float]:
-    """LRE's prediction for a backend's arithmetic: low, value, high."""
-    factor = report.lre.target_factor if backend in IN_INTEGERS else 1.0
+def predicted_in(report: Report, arithmetic: str) -> tuple[float, float, float]:
+    """LRE's prediction in an arithmetic: low, value, high."""
+    factor = report.lre.target_factor if computes_as_target(report, arithmetic) else 1.0
     return factor * report.lre.low, factor * report.lre.predicted, factor * report.lre.high
 
 
@@ -26,7 +28,7 @@ def checks(report: Report) -> dict[str, LreCheck]:
     found = {}
     for name, measured in report.measured.items():
         if measured.samples == most and measured.synops:
-            low, value, high = predicted_in(report, name)
+            low, value, high = predicted_in(report, measured.arithmetic)
             found[name] = LreCheck(
                 arithmetic=measured.arithmetic,
                 samples=measured.samples,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from math import log
 
 from spear_deploy.report import LayerReport, Report
-from spear_deploy.report.checks import IN_INTEGERS, checks
+from spear_deploy.report.checks import checks, computes_as_target
 from spear_deploy.report.schema import LreCheck
 
 
@@ -128,7 +128,7 @@ def check_run(run: str, report: Report, again: Again | None = None) -> RunCheck:
         basis=basis,
         checks=found,
         gap=_gap(report, found, basis, again),
-        layers=_layers(layers),
+        layers=_layers(layers, _rounding(report)),
         network="after the plain fine-tune" if plain else "final, after the second phase",
         again=again is not None,
     )
@@ -147,7 +147,7 @@ def _gap(report: Report, found: dict[str, LreCheck], basis: str, again: Again | 
     if judged is None or in_torch is None or not judged.synops:
         return None
     total = judged.predicted / judged.synops
-    if basis in IN_INTEGERS:
+    if computes_as_target(report, judged.arithmetic):
         quantisation = report.lre.target_factor * in_torch.synops / judged.synops
         rounded = judged.synops / in_torch.synops
     else:  # the same arithmetic: a subset of the images is no rounding
@@ -164,11 +164,17 @@ def _validation(report: Report, rounded: float) -> float | None:
     return None if chosen is None else chosen.plain_synops / rounded
 
 
-def _layers(by_backend: dict[str, list[LayerReport]]) -> tuple[LayerGap, ...]:
+def _rounding(report: Report) -> str | None:
+    """The backend that computes as the target does, where that is not torch."""
+    names = (name for name, one in report.measured.items() if computes_as_target(report, one.arithmetic))
+    return next((name for name in names if name != "torch"), None)
+
+
+def _layers(by_backend: dict[str, list[LayerReport]], rounding: str | None) -> tuple[LayerGap, ...]:
     names = dict.fromkeys(row.layer for rows in by_backend.values() for row in rows)
     found = []
     for name in names:
         synops = {backend: row.synops for backend, rows in by_backend.items() for row in rows if row.layer == name}
-        exact, rounded = synops.get("torch"), synops.get("loihi")
+        exact, rounded = synops.get("torch"), None if rounding is None else synops.get(rounding)
         found.append(LayerGap(name, synops, rounded / exact - 1 if exact and rounded is not None else None))
     return tuple(found)

@@ -141,3 +141,10 @@ def test_the_schema_in_docs_is_that_of_the_reports():
     written = subprocess.run([sys.executable, "-m", "spear_deploy.report"], capture_output=True, text=True, check=True)
     assert written.stdout == WRITTEN.read_text(), "python -m spear_deploy.report > docs/report.schema.json"
     assert json.loads(written.stdout) == Report.model_json_schema()
+
+
+def test_a_report_of_version_1_knows_no_parts_of_the_verdict_and_still_opens():
+    report = Report.model_validate(content() | {"schema_version": 1})
+    assert (report.verdict.limits_kept, report.verdict.backends_agree, report.verdict.works) == (None, None, None)
+    assert report.answers is None
+    assert not report.budget.limits[0].least

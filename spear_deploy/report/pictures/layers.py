@@ -5,8 +5,8 @@ from __future__ import annotations
 from spear_deploy.report.pictures.figure import Axis, Figure, Mark, Panel, Series, Table, number_text
 from spear_deploy.report.schema import LayerReport, Report
 
-STYLE_OF = {"dense": 5, "torch": 0, "lava": 2, "loihi": 1, "lava_fixed": 4}
-"""The same look for the same backend in every panel."""
+DENSE_STYLE, STYLES = 5, (0, 1, 2, 4)
+"""The same look for the same backend in every panel: by its place among those that measured."""
 
 
 def layers_figure(report: Report) -> Figure:
@@ -77,11 +77,12 @@ def raster_figure(report: Report) -> Figure | None:
 
 def _by_backend(layers: tuple[str, ...], sources: dict[str, list[LayerReport]], what: str) -> tuple[Series, ...]:
     series = []
-    for name, rows in sources.items():
+    for place, (name, rows) in enumerate(sources.items(), -1):
+        style = DENSE_STYLE if name == "dense" else STYLES[place % len(STYLES)]
         values = {row.layer: float(getattr(row, what)) for row in rows}
         label = "dense, torch" if name == "dense" else f"pruned, {name}"
         y = tuple(values.get(layer) for layer in layers)
-        series.append(Series(label, layers, y, Mark.BARS, style=STYLE_OF.get(name, 6)))
+        series.append(Series(label, layers, y, Mark.BARS, style=style))
     return tuple(series)
 
 
