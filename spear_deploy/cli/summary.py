@@ -91,9 +91,9 @@ def _lines(report: Report) -> list[Text]:
         lost = report.answers
         lines.append(
             Text(
-                f"{'lost':<10} {lost.drop_points:+.2f} points against the {lost.reference} in {budget.arithmetic}"
-                f" ({lost.reference_accuracy:.2%} to {lost.accuracy:.2%}), 95 % interval {lost.drop_low:.2f} to"
-                f" {lost.drop_high:.2f}"
+                f"{'change':<10} {-lost.drop_points:+.2f} points against the {lost.reference} in {budget.arithmetic}"
+                f" ({lost.reference_accuracy:.2%} to {lost.accuracy:.2%}), 95 % interval {-lost.drop_high:+.2f} to"
+                f" {-lost.drop_low:+.2f}"
             )
         )
     error = report.verdict.prediction_error_percent

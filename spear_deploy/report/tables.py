@@ -31,6 +31,16 @@ def before_after(report: Report) -> Captioned:
         ),
         ("SynOps / inference (test, torch float64)", *_counts(dense.synops, pruned.synops)),
     ]
+    if report.answers is not None:
+        lost = report.answers
+        rows.append(
+            (
+                f"{right_answers(report)} (test, {report.budget.arithmetic})",
+                f"{lost.reference_accuracy:.2%} ({lost.reference})",
+                f"{lost.accuracy:.2%}",
+                f"{-lost.drop_points:+.2f} points, 95 % interval {-lost.drop_high:+.2f} to {-lost.drop_low:+.2f}",
+            )
+        )
     if limit is not None:
         rows.append((f"SynOps / inference (test, {report.budget.arithmetic})", *_counts(limit.dense, limit.pruned)))
     if dense.synops_analog:

@@ -1,0 +1,89 @@
+"""Limits and predictions on a chip, and in torch's arithmetic, in which the search works."""
+
+import pytest
+import torch
+from made_limits import limit
+from made_networks import plain
+
+from spear_deploy.errors import BudgetError
+from spear_deploy.hardware import SYNOPS, Follows, Limit, OnChip, activity_of, load_profile, parse_budgets
+from spear_deploy.measure import measure
+from spear_deploy.search import Prediction
+from spear_deploy.targets.target import Target, limits_of
+
+BUDGET = Limit(SYNOPS, 500, "budget 500")
+
+
+def target(*limits, factor=0.8, dense=None):
+    return Target(load_profile("loihi2"), None, (BUDGET, *limits), dense, factor, None)
+
+
+@pytest.fixture(scope="module")
+def dense():
+    """A dense network on Loihi 2 with what it did."""
+    model = plain().model()
+    inputs = torch.rand((1, 20, *model.network.input_shape), generator=torch.Generator().manual_seed(0))
+    inputs = inputs.expand(model.time_steps, *inputs.shape[1:])
+    found = measure(model, inputs, torch.zeros(20, dtype=torch.long), analog_input=True)
+    activity = activity_of(found, model.time_steps, analog_input=True)
+    return OnChip(model.network, load_profile("loihi2"), activity), found
+
+
+def test_what_the_chip_allows_is_more_in_torch_where_the_chip_counts_less():
+    assert target(factor=0.8).to_torch(400) == 500
+
+
+def test_a_prediction_made_in_torch_is_held_against_the_chip_s_figures():
+    assert target(factor=0.8).from_torch(Prediction(100.0, 90.0, 120.0)) == Prediction(80.0, 72.0, 96.0)
+
+
+def test_into_torch_and_back_nothing_changes():
+    one = target(factor=0.93)
+    assert one.from_torch(Prediction(*3 * [one.to_torch(350.0)])).value == pytest.approx(350)
+
+
+def test_another_budget_of_synops_leaves_the_other_limits_alone(dense):
+    cores = limit("cores", 4)
+    half = Limit(SYNOPS, 0.5, "budget 50%", share=True)
+    found = target(cores, dense=dense[1]).with_synops_limit(half)
+    assert found.limits == (Limit(SYNOPS, 0.5 * dense[1].synops, "budget 50%"), cores)
+    assert found.budget_synops == 0.5 * dense[1].synops
+
+
+def test_limits_are_told_apart_by_what_they_follow_from():
+    cores, energy = limit("cores", 4, follows=Follows.STRUCTURE), limit("energy", 3)
+    found = target(cores, energy)
+    assert [found.limits_on(follows) for follows in Follows] == [[BUDGET], [cores], [energy], []]
+
+
+def test_mean_synops_come_first_and_are_the_dense_networks_own_where_nobody_limits_them(dense):
+    on_chip, measured = dense
+    found = limits_of(parse_budgets(["cores=4"]), on_chip)
+    assert [(one.quantity.key, one.allowed, one.granted) for one in found] == [
+        ("synops", measured.synops, "100%"),
+        ("cores", 4, "cores=4"),
+    ]
+    assert [one.quantity.key for one in limits_of(parse_budgets(["cores=4", "30%"]), on_chip)] == ["synops", "cores"]
+
+
+def test_shares_are_taken_of_what_the_dense_network_does_there(dense):
+    on_chip, measured = dense
+    found = limits_of(parse_budgets(["50%", "p99=60%", "step=25%"]), on_chip)
+    assert [one.allowed for one in found] == [
+        pytest.approx(0.5 * measured.synops),
+        pytest.approx(0.6 * measured.p99_synops),
+        pytest.approx(0.25 * measured.busiest_step_synops),
+    ]
+    assert {one.unit for one in found} == {"SynOps"}
+
+
+def test_a_limit_that_rests_on_estimated_prices_says_so(dense):
+    (_, energy) = limits_of(parse_budgets(["3uJ"]), dense[0])
+    assert energy.name == f"energy per inference, high end ({dense[0].cost.energy_status})"
+    assert energy.quantity.value(dense[0]) == dense[0].cost.energy_pj.high
+
+
+def test_a_limit_that_nobody_can_know_is_refused(dense):
+    on_chip = OnChip(dense[0].network, load_profile("speck2f"), dense[0].activity)
+    with pytest.raises(BudgetError, match="budget '3uJ' cannot be held on speck2f"):
+        limits_of(parse_budgets(["50%", "3uJ"]), on_chip)
