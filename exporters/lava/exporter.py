@@ -18,8 +18,6 @@ from scipy import sparse
 from torch import Tensor
 
 from spear_deploy import __version__
-from spear_deploy.backends.fixed_point.loihi import LoihiExecution
-from spear_deploy.backends.fixed_point.quantize import quantize
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.lava import LavaStatus, status
 from spear_deploy.backends.lava.interpreter import executable
@@ -27,7 +25,8 @@ from spear_deploy.backends.lava.job import LavaJob, fixed_job, floating_job
 from spear_deploy.backends.lava.process_group import worker_group
 from spear_deploy.errors import BackendError, ExportError, NotRunnableError
 from spear_deploy.exporters.lava.program import matrix_name, needs_own_process, program, remembers
-from spear_deploy.exporting import Exporter, sample_inputs, simulate
+from spear_deploy.exporting import Exporter, JudgedIntegers, sample_inputs, simulate
+from spear_deploy.exporting.judged import needed
 from spear_deploy.exporting.samples import static_sample
 from spear_deploy.network import Encoding, Model
 
@@ -40,6 +39,8 @@ class LavaExporter(Exporter):
 
     Args:
         fixed: in fixed point, bit-accurate to Loihi, instead of floating point.
+        integers: those that a script in fixed point runs.
+        samples: `[T, B, *input_shape]`, which the script runs where it is given none; made up by default.
         python: an interpreter that has Lava; this one by default.
 
     """
@@ -49,8 +50,17 @@ class LavaExporter(Exporter):
     family = "lava"
     says = "a stand-alone Python script for lava-nc, with its weights (.npz)"
 
-    def __init__(self, *, fixed: bool = False, python: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        fixed: bool = False,
+        integers: JudgedIntegers | None = None,
+        samples: Tensor | None = None,
+        python: Path | None = None,
+    ) -> None:
         self.fixed = fixed
+        self.integers = integers
+        self.samples = samples
         self.python = python or Path(sys.executable)
         self.arithmetic = "loihi" if fixed else "float64"
 
@@ -58,7 +68,7 @@ class LavaExporter(Exporter):
         """What Lava cannot run, and in fixed point what its own LIF is not."""
         try:
             job, _ = self._job(model)
-        except BackendError as error:
+        except (BackendError, ExportError) as error:
             return (str(error),)
         if not self.fixed:
             return ()
@@ -78,7 +88,7 @@ class LavaExporter(Exporter):
         levels = None if quantized is None else quantized.levels
         path.write_text(program(model, job, path.name, __version__, levels))
         content = io.BytesIO()
-        np.savez_compressed(content, **_arrays(job), inputs=_samples(model))
+        np.savez_compressed(content, **_arrays(job), inputs=self._samples(model))
         path.with_suffix(".npz").write_bytes(content.getvalue())
 
     def run(self, path: Path, inputs: Tensor) -> dict[str, Tensor]:
@@ -100,11 +110,8 @@ class LavaExporter(Exporter):
                 return {key.removesuffix(".outputs"): torch.from_numpy(outputs[key]) for key in outputs.files}
 
     def expected(self, model: Model, inputs: Tensor) -> dict[str, Tensor]:
-        """Our own simulation: in float64, or in Loihi's integers."""
-        if self.fixed:
-            outputs = LoihiExecution(quantize(model)).run(inputs).outputs
-        else:
-            outputs = simulate(model, inputs, torch.float64)
+        """Our own simulation in float64, or what the chip does with the judged integers."""
+        outputs = self._judged.run(inputs) if self.fixed else simulate(model, inputs, torch.float64)
         return {name: values.flatten(2) for name, values in outputs.items()}
 
     def notes(self, model: Model, inputs: Tensor) -> dict[str, object]:
@@ -114,8 +121,17 @@ class LavaExporter(Exporter):
     def _job(self, model: Model) -> tuple[LavaJob, QuantizedNetwork | None]:
         if not self.fixed:
             return floating_job(model.network, analog_input=model.encoding is Encoding.DIRECT), None
-        quantized = quantize(model)
+        quantized = self._judged.quantized
         return fixed_job(quantized), quantized
+
+    @property
+    def _judged(self) -> JudgedIntegers:
+        return needed(self.integers, "a script in fixed point")
+
+    def _samples(self, model: Model) -> Any:
+        """Samples for a run without arguments, as a user would give them."""
+        inputs = sample_inputs(model) if self.samples is None else self.samples
+        return (static_sample(inputs) if model.encoding is Encoding.DIRECT else inputs).numpy()
 
     def _finish(self, command: list[str], folder: Path, path: Path) -> None:
         log = folder / "log.txt"
@@ -134,12 +150,6 @@ class LavaExporter(Exporter):
 def _status(python: Path) -> LavaStatus:
     """Asked once: it starts an interpreter."""
     return status(python)
-
-
-def _samples(model: Model) -> Any:
-    """Samples for a run without arguments, as a user would give them."""
-    inputs = sample_inputs(model)
-    return (inputs[0] if model.encoding is Encoding.DIRECT else inputs).numpy()
 
 
 def _arrays(job: LavaJob) -> dict[str, Any]:

@@ -4,103 +4,119 @@
 
 netx has one weight exponent (0) and one bias exponent (6), and reads du = iDecay - 1, dv = vDecay.
 Source: lava-dl 0.6.0, netx/hdf5.py, Network.get_neuron_params, create_dense, create_conv.
+
+Beside that, attributes that lava-dl does not read: how the network is used, and each layer's name and scale.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import nir
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-from spear_deploy.backends.fixed_point.formats import LOIHI2
+from spear_deploy.backends.fixed_point.formats import LOIHI2, NETX_BIAS_EXPONENT
 from spear_deploy.backends.fixed_point.loihi import LoihiExecution
-from spear_deploy.backends.fixed_point.quantize import quantize
-from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork
+from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses
+from spear_deploy.backends.lava.job import check_format
 from spear_deploy.errors import BackendError, ExportError, ModelError
 from spear_deploy.exporters.lava.integers import integers_of
-from spear_deploy.exporting import Exporter
+from spear_deploy.exporting import Exporter, JudgedIntegers
+from spear_deploy.exporting.exporter import Outputs
+from spear_deploy.exporting.judged import needed
 from spear_deploy.network import Model, Reset
 from spear_deploy.network.importing.netx import read_netx
 from spear_deploy.network.linear import padding_of, pair
 
-BIAS_EXPONENT = 6
-CHIP = replace(LOIHI2, weight_exponent_min=0, weight_exponent_max=0)
-"""Loihi 2 without weight exponents, for which netx has no field."""
-
 
 class NetxExporter(Exporter):
-    """Writes `.net` files of integers, which lava-dl runs bit-accurate to Loihi."""
+    """Writes `.net` files of integers, which lava-dl runs bit-accurate to Loihi.
+
+    The judged integers are written as they are. A weight exponent, for which netx has no field, is
+    multiplied into the weights where they stay within netx's range; else the layer is refused.
+
+    Args:
+        integers: what is written.
+
+    """
 
     name = "netx"
     suffix = ".net"
     family = "lava"
-    says = "a netx file (HDF5) for lava-dl, in Loihi's integers"
+    says = "a netx file (HDF5) for lava-dl, in a Loihi's integers"
     arithmetic = "loihi"
+    fixed = True
+
+    def __init__(self, *, integers: JudgedIntegers | None = None) -> None:
+        self.integers = integers
 
     def refuses(self, model: Model) -> tuple[str, ...]:
-        """What is no chain of dense and convolutional blocks of Lava's own LIF."""
+        """What is no chain of dense and convolutional blocks of Lava's own LIF, or integers that netx cannot hold."""
         try:
-            quantized = _quantized(model)
-        except BackendError as error:
+            quantized = self._judged.quantized
+            check_format(quantized.format)
+        except (BackendError, ExportError) as error:
             return (str(error),)
         return tuple(reason for index in range(len(quantized.layers)) for reason in _reasons(quantized, index))
 
     def write(self, model: Model, path: Path) -> None:
-        """Write the model to a file."""
-        quantized = _quantized(model)
+        """Write the integers to a file."""
+        quantized = self._judged.quantized
         image = io.BytesIO()  # HDF5 ends the process where a disk is full
         with h5py.File(image, "w") as file:
             file.attrs["time_steps"] = model.time_steps
-            file.attrs["input_shape"] = model.network.input_shape
+            file.attrs["input_shape"] = quantized.network.input_shape
             file.attrs["layers"] = [layer.name for layer in quantized.layers]
+            file.attrs["scales"] = [layer.scale for layer in quantized.layers]
             if quantized.levels is not None:
                 file.attrs["input_levels"] = quantized.levels
             groups = file.create_group("layer")
+            finer = LOIHI2.decay_bits - quantized.format.decay_bits
             for layer in quantized.layers:
-                _write_layer(groups, layer)
+                _write_layer(groups, layer, finer)
         path.write_bytes(image.getvalue())
 
     def run(self, path: Path, inputs: Tensor) -> dict[str, Tensor]:
         """Read the file with our reader of netx files, and execute its integers."""
-        try:
-            with h5py.File(path, "r") as file:
-                held = dict(file.attrs)
-            names = [str(name) for name in held["layers"]]
-            model = read_netx(
-                path,
-                time_steps=int(held["time_steps"]),
-                input_shape=tuple(int(n) for n in held["input_shape"]),
-                dt_s=None,
-            )
-        except (OSError, KeyError, ModelError) as error:
-            raise ExportError(f"{path}: cannot be read back ({error})") from None
-        levels = float(held["input_levels"]) if "input_levels" in held else None
-        quantized = integers_of(model.network, levels)
+        names, quantized = read_integers(path)
         outputs = LoihiExecution(quantized).run(inputs).outputs
         return {name: outputs[layer.name] for name, layer in zip(names, quantized.layers, strict=True)}
 
-    def expected(self, model: Model, inputs: Tensor) -> dict[str, Tensor]:
-        """Our own execution of the same integers."""
-        return LoihiExecution(_quantized(model)).run(inputs).outputs
+    def expected(self, model: Model, inputs: Tensor) -> Outputs:
+        """What the chip does with the judged integers."""
+        return self._judged.run(inputs)
+
+    @property
+    def _judged(self) -> JudgedIntegers:
+        return needed(self.integers, "a netx file")
 
 
-def _quantized(model: Model) -> QuantizedNetwork:
-    """The network in integers, its biases as multiples of 2^6."""
-    quantized = quantize(model, CHIP)
-    return replace(quantized, layers=tuple(_with_netx_bias(layer) for layer in quantized.layers))
+def read_integers(path: Path) -> tuple[list[str], QuantizedNetwork]:
+    """The layers' names and the integers of a file that `NetxExporter` wrote.
 
+    Raises:
+        ExportError: it is damaged.
 
-def _with_netx_bias(layer: QuantizedLayer) -> QuantizedLayer:
-    most = CHIP.bias_mantissa_max
-    mantissas = np.clip(np.rint(layer.bias / 2**BIAS_EXPONENT), -most, most).astype(np.int64)
-    exponents = np.full(mantissas.shape, BIAS_EXPONENT, dtype=np.int64)
-    return replace(layer, bias=mantissas << BIAS_EXPONENT, bias_exponent=exponents)
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            held = dict(file.attrs)
+        names = [str(name) for name in held["layers"]]
+        model = read_netx(
+            path,
+            time_steps=int(held["time_steps"]),
+            input_shape=tuple(int(n) for n in held["input_shape"]),
+            dt_s=None,
+        )
+    except (OSError, KeyError, ModelError) as error:
+        raise ExportError(f"{path}: cannot be read back ({error})") from None
+    levels = float(held["input_levels"]) if "input_levels" in held else None
+    return names, integers_of(model.network, levels)
 
 
 def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
@@ -117,14 +133,33 @@ def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
         found.append("netx has one decay and one threshold a layer")
     if layer.axon is not None:
         found.append("netx puts a bias into the membrane, this layer's passes a synaptic current")
-    if any(each.exponent for each in layer.synapses):
-        found.append("netx has no weight exponent")
+    if layer.synapses and not _holds(_weights(layer.synapses[0])):
+        exponent = layer.synapses[0].exponent
+        found.append(
+            f"netx has no weight exponent, these weights have one of {exponent}; have integers chosen for netx"
+        )
+    step = 1 << NETX_BIAS_EXPONENT
+    if (layer.bias % step).any() or np.abs(layer.bias).max() > step * LOIHI2.bias_mantissa_max:
+        found.append(f"netx has biases in multiples of {step}, up to 4095 of them; have integers chosen for netx")
     if layer.synapses and not _is_block(layer):
         kinds = ", ".join(type(node).__name__ for node in layer.synapses[0].nodes)
         found.append(f"netx has one convolution or one dense matrix before a layer, no pools; found {kinds}")
     elif layer.bias.ndim == 3 and (layer.bias != layer.bias[:, :1, :1]).any():
         found.append("netx has one bias a channel")
     return [f"{layer.name}: {reason}; export the script (lava) instead" for reason in found]
+
+
+def _weights(synapses: QuantizedSynapses) -> NDArray[np.float64]:
+    """The weights with their exponent in them."""
+    (weights,) = (node.weight for node in synapses.nodes if hasattr(node, "weight"))
+    scaled: NDArray[np.float64] = np.asarray(weights, dtype=np.float64) * 2.0**synapses.exponent
+    return scaled
+
+
+def _holds(weights: NDArray[np.float64]) -> bool:
+    """Whether netx has these weights: whole numbers of 8 bits, even where they need a sign."""
+    held = LOIHI2.lattice(mixed=bool(weights.min() < 0))
+    return not (weights % held.step).any() and held.low <= weights.min() and weights.max() <= held.high
 
 
 def _is_block(layer: QuantizedLayer) -> bool:
@@ -135,14 +170,14 @@ def _is_block(layer: QuantizedLayer) -> bool:
     return flat and isinstance(last, nir.Affine | nir.Linear) and len(layer.shape) == 1
 
 
-def _write_layer(groups: h5py.Group, layer: QuantizedLayer) -> None:
+def _write_layer(groups: h5py.Group, layer: QuantizedLayer, finer: int) -> None:
     node = layer.synapses[0].nodes[-1]
     if any(isinstance(each, nir.Flatten) for each in layer.synapses[0].nodes):
         groups.create_group(str(len(groups)))["type"] = _text("flatten")
     group = groups.create_group(str(len(groups)))
     group["shape"] = np.array(layer.shape)
-    group["weight"] = np.asarray(node.weight, dtype=np.float32)
-    bias = layer.bias >> BIAS_EXPONENT
+    group["weight"] = _weights(layer.synapses[0]).astype(np.float32)
+    bias = layer.bias >> NETX_BIAS_EXPONENT
     if bias.any():
         group["bias"] = (bias[:, 0, 0] if bias.ndim == 3 else bias).astype(np.float32)
     if isinstance(node, nir.Conv2d):
@@ -159,8 +194,8 @@ def _write_layer(groups: h5py.Group, layer: QuantizedLayer) -> None:
     assert layer.vth is not None  # refused otherwise
     neuron: dict[str, Any] = {
         "type": "CUBA",
-        "iDecay": int(layer.du.flat[0]) + 1,
-        "vDecay": int(layer.dv.flat[0]),
+        "iDecay": (int(layer.du.flat[0]) + LOIHI2.current_decay_offset) << finer,
+        "vDecay": int(layer.dv.flat[0]) << finer,
         "vThMant": int(layer.vth.flat[0]),
         "refDelay": 1,
         "gradedSpike": False,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.backends.fixed_point.chip_format import format_of
-from spear_deploy.backends.fixed_point.formats import Format
+from spear_deploy.backends.fixed_point.formats import Format, held_by
 from spear_deploy.backends.fixed_point.host import HostSplit, split_first_layer
 from spear_deploy.backends.fixed_point.loihi import LoihiExecution, States
 from spear_deploy.backends.fixed_point.peaks import membrane_peaks
@@ -245,14 +245,22 @@ def integer_fan_out(quantized: QuantizedNetwork) -> dict[Connection, Tensor]:
 
 
 def backend_of(
-    profile: Profile, train: EncodedSplit, weight_bits: WeightBits | None = None, *, host_first: bool = False
+    profile: Profile,
+    train: EncodedSplit,
+    weight_bits: WeightBits | None = None,
+    *,
+    host_first: bool = False,
+    file_format: str | None = None,
 ) -> Backend:
-    """The arithmetic of a chip: its integers where they are known, else torch in float32."""
+    """The arithmetic of a chip: its integers where they are known, else torch in float32.
+
+    With `file_format`, those of its integers that the format can hold (`FILE_FORMATS`).
+    """
     chip = format_of(profile)
     if chip is None:
         return TorchBackend()
     calibration = train.take(slice(0, CALIBRATION_SAMPLES)).on(CPU)  # integers are the same whatever they run on
-    return LoihiBackend(chip, calibration.inputs, weight_bits, host_first=host_first)
+    return LoihiBackend(held_by(file_format, chip), calibration.inputs, weight_bits, host_first=host_first)
 
 
 def measure_on(backend: Backend, model: Model, data: EncodedSplit) -> Measurement:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
+from torch import Tensor
 
 from spear_deploy.cli.console import out
 from spear_deploy.errors import ExportError
-from spear_deploy.exporting import check_faithful, exporter, read_record, sample_inputs
+from spear_deploy.exporting import ExportEntry, Exporter, check_faithful, exporter, read_record, sample_inputs
 from spear_deploy.exporting.bundle import Manifest, open_bundle
 from spear_deploy.files import complete_or_nothing
 from spear_deploy.network import Model, read_nir
@@ -57,6 +59,9 @@ def _run(name: str, model: Model, folder: Path, manifest: Manifest) -> list[str]
         if file not in manifest.files:
             raise ExportError(f"{file}: in the record of the bundle, but not in it")
         path = folder / file
+        if chosen.fixed:
+            lines.append(f"{name}: {path.name} runs: {_fires_as_recorded(chosen, entry, path, _packed(model, folder))}")
+            continue
         comparison = check_faithful(chosen, model, path, sample_inputs(model))
         if not comparison.equal:
             raise ExportError(f"{path.name}: does not do what the network of the bundle does: {comparison.fault}")
@@ -64,3 +69,28 @@ def _run(name: str, model: Model, folder: Path, manifest: Manifest) -> list[str]
             f"{name}: {path.name} runs: equal in {len(comparison.layers)} layers, {comparison.spikes:,} spikes"
         )
     return lines
+
+
+def _packed(model: Model, folder: Path) -> Tensor | None:
+    """The samples in the weights of the Lava script, those that the sender proved the files on; None without."""
+    for path in sorted(folder.glob("*_lava.npz")):
+        with np.load(path, allow_pickle=False) as arrays:
+            held = torch.from_numpy(np.asarray(arrays["inputs"], dtype=np.float64))
+        return held.expand(model.time_steps, *held.shape) if held.ndim == 1 + len(model.network.input_shape) else held
+    return None
+
+
+def _fires_as_recorded(chosen: Exporter, entry: ExportEntry, path: Path, samples: Tensor | None) -> str:
+    """Hold the spikes of a file of integers against those that its record promises on the same samples.
+
+    Raises:
+        ExportError: a layer fires another number of times.
+
+    """
+    if samples is None or not entry.verification.layers:
+        return "not compared: the bundle holds no proof of it"
+    fired = {name: int((values != 0).sum()) for name, values in chosen.run(path, samples).items()}
+    promised = {name: layer.spikes for name, layer in entry.verification.layers.items()}
+    if fired != promised:
+        raise ExportError(f"{path.name}: fires {fired} times, its record says {promised}")
+    return f"fires {sum(fired.values()):,} times in {len(fired)} layers, as its record says"

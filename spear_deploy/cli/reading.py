@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from spear_deploy.backends.fixed_point.formats import FILE_FORMATS
 from spear_deploy.network import Model, Reading
 from spear_deploy.progress import Progress
 
@@ -25,6 +26,15 @@ Device = Annotated[
 ]
 TimeSteps = Annotated[int | None, typer.Option("--time-steps", min=1, help="T, where the file does not say it.")]
 Dt = Annotated[float | None, typer.Option("--dt", help="Seconds of a time step, where the file does not say it.")]
+
+FileFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help=f"Choose the chip's integers among those that this file format can hold: {', '.join(FILE_FORMATS)}.",
+        show_default="all of them",
+    ),
+]
 
 
 def reading(arch: str | None, input_shape: str | None, time_steps: int | None, dt: float | None) -> Reading:

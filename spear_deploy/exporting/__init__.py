@@ -1,10 +1,11 @@
 """Exporters: found by entry point, their files proven equal to the network, written whole or not at all."""
 
-from spear_deploy.exporting.exporter import Exporter, simulate
+from spear_deploy.exporting.exporter import Exporter, Outputs, simulate
 from spear_deploy.exporting.faithfulness import assert_faithful, check_faithful, compare
+from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.exporting.record import ExportEntry, read_record
 from spear_deploy.exporting.registry import GROUP, available, exporter, family
-from spear_deploy.exporting.run_files import export_run
+from spear_deploy.exporting.run_files import export_nir, export_run
 from spear_deploy.exporting.samples import sample_inputs, samples_to_prove
 from spear_deploy.exporting.writing import Export, export_model
 
@@ -13,11 +14,14 @@ __all__ = [
     "Export",
     "ExportEntry",
     "Exporter",
+    "JudgedIntegers",
+    "Outputs",
     "assert_faithful",
     "available",
     "check_faithful",
     "compare",
     "export_model",
+    "export_nir",
     "export_run",
     "exporter",
     "family",

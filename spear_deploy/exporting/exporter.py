@@ -28,6 +28,12 @@ class Exporter(ABC):
         family: formats with the same family are written together by `--to FAMILY`.
         says: one line for `export --list`.
         arithmetic: in which `run` computes: float64, float32, or loihi (fixed point).
+        fixed: whether the file holds a chip's integers. Such an exporter takes the keyword
+            `integers` (`JudgedIntegers`), writes those and no others, and refuses without.
+
+    What its `__init__` takes by keyword are its options; `registry.exporter` hands it those that it
+    names out of all that are known: `integers`, `samples` (inputs that a file may hold as examples),
+    `profile`, `python`, and what the user set.
 
     """
 
@@ -36,6 +42,7 @@ class Exporter(ABC):
     family: ClassVar[str] = ""
     says: ClassVar[str] = ""
     arithmetic: str = "float64"
+    fixed: bool = False
 
     def refuses(self, model: Model) -> tuple[str, ...]:
         """Why the format cannot say this network, a line for each reason; empty if it can."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.errors import ExportError
-from spear_deploy.exporting.exporter import Exporter, Outputs
+from spear_deploy.exporting.exporter import Exporter, Outputs, simulate
 from spear_deploy.exporting.samples import sample_inputs
 from spear_deploy.exporting.ties import margins
 from spear_deploy.network import Model
@@ -50,13 +50,30 @@ def compare(model: Model, inputs: Tensor, expected: Outputs, found: Outputs, ari
 def check_faithful(exporter: Exporter, model: Model, path: Path, inputs: Tensor) -> Agreement:
     """Run what a file holds and compare it with the model.
 
+    A file of integers may be equal to those and still be of no use: where a layer is silent in it that
+    fires in the network, it is not accepted.
+
     Raises:
-        ExportError: the file is damaged or cannot be run.
+        ExportError: the file is damaged or cannot be run, or a layer fell silent.
         NotRunnableError: what runs this format is not installed here.
 
     """
     found = {name: torch.as_tensor(values) for name, values in exporter.run(path, inputs).items()}
+    if exporter.fixed:
+        _refuse_silence(model, inputs, found)
     return compare(model, inputs, exporter.expected(model, inputs), found, exporter.arithmetic)
+
+
+def _refuse_silence(model: Model, inputs: Tensor, found: Outputs) -> None:
+    floating = simulate(model, inputs, torch.float64)
+    silent = {
+        name: int((floating[name] != 0).sum())
+        for name, neuron in model.network.neurons.items()
+        if neuron.spikes and name in found and not found[name].any() and floating[name].any()
+    }
+    if silent:
+        layers = ", ".join(f"{name} ({spikes:,} spikes)" for name, spikes in silent.items())
+        raise ExportError(f"silent in these integers, but not in the network: {layers}; choose other integers")
 
 
 def assert_faithful(exporter: Exporter, model: Model, inputs: Tensor | None = None) -> Agreement:

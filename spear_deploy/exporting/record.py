@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from spear_deploy.errors import ExportError
+from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.network.agreement import Agreement
 
 RECORD = "export.json"
 
 
 class LayerRecord(BaseModel):
-    """One neuron layer: spikes of the simulation, outputs that differ, ties."""
+    """One neuron layer: spikes that are expected, outputs that differ, ties."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,6 +35,7 @@ class Verification(BaseModel):
         equal: whether every output is at its place, but for ties.
         fault: where not.
         arithmetic: of both runs: float64, float32 or loihi.
+        reference: what the file was compared with.
         inputs: what they ran on.
         after_ties: samples that a tie changed, and that are compared no further.
 
@@ -46,6 +48,7 @@ class Verification(BaseModel):
     equal: bool | None = None
     fault: str | None = None
     arithmetic: str | None = None
+    reference: str | None = None
     inputs: str | None = None
     samples: int | None = None
     time_steps: int | None = None
@@ -55,6 +58,27 @@ class Verification(BaseModel):
     layers: dict[str, LayerRecord] | None = None
 
 
+class IntegersRecord(BaseModel):
+    """The chip's integers that a file holds.
+
+    Attributes:
+        target: the chip.
+        arithmetic: its own, with the bits of the weights.
+        calibration: the samples that the scales were chosen on.
+        scales: k of each layer, as report.json has it.
+        sha256: over all integers.
+
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    target: str
+    arithmetic: str
+    calibration: str
+    scales: dict[str, float]
+    sha256: str
+
+
 class ExportEntry(BaseModel):
     """One format.
 
@@ -62,6 +86,7 @@ class ExportEntry(BaseModel):
         format: name of the exporter.
         files: SHA-256 of each file, by name.
         source: the model that it was made of, and its SHA-256.
+        integers: those that the files hold; None for files in floating point.
         refused: why the format cannot say the network; then there are no files.
         notes: what the exporter adds.
 
@@ -72,6 +97,7 @@ class ExportEntry(BaseModel):
     format: str
     files: dict[str, str] = {}
     source: dict[str, str]
+    integers: IntegersRecord | None = None
     refused: tuple[str, ...] = ()
     verification: Verification
     notes: dict[str, Any] = {}
@@ -86,13 +112,25 @@ class Record(BaseModel):
     exports: list[ExportEntry]
 
 
-def verified(agreed: Agreement, arithmetic: str, inputs: str, time_steps: int) -> Verification:
-    """The record of a comparison."""
+def recorded(integers: JudgedIntegers) -> IntegersRecord:
+    """The record of a chip's integers."""
+    return IntegersRecord(
+        target=integers.target,
+        arithmetic=integers.arithmetic,
+        calibration=integers.calibration,
+        scales={layer.name: layer.scale for layer in integers.quantized.layers},
+        sha256=integers.sha256,
+    )
+
+
+def verified(agreed: Agreement, arithmetic: str, reference: str, inputs: str, time_steps: int) -> Verification:
+    """The record of a comparison with `reference` on `inputs`."""
     return Verification(
         done=True,
         equal=agreed.equal,
         fault=agreed.fault or None,
         arithmetic=arithmetic,
+        reference=reference,
         inputs=inputs,
         samples=agreed.samples,
         time_steps=time_steps,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from spear_deploy.errors import ExportError
@@ -22,7 +23,7 @@ def exporter(name: str, options: Mapping[str, object] | None = None) -> Exporter
 
     Args:
         name: the format.
-        options: keyword arguments of the exporter's class.
+        options: all that is known; the exporter gets what its class names, and its own defaults stand for the rest.
 
     Raises:
         ExportError: no installed package offers it, or it cannot be used.
@@ -36,12 +37,19 @@ def exporter(name: str, options: Mapping[str, object] | None = None) -> Exporter
     except ImportError as error:
         raise ExportError(f"{name}: {error.name or error} is not installed; {_remedy(name)}") from None
     try:
-        made = offered(**(options or {}))
+        named = declared(offered)
+        made = offered(**{key: value for key, value in (options or {}).items() if key in named})
     except TypeError as error:
-        raise ExportError(f"{name}: this exporter does not take these options ({error})") from None
+        raise ExportError(f"{name}: this exporter cannot be made ({error})") from None
     if not isinstance(made, Exporter):
         raise ExportError(f"{name}: {found[name].value} is no subclass of spear_deploy.exporting.Exporter")
     return made
+
+
+def declared(offered: Callable[..., object]) -> tuple[str, ...]:
+    """The options of an exporter: what its class takes by keyword."""
+    found = inspect.signature(offered).parameters.values()
+    return tuple(each.name for each in found if each.kind is each.KEYWORD_ONLY)
 
 
 def family(name: str) -> tuple[str, ...]:

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from spear_deploy.errors import ExportError
+from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.exporting.registry import exporter
 from spear_deploy.exporting.writing import Export, export_model
 from spear_deploy.network import Model
 
-LAVA_FORMATS = ("lava", "netx")
+FORMATS = ("onnx", "lava", "netx")
+"""Beside NIR. What holds integers is left out for a target without."""
+
+
+def export_nir(model: Model, source: Path, inputs: Tensor, *, inputs_name: str) -> None:
+    """Write a model as NIR beside its own file, proven and recorded; see `export_run`.
+
+    Raises:
+        ExportError: the NIR file differs from the model.
+
+    """
+    export_model(Export(model, source, source.stem, inputs, inputs_name), [exporter("nir")], source.parent, force=True)
 
 
 def export_run(
@@ -22,14 +35,14 @@ def export_run(
     *,
     inputs_name: str,
     profile: str,
+    integers: JudgedIntegers | None,
     run_lava: bool,
     lava_python: Path | None = None,
     notice: Callable[[str], None],
 ) -> None:
-    """Write a model as NIR, ONNX and for Lava beside its own file, each proven and recorded.
+    """Write a model as ONNX and for Lava beside its own file, each proven and recorded.
 
-    A format that is refused, fails or is not installed costs the run nothing but a notice; NIR
-    is needed for what follows.
+    A format that is refused, fails or is not installed costs the run nothing but a notice.
 
     Args:
         model: the network.
@@ -37,21 +50,28 @@ def export_run(
         inputs: samples to prove them on `[T, B, *input_shape]`.
         inputs_name: what they are.
         profile: the chip it was pruned for.
+        integers: what was judged, for a target that computes in integers: the Lava script is in fixed point then,
+            unless Lava's own neurons cannot be these.
         run_lava: whether the Lava script may be run; it is written in any case.
         lava_python: an interpreter that has Lava; None for this one.
         notice: told what could not be written.
 
-    Raises:
-        ExportError: the NIR file differs from the model.
-
     """
-    proven = Export(model, source, source.stem, inputs, inputs_name)
-    unproven = Export(model, source, source.stem, None, "", why_not="Lava is not wanted (--no-lava)")
-    export_model(proven, [exporter("nir")], source.parent, force=True)
-    options: dict[str, dict[str, object]] = {"onnx": {"profile": profile}, "lava": {"python": lava_python}}
-    for name in ("onnx", *LAVA_FORMATS):
+    proven = Export(model, source, source.stem, inputs, inputs_name, integers=integers)
+    options = {"profile": profile, "python": lava_python, "samples": inputs, "integers": integers}
+    for name in FORMATS:
+        made = exporter(name, options)
+        if made.fixed and integers is None:
+            continue
+        if name == "lava" and integers is not None:
+            fixed = exporter(name, options | {"fixed": True})
+            reasons = fixed.refuses(model)
+            made = made if reasons else fixed
+            for reason in reasons:
+                notice(f"the Lava script is in floating point: {reason}")
+        unproven = replace(proven, inputs=None, why_not="Lava is not wanted")
         export = unproven if name == "lava" and not run_lava else proven
         try:
-            export_model(export, [exporter(name, options.get(name))], source.parent, force=True, record_refusal=True)
+            export_model(export, [made], source.parent, force=True, record_refusal=True)
         except ExportError as error:
             notice(f"not written as {name}: {error}")

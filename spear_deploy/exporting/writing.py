@@ -15,12 +15,14 @@ from spear_deploy import __version__
 from spear_deploy.errors import ExportError, NotRunnableError, OutputError
 from spear_deploy.exporting.exporter import Exporter
 from spear_deploy.exporting.faithfulness import check_faithful
+from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.exporting.record import (
     RECORD,
     ExportEntry,
     Verification,
     merged,
     read_record,
+    recorded,
     sha256,
     verified,
 )
@@ -38,6 +40,7 @@ class Export:
         inputs: samples to prove it on `[T, B, *input_shape]`; None to write without proof.
         inputs_name: what they are.
         why_not: why it is not proven.
+        integers: the chip's, that its files in fixed point hold.
 
     """
 
@@ -46,7 +49,14 @@ class Export:
     stem: str
     inputs: Tensor | None
     inputs_name: str
-    why_not: str = "not wanted (--no-verify)"
+    why_not: str = "not wanted"
+    integers: JudgedIntegers | None = None
+
+    def reference(self, exporter: Exporter) -> str:
+        """What a file is compared with, in words."""
+        if exporter.fixed and self.integers is not None:
+            return f"the integers of {self.integers.text}"
+        return f"the network in {exporter.arithmetic}"
 
 
 def export_model(
@@ -91,6 +101,7 @@ def _written(export: Export, exporter: Exporter, folder: Path) -> ExportEntry:
         format=exporter.name,
         files={file.name: sha256(file) for file in sorted(folder.iterdir())},
         source=_source(export),
+        integers=recorded(export.integers) if exporter.fixed and export.integers is not None else None,
         verification=verification,
         notes={} if export.inputs is None else exporter.notes(export.model, export.inputs),
     )
@@ -103,7 +114,8 @@ def _verification(export: Export, exporter: Exporter, path: Path) -> Verificatio
         comparison = check_faithful(exporter, export.model, path, export.inputs)
     except NotRunnableError as error:
         return Verification(done=False, why_not=str(error))
-    return verified(comparison, exporter.arithmetic, export.inputs_name, len(export.inputs))
+    reference = export.reference(exporter)
+    return verified(comparison, exporter.arithmetic, reference, export.inputs_name, len(export.inputs))
 
 
 def _refusal(export: Export, exporter: Exporter, reasons: tuple[str, ...]) -> ExportEntry:

@@ -4,6 +4,8 @@ import nir
 import numpy as np
 import torch
 
+from spear_deploy.backends.fixed_point import LOIHI2, quantize
+from spear_deploy.exporting import JudgedIntegers, sample_inputs
 from spear_deploy.network import Encoding, Model, Network, Neuron, ReadOut, Reset, node_of
 
 
@@ -65,3 +67,11 @@ def dyadic_inputs(model, samples=6, seed=0):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randint(0, 9, (samples, *model.network.input_shape), generator=generator) / 8
     return x.double().expand(model.time_steps, *x.shape)
+
+
+def judged(model, chip=LOIHI2, *, weight_bits=None, samples=None):
+    """The integers of a model, chosen on the samples that its exports are proven on."""
+    calibration = sample_inputs(model) if samples is None else samples
+    bits = dict.fromkeys(model.network.layers, weight_bits) if weight_bits else None
+    quantized = quantize(model, chip, calibration=calibration, weight_bits=bits)
+    return JudgedIntegers(quantized, "a chip", "loihi", "made-up samples")

@@ -8,7 +8,7 @@ import nir
 import numpy as np
 import pytest
 import torch
-from exporter_networks import chain, neuron
+from exporter_networks import chain, judged, neuron
 from random_networks import random_models
 from test_onnx import conv_model
 from test_registry import small_model
@@ -51,7 +51,7 @@ class TestInLava:
     def test_in_fixed_point_it_gives_every_spike_of_our_integers(self):
         model = load_model_file(DIGITS)
         inputs = encode(load_data("digits").test.first(5), model.encoding, model.time_steps).as_float64()
-        assert assert_faithful(LavaExporter(fixed=True), model, inputs).spikes > 1000
+        assert assert_faithful(LavaExporter(fixed=True, integers=judged(model)), model, inputs).spikes > 1000
 
     @pytest.mark.parametrize("encoding", [Encoding.DIRECT, Encoding.SPIKES])
     def test_resets_currents_and_pools_that_lava_lacks_stand_in_the_script(self, encoding):
@@ -180,8 +180,9 @@ def reset_model(**options):
     ],
 )
 def test_what_lava_cannot_run_is_refused_with_the_reason(model, options, reason):
+    integers = judged(model) if options else None
     with pytest.raises(ExportError, match=reason):
-        assert_faithful(LavaExporter(**options), model)
+        assert_faithful(LavaExporter(**options, integers=integers), model)
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
 """Every kind of layer and neuron through every exporter: equal, or refused with the reason."""
 
+from contextlib import suppress
+
 import nir
 import numpy as np
 import pytest
-from exporter_networks import chain, neuron
+from exporter_networks import chain, judged, neuron
 
+from spear_deploy.backends.fixed_point.formats import LOIHI2, held_by_netx
+from spear_deploy.errors import BackendError
 from spear_deploy.exporting import assert_faithful, exporter, sample_inputs
 from spear_deploy.network import Encoding, Reset
 
@@ -108,16 +112,23 @@ def test_nir_and_onnx_say_every_layer_with_every_neuron(layer, kind, form):
 
 @pytest.mark.parametrize(("layer", "kind"), CASES)
 def test_netx_says_a_layer_with_every_spike_or_why_not(layer, kind):
-    model, made = network(layer, kind), exporter("netx")
+    model = network(layer, kind)
+    made = exporter("netx", {"integers": integers_or_none(model)})
     reasons = made.refuses(model)
     blocks = {"Linear", "Affine", "Conv2d", "Conv2d stride 2", "Conv2d dilated", "Conv2d groups"}
     neurons = {"LIF zero", "LIF zero, delayed", "IF"} | ({"CubaLIF zero"} if layer == "Linear" else set())
     if layer in blocks and kind in neurons:
         assert reasons == ()
     if reasons:
-        assert all(any(name in reason for name in ("neurons", "layer", "input")) for reason in reasons)
+        assert all(any(name in reason for name in ("neurons", "layer", "input", "samples")) for reason in reasons)
     else:
         assert assert_faithful(made, model).spikes
+
+
+def integers_or_none(model):
+    with suppress(BackendError):
+        return judged(model, held_by_netx(LOIHI2))
+    return None
 
 
 REFUSED_BY_LAVA = {

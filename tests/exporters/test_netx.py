@@ -2,17 +2,24 @@ import h5py
 import nir
 import numpy as np
 import pytest
-from exporter_networks import chain, neuron
+from exporter_networks import chain, judged, neuron
 from test_lava_script import recurrent_model
 from test_onnx import conv_model
 from test_registry import small_model
 
+from spear_deploy.backends.fixed_point.formats import LOIHI2, held_by_netx
 from spear_deploy.data import encode, load_data
 from spear_deploy.errors import ExportError
 from spear_deploy.exporters.lava import NetxExporter
 from spear_deploy.exporting import assert_faithful, sample_inputs, simulate
 from spear_deploy.network import Encoding, Reset, load_model_file
 from spear_deploy.network.load import load_any
+
+NETX = held_by_netx(LOIHI2)
+
+
+def exporter_of(model, chip=NETX):
+    return NetxExporter(integers=judged(model, chip))
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +28,16 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def written(digits, tmp_path_factory):
+def on_digits(digits):
+    """The exporter with integers of the shipped network that netx can hold."""
+    train = encode(load_data("digits").train.first(256), digits.encoding, digits.time_steps)
+    return NetxExporter(integers=judged(digits, NETX, samples=train.inputs))
+
+
+@pytest.fixture(scope="module")
+def written(digits, on_digits, tmp_path_factory):
     path = tmp_path_factory.mktemp("netx") / "digits.net"
-    NetxExporter().write(digits, path)
+    on_digits.write(digits, path)
     return path
 
 
@@ -47,7 +61,8 @@ def block_network(seed):
 
 @pytest.mark.parametrize("seed", range(50))
 def test_a_random_network_of_blocks_comes_back_with_every_spike(seed):
-    assert assert_faithful(NetxExporter(), block_network(seed)).layers
+    model = block_network(seed)
+    assert assert_faithful(exporter_of(model), model).layers
 
 
 def test_the_layout_is_that_of_lava_dl(written):
@@ -87,11 +102,10 @@ def test_weights_of_both_signs_are_even_and_fit_nine_bits(written):
             assert weight.max() <= 254
 
 
-def test_digits_are_recognised_as_well_in_netx_integers(digits):
+def test_digits_are_recognised_as_well_in_netx_integers(digits, on_digits):
     test = load_data("digits").test
     inputs = encode(test, digits.encoding, digits.time_steps).as_float64()
-    exporter = NetxExporter()
-    integers, floats = exporter.expected(digits, inputs), simulate(digits, inputs, inputs.dtype)
+    integers, floats = on_digits.expected(digits, inputs), simulate(digits, inputs, inputs.dtype)
     right = [(each["8_leaky"].sum(0).argmax(1) == test.y).double().mean().item() for each in (integers, floats)]
     assert abs(right[0] - right[1]) <= 0.005
 
@@ -119,7 +133,7 @@ def reset_model(**options):
     ],
 )
 def test_what_netx_cannot_say_is_refused_with_the_reason_and_the_way_out(model, reason):
-    found = "\n".join(NetxExporter().refuses(model))
+    found = "\n".join(exporter_of(model).refuses(model))
     assert reason in found
     assert "export the script (lava) instead" in found
 
@@ -129,8 +143,8 @@ def test_what_netx_cannot_say_is_refused_with_the_reason_and_the_way_out(model, 
 )
 def test_a_damaged_file_is_refused(tmp_path, change):
     path = tmp_path / "net.net"
-    NetxExporter().write(small_model(), path)
+    exporter_of(small_model()).write(small_model(), path)
     with h5py.File(path, "r+") as file:
         change(file)
     with pytest.raises(ExportError, match=r"net\.net: cannot be read back"):
-        NetxExporter().run(path, sample_inputs(small_model()))
+        exporter_of(small_model()).run(path, sample_inputs(small_model()))

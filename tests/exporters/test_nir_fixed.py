@@ -1,8 +1,8 @@
 import nir
 import numpy as np
 import pytest
+from exporter_networks import judged
 
-from spear_deploy.backends.fixed_point.quantize import quantize
 from spear_deploy.data import encode, load_data
 from spear_deploy.exporters.nir import NirExporter
 from spear_deploy.exporting import assert_faithful, simulate
@@ -15,15 +15,20 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def written(digits, tmp_path_factory):
+def integers(digits):
+    return judged(digits)
+
+
+@pytest.fixture(scope="module")
+def written(digits, integers, tmp_path_factory):
     path = tmp_path_factory.mktemp("nir") / "digits.nir"
-    NirExporter(fixed=True).write(digits, path)
+    NirExporter(fixed=True, integers=integers).write(digits, path)
     return path
 
 
-def test_the_scales_in_the_metadata_turn_every_weight_back_into_its_integer(digits, written):
+def test_the_scales_in_the_metadata_turn_every_weight_back_into_its_integer(integers, written):
     graph = nir.read(written)
-    for layer in quantize(digits).layers:
+    for layer in integers.quantized.layers:
         assert graph.nodes[layer.name].metadata["scale"] == layer.scale
         for synapses in layer.synapses:
             (mantissas,) = (node.weight for node in synapses.nodes if hasattr(node, "weight"))
@@ -33,10 +38,10 @@ def test_the_scales_in_the_metadata_turn_every_weight_back_into_its_integer(digi
             np.testing.assert_allclose(back, mantissas, rtol=0, atol=1e-9)
 
 
-def test_the_file_does_what_the_rounded_values_mean(digits, written):
+def test_the_file_does_what_the_integers_do_and_means_nearly_the_same_elsewhere(digits, integers, written):
     data = load_data("digits")
     test = encode(data.test.first(100), digits.encoding, digits.time_steps)
-    exporter = NirExporter(fixed=True)
+    exporter = NirExporter(fixed=True, integers=integers)
     assert assert_faithful(exporter, digits, test.as_float64()).equal
     rounded = simulate(exporter.read_back(written), test.as_float64(), test.as_float64().dtype)
     exact = simulate(digits, test.as_float64(), test.as_float64().dtype)

@@ -72,7 +72,7 @@ def other_package(tmp_path, monkeypatch):
 class TestAThirdPartysExporter:
     def test_is_found_and_passes_our_one_call(self):
         comparison = assert_faithful(exporter("other"), small_model())
-        assert [layer.name for layer in comparison.layers] == ["hidden", "out"]
+        assert list(comparison.layers) == ["hidden", "out"]
         assert comparison.spikes > 0
 
     def test_is_listed_with_the_package_that_offers_it(self):

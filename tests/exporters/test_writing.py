@@ -57,7 +57,7 @@ def test_real_data_is_used_where_the_model_names_it(tmp_path):
 def test_an_export_without_proof_says_so(model_file, tmp_path, capsys):
     assert run(model_file, "--no-verify", "--out", tmp_path / "out") == 0
     assert "NOT VERIFIED" in capsys.readouterr().out
-    assert record(tmp_path / "out")[0]["verification"] == {"done": False, "why_not": "not wanted (--no-verify)"}
+    assert record(tmp_path / "out")[0]["verification"] == {"done": False, "why_not": "not wanted"}
 
 
 def test_existing_files_are_kept_unless_forced(model_file, tmp_path, capsys):

@@ -63,6 +63,15 @@ def test_the_folder_holds_the_network_in_every_format_and_the_report(half):
 
 
 @pytest.mark.lava
+def test_the_files_for_the_chip_hold_the_integers_that_the_report_is_about(half):
+    out, report = half
+    exports = {entry["format"]: entry for entry in json.loads((out / "export.json").read_text())["exports"]}
+    assert exports["lava"]["notes"]["arithmetic"] == "fixed point, bit-accurate to Loihi"
+    assert exports["lava"]["integers"]["scales"] == {loss.layer: loss.scale for loss in report.rounding}
+    assert exports["nir"].get("integers") is None
+
+
+@pytest.mark.lava
 def test_the_reported_accuracy_is_that_of_the_written_network(half, model):
     out, report = half
     test = load_data(model.parent / "samples.npz").test

@@ -139,16 +139,20 @@ class Draft:
             if mismatch < best[1]:
                 best = layer, mismatch
 
-        lowest = self.chip.weight_exponent_min
+        lowest, highest = self.chip.weight_exponent_min, self.chip.weight_exponent_max
         for part in OCTAVE:
             scale = start.scale * part if start.scale * part * 2 > self.limit else start.scale * part * 2
             unclipped = [largest_exponent(found.values * scale, self.chip) for found in self.weights]
             for octaves in clipped_octaves:
-                try_out(scale, [max(exponent - octaves, lowest) for exponent in unclipped])
+                # Where no smaller exponent is left, the same is clipped by a larger scale.
+                short = max([0, *(lowest - exponent + octaves for exponent in unclipped)])
+                short = short if scale * 2.0**short <= self.limit else 0
+                exponents = [min(max(exponent - octaves + short, lowest), highest) for exponent in unclipped]
+                try_out(scale * 2.0**short, exponents)
         for index in range(len(self.weights) if len(self.weights) > 1 and any(clipped_octaves) else 0):
             for change in (-2, -1, 1, 2):
                 exponents = [found.exponent for found in best[0].synapses]
-                exponents[index] = min(max(exponents[index] + change, lowest), self.chip.weight_exponent_max)
+                exponents[index] = min(max(exponents[index] + change, lowest), highest)
                 try_out(best[0].scale, exponents)
         ranked = [start] + [layer for layer, _ in sorted(tried, key=lambda pair: pair[1])[:BEST]]
         moments = [self._moments(found, spikes) for found in self.weights]

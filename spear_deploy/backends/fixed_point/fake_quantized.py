@@ -33,7 +33,7 @@ def fake_quantized(model: Model, quantized: QuantizedNetwork) -> Model:
     network = model.network
     nodes = dict(model.graph.nodes)
     for layer in quantized.layers:
-        nodes[layer.name] = node_of(rounded_neuron(network, layer, quantized))
+        nodes[layer.name] = node_of(_with_offset(network, layer, quantized))
         for found in layer.synapses:
             name = weight_name(network, found.connection.path)
             before, place = weighted_path(network, found.connection)
@@ -48,11 +48,30 @@ def fake_quantized(model: Model, quantized: QuantizedNetwork) -> Model:
                 )
             units = quantized.levels if found.graded and quantized.levels is not None else 1.0
             rounded = weight_of(found.nodes[place]) * 2.0**found.exponent / layer.scale * units
-            ratio = np.divide(rounded, scaled, out=np.ones_like(scaled), where=scaled != 0)
             nodes[name] = copy(node)
-            nodes[name].weight = original * ratio
+            nodes[name].weight = rounded / _factor(original, scaled)
         _write_bias(network, layer, quantized, nodes)
     return model.with_graph(nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False))
+
+
+def _factor(original: Array, scaled: Array) -> Array:
+    """What the path of a weight node multiplies its weights with, for each output."""
+    size = np.abs(original).reshape(len(original), -1).max(axis=1)
+    factor = np.divide(
+        np.abs(scaled).reshape(len(scaled), -1).max(axis=1), size, out=np.ones(len(size)), where=size > 0
+    )
+    shaped: Array = factor.reshape(-1, *(1,) * (original.ndim - 1))
+    return shaped
+
+
+def _with_offset(network: Network, layer: QuantizedLayer, quantized: QuantizedNetwork) -> Neuron:
+    """A layer's neurons as rounded, with the rest of the rounded bias where they have a leak of their own."""
+    neuron = rounded_neuron(network, layer, quantized)
+    if neuron.offset is None:
+        return neuron
+    bias = layer.bias / (layer.scale * (1 << quantized.format.input_shift))
+    through_membrane = 0.0 if neuron.alpha is not None else neuron.gain * bias_current(network, layer.name)
+    return replace(neuron, offset=bias - through_membrane)
 
 
 def rounded_neuron(network: Network, layer: QuantizedLayer, quantized: QuantizedNetwork) -> Neuron:
@@ -79,8 +98,8 @@ def _write_bias(
     wanted = layer.bias / (layer.scale * (1 << quantized.format.input_shift))
     if layer.axon is not None:
         wanted = np.floor(layer.axon * 2.0**layer.axon_exponent) / layer.scale
-    elif neuron.alpha is None and neuron.offset is not None:
-        wanted = wanted - neuron.offset
+    elif neuron.alpha is not None or neuron.offset is not None:
+        return  # `_with_offset` has it
     change = (wanted - neuron.gain * bias_current(network, layer.name)) / neuron.gain
     if not bias_current(network, layer.name).any():
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from spear_deploy.errors import ProfileError
 
@@ -46,7 +47,8 @@ class Format:
         current_decay_offset: what the chip adds to du: a du of 0 forgets 1/4096.
         threshold_bits: without sign; compared after shifting left by `input_shift`.
         bias_mantissa_bits: with sign.
-        bias_exponent_max: a bias is mantissa * 2^exponent.
+        bias_exponent_min: a bias is mantissa * 2^exponent; the smallest exponent.
+        bias_exponent_max: the largest.
         graded_bits: of a spike that carries a value; 0 where there are none. Loihi 2 allows up
             to 32 and in general uses 8 (Intel, Loihi 2 technology brief, 2021).
         subtract: whether a reset can subtract the threshold (programmable neurons, Loihi 2).
@@ -63,6 +65,7 @@ class Format:
     current_decay_offset: int = 1
     threshold_bits: int = 17
     bias_mantissa_bits: int = 13
+    bias_exponent_min: int = 0
     bias_exponent_max: int = 7
     graded_bits: int = 8
     subtract: bool = True
@@ -118,3 +121,39 @@ class Format:
 
 LOIHI1 = Format(graded_bits=0, subtract=False)
 LOIHI2 = Format()
+
+
+NETX_BIAS_EXPONENT = 6
+"""Source: lava-dl 0.6.0, netx/hdf5.py, Network.get_neuron_params (bias_exp)."""
+
+
+def held_by_netx(chip: Format) -> Format:
+    """Those of a chip's integers that a netx file has fields for: no weight exponent, one for all biases."""
+    return replace(
+        chip,
+        weight_exponent_min=0,
+        weight_exponent_max=0,
+        bias_exponent_min=NETX_BIAS_EXPONENT,
+        bias_exponent_max=NETX_BIAS_EXPONENT,
+    )
+
+
+FILE_FORMATS: dict[str, Callable[[Format], Format]] = {"netx": held_by_netx}
+"""File formats that cannot hold all of a chip's integers, and those that they can hold."""
+
+
+def held_by(file_format: str | None, chip: Format) -> Format:
+    """The integers of a chip that a file format can hold; all of them where None is named.
+
+    Raises:
+        ProfileError: a format that needs no integers of its own, or is not known.
+
+    """
+    if file_format is None:
+        return chip
+    if file_format not in FILE_FORMATS:
+        raise ProfileError(
+            f"integers are chosen for {', '.join(sorted(FILE_FORMATS))}, not for {file_format!r}; other formats hold"
+            " all of a chip's integers, and need no choice"
+        )
+    return FILE_FORMATS[file_format](chip)

@@ -98,8 +98,8 @@ def rounding_of(values: Array, held: IntArray, exponent: int, scale: float, chip
 
 def membrane_bias(scaled: Array, chip: Format) -> tuple[IntArray, IntArray]:
     """Biases as mantissa * 2^exponent, and the exponents: the smallest that holds each."""
-    exponents = np.zeros(scaled.shape, dtype=np.int64)
-    for exponent in range(1, chip.bias_exponent_max + 1):
+    exponents = np.full(scaled.shape, chip.bias_exponent_min, dtype=np.int64)
+    for exponent in range(chip.bias_exponent_min + 1, chip.bias_exponent_max + 1):
         exponents[np.abs(np.rint(scaled / 2.0 ** (exponent - 1))) > chip.bias_mantissa_max] = exponent
     found = np.clip(np.rint(scaled / 2.0**exponents), -chip.bias_mantissa_max, chip.bias_mantissa_max)
     return (found * 2.0**exponents).astype(np.int64), exponents

@@ -136,7 +136,7 @@ def fixed_job(quantized: QuantizedNetwork) -> LavaJob:
 
     """
     network, chip = quantized.network, quantized.format
-    _check_format(chip)
+    check_format(chip)
     depths = _depths(network)
     layers = []
     for layer in quantized.layers:
@@ -181,8 +181,13 @@ def _floating_layer(network: Network, name: str, depth: int, synapses: tuple[Lav
     )
 
 
-def _check_format(chip: Format) -> None:
-    """Lava's integers have one width; what is narrower can be written in it, what is wider cannot."""
+def check_format(chip: Format) -> None:
+    """Lava's integers have one width; what is narrower can be written in it, what is wider cannot.
+
+    Raises:
+        BackendError: they are wider, or states wrap at another width.
+
+    """
     if chip.state_bits != LOIHI2.state_bits or chip.decay_bits > LOIHI2.decay_bits:
         raise BackendError(
             f"Lava computes with states of {LOIHI2.state_bits} bits and decays of {LOIHI2.decay_bits}, the chip with"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from spear_deploy.backends.backend import TorchBackend, measure_on, measure_ready
+from spear_deploy.backends.backend import Ready, TorchBackend, measure_on, measure_ready
 from spear_deploy.backends.side_by_side import observe
 from spear_deploy.device import CPU
 from spear_deploy.errors import BudgetError
-from spear_deploy.exporting import export_run, samples_to_prove
+from spear_deploy.exporting import JudgedIntegers, export_nir, export_run, samples_to_prove
 from spear_deploy.files import PLAIN, complete_or_nothing
-from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.lre_check import check_prediction
 from spear_deploy.jobs.deploy.max_drop import Try
 from spear_deploy.jobs.deploy.prepare import Prepared
@@ -22,11 +23,13 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Solution
 from spear_deploy.jobs.deploy.verification import verify_in_lava
 from spear_deploy.jobs.device_proof import prove_device
+from spear_deploy.jobs.export import calibration_name
 from spear_deploy.measure import Answers, Measurement, effective_operations, guess_rate, most_by_guessing
-from spear_deploy.network import Model, read_nir, save_model_file
-from spear_deploy.progress import Clock, Progress, peak_memory_mib
+from spear_deploy.network import read_nir, save_model_file
+from spear_deploy.progress import Clock, peak_memory_mib
 from spear_deploy.report import Report
 from spear_deploy.report.write import write_run
+from spear_deploy.targets.target import Target
 
 
 def write_result(
@@ -45,8 +48,10 @@ def write_result(
     with complete_or_nothing(folder, force=request.force) as working:
         save_model_file(winner.result.model, working / "pruned.pt")
         save_model_file(winner.plain.model, working / PLAIN)
+        shown = prepared.test.take(slice(0, samples_to_prove(winner.result.model)))
+        proof = _Proof(shown.as_float64(), f"{prepared.data.name}, first {len(shown)} test samples")
         with clock.stage("export"):
-            _export(winner.result.model, working / "pruned.pt", target.chip, prepared, request, clock.progress)
+            export_nir(winner.result.model, working / "pruned.pt", proof.inputs, inputs_name=proof.name)
         pruned = read_nir(working / "pruned.nir")
         with clock.stage("test"):
             in_torch, on_target = TorchBackend(torch.float64).ready(pruned), target.backend.ready(pruned)
@@ -54,6 +59,18 @@ def write_result(
             _check_alive(request.model, tested)
             prove_device(pruned, target.backend, prepared.test)
             observed = observe(target.backend.name, on_target, pruned, prepared.test)
+        with clock.stage("export"):
+            export_run(
+                pruned,
+                working / "pruned.pt",
+                proof.inputs,
+                inputs_name=proof.name,
+                profile=target.chip.name,
+                integers=_judged(target, on_target, prepared, request),
+                run_lava=request.lava,
+                lava_python=request.lava_python,
+                notice=clock.progress.notice,
+            )
         verified = verify_in_lava(pruned, in_torch, on_target, prepared.test, request, clock)
         with clock.stage("LRE check"):
             checked = check_prediction(winner, target, prepared.test, in_lava=bool(verified.comparisons))
@@ -101,20 +118,23 @@ def write_result(
     return report
 
 
-def _export(
-    model: Model, path: Path, target: Profile, prepared: Prepared, request: DeployRequest, progress: Progress
-) -> None:
-    """The pruned network in all formats, each proven on test samples."""
-    samples = prepared.test.take(slice(0, samples_to_prove(model)))
-    export_run(
-        model,
-        path,
-        samples.as_float64(),
-        inputs_name=f"{prepared.data.name}, first {len(samples)} test samples",
-        profile=target.name,
-        run_lava=request.lava,
-        lava_python=request.lava_python,
-        notice=progress.notice,
+@dataclass(frozen=True)
+class _Proof:
+    """What exports are proven on: inputs `[T, B, *input_shape]`, and what they are."""
+
+    inputs: Tensor
+    name: str
+
+
+def _judged(target: Target, ready: Ready, prepared: Prepared, request: DeployRequest) -> JudgedIntegers | None:
+    """The integers that the test split is measured in, for every file of them."""
+    if ready.quantized is None:
+        return None
+    return JudgedIntegers(
+        ready.quantized,
+        target.chip.name,
+        target.backend.arithmetic,
+        calibration_name(prepared.data, request.seed),
     )
 
 

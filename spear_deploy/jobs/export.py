@@ -1,0 +1,245 @@
+"""The job of `export`: load, choose the chip's integers where a file holds them, write, prove."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES, backend_of
+from spear_deploy.backends.fixed_point.chip_format import format_of
+from spear_deploy.backends.fixed_point.host import split_first_layer
+from spear_deploy.backends.fixed_point.weight_bits import WeightBits
+from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
+from spear_deploy.errors import BackendError, DataError, ExportError, OutputError, SpearDeployError
+from spear_deploy.exporting import (
+    Export,
+    ExportEntry,
+    Exporter,
+    JudgedIntegers,
+    export_model,
+    exporter,
+    family,
+    sample_inputs,
+    samples_to_prove,
+)
+from spear_deploy.exporting.bundle import write_bundle
+from spear_deploy.files import replaced_when_complete
+from spear_deploy.hardware import Profile, load_profile
+from spear_deploy.hardware.chip.profile_files import profile_text
+from spear_deploy.jobs.task import data_source
+from spear_deploy.network import Model, Reading
+from spear_deploy.progress import Progress
+from spear_deploy.targets.adapt import Adapted, adapt
+
+DEFAULT_TARGET = "loihi2"
+BUNDLED = ("nir", "onnx", "lava", "netx")
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What the user asked for.
+
+    Attributes:
+        model: the model file.
+        formats: names of exporters or of families of them.
+        out: the folder of the files.
+        reading: what the model file leaves unsaid.
+        data: to prove the files on, and to choose integers on; by default what the model names.
+        target: the chip whose integers are held, a name or a TOML file; `DEFAULT_TARGET` where none is named.
+        weight_bits: fewer bits than the chip's.
+        file_format: choose the integers among those that this format can hold; see `FILE_FORMATS`.
+        adapt: whether what the chip forbids is converted.
+        seed: of the encoding of the samples.
+        verify: whether each file is run and compared.
+        options: of the exporters, by the names that they declare.
+        force: whether existing files may be replaced.
+
+    """
+
+    model: Path
+    formats: tuple[str, ...]
+    out: Path
+    reading: Reading = field(default_factory=Reading)
+    data: str | None = None
+    target: str | None = None
+    weight_bits: WeightBits = field(default_factory=WeightBits)
+    file_format: str | None = None
+    adapt: bool = False
+    seed: int = 0
+    verify: bool = True
+    options: Mapping[str, object] = field(default_factory=dict)
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is exported: the network, or what of it the chip runs, and its samples.
+
+    Attributes:
+        model: it.
+        inputs: to prove files on `[T, B, *input_shape]`.
+        inputs_name: what they are.
+        train: to choose integers on; None where there is no data.
+        missing: why there is none.
+        calibration: what `train` is.
+
+    """
+
+    model: Model
+    inputs: Tensor
+    inputs_name: str
+    train: EncodedSplit | None
+    missing: str
+    calibration: str
+
+
+def run_export(request: ExportRequest, progress: Progress) -> list[ExportEntry]:
+    """Write a model in the formats asked for, each proven, or nothing.
+
+    Raises:
+        SpearDeployError: something in the request cannot be used; see its subclasses.
+
+    """
+    asked, exporters = _prepare(request, [name for word in request.formats for name in family(word)], progress)
+    return export_model(asked, exporters, request.out, force=request.force)
+
+
+def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportEntry], Path]:
+    """Write one zip of all our formats, their record, and what lies beside the model: report and profile.
+
+    Raises:
+        SpearDeployError: something in the request cannot be used; see its subclasses.
+
+    """
+    path = request.out / f"{request.model.stem}.bundle.zip"
+    if path.exists() and not request.force:
+        raise OutputError(f"{path}: exists; choose another folder with --out, or --force")
+    asked, exporters = _prepare(request, BUNDLED, progress, floating=("nir",))
+    with tempfile.TemporaryDirectory(prefix="spear-deploy-bundle-") as name:
+        folder = Path(name) / "files"
+        entries = export_model(asked, exporters, folder, force=True)
+        files = {file.name: file.read_bytes() for file in folder.iterdir()}
+    report = request.model.parent / "report.json"
+    if report.is_file():
+        files["report.json"] = report.read_bytes()
+    if request.target is not None:
+        files[f"{load_profile(request.target).name}.toml"] = profile_text(request.target).encode()
+    with replaced_when_complete(path) as working:
+        write_bundle(working, files, f"{asked.stem}.nir")
+    return entries, path
+
+
+def _prepare(
+    request: ExportRequest, names: Sequence[str], progress: Progress, *, floating: Sequence[str] = ()
+) -> tuple[Export, list[Exporter]]:
+    """The model with its samples and integers, and the exporters of these names, `floating` ones without integers."""
+    torch.set_num_threads(1)  # sums in a fixed order
+    given = request.reading.load(request.model)
+    for notice in given.notices:
+        progress.notice(notice)
+    profile = load_profile(request.target or DEFAULT_TARGET)
+    adapted = adapt(given, profile) if request.adapt else Adapted(given, (), host_first=False)
+    for change in adapted.changes:
+        progress.notice(f"{change.layer}: {change.rule}: {change.before} becomes {change.after}")
+    subject = _subject(request, adapted, profile)
+    options = {**request.options, "profile": profile.name if request.target else None, "samples": subject.inputs}
+    names = list(dict.fromkeys(names))
+    fixed = {name: options | ({"fixed": False} if name in floating else {}) for name in names}
+    exporters = [exporter(name, fixed[name]) for name in names]
+    integers = _integers(request, profile, subject, exporters, progress)
+    if integers is not None:
+        exporters = [exporter(name, fixed[name] | {"integers": integers}) for name in names]
+    return Export(
+        subject.model,
+        request.model,
+        request.model.stem,
+        subject.inputs if request.verify else None,
+        subject.inputs_name,
+        integers=integers,
+    ), exporters
+
+
+def _subject(request: ExportRequest, adapted: Adapted, profile: Profile) -> _Subject:
+    model = adapted.model
+    data, missing = _data(request, model)
+    if data is None:
+        inputs, name, train = (
+            sample_inputs(model),
+            f"made-up samples ({missing})" if missing else "made-up samples",
+            None,
+        )
+        calibration = ""
+    else:
+        proven = encode(data.test.first(samples_to_prove(model)), model.encoding, model.time_steps, seed=request.seed)
+        inputs, name = proven.as_float64(), f"{data.name}, first {len(proven)} test samples"
+        train = encode(data.train.first(CALIBRATION_SAMPLES), model.encoding, model.time_steps, seed=request.seed)
+        calibration = calibration_name(data, request.seed)
+    missing = missing or "the model names no data, and none was given"
+    chip = format_of(profile)
+    if adapted.host_first and chip is not None and not chip.graded_bits:
+        split = split_first_layer(model)
+        train = None if train is None else replace(train, stored=split.chip_inputs(train.inputs), analog=False)
+        model, inputs = split.chip, split.chip_inputs(inputs)
+        name += f", through {split.host.network.read_out} on the host"
+    return _Subject(model, inputs, name, train, missing, calibration)
+
+
+def _data(request: ExportRequest, model: Model) -> tuple[Dataset | None, str]:
+    """The data, where it can be found and suits the network; else why not. What was asked for must."""
+    source = data_source(request.model, model, request.data)
+    if source is None:
+        return None, ""
+    try:
+        found = load_data(source)
+        check_fits(found, model.encoding, model.network.input_shape, model.classes)
+        encode(found.test.first(1), model.encoding, model.time_steps)
+    except DataError as error:
+        if request.data is not None:
+            raise
+        return None, str(error)
+    return found, ""
+
+
+def _integers(
+    request: ExportRequest, profile: Profile, subject: _Subject, exporters: Sequence[Exporter], progress: Progress
+) -> JudgedIntegers | None:
+    """The chip's integers as `simulate` and `deploy` choose them, where an exporter holds them.
+
+    Where there are none, formats without integers are written all the same, and the reason is told.
+    """
+    if not any(each.fixed for each in exporters):
+        return None
+    try:
+        found = _chosen(request, profile, subject)
+    except SpearDeployError as error:
+        if all(each.fixed for each in exporters):
+            raise
+        progress.notice(str(error))
+        return None
+    progress.notice(f"integers: {found.text}")
+    return found
+
+
+def _chosen(request: ExportRequest, profile: Profile, subject: _Subject) -> JudgedIntegers:
+    if subject.train is None:
+        raise ExportError(
+            f"{request.model}: integers are chosen on training samples, as simulate and deploy do, and there are none:"
+            f" {subject.missing}"
+        )
+    backend = backend_of(profile, subject.train, request.weight_bits, file_format=request.file_format)
+    quantized = backend.ready(subject.model).quantized
+    if quantized is None:
+        raise BackendError(
+            f"{profile.name}: the profile names no arithmetic (neurons.arithmetic), so there are no integers to write"
+        )
+    return JudgedIntegers(quantized, profile.name, backend.arithmetic, subject.calibration)
+
+
+def calibration_name(data: Dataset, seed: int) -> str:
+    """The samples that a chip's integers are chosen on, in words."""
+    return f"{data.name}, first {min(len(data.train), CALIBRATION_SAMPLES)} training samples, seed {seed}"
