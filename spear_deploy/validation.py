@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,7 @@ from spear_deploy.report import (
     Measured,
     NetworkReport,
 )
-from spear_deploy.search import upper_bound
+from spear_deploy.search import prediction_bound
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def distribution(measurement: Measurement) -> Distribution:
     each = measurement.per_sample.numpy()
     p95, p99 = np.percentile(each, [95, 99])
     return Distribution(
-        bound99=upper_bound(measurement),
+        bound99=prediction_bound(each, math.inf),
         p95=float(p95),
         p99=float(p99),
         maximum=float(each.max()),

@@ -95,7 +95,7 @@ def strategy(setting: Setting, arm: str, budget: str, seed: int) -> Json:
     )
 
 
-PLAIN = replace(DEFAULT_PLAN, penalty_weight=0.0)
+PLAIN = replace(DEFAULT_PLAN, constrained=False)
 ABLATION: dict[str, dict[str, str | TuningPlan]] = {
     "spear": {"strategy": "spear"},
     "spear + ridge": {"strategy": "ddpg", "plan": PLAIN},

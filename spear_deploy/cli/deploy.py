@@ -120,11 +120,17 @@ def deploy(
         int | None,
         typer.Option(min=1, help="End the second fine-tune after so many epochs that gain nothing on validation."),
     ] = None,
-    penalty: Annotated[
-        float, typer.Option(min=0, help="Weight of the SynOps penalty in the second fine-tune; 0 for none.")
-    ] = DEFAULT_PLAN.penalty_weight,
+    constraint: Annotated[
+        bool, typer.Option("--constraint/--no-constraint", help="Hold the second fine-tune at the budget.")
+    ] = DEFAULT_PLAN.constrained,
+    distillation: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Weight of the dense network's outputs beside the labels in the second fine-tune."
+        ),
+    ] = DEFAULT_PLAN.distillation,
     prune_multiple: Annotated[
-        float, typer.Option(min=1, help="With a penalty, prune to so many times the budget.")
+        float, typer.Option(min=1, help="With the constraint, prune to so many times the budget.")
     ] = DEFAULT_PLAN.prune_multiple,
     lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
     lava_python: LavaPython = None,
@@ -163,7 +169,8 @@ def deploy(
             final=DEFAULT_PLAN.final if epochs is None else replace(DEFAULT_PLAN.final, epochs=epochs),
             fewest_steps=DEFAULT_PLAN.fewest_steps if epochs is None else 0,
             patience=patience,
-            penalty_weight=penalty,
+            constrained=constraint,
+            distillation=distillation,
             prune_multiple=prune_multiple,
         ),
         lava=lava,

@@ -91,6 +91,18 @@ class SynopsCounter:
                 total = total + operations.to(total.dtype).to(total.device)
         return total
 
+    def expected_by_step(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Tensor:
+        """Operations caused by spikes in each step of each inference, `[T, B]`, with the gradient of the spikes."""
+        total = torch.zeros(inputs.shape[:2], device=inputs.device)
+        for connection in self.fan_out:
+            reached = self._reached(connection, total.device).flatten()
+            if connection.source != self.network.input:
+                spikes = outputs[connection.source].flatten(2)
+                total = total + spikes @ reached.to(spikes.dtype).to(spikes.device)
+            elif not analog_input:
+                total = total + _operations_by_step(inputs, reached).to(total.dtype).to(total.device)
+        return total
+
 
 def _operations_by_step(x: Tensor, reached: Tensor) -> Tensor:
     """Operations `[T, B]` of the elements of `[T, B, *shape]` that are not zero; `reached` is `[N]`.

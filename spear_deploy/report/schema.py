@@ -129,7 +129,7 @@ class LreReport(_Part):
     """Predicted SynOps after the plain fine-tune, with a 95 % prediction interval.
 
     `check` holds them against measurements, by backend. The pruned network has gone through a
-    second phase, in which a penalty draws its SynOps to the budget: no prediction is held against those.
+    second phase, in which a constraint holds its SynOps at the budget: no prediction is held against those.
     """
 
     estimator: str

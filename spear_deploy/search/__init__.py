@@ -1,6 +1,8 @@
 """The search: LRE, TAR, the problem, the strategies, and what becomes of the best candidates."""
 
+from spear_deploy.search.bounds import prediction_bound
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
+from spear_deploy.search.closing import closing
 from spear_deploy.search.finalists import Choice, choose
 from spear_deploy.search.lre import (
     DEFAULT_ESTIMATOR,
@@ -32,7 +34,7 @@ from spear_deploy.search.problem import (
 )
 from spear_deploy.search.reward import Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
-from spear_deploy.search.tuning import Finalist, Target, Tuned, TuningPlan, tune_plain, upper_bound
+from spear_deploy.search.tuning import Finalist, Target, Tuned, TuningPlan, measured_on, tune_plain
 
 __all__ = [
     "DEFAULT_ESTIMATOR",
@@ -68,14 +70,16 @@ __all__ = [
     "Tuned",
     "TuningPlan",
     "choose",
+    "closing",
     "collect_samples",
     "draw_ratios",
     "expected",
     "extrapolates",
     "leave_one_out",
     "make_sample",
+    "measured_on",
     "precise_enough",
+    "prediction_bound",
     "tune_plain",
-    "upper_bound",
     "upper_end",
 ]

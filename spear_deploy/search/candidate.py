@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
-from spear_deploy.measure import Measurement, measure_outputs, measure_split
+from spear_deploy.measure import Measurement, batches, measure_outputs, measure_split
 from spear_deploy.network import Model, Network, Simulation
 from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
@@ -93,12 +94,27 @@ class CandidateFactory:
     def _statistics(self) -> dict[str, CurrentStatistics]:
         return current_statistics(Simulation(self.model.graph).to(self.probe.device), self.probe.inputs)
 
+    @cached_property
+    def dense_outputs(self) -> Tensor:
+        """The dense model's mean outputs over time on the training samples, `[N, classes]`."""
+        simulation = Simulation(self.model.graph)
+        with torch.no_grad():
+            runs = [
+                simulation(self.train.inputs[:, part]).output.mean(0).flatten(1) for part in batches(len(self.train))
+            ]
+        return torch.cat(runs)
+
     def executed(self, ratios: Ratios) -> Ratios:
         """The ratios that whole channels really give, as many as the widths allow."""
         kept = [
             channels_kept(group, float(ratio), self.widths) for group, ratio in zip(self.groups, ratios, strict=True)
         ]
         return np.array([count / group.size for count, group in zip(kept, self.groups, strict=True)])
+
+    def ratios_of(self, model: Model) -> Ratios:
+        """The keep ratios of a model that was pruned from this one."""
+        shapes = model.network.shapes
+        return np.array([shapes[group.name][0] / group.size for group in self.groups])
 
     @property
     def smallest(self) -> Ratios:

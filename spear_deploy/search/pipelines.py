@@ -1,4 +1,4 @@
-"""What a name given to `--strategy` stands for: a strategy with its estimator and penalty."""
+"""What a name given to `--strategy` stands for: a strategy with its estimator and constraint."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class Arm:
         strategy: one of `search.STRATEGIES`.
         estimator: LRE's fit that the search trusts: "linear" or "ridge".
         claim: what of its predictions is held against the budget.
-        penalty: whether the fine-tune is drawn towards the budget by a SynOps penalty. With it the
-            search's limit lies above the budget, without it at the budget.
+        constrained: whether the second phase is held at the budget. With it the search's limit lies
+            above the budget, without it at the budget.
 
     """
 
     strategy: str
     estimator: str
     claim: Claim
-    penalty: bool
+    constrained: bool
 
 
-ARMS = {name: Arm(name, estimator="ridge", claim=upper_end, penalty=True) for name in STRATEGIES} | {
-    "spear": Arm("ddpg", estimator="linear", claim=expected, penalty=False)
+ARMS = {name: Arm(name, estimator="ridge", claim=upper_end, constrained=True) for name in STRATEGIES} | {
+    "spear": Arm("ddpg", estimator="linear", claim=expected, constrained=False)
 }
 """By name: our pipeline with each strategy, and `spear`, the paper's (Xie et al., arXiv 2507.02945)."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -171,10 +171,6 @@ class SearchProblem:
         budget. Where none does, it is the smallest candidate there is.
         """
         return self._candidate(self._projected(ratios))
-
-    def factor_for(self, ratios: Ratios, shares: Mapping[tuple[float, ...], float], aim: float) -> float:
-        """The factor on `ratios` that should give the share `aim` of the limits, by the shares of other ratios."""
-        return self._width_law.factor(ratios, shares, aim, 0.0)
 
     def best(self, count: int) -> list[Evaluation]:
         """The best distinct candidates that keep every limit; the least bad ones if none does."""

@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import numpy as np
-from scipy import stats
-
 from spear_deploy.hardware import Use
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
-from spear_deploy.search.candidate import Features, Ratios
+from spear_deploy.search.bounds import RISK, prediction_bound
+from spear_deploy.search.candidate import CandidateFactory, Features, Ratios
 from spear_deploy.search.lre import Prediction
 from spear_deploy.search.problem import SearchProblem
-from spear_deploy.training import EarlyStop, Quantiser, Recipe, SynopsPenalty, fine_tune
-
-REPAIR_CONFIDENCE = 0.99
-"""The budget is held against this one-sided upper bound of the mean on the validation split."""
+from spear_deploy.training import (
+    SYNOPS,
+    AscentConstants,
+    EarlyStop,
+    Quantiser,
+    Recipe,
+    SynopsConstraint,
+    Teacher,
+    fine_tune,
+)
 
 BOUND_AIM = 0.985
 """The second phase aims at this share of the budget, by the upper bound."""
@@ -36,9 +40,13 @@ class TuningPlan:
         fewest_steps: of the optimiser in the second phase; small data gets more epochs for them.
         patience: epochs without a lower loss on validation after which the second phase ends;
             None: it goes through all.
-        penalty_weight: of the SynOps penalty in the second phase; 0 leaves it plain.
+        constrained: whether the second phase holds the network at its limits; without, it is
+            plain.
+        ascent: how the constraint pulls.
+        distillation: weight of the dense network's outputs beside the labels in the second
+            phase; 0 learns from the labels alone.
         prune_multiple: the search's SynOps limit, as a multiple of the budget, while there is
-            a penalty: what pruning leaves above the budget, the penalty takes away.
+            a constraint: what pruning leaves above the budget, the constraint takes away.
 
     """
 
@@ -46,7 +54,9 @@ class TuningPlan:
     final: Recipe = field(default=Recipe(epochs=20, batch=64, learning_rate=5e-3))
     fewest_steps: int = 0
     patience: int | None = None
-    penalty_weight: float = SynopsPenalty.weight
+    constrained: bool = True
+    ascent: AscentConstants = field(default=AscentConstants())
+    distillation: float = 0.0
     prune_multiple: float = 1.4
 
     def final_for(self, samples: int) -> Recipe:
@@ -57,7 +67,7 @@ class TuningPlan:
     @property
     def search_multiple(self) -> float:
         """What the search may use, as a multiple of the budget."""
-        return self.prune_multiple if self.penalty_weight else 1.0
+        return self.prune_multiple if self.constrained else 1.0
 
 
 class Target(Protocol):
@@ -66,6 +76,11 @@ class Target(Protocol):
     @property
     def budget_synops(self) -> float:
         """SynOps per inference that are allowed, in the chip's arithmetic."""
+        ...
+
+    @property
+    def samples_ahead(self) -> int:
+        """How many samples the split has that the network will be judged on."""
         ...
 
     def measure(self, model: Model) -> Measurement:
@@ -83,16 +98,20 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class Tuned:
-    """A fine-tuned network, and what was measured of it on its target."""
+    """A fine-tuned network, and what was measured of it on its target.
+
+    Attributes:
+        model: the network.
+        validation: on the validation split, in the target's arithmetic.
+        synops_bound: upper bound of the mean SynOps that the split ahead will show.
+        uses: of the limits on activity beside SynOps.
+
+    """
 
     model: Model
     validation: Measurement
+    synops_bound: float
     uses: tuple[Use, ...] = ()
-
-    @property
-    def synops_bound(self) -> float:
-        """Upper 99 % confidence bound of the mean SynOps per inference."""
-        return upper_bound(self.validation)
 
     def share(self, budget_synops: float) -> float:
         """The largest share of any limit that is used, SynOps by their bound."""
@@ -130,32 +149,42 @@ class Finalist:
         return f"{measured.accuracy:.1%}, {measured.synops:,.0f} SynOps"
 
 
-def upper_bound(measurement: Measurement) -> float:
-    """Upper confidence bound of the mean SynOps, from the spread between samples."""
-    each = measurement.per_sample.numpy()
-    error = float(each.std(ddof=1)) / np.sqrt(len(each)) if len(each) > 1 else 0.0
-    return measurement.synops + float(stats.norm.ppf(REPAIR_CONFIDENCE)) * error
-
-
 def tune_plain(problem: SearchProblem, ratios: Ratios, plan: TuningPlan, seed: int, target: Target) -> Finalist:
     """Prune, recalibrate and fine-tune as LRE's samples were, and measure on the target."""
     candidate = problem.factory.candidate(ratios, measure_pruned=True)
     prediction = problem.estimator.predict(candidate.features)
     model = fine_tune(candidate.model, problem.factory.train, plan.plain, seed=seed)
-    return Finalist(candidate.features.keep_ratios, candidate.features, prediction, _measured(model, target))
+    return Finalist(candidate.features.keep_ratios, candidate.features, prediction, measured_on(target, model))
 
 
-def penalty_for(problem: SearchProblem, tuned: Tuned, plan: TuningPlan, target: Target) -> SynopsPenalty | None:
-    """The penalty that brings a network to its budget; none where it already keeps the budget.
-
-    The penalty sees SynOps of training samples in floating point. Its target is the budget times
-    what those were over the upper bound on the target, for this network before the phase.
-    """
-    if not plan.penalty_weight or tuned.synops_bound <= BOUND_AIM * target.budget_synops:
+def constraint_for(
+    factory: CandidateFactory, tuned: Tuned, plan: TuningPlan, target: Target
+) -> SynopsConstraint | None:
+    """The constraint that brings a network to its limits; none where it keeps them anyway."""
+    if not plan.constrained or tuned.share(target.budget_synops) <= BOUND_AIM:
         return None
-    factory = problem.factory
-    seen = factory.measure(tuned.model, factory.train.take(slice(0, PROBE_SAMPLES))).synops
-    return SynopsPenalty(BOUND_AIM * target.budget_synops * seen / tuned.synops_bound, plan.penalty_weight)
+    return SynopsConstraint(targets_for(factory, tuned, target), plan.ascent)
+
+
+def targets_for(factory: CandidateFactory, tuned: Tuned, target: Target, aim: float = BOUND_AIM) -> dict[str, float]:
+    """What a constraint should hold a network at, by what it was measured to use of its limits.
+
+    A constraint sees training samples in floating point. So its target is what the network uses
+    there, times `aim` over the largest share of a limit that it uses on its target: the chip's
+    arithmetic, the validation split, the bound and limits on energy or time are all in it.
+    A limit on a tail has a target of its own where it is the one that is broken.
+    """
+    seen = factory.measure(tuned.model, factory.train.take(slice(0, PROBE_SAMPLES)))
+    tails = {"p99": seen.p99_synops, "step": seen.busiest_step_synops}
+    own = {
+        use.limit.quantity.key: tails[use.limit.quantity.key] * aim / use.share
+        for use in tuned.uses
+        if use.limit.quantity.key in tails
+    }
+    rest = [use.share for use in tuned.uses if use.limit.quantity.key not in tails]
+    share = max(tuned.synops_bound / target.budget_synops, *rest, 0.0)
+    broken = {name: each for name, each in own.items() if each < tails[name]}
+    return {SYNOPS: aim * seen.synops / share, **broken}
 
 
 def tune_final(
@@ -164,22 +193,32 @@ def tune_final(
     plan: TuningPlan,
     seed: int,
     target: Target,
-    penalty: SynopsPenalty | None,
+    constraint: SynopsConstraint | None,
+    risk: float = RISK,
 ) -> Tuned:
-    """The second phase of a finalist, from where the first one ended."""
-    plain, train = finalist.plain.model, problem.factory.train
+    """The second phase of a finalist, from where the first one ended; `risk` is that of its bound."""
+    plain, factory = finalist.plain.model, problem.factory
+    train = factory.train
+
+    def steer(model: Model) -> dict[str, float]:
+        return targets_for(factory, measured_on(target, model, risk), target)
+
     model = fine_tune(
         plain,
         train,
         plan.final_for(len(train)),
         seed=seed,
-        penalty=penalty,
+        constraint=constraint,
+        steer=steer,
+        teacher=Teacher(factory.dense_outputs, plan.distillation) if plan.distillation else None,
         quantiser=target.quantiser(plain),
         stop=None if plan.patience is None else EarlyStop(problem.validation, plan.patience),
     )
-    return _measured(model, target)
+    return measured_on(target, model, risk)
 
 
-def _measured(model: Model, target: Target) -> Tuned:
+def measured_on(target: Target, model: Model, risk: float = RISK) -> Tuned:
+    """A network with what it was measured to use on its target; `risk` is that of its bound."""
     measured = target.measure(model)
-    return Tuned(model, measured, target.uses(model, measured))
+    bound = prediction_bound(measured.per_sample.numpy(), target.samples_ahead, risk)
+    return Tuned(model, measured, bound, target.uses(model, measured))

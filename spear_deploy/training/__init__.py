@@ -1,26 +1,35 @@
 """Fine-tuning and recalibration of networks."""
 
+from spear_deploy.training.constraint import QUANTITIES, SYNOPS, AscentConstants, SynopsConstraint
 from spear_deploy.training.fine_tune import (
     EarlyStop,
     Quantiser,
     Recipe,
-    SynopsPenalty,
+    Steer,
+    Teacher,
     fine_tune,
     loss,
     read_outputs,
     trained_graph,
 )
+from spear_deploy.training.quieting import quieted
 from spear_deploy.training.recalibration import CurrentStatistics, current_statistics, recalibrate
 
 __all__ = [
+    "QUANTITIES",
+    "SYNOPS",
+    "AscentConstants",
     "CurrentStatistics",
     "EarlyStop",
     "Quantiser",
     "Recipe",
-    "SynopsPenalty",
+    "Steer",
+    "SynopsConstraint",
+    "Teacher",
     "current_statistics",
     "fine_tune",
     "loss",
+    "quieted",
     "read_outputs",
     "recalibrate",
     "trained_graph",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import nir
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import SynopsCounter, batches
 from spear_deploy.network import Model, ReadOut, Simulation
+from spear_deploy.training.constraint import SynopsConstraint
 from spear_deploy.training.recalibration import with_arrays
 
 Quantiser = Callable[[Simulation], None]
@@ -30,35 +34,43 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class SynopsPenalty:
-    """Draws the SynOps of a network to a target while it is fine-tuned.
+class Teacher:
+    """Another network's answers to the training samples, learned beside the labels.
 
-        loss + weight * (SynOps of the batch / target - 1)^2
+        (1 - weight) * loss to the labels + weight * loss to its mean outputs over time
 
-    SynOps are those caused by spikes, per inference; their gradient is the surrogate's. The
-    square lets the pull fade where the target is met, so that the network ends at it and not
-    somewhere below, as with a one-sided penalty of constant slope.
+    Attributes:
+        outputs: mean outputs over time, `[N, classes]`.
+        weight: between 0 and 1.
+
+    Source: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv 1503.02531.
+
     """
 
-    target_synops: float
-    weight: float = 5.0
-
-    def __call__(self, counter: SynopsCounter, inputs: Tensor, outputs: Mapping[str, Tensor], analog: bool) -> Tensor:
-        """The term to add to the loss of one batch."""
-        synops = counter.expected(inputs, outputs, analog_input=analog)
-        return self.weight * (synops / self.target_synops - 1).square()
+    outputs: Tensor
+    weight: float = 0.5
 
 
 @dataclass(frozen=True)
 class EarlyStop:
     """Ends a fine-tune that no longer gets better on samples that it does not learn from.
 
-    The loss on `data`, with the penalty if there is one, is taken after every epoch. After
+    The loss on `data`, with the squared violation of a constraint, is taken after every epoch. After
     `patience` epochs without a lower one training ends; the network of the lowest is kept.
     """
 
     data: EncodedSplit
     patience: int
+
+
+Steer = Callable[[Model], Mapping[str, float]]
+"""From the network so far to the targets that its constraint should have."""
+
+STEERED_AT = (0.5, 0.75, 0.9)
+"""After these shares of the epochs a constraint's targets are set anew."""
+
+MOST_ROLLBACKS = 4
+"""After so many a fine-tune ends with the last network that was finite."""
 
 
 def fine_tune(
@@ -67,41 +79,146 @@ def fine_tune(
     recipe: Recipe,
     *,
     seed: int,
-    penalty: SynopsPenalty | None = None,
+    constraint: SynopsConstraint | None = None,
+    steer: Steer | None = None,
+    teacher: Teacher | None = None,
     quantiser: Quantiser | None = None,
     stop: EarlyStop | None = None,
     on_epoch: Callable[[int], None] | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> Model:
     """Train all weights and biases of a model on data; returns a new model.
 
     Data that holds outputs is learned from them, else from its labels.
     Training runs on the device of the data; the order of samples follows from `seed` alone.
     Denormal numbers are flushed to zero, which keeps small networks fast on a CPU. With a
-    quantiser the weights and biases that are returned are rounded ones.
+    quantiser the weights and biases that are returned are rounded ones. Weights that are zero
+    stay zero: a synapse that is not there costs no SynOps and does not grow back. Where the loss
+    or a gradient is not finite, the epoch is begun again from its start at half the learning
+    rate; `notice` is told.
     """
     torch.set_flush_denormal(True)
     generator = torch.Generator().manual_seed(seed)
     simulation = Simulation(model.graph).to(data.device)
     if quantiser is not None:
         quantiser(simulation)
-    objective = _Objective(simulation, model.read_out, model.population, SynopsCounter(model.network), penalty)
+    counter = SynopsCounter(model.network)
+    objective = _Objective(simulation, model.read_out, model.population, counter, constraint, teacher)
     best = None if stop is None else _Best(objective, stop)
+    _keep_zeros(simulation)
     optimizer = torch.optim.Adam(simulation.parameters(), lr=recipe.learning_rate)
     steps = recipe.epochs * -(-len(data) // recipe.batch)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(steps, 1))
-    for epoch in range(recipe.epochs):
-        for index in torch.split(torch.randperm(len(data), generator=generator), recipe.batch):
-            optimizer.zero_grad()
-            objective(data.take(index)).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            schedule.step()
+    schedule = CosineAnnealingLR(optimizer, max(steps, 1))
+    steered = {round(share * recipe.epochs) for share in STEERED_AT} if steer is not None else set()
+    if constraint is not None:
+        constraint.begin()
+    rollbacks = 0
+    epoch = 0
+    while epoch < recipe.epochs:
+        start = _State.of(simulation, optimizer, schedule, constraint)
+        if _epoch(objective, data, recipe.batch, generator, optimizer, schedule):
+            epoch += 1
+        else:
+            rollbacks += 1
+            start.restore(simulation, optimizer, schedule, constraint)
+            _tell_rollback(notice, epoch, rollbacks)
+            if rollbacks > MOST_ROLLBACKS:
+                break
+            _halve(optimizer, schedule)
+            continue
         if on_epoch is not None:
-            on_epoch(epoch + 1)
-        if best is not None and best.ends_after(epoch):
+            on_epoch(epoch)
+        if best is not None and best.ends_after(epoch - 1):
             break
+        if epoch in steered and steer is not None and constraint is not None:
+            constraint.targets.update(steer(model.with_graph(trained_graph(simulation))))
     if best is not None:
         best.restore()
     return model.with_graph(trained_graph(simulation))
+
+
+def _keep_zeros(simulation: Simulation) -> None:
+    """Weights that are zero get no gradient: synapses that are not there."""
+    for name, each in simulation.named_parameters():
+        if name.endswith(("weight", "weight.original")) and not bool(each.all()):
+            there = each.detach() != 0
+            each.register_hook(partial(torch.mul, there))  # type: ignore[no-untyped-call]
+
+
+def _epoch(
+    objective: _Objective,
+    data: EncodedSplit,
+    batch: int,
+    generator: torch.Generator,
+    optimizer: torch.optim.Optimizer,
+    schedule: CosineAnnealingLR,
+) -> bool:
+    """One pass over the data; False as soon as the loss or a gradient is not finite."""
+    parameters = [each for group in optimizer.param_groups for each in group["params"]]
+    for index in torch.split(torch.randperm(len(data), generator=generator), batch):
+        optimizer.zero_grad()
+        total = objective(data.take(index), index)
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.get_total_norm([each.grad for each in parameters if each.grad is not None])
+        if not bool(torch.isfinite(total) & torch.isfinite(norm)):
+            return False
+        optimizer.step()
+        schedule.step()
+        if objective.constraint is not None:
+            objective.constraint.ascend(schedule.last_epoch / schedule.T_max)
+    return True
+
+
+@dataclass(frozen=True)
+class _State:
+    """All that an epoch changes."""
+
+    weights: dict[str, Tensor]
+    optimizer: dict[str, object]
+    schedule: dict[str, object]
+    multipliers: dict[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        simulation: Simulation,
+        optimizer: torch.optim.Optimizer,
+        schedule: CosineAnnealingLR,
+        constraint: SynopsConstraint | None,
+    ) -> _State:
+        weights = {key: value.clone() for key, value in simulation.state_dict().items()}
+        multipliers = {} if constraint is None else dict(constraint.multipliers)
+        return cls(weights, copy.deepcopy(optimizer.state_dict()), copy.deepcopy(schedule.state_dict()), multipliers)
+
+    def restore(
+        self,
+        simulation: Simulation,
+        optimizer: torch.optim.Optimizer,
+        schedule: CosineAnnealingLR,
+        constraint: SynopsConstraint | None,
+    ) -> None:
+        simulation.load_state_dict(self.weights)
+        optimizer.load_state_dict(self.optimizer)
+        schedule.load_state_dict(self.schedule)
+        if constraint is not None:
+            constraint.multipliers.update(self.multipliers)
+
+
+def _halve(optimizer: torch.optim.Optimizer, schedule: CosineAnnealingLR) -> None:
+    schedule.base_lrs = [rate / 2 for rate in schedule.base_lrs]
+    for group in optimizer.param_groups:
+        group["lr"] /= 2
+
+
+def _tell_rollback(notice: Callable[[str], None] | None, epoch: int, rollbacks: int) -> None:
+    if notice is None:
+        return
+    way_on = (
+        "it ends with the last finite network"
+        if rollbacks > MOST_ROLLBACKS
+        else f"rolled back to where epoch {epoch + 1} began, the learning rate is halved"
+    )
+    notice(f"a fine-tune met a loss or a gradient that is not finite: {way_on}")
 
 
 @dataclass(frozen=True)
@@ -112,16 +229,34 @@ class _Objective:
     read_out: ReadOut
     population: int
     counter: SynopsCounter
-    penalty: SynopsPenalty | None
+    constraint: SynopsConstraint | None
+    teacher: Teacher | None
 
-    def __call__(self, data: EncodedSplit) -> Tensor:
+    def __call__(self, data: EncodedSplit, index: Tensor) -> Tensor:
+        """On a batch; `index` are the places of its samples in the training data."""
         inputs = data.inputs
         trace = self.simulation(inputs)
-        wanted = data.labels if data.outputs is None else data.outputs
-        total = loss(trace.output, wanted, self.read_out, self.population)
-        if self.penalty is not None:
-            total = total + self.penalty(self.counter, inputs, trace.outputs, data.analog)
+        total = self._task(data, trace.output)
+        if self.teacher is not None:
+            weight = self.teacher.weight
+            taught = loss(trace.output, self.teacher.outputs[index], self.read_out, self.population)
+            total = (1 - weight) * total + weight * taught
+        if self.constraint is not None:
+            total = total + self.constraint.term(self.counter, inputs, trace.outputs, data.analog)
         return total
+
+    def merit(self, data: EncodedSplit) -> Tensor:
+        """The loss to the labels and the squared violation of the constraint: comparable between epochs."""
+        inputs = data.inputs
+        trace = self.simulation(inputs)
+        total = self._task(data, trace.output)
+        if self.constraint is not None:
+            total = total + self.constraint.merit(self.counter, inputs, trace.outputs, data.analog)
+        return total
+
+    def _task(self, data: EncodedSplit, output: Tensor) -> Tensor:
+        wanted = data.labels if data.outputs is None else data.outputs
+        return loss(output, wanted, self.read_out, self.population)
 
 
 class _Best:
@@ -136,7 +271,7 @@ class _Best:
     def ends_after(self, epoch: int) -> bool:
         """Look at the weights after an epoch (from 0); whether training is to end."""
         data = self.stop.data
-        sums = [float(self.objective(data.take(part))) * (part.stop - part.start) for part in batches(len(data))]
+        sums = [float(self.objective.merit(data.take(part))) * (part.stop - part.start) for part in batches(len(data))]
         if sum(sums) < self.lowest:
             self.lowest, self.epoch = sum(sums), epoch
             self.weights = {key: value.clone() for key, value in self.objective.simulation.state_dict().items()}

@@ -70,7 +70,7 @@ def recalibrate(
     def correct(name: str) -> Any:
         def hook(module: NeuronLayer, arguments: tuple[Tensor]) -> tuple[Tensor]:
             (current,) = arguments
-            if not _weights_into(simulation.network, name):
+            if not weights_into(simulation.network, name):
                 return (current,)
             now, target = _statistics(current), dense[name]
             index = torch.as_tensor(np.array(keep[name]), device=current.device) if name in keep else slice(None)
@@ -102,7 +102,7 @@ def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -
     """The graph with the corrections folded into the weights that lead into each layer."""
     nodes = dict(network.nodes)
     for layer, (scale, shift) in corrections.items():
-        producers = _weights_into(network, layer)
+        producers = weights_into(network, layer)
         factor = scale.cpu().double().numpy()
         for place, name in enumerate(producers):
             node = nodes[name]
@@ -117,10 +117,10 @@ def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -
 
 
 def _has_bias(network: Network, layer: str) -> bool:
-    return hasattr(network.nodes[_weights_into(network, layer)[0]], "bias")
+    return hasattr(network.nodes[weights_into(network, layer)[0]], "bias")
 
 
-def _weights_into(network: Network, layer: str) -> list[str]:
+def weights_into(network: Network, layer: str) -> list[str]:
     """The weight nodes right before a layer, if they hold all that leads in; else none.
 
     A pool or a plain sum has no weights that a correction could go into.

@@ -6,9 +6,9 @@ from spear_deploy.search import STRATEGIES, Prediction
 from spear_deploy.search.pipelines import ARMS, arm_named
 
 
-def test_the_papers_pipeline_is_ddpg_on_one_line_without_a_penalty():
+def test_the_papers_pipeline_is_ddpg_on_one_line_without_a_constraint():
     arm = arm_named("spear")
-    assert (arm.strategy, arm.estimator, arm.penalty) == ("ddpg", "linear", False)
+    assert (arm.strategy, arm.estimator, arm.constrained) == ("ddpg", "linear", False)
 
 
 def test_the_paper_takes_predictions_at_their_value_and_we_at_their_upper_end():

@@ -2,17 +2,16 @@ import numpy as np
 import pytest
 import torch
 from made_limits import use
-from scipy import stats
 from test_search import RecalibratedTimes, unlimited, wide
 
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.search import CandidateFactory, SearchProblem, TuningPlan, choose, upper_bound
-from spear_deploy.search.tuning import penalty_for, tune_plain
+from spear_deploy.search import CandidateFactory, SearchProblem, TuningPlan, choose, closing
+from spear_deploy.search.tuning import constraint_for, tune_plain
 from spear_deploy.training import Recipe, fine_tune
 
 PLAIN = Recipe(epochs=2, batch=16, learning_rate=1e-2)
-PENALISED = TuningPlan(PLAIN, Recipe(epochs=20, batch=16, learning_rate=1e-2))
-UNPENALISED = TuningPlan(PLAIN, PLAIN, penalty_weight=0)
+CONSTRAINED = TuningPlan(PLAIN, Recipe(epochs=20, batch=16, learning_rate=1e-2))
+UNCONSTRAINED = TuningPlan(PLAIN, PLAIN, constrained=False)
 
 
 def samples_of(count, seed, name=SplitName.TRAIN):
@@ -28,6 +27,8 @@ class OnTorch:
 
     def __init__(self, problem, share=1.0, most_spikes=None):
         self.problem, self.budget_synops, self.most_spikes = problem, share * problem.budget_synops, most_spikes
+
+    samples_ahead = 100
 
     def measure(self, model):
         return self.problem.factory.measure(model, self.problem.validation)
@@ -60,16 +61,9 @@ def chosen(problem, plan, target, count=1):
     return choose(problem, plan, 0, count, target, tuned.append), tuned
 
 
-def test_the_bound_of_a_network_is_the_upper_99_percent_of_the_mean(factory):
-    measured = factory.measure(factory.model, samples_of(30, seed=1))
-    each = measured.per_sample.numpy()
-    expected = each.mean() + stats.norm.ppf(0.99) * each.std(ddof=1) / np.sqrt(30)
-    assert upper_bound(measured) == pytest.approx(expected)
-
-
 def test_the_first_phase_is_the_fine_tune_of_lres_samples(factory):
     problem = problem_of(factory, 0.6)
-    finalist = tune_plain(problem, np.array([0.8, 0.6]), PENALISED, 7, OnTorch(problem))
+    finalist = tune_plain(problem, np.array([0.8, 0.6]), CONSTRAINED, 7, OnTorch(problem))
     again = fine_tune(factory.candidate(np.array([0.8, 0.6])).model, factory.train, PLAIN, seed=7)
     assert finalist.plain.validation.synops == factory.measure(again, problem.validation).synops
 
@@ -82,69 +76,79 @@ def test_small_data_gets_the_epochs_that_make_the_fewest_steps():
     assert TuningPlan(PLAIN, Recipe(epochs=3)).final_for(10).epochs == 3
 
 
-def test_a_penalty_brings_a_network_that_was_pruned_too_little_to_its_budget(factory):
+def test_the_constraint_brings_a_network_that_was_pruned_too_little_to_its_budget(factory):
     problem = problem_of(factory, 0.8)
     target = OnTorch(problem, share=0.7)
-    choice, _ = chosen(problem, PENALISED, target)
+    choice, _ = chosen(problem, CONSTRAINED, target)
     assert choice.tuned[0].plain.synops_bound > target.budget_synops
-    assert 0.8 * target.budget_synops < choice.winner.result.synops_bound <= target.budget_synops
+    assert 0.9 * target.budget_synops < choice.winner.result.synops_bound <= target.budget_synops
 
 
-def test_a_network_that_keeps_its_budget_anyway_gets_no_penalty(factory):
+def test_a_network_that_keeps_its_budget_anyway_gets_no_constraint(factory):
     problem = problem_of(factory, 0.5)
     target = OnTorch(problem, share=4.0)
-    finalist = tune_plain(problem, np.ones(2), PENALISED, 0, target)
-    assert penalty_for(problem, finalist.plain, PENALISED, target) is None
+    finalist = tune_plain(problem, np.ones(2), CONSTRAINED, 0, target)
+    assert constraint_for(factory, finalist.plain, CONSTRAINED, target) is None
 
 
-def test_without_a_penalty_a_network_that_breaks_the_budget_is_pruned_again_narrower(factory):
+def test_without_the_constraint_a_network_that_breaks_the_budget_is_made_narrower(factory):
     problem = problem_of(factory, 0.4, factor=0.7)  # an estimator that promises too much
     target = OnTorch(problem)
-    choice, tuned = chosen(problem, UNPENALISED, target)
+    choice, tuned = chosen(problem, UNCONSTRAINED, target)
     assert min(one.plain.synops_bound for one in tuned) > problem.budget_synops or choice.repairs
-    assert 1 <= choice.repairs <= 3
+    assert choice.repairs
     assert choice.winner.result.synops_bound <= problem.budget_synops
-    assert choice.winner.ratios.sum() < max(one.ratios.sum() for one in choice.tuned)
+    assert choice.winner.ratios.sum() <= min(one.ratios.sum() for one in choice.tuned)
 
 
-def test_a_network_that_is_far_above_its_budget_comes_near_it_with_the_first_repair(factory):
+def test_a_network_that_is_far_above_its_budget_comes_near_it_with_the_first_step(factory):
     problem = problem_of(factory, 0.2, factor=0.2)
-    choice, _ = chosen(problem, UNPENALISED, OnTorch(problem))
-    first, repaired, *_ = (one.result.synops_bound for one in choice.tuned)
-    assert first > 3 * problem.budget_synops
-    assert repaired < 1.5 * problem.budget_synops
+    choice, _ = chosen(problem, UNCONSTRAINED, OnTorch(problem))
+    finished = [one for one in choice.tuned if one.final is not None]
+    first, closed = finished[0], choice.tuned[-choice.repairs]
+    assert first.result.synops_bound > 3 * problem.budget_synops
+    assert closed.result.synops_bound < 1.5 * problem.budget_synops
     assert choice.winner.result.synops_bound <= problem.budget_synops
 
 
-def test_where_a_penalty_does_too_little_it_is_corrected_once_and_then_pruned_narrower(factory):
+@pytest.mark.parametrize("share", [0.55, 0.3, 0.05])
+def test_a_fine_tune_that_does_nothing_for_the_budget_is_closed_whatever_is_missing(factory, share):
     weak = TuningPlan(PLAIN, Recipe(epochs=1, batch=16, learning_rate=1e-5))
     problem = problem_of(factory, 0.9)
-    target = OnTorch(problem, share=0.55)
+    target = OnTorch(problem, share=share)
     choice, _ = chosen(problem, weak, target)
-    first, corrected, *narrower = [one for one in choice.tuned if one.final is not None]
-    assert np.array_equal(first.ratios, corrected.ratios)
-    assert 1 <= len(narrower) <= 2
-    assert all((one.ratios <= first.ratios).all() for one in narrower)
-    assert 0.8 * target.budget_synops < choice.winner.result.synops_bound <= target.budget_synops
+    assert choice.repairs
+    assert 0 < choice.winner.result.synops_bound <= target.budget_synops
+    assert [list(one.ratios) for one in choice.tuned if one.final is not None] == sorted(
+        (list(one.ratios) for one in choice.tuned if one.final is not None), reverse=True
+    )
 
 
-def test_a_broken_limit_beside_synops_is_repaired_by_pruning(factory):
+def test_where_the_narrowest_network_breaks_the_budget_the_closing_step_ends_with_it(factory):
+    problem = problem_of(factory, 0.4)
+    target = OnTorch(problem, share=1e-4)
+    start = tune_plain(problem, np.array([0.2, 0.2]), UNCONSTRAINED, 0, target).plain
+    *_, last = closing(factory, start, UNCONSTRAINED, 0, target)
+    np.testing.assert_array_equal(factory.ratios_of(last.model), factory.smallest)
+
+
+def test_a_broken_limit_beside_synops_is_closed_too(factory):
     problem = problem_of(factory, 0.9)
     free = OnTorch(problem, share=2.0)
     unlimited_spikes = sum(
-        layer.spikes for layer in chosen(problem, UNPENALISED, free)[0].winner.result.validation.layers.values()
+        layer.spikes for layer in chosen(problem, UNCONSTRAINED, free)[0].winner.result.validation.layers.values()
     )
-    limited = OnTorch(problem, share=2.0, most_spikes=0.9 * unlimited_spikes)
-    choice, _ = chosen(problem, UNPENALISED, limited)
-    assert choice.repairs
-    assert choice.winner.result.share(limited.budget_synops) <= 1
+    for plan in (UNCONSTRAINED, CONSTRAINED):
+        limited = OnTorch(problem, share=2.0, most_spikes=0.8 * unlimited_spikes)
+        choice, _ = chosen(problem, plan, limited)
+        assert choice.winner.result.share(limited.budget_synops) <= 1
 
 
 def test_all_finalists_go_through_the_first_phase_and_the_more_accurate_half_through_the_second(factory):
     problem = problem_of(factory, 0.8)
     for ratios in np.random.default_rng(0).uniform(0.2, 1.0, (8, 2)):
         problem.evaluate(ratios)
-    choice, _ = chosen(problem, UNPENALISED, OnTorch(problem, share=1.5), count=3)
+    choice, _ = chosen(problem, UNCONSTRAINED, OnTorch(problem, share=1.5), count=3)
     through = [one for one in choice.tuned if one.final is not None]
     rest = [one for one in choice.tuned if one.final is None]
     assert len(choice.tuned) in (3, 4)
@@ -156,12 +160,12 @@ def test_all_finalists_go_through_the_first_phase_and_the_more_accurate_half_thr
 def test_the_uniform_candidate_is_always_a_finalist(factory):
     problem = problem_of(factory, 0.6)
     uniform = problem.evaluate(np.ones(2)).ratios
-    choice, _ = chosen(problem, UNPENALISED, OnTorch(problem))
+    choice, _ = chosen(problem, UNCONSTRAINED, OnTorch(problem))
     assert any(np.array_equal(one.ratios, uniform) for one in choice.tuned)
 
 
 def test_a_user_who_wants_to_stop_gets_the_first_network_that_is_finished(factory):
     problem = problem_of(factory, 0.6)
-    choice = choose(problem, UNPENALISED, 0, 3, OnTorch(problem, share=1.5), lambda one: None, lambda: True)
+    choice = choose(problem, UNCONSTRAINED, 0, 3, OnTorch(problem, share=1.5), lambda one: None, lambda: True)
     assert len(choice.tuned) == 1
     assert choice.winner.final is not None

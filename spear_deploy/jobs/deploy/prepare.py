@@ -73,11 +73,11 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         for doubt in chance(data, model.classes, dense):
             progress.notice(doubt)
         advance()
-        targets = _aim(request, factory, validation, dense, advance, progress)
+        targets = _aim(request, factory, validation, dense, len(test), advance, progress)
         for target in targets:
             prove_device(model, target.backend, validation)
     with clock.stage("LRE samples", request.lre_samples) as advance:
-        multiple = request.plan.search_multiple if arm_named(request.strategy).penalty else 1.0
+        multiple = request.plan.search_multiple if arm_named(request.strategy).constrained else 1.0
         budgets = [target.to_torch(multiple * target.budget_synops) for target in targets]
         samples = sample_lre(factory, request, data.sha256, budgets, advance, progress)
     return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds, effect)
@@ -88,6 +88,7 @@ def _aim(
     factory: CandidateFactory,
     validation: EncodedSplit,
     dense: Measurement,
+    samples_ahead: int,
     advance: Advance,
     progress: Progress,
 ) -> list[Target]:
@@ -95,8 +96,8 @@ def _aim(
     found: list[Target] = []
     for profile in request.targets:
         try:
-            target = aim_at(profile, factory, validation, dense, request.budgets, request.weight_bits)
-            check_reachable(target, factory, request.plan.plain, request.seed, request.model)
+            target = aim_at(profile, factory, validation, dense, request.budgets, samples_ahead, request.weight_bits)
+            check_reachable(target, factory, request.plan, request.seed, request.model)
         except SpearDeployError as error:
             if profile is request.targets[-1] and not found:
                 raise

@@ -27,7 +27,7 @@ class Solution:
 def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clock) -> Solution:
     """Search and fine-tune: all that needs no test split."""
     arm = arm_named(request.strategy)
-    plan = request.plan if arm.penalty else replace(request.plan, penalty_weight=0.0)
+    plan = request.plan if arm.constrained else replace(request.plan, constrained=False)
     problem = SearchProblem(
         prepared.factory,
         ESTIMATORS[arm.estimator](prepared.samples),

@@ -35,8 +35,8 @@ def backends_figure(report: Report) -> Figure:
     )
     ran = ", ".join(f"{name} {found.samples}" for name, found in report.measured.items())
     phases = (
-        "The prediction is of the plain fine-tune; the final network went through a second phase, in which a penalty"
-        " draws its SynOps to the budget."
+        "The prediction is of the plain fine-tune; the final network went through a second phase, in which a constraint"
+        " holds its SynOps at the budget."
         if report.lre.check
         else "The final network is the one after the plain fine-tune."
     )

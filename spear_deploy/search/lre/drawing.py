@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-SCHEME = 2
+SCHEME = 3
 """Version of what a sample is (how ratios are drawn, what is measured); stored samples of another are made anew."""
 
 LOW_RATIOS = (0.06, 0.3)

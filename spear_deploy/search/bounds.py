@@ -1,0 +1,66 @@
+"""What a mean on samples that were measured promises of a mean on samples that were not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+RISK = 0.01
+"""How often, at most, a network that keeps a budget by its bound may break it on the split ahead."""
+
+FEWEST = 2
+"""Samples that have a spread at all."""
+
+
+def prediction_bound(each: NDArray[np.float64], ahead: float, risk: float = RISK) -> float:
+    """Upper bound of the mean of `ahead` further samples, from the mean of those measured, `[N]`.
+
+        mean + t * s * sqrt(1 / N + 1 / ahead)
+
+    with s the standard deviation between samples and t the quantile of Student's t with N - 1
+    degrees of freedom at 1 - risk: the prediction interval for the mean of future observations
+    (Hahn & Meeker, Statistical Intervals, 1991, section 4.8). It is exact where samples are
+    normal and of one distribution. With infinitely many ahead it bounds the distribution's
+    mean. A single sample has no spread: its bound is infinite.
+    """
+    if len(each) < FEWEST:
+        return math.inf
+    quantile = float(stats.t.ppf(1 - risk, len(each) - 1))
+    return float(each.mean()) + quantile * float(each.std(ddof=1)) * math.sqrt(1 / len(each) + 1 / ahead)
+
+
+def margin(each: NDArray[np.float64], ahead: float, risk: float = RISK) -> float:
+    """The bound's distance from the mean, relative to it."""
+    mean = float(each.mean())
+    return prediction_bound(each, ahead, risk) / mean - 1 if mean else 0.0
+
+
+def samples_for(each: NDArray[np.float64], ahead: float, wanted: float, risk: float = RISK) -> int | None:
+    """How many samples of the same spread would leave a relative margin of `wanted`.
+
+    None where no number would: the split ahead is too small itself, or the spread is not known.
+    """
+    mean, deviation = float(each.mean()), float(each.std(ddof=1)) if len(each) >= FEWEST else math.nan
+    if not mean or math.isnan(deviation):
+        return None
+    for count in np.unique(np.geomspace(FEWEST, 1e6, 400).astype(int)):
+        reach = float(stats.t.ppf(1 - risk, count - 1)) * deviation / mean * math.sqrt(1 / count + 1 / ahead)
+        if reach <= wanted:
+            return int(count)
+    return None
+
+
+def shared_risk(finalists: int) -> float:
+    """The risk that each of some finalists may take, of which the best on the same samples is chosen.
+
+    Half of `RISK` is theirs, in equal parts (Bonferroni): whichever is chosen, it was one of them.
+    """
+    return RISK / 2 / max(finalists, 1)
+
+
+def closing_risk(step: int) -> float:
+    """The risk of the network after closing step `step`, from 1: the other half, in parts that fall as 1 / step^2."""
+    return RISK / 2 * 6 / math.pi**2 / step**2

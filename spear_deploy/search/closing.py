@@ -1,0 +1,132 @@
+"""The closing step: of a network that breaks a limit the least valuable activity goes, until it keeps all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from spear_deploy.data import EncodedSplit
+from spear_deploy.network import Model, Simulation
+from spear_deploy.search.bounds import closing_risk
+from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
+from spear_deploy.search.tuning import BOUND_AIM, Target, Tuned, TuningPlan, measured_on, targets_for
+from spear_deploy.training import Recipe, SynopsConstraint, fine_tune, loss, quieted
+
+CONTINUED = 2
+"""Further fine-tunes under the constraint that are tried first: they cost the least accuracy."""
+
+QUIETED = 2
+"""Times in a row that weights are scaled down before channels go."""
+
+MOST_QUIETED = 1.1
+"""A network further above its limit is not helped by scaling: what it lost then would be felt."""
+
+LOWERED = 0.005
+"""Each further try aims this much lower."""
+
+EPOCHS = 0.25
+"""Share of the second phase's epochs that each closing fine-tune takes."""
+
+
+def closing(
+    factory: CandidateFactory,
+    start: Tuned,
+    plan: TuningPlan,
+    seed: int,
+    target: Target,
+    constraint: SynopsConstraint | None = None,
+) -> Iterator[Tuned]:
+    """Ever more frugal networks from one that breaks a limit, each measured on its target.
+
+    In the order of what they cost: the constraint goes on from its multipliers, with targets
+    lowered by what was overshot; all weights are scaled down a little, so that neurons fire
+    less; channels go, those first that cost the least loss for the SynOps they save, with a
+    short fine-tune after it. It ends with the first network that keeps every limit, by its bound
+    on validation; one that is as narrow as can be and keeps them not is the last. Every step
+    scales by what is missing or takes a channel away, so it always ends.
+    """
+    now, step, since_narrowed, narrowed = start, 0, 0, 0
+    constraint = constraint or SynopsConstraint({}, plan.ascent)
+    while now.share(target.budget_synops) > 1:
+        step += 1
+        aim = BOUND_AIM - LOWERED * step
+        quiet = _quieter(factory, now, aim / now.share(target.budget_synops)) if since_narrowed < QUIETED else None
+        if plan.constrained and step <= CONTINUED:
+            model = _continued(factory, now, plan, seed, target, constraint, aim)
+        elif quiet is not None:
+            since_narrowed += 1
+            model = quiet
+        else:
+            narrowed, since_narrowed = narrowed + 1, 0
+            candidate = _narrower(factory, now, target, narrowed)
+            if candidate is None:
+                return
+            found = measured_on(target, candidate.model)
+            model = _continued(factory, found, plan, seed, target, constraint, aim)
+        now = measured_on(target, model, closing_risk(step))
+        yield now
+
+
+def _continued(
+    factory: CandidateFactory,
+    now: Tuned,
+    plan: TuningPlan,
+    seed: int,
+    target: Target,
+    constraint: SynopsConstraint,
+    aim: float,
+) -> Model:
+    """A short fine-tune, held at the limits if the plan says so."""
+    recipe = plan.final_for(len(factory.train))
+    short = Recipe(max(round(EPOCHS * recipe.epochs), 1), recipe.batch, recipe.learning_rate / 2)
+    if plan.constrained and now.share(target.budget_synops) > 0:
+        constraint.targets = targets_for(factory, now, target, aim)
+    held = constraint if plan.constrained and constraint.targets else None
+    return fine_tune(now.model, factory.train, short, seed=seed, constraint=held, quantiser=target.quantiser(now.model))
+
+
+def _quieter(factory: CandidateFactory, now: Tuned, wanted: float) -> Model | None:
+    """The network with weights scaled down until its SynOps are `wanted` times what they were; None if that is far."""
+    if wanted < 1 / MOST_QUIETED:
+        return None
+    return quieted(now.model, factory.probe, wanted)
+
+
+def _narrower(factory: CandidateFactory, now: Tuned, target: Target, attempt: int) -> Candidate | None:
+    """With fewer channels; None where there is nothing to take away."""
+    own = CandidateFactory(now.model, factory.train, factory.widths)
+    whole = np.ones(len(own.groups))
+    over = now.share(target.budget_synops)
+    if over > MOST_QUIETED:
+        everywhere = own.executed(np.full(len(own.groups), np.sqrt(BOUND_AIM / over)))
+        if not np.array_equal(everywhere, whole):
+            return own.candidate(everywhere)
+    tries = [each for each in _one_group_less(own, min(0.02 * 2**attempt, 0.5)) if not np.array_equal(each, whole)]
+    if not tries:
+        return None
+    return min((own.candidate(ratios) for ratios in tries), key=lambda one: _cost(own, now.model, one))
+
+
+def _one_group_less(factory: CandidateFactory, share: float) -> Sequence[Ratios]:
+    """Ratios that take about this share of the channels from one group, at least one; from each group in turn."""
+    found = []
+    for place, group in enumerate(factory.groups):
+        ratios = np.ones(len(factory.groups))
+        ratios[place] = 1 - max(share, factory.widths.multiple / group.size)
+        found.append(factory.executed(np.clip(ratios, 0.0, 1.0)))
+    return found
+
+
+def _cost(factory: CandidateFactory, before: Model, candidate: Candidate) -> float:
+    """Loss on the probe that a candidate costs for each of the SynOps that it saves."""
+    saved = factory.measure(before, factory.probe).synops - factory.measure(candidate.model, factory.probe).synops
+    dearer = _loss(candidate.model, factory.probe) - _loss(before, factory.probe)
+    return max(dearer, 0.0) / saved if saved > 0 else np.inf
+
+
+@torch.no_grad()
+def _loss(model: Model, data: EncodedSplit) -> float:
+    output = Simulation(model.graph).to(data.device)(data.inputs).output
+    return float(loss(output, data.labels if data.outputs is None else data.outputs, model.read_out))

@@ -1,0 +1,87 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from spear_deploy.search.bounds import RISK, closing_risk, margin, prediction_bound, samples_for, shared_risk
+
+DRAWS = 4000
+
+
+def over(draw, measured, ahead, risk=RISK, seed=0):
+    """How often a budget equal to the bound is broken by the mean of the split ahead."""
+    rng = np.random.default_rng(seed)
+    broken = 0
+    for _ in range(DRAWS):
+        bound = prediction_bound(draw(rng, measured), ahead, risk)
+        broken += draw(rng, ahead).mean() > bound
+    return broken / DRAWS
+
+
+def normal(rng, count):
+    return rng.normal(100.0, 20.0, count)
+
+
+def bimodal(rng, count):
+    return rng.choice([60.0, 140.0], count) + rng.normal(0.0, 5.0, count)
+
+
+def skewed(rng, count):
+    return rng.lognormal(0.0, 0.5, count)
+
+
+def most(nominal):
+    """The upper end of what `DRAWS` draws may show of a nominal rate, at one in 10,000."""
+    return stats.binom.ppf(0.9999, DRAWS, nominal) / DRAWS
+
+
+@pytest.mark.parametrize("measured", [5, 20, 100, 300, 1000])
+@pytest.mark.parametrize("ahead", [20, 400])
+def test_a_budget_kept_by_the_bound_is_broken_ahead_as_rarely_as_promised(measured, ahead):
+    assert over(normal, measured, ahead) <= most(RISK)
+
+
+@pytest.mark.parametrize("measured", [20, 100, 1000])
+def test_the_promise_holds_for_two_humps_as_well(measured):
+    assert over(bimodal, measured, 200) <= most(RISK)
+
+
+def test_a_long_tail_costs_some_of_the_promise_where_samples_are_few():
+    """Skew is what Student's t does not know: with 20 samples 1 % are up to 5, from 300 on below 2."""
+    assert over(skewed, 20, 200) <= 0.05
+    assert over(skewed, 300, 200) <= 0.02
+
+
+def test_the_bound_is_the_quantile_that_it_says_and_not_a_wider_one():
+    assert over(normal, 100, 400, risk=0.1) == pytest.approx(0.1, abs=0.02)
+
+
+def test_the_best_of_several_on_the_same_samples_keeps_the_promise():
+    """Four networks, each of which passes by luck now and then: one that passes is taken."""
+    rng = np.random.default_rng(1)
+    networks, broken = 4, 0
+    for _ in range(DRAWS):
+        each = [rng.normal(100.0, 20.0, 100) for _ in range(networks)]
+        budget = 100.0 + 20.0 * stats.norm.ppf(0.99) * math.sqrt(1 / 100 + 1 / 400)
+        passing = [one for one in each if prediction_bound(one, 400, shared_risk(networks)) <= budget]
+        broken += bool(passing) and rng.normal(100.0, 20.0 / math.sqrt(400)) > budget
+    assert broken / DRAWS <= most(RISK)
+
+
+def test_all_risks_together_are_no_more_than_one_percent():
+    assert 3 * shared_risk(3) + sum(closing_risk(step) for step in range(1, 1000)) <= RISK
+
+
+def test_a_single_sample_bounds_nothing():
+    assert prediction_bound(np.array([3.0]), 100) == math.inf
+
+
+def test_the_number_of_samples_that_a_margin_needs_gives_that_margin():
+    each = np.random.default_rng(0).normal(100.0, 30.0, 30)
+    needed = samples_for(each, 1000, 0.05)
+    assert needed is not None
+    scaled = np.resize(each, needed)
+    assert margin(scaled, 1000) == pytest.approx(0.05, rel=0.1)
+    assert samples_for(each, 5, 0.01) is None
+    assert samples_for(each[:1], 100, 0.05) is None
