@@ -15,7 +15,7 @@ from spear_deploy.measure.measurement import (
     measure_with,
 )
 from spear_deploy.measure.record import SpikeRecord
-from spear_deploy.measure.synops import Synops, SynopsCounter
+from spear_deploy.measure.synops import Synops, SynopsCounter, most_synops
 
 __all__ = [
     "Answers",
@@ -36,4 +36,5 @@ __all__ = [
     "measure_split_with",
     "measure_with",
     "most_by_guessing",
+    "most_synops",
 ]

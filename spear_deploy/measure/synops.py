@@ -104,6 +104,16 @@ class SynopsCounter:
         return total
 
 
+def most_synops(network: Network, time_steps: int, *, analog_input: bool) -> float:
+    """Operations of an inference in which every neuron, and every input that is a spike, fires in every step."""
+    reached = [
+        float(fan_out(network, connection).sum())
+        for connection in network.connections
+        if not (analog_input and connection.source == network.input)
+    ]
+    return time_steps * sum(reached)
+
+
 def _operations_by_step(x: Tensor, reached: Tensor) -> Tensor:
     """Operations `[T, B]` of the elements of `[T, B, *shape]` that are not zero; `reached` is `[N]`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
-from spear_deploy.measure import Measurement, batches, measure_outputs, measure_split
+from spear_deploy.measure import Measurement, batches, measure_outputs, measure_split, most_synops
 from spear_deploy.network import Model, Network, Simulation
 from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
@@ -34,7 +35,8 @@ class Features:
 
     SynOps are means per inference over the training samples, by spikes. `pruned_synops` are
     those right after pruning; they are measured only for estimators that need them. Both are
-    given by neuron layer too, in the connections into it.
+    given by neuron layer too, in the connections into it. `most_synops` are what the structure
+    allows: every neuron that fires in every step.
     """
 
     keep_ratios: Ratios
@@ -42,6 +44,7 @@ class Features:
     pruned_synops: float | None = None
     recalibrated_by_layer: Mapping[str, float] = field(default_factory=dict)
     pruned_by_layer: Mapping[str, float] = field(default_factory=dict)
+    most_synops: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class CandidateFactory:
 
     @cached_property
     def dense_outputs(self) -> Tensor:
-        """The dense model's mean outputs over time on the training samples, `[N, classes]`."""
+        """What the dense model answers to the training samples, as fine-tunes learn it, `[N, outputs]`."""
         simulation = Simulation(self.model.graph)
         with torch.no_grad():
             runs = [
@@ -141,6 +144,7 @@ class CandidateFactory:
             pruned_synops=None if before is None else before.synops * self.probe_scale,
             recalibrated_by_layer=self._by_layer(found),
             pruned_by_layer={} if before is None else self._by_layer(before),
+            most_synops=most_synops(recalibrated.network, self.model.time_steps, analog_input=self.train.analog),
         )
         return Candidate(recalibrated, features, self.activity(found))
 

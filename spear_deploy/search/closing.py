@@ -129,4 +129,4 @@ def _cost(factory: CandidateFactory, before: Model, candidate: Candidate) -> flo
 @torch.no_grad()
 def _loss(model: Model, data: EncodedSplit) -> float:
     output = Simulation(model.graph).to(data.device)(data.inputs).output
-    return float(loss(output, data.labels if data.outputs is None else data.outputs, model.read_out))
+    return float(loss(output, data.labels if data.outputs is None else data.outputs, model.read_out, model.population))

@@ -14,7 +14,8 @@ class Arm:
 
     Attributes:
         strategy: one of `search.STRATEGIES`.
-        estimator: LRE's fit that the search trusts: "linear" or "ridge".
+        estimator: LRE's fit that the search trusts, a name of `lre.ESTIMATORS`; None for the one that errs
+            least at samples left out of its fit.
         claim: what of its predictions is held against the budget.
         constrained: whether the second phase is held at the budget. With it the search's limit lies
             above the budget, without it at the budget.
@@ -22,12 +23,12 @@ class Arm:
     """
 
     strategy: str
-    estimator: str
+    estimator: str | None
     claim: Claim
     constrained: bool
 
 
-ARMS = {name: Arm(name, estimator="ridge", claim=upper_end, constrained=True) for name in STRATEGIES} | {
+ARMS = {name: Arm(name, estimator=None, claim=upper_end, constrained=True) for name in STRATEGIES} | {
     "spear": Arm("ddpg", estimator="linear", claim=expected, constrained=False)
 }
 """By name: our pipeline with each strategy, and `spear`, the paper's (Xie et al., arXiv 2507.02945)."""

@@ -13,7 +13,7 @@ from spear_deploy.hardware import SYNOPS, Activity, Limit, Use
 from spear_deploy.network import Network
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
 from spear_deploy.search.first_guess import WidthLaw
-from spear_deploy.search.lre import Estimator, Prediction, RidgeEstimator
+from spear_deploy.search.lre import Estimator, Prediction, RatioEstimator
 from spear_deploy.search.reward import Reward, TargetAwareReward
 
 StructuralLimits = Callable[[Network], tuple[Use, ...]]
@@ -32,6 +32,9 @@ RETREAT = 0.8
 
 PROJECTED = 0.95
 """A projected candidate's upper prediction lies between this share of the budget and the budget."""
+
+FILLED = 0.9
+"""A projected candidate below this share is filled up, channel by channel."""
 
 AIM = float(np.log((1.0 + PROJECTED) / 2))
 """The log share that guesses aim at."""
@@ -70,7 +73,7 @@ class PredictedLimit:
 
     limit: Limit
     value: Callable[[Network, Activity], float]
-    estimator: RidgeEstimator
+    estimator: RatioEstimator
 
     def use(self, candidate: Candidate) -> Use:
         """What a candidate is predicted to use, by the upper end of the interval."""
@@ -144,6 +147,8 @@ class SearchProblem:
         self.history: list[Evaluation] = []
         self._made: dict[_Key, Candidate] = {}
         self._shares: dict[_Key, float] = {}
+        self._known = np.empty((0, len(factory.groups)))
+        self._known_shares = np.empty(0)
         self._fitting: dict[_Key, bool] = {}
         self._measured: dict[_Key, tuple[float, Prediction, tuple[Use, ...]]] = {}
 
@@ -182,8 +187,9 @@ class SearchProblem:
     def _measure(self, candidate: Candidate) -> tuple[float, Prediction, tuple[Use, ...]]:
         """Accuracy, predicted SynOps and the use of every limit."""
         prediction = self.estimator.predict(candidate.features)
+        claimed = min(self.claim(prediction), self._share(candidate.features.keep_ratios) * self.budget_synops)
         limits = (
-            Use(Limit(SYNOPS, self.budget_synops, SEARCH), self.claim(prediction)),
+            Use(Limit(SYNOPS, self.budget_synops, SEARCH), claimed),
             *(limit.use(candidate) for limit in self.activity_limits),
             *self.structural(candidate.model.network),
         )
@@ -209,7 +215,30 @@ class SearchProblem:
             if self._share(executed) <= 1 or np.array_equal(executed, self.factory.smallest):
                 best = executed
             factor *= RETREAT
-        return best
+        return self._filled(best, ratios)
+
+    def _filled(self, executed: Ratios, ratios: Ratios) -> Ratios:
+        """With channels added where a coarse step along the ray left much of the budget unused.
+
+        One step for each group at most, first for those that rounding left furthest behind.
+        """
+        behind = np.argsort(executed / np.maximum(ratios, LEAST_FACTOR), kind="stable")
+        for place in behind:
+            if not 0 < self._share(executed) < FILLED:
+                break
+            more = executed.copy()
+            more[place] = min(more[place] + self.factory.widths.multiple / self.factory.groups[place].size, 1.0)
+            more = self.factory.executed(more)
+            if not np.array_equal(more, executed) and self._fits(more) and self._share(more) <= 1:
+                executed = more
+        return executed
+
+    def claims(self, ratios: Ratios, factors: Sequence[float]) -> list[float]:
+        """The share of the limits that candidates along a ray are predicted to use; it never falls as factors rise."""
+        along = [self._scaled(ratios, factor) for factor in factors]
+        for executed in along:
+            self._share(executed)
+        return [self._share(executed) for executed in along]
 
     def _candidate(self, executed: Ratios) -> Candidate:
         """The candidate of executed ratios; the last few are kept."""
@@ -227,13 +256,21 @@ class SearchProblem:
         return self.lowest if self._fits(every) and self._share(every) <= 1 else 0.0
 
     def _share(self, executed: Ratios) -> float:
-        """The largest share that a candidate is predicted to use of SynOps or another limit on activity."""
+        """The largest share that a candidate is predicted to use of SynOps or another limit on activity.
+
+        A candidate is a part of every one that is at least as wide in each group, and is not
+        predicted to use more than any of these that is known: so the share is monotone along
+        every ray, however wide intervals grow for narrow networks.
+        """
         key = _key(executed)
         if key not in self._shares:
             candidate = self._candidate(executed)
             synops = self.claim(self.estimator.predict(candidate.features)) / self.budget_synops
             self._shares[key] = max(synops, *(limit.use(candidate).share for limit in self.activity_limits), 0.0)
-        return self._shares[key]
+            self._known = np.vstack([self._known, executed])
+            self._known_shares = np.append(self._known_shares, self._shares[key])
+        wider = (self._known >= executed).all(1)
+        return float(self._known_shares[wider].min())
 
     def _first_guess(self, ratios: Ratios) -> float:
         near = {key: share for key, share in self._shares.items() if NEAR[0] <= share <= NEAR[1]}

@@ -31,10 +31,10 @@ from spear_deploy.search import (
     LreSample,
     PredictedLimit,
     Prediction,
-    RidgeEstimator,
     TuningPlan,
     closing,
     measured_on,
+    ratio_estimator,
 )
 from spear_deploy.training import Quantiser, fine_tune
 
@@ -94,7 +94,7 @@ class Target:
             networks = [factory.pruned_network(sample.features.keep_ratios) for sample in samples]
             before = [value(network, sample.before) for network, sample in zip(networks, samples, strict=True)]
             after = [value(network, sample.after) for network, sample in zip(networks, samples, strict=True)]
-            estimator = RidgeEstimator.between(samples, before, after)
+            estimator = ratio_estimator(samples, before, after)
             in_torch = self.to_torch(limit.allowed) if limit.quantity.counts_synops else limit.allowed
             found.append(PredictedLimit(replace(limit, allowed=in_torch), value, estimator))
         return found

@@ -3,8 +3,16 @@ import pytest
 from test_estimators import made_up_samples
 
 from spear_deploy.errors import DataError
-from spear_deploy.search import ESTIMATORS, Features, LinearEstimator, RidgeEstimator, extrapolates, leave_one_out
-from spear_deploy.search.lre import precise_enough
+from spear_deploy.search import (
+    ESTIMATORS,
+    Features,
+    LinearEstimator,
+    RidgeEstimator,
+    chosen_estimator,
+    extrapolates,
+    leave_one_out,
+    sure_enough,
+)
 
 
 def test_each_sample_is_predicted_by_the_line_through_the_others():
@@ -69,15 +77,13 @@ class PowerLaw:
 
 def test_samples_are_enough_where_the_interval_at_the_budget_is_narrow():
     samples = made_up_samples(24, groups=2)
-    enough = [precise_enough(PowerLaw, [3e4, 6e4], error)(samples) for error in (1e-4, 0.5)]
+    enough = [sure_enough(PowerLaw, [3e4, 6e4], error)(samples) for error in (1e-4, 0.5)]
     assert enough == [False, True]
-    width = max(
-        RidgeEstimator.fit(samples).predict(Features(np.full(2, np.sqrt(budget / 1e5)), budget)).half_width
-        for budget in (3e4, 6e4)
-    )
-    around = [precise_enough(PowerLaw, [3e4, 6e4], width * factor)(samples) for factor in (0.9, 1.1)]
+    chosen = ESTIMATORS[chosen_estimator(samples).name](samples)
+    width = max(chosen.predict(Features(np.full(2, np.sqrt(budget / 1e5)), budget)).half_width for budget in (3e4, 6e4))
+    around = [sure_enough(PowerLaw, [3e4, 6e4], width * factor)(samples) for factor in (0.9, 1.1)]
     assert around == [False, True]
 
 
 def test_too_few_samples_are_never_enough():
-    assert not precise_enough(PowerLaw, [3e4], 0.9)(made_up_samples(5, groups=2))
+    assert not sure_enough(PowerLaw, [3e4], 0.9)(made_up_samples(3, groups=2))

@@ -106,6 +106,33 @@ def test_projection_uses_what_the_budget_grants(factory):
     assert found >= 0.6 * problem.budget_synops  # whole channels: the next wider network breaks it
 
 
+class Wider(RecalibratedTimes):
+    """An estimator whose interval grows for narrow networks, faster than they shrink."""
+
+    def predict(self, features):
+        value = features.recalibrated_synops
+        high = value * (1 + 3 / features.keep_ratios.prod())
+        return Prediction(value, 0.0, high)
+
+
+def test_the_claimed_share_is_monotone_along_every_ray(factory):
+    for estimator in (Wider(1.0), RecalibratedTimes(1.0)):
+        problem = problem_of(factory, 0.5)
+        problem.estimator = estimator
+        for seed in range(20):
+            ratios = np.random.default_rng(seed).uniform(0.05, 1.0, 2)
+            claimed = problem.claims(ratios, np.linspace(0.05, 1.0, 12) / ratios.max())
+            assert np.diff(claimed).min() >= 0
+
+
+def test_a_coarse_step_along_the_ray_is_filled_up_with_channels_of_single_layers():
+    factory = CandidateFactory(wide(24).neurons("c").model(), samples_of(40, seed=0))
+    for share in (0.3, 0.45, 0.6):
+        problem = problem_of(factory, share)
+        found = problem.estimator.predict(problem.project(np.ones(2)).features).high
+        assert 0.8 * problem.budget_synops <= found <= problem.budget_synops
+
+
 def test_a_limit_of_the_chip_projects_to_a_smaller_network(factory):
     ratios = np.ones(2)
     free = problem_of(factory, share=1.2).project(ratios).model.network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -13,16 +14,20 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.progress import Advance, Progress
 from spear_deploy.search import (
     CandidateFactory,
+    ConstantEstimator,
     LreSample,
-    RidgeEstimator,
     SampleStore,
     StoreKey,
     collect_samples,
-    precise_enough,
+    sure_enough,
 )
+from spear_deploy.search.lre.selection import SURE
 
-FEWEST = RidgeEstimator.fewest_samples + 1
-"""The ridge must still be fitted when one sample is left out."""
+FEWEST = ConstantEstimator.fewest_samples + 1
+"""An estimator must still be fitted when one sample is left out."""
+
+MORE = 1.5
+"""Where LRE is not sure enough to search with, up to so many times the samples are made."""
 
 
 def sample_lre(
@@ -34,6 +39,8 @@ def sample_lre(
     progress: Progress,
 ) -> list[LreSample]:
     """The samples that a request asks for; with `lre_error`, no more than the budgets need.
+
+    Without it, half as many more where the interval at a budget is too wide to search with.
 
     `budgets_synops` are what searches will be held to, in torch's arithmetic.
 
@@ -56,15 +63,16 @@ def sample_lre(
         )
         store = SampleStore(request.cache, key, progress.notice)
     error = request.lre_error
-    enough = None if error is None else precise_enough(factory, budgets_synops, error)
+    sure = sure_enough(factory, budgets_synops, error or SURE)
     samples = collect_samples(
         factory,
-        request.lre_samples,
+        request.lre_samples if error is not None else math.ceil(MORE * request.lre_samples),
         request.plan.plain,
         request.seed,
         advance,
         workers=request.workers,
-        enough=enough,
+        enough=sure,
+        fewest=0 if error is not None else request.lre_samples,
         store=store,
     )
     if len(samples) < FEWEST:
@@ -72,7 +80,12 @@ def sample_lre(
             f"only {len(samples)} of LRE's sampled networks still spike after fine-tuning, {FEWEST} are needed:"
             " ask for more (--lre-samples), or for longer fine-tunes (--plain-epochs)"
         )
-    if enough is not None and not enough(samples):
+    if len(samples) > request.lre_samples:
+        progress.notice(
+            f"LRE was not sure enough to search with after {request.lre_samples} samples:"
+            f" {len(samples) - request.lre_samples} more were made"
+        )
+    if error is not None and not sure(samples):
         progress.notice(
             f"{len(samples)} samples leave LRE's interval at the budget wider than +-{error:.1%};"
             " --lre-samples makes more"

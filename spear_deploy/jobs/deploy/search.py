@@ -8,9 +8,23 @@ from dataclasses import dataclass, replace
 from spear_deploy.jobs.deploy.interruption import Interruption, first_interrupt_finishes
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.progress import Advance, Clock
-from spear_deploy.search import ESTIMATORS, STRATEGIES, Choice, Evaluation, SearchProblem, choose
-from spear_deploy.search.pipelines import arm_named
+from spear_deploy.progress import Advance, Clock, Progress
+from spear_deploy.search import (
+    ESTIMATORS,
+    STRATEGIES,
+    Choice,
+    Claim,
+    ConstantEstimator,
+    Estimator,
+    Evaluation,
+    SearchProblem,
+    anchored,
+    choose,
+    chosen_estimator,
+    expected,
+    sure_enough,
+)
+from spear_deploy.search.pipelines import Arm, arm_named
 from spear_deploy.targets.target import Target
 
 
@@ -28,14 +42,16 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
     """Search and fine-tune: all that needs no test split."""
     arm = arm_named(request.strategy)
     plan = request.plan if arm.constrained else replace(request.plan, constrained=False)
+    limit = target.to_torch(plan.search_multiple * target.budget_synops)
+    trusted = _trusted(arm, limit, request, prepared, clock.progress)
     problem = SearchProblem(
         prepared.factory,
-        ESTIMATORS[arm.estimator](prepared.samples),
-        target.to_torch(plan.search_multiple * target.budget_synops),
+        trusted.estimator,
+        limit,
         target.structural,
         target.validation,
         activity_limits=target.predicted_limits(prepared.factory, prepared.samples),
-        claim=arm.claim,
+        claim=trusted.claim,
     )
     with first_interrupt_finishes(clock.progress, "search") as interruption:
         with clock.stage("search", request.evaluations) as advance:
@@ -52,6 +68,32 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
                 lambda: interruption.wanted,
             )
     return Solution(target, problem, choice, interruption.stage)
+
+
+@dataclass(frozen=True)
+class _Trusted:
+    """An estimator, and what of its predictions a search takes."""
+
+    estimator: Estimator
+    claim: Claim
+
+
+def _trusted(arm: Arm, limit: float, request: DeployRequest, prepared: Prepared, progress: Progress) -> _Trusted:
+    """What the search goes by; where no estimator is sure enough, three networks that are fine-tuned at its limit."""
+    if arm.estimator is not None:
+        return _Trusted(ESTIMATORS[arm.estimator](prepared.samples), arm.claim)
+    factory, chosen = prepared.factory, chosen_estimator(prepared.samples)
+    if sure_enough(factory, [limit])(prepared.samples):
+        progress.notice(f"LRE: {chosen.name} ({chosen.reason})")
+        return _Trusted(ESTIMATORS[chosen.name](prepared.samples), arm.claim)
+    anchors = anchored(factory, limit, request.plan.plain, request.seed)
+    samples = anchors if len(anchors) >= ConstantEstimator.fewest_samples else prepared.samples
+    progress.notice(
+        f"LRE is not sure enough to search with ({chosen.name}, {len(prepared.samples)} samples):"
+        f" {len(anchors)} uniform networks were fine-tuned near the limit, and the search goes by their ratio;"
+        " more samples make it sure"
+    )
+    return _Trusted(ConstantEstimator.fit(samples), expected)
 
 
 def _search(problem: SearchProblem, request: DeployRequest, advance: Advance, interruption: Interruption) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from spear_deploy.search.candidate import CandidateFactory, Features
 from spear_deploy.search.lre.estimator import Fit
 from spear_deploy.search.lre.prediction import Prediction
-from spear_deploy.search.lre.ridge import RidgeEstimator
 from spear_deploy.search.lre.sample import LreSample
 
 MARGIN = 1.1
@@ -83,26 +82,7 @@ def extrapolates(samples: Sequence[LreSample], features: Features, groups: Seque
     return "; ".join(faults)
 
 
-def precise_enough(
-    factory: CandidateFactory, budgets_synops: Sequence[float], error: float
-) -> Callable[[Sequence[LreSample]], bool]:
-    """Tells when samples predict uniformly pruned networks near each budget within `error`.
-
-    `error` is half the width of the 95 % interval over the prediction. Which networks those are
-    follows from the dense model alone: so the answer depends on nothing but the samples.
-    """
-    probes = [_uniform_near(factory, budget) for budget in budgets_synops]
-
-    def enough(samples: Sequence[LreSample]) -> bool:
-        if len(samples) < RidgeEstimator.fewest_samples:
-            return False
-        estimator = RidgeEstimator.fit(samples)
-        return all(estimator.predict(features).half_width <= error for features in probes)
-
-    return enough
-
-
-def _uniform_near(factory: CandidateFactory, synops: float) -> Features:
+def uniform_near(factory: CandidateFactory, synops: float) -> Features:
     """The uniformly pruned network with about that many SynOps after recalibration."""
     low, high = LEAST_RATIO, 1.0
     for _ in range(BISECTIONS):

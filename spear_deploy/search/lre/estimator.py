@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, Protocol
 
-from spear_deploy.search.candidate import Features
+from spear_deploy.search.candidate import Features, Ratios
 from spear_deploy.search.lre.linear import LinearEstimator
 from spear_deploy.search.lre.per_layer import PerLayerEstimator
 from spear_deploy.search.lre.prediction import Prediction
+from spear_deploy.search.lre.ratio import ConstantEstimator, LogLineEstimator
 from spear_deploy.search.lre.ridge import RidgeEstimator
 from spear_deploy.search.lre.sample import LreSample
 
@@ -25,15 +26,23 @@ class Estimator(Protocol):
         ...
 
 
+class RatioEstimator(Protocol):
+    """Predicts a positive quantity after fine-tuning from what it is before."""
+
+    def predict_from(self, keep_ratios: Ratios, before: float) -> Prediction:
+        """The quantity after fine-tuning."""
+        ...
+
+
 Fit = Callable[[Sequence[LreSample]], Estimator]
 """From samples to an estimator; a DataError where they are too few."""
-
-DEFAULT_ESTIMATOR = RidgeEstimator.name
 
 ESTIMATORS: Mapping[str, Fit] = MappingProxyType(
     {
         LinearEstimator.name: LinearEstimator.fit,
         PerLayerEstimator.name: PerLayerEstimator.fit,
+        ConstantEstimator.name: ConstantEstimator.fit,
+        LogLineEstimator.name: LogLineEstimator.fit,
         RidgeEstimator.name: RidgeEstimator.fit,
     }
 )

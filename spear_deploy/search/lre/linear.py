@@ -64,7 +64,7 @@ class LinearEstimator:
         quantile = t_quantile(max(self.samples - 2, 1))
         away = (x - self.mean_x) ** 2 / self.spread_x if self.spread_x else 0.0
         half = quantile * self.deviation * np.sqrt(1 + 1 / self.samples + away)
-        return Prediction(float(value), float(value - half), float(value + half))
+        return Prediction(float(value), float(value - half), float(value + half)).capped(features.most_synops)
 
 
 def pruned_synops(features: Features) -> float:

@@ -65,7 +65,7 @@ class PerLayerEstimator:
         variance = float((covariance * (1 + h @ h.T)).sum())
         value = float((h * self.after).sum())
         half = t_quantile(freedom) * float(np.sqrt(max(variance, 0.0)))
-        return Prediction(value, value - half, value + half)
+        return Prediction(value, value - half, value + half).capped(features.most_synops)
 
 
 def _design(before: Array) -> Array:

@@ -28,6 +28,10 @@ class Prediction:
         """The same prediction in another measure, say for a subset of the images."""
         return Prediction(self.value * factor, self.low * factor, self.high * factor)
 
+    def capped(self, most: float) -> Prediction:
+        """The same where no network of this structure can have more than `most`."""
+        return Prediction(min(self.value, most), min(self.low, most), min(self.high, most))
+
     def widened(self, relative_error: float) -> Prediction:
         """With a further, independent standard error (relative), as of a finite set of images."""
         quantile = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))

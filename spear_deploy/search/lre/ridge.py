@@ -1,4 +1,4 @@
-"""The default estimator: ridge regression on a logarithmic scale, fitted around each network."""
+"""The estimator with most features: ridge regression on a logarithmic scale, fitted around each network."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ LEAST_WEIGHT = 1e-9
 """Keeps weights above zero where a network lies far from every sample; all then count alike."""
 
 
+MOST_HALF = 1.0
+"""The interval reaches at most this far in the logarithm, 0.37 to 2.7 times the prediction."""
+
+
 @dataclass(frozen=True)
 class RidgeEstimator:
     """log(after / recalibrated) by ridge regression, fitted anew around each network.
@@ -38,7 +42,8 @@ class RidgeEstimator:
     error. The interval is Student's t times the root mean square of those errors, nearer
     samples again counting more, grown by how far the network lies from the samples (its
     leverage over theirs); its degrees of freedom are what those weights amount to, less the
-    share that the fit used up.
+    share that the fit used up. The predicted ratio stays within what was sampled, and as much
+    again on either side.
     """
 
     features: NDArray[np.float64]
@@ -68,7 +73,8 @@ class RidgeEstimator:
 
     def predict(self, features: Features) -> Prediction:
         """The predicted ratio applied to the recalibrated SynOps; none where the network is silent."""
-        return self.predict_from(features.keep_ratios, features.recalibrated_synops)
+        found = self.predict_from(features.keep_ratios, features.recalibrated_synops)
+        return found.capped(features.most_synops)
 
     def predict_from(self, keep_ratios: Ratios, before: float) -> Prediction:
         """The quantity after fine-tuning, from what it is before."""
@@ -77,12 +83,14 @@ class RidgeEstimator:
         x = _log_features(keep_ratios, before)
         distance = self.features[:, 0] - x[0]
         fit = weighted_ridge(self.features, self.log_ratios, _near(distance, KERNEL_WIDTH) + KERNEL_FLOOR)
-        log_ratio = fit.predict(x)
+        lowest, highest = float(self.log_ratios.min()), float(self.log_ratios.max())
+        reach = highest - lowest
+        log_ratio = min(max(fit.predict(x), lowest - reach), highest + reach)
         near = _near(distance, NOISE_WIDTH) + LEAST_WEIGHT
         deviation = np.sqrt(np.average(fit.leave_one_out**2, weights=near))
         freedom = max(float(near.sum() ** 2 / (near**2).sum()) * fit.freedom, 2.0)
         growth = np.sqrt((1 + fit.leverage(x)) / (1 + fit.typical_leverage))
-        half = t_quantile(freedom) * float(deviation * growth)
+        half = min(t_quantile(freedom) * float(deviation * growth), MOST_HALF)
         value = before * float(np.exp(log_ratio))
         return Prediction(value, value * float(np.exp(-half)), value * float(np.exp(half)))
 

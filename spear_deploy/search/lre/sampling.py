@@ -68,6 +68,7 @@ def collect_samples(
     *,
     workers: int = 1,
     enough: Callable[[Sequence[LreSample]], bool] | None = None,
+    fewest: int = 0,
     store: Store | None = None,
 ) -> list[LreSample]:
     """At most `count` samples, each with a seed of its own; those that fell silent are left out.
@@ -80,6 +81,7 @@ def collect_samples(
         on_sample: told of each.
         workers: processes that share the work; the samples are the same.
         enough: asked now and then; sampling stops when it says so.
+        fewest: it is not asked before there are so many.
         store: gives samples that were made before, and keeps new ones.
 
     """
@@ -88,7 +90,7 @@ def collect_samples(
     kept = [] if store is None else store.load()
     made: list[Made] = []
     with _maker(factory, workers) as make:
-        for end in _checks(count):
+        for end in _checks(count, fewest):
             known = kept[len(made) : end]
             new = jobs[len(made) + len(known) : end]
             for sample in chain(known, make(new) if new else ()):
@@ -97,14 +99,15 @@ def collect_samples(
                     on_sample()
             if store is not None and new:
                 store.save(made)
-            if enough is not None and enough([sample for sample in made if sample is not None]):
+            if enough is not None and end >= fewest and enough([sample for sample in made if sample is not None]):
                 break
     return [sample for sample in made if sample is not None]
 
 
-def _checks(count: int) -> list[int]:
+def _checks(count: int, fewest: int) -> list[int]:
     """After how many samples to keep them, and to ask whether they are enough."""
-    return [*range(FIRST_CHECK, count, CHECK_EVERY), count]
+    every = {*range(FIRST_CHECK, count, CHECK_EVERY), count, fewest} - {0}
+    return sorted(each for each in every if each <= count)
 
 
 @contextmanager

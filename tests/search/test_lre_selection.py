@@ -1,0 +1,36 @@
+import numpy as np
+import pytest
+from test_search import plain, samples_of
+
+from spear_deploy.search import CandidateFactory, anchored, collect_samples
+from spear_deploy.training import Recipe
+
+RECIPE = Recipe(epochs=1, batch=20, learning_rate=1e-3)
+
+
+@pytest.fixture(scope="module")
+def factory():
+    return CandidateFactory(plain().model(), samples_of(40, seed=0))
+
+
+def test_networks_that_stand_in_for_a_prediction_lie_around_the_limit(factory):
+    limit = 0.5 * factory.dense.synops
+    made = anchored(factory, limit, RECIPE, seed=0)
+    found = [sample.features.recalibrated_synops for sample in made]
+    assert len(made) == 3
+    assert min(found) < limit < max(found) * 1.3
+    assert all(np.ptp(sample.features.keep_ratios) < 0.2 for sample in made)
+
+
+def test_sampling_goes_on_where_it_is_not_enough_and_is_not_asked_before_the_fewest(factory):
+    asked = []
+
+    def never(samples):
+        asked.append(len(samples))
+        return False
+
+    made = collect_samples(factory, 9, RECIPE, 0, enough=never, fewest=6)
+    assert len(made) == 9
+    assert asked == [6, 9]
+    asked.clear()
+    assert len(collect_samples(factory, 9, RECIPE, 0, enough=lambda samples: True, fewest=6)) == 6
