@@ -47,8 +47,9 @@ class SpikeRecord:
         if packed.shape[1] < self.time_steps:
             packed = np.repeat(packed, self.time_steps, axis=1)
         fired = np.unpackbits(packed.reshape(-1, packed.shape[2]), axis=1, count=neurons).view(np.bool_)
-        starts = np.concatenate([[0], np.count_nonzero(fired, axis=1).cumsum()])
-        where = np.flatnonzero(fired) % neurons if neurons else np.zeros(0, dtype=np.int64)
+        flat = np.flatnonzero(fired)
+        starts = np.searchsorted(flat, np.arange(len(fired) + 1) * neurons)
+        where = flat - np.repeat(np.arange(len(fired)) * neurons, np.diff(starts))
         return csr_array((np.ones(len(where)), where, starts), shape=fired.shape)
 
     def spread(self, samples: int) -> SpikeRecord:

@@ -207,7 +207,7 @@ def test_a_time_budget_without_times_is_refused(network):
 def test_every_energy_on_loihi_2_says_that_it_is_an_estimate(network):
     cost = estimate(network, place(network, load_profile("loihi2")), activity(network))
     assert cost.energy_status is Status.ESTIMATED
-    assert all(part.status is Status.ESTIMATED for part in cost.parts)
+    assert all(part.status is Status.ESTIMATED for part in cost.parts)  # idle power: by the estimated time
     assert cost.energy_pj.low < cost.energy_pj.typical < cost.energy_pj.high
 
 

@@ -45,13 +45,32 @@ def test_a_profile_is_called_like_its_file(name):
     assert load_profile(name).name == name
 
 
-def test_every_energy_of_loihi_2_is_an_estimate_with_a_range():
-    figures = load_profile("loihi2").figures()
-    prices = {key: figure for key, figure in figures.items() if key.startswith("energy.") and key != "energy.scope"}
+def test_every_energy_of_loihi_2_is_an_estimate_with_one_digit_and_a_range():
+    prices = {
+        key: figure
+        for key, figure in load_profile("loihi2").figures().items()
+        if key.startswith("energy.") and key not in ("energy.scope", "energy.static_per_chip")
+    }
     assert prices
     for key, figure in prices.items():
         assert figure.status is Status.ESTIMATED, key
-        assert figure.spread.low < figure.spread.typical < figure.spread.high, key
+        assert figure.spread.low < figure.spread.typical <= figure.spread.high, key
+        assert all(value == float(f"{value:.0e}") for value in (figure.low, figure.value, figure.high)), key
+
+
+def test_the_static_power_of_loihi_2_follows_from_measured_totals():
+    """(total - dynamic) x rate: CLP-SNN's 0.04 mJ in 0.33 ms, PilotNet's 0.04 mJ 7,403.8 times a second."""
+    static = load_profile("loihi2").energy.static_per_chip
+    assert static.status is Status.DERIVED
+    assert static.spread.low == pytest.approx(0.04e-3 / 0.33e-3 * 1e3, rel=0.02)
+    assert static.spread.high == pytest.approx((0.095 - 0.045) * 7403.8, rel=0.01)  # mJ/s: both figures rounded
+
+
+def test_what_sanafe_took_from_davies_is_not_called_a_fit():
+    hops = ("energy.hop_horizontal", "energy.hop_vertical", "time.hop_horizontal", "time.hop_vertical")
+    figures = load_profile("loihi1-nahuku").figures()
+    assert all("Davies et al. 2018" in figures[key].source and "no fit" in figures[key].source for key in hops)
+    assert all(figure.basis != "silicon" for key, figure in figures.items() if "SANA-FE" in (figure.source or ""))
 
 
 def test_loihi_1_ships_its_synaptic_energy_as_a_simulated_minimum():

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
 
 
@@ -26,6 +27,7 @@ class Basis(StrEnum):
     SILICON = "silicon"
     SIMULATION = "simulation"
     VENDOR_DOCUMENT = "vendor document"
+    PUBLICATION = "publication"
     TOOL_SOURCE = "tool source"
     ARITHMETIC = "arithmetic"
     ASSUMPTION = "assumption"
@@ -198,6 +200,28 @@ class Time(Quantity):
     """Time of one operation; base unit nanosecond."""
 
     units: ClassVar[Mapping[str, float]] = MappingProxyType({"ps": 1e-3, "ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9})
+
+
+class TimeCurve(Figure):
+    """A time that depends on a number: pairs of the two, in rising order; base unit nanosecond."""
+
+    value: tuple[tuple[float, float], ...] | None = None
+    units: ClassVar[Mapping[str, float]] = Time.units
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.value is not None:
+            at = [number for number, _ in self.value]
+            if not at or at != sorted(set(at)) or min(min(pair) for pair in self.value) < 0:
+                raise ValueError("pairs of a number and a time, the numbers rising, none negative")
+        return self
+
+    def amount_at(self, number: float) -> float:
+        """The time at a number in the base unit, linear between pairs and level beyond them."""
+        if self.value is None:
+            raise ValueError("an unknown figure has no amount")
+        numbers, times = zip(*self.value, strict=True)
+        return float(np.interp(number, numbers, times)) * self.units[self.unit]
 
 
 class Power(Quantity):

@@ -18,6 +18,7 @@ from spear_deploy.hardware.chip.figures import (
     Rate,
     Sizes,
     Time,
+    TimeCurve,
 )
 
 
@@ -127,6 +128,9 @@ class Times(_Section):
     hop_horizontal: Time | None = None
     hop_vertical: Time | None = None
     barrier: Time | None = Field(None, description="synchronising all cores at the end of a step")
+    barrier_by_routers: TimeCurve | None = Field(
+        None, description="the barrier by the number of routers in use, where more than its ends is known"
+    )
     step: Time | None = Field(None, description="the step, where its length is fixed")
     router_rate: Rate | None = Field(None, description="spikes that one router passes on in a second")
     synaptic_rate: Rate | None = Field(None, description="synaptic operations that one core does in a second")

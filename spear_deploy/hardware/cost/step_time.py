@@ -213,8 +213,14 @@ class StepClock:
 
 
 def barrier_of(profile: Profile, core_map: CoreMap | None) -> Array:
-    """Between low for one router and high for all, in proportion to the logarithm of their number, `[3]`."""
-    figure = profile.time.barrier
+    """The barrier for the routers in use, `[3]`.
+
+    As the profile has it by their number; else between low for one router and high for all, in
+    proportion to the logarithm of their number.
+    """
+    figure, curve = profile.time.barrier, profile.time.barrier_by_routers
+    if curve is not None and curve.known and core_map is not None:
+        return np.full(3, curve.amount_at(core_map.routers))
     if figure is None or not figure.known:
         return np.zeros(3)
     spread = figure.spread

@@ -121,8 +121,11 @@ def timing_of(
     times: dict[str, Array] = {}
     samples: list[Array] = []
     slowest = np.zeros(len(chip_steps.wiring.neurons), dtype=np.int64)
-    for work in chip_steps.inferences():
-        found = clock.measure(work.flat)
+    pipeline = np.zeros(3)
+    for alone, together in chip_steps.blocks():
+        if prices.complete:
+            pipeline += clock.measure(together).step_ns.sum(0)
+        found = clock.measure(alone.flat)
         samples.append(found.step_ns.reshape(-1, chip_steps.steps, 3).sum(1))
         slowest += np.bincount(found.slowest, minlength=len(slowest))
         for name, count in found.counts.items():
@@ -155,7 +158,7 @@ def timing_of(
         known,
         terms,
         _latency(np.concatenate(samples)),
-        _interval(chip_steps, clock),
+        _spread(pipeline / chip_steps.events.samples),
         int(slowest.argmax()),
         least_sure([status for name in names for status in prices.statuses(name)]),
         tuple(figure for name in names for figure in prices.figures(name)),
@@ -166,11 +169,6 @@ def _latency(samples: Array) -> Latency:
     """From the times of all samples, `[N, 3]`."""
     ranked = np.sort(samples, axis=0)
     return Latency(_spread(samples.mean(0)), _spread(ranked[ceil(0.99 * len(ranked)) - 1]), _spread(ranked[-1]))
-
-
-def _interval(chip_steps: ChipSteps, clock: StepClock) -> Spread:
-    total = np.sum([clock.measure(work).step_ns.sum(0) for work in chip_steps.pipeline()], axis=0)
-    return _spread(total / chip_steps.events.samples)
 
 
 def _without_times(terms: tuple[Term, ...]) -> tuple[Term, ...]:

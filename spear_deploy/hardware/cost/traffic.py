@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from spear_deploy.hardware.cost.activity import Activity
 from spear_deploy.hardware.cost.wiring import Wiring
@@ -55,8 +56,8 @@ def traffic_of(wiring: Wiring, activity: Activity) -> Traffic:
     from_input, operations, words, spikes = (np.zeros(count) for _ in range(4))
     messages = np.zeros(len(wiring.source))
     for name, each in wiring.by_source.items():
-        product = activity.spikes[name].reshape(1, -1) @ each.matrix
-        fired, done, read, sent = (part[0] for part in each.split(np.asarray(product)))
+        product = each.product(csr_array(activity.spikes[name].reshape(1, -1)))
+        fired, done, read, sent = (part[0] for part in each.split(product))
         spikes[each.fires_on] += fired
         operations[each.reaches] += done
         words[each.reaches] += read

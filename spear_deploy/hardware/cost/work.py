@@ -115,29 +115,24 @@ class ChipSteps:
         """Steps of an inference."""
         return self.events.time_steps + self.late
 
-    def inferences(self) -> Iterator[Work]:
-        """One inference at a time alone on the chip: `[n, steps, ..]`, some samples at a time."""
-        size = self._block_samples()
-        for start in range(0, self.events.samples, size):
-            yield self._work(slice(start, min(start + size, self.events.samples)))
+    def blocks(self) -> Iterator[tuple[Work, Work]]:
+        """Some samples at a time: each alone on the chip `[n, steps, ..]`, and in a full pipeline `[n T, ..]`.
 
-    def pipeline(self) -> Iterator[Work]:
-        """Inferences one behind the other in a full pipeline: `[n T, ..]`, some samples at a time.
-
-        The first layer starts on the next sample while the last still works on the one before;
-        the samples follow each other in a circle, so that every step is one of a full pipeline.
+        In the pipeline the first layer starts on the next sample while the last still works on the
+        one before; the samples follow each other in a circle, so that it is always full.
         """
         time_steps, late = self.events.time_steps, self.late
-        warm = -(-late // time_steps)
-        rest: Work | None = None
-        for number in range(-warm, 0):
+        running: Work | None = None
+        for number in range(-late // time_steps, 0):
             at = number % self.events.samples
-            rest = self._overlapped(self._work(slice(at, at + 1)), rest)[time_steps:]
-        for work in self.inferences():
-            row = self._overlapped(work, rest)
-            end = work.spikes.shape[0] * time_steps
-            yield row[:end]
-            rest = row[end:]
+            running = self._overlapped(self._work(slice(at, at + 1)), running)[time_steps:]
+        size = self._block_samples()
+        for start in range(0, self.events.samples, size):
+            alone = self._work(slice(start, min(start + size, self.events.samples)))
+            together = self._overlapped(alone, running)
+            end = len(alone.spikes) * time_steps
+            running = together[end:]
+            yield alone, together[:end]
 
     def _overlapped(self, work: Work, rest: Work | None) -> Work:
         """Inferences that start every T steps, added up: `[n T + late, ..]`, over what is still running."""
@@ -160,7 +155,7 @@ class ChipSteps:
         for name, wiring in self.wiring.by_source.items():
             if wiring.matrix.shape[1] == 0:
                 continue
-            product = (self.events.events(name, samples) @ wiring.matrix).toarray()
+            product = wiring.product(self.events.events(name, samples))
             fired, done, read, sent = (part.reshape(count, time_steps, -1) for part in wiring.split(product))
             at = slice(self.delays[name], self.delays[name] + time_steps)
             spikes[:, at, wiring.fires_on] += fired
@@ -174,7 +169,7 @@ class ChipSteps:
 
     def _block_samples(self) -> int:
         cores, pairs = len(self.wiring.neurons), len(self.wiring.source)
-        neurons: int = max(wiring.matrix.shape[0] for wiring in self.wiring.by_source.values())
+        neurons = max(len(wiring.kind) for wiring in self.wiring.by_source.values())
         bytes_each = self.steps * (8 * (8 * cores + 4 * pairs) + 2 * neurons)
         return max(1, _BLOCK_BYTES // bytes_each)
 

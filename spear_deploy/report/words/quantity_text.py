@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spear_deploy.hardware.chip.figures import Bound, Figure, Quantity, Read, Spread
+from spear_deploy.hardware.chip.figures import Bound, Figure, Quantity, Read, Spread, TimeCurve
 
 _ENERGY_PJ = (("pJ", 1.0), ("nJ", 1e3), ("uJ", 1e6), ("mJ", 1e9), ("J", 1e12))
 _TIME_NS = (("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9))
@@ -35,6 +35,8 @@ def value_text(figure: Figure) -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
+    if isinstance(figure, TimeCurve):
+        return ", ".join(f"{time:,g} {figure.unit} at {number:,g}" for number, time in value)
     if isinstance(value, tuple):
         text = ", ".join(str(each) for each in value)
         return text if figure.unit == "names" else f"{text} {figure.unit}"
