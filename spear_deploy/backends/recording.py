@@ -1,12 +1,13 @@
-"""What a backend lets us see of a run beside its outputs: the ranges of states, and synapses reached."""
+"""What a backend recorded of a run: outputs, ranges of states, synapses reached, integers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
+from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.network import Connection
 
 
@@ -49,19 +50,36 @@ class LayerStates:
 
 
 @dataclass(frozen=True)
-class Watched:
-    """A batch that a backend ran under observation.
+class Recording:
+    """What a backend did with some samples.
 
     Attributes:
-        outputs: of every layer, `[T, B, *shape]`.
-        states: by layer.
-        fan_out: synapses that a spike reached there; None where they are the model's own.
+        outputs: of every layer, `[T, B, *shape]`: spikes, or the membrane of a layer that does not spike.
+        states: their ranges by layer, where they were observed.
+        fan_out: synapses that a spike reached there, by connection `[*source_shape]`; None where they are the model's.
+        integers: the rounded network that ran; None in floating point.
 
     """
 
     outputs: Mapping[str, Tensor]
-    states: Mapping[str, LayerStates]
+    states: Mapping[str, LayerStates] = field(default_factory=dict)
     fan_out: Mapping[Connection, Tensor] | None = None
+    integers: QuantizedNetwork | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many samples were run: the first ones of those that were given."""
+        return next(iter(self.outputs.values())).shape[1]
+
+    def after(self, host: Recording) -> Recording:
+        """With the layers that ran on the host before; where fewer samples were run, those of the host alike."""
+        before = {layer: output[:, : self.samples] for layer, output in host.outputs.items()}
+        return replace(
+            self,
+            outputs={**before, **self.outputs},
+            states={**host.states, **self.states},
+            fan_out={**(host.fan_out or {}), **(self.fan_out or {})},
+        )
 
 
 def range_of(values: Tensor, unit: float = 1.0) -> StateRange:

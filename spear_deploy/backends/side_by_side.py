@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from torch import Tensor, cat
 
-from spear_deploy.backends.backend import Ready
+from spear_deploy.backends.backend import Executable, OnProgress
 from spear_deploy.backends.fixed_point.losses import RoundingLoss, rounding_losses
-from spear_deploy.backends.recording import LayerStates, joined
+from spear_deploy.backends.recording import LayerStates, Recording, joined
 from spear_deploy.data import EncodedSplit, Split, encode
 from spear_deploy.measure import Measurement, SynopsCounter, Tally, batches
 from spear_deploy.network import Model
-from spear_deploy.network.agreement import FLOAT64, Agreement, agreement
+from spear_deploy.network.agreement import Agreement, Tolerance, agreement
 
 BATCH = 100
 """Samples that are run at a time, at most."""
@@ -67,7 +67,12 @@ class Simulated:
 
 
 def simulate(
-    model: Model, backends: Mapping[str, Ready], batches_of_data: Iterable[EncodedSplit], seen: Seen | None = None
+    model: Model,
+    backends: Mapping[str, Executable],
+    batches_of_data: Iterable[EncodedSplit],
+    seen: Seen | None = None,
+    *,
+    observe: bool = True,
 ) -> Simulated:
     """Run batch after batch through every backend; memory does not grow with the samples.
 
@@ -76,9 +81,10 @@ def simulate(
         backends: by name.
         batches_of_data: see `encoded_batches`.
         seen: told all outputs as they come.
+        observe: whether the ranges of states are recorded, which takes its time.
 
     """
-    watching = {name: _Watching(name, ready, model) for name, ready in backends.items()}
+    watching = {name: _Watching(name, executable, model, observe) for name, executable in backends.items()}
     pairs: dict[tuple[str, str], Agreement] = {}
     labels: list[Tensor] = []
     done = 0
@@ -87,7 +93,8 @@ def simulate(
         outputs = {name: each.run(data) for name, each in watching.items()}
         for pair in combinations(backends, 2):
             a, b = ({layer: outputs[name][layer] for layer in model.network.layers} for name in pair)
-            found = agreement(a, b, FLOAT64, membranes=model.network.membranes, start=done)
+            tolerance = max((backends[name].tolerance for name in pair), key=lambda each: each.membrane)
+            found = agreement(a, b, tolerance, membranes=model.network.membranes, start=done)
             pairs[pair] = pairs[pair].followed_by(found) if pair in pairs else found
         if seen is not None:
             for name, sent in outputs.items():
@@ -98,10 +105,20 @@ def simulate(
     return Simulated(results, tuple(Difference(*pair) for pair in pairs.items()))
 
 
-def observe(name: str, ready: Ready, model: Model, data: EncodedSplit) -> Result:
+def observe(name: str, executable: Executable, model: Model, data: EncodedSplit) -> Result:
     """One backend on encoded data."""
     parts = (data.take(part) for part in batches(len(data), _batch(model)))
-    return simulate(model, {name: ready}, parts).results[name]
+    return simulate(model, {name: executable}, parts).results[name]
+
+
+def held_against(
+    reference: tuple[str, Executable], other: tuple[str, Recording], model: Model, data: EncodedSplit
+) -> Simulated:
+    """What a backend did with the first samples of `data`, beside the backend whose spikes it must repeat."""
+    recording = other[1]
+    backends = {reference[0]: reference[1], other[0]: _Replay(recording, reference[1].tolerance)}
+    parts = (data.take(part) for part in batches(recording.samples))
+    return simulate(model, backends, parts, observe=False)
 
 
 def encoded_batches(model: Model, split: Split, *, seed: int) -> Iterator[EncodedSplit]:
@@ -120,13 +137,13 @@ def _batch(model: Model) -> int:
 class _Watching:
     """One backend in the middle of its batches."""
 
-    def __init__(self, name: str, ready: Ready, model: Model) -> None:
-        self.name, self.ready, self.model = name, ready, model
+    def __init__(self, name: str, executable: Executable, model: Model, observe: bool) -> None:
+        self.name, self.executable, self.model, self.observe = name, executable, model, observe
         self.tally: Tally | None = None
         self.states: dict[str, LayerStates] = {}
 
     def run(self, data: EncodedSplit) -> Mapping[str, Tensor]:
-        found = self.ready.watch(data.inputs)
+        found = self.executable.run(data.inputs, observe=self.observe)
         if self.tally is None:  # a backend may know its synapses only once it has run
             counter = SynopsCounter(self.model.network, found.fan_out)
             self.tally = Tally(self.model, counter, data.analog)
@@ -137,6 +154,18 @@ class _Watching:
     def result(self, labels: list[Tensor]) -> Result:
         assert self.tally is not None
         filled = {layer: states.filled for layer, states in self.states.items()}
-        quantized = self.ready.quantized
+        quantized = self.executable.integers
         losses = () if quantized is None else rounding_losses(quantized, filled)
         return Result(self.name, self.tally.measurement(cat(labels)), self.states, losses)
+
+
+class _Replay(Executable):
+    """A recording, some samples at a time."""
+
+    def __init__(self, recording: Recording, tolerance: Tolerance) -> None:
+        self.recording, self.tolerance, self.done = recording, tolerance, 0
+
+    def run(self, inputs: Tensor, *, observe: bool = False, on_progress: OnProgress | None = None) -> Recording:
+        part = slice(self.done, self.done + inputs.shape[1])
+        self.done = part.stop
+        return replace(self.recording, outputs={name: sent[:, part] for name, sent in self.recording.outputs.items()})

@@ -11,16 +11,17 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from spear_deploy.backends.backend import TIME_LIMIT_S, Worker
 from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
-from spear_deploy.backends.lava.backend import TIME_LIMIT_S, Worker
 from spear_deploy.backends.recording import StateRange
+from spear_deploy.backends.registry import available
 from spear_deploy.backends.side_by_side import Difference, Result
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.data import Labels, SplitName
 from spear_deploy.hardware import load_profile
-from spear_deploy.jobs.simulate import BACKENDS, LAVA_SAMPLES, Outcome, SimulateRequest, run_simulation
+from spear_deploy.jobs.simulate import TOOL_SAMPLES, Outcome, SimulateRequest, run_simulation
 from spear_deploy.jobs.simulation_json import outcome_json
 
 EPILOG = """
@@ -46,7 +47,7 @@ loihi nearly always differ; loihi and lava-fixed, or torch and lava, must not.
 
 def simulate(
     model: Annotated[Path, typer.Argument(help="Model file, dense or pruned.")],
-    on: Annotated[str, typer.Option("--on", help=f"Backend: {', '.join(BACKENDS)}.")] = "torch",
+    on: Annotated[str, typer.Option("--on", help=f"Backend: {', '.join(available())}.")] = "torch",
     compare: Annotated[
         str | None, typer.Option("--compare", help="Backends to hold against each other, separated by commas.")
     ] = None,
@@ -56,7 +57,7 @@ def simulate(
     data: Data = None,
     split: Annotated[SplitName, typer.Option(help="Which samples.")] = SplitName.TEST,
     samples: Annotated[
-        int | None, typer.Option(min=1, help="The first so many.", show_default=f"all; {LAVA_SAMPLES} with Lava")
+        int | None, typer.Option(min=1, help="The first so many.", show_default=f"all; {TOOL_SAMPLES} with Lava")
     ] = None,
     weight_bits: Annotated[
         str | None, typer.Option("--weight-bits", help="Fewer bits than the chip's: 6, or conv1=8,fc=4.")
@@ -89,7 +90,7 @@ def simulate(
         weight_bits=parse_weight_bits(weight_bits),
         adapt=adapt,
         save=save,
-        lava=Worker(lava_python, lava_seconds),
+        worker=Worker(lava_python, lava_seconds),
     )
     outcome = run_simulation(request, TerminalProgress())
     if as_json:
@@ -105,9 +106,9 @@ def _backends(on: str, compare: str | None) -> tuple[str, ...]:
     """The backends that are named, each once."""
     option = "--on" if compare is None else "--compare"
     names = tuple(dict.fromkeys(name.strip() for name in (on if compare is None else compare).split(",")))
-    unknown = [name for name in names if name not in BACKENDS]
+    unknown = [name for name in names if name not in available()]
     if unknown:
-        raise typer.BadParameter(f"{option} {unknown[0]!r}: no such backend; known: {', '.join(BACKENDS)}")
+        raise typer.BadParameter(f"{option} {unknown[0]!r}: no such backend; known: {', '.join(available())}")
     if compare is not None and len(names) < 2:
         raise typer.BadParameter(f"--compare {compare}: two backends or more are compared, such as loihi,lava-fixed")
     if compare is None and len(names) > 1:
@@ -141,8 +142,8 @@ def _parts(outcome: Outcome) -> list[RenderableType]:
 def _layers(result: Result) -> Table:
     table = Table("layer", "neurons", "spikes", "SynOps", "u", "v", title="per inference", title_justify="left")
     for layer, count in result.measurement.layers.items():
-        states = result.states[layer]
-        ranges = ("" if states.u is None else _range(states.u), _range(states.v))
+        states = result.states.get(layer)
+        ranges = ("", "") if states is None else ("" if states.u is None else _range(states.u), _range(states.v))
         table.add_row(layer, f"{count.neurons:,}", f"{count.spikes:,.2f}", f"{count.synops:,.1f}", *ranges)
     return table
 

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -70,8 +69,6 @@ def _check(name: str, folder: RunFolder, *, again: bool, data: str | None, profi
         err.print(f"{folder.path}: {gap}", style="yellow")
     if not again:
         return check_run(name, report)
-    torch.set_num_threads(report.threads)
-    torch.set_flush_denormal(True)
     return check_run(name, report, measure_again(folder.path, report, load_profile(profile or report.target), data))
 
 

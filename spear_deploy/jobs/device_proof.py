@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
-from spear_deploy.backends.backend import Backend, Ready, TorchBackend
+from spear_deploy.backends.backend import Backend, Executable
+from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit
 from spear_deploy.device import CPU, describe
 from spear_deploy.errors import DeviceError
@@ -38,10 +38,9 @@ def prove_device(model: Model, target: Backend, data: EncodedSplit) -> None:
     if data.device == CPU:
         return
     few = data.take(slice(0, PROOF_SAMPLES))
-    _prove(TorchBackend(torch.float64).ready(model), model, few, ties=True)
-    ready = target.ready(model)
-    if ready.quantized is not None:
-        _prove(ready, model, few, ties=False)
+    _prove(TorchBackend().prepare(model), model, few, ties=True)
+    if target.integers:
+        _prove(target.prepare(model), model, few, ties=False)
     ours, theirs = (measure_split(model, each).synops for each in (few.on(CPU), few))
     if abs(ours - theirs) > FLOAT32_SHARE * ours:
         raise DeviceError(
@@ -49,16 +48,15 @@ def prove_device(model: Model, target: Backend, data: EncodedSplit) -> None:
         )
 
 
-def _prove(ready: Ready, model: Model, few: EncodedSplit, *, ties: bool) -> None:
-    ours = ready.run(few.on(CPU).inputs)
-    theirs = {layer: output.cpu() for layer, output in ready.run(few.inputs).items()}
-    membranes = [name for name, neuron in model.network.neurons.items() if not neuron.spikes]
+def _prove(executable: Executable, model: Model, few: EncodedSplit, *, ties: bool) -> None:
+    ours = executable.run(few.on(CPU).inputs).outputs
+    theirs = {layer: output.cpu() for layer, output in executable.run(few.inputs).outputs.items()}
 
     def near() -> Mapping[str, Tensor]:
         return {layer: margin < TIE for layer, margin in margins(model, few.as_float64(), theirs).items()}
 
     tolerance = Tolerance(FLOAT64.membrane, near) if ties else EXACT
-    found = agreement(ours, theirs, tolerance, membranes=membranes)
+    found = agreement(ours, theirs, tolerance, membranes=model.network.membranes)
     if not found.equal:
         raise DeviceError(
             f"{describe(few.device)} does not compute what the CPU computes,"

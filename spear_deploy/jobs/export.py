@@ -10,10 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from spear_deploy.backends.backend import CALIBRATION_SAMPLES, backend_of
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES
 from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.backends.fixed_point.host import split_first_layer
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
+from spear_deploy.backends.registry import arithmetic_of
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.errors import BackendError, DataError, ExportError, OutputError, SpearDeployError
 from spear_deploy.exporting import (
@@ -231,8 +232,8 @@ def _chosen(request: ExportRequest, profile: Profile, subject: _Subject) -> Judg
             f"{request.model}: integers are chosen on training samples, as simulate and deploy do, and there are none:"
             f" {subject.missing}"
         )
-    backend = backend_of(profile, subject.train, request.weight_bits, file_format=request.file_format)
-    quantized = backend.ready(subject.model).quantized
+    backend = arithmetic_of(profile, subject.train, request.weight_bits, file_format=request.file_format)
+    quantized = backend.prepare(subject.model).integers
     if quantized is None:
         raise BackendError(
             f"{profile.name}: the profile names no arithmetic (neurons.arithmetic), so there are no integers to write"

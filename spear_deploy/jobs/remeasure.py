@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
-from spear_deploy.backends.backend import TorchBackend, backend_of, measure_on
+from spear_deploy.backends.backend import measure_on
+from spear_deploy.backends.registry import arithmetic_of
+from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import encode, load_data
 from spear_deploy.errors import RunError
 from spear_deploy.files import PLAIN
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.lre_check import check_of, for_images
+from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import load_any
 from spear_deploy.report import Report
 from spear_deploy.report.gap import Again
+from spear_deploy.report.measured import layer_reports
 from spear_deploy.search import Prediction
-from spear_deploy.validation import layer_reports
 
 
 def measure_again(folder: Path, report: Report, profile: Profile, data: str | None = None) -> Again:
@@ -33,6 +34,11 @@ def measure_again(folder: Path, report: Report, profile: Profile, data: str | No
         DataError: the data cannot be loaded.
 
     """
+    with torch_settings(report.threads):
+        return _measured(folder, report, profile, data)
+
+
+def _measured(folder: Path, report: Report, profile: Profile, data: str | None) -> Again:
     path = folder / (PLAIN if report.lre.check else "pruned.pt")
     if not path.is_file():
         raise RunError(f"{path}: is missing, so that it cannot be measured again; leave out --again")
@@ -43,7 +49,7 @@ def measure_again(folder: Path, report: Report, profile: Profile, data: str | No
     train, validation, test = (
         encode(split, report.encoding, report.time_steps, seed=report.seed) for split in dataset.splits
     )
-    in_torch = TorchBackend(torch.float64)
+    in_torch = TorchBackend()
     tested = measure_on(in_torch, model, test)
     lre = report.lre
     prediction = Prediction(lre.predicted, lre.low, lre.high)
@@ -51,7 +57,7 @@ def measure_again(folder: Path, report: Report, profile: Profile, data: str | No
         prediction = for_images(prediction, tested)
     checks = {"torch": check_of(in_torch.arithmetic, prediction, tested)}
     layers = {"torch": layer_reports(tested)}
-    backend = backend_of(profile, train)
+    backend = arithmetic_of(profile, train)
     if backend.name != "torch":
         on_target = measure_on(backend, model, test)
         checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(lre.target_factor), on_target)

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from spear_deploy.backends.backend import CALIBRATION_SAMPLES, LoihiBackend, Ready, TorchBackend
-from spear_deploy.backends.fixed_point.chip_format import format_of
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES, Setting, Worker
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
-from spear_deploy.backends.lava.backend import Worker, lava_fixed_ready, lava_ready
+from spear_deploy.backends.registry import backend_class, prepared
 from spear_deploy.backends.side_by_side import Simulated, encoded_batches, simulate
+from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import Labels, Split, SplitName, check_fits, encode, load_data
-from spear_deploy.errors import BackendError
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.spike_file import spike_file
 from spear_deploy.jobs.task import NOTICE, labelled_by, needed_source
+from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import Model, Reading
 from spear_deploy.progress import Progress
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
 from spear_deploy.targets.adapt import Adapted, adapt
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
 
-BACKENDS = ("torch", "loihi", "lava", "lava-fixed")
-LAVA_SAMPLES = 100
-"""Samples that are run where Lava takes part, unless asked otherwise."""
+TOOL_SAMPLES = 100
+"""Samples that are run where a program of others takes part, such as Lava, unless asked otherwise."""
 
 
 @dataclass(frozen=True)
@@ -37,17 +35,17 @@ class SimulateRequest:
 
     Attributes:
         model: the model file.
-        backends: names out of `BACKENDS`; two or more are compared.
+        backends: names of backends, each once; two or more are compared.
         target: the chip whose arithmetic is used.
         data: a data set's name or path; by default the one that the model names.
         split: which samples.
-        samples: how many of them, the first ones; None for all, or `LAVA_SAMPLES` with Lava.
+        samples: how many of them, the first ones; None for all, or `TOOL_SAMPLES` where a program of others takes part.
         seed: of the encoding.
         reading: what the model file leaves unsaid.
         weight_bits: fewer bits than the chip's.
         adapt: whether what the chip forbids is converted.
         save: where all spikes are written.
-        lava: how Lava is run.
+        worker: how a program of others is run.
 
     """
 
@@ -62,7 +60,7 @@ class SimulateRequest:
     weight_bits: WeightBits = field(default_factory=WeightBits)
     adapt: bool = False
     save: Path | None = None
-    lava: Worker = field(default_factory=Worker)
+    worker: Worker = field(default_factory=Worker)
 
 
 @dataclass(frozen=True)
@@ -91,6 +89,7 @@ class Outcome:
     effect: AdaptationEffect | None
 
 
+@torch_settings()
 def run_simulation(request: SimulateRequest, progress: Progress) -> Outcome:
     """Run a model on the backends asked for.
 
@@ -98,8 +97,7 @@ def run_simulation(request: SimulateRequest, progress: Progress) -> Outcome:
         SpearDeployError: something in the request cannot be used; see its subclasses.
 
     """
-    torch.set_num_threads(1)  # sums in a fixed order
-    torch.set_flush_denormal(True)
+    classes = [backend_class(name) for name in request.backends]
     given = request.reading.load(request.model)
     for notice in given.notices:
         progress.notice(notice)
@@ -108,8 +106,8 @@ def run_simulation(request: SimulateRequest, progress: Progress) -> Outcome:
     check_fits(dataset, given.encoding, given.network.input_shape, given.classes)
     splits = {split.name: split for split in dataset.splits}
     split = splits[request.split]
-    with_lava = any(name.startswith("lava") for name in request.backends)
-    wanted = LAVA_SAMPLES if request.samples is None and with_lava else request.samples
+    slow = any(offered.tool for offered in classes)
+    wanted = TOOL_SAMPLES if request.samples is None and slow else request.samples
     if wanted is not None and request.samples is not None and wanted > len(split):
         progress.notice(f"{dataset.name} has {len(split)} {request.split} samples, {wanted} were asked for")
     split = split if wanted is None else split.first(wanted)
@@ -121,7 +119,9 @@ def run_simulation(request: SimulateRequest, progress: Progress) -> Outcome:
     few = train.inputs[:, :CONVERSION_SAMPLES]
     adapted = adapt(given, request.target, few) if request.adapt else Adapted(given, (), host_first=False)
     model = adapted.model
-    backends, arithmetic = _prepare(request, adapted, train.inputs)
+    setting = Setting(request.target, train.inputs, request.weight_bits, adapted.host_first, worker=request.worker)
+    backends = [offered.of(setting) for offered in classes]
+    executables = prepared(model, backends)
     writing = (
         nullcontext()
         if request.save is None
@@ -135,57 +135,19 @@ def run_simulation(request: SimulateRequest, progress: Progress) -> Outcome:
             if backend == request.backends[-1]:
                 advance(done=part.stop)
 
-        simulated = simulate(model, backends, encoded_batches(model, split, seed=request.seed), seen)
+        simulated = simulate(model, executables, encoded_batches(model, split, seed=request.seed), seen)
     effect = _effect(request, given, adapted, split) if adapted.changes else None
     for line in effect.lines if effect is not None else ():
         progress.notice(line)
+    arithmetic = {backend.name: backend.arithmetic for backend in backends}
     return Outcome(request, model, dataset.name, len(split), labels, arithmetic, simulated, effect)
-
-
-def _prepare(
-    request: SimulateRequest, adapted: Adapted, calibration: Tensor
-) -> tuple[dict[str, Ready], dict[str, str]]:
-    """The backends in the order asked for, and what each computes in."""
-    model = adapted.model
-    ready: dict[str, Ready] = {}
-    arithmetic: dict[str, str] = {}
-
-    def integers() -> tuple[Ready, str]:
-        if "loihi" in ready:
-            return ready["loihi"], arithmetic["loihi"]
-        chip = format_of(request.target)
-        if chip is None:
-            raise BackendError(
-                f"{request.target.name}: the profile names no arithmetic (neurons.arithmetic), so there are no integers"
-                " to run; use --on torch, or another --target such as loihi2"
-            )
-        backend = LoihiBackend(chip, calibration, request.weight_bits, host_first=adapted.host_first)
-        return backend.ready(model), backend.arithmetic
-
-    def floating() -> tuple[Ready, str]:
-        backend = TorchBackend(torch.float64)
-        return backend.ready(model), backend.arithmetic
-
-    def lava_integers() -> tuple[Ready, str]:
-        found, text = integers()
-        return lava_fixed_ready(found, request.lava), text
-
-    makers: dict[str, Callable[[], tuple[Ready, str]]] = {
-        "torch": floating,
-        "loihi": integers,
-        "lava": lambda: (lava_ready(model, request.lava), "float64"),
-        "lava-fixed": lava_integers,
-    }
-    for name in sorted(request.backends, key=BACKENDS.index):
-        ready[name], arithmetic[name] = makers[name]()
-    return {name: ready[name] for name in request.backends}, {name: arithmetic[name] for name in request.backends}
 
 
 def _effect(request: SimulateRequest, given: Model, adapted: Adapted, split: Split) -> AdaptationEffect:
     """Both networks in torch on the samples that were run."""
     found = []
     for model in (given, adapted.model):
-        backend = {"torch": TorchBackend(torch.float64).ready(model)}
-        seen = simulate(model, backend, encoded_batches(model, split, seed=request.seed))
-        found.append(seen.results["torch"].measurement)
+        backends = prepared(model, [TorchBackend()])
+        seen = simulate(model, backends, encoded_batches(model, split, seed=request.seed), observe=False)
+        found += [result.measurement for result in seen.results.values()]
     return AdaptationEffect(request.target.name, adapted.changes, *found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from spear_deploy.backends.recording import StateRange
+from spear_deploy.backends.recording import LayerStates, StateRange
 from spear_deploy.backends.side_by_side import Difference, Result
 from spear_deploy.jobs.simulate import Outcome
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
@@ -51,13 +51,17 @@ def _result(result: Result) -> dict[str, Any]:
                 "neurons": count.neurons,
                 "spikes": count.spikes,
                 "synops": count.synops,
-                "u": _range(result.states[layer].u),
-                "v": _range(result.states[layer].v),
+                **_ranges(result.states.get(layer)),
             }
             for layer, count in found.layers.items()
         ],
         "rounding": [asdict(loss) for loss in result.losses],
     }
+
+
+def _ranges(states: LayerStates | None) -> dict[str, list[float] | None]:
+    """Of u and v; null for a current that neurons do not have, and where a backend does not show its states."""
+    return {"u": None if states is None else _range(states.u), "v": None if states is None else _range(states.v)}
 
 
 def _range(found: StateRange | None) -> list[float] | None:

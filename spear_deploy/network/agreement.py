@@ -191,8 +191,8 @@ def _differences(layer: str, a: Tensor, b: Tensor, tolerance: Tolerance, membran
     if a.shape != b.shape:
         raise ValueError(f"{layer}: outputs {list(b.shape)} are held against {list(a.shape)}")
     if not membrane:
-        return (a != 0) != (b != 0)
-    a, b = a.double(), b.double()
+        return (a != 0).cpu() != (b != 0).cpu()
+    a, b = a.cpu().double(), b.cpu().double()
     largest = float(a.abs().max()) if a.numel() else 0.0
     allowed = tolerance.membrane * largest if largest < float("inf") else 0.0
     return ~((a - b).abs() <= allowed)  # what is no number agrees with nothing

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from spear_deploy.backends.backend import Backend, backend_of, measure_on
+from spear_deploy.backends.backend import Backend, measure_on
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
+from spear_deploy.backends.registry import arithmetic_of
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BudgetError, ModelError
 from spear_deploy.hardware import (
@@ -145,7 +146,7 @@ def aim_at(
     walls = [finding.text for finding in verdict.violations if finding.keep is None]
     if walls:
         raise ModelError(f"{chip.name} cannot run this network, however it is pruned:\n  " + "\n  ".join(walls))
-    backend = backend_of(chip, factory.train, weight_bits)
+    backend = arithmetic_of(chip, factory.train, weight_bits)
     measured = measure_on(backend, factory.model, validation)
     limits = limits_of(budgets, OnChip(factory.model.network, chip, factory.activity(measured)))
     return Target(chip, backend, limits, measured, measured.synops / dense.synops, validation, samples_ahead)

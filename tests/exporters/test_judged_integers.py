@@ -15,8 +15,8 @@ from test_writing import record, run
 from torch import nn
 
 import spear_deploy
-from spear_deploy.backends.backend import LoihiBackend
 from spear_deploy.backends.fixed_point import LOIHI1, LOIHI2, LoihiExecution
+from spear_deploy.backends.fixed_point.backend import ChipBackend
 from spear_deploy.backends.fixed_point.formats import held_by
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import encode, load_data
@@ -64,8 +64,8 @@ def simulated(folder, chip, bits=None, file_format=None):
     """Spikes of each layer on the first 32 test samples, as `simulate` runs them."""
     model, data = load_any(folder / "o.pt"), load_data(str(folder / "o.npz"))
     train, test = (encode(part, model.encoding, model.time_steps).inputs for part in (data.train, data.test.first(32)))
-    backend = LoihiBackend(held_by(file_format, chip), train[:, :256], WeightBits(bits))
-    return {name: int(values.sum()) for name, values in backend.ready(model).run(test).items()}
+    backend = ChipBackend(held_by(file_format, chip), train[:, :256], WeightBits(bits))
+    return {name: int(values.sum()) for name, values in backend.prepare(model).run(test).outputs.items()}
 
 
 def exported(folder, out, *options):

@@ -6,8 +6,10 @@ import pytest
 import torch
 from made_networks import plain
 
-from spear_deploy.backends.backend import LoihiBackend, TorchBackend
+from spear_deploy.backends.backend import Executable
 from spear_deploy.backends.fixed_point import LOIHI2
+from spear_deploy.backends.fixed_point.backend import ChipBackend
+from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import DeviceError
 from spear_deploy.jobs.device_proof import prove_device
@@ -19,25 +21,27 @@ OTHER = DATA.on(torch.device("cpu:0"))
 """Stands for a device of its own: to torch it is another than `cpu`, and computes the same."""
 
 
-class Wrong(LoihiBackend):
+class Wrong(ChipBackend):
     """Turns one output over, from the second run on."""
 
-    def ready(self, model):
-        ready, runs = super().ready(model), []
+    def prepare(self, model, **options):
+        ready, runs = super().prepare(model, **options), []
 
-        def run(inputs):
-            outputs = dict(ready.run(inputs))
-            runs.append(inputs)
-            if len(runs) > 1:
-                outputs["b"] = outputs["b"].clone()
-                outputs["b"][2, 7, 3] = 1 - outputs["b"][2, 7, 3]
-            return outputs
+        class Turning(Executable):
+            def run(self, inputs, **options):
+                found = ready.run(inputs, **options)
+                outputs = dict(found.outputs)
+                runs.append(inputs)
+                if len(runs) > 1:
+                    outputs["b"] = outputs["b"].clone()
+                    outputs["b"][2, 7, 3] = 1 - outputs["b"][2, 7, 3]
+                return replace(found, outputs=outputs)
 
-        return replace(ready, run=run)
+        return Turning()
 
 
 def test_a_device_that_computes_the_same_passes():
-    prove_device(MODEL, LoihiBackend(LOIHI2, DATA.inputs), OTHER)
+    prove_device(MODEL, ChipBackend(LOIHI2, DATA.inputs), OTHER)
     prove_device(MODEL, TorchBackend(), OTHER)
 
 

@@ -8,10 +8,11 @@ import torch
 from made_networks import Chain, each_neuron_its_own, recurrent, spike_input
 
 import spear_deploy.backends.side_by_side as room
-from spear_deploy.backends.backend import LoihiBackend, TorchBackend
+from spear_deploy.backends.backend import Executable
 from spear_deploy.backends.fixed_point import LOIHI2
+from spear_deploy.backends.fixed_point.backend import ChipBackend
 from spear_deploy.backends.fixed_point.loihi import LoihiExecution, States
-from spear_deploy.backends.recording import Watched
+from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit, Split, SplitName, encode
 from spear_deploy.measure import measure
 from spear_deploy.network import Encoding, ReadOut, Simulation
@@ -39,8 +40,8 @@ def test_batches_of_any_size_give_the_same_measurement_states_and_differences(si
     model = spiking(alpha=np.full(6, 0.5))
     data = data_of(model)
     backends = {
-        "torch": TorchBackend(torch.float64).ready(model),
-        "loihi": LoihiBackend(LOIHI2, data.inputs).ready(model),
+        "torch": TorchBackend().prepare(model),
+        "loihi": ChipBackend(LOIHI2, data.inputs).prepare(model),
     }
     whole = room.simulate(model, backends, [data])
     cut = room.simulate(model, backends, pieces(data, size))
@@ -76,22 +77,23 @@ def altered(ready, layer, place, value):
     """A backend that sends something else in one place of its second batch."""
     batch = []
 
-    def watch(inputs):
-        found = ready.watch(inputs)
-        batch.append(inputs)
-        outputs = {name: output.clone() for name, output in found.outputs.items()}
-        if len(batch) == 2:
-            outputs[layer][place] = value
-        return Watched(outputs, found.states, found.fan_out)
+    class Altered(Executable):
+        def run(self, inputs, **options):
+            found = ready.run(inputs, **options)
+            batch.append(inputs)
+            outputs = {name: output.clone() for name, output in found.outputs.items()}
+            if len(batch) == 2:
+                outputs[layer][place] = value
+            return replace(found, outputs=outputs)
 
-    return replace(ready, watch=watch)
+    return Altered()
 
 
 def test_the_first_difference_names_layer_step_sample_and_neuron():
     model = spiking()
     data = data_of(model)
-    ready = TorchBackend(torch.float64).ready(model)
-    other = altered(ready, "lif", (4, 2, 5), 1.0 - ready.run(data.inputs)["lif"][4, 12, 5])
+    ready = TorchBackend().prepare(model)
+    other = altered(ready, "lif", (4, 2, 5), 1.0 - ready.run(data.inputs).outputs["lif"][4, 12, 5])
     (found,) = room.simulate(model, {"a": ready, "b": other}, pieces(data, 10)).differences
     assert found.agreement.first_difference == Place("lif", step=4, sample=12, neuron=5)
     assert [each.differing for each in found.agreement.layers.values()] == [0, 1, 0]
@@ -102,8 +104,8 @@ def test_the_first_difference_names_layer_step_sample_and_neuron():
 def test_membranes_that_differ_in_the_last_place_are_equal():
     model = spiking()
     data = data_of(model)
-    ready = TorchBackend(torch.float64).ready(model)
-    membrane = ready.run(data.inputs)["out"][3, 11, 1]
+    ready = TorchBackend().prepare(model)
+    membrane = ready.run(data.inputs).outputs["out"][3, 11, 1]
     near = altered(ready, "out", (3, 1, 1), membrane * (1 + 1e-13))
     far = altered(ready, "out", (3, 1, 1), membrane + 1e-3)
     assert room.simulate(model, {"a": ready, "b": near}, pieces(data, 10)).equal
@@ -115,11 +117,11 @@ def test_headroom_is_what_the_membrane_left_of_its_range_before_its_reset():
     model = chain.model(3, Encoding.SPIKES)
     model.graph.nodes["a"].weight[:] = 1.0
     data = data_of(model, 6)
-    ready = LoihiBackend(LOIHI2, data.inputs).ready(model)
+    ready = ChipBackend(LOIHI2, data.inputs).prepare(model)
     losses = room.observe("loihi", ready, model, data).losses
     states = States()
-    LoihiExecution(ready.quantized).run(data.inputs, watch=states)
-    u, v, keep = states.u["lif"].numpy(), states.v["lif"].numpy(), (4096 - ready.quantized.layers[0].dv) / 4096
+    LoihiExecution(ready.integers).run(data.inputs, watch=states)
+    u, v, keep = states.u["lif"].numpy(), states.v["lif"].numpy(), (4096 - ready.integers.layers[0].dv) / 4096
     before = np.concatenate([np.zeros_like(v[:1]), v[:-1]])
     peak = np.abs(np.trunc(keep * before) + u).max()
     assert peak > np.abs(v).max()  # the largest membranes fire, and are reset

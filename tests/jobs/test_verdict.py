@@ -73,7 +73,12 @@ def test_a_backend_that_does_not_repeat_its_reference_is_named_with_the_first_pl
     found = verdict(agreement=agreement)
     assert not found.ok
     assert parts(found) == (True, False, True)
-    assert found.reason == f"Lava's spikes differ from {names.split('_')[0]}'s from layer lif1, step 2"
+    reference, other = names.split("_", 1)
+    assert found.reason == f"{other}'s spikes differ from {reference}'s from layer lif1, step 2"
+
+
+def test_a_backend_that_lacks_a_layer_does_not_repeat_its_reference():
+    assert not verdict(agreement={"torch_lava": Agreement(samples=100, layers=[], equal=False)}).ok
 
 
 def test_what_was_to_be_verified_and_was_not_is_not_ok():

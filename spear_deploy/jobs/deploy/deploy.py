@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from spear_deploy.device import device_named, exact_products
 from spear_deploy.errors import BudgetError
 from spear_deploy.files import check_writable
@@ -15,6 +13,7 @@ from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.result import write_result
 from spear_deploy.jobs.deploy.search import solve
+from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.progress import Clock, Progress
 from spear_deploy.report import Report
 from spear_deploy.targets.target import Target
@@ -35,8 +34,11 @@ def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
     exact_products()
     for target in request.targets:
         check_writable(request.folder(target), force=request.force)
-    torch.set_num_threads(request.threads)
-    torch.set_flush_denormal(True)
+    with torch_settings(request.threads):
+        return _deploy(request, progress)
+
+
+def _deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
     prepared = prepare(request, progress)
     found = {}
     for aimed in prepared.targets:

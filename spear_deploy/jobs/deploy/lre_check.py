@@ -2,46 +2,59 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
+from collections.abc import Callable, Sequence
 
-from spear_deploy.backends.backend import TorchBackend, measure_ready
-from spear_deploy.backends.lava import run_lava
+import numpy as np
+
+from spear_deploy.backends.backend import Backend, measure_executable, measure_on
+from spear_deploy.backends.side_by_side import held_against
+from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit
+from spear_deploy.device import CPU
 from spear_deploy.errors import BackendError
 from spear_deploy.measure import Measurement
 from spear_deploy.report.schema import LreCheck
 from spear_deploy.search import Finalist, Prediction
 from spear_deploy.targets.target import Target
-from spear_deploy.validation import compare_with_lava
 
-LAVA_SAMPLES = 100
-"""Test samples that the plainly fine-tuned network runs in Lava: it only serves this check."""
-
-LAVA_SECONDS = 60.0
+VERIFIED_SAMPLES = 100
+"""Test samples that the plainly fine-tuned network runs in programs of others: it only serves this check."""
 
 
-def check_prediction(finalist: Finalist, target: Target, test: EncodedSplit, *, in_lava: bool) -> dict[str, LreCheck]:
+def check_prediction(
+    finalist: Finalist,
+    target: Target,
+    test: EncodedSplit,
+    verifiers: Sequence[Backend],
+    tell: Callable[[str], None],
+) -> dict[str, LreCheck]:
     """LRE's interval and what each backend measured of the plainly fine-tuned network on the test split.
 
-    By backend: torch in float64, the target's integers where it has some, and Lava in float64.
+    By backend: torch in float64, the target's integers where it has some, and in floating point
+    those of `verifiers` that must repeat torch, on some samples.
     """
     model = finalist.plain.model
-    in_torch = TorchBackend(torch.float64).ready(model)
-    tested = measure_ready(in_torch, model, test)
+    floating = TorchBackend()
+    in_torch = floating.prepare(model)
+    tested = measure_executable(in_torch, model, test)
     prediction = for_images(finalist.prediction, tested)
-    checks = {"torch": check_of("float64", prediction, tested)}
-    if target.backend.name != "torch":
-        on_target = measure_ready(target.backend.ready(model), model, test)
-        checks[target.backend.name] = check_of(target.backend.arithmetic, target.from_torch(prediction), on_target)
-    if in_lava:
-        few = test.take(slice(0, LAVA_SAMPLES))
+    checks = {floating.name: check_of(floating.arithmetic, prediction, tested)}
+    own = target.backend
+    if own.name != floating.name:
+        on_target = measure_on(own, model, test)
+        checks[own.name] = check_of(own.arithmetic, target.from_torch(prediction), on_target)
+    few = test.take(slice(0, VERIFIED_SAMPLES)).on(CPU)
+    for backend in verifiers:
+        if backend.reference != floating.name:
+            continue
         try:
-            ran = run_lava(model, few.as_float64(), time_limit_s=5 * LAVA_SECONDS, sample_budget_s=LAVA_SECONDS)
-        except BackendError:  # the pruned network itself ran; its verdict does not hang on this check
-            return checks
-        found = compare_with_lava("torch", in_torch, model, ran, few)
-        checks["lava"] = check_of("float64", prediction.scaled(found.ours.synops / tested.synops), found.lava)
+            recording = backend.prepare(model, reference=in_torch).run(few.inputs)
+        except BackendError as error:  # the pruned network itself ran; its verdict does not hang on this check
+            tell(f"LRE's prediction is not held against {backend.name}: {error}")
+            continue
+        both = held_against((floating.name, in_torch), (backend.name, recording), model, few).results
+        scale = both[floating.name].measurement.synops / tested.synops
+        checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(scale), both[backend.name].measurement)
     return checks
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
 from spear_deploy.device import device_named
 from spear_deploy.errors import ModelError, SpearDeployError
@@ -14,7 +15,7 @@ from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.early_warnings import chance, check_classes, slack_budgets, small_data
 from spear_deploy.jobs.deploy.lre_samples import sample_lre
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.verification import check_runs_in_lava
+from spear_deploy.jobs.deploy.verification import check_runs, verifiers
 from spear_deploy.jobs.device_proof import prove_device
 from spear_deploy.jobs.task import needed_source, with_labels
 from spear_deploy.measure import Measurement
@@ -60,8 +61,8 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         device = device_named(request.device)
         encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]
         train, validation, test = (split.on(device) for split in encoded)
-        if request.lava:
-            check_runs_in_lava(request.model, model, test)
+        floating = verifiers(request, request.targets[0], train, (TorchBackend.name,), progress.notice)
+        check_runs(request.model, model, floating)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
         effect = effect_on(request.targets[0], changes, given, model, validation)
         for line in () if effect is None else effect.lines:

@@ -19,10 +19,12 @@ from spear_deploy.hardware import Activity, Cost, Follows, OnChip, Use, activity
 from spear_deploy.jobs.deploy.max_drop import Try
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
+from spear_deploy.jobs.deploy.verification import Verification
 from spear_deploy.measure import Answers, EffectiveOperations, Measurement
 from spear_deploy.network import Encoding, Model
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
 from spear_deploy.report.lre import lre_report
+from spear_deploy.report.measured import agreement_report, measured_report, network_report
 from spear_deploy.report.schema import (
     AdaptationReport,
     Agreement,
@@ -42,12 +44,8 @@ from spear_deploy.report.spikes import spikes_report
 from spear_deploy.search import Choice, Finalist, LreSample, SearchProblem
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
 from spear_deploy.targets.target import Target
-from spear_deploy.validation import Comparison, measured_report, network_report
 
 FLOAT64 = "float64"
-LAVA_NAMES = {"torch": "lava", "loihi": "lava_fixed"}
-"""How Lava's run is called that a backend of ours was held against."""
-
 _PACKAGES = ("spear-deploy", "torch", "snntorch", "nir", "numpy", "stable-baselines3", "scikit-learn")
 
 
@@ -55,9 +53,9 @@ _PACKAGES = ("spear-deploy", "torch", "snntorch", "nir", "numpy", "stable-baseli
 class Found:
     """All that a run for one target found.
 
-    `comparisons` are the runs in Lava by the backend that each was held against; `unverified`
-    says why one that was wanted is missing. `problem` holds what was evaluated, `first_outputs` what each
-    layer of the pruned network sends on the first test sample, `[T, 1, *shape]` in torch float64.
+    `verified` are the backends that must repeat another one's spikes. `problem` holds what was
+    evaluated, `first_outputs` what each layer of the pruned network sends on the first test sample,
+    `[T, 1, *shape]` in torch float64.
     """
 
     request: DeployRequest
@@ -77,9 +75,7 @@ class Found:
     tested_on_target: Measurement
     answers: Answers
     validation_guess: float
-    comparisons: dict[str, Comparison]
-    unverified: str
-    lava_version: str
+    verified: Verification
     seconds: dict[str, float]
     problem: SearchProblem
     losses: Sequence[RoundingLoss] = ()
@@ -96,10 +92,10 @@ def make_report(found: Found) -> Report:
     if backend.name != "torch":
         measured[backend.name] = measured_report(found.tested_on_target, backend.arithmetic)
     agreement: dict[str, Agreement] = {}
-    for name, comparison in found.comparisons.items():
-        lava = LAVA_NAMES[name]
-        measured[lava] = measured_report(comparison.lava, FLOAT64 if name == "torch" else backend.arithmetic)
-        agreement[f"{name}_{lava}"] = comparison.agreement
+    for each in found.verified.found:
+        name, reference = each.backend.name.replace("-", "_"), each.backend.reference or ""
+        measured[name] = measured_report(each.measured, each.backend.arithmetic)
+        agreement[f"{reference}_{name}"] = agreement_report((reference, each.backend.name), each.agreement)
     dense = _uses(found, found.model, found.dense_on_target, found.answers.of_reference)
     pruned = _uses(found, found.pruned, found.tested_on_target, found.answers)
     basis = basis_of(backend.name, found.lre_check)
@@ -144,7 +140,7 @@ def make_report(found: Found) -> Report:
             found.target.dense.synops,
             agreement,
             found.answers,
-            unverified=found.unverified,
+            unverified=found.verified.missing,
         ),
         answers=_answers(found.answers),
         max_drop=_max_drop(found),
@@ -152,7 +148,7 @@ def make_report(found: Found) -> Report:
         interrupted=found.interrupted,
         evaluations=len(found.problem.history),
         seconds={name: round(seconds, 3) for name, seconds in found.seconds.items()},
-        versions={**_versions(), **({"lava": found.lava_version} if found.lava_version else {})},
+        versions={**_versions(), **found.verified.versions},
         command=list(request.command),
         search=_search(found),
         finalists=[_finalist(one, chosen=one is found.choice.winner) for one in found.choice.tuned],

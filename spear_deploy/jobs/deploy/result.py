@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from spear_deploy.backends.backend import Ready, TorchBackend, measure_on, measure_ready
+from spear_deploy.backends.backend import Executable, measure_executable, measure_on
 from spear_deploy.backends.side_by_side import observe
+from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.device import CPU
 from spear_deploy.errors import BudgetError
 from spear_deploy.exporting import JudgedIntegers, export_nir, export_run, samples_to_prove
@@ -21,7 +21,7 @@ from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.reporting import Found, make_report
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Solution
-from spear_deploy.jobs.deploy.verification import verify_in_lava
+from spear_deploy.jobs.deploy.verification import verifiers, verify
 from spear_deploy.jobs.device_proof import prove_device
 from spear_deploy.jobs.export import calibration_name
 from spear_deploy.measure import Answers, Measurement, effective_operations, guess_rate, most_by_guessing
@@ -54,8 +54,9 @@ def write_result(
             export_nir(winner.result.model, working / "pruned.pt", proof.inputs, inputs_name=proof.name)
         pruned = read_nir(working / "pruned.nir")
         with clock.stage("test"):
-            in_torch, on_target = TorchBackend(torch.float64).ready(pruned), target.backend.ready(pruned)
-            tested = measure_ready(in_torch, pruned, prepared.test)
+            floating = TorchBackend()
+            in_torch, on_target = floating.prepare(pruned), target.backend.prepare(pruned)
+            tested = measure_executable(in_torch, pruned, prepared.test)
             _check_alive(request.model, tested)
             prove_device(pruned, target.backend, prepared.test)
             observed = observe(target.backend.name, on_target, pruned, prepared.test)
@@ -71,9 +72,12 @@ def write_result(
                 lava_python=request.lava_python,
                 notice=clock.progress.notice,
             )
-        verified = verify_in_lava(pruned, in_torch, on_target, prepared.test, request, clock)
+        references = {target.backend.name: on_target, floating.name: in_torch}
+        wanted = verifiers(request, target.chip, prepared.factory.train, tuple(references), clock.progress.notice)
+        verified = verify(pruned, references, wanted, prepared.test, clock)
         with clock.stage("LRE check"):
-            checked = check_prediction(winner, target, prepared.test, in_lava=bool(verified.comparisons))
+            ran = [each.backend for each in verified.found]
+            checked = check_prediction(winner, target, prepared.test, ran, clock.progress.notice)
         dense_on_target = measure_on(target.backend, prepared.model, prepared.test)
         found = Found(
             request=request,
@@ -101,14 +105,12 @@ def write_result(
                 len(prepared.data.validation),
                 guess_rate(prepared.data.train.y, prepared.data.validation.y, pruned.network.classes),
             ),
-            comparisons=verified.comparisons,
-            unverified=verified.missing,
-            lava_version=verified.version,
+            verified=verified,
             seconds=clock.seconds,
             problem=solution.problem,
             losses=observed.losses,
             effect=prepared.effect,
-            first_outputs=in_torch.run(prepared.test.take(slice(0, 1)).on(CPU).inputs),
+            first_outputs=in_torch.run(prepared.test.take(slice(0, 1)).on(CPU).inputs).outputs,
             peak_memory_mib=peak_memory_mib(),
             tries=tries,
         )
@@ -126,12 +128,12 @@ class _Proof:
     name: str
 
 
-def _judged(target: Target, ready: Ready, prepared: Prepared, request: DeployRequest) -> JudgedIntegers | None:
+def _judged(target: Target, on_target: Executable, prepared: Prepared, request: DeployRequest) -> JudgedIntegers | None:
     """The integers that the test split is measured in, for every file of them."""
-    if ready.quantized is None:
+    if on_target.integers is None:
         return None
     return JudgedIntegers(
-        ready.quantized,
+        on_target.integers,
         target.chip.name,
         target.backend.arithmetic,
         calibration_name(prepared.data, request.seed),

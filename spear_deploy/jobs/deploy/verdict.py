@@ -40,11 +40,12 @@ def judge(
     broken = over + [_broken(use) for use in others if use.overshoot]
     differing = [unverified] if unverified else []
     for names, found in agreement.items():
-        difference, reference = found.first_difference, names.split("_")[0]
-        if difference is not None:
-            differing.append(
-                f"Lava's spikes differ from {reference}'s from layer {difference.layer}, step {difference.step}"
-            )
+        if found.equal:
+            continue
+        reference, other = names.split("_", 1)
+        at = found.first_difference
+        where = "" if at is None else f" from layer {at.layer}, step {at.step}"
+        differing.append(f"{other}'s spikes differ from {reference}'s{where}")
     ruined = _ruined(answers, [use for use in others if use.limit.quantity.follows is Follows.ANSWERS])
     faults = [*ruined, *broken, *differing]
     return Verdict(

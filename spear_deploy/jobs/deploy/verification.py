@@ -1,84 +1,124 @@
-"""Running the result in Lava, in floating point and in the target's integers."""
+"""Running the result in every backend that must repeat another one's spikes, such as Lava."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spear_deploy.backends.backend import Ready
-from spear_deploy.backends.lava import LavaRun, run_lava, run_lava_fixed, status
-from spear_deploy.backends.lava.job import floating_job
+from spear_deploy.backends.backend import Backend, Executable, Setting, Worker
+from spear_deploy.backends.registry import calibration_inputs, classes
+from spear_deploy.backends.side_by_side import held_against
 from spear_deploy.data import EncodedSplit
+from spear_deploy.device import CPU
 from spear_deploy.errors import BackendError
+from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
+from spear_deploy.network.agreement import Agreement
 from spear_deploy.progress import Clock
-from spear_deploy.validation import Comparison, compare_with_lava
 
 TIME_LIMIT = 5.0
-"""The Lava worker is ended after this many times the time that its samples may take."""
+"""A program of others is ended after this many times the time that its samples may take."""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One backend beside the one whose spikes it must repeat, on the samples that it ran.
+
+    Attributes:
+        backend: which.
+        reference: the other one, on the same samples.
+        measured: what the backend did.
+        agreement: spike for spike.
+
+    """
+
+    backend: Backend
+    reference: Measurement
+    measured: Measurement
+    agreement: Agreement
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What Lava said.
+    """What the backends said that must repeat others.
 
     Attributes:
-        comparisons: by the backend that Lava was held against, torch or loihi.
-        missing: why a run that was wanted is not among them; empty where all are.
-        version: of Lava.
+        found: one by one.
+        missing: why some that were wanted are not among them; empty where all are.
+        versions: of the programs that they ran, by name.
 
     """
 
-    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    found: tuple[Verified, ...] = ()
     missing: str = ""
-    version: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
-def check_runs_in_lava(path: Path, model: Model, data: EncodedSplit) -> None:
-    """Find out before the long work whether Lava can run what pruning will leave of a network.
+def verifiers(
+    request: DeployRequest, chip: Profile, train: EncodedSplit, references: Sequence[str], tell: Callable[[str], None]
+) -> list[Backend]:
+    """The backends that must repeat one of `references`, as the request wants them run."""
+    worker = Worker(request.lava_python, TIME_LIMIT * request.lava_seconds, request.lava_seconds)
+    setting = Setting(chip, calibration_inputs(train), request.weight_bits, worker=worker)
+    return [
+        each.of(setting)
+        for each in classes(tell).values()
+        if each.reference in references and (request.lava or not each.tool)
+    ]
+
+
+def check_runs(path: Path, model: Model, backends: Sequence[Backend]) -> None:
+    """Find out before the long work whether backends in floating point can run what pruning will leave of a network.
 
     Raises:
-        BackendError: which layer Lava cannot run, and the way out.
+        BackendError: which layer one of them cannot run, and the way out.
 
     """
-    try:
-        floating_job(model.network, analog_input=data.analog)
-    except BackendError as error:
-        raise BackendError(f"{path}: {error}: --no-lava") from None
+    for backend in backends:
+        try:
+            backend.prepare(model)
+        except BackendError as error:
+            raise BackendError(f"{path}: {error}: --no-lava") from None
 
 
-def verify_in_lava(
-    model: Model, in_torch: Ready, on_target: Ready, data: EncodedSplit, request: DeployRequest, clock: Clock
+def verify(
+    model: Model, references: Mapping[str, Executable], backends: Sequence[Backend], data: EncodedSplit, clock: Clock
 ) -> Verification:
-    """Run test samples in Lava, in float64 and, for a target in integers, in fixed point."""
-    if not request.lava:
-        return Verification()
-    found = status(request.lava_python)
-    if not found.available:
-        clock.progress.notice(f"Lava is not installed, so the result is not verified in it; {found.advice}")
-        return Verification(missing=f"not verified in Lava, which is not installed ({found.advice}, or --no-lava)")
-    comparisons: dict[str, Comparison] = {}
+    """Run samples in each backend and hold it against its reference; what fails is told and goes into `missing`."""
+    found: list[Verified] = []
+    missing: dict[str, None] = {}
+    versions: dict[str, str] = {}
+    for backend in backends:
+        where, status = backend.tool or backend.name, backend.status()
+        if status.missing:
+            why = f"not verified in {where}, which is not installed ({status.advice}, or --no-lava)"
+            if why not in missing:
+                clock.progress.notice(f"{where} is not installed, so the result is not verified in it; {status.advice}")
+            missing[why] = None
+            continue
+        if status.version:
+            versions[where.lower()] = status.version
+        try:
+            found.append(_verified(model, references, backend, data, clock))
+        except BackendError as error:
+            clock.progress.notice(str(error))
+            missing[f"not verified in {where}: {error}"] = None
+    return Verification(tuple(found), "; ".join(missing), versions)
 
-    def run(name: str, ready: Ready, start: Callable[..., LavaRun], subject: object) -> None:
-        stage = "Lava" if name == "torch" else "Lava, integers"
-        with clock.stage(stage, len(data)) as advance:
-            ran = start(
-                subject,
-                data.as_float64(),
-                time_limit_s=TIME_LIMIT * request.lava_seconds,
-                sample_budget_s=request.lava_seconds,
-                python=request.lava_python,
-                on_progress=lambda done, total: advance(done=done),
-            )
-            comparisons[name] = compare_with_lava(name, ready, model, ran, data)
 
-    try:
-        run("torch", in_torch, run_lava, model)
-        if on_target.quantized is not None:
-            run("loihi", on_target, run_lava_fixed, on_target.quantized)
-    except BackendError as error:
-        clock.progress.notice(str(error))
-        return Verification(comparisons, f"not verified in Lava: {error}", found.versions.get("lava", ""))
-    return Verification(comparisons, "", found.versions.get("lava", ""))
+def _verified(
+    model: Model, references: Mapping[str, Executable], backend: Backend, data: EncodedSplit, clock: Clock
+) -> Verified:
+    assert backend.reference is not None  # only such backends verify
+    reference = references[backend.reference]
+    stage = (backend.tool or backend.name) + (", integers" if backend.integers else "")
+    with clock.stage(stage, len(data)) as advance:
+        executable = backend.prepare(model, reference=reference)
+        data = data.on(CPU)
+        recording = executable.run(data.inputs, on_progress=lambda done, total: advance(done=done))
+        both = held_against((backend.reference, reference), (backend.name, recording), model, data)
+    ours, theirs = (both.results[name].measurement for name in (backend.reference, backend.name))
+    return Verified(backend, ours, theirs, both.differences[0].agreement)
