@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from spear_deploy.backends.fixed_point import split_first_layer
-from spear_deploy.data import EncodedSplit, Labels, check_fits, encode, load_data
+from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.hardware import Activity, Profile, activity_of
-from spear_deploy.jobs.task import data_source, labelled_by
+from spear_deploy.jobs.task import find_task, load_model
 from spear_deploy.measure import measure_split
 from spear_deploy.network import Encoding, Model, Reading
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, adapt
@@ -71,21 +71,14 @@ def measured(
         DataError: the data cannot be loaded, or does not suit the model.
 
     """
-    model = (reading or Reading()).load(path)
-    if encoding is not None:
-        model = replace(model, encoding=encoding)
-    source = data_source(path, model, data)
-    if source is None:
+    model = load_model(path, reading=reading, encoding=encoding)
+    task = find_task(path, model, data)
+    if task is None:
         return MeasuredModel(path.name, model, None, 0)
-    dataset = load_data(source)
-    check_fits(dataset, str(model.encoding), model.network.input_shape, model.classes)
-    split = dataset.test.first(samples)
-    if dataset.labels is Labels.NONE:
-        split = labelled_by(model, split, seed=0)
-    encoded = encode(split, str(model.encoding), model.time_steps, seed=0)
+    encoded = task.encoded(SplitName.TEST, samples)
     found = measure_split(model, encoded)
     activity = activity_of(found, model.time_steps, analog_input=encoded.analog)
-    few = encode(dataset.train.first(CALIBRATION_SAMPLES), str(model.encoding), model.time_steps, seed=0)
+    few = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
     return MeasuredModel(path.name, model, activity, len(encoded), encoded, few.inputs)
 
 

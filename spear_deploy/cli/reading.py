@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from spear_deploy.backends.fixed_point.formats import FILE_FORMATS
-from spear_deploy.network import Model, Reading
-from spear_deploy.progress import Progress
+from spear_deploy.network import Reading
 
 Data = Annotated[
     str | None, typer.Option("--data", help="digits, or an .npz file.", show_default="what the model names")
@@ -51,9 +50,3 @@ def reading(arch: str | None, input_shape: str | None, time_steps: int | None, d
             raise typer.BadParameter(f"--input-shape {input_shape!r}: give sizes joined by x, such as 1x8x8 or 784")
         shape = tuple(int(part) for part in parts)
     return Reading(arch, shape, time_steps, dt)
-
-
-def tell_notices(model: Model, progress: Progress) -> None:
-    """Say what was assumed or changed when a file was read."""
-    for notice in model.notices:
-        progress.notice(notice)

@@ -21,8 +21,10 @@ from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.data import Labels, SplitName
 from spear_deploy.hardware import load_profile
-from spear_deploy.jobs.simulate import TOOL_SAMPLES, Outcome, SimulateRequest, run_simulation
+from spear_deploy.jobs.simulate import TOOL_SAMPLES, Outcome, SimulateConfig
+from spear_deploy.jobs.simulate import simulate as run_simulation
 from spear_deploy.jobs.simulation_json import outcome_json
+from spear_deploy.jobs.task import load_task
 
 EPILOG = """
 Examples:
@@ -78,25 +80,22 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Run MODEL on a backend: accuracy, spikes, SynOps and membranes of every layer."""
-    request = SimulateRequest(
-        model=model,
-        backends=_backends(on, compare),
-        target=load_profile(target),
-        data=data,
+    backends, chip, progress = _backends(on, compare), load_profile(target), TerminalProgress()
+    config = SimulateConfig(
         split=split,
         samples=samples,
-        seed=seed,
-        reading=reading(arch, input_shape, time_steps, dt),
         weight_bits=parse_weight_bits(weight_bits),
         adapt=adapt,
         save=save,
         worker=Worker(lava_python, lava_seconds),
     )
-    outcome = run_simulation(request, TerminalProgress())
+    given = reading(arch, input_shape, time_steps, dt)
+    task = load_task(model, data, reading=given, seed=seed, tell=progress.notice)
+    outcome = run_simulation(task, chip, backends, config, progress)
     if as_json:
-        print(json.dumps(outcome_json(outcome), indent=2))
+        print(json.dumps(outcome_json(outcome, str(model)), indent=2))
     else:
-        for part in _parts(outcome):
+        for part in _parts(outcome, model.name):
             out.print(part)
     if not outcome.simulated.equal:
         raise typer.Exit(1)
@@ -116,16 +115,16 @@ def _backends(on: str, compare: str | None) -> tuple[str, ...]:
     return names
 
 
-def _parts(outcome: Outcome) -> list[RenderableType]:
-    request = outcome.request
+def _parts(outcome: Outcome, model: str) -> list[RenderableType]:
+    config, data = outcome.config, outcome.task.data.name
     parts: list[RenderableType] = []
     for name, result in outcome.simulated.results.items():
         found = result.measurement
         right = "accuracy" if outcome.labels is Labels.DATA else "agreement with the model"
         parts.append(
             Text(
-                f"{request.model.name} on {name} ({outcome.arithmetic[name]}): {right} {found.accuracy:.2%},"
-                f" {found.synops:,.0f} SynOps, {outcome.samples} {request.split} samples of {outcome.data}",
+                f"{model} on {name} ({outcome.arithmetic[name]}): {right} {found.accuracy:.2%},"
+                f" {found.synops:,.0f} SynOps, {outcome.samples} {config.split} samples of {data}",
                 style="bold",
             )
         )
@@ -134,8 +133,8 @@ def _parts(outcome: Outcome) -> list[RenderableType]:
             parts.append(_losses(result))
     parts += [_difference(each) for each in outcome.simulated.differences]
     parts += [_where(each) for each in outcome.simulated.differences]
-    if request.save is not None:
-        parts.append(Text(f"written to {request.save}"))
+    if config.save is not None:
+        parts.append(Text(f"written to {config.save}"))
     return parts
 
 

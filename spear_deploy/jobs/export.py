@@ -15,7 +15,7 @@ from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.backends.fixed_point.host import split_first_layer
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.registry import arithmetic_of
-from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
+from spear_deploy.data import Dataset, EncodedSplit, SplitName
 from spear_deploy.errors import BackendError, DataError, ExportError, OutputError, SpearDeployError
 from spear_deploy.exporting import (
     Export,
@@ -32,7 +32,7 @@ from spear_deploy.exporting.bundle import write_bundle
 from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware import Profile, load_profile
 from spear_deploy.hardware.chip.profile_files import profile_text
-from spear_deploy.jobs.task import data_source
+from spear_deploy.jobs.task import Task, find_task, load_model
 from spear_deploy.network import Model, Reading
 from spear_deploy.progress import Progress
 from spear_deploy.targets.adapt import Adapted, adapt
@@ -140,9 +140,7 @@ def _prepare(
 ) -> tuple[Export, list[Exporter]]:
     """The model with its samples and integers, and the exporters of these names, `floating` ones without integers."""
     torch.set_num_threads(1)  # sums in a fixed order
-    given = request.reading.load(request.model)
-    for notice in given.notices:
-        progress.notice(notice)
+    given = load_model(request.model, reading=request.reading, tell=progress.notice)
     profile = load_profile(request.target or DEFAULT_TARGET)
     adapted = adapt(given, profile) if request.adapt else Adapted(given, (), host_first=False)
     for change in adapted.changes:
@@ -167,8 +165,8 @@ def _prepare(
 
 def _subject(request: ExportRequest, adapted: Adapted, profile: Profile) -> _Subject:
     model = adapted.model
-    data, missing = _data(request, model)
-    if data is None:
+    task, missing = _task(request, model)
+    if task is None:
         inputs, name, train = (
             sample_inputs(model),
             f"made-up samples ({missing})" if missing else "made-up samples",
@@ -176,10 +174,10 @@ def _subject(request: ExportRequest, adapted: Adapted, profile: Profile) -> _Sub
         )
         calibration = ""
     else:
-        proven = encode(data.test.first(samples_to_prove(model)), model.encoding, model.time_steps, seed=request.seed)
-        inputs, name = proven.as_float64(), f"{data.name}, first {len(proven)} test samples"
-        train = encode(data.train.first(CALIBRATION_SAMPLES), model.encoding, model.time_steps, seed=request.seed)
-        calibration = calibration_name(data, request.seed)
+        proven = task.encoded(SplitName.TEST, samples_to_prove(model))
+        inputs, name = proven.as_float64(), f"{task.data.name}, first {len(proven)} test samples"
+        train = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
+        calibration = calibration_name(task.data, request.seed)
     missing = missing or "the model names no data, and none was given"
     chip = format_of(profile)
     if adapted.host_first and chip is not None and not chip.graded_bits:
@@ -190,15 +188,12 @@ def _subject(request: ExportRequest, adapted: Adapted, profile: Profile) -> _Sub
     return _Subject(model, inputs, name, train, missing, calibration)
 
 
-def _data(request: ExportRequest, model: Model) -> tuple[Dataset | None, str]:
-    """The data, where it can be found and suits the network; else why not. What was asked for must."""
-    source = data_source(request.model, model, request.data)
-    if source is None:
-        return None, ""
+def _task(request: ExportRequest, model: Model) -> tuple[Task | None, str]:
+    """The model with its data, where they can be found and suit it; else why not. What was asked for must."""
     try:
-        found = load_data(source)
-        check_fits(found, model.encoding, model.network.input_shape, model.classes)
-        encode(found.test.first(1), model.encoding, model.time_steps)
+        found = find_task(request.model, model, request.data, seed=request.seed)
+        if found is not None:
+            found.encoded(SplitName.TEST, 1)
     except DataError as error:
         if request.data is not None:
             raise

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spear_deploy.backends.backend import measure_on
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES, measure_on
+from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.registry import arithmetic_of
 from spear_deploy.backends.torch import TorchBackend
-from spear_deploy.data import encode, load_data
+from spear_deploy.data import SplitName, load_data
 from spear_deploy.errors import RunError
 from spear_deploy.files import PLAIN
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.lre_check import check_of, for_images
+from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import load_any
 from spear_deploy.report import Report
@@ -42,24 +44,26 @@ def _measured(folder: Path, report: Report, profile: Profile, data: str | None) 
     path = folder / (PLAIN if report.lre.check else "pruned.pt")
     if not path.is_file():
         raise RunError(f"{path}: is missing, so that it cannot be measured again; leave out --again")
-    dataset = load_data(data or report.data)
-    if dataset.sha256 != report.data_sha256:
+    task = Task(load_any(path), load_data(data or report.data), report.seed)
+    if task.data.sha256 != report.data_sha256:
         raise RunError(f"{data or report.data}: is not the data of the run in {folder}: SHA-256 differs; give --data")
-    model = load_any(path)
-    train, validation, test = (
-        encode(split, report.encoding, report.time_steps, seed=report.seed) for split in dataset.splits
-    )
-    in_torch = TorchBackend()
-    tested = measure_on(in_torch, model, test)
+    model, in_torch = task.model, TorchBackend()
+    tested = measure_on(in_torch, model, task.test)
     lre = report.lre
     prediction = Prediction(lre.predicted, lre.low, lre.high)
     if lre.check:  # intervals of earlier reports are already wider by what a finite set of images adds
         prediction = for_images(prediction, tested)
     checks = {"torch": check_of(in_torch.arithmetic, prediction, tested)}
     layers = {"torch": layer_reports(tested)}
-    backend = arithmetic_of(profile, train)
+    backend = arithmetic_of(profile, task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES), _weight_bits(report))
     if backend.name != "torch":
-        on_target = measure_on(backend, model, test)
+        on_target = measure_on(backend, model, task.test)
         checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(lre.target_factor), on_target)
         layers[backend.name] = layer_reports(on_target)
-    return Again(measure_on(in_torch, model, validation).synops, checks, layers)
+    return Again(measure_on(in_torch, model, task.validation).synops, checks, layers)
+
+
+def _weight_bits(report: Report) -> WeightBits:
+    """The bits that each layer's weights had in a run."""
+    named = {each.layer: each.weight_bits for each in report.rounding if each.weight_bits is not None}
+    return WeightBits(max(named.values(), default=None), named)

@@ -11,17 +11,16 @@ from spear_deploy.jobs.simulate import Outcome
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
 
 
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """All that was seen, as plain values."""
-    request = outcome.request
+def outcome_json(outcome: Outcome, model: str) -> dict[str, Any]:
+    """All that was seen, as plain values; `model` is where the model lies."""
     return {
-        "model": str(request.model),
-        "target": request.target.name,
-        "data": outcome.data,
-        "split": str(request.split),
+        "model": model,
+        "target": outcome.chip.name,
+        "data": outcome.task.data.name,
+        "split": str(outcome.config.split),
         "samples": outcome.samples,
         "labels": str(outcome.labels),
-        "seed": request.seed,
+        "seed": outcome.task.seed,
         "results": {
             name: {"arithmetic": outcome.arithmetic[name]} | _result(result)
             for name, result in outcome.simulated.results.items()

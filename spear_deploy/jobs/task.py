@@ -1,20 +1,157 @@
-"""The data that a model is run on: found by name, and answered by the dense network where it holds no labels."""
+"""A model with the data that it is run on: found by name, and answered by the network where it holds no labels."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
-from spear_deploy.data import Dataset, Labels, Split, encode
+from spear_deploy.data import Dataset, EncodedSplit, Labels, Split, SplitName, check_fits, encode, load_data
 from spear_deploy.errors import DataError
 from spear_deploy.measure import batches, classify
-from spear_deploy.network import Model, Simulation
-from spear_deploy.progress import Progress
+from spear_deploy.network import Encoding, Model, Reading, Simulation
 from spear_deploy.training import read_outputs
 
 NOTICE = "holds no labels: the network's own classes serve, and accuracy means agreement with it"
+
+Tell = Callable[[str], None]
+"""Hears what a user should know."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model, data that suits it, and the seed that its encoding follows from.
+
+    Attributes:
+        model: the network.
+        data: its data set.
+        seed: of the encoding.
+
+    Raises:
+        DataError: samples or labels do not suit the network.
+
+    """
+
+    model: Model
+    data: Dataset
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_fits(self.data, self.model.encoding, self.model.network.input_shape, self.model.classes)
+
+    @property
+    def labels(self) -> Labels:
+        """Who says which class a sample is of: the data, or the network where they do not."""
+        return Labels.DENSE_NETWORK if self.data.labels is Labels.NONE else self.data.labels
+
+    @cached_property
+    def train(self) -> EncodedSplit:
+        """The training split."""
+        return self.encoded(SplitName.TRAIN)
+
+    @cached_property
+    def validation(self) -> EncodedSplit:
+        """The split that choices are made on."""
+        return self.encoded(SplitName.VALIDATION)
+
+    @cached_property
+    def test(self) -> EncodedSplit:
+        """The split that final figures are measured on."""
+        return self.encoded(SplitName.TEST)
+
+    def encoded(self, name: SplitName, count: int | None = None) -> EncodedSplit:
+        """A split as the network takes it, or the first `count` samples of it."""
+        return encode(self.split(name, count), self.model.encoding, self.model.time_steps, seed=self.seed)
+
+    def split(self, name: SplitName, count: int | None = None) -> Split:
+        """A split with its labels, or the first `count` samples of it."""
+        found = {split.name: split for split in self.data.splits}[name]
+        found = found if count is None else found.first(count)
+        return labelled_by(self.model, found, seed=self.seed) if self.data.labels is Labels.NONE else found
+
+    def labelled(self) -> Task:
+        """The same with labels that stay as they are, whatever is done to the network.
+
+        Where the data hold none, they are the classes and outputs of `model`, the network as the
+        user gave it: pruned ones learn those outputs, and are right where they give those classes.
+        What pruning and any conversion before it change then both count against the accuracy.
+        """
+        if self.data.labels is not Labels.NONE:
+            return self
+        train, validation, test = (self.split(name) for name in SplitName)
+        data = replace(self.data, train=train, validation=validation, test=test, labels=Labels.DENSE_NETWORK)
+        return replace(self, data=data)
+
+
+def load_task(
+    path: Path,
+    data: str | None = None,
+    *,
+    reading: Reading | None = None,
+    encoding: Encoding | None = None,
+    seed: int = 0,
+    tell: Tell = lambda text: None,
+) -> Task:
+    """Load a model file with its data.
+
+    Args:
+        path: the model file.
+        data: a data set's name or path; by default the one that the model names.
+        reading: what the file leaves unsaid.
+        encoding: how inputs enter, where not as the file has it.
+        seed: of the encoding.
+        tell: hears what was assumed or changed when the file was read, and that data hold no labels.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        DataError: nobody names data, or they cannot be loaded or do not suit the model.
+
+    """
+    model = load_model(path, reading=reading, encoding=encoding, tell=tell)
+    found = find_task(path, model, data, seed=seed, tell=tell)
+    if found is None:
+        raise DataError(f"{path}: the model does not name its data; give it with --data digits or --data file.npz")
+    return found
+
+
+def load_model(
+    path: Path,
+    *,
+    reading: Reading | None = None,
+    encoding: Encoding | None = None,
+    tell: Tell = lambda text: None,
+) -> Model:
+    """Load a model file of any kind; see `load_task`.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+
+    """
+    model = (reading or Reading()).load(path)
+    for notice in model.notices:
+        tell(notice)
+    return model if encoding is None else replace(model, encoding=encoding)
+
+
+def find_task(
+    path: Path, model: Model, data: str | None = None, *, seed: int = 0, tell: Tell = lambda text: None
+) -> Task | None:
+    """A model, loaded from `path`, with its data; None where neither the user nor the model names any.
+
+    Raises:
+        DataError: the data cannot be loaded, or do not suit the model.
+
+    """
+    source = data_source(path, model, data)
+    if source is None:
+        return None
+    found = Task(model, load_data(source), seed)
+    if found.data.labels is Labels.NONE:
+        tell(f"{found.data.name} {NOTICE}")
+    return found
 
 
 def data_source(path: Path, model: Model, asked: str | None) -> str | None:
@@ -23,34 +160,6 @@ def data_source(path: Path, model: Model, asked: str | None) -> str | None:
         return asked
     beside = path.parent / model.data
     return str(beside) if beside.is_file() else model.data
-
-
-def needed_source(path: Path, model: Model, asked: str | None) -> str:
-    """The same where it cannot be done without.
-
-    Raises:
-        DataError: neither the user nor the model names any.
-
-    """
-    source = data_source(path, model, asked)
-    if source is None:
-        raise DataError(f"{path}: the model does not name its data; give it with --data digits or --data file.npz")
-    return source
-
-
-def with_labels(data: Dataset, model: Model, *, seed: int, progress: Progress) -> Dataset:
-    """The data as it is; where it holds no labels, which is told, with the classes and outputs of `model`.
-
-    Pruned networks then learn those outputs, and are right where they give those classes.
-
-    `model` is the network as the user gave it: what pruning and any conversion before it change
-    then both count against the accuracy. The samples must suit it (`check_fits`).
-    """
-    if data.labels is not Labels.NONE:
-        return data
-    progress.notice(f"{data.name} {NOTICE}")
-    train, validation, test = (labelled_by(model, split, seed=seed) for split in data.splits)
-    return replace(data, train=train, validation=validation, test=test, labels=Labels.DENSE_NETWORK)
 
 
 def labelled_by(model: Model, split: Split, *, seed: int) -> Split:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from made_task import write_task
 
+from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.errors import RunError
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.deploy.deploy import deploy
@@ -28,6 +29,7 @@ def done(tmp_path_factory):
         finalists=1,
         plan=TuningPlan(RECIPE, RECIPE),
         lava=False,
+        weight_bits=WeightBits(5, {"fc": 4}),  # those that are measured again
         plot=True,
     )
     (report,) = deploy(request, Silent()).values()

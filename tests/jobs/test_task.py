@@ -11,19 +11,11 @@ from made_task import write_task
 
 from spear_deploy.cli import main
 from spear_deploy.data import load_data
-from spear_deploy.jobs.task import with_labels
-from spear_deploy.network import Encoding, Simulation, load_any
-from spear_deploy.progress import Silent
+from spear_deploy.errors import DataError
+from spear_deploy.jobs.task import Task, load_task
+from spear_deploy.network import Encoding, Simulation, load_any, save_model_file
 
 QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--plain-epochs", "1", "--epochs", "2")
-
-
-class Notices(Silent):
-    def __init__(self):
-        self.said = []
-
-    def notice(self, text):
-        self.said.append(text)
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +35,18 @@ def counted(network, x):
 
 
 def test_the_class_and_the_outputs_of_a_sample_are_those_the_network_gives_it(model):
-    network, progress = load_any(model), Notices()
-    data = with_labels(load_data(model.parent / "samples.npz"), network, seed=0, progress=progress)
-    assert data.labels == "dense network"
-    for split in data.splits:
+    network, said = load_any(model), []
+    task = load_task(model, tell=said.append)
+    assert task.labels == task.labelled().labels == "dense network"
+    for split in task.labelled().data.splits:
         x = split.x.double().expand(4, *split.x.shape)
         assert split.y.tolist() == counted(network, x)
         with torch.no_grad():
             rates = Simulation(network.graph, torch.float64)(x).output.sum(0) / 4
         np.testing.assert_allclose(split.outputs, rates.flatten(1), rtol=1e-6)
-    assert progress.said == [
+        for few in (task.split(split.name, 5), task.labelled().split(split.name, 5)):
+            assert few.y.tolist() == split.y[:5].tolist()
+    assert said == [
         f"{model.parent / 'samples.npz'} holds no labels: the network's own classes serve,"
         " and accuracy means agreement with it"
     ]
@@ -61,15 +55,42 @@ def test_the_class_and_the_outputs_of_a_sample_are_those_the_network_gives_it(mo
 def test_labels_follow_the_spikes_that_a_seed_draws(model):
     network = replace(load_any(model), encoding=Encoding.RATE)
     data = load_data(model.parent / "samples.npz")
-    first, again, other = (with_labels(data, network, seed=seed, progress=Silent()) for seed in (0, 0, 1))
+    first, again, other = (Task(network, data, seed).labelled().data for seed in (0, 0, 1))
     assert first.sha256 == again.sha256 != data.sha256
     assert first.given_sha256 == data.sha256
     assert first.train.y.tolist() != other.train.y.tolist()
 
 
 def test_data_that_holds_labels_keeps_them():
-    digits = load_data("digits")
-    assert with_labels(digits, None, seed=0, progress=Silent()) is digits
+    digits = Task(load_any("examples/digits.pt"), load_data("digits"))
+    assert digits.labelled() is digits
+    assert digits.labels == "data"
+
+
+def test_labels_stay_those_of_the_network_that_was_given_when_it_is_converted(model):
+    task = load_task(model)
+    other = load_any(model)
+    other.graph.nodes["fc"].weight[:] *= -1
+    converted = replace(task.labelled(), model=other.with_graph(other.graph))
+    assert converted.test.labels.tolist() == task.test.labels.tolist()
+    assert replace(task, model=converted.model).test.labels.tolist() != task.test.labels.tolist()
+
+
+def test_the_first_samples_of_a_split_are_encoded_as_in_the_whole_of_it(model):
+    task = Task(replace(load_any(model), encoding=Encoding.RATE), load_data(model.parent / "samples.npz"), seed=3)
+    assert torch.equal(task.encoded("test", 7).inputs, task.test.inputs[:, :7])
+
+
+def test_data_that_does_not_suit_the_network_is_no_task(model):
+    with pytest.raises(DataError, match="digits: samples are 1 x 8 x 8 a time step, the network takes 1 x 6 x 6"):
+        load_task(model, "digits")
+
+
+def test_a_model_that_names_no_data_needs_some(model, tmp_path):
+    save_model_file(replace(load_any(model), data=None), tmp_path / "nameless.pt")
+    with pytest.raises(DataError, match=r"nameless\.pt: the model does not name its data"):
+        load_task(tmp_path / "nameless.pt")
+    assert load_task(tmp_path / "nameless.pt", str(model.parent / "samples.npz")).model.data is None
 
 
 def run(model, tmp_path, monkeypatch, capsys, *arguments):

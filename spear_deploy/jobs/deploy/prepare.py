@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from spear_deploy.backends.torch import TorchBackend
-from spear_deploy.data import Dataset, EncodedSplit, check_fits, encode, load_data
+from spear_deploy.data import Dataset, EncodedSplit, SplitName
 from spear_deploy.device import device_named
 from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.hardware import SYNOPS
@@ -17,13 +17,13 @@ from spear_deploy.jobs.deploy.lre_samples import sample_lre
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.verification import check_runs, verifiers
 from spear_deploy.jobs.device_proof import prove_device
-from spear_deploy.jobs.task import needed_source, with_labels
+from spear_deploy.jobs.task import load_task
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.search import CandidateFactory, LreSample
 from spear_deploy.search.pipelines import arm_named
-from spear_deploy.targets.adapt import CALIBRATION_SAMPLES
+from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, Adaptation
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
 from spear_deploy.targets.target import Target, aim_at, check_reachable
 
@@ -47,20 +47,21 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
     """Load, measure the dense network on every target, and make LRE's samples."""
     clock = Clock(progress)
     with clock.stage("load"):
-        given = request.reading.load(request.model)
-        for notice in given.notices:
-            progress.notice(notice)
-        data = load_data(needed_source(request.model, given, request.data))
-        check_fits(data, given.encoding, given.network.input_shape, given.classes)
-        few = encode(data.train.first(CALIBRATION_SAMPLES), given.encoding, given.time_steps, seed=request.seed)
-        model, changes = adapted_for(request.targets, given, few.inputs) if request.adapt else (given, [])
-        data = with_labels(data, given, seed=request.seed, progress=progress)
+        task = load_task(
+            request.model, request.data, reading=request.reading, seed=request.seed, tell=progress.notice
+        ).labelled()
+        given = task.model
+        changes: list[Adaptation] = []
+        if request.adapt:
+            few = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
+            model, changes = adapted_for(request.targets, given, few.inputs)
+            task = replace(task, model=model)
+        model, data = task.model, task.data
         check_classes(data)
         for doubt in small_data(data, request.plan.plain.batch):
             progress.notice(doubt)
         device = device_named(request.device)
-        encoded = [encode(split, model.encoding, model.time_steps, seed=request.seed) for split in data.splits]
-        train, validation, test = (split.on(device) for split in encoded)
+        train, validation, test = (split.on(device) for split in (task.train, task.validation, task.test))
         floating = verifiers(request, request.targets[0], train, (TorchBackend.name,), progress.notice)
         check_runs(request.model, model, floating)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
