@@ -1,15 +1,34 @@
+import json
 import os
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from spear_deploy import files
 from spear_deploy.errors import DataError, OutputError
-from spear_deploy.files import check_writable, complete_or_nothing, default_folder, replaced_when_complete
+from spear_deploy.files import (
+    WRITTEN,
+    check_writable,
+    complete_or_nothing,
+    default_folder,
+    keep_incomplete,
+    locked,
+    replaced_when_complete,
+)
 
 
 def names(folder):
     return sorted(entry.name for entry in folder.iterdir())
+
+
+def write_run(folder, force=False, **contents):
+    """A run of ours that leaves files with these contents."""
+    with complete_or_nothing(folder, force=force) as working:
+        for name, content in contents.items():
+            (working / name).write_text(content)
 
 
 def test_a_run_is_called_after_model_target_and_time():
@@ -23,7 +42,7 @@ def test_a_folder_appears_under_its_name_when_it_is_complete(tmp_path):
     with complete_or_nothing(folder, force=False) as working:
         (working / "report.json").write_text("{}")
         assert not folder.exists()
-    assert names(folder) == ["report.json"]
+    assert names(folder) == [WRITTEN, "report.json"]
     assert names(folder.parent) == ["run"]
 
 
@@ -41,8 +60,7 @@ def test_a_fault_leaves_no_folder(tmp_path, fault):
 
 def test_a_fault_leaves_earlier_results_as_they_were(tmp_path):
     folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "report.json").write_text("earlier")
+    write_run(folder, **{"report.json": "earlier"})
 
     def work():
         with complete_or_nothing(folder, force=True) as working:
@@ -57,22 +75,197 @@ def test_a_fault_leaves_earlier_results_as_they_were(tmp_path):
 
 def test_earlier_results_are_replaced_only_by_force(tmp_path):
     folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "old").write_text("earlier")
+    write_run(folder, old="earlier")
     with pytest.raises(
         OutputError, match=r"run: exists and is not empty; choose another folder with --out, or --force"
     ):
         check_writable(folder, force=False)
-    with complete_or_nothing(folder, force=True) as working:
-        (working / "new").write_text("later")
-    assert names(folder) == ["new"]
+    write_run(folder, force=True, new="later")
+    assert names(folder) == [WRITTEN, "new"]
     assert names(tmp_path) == ["run"]
 
 
-def test_an_empty_folder_may_be_filled(tmp_path):
-    with complete_or_nothing(tmp_path, force=False) as working:
-        (working / "new").write_text("later")
-    assert names(tmp_path) == ["new"]
+@pytest.fixture(params=["foreign", "changed", "link", "below", "record of others"])
+def foreign(request, tmp_path):
+    """A folder with something that no run of ours wrote, and the name of that."""
+    folder = tmp_path / "run"
+    write_run(folder, **{"report.json": "{}", "pruned.pt": "weights"})
+    match request.param:
+        case "foreign":
+            name = "thesis.tex"
+            (folder / name).write_text("years of work")
+        case "changed":
+            name = "pruned.pt"
+            (folder / name).write_text("trained further")
+        case "link":
+            name = "pruned.pt"
+            (folder / name).unlink()
+            (folder / name).symlink_to(tmp_path / "elsewhere")
+        case "below":
+            name = "data/samples.npz"
+            (folder / "data").mkdir()
+            (folder / name).write_text("samples")
+        case _:
+            name = "pruned.pt"
+            (folder / WRITTEN).write_text(json.dumps({"files": {"report.json": "0", "../x": "1"}}))
+            name = "report.json"
+    return folder, name
+
+
+def test_force_replaces_only_what_we_wrote(foreign):
+    folder, name = foreign
+    before = {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
+    with pytest.raises(
+        OutputError, match=rf"holds {name}, which is not as spear-deploy wrote it; nothing was replaced"
+    ):
+        check_writable(folder, force=True)
+    with pytest.raises(OutputError, match="nothing was replaced"):
+        write_run(folder, force=True, **{"report.json": "later"})
+    assert {path: path.lstat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_force_reaches_nothing_outside_the_folder(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    folder = tmp_path / "run"
+    write_run(folder, old="earlier")
+    record = json.loads((folder / WRITTEN).read_text())
+    record["files"]["../mine"] = record["files"]["old"]
+    (folder / WRITTEN).write_text(json.dumps(record))
+    write_run(folder, force=True, new="later")
+    assert names(tmp_path) == ["mine", "run"]
+    assert names(folder) == [WRITTEN, "new"]
+
+
+def test_what_is_written_into_a_run_later_belongs_to_it(tmp_path):
+    folder = tmp_path / "run"
+    write_run(folder, **{"report.json": "{}"})
+    for path in (folder / "report.html", folder / "plots" / "layers.svg"):
+        with replaced_when_complete(path) as working:
+            working.write_text("made again")
+    write_run(folder, force=True, **{"report.json": "later"})
+    assert names(folder) == [WRITTEN, "report.json"]
+
+
+def test_an_empty_folder_is_filled_and_stays_itself(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_ino
+    write_run(Path("."), new="later")
+    assert names(Path.cwd()) == [WRITTEN, "new"]
+    assert tmp_path.stat().st_ino == before
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "run").symlink_to("disk")
+    write_run(tmp_path / "run", new="later")
+    assert (tmp_path / "run").is_symlink()
+    assert names(tmp_path / "disk") == [WRITTEN, "new"]
+
+
+def test_a_link_that_leads_nowhere_is_told_before_the_work(tmp_path):
+    (tmp_path / "run").symlink_to("nowhere")
+    with pytest.raises(OutputError, match="run: is a file"):
+        check_writable(tmp_path / "run", force=False)
+
+
+def test_a_folder_that_cannot_be_replaced_is_filled(tmp_path, monkeypatch):
+    """A mount, such as a container's volume, cannot be renamed over."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    rename = Path.rename
+
+    def busy(path, target):
+        if Path(target) == folder:
+            raise OSError(16, "Device or resource busy", str(target))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", busy)
+    write_run(folder, new="later")
+    assert names(folder) == [WRITTEN, "new"]
+
+
+def test_the_longest_name_that_a_folder_may_have_is_enough(tmp_path):
+    folder = tmp_path / ("n" * 255)
+    check_writable(folder, force=False)
+    write_run(folder, new="later")
+    assert names(folder) == [WRITTEN, "new"]
+
+
+@pytest.mark.parametrize("name", ["n" * 256, "zero\0byte"])
+def test_a_name_that_no_folder_can_have_is_told_before_the_work(tmp_path, name):
+    with pytest.raises(OutputError, match=r"cannot write there|no name of a folder"):
+        check_writable(tmp_path / name, force=False)
+    assert names(tmp_path) == []
+
+
+def test_a_name_that_is_no_text_is_a_name(tmp_path):
+    folder = tmp_path / os.fsdecode(b"run-\xff\xfe")
+    with locked(folder):
+        write_run(folder, new="later")
+    assert names(folder) == [WRITTEN, "new"]
+
+
+@pytest.mark.parametrize("fault", [DataError("no data"), KeyboardInterrupt(), ZeroDivisionError()])
+def test_what_there_is_when_the_end_fails_is_kept_and_the_place_told(tmp_path, fault):
+    def work():
+        keep = lambda working: keep_incomplete(working, lambda place: (place / "pruned.pt").write_text("network"))  # noqa: E731
+        with complete_or_nothing(tmp_path / "run", force=False, keep=keep) as working:
+            (working / "measured.json").write_text("figures")
+            raise fault
+
+    with pytest.raises(type(fault)) as caught:
+        work()
+    (kept,) = tmp_path.iterdir()
+    assert names(kept) == ["measured.json", "pruned.pt"]
+    assert str(kept) in caught.value.__notes__[0]
+
+
+def test_what_cannot_be_kept_beside_is_kept_where_there_is_room(tmp_path, monkeypatch):
+    (tmp_path / "room").mkdir()
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path / "room"))
+    working = tmp_path / "working"
+    working.mkdir()
+
+    def write(place):
+        if place.parent == tmp_path:
+            raise OSError(28, "No space left on device")
+        (place / "pruned.pt").write_text("network")
+
+    words = keep_incomplete(working, write)
+    (kept,) = (tmp_path / "room").iterdir()
+    assert names(kept) == ["pruned.pt"]
+    assert str(kept) in words
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from spear_deploy.files import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_two_processes_never_work_for_one_folder(tmp_path):
+    folder = tmp_path / "deep" / "run"
+    other = subprocess.Popen([sys.executable, "-c", HOLDS, str(folder)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "held\n"
+        with (
+            pytest.raises(OutputError, match=rf"run: process {other.pid} on \S+ is at work for this folder"),
+            locked(folder),
+        ):
+            pass
+        with locked(tmp_path / "another"):
+            pass
+    finally:
+        other.kill()
+        other.wait()
+        other.stdout.close()
+    with locked(folder):  # a lock dies with its holder
+        pass
+    assert names(tmp_path) == []
 
 
 def test_a_file_in_the_way_is_named(tmp_path):
@@ -96,8 +289,7 @@ def test_checking_leaves_nothing_behind(tmp_path):
 
 def test_a_relative_folder_is_written_where_one_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with complete_or_nothing(Path("run"), force=False) as working:
-        (working / "new").write_text("")
+    write_run(Path("run"), new="")
     assert names(tmp_path) == ["run"]
 
 
@@ -121,3 +313,28 @@ def test_a_file_that_fails_leaves_the_earlier_one(tmp_path):
         work()
     assert path.read_text() == "earlier"
     assert names(tmp_path) == ["model.nir"]
+
+
+@pytest.mark.parametrize("standing", ["a folder", "a device", "a file of others"])
+def test_a_file_replaces_nothing_foreign(tmp_path, standing):
+    path = tmp_path / "page.html"
+    if standing == "a folder":
+        path.mkdir()
+    elif standing == "a device":
+        path = Path("/dev/null")
+    else:
+        path.write_text("foreign")
+
+    def work():
+        with replaced_when_complete(path, ours=lambda path: path.read_text() == "ours") as working:
+            working.write_text("ours")
+
+    with pytest.raises(OutputError, match="was not written by spear-deploy; choose another name"):
+        work()
+
+
+def test_a_file_with_the_longest_name_can_be_written(tmp_path):
+    path = tmp_path / ("n" * 250 + ".html")
+    with replaced_when_complete(path) as working:
+        working.write_text("page")
+    assert names(tmp_path) == [path.name]

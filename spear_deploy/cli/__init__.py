@@ -21,13 +21,18 @@ from spear_deploy.cli import profiles as profiles_verb
 from spear_deploy.cli import report as report_verb
 from spear_deploy.cli import simulate as simulate_verb
 from spear_deploy.cli import validate as validate_verb
+from spear_deploy.cli.console import visible
+from spear_deploy.cli.ending import InterruptedVerb, Terminated, Verbs, ending_by_signal, usable_streams
 from spear_deploy.errors import SpearDeployError
+from spear_deploy.processes import safe_path
 
 DEFAULT_VERB = "deploy"
 BAD_INPUT = 2
 INTERRUPTED = 130
+TERMINATED = 143
 
 app = typer.Typer(
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Prune a trained spiking network until it fits a neuromorphic chip, and prove what it will do there."
@@ -66,20 +71,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command = typer.main.get_command(app)
     assert isinstance(command, TyperGroup)
     given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code = command.main(with_default_verb(command, given), prog_name="spear-deploy", standalone_mode=False)
-        if code == INTERRUPTED:  # what Typer makes of Ctrl-C, without a word
-            raise KeyboardInterrupt
-    except typer.TyperException as error:
-        print(f"spear-deploy: {error.format_message()}\n  see: spear-deploy --help", file=sys.stderr)
-        code = BAD_INPUT
-    except SpearDeployError as error:
-        print(f"spear-deploy: {error}", file=sys.stderr)
-        code = BAD_INPUT
-    except (KeyboardInterrupt, typer.Abort):
-        print("spear-deploy: interrupted; nothing half-written was kept", file=sys.stderr)
-        code = INTERRUPTED
+    with usable_streams(), safe_path(), ending_by_signal():
+        try:
+            code = command.main(with_default_verb(command, given), prog_name="spear-deploy", standalone_mode=False)
+            sys.stdout.flush()
+        except typer.TyperException as error:
+            code = _told(f"{error.format_message()}\n  see: spear-deploy --help", error)
+        except SpearDeployError as error:
+            code = _told(str(error), error)
+        except InterruptedVerb as error:
+            _told("interrupted; no result was written", error.interrupt)
+            code = TERMINATED if isinstance(error.interrupt, Terminated) else INTERRUPTED
+        except typer.Abort as error:
+            _told("interrupted; no result was written", error)
+            code = INTERRUPTED
+        except MemoryError as error:
+            code = _told("out of memory", error)
+        except OSError as error:
+            code = _told(f"{error.filename or 'the output'}: {error.strerror or error}", error)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _told(message: str, error: BaseException) -> int:
+    """Say it, with what was added on its way, such as where work is kept."""
+    lines = [f"spear-deploy: {message}", *getattr(error, "__notes__", [])]
+    print(visible("\n  ".join(lines)), file=sys.stderr)
+    return BAD_INPUT
 
 
 def with_default_verb(command: TyperGroup, arguments: Sequence[str]) -> list[str]:

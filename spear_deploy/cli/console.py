@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.segment import Segment
 
 from spear_deploy.progress import Advance
 
-# Names of files and layers are shown as they are: [x] in one is no markup.
-out = Console(soft_wrap=True, markup=False, highlight=False)
-err = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
+
+def visible(text: str) -> str:
+    """The text with what a terminal would obey, or cannot show, written out: an escape becomes four letters."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each in "\n\t\xa0" else _written_out(each) for each in text)
+
+
+def _written_out(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+class VisibleConsole(Console):
+    """Shows names from files of others as they are: [x] in one is no markup, and no terminal obeys them."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Segments in which only what Rich itself adds is obeyed."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+out = VisibleConsole(soft_wrap=True, markup=False, highlight=False)
+err = VisibleConsole(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
 class TerminalProgress:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from spear_deploy.exporting.record import (
     sha256,
     verified,
 )
+from spear_deploy.files import note_written
 from spear_deploy.network import Model
 
 
@@ -64,6 +65,7 @@ def export_model(
 ) -> list[ExportEntry]:
     """Write a model in several formats, prove each, and record it in `export.json`.
 
+    With `force` files of an earlier export are replaced, as long as they are what it wrote.
     A format that cannot say the network is recorded as refused; if none can, or a file does not
     do what the model does, nothing is written. With `record_refusal`, it is no fault if none can.
 
@@ -135,6 +137,8 @@ def _source(export: Export) -> dict[str, str]:
 def _moved_when_complete(folder: Path, *, force: bool) -> Iterator[Path]:
     """A working folder whose files move to `folder` when the block ends well."""
     existed = folder.exists()
+    record = read_record(folder)
+    recorded = {name: digest for entry in (record.exports if record else []) for name, digest in entry.files.items()}
     working = folder / f".export.partial-{os.getpid()}"
     complete = False
     try:
@@ -142,10 +146,11 @@ def _moved_when_complete(folder: Path, *, force: bool) -> Iterator[Path]:
         yield working
         files = [file for file in working.rglob("*") if file.is_file()]
         for file in files:
-            if file.name != RECORD and (folder / file.name).exists() and not force:
-                raise OutputError(f"{folder / file.name}: exists; choose another folder with --out, or --force")
+            if file.name != RECORD and os.path.lexists(folder / file.name):
+                _check_replaceable(folder / file.name, recorded, force=force)
         for file in files:
             file.replace(folder / file.name)
+        note_written(folder, [folder / file.name for file in files])
         complete = True
     except OSError as error:
         raise OutputError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from None
@@ -153,3 +158,18 @@ def _moved_when_complete(folder: Path, *, force: bool) -> Iterator[Path]:
         shutil.rmtree(working, ignore_errors=True)
         if not complete and not existed:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_replaceable(path: Path, recorded: Mapping[str, str], *, force: bool) -> None:
+    """Whether a file that is in the way is an export of ours, and may go.
+
+    Raises:
+        OutputError: it is not, or may not.
+
+    """
+    if not force:
+        raise OutputError(f"{path}: exists; choose another folder with --out, or --force")
+    if path.is_symlink() or not path.is_file() or recorded.get(path.name) != sha256(path):
+        raise OutputError(
+            f"{path}: is not as an export wrote it, and is not replaced; choose another folder with --out"
+        )

@@ -164,6 +164,8 @@ class Network:
         if not self.nodes:
             raise ModelError("the graph is empty: it holds no nodes")
         for name, node in self.nodes.items():
+            if not str(name).strip(".") or "/" in name or not name.isprintable():
+                raise ModelError(f"{name!r}: no name of a node: names are printable and hold no '/', as files need it")
             if isinstance(node, nir.NIRGraph):
                 raise ModelError(f"{name}: a graph in the graph; flatten it with spear_deploy.network.flatten")
             if isinstance(node, (nir.Input, nir.Output, *NEURON_TYPES)):

@@ -2,6 +2,7 @@ import os
 import re
 import signal
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -326,6 +327,35 @@ class TestFaultsInTheWorker:
         path.write_text(f"#!{sys.executable}\n{script}\n")
         path.chmod(0o755)
         assert re.search(message, self.fault(limit_s=2 if "60" in script else 20, python=path))
+
+    @pytest.mark.parametrize("when", ["starting", "running"])
+    def test_the_worker_ends_with_a_parent_that_is_killed(self, tmp_path, when):
+        script = tmp_path / "parent.py"
+        tests = str(Path(__file__).parent)
+        script.write_text(
+            f"import sys; sys.path.insert(0, {tests!r})\n"
+            "from test_lava_faults import inputs, run_lava, small_model\n"
+            "tell = lambda *_: print('runs', flush=True)\n"
+            "run_lava(small_model(), inputs(200_000), time_limit_s=90, on_progress=tell)"
+        )
+        parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+        try:
+            if when == "running":
+                assert parent.stdout.readline() == "runs\n"
+            else:
+                deadline = time.monotonic() + 90
+                while parent.pid not in processes().values() and time.monotonic() < deadline:
+                    time.sleep(0.02)
+            workers = processes().keys() - {parent.pid}
+            assert workers
+        finally:
+            parent.kill()
+            parent.wait()
+            parent.stdout.close()
+        deadline = time.monotonic() + 30
+        while processes() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not processes()
 
     def test_ctrl_c_ends_the_worker_too(self):
         main = threading.main_thread().ident

@@ -1,12 +1,57 @@
+import os
+import subprocess
+import sys
+
 import pytest
+from rich.table import Table
 
 from spear_deploy.cli import main
-from spear_deploy.cli.console import TerminalProgress
+from spear_deploy.cli.console import TerminalProgress, out
 
 
 def test_a_notice_shows_brackets_as_they_are(capsys):
     TerminalProgress().notice("nets[old]/model.pt: layer [conv] was read")
     assert capsys.readouterr().err == "note: nets[old]/model.pt: layer [conv] was read\n"
+
+
+HOSTILE = "conv\x1b]0;owned\x1b[2J\x9b31m\u202egnp"
+SHOWN = r"conv\x1b]0;owned\x1b[2J\x9b31m\u202egnp"
+
+
+def test_no_name_from_a_file_commands_the_terminal(capsys, tmp_path):
+    TerminalProgress().notice(f"layer {HOSTILE} was read")
+    table = Table("layer", title=HOSTILE)
+    table.add_row(HOSTILE)
+    out.print(table, width=200)
+    with pytest.raises(SystemExit):
+        main(["check", str(tmp_path / HOSTILE)])
+    with pytest.raises(SystemExit):
+        main(["check", "--target", HOSTILE, "net.pt"])
+    shown = capsys.readouterr()
+    assert shown.err.count(SHOWN) == 3
+    assert SHOWN in shown.out
+    assert all(each.isprintable() for each in (shown.out + shown.err).replace("\n", ""))
+
+
+def test_words_that_the_locale_has_no_letters_for_are_written_out(tmp_path):
+    command = [sys.executable, "-m", "spear_deploy", "profiles", "show", "loihi2"]
+    ended = subprocess.run(command, capture_output=True, cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.isascii()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_behind_the_output_is_told_in_one_line(tmp_path):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "spear_deploy", "profiles", "list"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr == "spear-deploy: the output: No space left on device\n"
+
+
+def test_a_closed_output_is_no_fault(tmp_path):
+    command = f"{sys.executable} -m spear_deploy profiles list >&- 2>&- <&-"
+    assert subprocess.run(["sh", "-c", command], cwd=tmp_path).returncode == 0
 
 
 def test_an_error_shows_a_path_with_brackets_as_it_is(capsys, tmp_path):

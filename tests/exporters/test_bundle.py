@@ -82,6 +82,13 @@ def test_an_existing_folder_is_kept_unless_forced(bundle, tmp_path):
     (tmp_path / "got" / "mine").write_text("")
     assert imported(bundle, "--out", tmp_path / "got") == 2
     assert [file.name for file in (tmp_path / "got").iterdir()] == ["mine"]
+    assert imported(bundle, "--out", tmp_path / "got", "--force") == 2
+    assert [file.name for file in (tmp_path / "got").iterdir()] == ["mine"]
+
+
+def test_what_an_import_wrote_is_replaced_when_forced(bundle, tmp_path):
+    assert imported(bundle, "--out", tmp_path / "got") == 0
+    assert imported(bundle, "--out", tmp_path / "got") == 2
     assert imported(bundle, "--out", tmp_path / "got", "--force") == 0
 
 

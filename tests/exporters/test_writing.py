@@ -67,8 +67,15 @@ def test_existing_files_are_kept_unless_forced(model_file, tmp_path, capsys):
     assert run(model_file, "--out", folder) == 2
     assert "net.nir: exists; choose another folder with --out, or --force" in capsys.readouterr().err
     assert (folder / "net.nir").read_bytes() == b"mine"
+    assert run(model_file, "--out", folder, "--force") == 2
+    assert "net.nir: is not as an export wrote it, and is not replaced" in capsys.readouterr().err
+    assert (folder / "net.nir").read_bytes() == b"mine"
+
+
+def test_an_earlier_export_is_replaced_when_forced(model_file, tmp_path):
+    folder = tmp_path / "out"
+    assert run(model_file, "--out", folder) == 0
     assert run(model_file, "--out", folder, "--force") == 0
-    assert (folder / "net.nir").read_bytes() != b"mine"
     assert names(folder) == ["export.json", "net.nir"]
     assert len(record(folder)) == 1
 

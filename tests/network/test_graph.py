@@ -97,3 +97,10 @@ def _nan():
 def test_a_graph_that_cannot_run_is_refused_by_node_and_numbers(graph, message):
     with pytest.raises(ModelError, match=message):
         _ = Network(graph()).read_out
+
+
+@pytest.mark.parametrize("name", ["a/b", "", ".", "a\x1b[2J", "a\nb"])
+def test_a_name_that_no_file_can_hold_is_refused(name):
+    graph = graph_of((3,), (name, lif(3)))
+    with pytest.raises(ModelError, match="no name of a node: names are printable"):
+        Network(graph)

@@ -88,6 +88,42 @@ def store_in(folder):
     return SampleStore(folder, StoreKey("m", "d", "direct", RECIPE, ANY_WIDTH, seed=3, threads=1, torch="t"))
 
 
+def kept_in(folder):
+    """Numbers of the samples that lie in a store."""
+    return sorted(int(path.stem) for path in store_in(folder).folder.iterdir())
+
+
+def interrupting(monkeypatch, after):
+    """Ctrl-C comes while a sample is made, after so many others."""
+    make, made = sampling.make_sample, []
+
+    def until(*job):
+        if len(made) == after:
+            raise KeyboardInterrupt
+        made.append(job)
+        return make(*job)
+
+    monkeypatch.setattr(sampling, "make_sample", until)
+    return made
+
+
+def test_each_sample_is_kept_as_it_is_made_and_none_is_made_twice(factory, fresh, tmp_path, monkeypatch):
+    said = []
+    with monkeypatch.context() as patch:
+        interrupting(patch, after=5)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            collect_samples(factory, 20, RECIPE, 3, store=store_in(tmp_path), notice=said.append)
+    assert kept_in(tmp_path) == [0, 1, 2, 3, 4]
+    assert caught.value.__notes__ == ["5 of LRE's 20 samples are kept; the same command goes on from there"]
+    assert said == ["interrupted; samples in flight have 10 s to end"]
+    (store_in(tmp_path).folder / "00001.json").unlink()
+    with monkeypatch.context() as patch:
+        again = interrupting(patch, after=16)
+        found = collect_samples(factory, 20, RECIPE, 3, store=store_in(tmp_path))
+    assert len(again) == 16
+    assert figures(found) == figures(fresh)
+
+
 def test_layers_add_up_to_the_networks_synops(fresh):
     for sample in fresh:
         assert sum(sample.synops_by_layer.values()) == pytest.approx(sample.synops)
@@ -102,7 +138,7 @@ def test_samples_from_the_store_equal_fresh_ones_and_asking_for_more_extends_the
     more = collect_samples(factory, 20, RECIPE, seed=3, store=store_in(tmp_path))
     assert figures(first) == figures(fresh[: len(first)])
     assert figures(more) == figures(fresh)
-    assert len(store_in(tmp_path).load()) == 20
+    assert kept_in(tmp_path) == list(range(20))
 
 
 def test_nothing_is_made_again_that_the_store_holds(factory, fresh, tmp_path, monkeypatch):
@@ -123,7 +159,7 @@ def test_sampling_stops_where_it_is_enough_whatever_the_store_holds(factory, fre
 
     found = collect_samples(factory, 20, RECIPE, 3, enough=enough, store=store_in(tmp_path))
     assert figures(found) == figures(fresh[: len(found)])
-    assert len(store_in(tmp_path).load()) == 16
+    assert kept_in(tmp_path) == list(range(16))
     collect_samples(factory, 20, RECIPE, 3, store=store_in(tmp_path))
     asked.clear()
     assert figures(collect_samples(factory, 20, RECIPE, 3, enough=enough, store=store_in(tmp_path))) == figures(found)

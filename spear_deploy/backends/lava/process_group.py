@@ -23,14 +23,15 @@ def worker_group(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start a command in its own session and in a folder; on leaving, nothing of its group is left.
 
-    The folder must hold files of ours alone: Python imports from where it is started.
+    The folder must hold files of ours alone: Python imports from where it is started. Its stdin
+    stays open as long as this process is there, so that it can see whether it is.
 
     The session also keeps Ctrl-C on the terminal from reaching the workers before their parent.
     """
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=dict(env),
@@ -57,6 +58,8 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
     finally:  # also after a second Ctrl-C: nothing stays behind
         _signal_group(group, signal.SIGKILL)
         process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def _signal_group(group: int, number: int) -> None:

@@ -135,7 +135,6 @@ def _run(
             "sample_budget_s": limits.sample_budget_s,
             "min_samples": limits.min_samples,
             "watch": watch,
-            "parent": os.getpid(),
         }
         write_job(folder, job, inputs, given)
         interpreter = python or Path(sys.executable)

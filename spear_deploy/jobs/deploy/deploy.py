@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spear_deploy.device import device_named, exact_products
 from spear_deploy.errors import BudgetError
-from spear_deploy.files import check_writable
+from spear_deploy.files import check_writable, locked
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.max_drop import smallest_budget
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
@@ -32,10 +32,21 @@ def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
     _check_modes(request)
     device_named(request.device)  # one that is not there shows before the long work
     exact_products()
-    for target in request.targets:
-        check_writable(request.folder(target), force=request.force)
-    with torch_settings(request.threads):
-        return _deploy(request, progress)
+    with locked(request.out):
+        for place in _places(request):
+            check_writable(place, force=request.force)
+        with torch_settings(request.threads):
+            return _deploy(request, progress)
+
+
+def _places(request: DeployRequest) -> list[Path]:
+    """All folders that results will stand in."""
+    folders = [request.folder(target) for target in request.targets]
+    return [folder / _front_name(budget.granted) for folder in folders for budget in request.pareto] or folders
+
+
+def _front_name(budget: str) -> str:
+    return budget.replace("%", "pct").replace("/", "_")
 
 
 def _deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
@@ -46,7 +57,7 @@ def _deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
         if not request.pareto:
             found[folder] = deploy_to(aimed, folder, request, prepared, progress)
         for budget in request.pareto:
-            place = folder / budget.granted.replace("%", "pct")
+            place = folder / _front_name(budget.granted)
             found[place] = deploy_to(aimed.with_synops_limit(budget), place, request, prepared, progress)
     return found
 

@@ -74,6 +74,7 @@ def sample_lre(
         enough=sure,
         fewest=0 if error is not None else request.lre_samples,
         store=store,
+        notice=progress.notice,
     )
     if len(samples) < FEWEST:
         raise DataError(

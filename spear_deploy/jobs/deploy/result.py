@@ -21,6 +21,7 @@ from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.reporting import Found, make_report
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Solution
+from spear_deploy.jobs.deploy.unfinished import Unfinished
 from spear_deploy.jobs.deploy.verification import verifiers, verify
 from spear_deploy.jobs.device_proof import prove_device
 from spear_deploy.jobs.export import calibration_name
@@ -42,10 +43,12 @@ def write_result(
 ) -> Report:
     """Write the winner to `folder`, run it on the test split, in Lava too, and judge.
 
-    `tries` are the budgets that were tried to find the smallest one.
+    `tries` are the budgets that were tried to find the smallest one. Where this fails or is
+    interrupted, the networks and what was measured are kept, and the error says where.
     """
     target, winner = solution.target, solution.choice.winner
-    with complete_or_nothing(folder, force=request.force) as working:
+    unfinished = Unfinished(solution)
+    with complete_or_nothing(folder, force=request.force, keep=unfinished.keep) as working:
         save_model_file(winner.result.model, working / "pruned.pt")
         save_model_file(winner.plain.model, working / PLAIN)
         shown = prepared.test.take(slice(0, samples_to_prove(winner.result.model)))
@@ -57,9 +60,11 @@ def write_result(
             floating = TorchBackend()
             in_torch, on_target = floating.prepare(pruned), target.backend.prepare(pruned)
             tested = measure_executable(in_torch, pruned, prepared.test)
+            unfinished.note("test, in torch", tested)
             _check_alive(request.model, tested)
             prove_device(pruned, target.backend, prepared.test)
             observed = observe(target.backend.name, on_target, pruned, prepared.test)
+            unfinished.note(f"test, in {target.backend.name}", observed.measurement)
         with clock.stage("export"):
             export_run(
                 pruned,
@@ -75,6 +80,8 @@ def write_result(
         references = {target.backend.name: on_target, floating.name: in_torch}
         wanted = verifiers(request, target.chip, prepared.factory.train, tuple(references), clock.progress.notice)
         verified = verify(pruned, references, wanted, prepared.test, clock)
+        for each in verified.found:
+            unfinished.note(f"test, in {each.backend.name}", each.measured)
         with clock.stage("LRE check"):
             ran = [each.backend for each in verified.found]
             checked = check_prediction(winner, target, prepared.test, ran, clock.progress.notice)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -23,22 +24,48 @@ FIRST_CHECK = 12
 CHECK_EVERY = 4
 """When it is asked whether the samples are enough; so results do not depend on the number of workers."""
 
-Made = LreSample | None
-"""A sample, or None for a network that fell silent."""
+LATE_S = 10.0
+"""How long an interrupted sampling waits for the samples in flight."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of one number of the sequence.
+
+    Attributes:
+        sample: None for a network that fell silent.
+        seconds: that it took when it was made.
+
+    """
+
+    sample: LreSample | None
+    seconds: float
+
 
 Job = tuple[Ratios, Recipe, int]
-Make = Callable[[Sequence[Job]], Iterator[Made]]
 
 
 class Store(Protocol):
-    """Keeps what was made, in the order of the sequence."""
+    """Keeps what was made, by its number in the sequence."""
 
-    def load(self) -> list[Made]:
-        """What is kept."""
+    def load(self, ratios: Sequence[Ratios]) -> dict[int, Made]:
+        """What is kept of networks with these ratios, the first ones of the sequence."""
         ...
 
-    def save(self, made: Sequence[Made]) -> None:
-        """Keep this."""
+    def save(self, number: int, made: Made) -> None:
+        """Keep this, at once and whole."""
+        ...
+
+
+class Maker(Protocol):
+    """Makes samples."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Made]]:
+        """Each job's place and what came of it, as soon as it is there."""
+        ...
+
+    def late(self, seconds: float) -> Iterator[tuple[int, Made]]:
+        """After an interrupt, what still ends within some seconds."""
         ...
 
 
@@ -64,14 +91,17 @@ def collect_samples(
     count: int,
     recipe: Recipe,
     seed: int,
-    on_sample: Callable[[], None] | None = None,
+    on_sample: Callable[[], None] = lambda: None,
     *,
     workers: int = 1,
     enough: Callable[[Sequence[LreSample]], bool] | None = None,
     fewest: int = 0,
     store: Store | None = None,
+    notice: Callable[[str], None] = lambda text: None,
 ) -> list[LreSample]:
     """At most `count` samples, each with a seed of its own; those that fell silent are left out.
+
+    Interrupted, it keeps what is made and what ends within seconds, and says how much that is.
 
     Args:
         factory: of the dense model.
@@ -82,54 +112,92 @@ def collect_samples(
         workers: processes that share the work; the samples are the same.
         enough: asked now and then; sampling stops when it says so.
         fewest: it is not asked before there are so many.
-        store: gives samples that were made before, and keeps new ones.
+        store: gives samples that were made before, and keeps each new one as it is made.
+        notice: told what is to be said.
 
     """
     ratios = draw_ratios(len(factory.groups), count, seed)
     jobs = [(each, recipe, sample_seed(seed, number)) for number, each in enumerate(ratios)]
-    kept = [] if store is None else store.load()
-    made: list[Made] = []
-    with _maker(factory, workers) as make:
+    made = {} if store is None else store.load([factory.executed(each) for each in ratios])
+    used: list[LreSample] = []
+    start = 0
+    with _maker(factory, workers) as maker:
         for end in _checks(count, fewest):
-            known = kept[len(made) : end]
-            new = jobs[len(made) + len(known) : end]
-            for sample in chain(known, make(new) if new else ()):
-                made.append(sample)
-                if on_sample is not None:
-                    on_sample()
-            if store is not None and new:
-                store.save(made)
-            if enough is not None and end >= fewest and enough([sample for sample in made if sample is not None]):
+            missing = [number for number in range(start, end) if number not in made]
+            for _ in range(end - start - len(missing)):
+                on_sample()
+            _complete(made, missing, jobs, maker, store, on_sample, notice)
+            start = end
+            used = [sample for number in range(end) if (sample := made[number].sample) is not None]
+            if enough is not None and end >= fewest and enough(used):
                 break
-    return [sample for sample in made if sample is not None]
+    return used
+
+
+def _complete(
+    made: dict[int, Made],
+    missing: Sequence[int],
+    jobs: Sequence[Job],
+    maker: Maker,
+    store: Store | None,
+    on_sample: Callable[[], None],
+    notice: Callable[[str], None],
+) -> None:
+    """Make what is missing."""
+
+    def take(place: int, one: Made) -> None:
+        made[missing[place]] = one
+        if store is not None:
+            store.save(missing[place], one)
+
+    try:
+        for place, one in maker.run([jobs[number] for number in missing]):
+            take(place, one)
+            on_sample()
+    except KeyboardInterrupt as interrupt:
+        notice(f"interrupted; samples in flight have {LATE_S:g} s to end")
+        for place, one in maker.late(LATE_S):
+            take(place, one)
+        if store is not None:
+            interrupt.add_note(
+                f"{len(made)} of LRE's {len(jobs)} samples are kept; the same command goes on from there"
+            )
+        raise
 
 
 def _checks(count: int, fewest: int) -> list[int]:
-    """After how many samples to keep them, and to ask whether they are enough."""
+    """After how many samples to ask whether they are enough."""
     every = {*range(FIRST_CHECK, count, CHECK_EVERY), count, fewest} - {0}
     return sorted(each for each in every if each <= count)
 
 
 @contextmanager
-def _maker(factory: CandidateFactory, workers: int) -> Iterator[Make]:
-    """What makes samples, in order: this process, or some that each hold the dense model and the training data."""
+def _maker(factory: CandidateFactory, workers: int) -> Iterator[Maker]:
+    """What makes samples: this process, or some that each hold the dense model and the training data."""
     if workers == 1:
-        yield lambda jobs: (make_sample(factory, *job) for job in jobs)
+        yield _Here(factory)
         return
     start = (factory.model, factory.train, factory.widths, torch.get_num_threads())
     with worker_pool(workers, _begin_worker, *start) as pool:
-        yield lambda jobs: _in_order(pool.run(jobs))
+        yield pool
 
 
-def _in_order(numbered: Iterator[tuple[int, Made]]) -> Iterator[Made]:
-    """Results as if one process had made them, each as early as can be."""
-    early: dict[int, Made] = {}
-    following = 0
-    for number, made in numbered:
-        early[number] = made
-        while following in early:
-            yield early.pop(following)
-            following += 1
+@dataclass(frozen=True)
+class _Here:
+    """Makes samples in this process, one after the other."""
+
+    factory: CandidateFactory
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Made]]:
+        return ((place, _timed(self.factory, job)) for place, job in enumerate(jobs))
+
+    def late(self, seconds: float) -> Iterator[tuple[int, Made]]:
+        return iter(())
+
+
+def _timed(factory: CandidateFactory, job: Job) -> Made:
+    start = time.monotonic()
+    return Made(make_sample(factory, *job), time.monotonic() - start)
 
 
 def _begin_worker(model: Model, train: EncodedSplit, widths: Widths, threads: int) -> Callable[[Job], Made]:
@@ -138,4 +206,4 @@ def _begin_worker(model: Model, train: EncodedSplit, widths: Widths, threads: in
     torch.set_flush_denormal(True)
     exact_products()
     factory = CandidateFactory(model, train, widths)
-    return lambda job: make_sample(factory, *job)
+    return lambda job: _timed(factory, job)

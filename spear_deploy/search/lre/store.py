@@ -1,7 +1,7 @@
 """LRE's samples on disk: made once for a model and its data, read by every later run.
 
-One JSON file for each key, one sample a line. Floats are written with all their digits, so that
-samples read back are the ones that were made, bit for bit.
+A folder for each key, a JSON file for each sample, written when it is made. Floats are written
+with all their digits, so that samples read back are the ones that were made, bit for bit.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import tempfile
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spear_deploy.files import small_text, write_whole
 from spear_deploy.hardware import Activity
 from spear_deploy.measure import SpikeRecord
+from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.pruning import Widths
-from spear_deploy.search.candidate import Features
+from spear_deploy.search.candidate import Features, Ratios
 from spear_deploy.search.lre.drawing import SCHEME
 from spear_deploy.search.lre.sample import LreSample
 from spear_deploy.search.lre.sampling import Made
@@ -64,7 +64,7 @@ class StoreKey:
 
     @property
     def name(self) -> str:
-        """Names the key's file."""
+        """Names the key's folder."""
         return hashlib.sha256(_dumped(asdict(self)).encode()).hexdigest()[:24]
 
 
@@ -72,66 +72,98 @@ class StoreKey:
 class SampleStore:
     """The samples of one key, in a folder; `notice` is told what could not be read or written.
 
-    Runs side by side may share the folder: a file is replaced as a whole, and never by a shorter one.
+    Runs side by side may share it: they make the same samples, and a file is replaced as a whole.
     """
 
-    folder: Path
+    cache: Path
     key: StoreKey
     notice: Callable[[str], None] = field(default=lambda text: None)
 
     @property
-    def path(self) -> Path:
-        """The key's file."""
-        return self.folder / f"lre-{self.key.name}.json"
+    def folder(self) -> Path:
+        """The key's folder."""
+        return self.cache / f"lre-{self.key.name}"
 
-    def load(self) -> list[Made]:
-        """The samples in the order of their sequence; none where there is no file or it is damaged."""
-        try:
-            text = self.path.read_text()
-        except FileNotFoundError:
-            return []
-        except (OSError, UnicodeDecodeError) as error:
-            self.notice(f"{self.path}: cannot be read ({error}); LRE's samples are made anew")
-            return []
-        try:
-            return _read(text, self.key)
-        except (ValueError, KeyError, TypeError) as error:
-            self.notice(f"{self.path}: damaged ({error}); LRE's samples are made anew")
-            return []
+    def load(self, ratios: Sequence[Ratios]) -> dict[int, Made]:
+        """What is kept of networks with these ratios, by number; files that are damaged are told and left out."""
+        found: dict[int, Made] = {}
+        faults: list[str] = []
+        for number, expected in enumerate(ratios):
+            path = self._path(number)
+            try:
+                found[number] = _read(small_text(path), self.key, number, expected)
+            except FileNotFoundError:
+                continue
+            except (*READ_ERRORS, zlib.error) as error:
+                faults.append(f"{path}: cannot be used ({first_line(error)})")
+        if faults:
+            more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
+            self.notice(f"{faults[0]}{more}; LRE's samples are made anew there")
+        if found:
+            seconds = sum(made.seconds for made in found.values())
+            self.notice(
+                f"{len(found)} of {len(ratios)} LRE samples were made by an earlier run, in {seconds:,.0f} s of work,"
+                f" and come from {self.folder}"
+            )
+        return found
 
-    def save(self, made: Sequence[Made]) -> None:
-        """Replace the file, unless it holds more already; a folder that cannot be written is told."""
-        if len(SampleStore(self.folder, self.key).load()) >= len(made):
-            return
-        working: str | None = None
+    def save(self, number: int, made: Made) -> None:
+        """Keep one sample; a folder that cannot be written is told."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            number, working = tempfile.mkstemp(".partial", f".{self.path.stem}-", self.folder)
-            with os.fdopen(number, "w") as file:
-                file.write(_written(made, self.key))
-            os.replace(working, self.path)
+            write_whole(self._path(number), _written(made, self.key, number))
         except OSError as error:
             self.notice(f"{self.folder}: LRE's samples cannot be kept ({error.strerror or error})")
-        finally:
-            if working is not None:
-                with suppress(FileNotFoundError):
-                    os.unlink(working)
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:05d}.json"
 
 
-def _written(made: Sequence[Made], key: StoreKey) -> str:
-    lines = [_dumped(None if sample is None else _sample_json(sample)) for sample in made]
-    body = ",\n".join(lines)
-    return f'{{"key": {_dumped(asdict(key))},\n"sha256": "{_digest(body)}",\n"samples": [\n{body}\n]}}\n'
+def _written(made: Made, key: StoreKey, number: int) -> str:
+    body = _dumped(None if made.sample is None else _sample_json(made.sample))
+    head = f'"key": {_dumped(asdict(key))},\n"number": {number},\n"seconds": {made.seconds!r},\n'
+    return f'{{{head}"sha256": "{_digest(body)}",\n"sample": {body}}}\n'
 
 
-def _read(text: str, key: StoreKey) -> list[Made]:
+def _read(text: str, key: StoreKey, number: int, ratios: Ratios) -> Made:
+    """A sample, if it is the one that would be made now.
+
+    Raises:
+        ValueError: it is another one, or its figures contradict each other.
+
+    """
     content = json.loads(text)
-    if content["key"] != json.loads(_dumped(asdict(key))):
+    if content["key"] != json.loads(_dumped(asdict(key))) or content["number"] != number:
         raise ValueError("it is of another model, data set or recipe")
-    body = text[text.index('"samples": [\n') + len('"samples": [\n') : text.rindex("\n]}")]
-    if content["sha256"] != _digest(body):
+    mark = '"sample": '
+    if content["sha256"] != _digest(text[text.index(mark) + len(mark) : text.rindex("}")]):
         raise ValueError("its content does not have the hash that it names")
-    return [None if each is None else _sample(each) for each in content["samples"]]
+    if content["sample"] is None:
+        return Made(None, float(content["seconds"]))
+    sample = _sample(content["sample"])
+    _check(sample, ratios)
+    return Made(sample, float(content["seconds"]))
+
+
+def _check(sample: LreSample, ratios: Ratios) -> None:
+    """Whether a sample is of the network that its number stands for, and agrees with itself.
+
+    Raises:
+        ValueError: it does not.
+
+    """
+    features = sample.features
+    if not np.array_equal(features.keep_ratios, ratios):
+        raise ValueError("it is of another network")
+    for total, layers in (
+        (sample.synops, sample.synops_by_layer),
+        (features.pruned_synops, features.pruned_by_layer),
+        (features.recalibrated_synops, features.recalibrated_by_layer),
+    ):
+        if total is None or not (0 < total < np.inf and np.isclose(total, sum(layers.values()), rtol=1e-9)):
+            raise ValueError("its layers do not add up to its SynOps")
+    if not 0 <= sample.accuracy <= 1:
+        raise ValueError("its accuracy is none")
 
 
 def _sample_json(sample: LreSample) -> Json:
@@ -198,10 +230,15 @@ def _record_json(record: SpikeRecord) -> Json:
 def _record(found: Json) -> SpikeRecord:
     shapes = {name: tuple(shape) for name, shape in found["shapes"].items()}
     bits = {
-        name: np.frombuffer(zlib.decompress(base64.b85decode(each["zlib"])), dtype=np.uint8).reshape(each["shape"])
+        name: np.frombuffer(_inflated(each["zlib"], math.prod(each["shape"])), dtype=np.uint8).reshape(each["shape"])
         for name, each in found["bits"].items()
     }
     return SpikeRecord(bits, shapes, found["time_steps"], found["samples"])
+
+
+def _inflated(text: str, size: int) -> bytes:
+    """Bytes out of their compressed form, and no more than there should be."""
+    return zlib.decompressobj().decompress(base64.b85decode(text), size + 1)
 
 
 def _array_json(array: NDArray[np.float64], inferences: int) -> Json:

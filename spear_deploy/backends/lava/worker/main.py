@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import sys
+import threading
 import time
 import traceback
 from importlib.metadata import version
@@ -31,6 +33,7 @@ class LavaMissingError(Exception):
 
 def main(folder: Path) -> None:
     """Run the job in the folder and leave `result.json` there."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         result = run(folder)
     except LavaMissingError as error:
@@ -42,6 +45,13 @@ def main(folder: Path) -> None:
     _write(folder / "result.json", result)
     sys.stdout.flush()
     os._exit(0)  # Lava's own exit handlers wait for ever once an actor is gone
+
+
+def _end_with_parent() -> None:
+    """End the whole group once stdin is closed: whoever started this worker is gone."""
+    while os.read(0, 1):  # without sys.stdin, whose lock a forked actor would inherit
+        pass
+    os.killpg(os.getpgrp(), signal.SIGTERM)  # Python's resource tracker outlives it, and frees shared memory
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,80 @@
+"""How the command line ends: by Ctrl-C, by SIGTERM or SIGHUP, and where its streams are closed or odd."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TextIO
+
+from typer.core import TyperGroup
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: what Ctrl-C is, from somebody else."""
+
+
+class InterruptedVerb(Exception):  # noqa: N818
+    """Carries an interrupt past Typer, which would lose what was added to it."""
+
+    def __init__(self, interrupt: KeyboardInterrupt) -> None:
+        super().__init__()
+        self.interrupt = interrupt
+
+
+class Verbs(TyperGroup):
+    """The verbs; an interrupt leaves them with all that it carries."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            raise InterruptedVerb(interrupt) from None
+
+
+@contextmanager
+def ending_by_signal() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP raise `Terminated`, so that workers and half-written files go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once is enough; what is open is closed now
+        raise Terminated
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # nohup
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def usable_streams() -> Iterator[None]:
+    """Streams that can be written whatever the user closed and whatever his locale has letters for."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:  # closed: the next file that is opened would get its number
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115
+    streams = [stream for stream in (sys.stdout, sys.stderr) if hasattr(stream, "reconfigure")]
+    before = [stream.errors for stream in streams]
+    _reconfigure(streams, ["backslashreplace"] * len(streams))
+    try:
+        yield
+    finally:
+        _reconfigure(streams, before)
+
+
+def _reconfigure(streams: list[TextIO], errors: list[str | None]) -> None:
+    for stream, each in zip(streams, errors, strict=True):
+        stream.reconfigure(errors=each)  # type: ignore[attr-defined]
