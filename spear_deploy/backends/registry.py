@@ -19,7 +19,7 @@ from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit
 from spear_deploy.device import CPU
-from spear_deploy.errors import BackendError
+from spear_deploy.errors import BackendError, ProfileError
 from spear_deploy.hardware import Profile
 from spear_deploy.network import Model
 
@@ -100,8 +100,19 @@ def arithmetic_of(
     host_first: bool = False,
     file_format: str | None = None,
 ) -> Backend:
-    """The arithmetic of a chip: its integers where they are known, else torch in float32; see `Setting`."""
-    if format_of(profile) is None:
+    """The arithmetic of a chip: its integers where they are known, else torch in float32; see `Setting`.
+
+    Raises:
+        ProfileError: integers for a file format, of a chip whose arithmetic is not known.
+
+    """
+    chip = format_of(profile)
+    if chip is None and file_format is not None:
+        raise ProfileError(
+            f"{profile.name}: the profile names no arithmetic (neurons.arithmetic), so there are no integers for"
+            f" {file_format}"
+        )
+    if chip is None:
         return TorchBackend(torch.float32)
     return ChipBackend.of(
         Setting(profile, calibration_inputs(train), weight_bits or WeightBits(), host_first, file_format)

@@ -16,7 +16,7 @@ from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
 from spear_deploy.cli.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
-from spear_deploy.cli.reading import Arch, Data, Device, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Data, Device, Dt, FileFormat, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.errors import ProfileError
 from spear_deploy.files import default_folder
@@ -134,6 +134,7 @@ def deploy(
     ] = DEFAULT_PLAN.prune_multiple,
     lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
     lava_python: LavaPython = None,
+    file_format: FileFormat = None,
     weight_bits: Annotated[
         str | None, typer.Option("--weight-bits", help="Fewer bits than the chip's: 6, or conv1=8,fc=4.")
     ] = None,
@@ -176,6 +177,7 @@ def deploy(
         lava=lava,
         lava_python=lava_python,
         weight_bits=parse_weight_bits(weight_bits),
+        file_format=file_format,
         adapt=adapt,
         force=force,
         plot=plot,

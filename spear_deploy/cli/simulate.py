@@ -18,7 +18,7 @@ from spear_deploy.backends.registry import available
 from spear_deploy.backends.side_by_side import Difference, Result
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
-from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Data, Dt, FileFormat, InputShape, TimeSteps, reading
 from spear_deploy.data import Labels, SplitName
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.simulate import TOOL_SAMPLES, Outcome, SimulateConfig
@@ -64,6 +64,7 @@ def simulate(
     weight_bits: Annotated[
         str | None, typer.Option("--weight-bits", help="Fewer bits than the chip's: 6, or conv1=8,fc=4.")
     ] = None,
+    file_format: FileFormat = None,
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Convert what the chip forbids, and show what it did to the spikes.")
     ] = False,
@@ -85,6 +86,7 @@ def simulate(
         split=split,
         samples=samples,
         weight_bits=parse_weight_bits(weight_bits),
+        file_format=file_format,
         adapt=adapt,
         save=save,
         worker=Worker(lava_python, lava_seconds),

@@ -35,6 +35,7 @@ from spear_deploy.hardware.chip.profile_files import profile_text
 from spear_deploy.jobs.task import Task, find_task, load_model
 from spear_deploy.network import Model, Reading
 from spear_deploy.progress import Progress
+from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
 from spear_deploy.targets.adapt import Adapted, adapt
 
 DEFAULT_TARGET = "loihi2"
@@ -142,10 +143,14 @@ def _prepare(
     torch.set_num_threads(1)  # sums in a fixed order
     given = load_model(request.model, reading=request.reading, tell=progress.notice)
     profile = load_profile(request.target or DEFAULT_TARGET)
-    adapted = adapt(given, profile) if request.adapt else Adapted(given, (), host_first=False)
+    task, missing = _task(request, given)
+    adapted = Adapted(given, (), host_first=False)
+    if request.adapt:
+        samples = None if task is None else task.encoded(SplitName.TRAIN, CONVERSION_SAMPLES).inputs
+        adapted = adapt(given, profile, samples)
     for change in adapted.changes:
         progress.notice(f"{change.layer}: {change.rule}: {change.before} becomes {change.after}")
-    subject = _subject(request, adapted, profile)
+    subject = _subject(request, adapted, profile, task, missing)
     options = {**request.options, "profile": profile.name if request.target else None, "samples": subject.inputs}
     names = list(dict.fromkeys(names))
     fixed = {name: options | ({"fixed": False} if name in floating else {}) for name in names}
@@ -163,16 +168,11 @@ def _prepare(
     ), exporters
 
 
-def _subject(request: ExportRequest, adapted: Adapted, profile: Profile) -> _Subject:
+def _subject(request: ExportRequest, adapted: Adapted, profile: Profile, task: Task | None, missing: str) -> _Subject:
     model = adapted.model
-    task, missing = _task(request, model)
     if task is None:
-        inputs, name, train = (
-            sample_inputs(model),
-            f"made-up samples ({missing})" if missing else "made-up samples",
-            None,
-        )
-        calibration = ""
+        inputs, train, calibration = sample_inputs(model), None, ""
+        name = f"made-up samples ({missing})" if missing else "made-up samples"
     else:
         proven = task.encoded(SplitName.TEST, samples_to_prove(model))
         inputs, name = proven.as_float64(), f"{task.data.name}, first {len(proven)} test samples"

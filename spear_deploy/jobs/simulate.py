@@ -38,6 +38,7 @@ class SimulateConfig:
         split: which samples.
         samples: how many of them, the first ones; None for all, or `TOOL_SAMPLES` where a program of others takes part.
         weight_bits: fewer bits than the chip's.
+        file_format: run those of the chip's integers that this file format can hold (`FILE_FORMATS`).
         adapt: whether what the chip forbids is converted.
         save: where all spikes are written.
         worker: how a program of others is run.
@@ -47,6 +48,7 @@ class SimulateConfig:
     split: SplitName = SplitName.TEST
     samples: int | None = None
     weight_bits: WeightBits = field(default_factory=WeightBits)
+    file_format: str | None = None
     adapt: bool = False
     save: Path | None = None
     worker: Worker = field(default_factory=Worker)
@@ -118,7 +120,7 @@ def simulate(
     if config.adapt:
         adapted = adapt(task.model, chip, calibration[:, :CONVERSION_SAMPLES])
     model = adapted.model
-    setting = Setting(chip, calibration, config.weight_bits, adapted.host_first, worker=config.worker)
+    setting = Setting(chip, calibration, config.weight_bits, adapted.host_first, config.file_format, config.worker)
     backends = [offered.of(setting) for offered in classes]
     names = [backend.name for backend in backends]
     writing = (

@@ -131,6 +131,7 @@ def aim_at(
     budgets: Sequence[Limit],
     samples_ahead: int,
     weight_bits: WeightBits | None = None,
+    file_format: str | None = None,
 ) -> Target:
     """Hold the dense network against a chip; `dense` is its measurement in torch on the validation split.
 
@@ -139,6 +140,7 @@ def aim_at(
     Raises:
         ModelError: rules of the chip that no pruning can satisfy, all at once.
         BackendError: the chip's integers cannot hold the network.
+        ProfileError: `file_format` is given, and the chip has no integers.
         BudgetError: a budget of energy, time or power where the chip's prices are not known.
 
     """
@@ -146,7 +148,7 @@ def aim_at(
     walls = [finding.text for finding in verdict.violations if finding.keep is None]
     if walls:
         raise ModelError(f"{chip.name} cannot run this network, however it is pruned:\n  " + "\n  ".join(walls))
-    backend = arithmetic_of(chip, factory.train, weight_bits)
+    backend = arithmetic_of(chip, factory.train, weight_bits, file_format=file_format)
     measured = measure_on(backend, factory.model, validation)
     limits = limits_of(budgets, OnChip(factory.model.network, chip, factory.activity(measured)))
     return Target(chip, backend, limits, measured, measured.synops / dense.synops, validation, samples_ahead)

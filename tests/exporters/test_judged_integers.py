@@ -19,6 +19,7 @@ from spear_deploy.backends.fixed_point import LOIHI1, LOIHI2, LoihiExecution
 from spear_deploy.backends.fixed_point.backend import ChipBackend
 from spear_deploy.backends.fixed_point.formats import held_by
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
+from spear_deploy.cli import main
 from spear_deploy.data import encode, load_data
 from spear_deploy.errors import ExportError
 from spear_deploy.exporters.fixed_nir import integers_in
@@ -86,6 +87,15 @@ def test_a_netx_file_fires_as_simulate_does_in_the_integers_that_netx_can_hold(f
     assert min(fired) > 0
     with h5py.File(tmp_path / "o.net") as file:
         assert dict(zip(names, file.attrs["scales"], strict=True)) == entry["integers"]["scales"]
+
+
+def test_simulate_runs_the_integers_that_netx_can_hold(folder, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", str(folder / "o.pt"), "--on", "loihi", "--samples", "32", "--format", "netx", "--json"])
+    assert not ended.value.code
+    layers = json.loads(capsys.readouterr().out)["results"]["loihi"]["layers"]
+    found = {layer["layer"]: round(32 * layer["spikes"]) for layer in layers}
+    assert found == simulated(folder, LOIHI2, file_format="netx")
 
 
 def test_integers_that_netx_cannot_hold_are_refused_and_never_rounded_again(folder, tmp_path):

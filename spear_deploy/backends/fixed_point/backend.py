@@ -63,7 +63,8 @@ class ChipBackend(Backend):
         self.calibration = calibration
         self.weight_bits = weight_bits or WeightBits()
         self.host_first = host_first and not chip.graded_bits
-        self.arithmetic = f"loihi, {self.weight_bits.text(chip.weight_bits)} weights"
+        ending = "" if chip.weight_exponent_max > chip.weight_exponent_min else " without exponents"
+        self.arithmetic = f"loihi, {self.weight_bits.text(chip.weight_bits)} weights{ending}"
 
     @classmethod
     def of(cls, setting: Setting) -> Self:

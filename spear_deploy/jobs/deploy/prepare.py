@@ -98,7 +98,16 @@ def _aim(
     found: list[Target] = []
     for profile in request.targets:
         try:
-            target = aim_at(profile, factory, validation, dense, request.budgets, samples_ahead, request.weight_bits)
+            target = aim_at(
+                profile,
+                factory,
+                validation,
+                dense,
+                request.budgets,
+                samples_ahead,
+                request.weight_bits,
+                request.file_format,
+            )
             check_reachable(target, factory, request.plan, request.seed, request.model)
         except SpearDeployError as error:
             if profile is request.targets[-1] and not found:

@@ -53,6 +53,7 @@ class DeployRequest:
         lava_seconds: samples are run in Lava as long as they end within this time.
         lava_python: an interpreter that has Lava; None for this one.
         weight_bits: fewer bits than the chip's, in the target's integers.
+        file_format: judge in those of the target's integers that this file format can hold (`FILE_FORMATS`).
         adapt: whether what the target forbids is converted before anything else.
         force: whether existing folders may be replaced.
         plot: whether the report's figures are written as SVG and PNG as well.
@@ -83,6 +84,7 @@ class DeployRequest:
     lava_seconds: float = 60.0
     lava_python: Path | None = None
     weight_bits: WeightBits = field(default_factory=WeightBits)
+    file_format: str | None = None
     adapt: bool = False
     force: bool = False
     plot: bool = False
