@@ -11,7 +11,7 @@ from spear_deploy.backends.backend import measure_on
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.search import Solution, solve
+from spear_deploy.jobs.deploy.search import Pruned, solve
 from spear_deploy.measure import Measurement
 from spear_deploy.progress import Clock, Silent
 from spear_deploy.search import ESTIMATORS, Finalist
@@ -38,7 +38,7 @@ def prepared_for(request: DeployRequest) -> Prepared:
     return prepare(request, Silent())
 
 
-def solved(setting: Setting, seed: int, **changes: Any) -> tuple[Prepared, Solution]:
+def solved(setting: Setting, seed: int, **changes: Any) -> tuple[Prepared, Pruned]:
     """The search and the fine-tunes of one run."""
     request = request_for(setting, seed, **changes)
     prepared = prepared_for(request)
@@ -50,9 +50,9 @@ def figures(measured: Measurement) -> Json:
     return {"accuracy": measured.accuracy, "synops": measured.synops}
 
 
-def outcome(prepared: Prepared, solution: Solution) -> Json:
+def outcome(prepared: Prepared, pruned: Pruned) -> Json:
     """What a run ended with, on validation and test, in the target's arithmetic."""
-    target, winner = solution.target, solution.choice.winner
+    target, winner = prepared.targets[0], pruned.choice.winner
     dense = measure_on(target.backend, prepared.model, prepared.test)
     return {
         "budget": target.budget_synops,
@@ -60,10 +60,10 @@ def outcome(prepared: Prepared, solution: Solution) -> Json:
         "validation": figures(winner.result.validation),
         "test": figures(measure_on(target.backend, winner.result.model, prepared.test)),
         "bound": float(winner.result.synops_bound),
-        "repairs": solution.choice.repairs,
+        "repairs": pruned.choice.repairs,
         "keep_ratios": winner.ratios.tolist(),
-        "finalists": [finalist_figures(one, prepared) for one in solution.choice.tuned],
-        "best_by_evaluation": best_by_evaluation(solution),
+        "finalists": [finalist_figures(one, prepared) for one in pruned.choice.tuned],
+        "best_by_evaluation": best_by_evaluation(pruned),
     }
 
 
@@ -87,10 +87,10 @@ def predictions(prepared: Prepared, finalist: Finalist) -> Json:
     return found
 
 
-def best_by_evaluation(solution: Solution) -> list[float]:
+def best_by_evaluation(pruned: Pruned) -> list[float]:
     """The best accuracy before fine-tuning among candidates that keep the limits, after each evaluation."""
     best, curve = 0.0, []
-    for evaluation in solution.problem.history:
+    for evaluation in pruned.problem.history:
         if evaluation.reward.keeps_limits:
             best = max(best, evaluation.accuracy)
         curve.append(round(best, 4))

@@ -67,9 +67,10 @@ def deploy_to(target: Target, folder: Path, request: DeployRequest, prepared: Pr
     clock = Clock(progress, prepared.seconds)
     drop = request.searched_drop
     if drop is None:
-        return write_result(solve(target, request, prepared, clock), folder, request, prepared, clock)
-    solution, tries = smallest_budget(target, request, prepared, clock, drop.allowed)
-    return write_result(solution, folder, request, prepared, clock, tries)
+        pruned = solve(target, request, prepared, clock)
+    else:
+        target, pruned = smallest_budget(target, request, prepared, clock, drop.allowed)
+    return write_result(pruned, target, folder, request, prepared, clock)
 
 
 def _check_modes(request: DeployRequest) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import SYNOPS, Limit
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.search import Solution, solve
+from spear_deploy.jobs.deploy.search import Pruned, Try, solve
 from spear_deploy.progress import Clock
 from spear_deploy.targets.target import Target
 
@@ -21,46 +21,31 @@ CLOSE_ENOUGH = 1.12
 MOST_TRIES = 6
 
 
-@dataclass(frozen=True)
-class Try:
-    """A budget that was tried; accuracy on the validation split, in the target's arithmetic.
-
-    Attributes:
-        share: of the dense SynOps.
-        accuracy: of the network that was found for it.
-        drop_points: from the dense network's accuracy.
-        keeps_limits: whether the network keeps every limit.
-
-    """
-
-    share: float
-    accuracy: float
-    drop_points: float
-    keeps_limits: bool
-
-
 def smallest_budget(
     target: Target, request: DeployRequest, prepared: Prepared, clock: Clock, max_drop_points: float
-) -> tuple[Solution, list[Try]]:
+) -> tuple[Target, Pruned]:
     """Search over budgets by bisection on their logarithm; LRE's samples serve all of them.
+
+    Returns the target with the smallest budget, and the network for it.
 
     Raises:
         BudgetError: no budget that was tried keeps the accuracy.
 
     """
     tries: list[Try] = []
-    best: Solution | None = None
+    best: tuple[Target, Pruned] | None = None
     good, bad = 1.0, LEAST_SHARE
     share = FIRST_SHARE
     while len(tries) < MOST_TRIES and good / bad > CLOSE_ENOUGH:
         clock.progress.notice(f"budget {share:.3g} of the dense SynOps")
-        solution = solve(target.with_synops_limit(_limit(share)), request, prepared, clock)
-        tries.append(_tried(share, solution))
+        aimed = target.with_synops_limit(_limit(share))
+        found = solve(aimed, request, prepared, clock)
+        tries.append(_tried(share, aimed, found))
         if tries[-1].keeps_limits and tries[-1].drop_points <= max_drop_points:
-            good, best = share, solution
+            good, best = share, (aimed, found)
         else:
             bad = share
-        if solution.interrupted:
+        if found.interrupted:
             break
         share = math.sqrt(good * bad)
     if best is None:
@@ -69,7 +54,8 @@ def smallest_budget(
             f"{target.chip.name}: no budget that was tried keeps accuracy within {max_drop_points:g} points of the"
             f" dense network; the nearest, {nearest.share:.1%} of its SynOps, loses {nearest.drop_points:.2f}"
         )
-    return best, tries
+    aimed, found = best
+    return aimed, replace(found, tries=tuple(tries))
 
 
 def _limit(share: float) -> Limit:
@@ -78,8 +64,8 @@ def _limit(share: float) -> Limit:
     return Limit(SYNOPS, float(percent) * 0.01, f"budget {percent}%", share=True)
 
 
-def _tried(share: float, solution: Solution) -> Try:
-    result, target = solution.choice.winner.result, solution.target
+def _tried(share: float, target: Target, found: Pruned) -> Try:
+    result = found.choice.winner.result
     accuracy = result.validation.accuracy
     return Try(
         share=share,

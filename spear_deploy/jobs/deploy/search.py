@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.jobs.deploy.interruption import Interruption, first_interrupt_finishes
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.network import Model
 from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.search import (
     ESTIMATORS,
@@ -29,16 +31,48 @@ from spear_deploy.targets.target import Target
 
 
 @dataclass(frozen=True)
-class Solution:
-    """What search and fine-tune gave for one target, and in which stage the user cut them short (else "")."""
+class Try:
+    """A budget that was tried; accuracy on the validation split, in the target's arithmetic.
 
-    target: Target
-    problem: SearchProblem
+    Attributes:
+        share: of the dense SynOps.
+        accuracy: of the network that was found for it.
+        drop_points: from the dense network's accuracy.
+        keeps_limits: whether the network keeps every limit.
+
+    """
+
+    share: float
+    accuracy: float
+    drop_points: float
+    keeps_limits: bool
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What search and fine-tunes gave for one target.
+
+    Attributes:
+        model: the network after its last phase.
+        plain: the same one after the plain fine-tune, which LRE predicts.
+        integers: what the target computes in, once the network was prepared for it; None in floating point.
+        choice: the finalists, and which of them it was.
+        problem: with all that the search evaluated.
+        interrupted: in which stage the user cut the work short; empty where nobody did.
+        tries: the budgets that were tried to find the smallest one.
+
+    """
+
+    model: Model
+    plain: Model
     choice: Choice
+    problem: SearchProblem
     interrupted: str = ""
+    integers: QuantizedNetwork | None = None
+    tries: tuple[Try, ...] = ()
 
 
-def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clock) -> Solution:
+def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clock) -> Pruned:
     """Search and fine-tune: all that needs no test split."""
     arm = arm_named(request.strategy)
     plan = request.plan if arm.constrained else replace(request.plan, constrained=False)
@@ -67,7 +101,8 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
                 lambda finalist: advance(detail=finalist.summary),
                 lambda: interruption.wanted,
             )
-    return Solution(target, problem, choice, interruption.stage)
+    winner = choice.winner
+    return Pruned(winner.result.model, winner.plain.model, choice, problem, interruption.stage)
 
 
 @dataclass(frozen=True)

@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from spear_deploy.files import PLAIN, keep_incomplete
-from spear_deploy.jobs.deploy.search import Solution
+from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.measure import Measurement
 from spear_deploy.network import save_model_file
+from spear_deploy.targets.target import Target
 
 NETWORK = "pruned.pt"
 MEASURED = "measured.json"
 
 
 class Unfinished:
-    """The networks of a solution, and what was measured of the pruned one so far."""
+    """The networks that were found for a target, and what was measured of the pruned one so far."""
 
-    def __init__(self, solution: Solution) -> None:
-        winner = solution.choice.winner
-        self._networks = {NETWORK: winner.result.model, PLAIN: winner.plain.model}
+    def __init__(self, pruned: Pruned, target: Target) -> None:
+        self._networks = {NETWORK: pruned.model, PLAIN: pruned.plain}
         self._measured: dict[str, Any] = {}
-        self.note(f"validation, on {solution.target.chip.name}", winner.result.validation)
+        self.note(f"validation, on {target.chip.name}", pruned.choice.winner.result.validation)
 
     def note(self, what: str, measurement: Measurement) -> None:
         """A measurement that is not to be lost."""

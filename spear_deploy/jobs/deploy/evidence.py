@@ -1,0 +1,134 @@
+"""What was measured on the test split, from which the report and the verdict follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from spear_deploy.backends.backend import Executable, measure_executable, measure_on
+from spear_deploy.backends.fixed_point.losses import RoundingLoss
+from spear_deploy.backends.side_by_side import observe
+from spear_deploy.backends.torch import TorchBackend
+from spear_deploy.device import CPU
+from spear_deploy.errors import BudgetError
+from spear_deploy.jobs.deploy.lre_check import check_prediction
+from spear_deploy.jobs.deploy.prepare import Prepared
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.deploy.search import Pruned
+from spear_deploy.jobs.deploy.verification import Verification, verifiers, verify
+from spear_deploy.jobs.device_proof import prove_device
+from spear_deploy.measure import (
+    Answers,
+    EffectiveOperations,
+    Measurement,
+    effective_operations,
+    guess_rate,
+)
+from spear_deploy.progress import Clock
+from spear_deploy.report.schema import LreCheck
+from spear_deploy.targets.target import Target
+
+
+@dataclass(frozen=True)
+class BothNetworks:
+    """The dense and the pruned network, measured in one arithmetic."""
+
+    arithmetic: str
+    dense: Measurement
+    pruned: Measurement
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured on the test split.
+
+    Attributes:
+        in_torch: both networks in torch, float64.
+        on_target: both in the target's arithmetic.
+        verified: the pruned network in backends that must repeat one of these.
+        lre_checks: LRE's prediction beside the plainly fine-tuned network, which it predicts, by backend.
+        answers: of the pruned network beside the dense one's, in the target's arithmetic.
+        effective: operations as NeuroBench counts them, of the dense and of the pruned network.
+        losses: of rounding, where the target computes in integers.
+        raster: what each layer of the pruned network sends on the first sample, `[T, 1, *shape]`, in torch.
+
+    """
+
+    in_torch: BothNetworks
+    on_target: BothNetworks
+    verified: Verification
+    lre_checks: Mapping[str, LreCheck]
+    answers: Answers
+    effective: tuple[EffectiveOperations, EffectiveOperations]
+    losses: Sequence[RoundingLoss] = ()
+    raster: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+Note = Callable[[str, Measurement], None]
+"""Told each measurement as it is made, so that none is lost where a later one fails."""
+
+
+def examine(
+    pruned: Pruned,
+    on_target: Executable,
+    target: Target,
+    prepared: Prepared,
+    request: DeployRequest,
+    clock: Clock,
+    note: Note,
+) -> Evidence:
+    """Run both networks on the test split, the pruned one in every backend that was asked for.
+
+    `on_target` is the pruned network as the target's backend prepared it.
+
+    Raises:
+        BudgetError: the pruned network fell silent.
+
+    """
+    model, dense, test = pruned.model, prepared.model, prepared.test
+    floating, own, tell = TorchBackend(), target.backend, clock.progress.notice
+    with clock.stage("test"):
+        in_torch = floating.prepare(model)
+        tested = measure_executable(in_torch, model, test)
+        note("test, in torch", tested)
+        _check_alive(request.model, tested)
+        prove_device(model, own, test)
+        observed = observe(own.name, on_target, model, test)
+        note(f"test, in {own.name}", observed.measurement)
+    references = {own.name: on_target, floating.name: in_torch}
+    wanted = verifiers(request, target.chip, prepared.factory.train, tuple(references), tell)
+    verified = verify(model, references, wanted, test, clock)
+    for each in verified.found:
+        note(f"test, in {each.backend.name}", each.measured)
+    with clock.stage("LRE check"):
+        ran = [each.backend for each in verified.found]
+        checks = check_prediction(pruned.choice.winner, target, test, ran, tell)
+    dense_there = measure_on(own, dense, test)
+    rate = guess_rate(prepared.data.train.y, test.labels, dense.classes)
+    return Evidence(
+        in_torch=BothNetworks(floating.arithmetic, prepared.dense_test, tested),
+        on_target=BothNetworks(own.arithmetic, dense_there, observed.measurement),
+        verified=verified,
+        lre_checks=checks,
+        answers=Answers.between(observed.measurement.predictions, dense_there.predictions, test.labels, rate),
+        effective=(effective_operations(dense, test.inputs), effective_operations(model, test.inputs)),
+        losses=observed.losses,
+        raster=in_torch.run(test.take(slice(0, 1)).on(CPU).inputs).outputs,
+    )
+
+
+def _check_alive(path: Path, tested: Measurement) -> None:
+    """A network that fell silent keeps every budget and is of no use.
+
+    Raises:
+        BudgetError: nothing spikes on the test split.
+
+    """
+    if not tested.synops:
+        raise BudgetError(
+            f"{path}: pruned to these limits, the network no longer spikes on the test split;"
+            " allow more SynOps, or a larger chip"
+        )

@@ -1,0 +1,95 @@
+"""From domain values to parts of the report: limits, answers, the search and its finalists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spear_deploy.hardware import Follows, Use
+from spear_deploy.measure import Answers
+from spear_deploy.report.schema import AnswersReport, LimitReport
+from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
+from spear_deploy.search import Finalist, SearchProblem
+
+
+def limit_reports(dense: Sequence[Use], pruned: Sequence[Use]) -> list[LimitReport]:
+    """Every limit with what both networks use of it; the tightest one is marked.
+
+    A limit inside a core (how full the fullest core is) counts as the tightest only where the
+    dense network breaks it: filling a core is no hardship. Limits on answers count as the
+    tightest only where they are broken: nobody means to use them up.
+    """
+    shares = [-1.0 if _no_hardship(before, after) else after.share for before, after in zip(dense, pruned, strict=True)]
+    tightest = shares.index(max(shares))
+    return [
+        LimitReport(
+            name=after.name,
+            unit=after.limit.unit,
+            allowed=after.limit.allowed,
+            dense=before.used,
+            pruned=after.used,
+            origin=after.limit.origin,
+            least=after.limit.quantity.least,
+            binds=place == tightest,
+        )
+        for place, (before, after) in enumerate(zip(dense, pruned, strict=True))
+    ]
+
+
+def answers_report(answers: Answers) -> AnswersReport:
+    """What a network lost against another."""
+    low, high = answers.drop_interval_points
+    return AnswersReport(
+        reference=answers.reference,
+        samples=answers.samples,
+        accuracy=answers.accuracy,
+        reference_accuracy=answers.reference_accuracy,
+        most_by_guessing=answers.most_by_guessing,
+        drop_points=answers.drop_points,
+        drop_low=low,
+        drop_high=high,
+    )
+
+
+def search_report(problem: SearchProblem, most_by_guessing: float) -> SearchReport:
+    """All that a search evaluated; `most_by_guessing` is the highest accuracy on validation that is still chance."""
+    return SearchReport(
+        groups=[group.name for group in problem.factory.groups],
+        budget_synops=problem.budget_synops,
+        history=[
+            EvaluationReport(
+                keep_ratios=one.ratios.tolist(),
+                accuracy=one.accuracy,
+                predicted=one.prediction.value,
+                low=one.prediction.low,
+                high=one.prediction.high,
+                reward=one.reward.value,
+                penalties={name: penalty for name, penalty in one.reward.penalties.items() if penalty},
+                keeps_limits=one.reward.keeps_limits,
+            )
+            for one in problem.history
+        ],
+        most_by_guessing=most_by_guessing,
+    )
+
+
+def finalist_report(finalist: Finalist, *, chosen: bool) -> FinalistReport:
+    """A candidate that was fine-tuned."""
+    return FinalistReport(
+        keep_ratios=finalist.ratios.tolist(),
+        predicted=finalist.prediction.value,
+        low=finalist.prediction.low,
+        high=finalist.prediction.high,
+        plain_accuracy=finalist.plain.validation.accuracy,
+        plain_synops=finalist.plain.validation.synops,
+        accuracy=finalist.result.validation.accuracy,
+        synops=finalist.result.validation.synops,
+        synops_bound=finalist.result.synops_bound,
+        finished=finalist.final is not None,
+        chosen=chosen,
+    )
+
+
+def _no_hardship(dense: Use, pruned: Use) -> bool:
+    if pruned.limit.quantity.follows is Follows.ANSWERS:
+        return not pruned.overshoot
+    return dense.name.endswith("per core") and not dense.overshoot
