@@ -1,0 +1,76 @@
+"""What the report is made from, each value made by hand."""
+
+import numpy as np
+import torch
+from made_limits import limit, use
+
+from spear_deploy.hardware import MAX_DROP, SYNOPS, Follows, Limit, Use
+from spear_deploy.jobs.deploy.evidence import BothNetworks, Evidence
+from spear_deploy.jobs.deploy.reporting import Provenance
+from spear_deploy.jobs.deploy.search import Pruned, Try
+from spear_deploy.jobs.deploy.verification import Verification
+from spear_deploy.measure import Answers, EffectiveOperations, LayerCount, Measurement
+from spear_deploy.report.build import answers_report, limit_reports
+
+BUDGET = Limit(SYNOPS, 100, "budget 50%")
+
+
+def measured(synops):
+    each = torch.tensor([synops, synops], dtype=torch.float64)
+    layer = {"lif": LayerCount(4, 2.0, synops)}
+    return Measurement(2, 0.5, synops, 0.0, layer, each, each, torch.tensor([0, 1]), {"lif": np.ones(4)}, None)
+
+
+def test_evidence_is_both_networks_in_both_arithmetics_and_what_repeated_them():
+    in_torch, on_target = (
+        BothNetworks(name, measured(200.0), measured(90.0)) for name in ("float64", "loihi, 8-bit weights")
+    )
+    found = Evidence(
+        in_torch, on_target, Verification(), {}, Answers(2, 1, 0, 0, 0.5), 2 * (EffectiveOperations(9, 0),)
+    )
+    assert (found.on_target.dense.synops, found.on_target.pruned.synops) == (200, 90)
+    assert (found.losses, found.raster) == ((), {})
+
+
+def test_a_pruned_network_says_how_it_was_found():
+    found = Pruned("model", "plain", "choice", "problem", tries=(Try(0.3, 0.9, 1.0, True),))
+    assert (found.interrupted, found.integers) == ("", None)
+    assert Provenance({"search": 2.0}).peak_memory_mib is None
+
+
+def rows(*pairs):
+    return limit_reports([before for before, _ in pairs], [after for _, after in pairs])
+
+
+def test_the_limit_of_which_most_is_used_binds():
+    found = rows((Use(BUDGET, 200), Use(BUDGET, 90)), (use("cores", 9, 4), use("cores", 3.8, 4)))
+    assert [(row.name, row.dense, row.pruned, row.binds) for row in found] == [
+        ("SynOps per inference", 200, 90, False),
+        ("cores", 9, 3.8, True),
+    ]
+
+
+def test_a_full_core_binds_only_where_the_dense_network_did_not_fit():
+    full = use("neurons per core", 100, 100)
+    assert rows((Use(BUDGET, 200), Use(BUDGET, 90)), (full, full))[0].binds
+    assert rows((Use(BUDGET, 200), Use(BUDGET, 90)), (use("neurons per core", 101, 100), full))[1].binds
+
+
+def test_a_limit_on_answers_binds_only_where_it_is_broken():
+    drop = Limit(MAX_DROP, 1, "budget max-drop=1")
+    pair = (Use(BUDGET, 200), Use(BUDGET, 90))
+    assert rows(pair, (Use(drop, 0), Use(drop, 1)))[0].binds
+    assert rows(pair, (Use(drop, 0), Use(drop, 1.5)))[1].binds
+
+
+def test_a_limit_keeps_its_unit_its_origin_and_whether_it_is_the_least():
+    least = limit("accuracy", 90, "%", "budget min-accuracy=90%", Follows.ANSWERS)
+    (row,) = rows((Use(least, 95), Use(least, 91)))
+    assert (row.unit, row.allowed, row.origin, row.least) == ("%", 90, "budget min-accuracy=90%", False)
+
+
+def test_what_was_lost_is_told_with_its_interval_and_what_chance_gives():
+    found = answers_report(Answers(100, 80, lost=12, gained=3, guess_rate=0.1))
+    assert (found.accuracy, found.reference_accuracy, found.drop_points) == (0.8, 0.89, 9)
+    assert found.drop_low < 9 < found.drop_high
+    assert 0.1 < found.most_by_guessing < 0.25
