@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware.limit import BUDGET, Limit
-from spear_deploy.hardware.quantity import QUANTITIES, SYNOPS_UNIT, Follows, Quantity
+from spear_deploy.hardware.quantity import OTHER_KEYS, QUANTITIES, SYNOPS_UNIT, Follows, Quantity
 
 _FORM = re.compile(r"(?:(?P<name>[A-Za-z][A-Za-z0-9-]*)\s*=\s*)?(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[^\s\d]*)")
 
@@ -68,6 +68,7 @@ def _quantity(given: str, name: str | None, unit: str) -> tuple[Quantity, float]
             if quantity.bare and unit in units:
                 return quantity, units[unit]
         raise BudgetError(f"budget '{given}': unknown unit '{unit}'; understood are {understood()}")
+    name = OTHER_KEYS.get(name, name)
     if name not in QUANTITIES:
         raise BudgetError(f"budget '{given}': unknown name '{name}'; known: {', '.join(QUANTITIES)}")
     units = _units(QUANTITIES[name])

@@ -11,6 +11,7 @@ from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.activity import Activity
 from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.estimate import estimate
+from spear_deploy.hardware.cost.step_time import SYNOPS as CORE_SYNOPS
 from spear_deploy.hardware.placement.placement import Placement, place
 from spear_deploy.measure import Answers
 from spear_deploy.network import Network
@@ -75,7 +76,7 @@ class Quantity:
         name: as reports have it.
         unit: of its values.
         follows: what it follows from.
-        value: of a network on a chip, in `unit`; of energy, time and power the high end.
+        value: of a network on a chip, in `unit`; of energy, latency and power the high end, of throughput the low.
         units: what may be typed after a number, and what it is worth in `unit`.
         bare: whether a number with such a unit means this quantity without its key.
         share: whether `%` is understood, as a share of what the dense network uses.
@@ -134,6 +135,21 @@ def _time_ns(on_chip: OnChip) -> float:
     return spread.high
 
 
+def _per_s(on_chip: OnChip) -> float:
+    spread = on_chip.cost.throughput_per_s
+    if spread is None:
+        raise ValueError("no time of a step")
+    return spread.low
+
+
+def _core_step_synops(on_chip: OnChip) -> float:
+    return on_chip.cost.timing.term(CORE_SYNOPS).worst
+
+
+def _no_time(cost: Cost) -> str:
+    return "no time of a step" if cost.time_ns is None else ""
+
+
 def _power_mw(on_chip: OnChip) -> float:
     spread = on_chip.cost.power_mw
     if spread is None:
@@ -186,6 +202,16 @@ _ROWS = (
         example="step=20k",
     ),
     Quantity(
+        "core-step",
+        "SynOps of the busiest core in a step",
+        SYNOPS_UNIT,
+        Follows.ACTIVITY,
+        _core_step_synops,
+        _COUNTS,
+        share=True,
+        example="core-step=5k",
+    ),
+    Quantity(
         "cores",
         "cores",
         "cores",
@@ -226,15 +252,26 @@ _ROWS = (
         missing=lambda cost: _no_price(cost) if cost.energy_pj is None else "",
     ),
     Quantity(
-        "time",
-        "time per inference",
+        "latency",
+        "latency of an inference",
         "ns",
         Follows.ACTIVITY,
         _time_ns,
         {"ns": 1.0, "us": 1e3, "µs": 1e3, "μs": 1e3, "ms": 1e6, "s": 1e9},
         bare=True,
         example="2ms",
-        missing=lambda cost: "no time of a step" if cost.time_ns is None else "",
+        missing=_no_time,
+    ),
+    Quantity(
+        "throughput",
+        "throughput of a full pipeline",
+        "1/s",
+        Follows.ACTIVITY,
+        _per_s,
+        {"": 1.0, "/s": 1.0, "k": 1e3, "k/s": 1e3, "M": 1e6, "M/s": 1e6},
+        least=True,
+        example="throughput=5000/s (at least)",
+        missing=_no_time,
     ),
     Quantity(
         "power",
@@ -264,3 +301,6 @@ _ROWS = (
 
 QUANTITIES: dict[str, Quantity] = {row.key: row for row in _ROWS}
 """What budgets may speak of, by key. A budget of another kind is one more entry."""
+
+OTHER_KEYS = {"time": "latency"}
+"""What else a quantity may be called in a budget."""

@@ -76,9 +76,10 @@ class PredictedLimit:
     estimator: RatioEstimator
 
     def use(self, candidate: Candidate) -> Use:
-        """What a candidate is predicted to use, by the upper end of the interval."""
+        """What a candidate is predicted to use, by the end of the interval that lies nearer to the limit."""
         before = self.value(candidate.model.network, candidate.activity)
-        return Use(self.limit, self.estimator.predict_from(candidate.features.keep_ratios, before).high)
+        predicted = self.estimator.predict_from(candidate.features.keep_ratios, before)
+        return Use(self.limit, predicted.low if self.limit.quantity.least else predicted.high)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from spear_deploy.hardware import Activity, activity_of, estimate, load_profile, place
+from spear_deploy.hardware import QUANTITIES, Activity, Limit, OnChip, Use, activity_of, estimate, load_profile, place
 from spear_deploy.measure import measure_outputs
 from spear_deploy.network import Model, synapse_matrix
 
@@ -256,6 +256,29 @@ def test_a_network_that_is_silent_but_for_one_burst_pays_for_the_burst(build, ch
     bound = estimate(network, place(network, chip(1)), replace(activity, record=None), chip_steps=True)
     assert cost.timing.term("synaptic operations").count == 1.0
     assert bound.timing.term("synaptic operations").count == 0.5
+
+
+def test_budgets_speak_of_the_busiest_core_and_of_latency_and_throughput_at_their_unfavourable_end(build, chip):
+    shape, nodes, loops, neurons = NETWORKS["dense layers"]
+    network = build(shape, *nodes, loops=loops)
+    _, activity = recorded(network)
+    on_chip = OnChip(network, chip(neurons), activity)
+    timing = on_chip.cost.timing
+    assert QUANTITIES["latency"].value(on_chip) == timing.latency.mean.high
+    assert QUANTITIES["throughput"].value(on_chip) == pytest.approx(1e9 / timing.interval_ns.high)
+    assert QUANTITIES["core-step"].value(on_chip) == timing.term("synaptic operations").worst
+    few = Limit(QUANTITIES["throughput"], 1e9 / timing.interval_ns.typical, "budget")
+    assert Use(few, QUANTITIES["throughput"].value(on_chip)).overshoot > 0  # typically kept, not for sure
+
+
+def test_the_busiest_core_does_at_most_what_the_whole_network_does_in_its_busiest_step(build, chip):
+    shape, nodes, loops, neurons = NETWORKS["dense layers"]
+    network = build(shape, *nodes, loops=loops)
+    _, activity = recorded(network)
+    one_core = estimate(network, place(network, chip(1000)), activity, chip_steps=True).timing
+    many = estimate(network, place(network, chip(neurons)), activity, chip_steps=True).timing
+    assert many.term("synaptic operations").worst < one_core.term("synaptic operations").worst
+    assert one_core.term("synaptic operations").worst <= activity.busiest_step_synops
 
 
 def test_a_term_without_a_time_is_counted_and_named(build, chip):
