@@ -72,7 +72,7 @@ def test_forty_percent_of_the_synops_are_kept_and_lava_agrees(make, target, tmp_
         plan=PLAN,
     )
     (report,) = deploy(request, Silent()).values()
-    assert set(report.agreement) == {"torch_lava"} | ({"loihi_lava_fixed"} if target == "loihi2" else set())
+    assert set(report.agreement) == {"torch_lava"} | ({"chip_lava-fixed"} if target == "loihi2" else set())
     for name, agreement in report.agreement.items():
         assert agreement.equal, name
         assert agreement.layers == list(report.pruned.keep_ratios)

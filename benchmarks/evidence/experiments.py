@@ -44,7 +44,7 @@ def main_job(setting: Setting, budget: str, seed: int) -> Json:
         )
         (report,) = deploy(replace(request, out=Path(folder) / "run"), Silent()).values()
     basis = report.measured[report.verdict.basis]
-    lava = report.measured.get("lava_fixed") or report.measured.get("lava")
+    lava = report.measured.get("lava-fixed") or report.measured.get("lava")
     return {
         "budget_synops": report.budget.synops,
         "dense_accuracy": report.dense.accuracy,

@@ -73,7 +73,7 @@ def main_job(runs: list[Json]) -> tuple[str, str]:
 def lre_check(runs: list[Json]) -> tuple[str, str]:
     """Predicted against measured, on test samples that LRE never saw."""
     rows = []
-    backends = [name for name in ("torch", "loihi", "lava") if any(name in run["lre_check"] for run in runs)]
+    backends = [name for name in ("torch", "chip", "loihi", "lava") if any(name in run["lre_check"] for run in runs)]
     for budget, part in _grouped(runs, lambda run: run["budget"], BUDGETS):
         for name in backends:
             checks = [run["lre_check"][name] for run in part if name in run["lre_check"]]

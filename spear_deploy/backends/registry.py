@@ -28,13 +28,13 @@ GROUP = "spear_deploy.backends"
 
 OWN = {
     "torch": "spear_deploy.backends.torch:TorchBackend",
-    "loihi": "spear_deploy.backends.fixed_point.backend:ChipBackend",
+    "chip": "spear_deploy.backends.fixed_point.backend:ChipBackend",
     "lava": "spear_deploy.backends.lava.backend:LavaBackend",
     "lava-fixed": "spear_deploy.backends.lava.backend:LavaFixedBackend",
 }
 """Ours, as entry points say it: by name, module and class."""
 
-SPELLINGS: Mapping[str, str] = {}
+SPELLINGS: Mapping[str, str] = {"loihi": "chip"}
 """Other names under which a backend may be asked for."""
 
 
@@ -44,6 +44,19 @@ def available() -> dict[str, EntryPoint]:
     return ours | {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in ours}
 
 
+def known_name(name: str) -> str:
+    """The name of a backend, however it is spelt.
+
+    Raises:
+        BackendError: no installed package offers it.
+
+    """
+    known, name = available(), SPELLINGS.get(name, name)
+    if name not in known:
+        raise BackendError(f"no backend called {name!r}; known: {', '.join(known)}")
+    return name
+
+
 def backend_class(name: str) -> type[Backend]:
     """The class of a backend.
 
@@ -51,10 +64,7 @@ def backend_class(name: str) -> type[Backend]:
         BackendError: no installed package offers it, or what it offers cannot be imported or is none.
 
     """
-    known = available()
-    name = SPELLINGS.get(name, name)
-    if name not in known:
-        raise BackendError(f"no backend called {name!r}; known: {', '.join(known)}")
+    known, name = available(), known_name(name)
     entry = known[name]
     offered = f"backend {name!r} of {entry.dist.name}" if entry.dist is not None else f"backend {name!r}"
     try:

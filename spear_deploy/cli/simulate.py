@@ -1,4 +1,4 @@
-"""`spear-deploy simulate MODEL --on loihi`: run a model on a backend, or several side by side."""
+"""`spear-deploy simulate MODEL --on chip`: run a model on a backend, or several side by side."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from rich.text import Text
 from spear_deploy.backends.backend import TIME_LIMIT_S, Worker
 from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
 from spear_deploy.backends.recording import StateRange
-from spear_deploy.backends.registry import available
+from spear_deploy.backends.registry import available, known_name
 from spear_deploy.backends.side_by_side import Difference, Result
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Data, Dt, FileFormat, InputShape, TimeSteps, reading
 from spear_deploy.data import Labels, SplitName
+from spear_deploy.errors import BackendError
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.simulate import TOOL_SAMPLES, Outcome, SimulateConfig
 from spear_deploy.jobs.simulate import simulate as run_simulation
@@ -29,21 +30,21 @@ from spear_deploy.jobs.task import load_task
 EPILOG = """
 Examples:
 
-  spear-deploy simulate model.pt --on loihi
+  spear-deploy simulate model.pt --on chip
 
-  spear-deploy simulate model.pt --compare loihi,lava-fixed --samples 20
+  spear-deploy simulate model.pt --compare chip,lava-fixed --samples 20
 
-  spear-deploy simulate model.pt --on loihi --weight-bits conv1=8,fc=4 --save spikes.npz
+  spear-deploy simulate model.pt --on chip --weight-bits conv1=8,fc=4 --save spikes.npz
 
-  spear-deploy simulate model.pt --on loihi --target loihi1 --adapt --json > result.json
+  spear-deploy simulate model.pt --on chip --target loihi1 --adapt --json > result.json
 
-torch: floating point (float64). loihi: the target's integers, all samples. lava, lava-fixed: Lava's own simulation, in
+torch: floating point (float64). chip: the target's integers, all samples. lava, lava-fixed: Lava's own simulation, in
 floating and in fixed point.
 
 spikes.npz holds <backend>/<layer> [T, N, *shape], <backend>/predictions [N], labels [N] and index [N].
 
 Exit code 0: nothing was compared, or all is equal; 1: backends differ; 2: bad input. Rounding moves spikes: torch and
-loihi nearly always differ; loihi and lava-fixed, or torch and lava, must not.
+chip nearly always differ; chip and lava-fixed, or torch and lava, must not.
 """
 
 
@@ -106,12 +107,13 @@ def simulate(
 def _backends(on: str, compare: str | None) -> tuple[str, ...]:
     """The backends that are named, each once."""
     option = "--on" if compare is None else "--compare"
-    names = tuple(dict.fromkeys(name.strip() for name in (on if compare is None else compare).split(",")))
-    unknown = [name for name in names if name not in available()]
-    if unknown:
-        raise typer.BadParameter(f"{option} {unknown[0]!r}: no such backend; known: {', '.join(available())}")
+    try:
+        given = [known_name(name.strip()) for name in (on if compare is None else compare).split(",")]
+    except BackendError as error:
+        raise typer.BadParameter(f"{option}: {error}") from None
+    names = tuple(dict.fromkeys(given))
     if compare is not None and len(names) < 2:
-        raise typer.BadParameter(f"--compare {compare}: two backends or more are compared, such as loihi,lava-fixed")
+        raise typer.BadParameter(f"--compare {compare}: two backends or more are compared, such as chip,lava-fixed")
     if compare is None and len(names) > 1:
         raise typer.BadParameter(f"--on takes one backend; for several: --compare {','.join(names)}")
     return names

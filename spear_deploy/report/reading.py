@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from spear_deploy.errors import RunError
 from spear_deploy.files import PLAIN
+from spear_deploy.report.earlier import as_now
 from spear_deploy.report.schema import SCHEMA_VERSION, Report
 
 REPORT = "report.json"
@@ -102,6 +103,7 @@ def _read_report(path: Path) -> tuple[Report | None, list[str]]:
     if content is None:
         return None, [f"{gap}; the figures of the run are lost with it"]
     try:
+        content = as_now(content)
         return Report.model_validate(content), []
     except ValidationError as error:
         faults = {str(fault["loc"][0]): str(fault["msg"]) for fault in error.errors() if fault["loc"]}

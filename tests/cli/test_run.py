@@ -188,16 +188,16 @@ def test_fewer_bits_and_conversions_are_reported_with_what_they_cost(run, tmp_pa
         ("lif2", 6),
         ("lif3", 4),
     ]
-    assert report["measured"]["loihi"]["arithmetic"] == "loihi, 4- to 6-bit weights"
+    assert report["measured"]["chip"]["arithmetic"] == "loihi, 4- to 6-bit weights"
     assert Report.model_validate(report).model_dump(mode="json") == report
 
     code, out, err = run(
-        "simulate", "results/pruned.nir", "--on", "loihi", "--target", str(own), "--weight-bits", "6,fc=4", "--json",
+        "simulate", "results/pruned.nir", "--on", "chip", "--target", str(own), "--weight-bits", "6,fc=4", "--json",
         "--data", "samples.npz", "--time-steps", str(STEPS),
     )  # fmt: skip
     assert code == 0, err
-    again = json.loads(out)["results"]["loihi"]
-    assert again["synops"] == report["measured"]["loihi"]["synops"]
+    again = json.loads(out)["results"]["chip"]
+    assert again["synops"] == report["measured"]["chip"]["synops"]
     assert again["rounding"] == report["rounding"]
 
 

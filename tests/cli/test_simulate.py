@@ -79,7 +79,7 @@ def test_saved_spikes_are_those_of_all_layers_steps_and_samples(run):
 def test_integers_come_with_what_rounding_lost_and_the_room_that_is_left(run):
     code, out, err = run("model.pt", "--on", "loihi", "--weight-bits", "5,fc=3", "--json")
     assert code == 0, err
-    result = json.loads(out)["results"]["loihi"]
+    result = json.loads(out)["results"]["chip"]
     assert result["arithmetic"] == "loihi, 3- to 5-bit weights"
     assert {each["layer"]: each["weight_bits"] for each in result["rounding"]} == {"lif1": 5, "lif2": 5, "lif3": 3}
     for each in result["rounding"]:
@@ -87,6 +87,14 @@ def test_integers_come_with_what_rounding_lost_and_the_room_that_is_left(run):
         assert 0 < each["headroom"] < 1
     _, table, _ = run("model.pt", "--on", "loihi")
     assert "rounding: errors relative to the largest weight" in table
+
+
+def test_loihi_is_another_spelling_of_the_chip(run):
+    results = [json.loads(run("model.pt", "--on", name, "--samples", "5", "--json")[1]) for name in ("chip", "loihi")]
+    assert results[0] == results[1]
+    code, _, err = run("model.pt", "--compare", "chip,loihi")
+    assert code == 2
+    assert "two backends or more are compared" in err
 
 
 def test_what_differs_ends_with_code_1_and_says_where(run):
@@ -98,10 +106,10 @@ def test_what_differs_ends_with_code_1_and_says_where(run):
     assert place["layer"] == "lif1"
     each = found["layers"][0]
     both = each["spikes"]
-    assert each["count_error_percent"] == pytest.approx(100 * (both["loihi"] - both["torch"]) / both["torch"])
+    assert each["count_error_percent"] == pytest.approx(100 * (both["chip"] - both["torch"]) / both["torch"])
     code, out, _ = run("model.pt", "--compare", "torch,loihi", "--weight-bits", "2")
     where = f"neuron {place['neuron']}, step {place['step']}, sample {place['sample']}"
-    assert f"torch and loihi differ first in layer lif1: {where}" in out
+    assert f"torch and chip differ first in layer lif1: {where}" in out
 
 
 @pytest.mark.lava
@@ -114,7 +122,7 @@ def test_lava_agrees_with_torch_and_its_fixed_point_with_our_integers(run):
     )
     assert code == 0, err
     found = json.loads(out)
-    ours, theirs = found["results"]["loihi"], found["results"]["lava-fixed"]
+    ours, theirs = found["results"]["chip"], found["results"]["lava-fixed"]
     assert ours["layers"] == theirs["layers"]  # membrane ranges included
     assert ours["synops"] == theirs["synops"] > 0
 
@@ -123,7 +131,7 @@ def test_a_chip_of_four_bits_is_simulated_with_four_bits(run, tmp_path):
     own = chip(tmp_path, "narrow", synapses_weight_bits=(4, "bit"))
     code, out, err = run("model.pt", "--on", "loihi", "--target", str(own), "--json")
     assert code == 0, err
-    assert json.loads(out)["results"]["loihi"]["arithmetic"] == "loihi, 4-bit weights"
+    assert json.loads(out)["results"]["chip"]["arithmetic"] == "loihi, 4-bit weights"
     code, _, err = run("model.pt", "--on", "loihi", "--target", str(own), "--weight-bits", "8")
     assert code == 2
     assert "--weight-bits 8: the chip's weights have 4 bits at most" in err
@@ -149,9 +157,9 @@ def test_what_the_chip_forbids_is_refused_with_the_way_out_and_converted_with_ad
     assert (host["layer"], host["rule"], host["spike_change_percent"]) == ("lif1", "analog input", 0.0)
     assert (reset["layer"], reset["from"], reset["to"]) == ("lif2", "reset subtract", "reset zero")
     assert reset["spike_change_percent"] < 0  # a membrane reset to zero starts lower
-    layers = [each["layer"] for each in found["results"]["loihi"]["layers"]]
+    layers = [each["layer"] for each in found["results"]["chip"]["layers"]]
     assert layers == ["lif1", "lif2", "lif3"]
-    assert [each["layer"] for each in found["results"]["loihi"]["rounding"]] == ["lif2", "lif3"]
+    assert [each["layer"] for each in found["results"]["chip"]["rounding"]] == ["lif2", "lif3"]
     assert "lif2: reset subtract became reset zero (reset of loihi1); its spikes: -" in err
 
 
@@ -161,15 +169,15 @@ def test_with_the_first_layer_on_the_host_lava_s_fixed_point_agrees_as_well(run,
         subtracting(tmp_path), "--compare", "loihi,lava-fixed", "--target", "loihi1", "--adapt", "--samples", "5"
     )
     assert code == 0, err
-    assert "loihi and lava-fixed: equal in all 3 layers" in out
+    assert "chip and lava-fixed: equal in all 3 layers" in out
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--on", "loihy"), "--on 'loihy': no such backend; known: torch, loihi, lava, lava-fixed"),
+        (("--on", "loihy"), "--on: no backend called 'loihy'; known: torch, chip, lava, lava-fixed"),
         (("--compare", "torch"), "--compare torch: two backends or more"),
-        (("--on", "torch,loihi"), "for several: --compare torch,loihi"),
+        (("--on", "torch,loihi"), "for several: --compare torch,chip"),
         (("--on", "loihi", "--weight-bits", "9"), "--weight-bits 9: give bits from 2 to 8"),
         (("--on", "loihi", "--weight-bits", "conv7=4"), "--weight-bits conv7: no such layer; known: lif1, lif2, lif3"),
         (("--on", "loihi", "--weight-bits", "conv1=4,lif1=5"), "all weights into lif1 have the same bits"),
@@ -191,5 +199,5 @@ def test_bad_input_ends_with_code_2_and_one_message(run, words, message):
 def test_help_names_the_exit_codes_and_the_layout_of_the_file(run):
     code, out, _ = run("--help")
     assert code == 0
-    for words in ("--compare loihi,lava-fixed", "Exit code 0", "spikes.npz holds"):
+    for words in ("--compare chip,lava-fixed", "Exit code 0", "spikes.npz holds"):
         assert words in out

@@ -93,7 +93,7 @@ def test_simulate_runs_the_integers_that_netx_can_hold(folder, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["simulate", str(folder / "o.pt"), "--on", "loihi", "--samples", "32", "--format", "netx", "--json"])
     assert not ended.value.code
-    layers = json.loads(capsys.readouterr().out)["results"]["loihi"]["layers"]
+    layers = json.loads(capsys.readouterr().out)["results"]["chip"]["layers"]
     found = {layer["layer"]: round(32 * layer["spikes"]) for layer in layers}
     assert found == simulated(folder, LOIHI2, file_format="netx")
 

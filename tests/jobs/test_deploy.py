@@ -115,12 +115,12 @@ def test_lava_measures_what_torch_does(half):
 @pytest.mark.lava
 def test_lava_in_fixed_point_does_what_the_chips_integers_do(half):
     _, report = half
-    lava, loihi = report.measured["lava_fixed"], report.measured["loihi"]
-    assert report.agreement["loihi_lava_fixed"].equal
+    lava, loihi = report.measured["lava-fixed"], report.measured["chip"]
+    assert report.agreement["chip_lava-fixed"].equal
     assert lava.samples == loihi.samples == 120
     assert lava.synops == loihi.synops
     assert lava.accuracy == loihi.accuracy
-    assert report.verdict.basis == "loihi"
+    assert report.verdict.basis == "chip"
     assert report.budget.arithmetic == loihi.arithmetic == "loihi, 8-bit weights"
     assert report.verdict.within_budget == (loihi.synops <= report.budget.synops)
 
@@ -130,7 +130,7 @@ def test_the_verdict_follows_from_the_figures(half):
     _, report = half
     lre = report.lre
     assert lre.low < lre.predicted < lre.high
-    check = lre.check["loihi"]
+    check = lre.check["chip"]
     assert check.predicted == pytest.approx(lre.target_factor * lre.predicted)
     assert check.error_percent == pytest.approx(100 * (check.predicted - check.synops) / check.synops)
     assert check.covered == (check.low <= check.synops <= check.high)
@@ -141,12 +141,12 @@ def test_the_verdict_follows_from_the_figures(half):
 @pytest.mark.lava
 def test_the_prediction_is_held_against_the_plain_fine_tune_and_the_budget_against_the_result(half):
     _, report = half
-    assert set(report.lre.check) == {"torch", "loihi", "lava"}
+    assert set(report.lre.check) == {"torch", "chip", "lava"}
     assert report.lre.check["torch"].synops > report.budget.synops  # pruned to a multiple of the budget
     assert report.lre.check["lava"].synops == report.lre.check["torch"].synops * (
         report.lre.check["lava"].predicted / report.lre.check["torch"].predicted
     )
-    assert report.measured["loihi"].synops <= report.budget.synops
+    assert report.measured["chip"].synops <= report.budget.synops
 
 
 @pytest.mark.lava
@@ -281,8 +281,8 @@ def test_a_budget_of_cores_is_kept_as_the_chips_own(model, tmp_path):
 
 def test_without_lava_the_result_stands_on_torch(model, tmp_path):
     (report,) = run(model, tmp_path / "run")
-    assert report.verdict.basis == "loihi"
-    assert set(report.measured) == {"torch", "loihi"}
+    assert report.verdict.basis == "chip"
+    assert set(report.measured) == {"torch", "chip"}
     assert report.agreement == {}
 
 
@@ -340,7 +340,7 @@ def test_a_front_has_one_result_for_each_budget(model, tmp_path):
     half, third = run(model, tmp_path / "run", budgets=(), pareto=("50%", "30%"))
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["30pct", "50pct"]
     assert (half.budget.source, third.budget.source) == ("50%", "30%")
-    assert third.measured["loihi"].synops < half.measured["loihi"].synops
+    assert third.measured["chip"].synops < half.measured["chip"].synops
     assert third.budget.synops == pytest.approx(0.6 * half.budget.synops)
 
 
@@ -352,7 +352,7 @@ def test_the_smallest_budget_within_a_drop_is_looked_for(model, tmp_path):
     good = [one.share for one in found.tried if one.drop_points <= 10 and one.keeps_limits]
     assert report.budget.synops == pytest.approx(min(good) * report.budget.limits[0].dense, rel=0.15)
     assert all(one.share < min(good) for one in found.tried if one.share not in good)
-    dense, basis = load_any(model), report.measured["loihi"]
+    dense, basis = load_any(model), report.measured["chip"]
     assert dense.network.classes == CLASSES
     assert report.verdict.limits_kept == (found.test_drop_points <= 10 and basis.synops <= report.budget.synops)
 
@@ -380,7 +380,7 @@ def test_beside_a_budget_the_largest_drop_is_judged_and_the_least_accuracy_too(m
     answers, dense = report.answers, load_any(model)
     assert (drop.allowed, drop.dense, drop.pruned) == (100, 0, answers.drop_points)
     assert (least.allowed, least.pruned, least.least) == (99.9, 100 * answers.accuracy, True)
-    assert answers.accuracy == report.measured["loihi"].accuracy
+    assert answers.accuracy == report.measured["chip"].accuracy
     assert answers.drop_points == pytest.approx(100 * (answers.reference_accuracy - answers.accuracy))
     assert answers.most_by_guessing > 1 / dense.network.classes
     assert report.verdict.limits_kept == (answers.accuracy >= 0.999 and report.verdict.within_budget)
@@ -396,5 +396,5 @@ def test_a_budget_of_another_kind_is_one_row_and_is_searched_for_measured_and_ju
     limit = next(limit for limit in report.budget.limits if limit.name == "spikes per inference")
     assert (limit.unit, limit.origin) == ("spikes", "budget spikes=60%")
     assert limit.pruned <= limit.allowed < limit.dense
-    assert limit.pruned == pytest.approx(sum(layer.spikes for layer in report.measured["loihi"].per_layer))
+    assert limit.pruned == pytest.approx(sum(layer.spikes for layer in report.measured["chip"].per_layer))
     assert limit.binds

@@ -16,7 +16,7 @@ CHECK = LreCheck(
 )
 KEPT = (Use(CORES, 4),)
 EQUAL = Agreement(samples=100, layers=["lif1"], equal=True)
-AT = FirstDifference(layer="lif1", step=2, sample=7, neuron=3, spikes={"loihi": 9, "lava": 8})
+AT = FirstDifference(layer="lif1", step=2, sample=7, neuron=3, spikes={"chip": 9, "lava": 8})
 DIFFERENT = Agreement(samples=100, layers=["lif1"], equal=False, first_difference=AT)
 GOOD = Answers(samples=400, right=390, lost=6, gained=2, guess_rate=0.1)
 RUINED = Answers(samples=1000, right=100, lost=880, gained=0, guess_rate=0.1)
@@ -24,8 +24,8 @@ POORER = Answers(samples=1000, right=850, lost=130, gained=0, guess_rate=0.1)
 
 
 def verdict(synops=480, others=KEPT, check=CHECK, agreement=None, answers=GOOD, **more):
-    agreement = {"torch_lava": EQUAL, "loihi_lava_fixed": EQUAL} if agreement is None else agreement
-    return judge("loihi", check, (Use(BUDGET, synops), *others), DENSE, agreement, answers, **more)
+    agreement = {"torch_lava": EQUAL, "chip_lava-fixed": EQUAL} if agreement is None else agreement
+    return judge("chip", check, (Use(BUDGET, synops), *others), DENSE, agreement, answers, **more)
 
 
 def parts(found):
@@ -36,7 +36,7 @@ def test_a_network_that_keeps_limits_runs_alike_everywhere_and_works_is_ok():
     found = verdict()
     assert (found.ok, found.reason, found.within_budget) == (True, "", True)
     assert parts(found) == (True, True, True)
-    assert (found.basis, found.covered, found.prediction_error_percent) == ("loihi", True, 1.0)
+    assert (found.basis, found.covered, found.prediction_error_percent) == ("chip", True, 1.0)
 
 
 def test_all_that_a_limit_allows_may_be_used():
@@ -67,9 +67,9 @@ def test_every_other_limit_must_be_kept_too_and_the_budget_of_synops_is_another_
     assert found.reason == f"{limits[place].name}: 5 cores exceed the 4 of {limits[place].origin}"
 
 
-@pytest.mark.parametrize("names", ["torch_lava", "loihi_lava_fixed"])
+@pytest.mark.parametrize("names", ["torch_lava", "chip_lava-fixed"])
 def test_a_backend_that_does_not_repeat_its_reference_is_named_with_the_first_place(names):
-    agreement = {"torch_lava": EQUAL, "loihi_lava_fixed": EQUAL} | {names: DIFFERENT}
+    agreement = {"torch_lava": EQUAL, "chip_lava-fixed": EQUAL} | {names: DIFFERENT}
     found = verdict(agreement=agreement)
     assert not found.ok
     assert parts(found) == (True, False, True)
@@ -161,7 +161,7 @@ def test_a_prediction_that_missed_is_told_and_no_fault_of_the_network():
 @pytest.mark.parametrize(
     ("backend", "checks", "basis"),
     [
-        ("loihi", ("torch", "loihi", "lava"), "loihi"),
+        ("chip", ("torch", "chip", "lava"), "chip"),
         ("torch", ("torch", "lava"), "lava"),
         ("torch", ("torch",), "torch"),
     ],

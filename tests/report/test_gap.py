@@ -18,7 +18,7 @@ def report_of(predicted, factor, on_validation, in_torch, in_integers):
     """A run in which these were measured of the plainly fine-tuned network."""
     content = full_content()
     content["lre"] |= {"predicted": predicted, "target_factor": factor}
-    for name, synops, scale in (("torch", in_torch, 1.0), ("loihi", in_integers, factor)):
+    for name, synops, scale in (("torch", in_torch, 1.0), ("chip", in_integers, factor)):
         content["lre"]["check"][name] |= {"synops": synops, "predicted": predicted * scale}
     for finalist in content["finalists"]:
         finalist["plain_synops"] = on_validation
@@ -64,8 +64,8 @@ def test_earlier_reports_hold_the_pruned_network_against_the_prediction():
     del content["finalists"]
     content["measured"]["lava"]["samples"] = 50
     found = check_run("run", Report.model_validate(content))
-    assert set(found.checks) == {"torch", "loihi", "lava_fixed"}
-    assert found.checks["loihi"].error_percent == pytest.approx(100 * (0.95 * 32 - 29) / 29)
+    assert set(found.checks) == {"torch", "chip", "lava-fixed"}
+    assert found.checks["chip"].error_percent == pytest.approx(100 * (0.95 * 32 - 29) / 29)
     assert (found.gap.lre, found.gap.data) == (None, None)
     assert found.gap.quantisation == pytest.approx(0.95 * 30 / 29)
 
@@ -75,7 +75,7 @@ def test_coverage_and_errors_are_of_all_runs():
     runs = []
     for error in errors:
         content = full_content()
-        content["lre"]["check"]["loihi"] |= {"error_percent": error, "covered": abs(error) < 20}
+        content["lre"]["check"]["chip"] |= {"error_percent": error, "covered": abs(error) < 20}
         runs.append(check_run("run", Report.model_validate(content)))
     found = coverage(runs)
     assert (found.runs, found.covered) == (3, 2)
@@ -85,9 +85,9 @@ def test_coverage_and_errors_are_of_all_runs():
 
 def test_rounding_is_told_layer_by_layer():
     content = full_content()
-    content["measured"]["loihi"]["per_layer"][1]["synops"] = 27.0
+    content["measured"]["chip"]["per_layer"][1]["synops"] = 27.0
     layers = check_run("run", Report.model_validate(content)).layers
-    assert layers[1].synops == {"torch": 30.0, "loihi": 27.0, "lava": 30.0, "lava_fixed": 29.0}
+    assert layers[1].synops == {"torch": 30.0, "chip": 27.0, "lava": 30.0, "lava-fixed": 29.0}
     assert layers[1].rounding == pytest.approx(-0.1)
     assert layers[0].rounding is None
 
@@ -115,13 +115,13 @@ def test_validate_ends_with_code_0_where_the_interval_held(call):
 
 def test_validate_ends_with_code_1_where_it_did_not_and_says_so_in_json(call):
     content = full_content()
-    content["lre"]["check"]["loihi"]["covered"] = False
+    content["lre"]["check"]["chip"]["covered"] = False
     code, out, _ = call(content, "--json")
     found = json.loads(out)
     assert code == 1
     assert found["coverage"]["covered"] == 0
     (run,) = found["runs"]
-    assert (run["basis"], run["covered"], run["measured_again"]) == ("loihi", False, False)
+    assert (run["basis"], run["covered"], run["measured_again"]) == ("chip", False, False)
     assert run["gap"]["lre"] * run["gap"]["data"] * run["gap"]["quantisation"] == pytest.approx(run["gap"]["total"])
 
 

@@ -42,7 +42,7 @@ def test_a_report_of_before_there_were_pictures_shows_what_it_has():
 def test_the_prediction_stands_in_the_arithmetic_of_each_backend(drawn):
     predicted = series(drawn["measured"], 0, "predicted (LRE)")
     assert dict(zip(predicted.x, predicted.y, strict=True)) == pytest.approx(
-        {"torch": 32.0, "loihi": 0.95 * 32.0, "lava": 32.0, "lava_fixed": 0.95 * 32.0}
+        {"torch": 32.0, "chip": 0.95 * 32.0, "lava": 32.0, "lava-fixed": 0.95 * 32.0}
     )
     assert predicted.low == pytest.approx((28.0, 0.95 * 28.0, 28.0, 0.95 * 28.0))
     assert series(drawn["measured"], 0, "measured, plain fine-tune").y == (33.0, 31.0, 33.0, 31.0)
@@ -110,7 +110,7 @@ def test_the_front_holds_what_nothing_beats():
 def test_layers_show_every_backend_beside_the_dense_network(drawn):
     spikes = {each.name: each.y for each in drawn["layers"].panels[1].series}
     assert spikes["dense, torch"] == (6.0, 2.0)
-    assert spikes["pruned, lava_fixed"] == (3.0, 2.0)
+    assert spikes["pruned, lava-fixed"] == (3.0, 2.0)
     assert drawn["layers"].panels[0].series[0].y == (0.75, 1.0)
 
 

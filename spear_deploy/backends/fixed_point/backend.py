@@ -48,7 +48,7 @@ class ChipBackend(Backend):
 
     """
 
-    name: ClassVar[str] = "loihi"
+    name: ClassVar[str] = "chip"
     integers: ClassVar[bool] = True
 
     def __init__(

@@ -59,7 +59,7 @@ class LavaFixedBackend(_Lava):
 
     name: ClassVar[str] = "lava-fixed"
     integers: ClassVar[bool] = True
-    reference: ClassVar[str | None] = "loihi"
+    reference: ClassVar[str | None] = "chip"
 
     def __init__(self, chip: ChipBackend, worker: Worker | None = None) -> None:
         super().__init__(worker)

@@ -140,9 +140,9 @@ def _backends(target: Target, evidence: Evidence) -> tuple[dict[str, Measured], 
         measured[backend.name] = measured_report(evidence.on_target.pruned, backend.arithmetic)
     agreement: dict[str, Agreement] = {}
     for each in evidence.verified.found:
-        name, reference = each.backend.name.replace("-", "_"), each.backend.reference or ""
+        name, reference = each.backend.name, each.backend.reference or ""
         measured[name] = measured_report(each.measured, each.backend.arithmetic)
-        agreement[f"{reference}_{name}"] = agreement_report((reference, each.backend.name), each.agreement)
+        agreement[f"{reference}_{name}"] = agreement_report((reference, name), each.agreement)
     return measured, agreement
 
 

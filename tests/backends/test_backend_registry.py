@@ -101,9 +101,9 @@ def test_ours_say_whom_they_must_repeat_and_whether_they_are_integers():
     found = {name: (each.reference, each.integers) for name, each in classes(pytest.fail).items() if name in OWN}
     assert found == {
         "torch": (None, False),
-        "loihi": (None, True),
+        "chip": (None, True),
         "lava": ("torch", False),
-        "lava-fixed": ("loihi", True),
+        "lava-fixed": ("chip", True),
     }
     assert all(name == backend_class(name).name for name in OWN)
 
@@ -201,9 +201,9 @@ def test_the_integers_of_the_chip_are_the_very_ones_that_lava_s_fixed_point_runs
 
     model = Chain((8,), seed=3).linear("a", 10).neurons("first").linear("b", 4).neurons("out").model(4)
     setting = Setting(load_profile("loihi2"), model_inputs(model))
-    ready = prepared(model, [backend_class(name).of(setting) for name in ("lava-fixed", "loihi")])
-    assert list(ready) == ["lava-fixed", "loihi"]
-    assert ready["lava-fixed"].integers is ready["loihi"].integers
+    ready = prepared(model, [backend_class(name).of(setting) for name in ("lava-fixed", "chip")])
+    assert list(ready) == ["lava-fixed", "chip"]
+    assert ready["lava-fixed"].integers is ready["chip"].integers
 
 
 def model_inputs(model):
