@@ -1,5 +1,8 @@
 """What a GPU computes is what the CPU computes: integers bit by bit, spikes but for ties, SynOps nearly."""
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,9 @@ from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.device import device_named, exact_products, known_devices
 from spear_deploy.errors import BackendError
 from spear_deploy.measure import effective_operations, measure_split
-from spear_deploy.network import Simulation
+from spear_deploy.network import Neuron, Reset, Simulation
+from spear_deploy.network.neuron_layer import NeuronLayer
+from spear_deploy.network.surrogate import SURROGATES
 from spear_deploy.search import CandidateFactory
 from spear_deploy.training import Recipe, fine_tune
 
@@ -121,3 +126,48 @@ def test_a_network_is_pruned_recalibrated_and_fine_tuned_there(gpu, network):
     tuned = fine_tune(after.model, data.on(gpu), Recipe(epochs=2, batch=16), seed=0)
     again = fine_tune(before.model, data, Recipe(epochs=2, batch=16), seed=0)
     assert measure_split(tuned, data).synops == pytest.approx(measure_split(again, data).synops, rel=0.1)
+
+
+KINDS = [(*kind, "atan") for kind in product(Reset, [False, True], [False, True])]
+KINDS += [(Reset.ZERO, False, False, name) for name in SURROGATES if name != "atan"]
+
+
+@pytest.mark.parametrize(("reset", "delayed", "each_its_own", "surrogate"), KINDS)
+def test_all_steps_of_a_layer_in_one_kernel_are_those_of_the_equation(gpu, reset, delayed, each_its_own, surrogate):
+    """Outputs bit by bit, gradients up to rounding; with and without synaptic current, gain and offset."""
+    rng, shape, spike = np.random.default_rng(0), (3, 5, 4), SURROGATES[surrogate]
+
+    def drawn(low, high):
+        return rng.uniform(low, high, shape) if each_its_own else np.full(shape, (low + high) / 2)
+
+    plain = Neuron(drawn(0.3, 0.9), np.ones(shape), threshold=drawn(0.3, 0.8), reset=reset, reset_delay=delayed)
+    full = replace(plain, gain=drawn(0.5, 1.4), alpha=drawn(0.2, 0.8), offset=drawn(0.05, 0.15))
+    currents = torch.randn((6, 40, *shape), generator=torch.Generator().manual_seed(1))
+    for neuron in (plain, full):
+        here = currents.clone().requires_grad_()
+        there = currents.to(gpu).requires_grad_()
+        layers = [NeuronLayer(neuron, torch.float32, spike), NeuronLayer(neuron, torch.float32, spike).to(gpu)]
+        ours, theirs = layers[0](here), layers[1](there)
+        assert torch.equal(ours, theirs.cpu())
+        weights = torch.randn(ours.shape, generator=torch.Generator().manual_seed(2))
+        (ours * weights).sum().backward()
+        (theirs * weights.to(gpu)).sum().backward()
+        assert torch.allclose(here.grad, there.grad.cpu(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_without_threshold_gives_its_membrane(gpu):
+    neuron = Neuron(np.full(7, 0.9), np.full(7, 0.5), threshold=None, reset=Reset.NONE)
+    currents = torch.randn((6, 40, 7), generator=torch.Generator().manual_seed(1))
+    here, there = (NeuronLayer(neuron, torch.float32).to(each)(currents.to(each)) for each in ("cpu", gpu))
+    assert torch.equal(here, there.cpu())
+
+
+def test_products_in_bfloat16_leave_membranes_in_float32(gpu):
+    model = strided_and_padded().model()
+    data = images(model, 32).on(gpu)
+    simulation = Simulation(model.graph).to(gpu)
+    with torch.autocast("cuda", torch.bfloat16):
+        output = simulation(data.inputs).output
+    assert output.dtype is torch.float32
+    output.sum().backward()
+    assert all(bool(each.grad.isfinite().all()) for each in simulation.parameters())

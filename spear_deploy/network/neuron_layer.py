@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -148,24 +150,43 @@ class _OverTime(torch.autograd.Function):
     """
 
     @staticmethod
+    @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
     def forward(ctx: Any, currents: Tensor, layer: NeuronLayer) -> Tensor:
         outputs = torch.empty(currents.shape, dtype=currents.dtype, device=currents.device)
         needed = ctx.needs_input_grad[0] and layer.threshold is not None
         above = torch.empty_like(outputs) if needed else None
-        for piece in _pieces(currents):
-            _run(layer, currents[:, piece], outputs[:, piece], None if above is None else above[:, piece])
+        if (kernels := _kernels(currents, layer)) is not None:
+            kernels.run(layer, currents, outputs, above)
+        else:
+            for piece in _pieces(currents):
+                _run(layer, currents[:, piece], outputs[:, piece], None if above is None else above[:, piece])
         ctx.layer = layer
         ctx.save_for_backward(above)
         return outputs
 
     @staticmethod
+    @torch.amp.custom_bwd(device_type="cuda")
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (above,) = ctx.saved_tensors
         result = torch.empty(gradient.shape, dtype=gradient.dtype, device=gradient.device)
+        if (kernels := _kernels(gradient, ctx.layer)) is not None:
+            kernels.run_back(ctx.layer, gradient, result, above)
+            return result, None
         for piece in _pieces(gradient):
             _run_back(ctx.layer, gradient[:, piece], result[:, piece], None if above is None else above[:, piece])
         return result, None
+
+
+def _kernels(values: Tensor, layer: NeuronLayer) -> ModuleType | None:
+    """The kernels of a GPU that run all steps at once, where there are any for this layer."""
+    if values.device.type != "cuda":
+        return None
+    with suppress(ImportError):  # torch's own builds for CUDA bring Triton, others may not
+        from spear_deploy.network import neuron_kernels
+
+        return neuron_kernels if neuron_kernels.knows(layer) else None
+    return None
 
 
 def _pieces(values: Tensor) -> list[slice]:
