@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,15 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
-from torch import Tensor, nn
+from torch import Tensor
 
-from spear_deploy.errors import ModelError
 from spear_deploy.network.graph import Connection, Network, module_of
 from spear_deploy.network.linear import WEIGHT_TYPES, Delay, linear_module, synapse_pattern
+from spear_deploy.network.node_matrix import node_matrix
 from spear_deploy.network.pools import MaxPool2d
-
-_CHUNK = 256
-"""Sources whose synapses are written out at a time: bounds the memory of a matrix."""
 
 
 def fan_out(network: Network, connection: Connection) -> Tensor:
@@ -35,14 +33,18 @@ def fan_out(network: Network, connection: Connection) -> Tensor:
         matrix = synapse_matrix(network, replace(connection, path=path))
         counts = np.diff(matrix.tocsc().indptr)
         return torch.from_numpy(counts.astype(np.float64)).reshape(shape)
-    # The number of paths out of an input is the gradient of the sum over all outputs.
+    return paths_out([network.nodes[name] for name in path], shape)
+
+
+def paths_out(nodes: Sequence[nir.NIRNode], shape: tuple[int, ...]) -> Tensor:
+    """How many ways lead from each element through linear nodes, by weights that are not zero, `[*shape]`."""
+    # Their number is the gradient of the sum over all outputs.
     with torch.enable_grad():
         x = torch.zeros((1, *shape), dtype=torch.float64, requires_grad=True)
         y: Tensor = x
-        for name in path:
-            node = network.nodes[name]
+        for node in nodes:
             if not isinstance(node, nir.Delay):
-                y = linear_module(synapse_pattern(node), name, torch.float64)(y)
+                y = linear_module(synapse_pattern(node), "synapses", torch.float64)(y)
         (reached,) = torch.autograd.grad(y.sum(), x)
     return reached[0].round()
 
@@ -65,23 +67,15 @@ def synapse_matrix(network: Network, connection: Connection) -> Any:
         ModelError: a largest current is taken on the way, which no matrix does.
 
     """
+    before = network.shapes[connection.source]
+    matrix = sparse.identity(int(np.prod(before)), format="csr")
     for name in connection.path:
-        if isinstance(network.nodes[name], MaxPool2d):
-            raise ModelError(f"{name}: the largest of several currents is no weighted sum of them")
-    modules = [_without_bias(network, name) for name in connection.path]
-    shape = network.shapes[connection.source]
-    count = int(np.prod(shape))
-    parts = []
-    with torch.no_grad():
-        for start in range(0, count, _CHUNK):
-            rows = min(_CHUNK, count - start)
-            y = torch.zeros((rows, count), dtype=torch.float64)
-            y[torch.arange(rows), torch.arange(start, start + rows)] = 1.0
-            y = y.reshape(rows, *shape)
-            for module in modules:
-                y = module(y)
-            parts.append(sparse.csr_matrix(y.reshape(rows, -1).numpy()))
-    return sparse.vstack(parts).T.tocsr()
+        after = network.shapes[name]
+        matrix = node_matrix(network.nodes[name], name, before, after) @ matrix
+        before = after
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix
 
 
 def bias_current(network: Network, layer: str) -> NDArray[np.float64]:
@@ -100,10 +94,3 @@ def _bias_into(network: Network, name: str) -> Tensor:
             before = _bias_into(network, source)
             total = total + (before if isinstance(module, Delay) else module(before))
     return total
-
-
-def _without_bias(network: Network, name: str) -> nn.Module:
-    module = module_of(network, name, torch.float64)
-    if getattr(module, "bias", None) is not None:
-        module.register_parameter("bias", None)
-    return nn.Identity() if isinstance(module, Delay) else module

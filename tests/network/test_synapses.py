@@ -8,6 +8,8 @@ from network_builders import graph_of, lif
 from torch.nn import functional
 
 from spear_deploy.network import Network, bias_current, fan_out, synapse_matrix
+from spear_deploy.network.linear import linear_module
+from spear_deploy.network.node_matrix import node_matrix
 
 
 def conv2d(outputs, inputs, kernel, *, stride=(1, 1), padding=(0, 0), groups=1, zeros=0.0, seed=0):
@@ -113,3 +115,42 @@ def test_biases_arrive_once_a_step():
 def test_neurons_joined_one_to_one_have_one_synapse_each():
     network = Network(graph_of((3,), ("a", lif(3)), ("b", lif(3))))
     np.testing.assert_array_equal(fan_out(network, network.into("b")[0]).numpy(), np.ones(3))
+
+
+def square_pool(kind, size, hop, edge):
+    return kind(np.array([size, size]), np.array([hop, hop]), np.array([edge, edge]))
+
+
+NODES = {
+    "dense": ((6,), nir.Linear(np.arange(12.0).reshape(2, 6) - 4)),
+    "dense on the last axis": ((3, 4), nir.Linear(np.arange(8.0).reshape(2, 4) - 3)),
+    "convolution": ((2, 7, 6), conv2d(4, 2, (3, 2), stride=(2, 1), padding=(1, 2), zeros=0.3)),
+    "groups": ((4, 5, 5), conv2d(6, 4, (3, 3), padding=(1, 1), groups=2)),
+    "dilated": ((1, 9, 8), nir.Conv2d(None, np.arange(1.0, 9.0).reshape(2, 1, 2, 2), 1, 0, (3, 2), 1, np.ones(2))),
+    "padded to the same size": ((1, 6, 5), nir.Conv2d(None, np.ones((1, 1, 5, 3)), 1, "same", 1, 1, np.ones(1))),
+    "along time": ((2, 11), nir.Conv1d(None, np.arange(12.0).reshape(3, 2, 2) - 5, 3, 1, 2, 1, np.ones(3))),
+    "sum pool": ((2, 6, 6), square_pool(nir.SumPool2d, 2, 2, 0)),
+    "pools that overlap": ((2, 7, 7), square_pool(nir.AvgPool2d, 3, 2, 1)),
+    "factors": ((2, 3), nir.Scale(np.arange(6.0).reshape(2, 3))),
+}
+
+
+@pytest.mark.parametrize("case", NODES)
+def test_the_matrix_of_a_node_is_what_the_node_does_to_one_spike_at_a_time(case):
+    shape, node = NODES[case]
+    module = linear_module(node, case, torch.float64)
+    spikes = torch.eye(int(np.prod(shape)), dtype=torch.float64).reshape(-1, *shape)
+    with torch.no_grad():
+        responses = module(spikes) - module(torch.zeros_like(spikes))  # without bias
+    found = node_matrix(node, case, shape, tuple(responses.shape[1:]))
+    np.testing.assert_allclose(found.toarray().T, responses.flatten(1).numpy(), atol=1e-12)
+    assert found.nnz == np.count_nonzero(found.toarray())
+
+
+def test_a_layer_of_many_neurons_is_written_out_by_index():
+    """Its dense matrix, or a spike of every neuron, would hold 16,384^2 numbers."""
+    shape, node = (16, 32, 32), conv2d(16, 16, (3, 3), padding=(1, 1))
+    network = layer(shape, node)
+    found = synapse_matrix(network, network.into("target")[0])
+    assert found.nnz == 16 * 16 * (32 * 3 - 2) ** 2
+    np.testing.assert_array_equal(np.diff(found.tocsc().indptr), fan_out(network, network.into("target")[0]).flatten())

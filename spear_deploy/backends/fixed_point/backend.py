@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import ClassVar, Self
 
 import networkx as nx
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,13 +18,14 @@ from spear_deploy.backends.fixed_point.loihi import LoihiExecution, States
 from spear_deploy.backends.fixed_point.peaks import membrane_peaks
 from spear_deploy.backends.fixed_point.quantiser import quantiser_for
 from spear_deploy.backends.fixed_point.quantize import quantize
-from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, mantissa_matrix
+from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.recording import LayerStates, Recording, range_of
 from spear_deploy.backends.torch import TorchExecutable
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Connection, Model, Network, fan_out
 from spear_deploy.network.agreement import EXACT
+from spear_deploy.network.synapses import paths_out
 from spear_deploy.training import Quantiser
 
 TRAINED_BITS = 4
@@ -159,7 +159,6 @@ def integer_fan_out(quantized: QuantizedNetwork) -> dict[Connection, Tensor]:
     found = {}
     for layer in quantized.layers:
         for synapses in layer.synapses:
-            columns = np.diff(mantissa_matrix(quantized.network, synapses).tocsc().indptr)
             shape = quantized.network.shapes[synapses.connection.source]
-            found[synapses.connection] = torch.from_numpy(columns.astype(np.float64)).reshape(shape)
+            found[synapses.connection] = paths_out(synapses.nodes, shape)
     return found
