@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from types import ModuleType
@@ -198,15 +200,26 @@ def _pieces(values: Tensor) -> list[slice]:
     return [slice(start, start + size) for start in range(0, batch, size)]
 
 
+ResetWhere = Callable[["NeuronLayer", Tensor, Tensor], None]
+"""Sets a membrane to its reset value where spikes `[B, *shape]` are 1."""
+
+
 def _run(layer: NeuronLayer, currents: Tensor, outputs: Tensor, above: Tensor | None) -> None:
     """The equation, in place: operation by operation what `NeuronLayer.step` computes."""
+    if currents.device.type != "cpu" or not _run_with(_multiplied, layer, currents, outputs, above):
+        _run_with(_filled, layer, currents, outputs, above)
+
+
+def _run_with(
+    reset_where: ResetWhere, layer: NeuronLayer, currents: Tensor, outputs: Tensor, above: Tensor | None
+) -> bool:
+    """Whether all membranes are finite at the end; a number that is none stays in its neuron, so none was before."""
     reset, delayed, threshold = layer.neuron.reset, layer.neuron.reset_delay, layer.threshold
     v = torch.zeros(currents.shape[1:], dtype=currents.dtype, device=currents.device)
-    u = torch.zeros_like(v)
-    room = torch.empty_like(v)
+    u, room, scaled, still = (torch.zeros_like(v) for _ in range(4))
     late: Tensor | None = None
     for t, given in enumerate(currents):
-        current = given if layer.gain is None else given * layer.gain
+        current = given if layer.gain is None else torch.mul(given, layer.gain, out=scaled)
         if layer.alpha is not None:
             current = u.mul_(layer.alpha).add_(current)
         v.mul_(layer.beta).add_(current)
@@ -216,46 +229,78 @@ def _run(layer: NeuronLayer, currents: Tensor, outputs: Tensor, above: Tensor | 
             outputs[t] = v
             continue
         if late is not None and reset is Reset.ZERO_HOLD:
-            _put(layer, v, late.bool())
+            reset_where(layer, v, late)
         if late is not None and reset is Reset.SUBTRACT:
             v.addcmul_(late, threshold, value=-1)
         x = torch.sub(v, threshold, out=room if above is None else above[t])
         spikes = torch.gt(x, 0, out=outputs[t])
         if reset is Reset.ZERO:
-            _put(layer, v, x > 0)
+            reset_where(layer, v, spikes)
         elif reset is Reset.SUBTRACT and not delayed:
-            v.addcmul_(spikes if late is None else spikes - late, threshold, value=-1)
-            spikes = (v > threshold).to(v.dtype)
+            v.addcmul_(spikes if late is None else torch.sub(spikes, late, out=room), threshold, value=-1)
+            spikes = torch.gt(v, threshold, out=still)
         late = spikes
+    return v.device.type == "cpu" and math.isfinite(float(v.sum()))
 
 
-def _put(layer: NeuronLayer, v: Tensor, where: Tensor) -> None:
-    """Set the membrane to its reset value."""
+def _multiplied(layer: NeuronLayer, v: Tensor, spikes: Tensor) -> None:
+    """Reset by v - v s + r s: many times as fast on a CPU as by a mask, and equal while v is finite."""
+    v.addcmul_(v, spikes, value=-1)
+    if layer.reset_value is not None:
+        v.addcmul_(spikes, layer.reset_value)
+
+
+def _filled(layer: NeuronLayer, v: Tensor, spikes: Tensor) -> None:
+    """Reset by a mask."""
     if layer.reset_value is None:
-        v.masked_fill_(where, 0)
+        v.masked_fill_(spikes.bool(), 0)
     else:
-        torch.where(where, layer.reset_value, v, out=v)
+        torch.where(spikes.bool(), layer.reset_value, v, out=v)
 
 
 def _run_back(layer: NeuronLayer, gradient: Tensor, result: Tensor, above: Tensor | None) -> None:
     """From the gradient of the outputs to that of the currents, from the last step to the first."""
+    if gradient.device.type != "cpu" or not _run_back_with(_silenced, layer, gradient, result, above):
+        _run_back_with(_masked, layer, gradient, result, above)
+
+
+def _run_back_with(
+    clear: Callable[[Tensor, Tensor], Tensor],
+    layer: NeuronLayer,
+    gradient: Tensor,
+    result: Tensor,
+    above: Tensor | None,
+) -> bool:
+    """Whether what was carried to the first step is finite; see `_run_with`."""
     reset, surrogate = layer.neuron.reset, layer.spike
     assert isinstance(surrogate, Surrogate)
     carried: Tensor | None = None
     synaptic: Tensor | None = None
+    room = torch.empty_like(gradient[0])
     for t in reversed(range(len(gradient))):
         v = gradient[t] if above is None else surrogate.gradient(gradient[t], above[t])
         if carried is not None:
             v = v + carried
-        fired = above[t - 1] > 0 if above is not None and t and reset in (Reset.ZERO, Reset.ZERO_HOLD) else None
+        clears = above is not None and t > 0 and reset in (Reset.ZERO, Reset.ZERO_HOLD)
+        fired = torch.gt(above[t - 1], 0, out=room) if above is not None and clears else None
         if fired is not None and reset is Reset.ZERO_HOLD:
-            v = v.masked_fill(fired, 0)
+            v = clear(v.clone(), fired)
         carried = v * layer.beta
         if fired is not None and reset is Reset.ZERO:
-            carried.masked_fill_(fired, 0)
+            carried = clear(carried, fired)
         if layer.alpha is not None:
             v = synaptic = v if synaptic is None else v + layer.alpha * synaptic
         if layer.gain is None:
             result[t] = v
         else:
             torch.mul(v, layer.gain, out=result[t])
+    return carried is not None and carried.device.type == "cpu" and math.isfinite(float(carried.sum()))
+
+
+def _silenced(values: Tensor, fired: Tensor) -> Tensor:
+    """Values where nothing fired, else 0; in place. Equal to the mask while they are finite."""
+    return values.addcmul_(values, fired, value=-1)
+
+
+def _masked(values: Tensor, fired: Tensor) -> Tensor:
+    return values.masked_fill_(fired.bool(), 0)

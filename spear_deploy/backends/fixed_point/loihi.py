@@ -264,7 +264,10 @@ class _Run:
             torch.neg(self.w, out=self.seen[1][t])
 
     def _current(self, shifted: Tensor) -> None:
-        """Decay u, truncated towards zero, and add the input; wraps at 24 bits as Lava does."""
+        """Decay u, truncated towards zero, and add the input; wraps at 24 bits as Lava does.
+
+        A division that truncates is done in a fraction of the time of `trunc_`.
+        """
         layer = self.layer
         if self.memoryless and not self.wraps and shifted.dtype is torch.float64:
             self.u = shifted
@@ -273,7 +276,7 @@ class _Run:
         if self.memoryless:
             u.copy_(shifted)
         else:
-            u.mul_(layer.keep_u).trunc_().add_(self.room.copy_(shifted))
+            u.mul_(layer.keep_u).div_(1.0, rounding_mode="trunc").add_(self.room.copy_(shifted))
         if self.wraps:
             once = torch.where(u > layer.limit, u - 2 * layer.limit, u)
             u.copy_(torch.where(once <= -layer.limit, u + 2 * layer.limit, once))
@@ -282,7 +285,7 @@ class _Run:
         layer, w, below = self.layer, self.w, self.below
         subtract = below is not None and layer.values.reset is Reset.SUBTRACT
         pending = (w < below).double() if subtract and below is not None else None
-        w.mul_(layer.keep_v).trunc_().sub_(self.u)
+        w.mul_(layer.keep_v).div_(1.0, rounding_mode="trunc").sub_(self.u)
         if self.biased:
             w.sub_(layer.bias)
         if self.clips:
