@@ -205,7 +205,7 @@ class Tally:
         self.recorder.add({network.input: inputs, **outputs})
         for layer in network.layers:
             if network.neurons[layer].spikes:
-                self.spikes[layer] += self._add_events(layer, outputs[layer])
+                self.spikes[layer] += self._add_events(layer, outputs[layer], spikes=True)
         for connection, operations in count.spike.items():
             self.synops[connection.target] += float(operations.sum())
         self.per_sample.append(count.total.cpu())
@@ -214,11 +214,15 @@ class Tally:
         model = self.model
         self.predictions.append(classify(outputs[network.read_out], model.read_out, model.population).cpu())
 
-    def _add_events(self, name: str, values: Tensor) -> float:
-        """Add up over time and samples, and say how many there were; a static input `[T, B, ...]` is looked at once."""
+    def _add_events(self, name: str, values: Tensor, *, spikes: bool = False) -> float:
+        """Add up over time and samples, and say how many there were; a static input `[T, B, ...]` is looked at once.
+
+        `spikes` are 0 or 1: their sum is their number.
+        """
         static = len(values) > 1 and values.stride(0) == 0
         seen, times = (values[:1], len(values)) if static else (values, 1)
-        events = as_float64((seen != 0).sum((0, 1))).cpu() * times
+        count = seen.sum((0, 1)) if spikes and seen.is_floating_point() else (seen != 0).sum((0, 1))
+        events = as_float64(count).cpu() * times
         self.events[name] += events
         return float(events.sum())
 

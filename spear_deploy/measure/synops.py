@@ -11,6 +11,9 @@ from torch import Tensor
 from spear_deploy.device import as_float64, holds_float64
 from spear_deploy.network import Connection, Network, fan_out
 
+EXACT_FLOAT32 = 1 << 24
+"""Whole numbers up to this are exact in float32."""
+
 
 @dataclass(frozen=True)
 class Synops:
@@ -51,6 +54,7 @@ class SynopsCounter:
         if reached is None:
             reached = {connection: fan_out(network, connection) for connection in network.connections}
         self.fan_out = {connection: each.to(torch.float64) for connection, each in reached.items()}
+        self._parts: dict[Connection, list[slice]] = {}
 
     def count(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Synops:
         """Operations of a batch: inputs `[T, B, *input_shape]` and each layer's spikes `[T, B, *shape]`.
@@ -63,13 +67,35 @@ class SynopsCounter:
         for connection in self.fan_out:
             from_input = connection.source == self.network.input
             source = inputs if from_input else outputs[connection.source]
-            steps = _operations_by_step(source, self._reached(connection, by_step.device).flatten())
+            spikes = not from_input and self.network.neurons[connection.source].spikes
+            steps = self._operations_by_step(connection, source, spikes=spikes)
             if from_input and analog_input:
                 analog = analog + steps.sum(0)
                 steps = torch.zeros_like(steps)
             by_step += steps
             spike[connection] = steps.sum(0)
         return Synops(spike, by_step, analog)
+
+    def _operations_by_step(self, connection: Connection, x: Tensor, *, spikes: bool) -> Tensor:
+        """Operations `[T, B]` of the elements of `[T, B, *shape]` that are not zero; `spikes` are 0 or 1 in any case.
+
+        Sums of whole numbers below 2^24 are exact in float32, in any order: no copy in float64 is needed.
+        """
+        reached = self._reached(connection, x.device).flatten()
+        static = len(x) > 1 and x.stride(0) == 0
+        seen = (x[:1] if static else x).flatten(0, 1).flatten(1)
+        events = seen if spikes and seen.is_floating_point() else seen != 0
+        steps = as_float64(torch.zeros(len(seen), device=x.device))
+        for part in self._exact_parts(connection):
+            found = events[:, part].to(torch.float32) @ reached[part].to(torch.float32).to(x.device)
+            steps += as_float64(found)
+        return steps.reshape(-1, x.shape[1]).expand(len(x), -1)
+
+    def _exact_parts(self, connection: Connection) -> list[slice]:
+        """Source neurons in parts that reach fewer than 2^24 synapses each."""
+        if connection not in self._parts:
+            self._parts[connection] = _parts_below(self.fan_out[connection].flatten().cpu(), EXACT_FLOAT32)
+        return self._parts[connection]
 
     def _reached(self, connection: Connection, device: torch.device) -> Tensor:
         """The fan-out of a connection, float64 on a device (or the CPU, see `as_float64`), where it then stays."""
@@ -114,14 +140,17 @@ def most_synops(network: Network, time_steps: int, *, analog_input: bool) -> flo
     return time_steps * sum(reached)
 
 
-def _operations_by_step(x: Tensor, reached: Tensor) -> Tensor:
-    """Operations `[T, B]` of the elements of `[T, B, *shape]` that are not zero; `reached` is `[N]`.
-
-    One step at a time, so that the float64 copy of all steps never stands in memory at once.
-    """
-    static = len(x) > 1 and x.stride(0) == 0
-    steps = [as_float64((step != 0).flatten(1)) @ reached for step in (x[:1] if static else x)]
-    return torch.stack(steps).expand(len(x), -1)
+def _parts_below(counts: Tensor, limit: int) -> list[slice]:
+    """Slices of `[N]` whole numbers, the sum of each below a limit."""
+    found, start, total = [], 0, 0.0
+    if float(counts.sum()) < limit:
+        return [slice(0, len(counts))]
+    for place, count in enumerate(counts.tolist()):
+        if total + count >= limit and place > start:
+            found.append(slice(start, place))
+            start, total = place, 0.0
+        total += count
+    return [*found, slice(start, len(counts))]
 
 
 def _events(x: Tensor) -> Tensor:

@@ -152,7 +152,7 @@ class _OverTime(torch.autograd.Function):
     """
 
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
+    @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
     def forward(ctx: Any, currents: Tensor, layer: NeuronLayer) -> Tensor:
         outputs = torch.empty(currents.shape, dtype=currents.dtype, device=currents.device)
         needed = ctx.needs_input_grad[0] and layer.threshold is not None
@@ -167,7 +167,7 @@ class _OverTime(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cuda")
+    @torch.amp.custom_bwd(device_type="cuda")  # type: ignore[untyped-decorator]
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (above,) = ctx.saved_tensors

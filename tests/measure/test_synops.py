@@ -5,7 +5,7 @@ import torch
 from every_synapse import walk_every_synapse
 from made_networks import ALL, analog_input, plain, pooled, spike_input
 
-from spear_deploy.measure import classify, measure
+from spear_deploy.measure import SynopsCounter, classify, measure
 from spear_deploy.network import Simulation
 
 
@@ -133,3 +133,14 @@ def test_the_99th_percentile_is_the_least_value_that_99_percent_stay_within():
     within = [sum(found.per_sample <= value) >= 0.99 * found.samples for value in found.per_sample]
     assert found.p99_synops == min(found.per_sample[torch.tensor(within)])
     assert found.p99_synops < found.per_sample.max()
+
+
+def test_operations_beyond_what_float32_holds_are_counted_to_the_last_one():
+    model = plain().model()
+    layer = model.network.connections[1]
+    reached = {each: torch.zeros(model.network.shapes[each.source]) for each in model.network.connections}
+    reached[layer] = torch.full((9,), float((1 << 22) + 1), dtype=torch.float64)
+    inputs = torch.zeros((5, 2, 3))
+    outputs = {name: torch.ones((5, 2, *model.network.shapes[name])) for name in model.network.layers}
+    found = SynopsCounter(model.network, reached).count(inputs, outputs, analog_input=True)
+    assert found.by_step.tolist() == [[9 * ((1 << 22) + 1)] * 2] * 5
