@@ -121,12 +121,13 @@ class SynopsCounter:
         """Operations caused by spikes in each step of each inference, `[T, B]`, with the gradient of the spikes."""
         total = torch.zeros(inputs.shape[:2], device=inputs.device)
         for connection in self.fan_out:
-            reached = self._reached(connection, total.device).flatten()
             if connection.source != self.network.input:
                 spikes = outputs[connection.source].flatten(2)
+                reached = self._reached(connection, total.device).flatten()
                 total = total + spikes @ reached.to(spikes.dtype).to(spikes.device)
             elif not analog_input:
-                total = total + _operations_by_step(inputs, reached).to(total.dtype).to(total.device)
+                steps = self._operations_by_step(connection, inputs, spikes=False)
+                total = total + steps.to(total.dtype).to(total.device)
         return total
 
 
