@@ -30,10 +30,7 @@ SLOPES = {"atan": math.pi, "fast_sigmoid": 25.0, "sigmoid": 25.0}
 @triton.jit
 def _constant(pointer, neuron, inside, each: tl.constexpr):
     """A constant of the neurons: one for all, or one for each (`each` not 0)."""
-    if each != 0:
-        value = tl.load(pointer + neuron, mask=inside, other=0.0)
-    else:
-        value = tl.load(pointer)
+    value = tl.load(pointer + neuron, mask=inside, other=0.0) if each != 0 else tl.load(pointer)
     return value
 
 
