@@ -214,7 +214,7 @@ def tar(setting: Setting, seed: int, name: str) -> Json:
 def energy(setting: Setting) -> Json:
     """The share of SynOps in the typical energy of an inference of the dense network, chip by chip."""
     prepared = prepared_for(request_for(setting, 0))
-    model, chips = prepared.model, {}
+    model, chips = prepared.task.model, {}
     for name in known_profiles():
         profile = load_profile(name)
         cost = estimate(model.network, place(model.network, profile), prepared.factory.activity(prepared.dense_test))

@@ -53,7 +53,7 @@ def figures(measured: Measurement) -> Json:
 def outcome(prepared: Prepared, pruned: Pruned) -> Json:
     """What a run ended with, on validation and test, in the target's arithmetic."""
     target, winner = prepared.targets[0], pruned.choice.winner
-    dense = measure_on(target.backend, prepared.model, prepared.test)
+    dense = measure_on(target.backend, prepared.task.model, prepared.test)
     return {
         "budget": target.budget_synops,
         "dense": {"validation": figures(target.dense), "test": figures(dense)},

@@ -1,12 +1,16 @@
 """What the report is made from, each value made by hand."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from made_limits import limit, use
 
-from spear_deploy.hardware import MAX_DROP, SYNOPS, Follows, Limit, Use
+from spear_deploy.hardware import MAX_DROP, SYNOPS, Follows, Limit, Use, parse_budget, parse_budgets
 from spear_deploy.jobs.deploy.evidence import BothNetworks, Evidence
 from spear_deploy.jobs.deploy.reporting import Provenance
+from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned, Try
 from spear_deploy.jobs.deploy.verification import Verification
 from spear_deploy.measure import Answers, EffectiveOperations, LayerCount, Measurement
@@ -35,7 +39,30 @@ def test_evidence_is_both_networks_in_both_arithmetics_and_what_repeated_them():
 def test_a_pruned_network_says_how_it_was_found():
     found = Pruned("model", "plain", "choice", "problem", tries=(Try(0.3, 0.9, 1.0, True),))
     assert (found.interrupted, found.integers) == ("", None)
-    assert Provenance({"search": 2.0}).peak_memory_mib is None
+
+
+def test_provenance_is_what_was_asked_for_and_how_it_went():
+    request = DeployRequest(Path("net.pt"), (), Path("out"), parse_budgets(["30%", "max-drop=1"]))
+    found = Provenance(request, samples=(), effect=None, seconds={"search": 2.0})
+    assert (found.request.searched_drop, found.peak_memory_mib) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "pareto", "points"),
+    [
+        (["max-drop=1"], [], 1),
+        (["max-drop=1", "cores=4"], [], 1),
+        (["max-drop=1", "30%"], [], None),
+        (["max-drop=1"], ["30%", "50%"], None),
+        (["30%"], [], None),
+    ],
+)
+def test_a_budget_is_looked_for_only_where_a_largest_drop_stands_without_one(budgets, pareto, points):
+    request = DeployRequest(
+        Path("net.pt"), (), Path("out"), parse_budgets(budgets), pareto=tuple(map(parse_budget, pareto))
+    )
+    found = request.searched_drop
+    assert (None if found is None else found.allowed) == points
 
 
 def rows(*pairs):

@@ -88,7 +88,7 @@ def examine(
         BudgetError: the pruned network fell silent.
 
     """
-    model, dense, test = pruned.model, prepared.model, prepared.test
+    model, task, test = pruned.model, prepared.task, prepared.test
     floating, own, tell = TorchBackend(), target.backend, clock.progress.notice
     with clock.stage("test"):
         in_torch = floating.prepare(model)
@@ -106,15 +106,15 @@ def examine(
     with clock.stage("LRE check"):
         ran = [each.backend for each in verified.found]
         checks = check_prediction(pruned.choice.winner, target, test, ran, tell)
-    dense_there = measure_on(own, dense, test)
-    rate = guess_rate(prepared.data.train.y, test.labels, dense.classes)
+    dense_there = measure_on(own, task.model, test)
+    rate = guess_rate(task.data.train.y, test.labels, task.model.classes)
     return Evidence(
         in_torch=BothNetworks(floating.arithmetic, prepared.dense_test, tested),
         on_target=BothNetworks(own.arithmetic, dense_there, observed.measurement),
         verified=verified,
         lre_checks=checks,
         answers=Answers.between(observed.measurement.predictions, dense_there.predictions, test.labels, rate),
-        effective=(effective_operations(dense, test.inputs), effective_operations(model, test.inputs)),
+        effective=(effective_operations(task.model, test.inputs), effective_operations(model, test.inputs)),
         losses=observed.losses,
         raster=in_torch.run(test.take(slice(0, 1)).on(CPU).inputs).outputs,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from spear_deploy.backends.torch import TorchBackend
-from spear_deploy.data import Dataset, EncodedSplit, SplitName
+from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.device import device_named
 from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.hardware import SYNOPS
@@ -17,9 +17,8 @@ from spear_deploy.jobs.deploy.lre_samples import sample_lre
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.verification import check_runs, verifiers
 from spear_deploy.jobs.device_proof import prove_device
-from spear_deploy.jobs.task import load_task
+from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.measure import Measurement
-from spear_deploy.network import Model
 from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.search import CandidateFactory, LreSample
 from spear_deploy.search.pipelines import arm_named
@@ -30,10 +29,12 @@ from spear_deploy.targets.target import Target, aim_at, check_reachable
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that is done once: the data, the chips that can be aimed at, and LRE's samples."""
+    """All that is done once: the task, the chips that can be aimed at, and LRE's samples.
 
-    model: Model
-    data: Dataset
+    `test` is the task's test split where networks are run.
+    """
+
+    task: Task
     test: EncodedSplit
     factory: CandidateFactory
     dense_test: Measurement
@@ -82,7 +83,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         multiple = request.plan.search_multiple if arm_named(request.strategy).constrained else 1.0
         budgets = [target.to_torch(multiple * target.budget_synops) for target in targets]
         samples = sample_lre(factory, request, data.sha256, budgets, advance, progress)
-    return Prepared(model, data, test, factory, dense_test, targets, samples, clock.seconds, effect)
+    return Prepared(task, test, factory, dense_test, targets, samples, clock.seconds, effect)
 
 
 def _aim(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
@@ -15,10 +15,10 @@ from spear_deploy.data import Labels
 from spear_deploy.device import describe, device_named
 from spear_deploy.hardware import Activity, Cost, Follows, OnChip, Use, activity_of, estimate, place
 from spear_deploy.jobs.deploy.evidence import Evidence
-from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
+from spear_deploy.jobs.task import Task
 from spear_deploy.measure import Answers, Measurement, guess_rate, most_by_guessing
 from spear_deploy.network import Encoding, Model
 from spear_deploy.report.build import answers_report, finalist_report, limit_reports, search_report
@@ -38,6 +38,8 @@ from spear_deploy.report.schema import (
     TriedBudget,
 )
 from spear_deploy.report.spikes import spikes_report
+from spear_deploy.search import LreSample
+from spear_deploy.targets.adaptation_effect import AdaptationEffect
 from spear_deploy.targets.target import Target
 
 _PACKAGES = ("spear-deploy", "torch", "snntorch", "nir", "numpy", "stable-baselines3", "scikit-learn")
@@ -45,22 +47,27 @@ _PACKAGES = ("spear-deploy", "torch", "snntorch", "nir", "numpy", "stable-baseli
 
 @dataclass(frozen=True)
 class Provenance:
-    """How a run went: seconds by stage, and the most memory that the main process held; None where unknown."""
+    """Where the figures of a run come from.
 
+    Attributes:
+        request: what was asked for.
+        samples: what LRE learned from.
+        effect: what converting the network to its target did; None where nothing was converted.
+        seconds: by stage.
+        peak_memory_mib: the most that the main process held; None where unknown.
+
+    """
+
+    request: DeployRequest
+    samples: Sequence[LreSample]
+    effect: AdaptationEffect | None
     seconds: Mapping[str, float]
     peak_memory_mib: float | None = None
 
 
-def make_report(
-    request: DeployRequest,
-    prepared: Prepared,
-    target: Target,
-    pruned: Pruned,
-    evidence: Evidence,
-    provenance: Provenance,
-) -> Report:
+def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, provenance: Provenance) -> Report:
     """The report of a run: figures, verdict, and what is needed to make them again."""
-    dense, data, choice = prepared.model, prepared.data, pruned.choice
+    request, dense, data, choice = provenance.request, task.model, task.data, pruned.choice
     measured, agreement = _backends(target, evidence)
     dense_uses = _uses(target, dense, evidence.on_target.dense, evidence.answers.of_reference)
     pruned_uses = _uses(target, pruned.model, evidence.on_target.pruned, evidence.answers)
@@ -98,7 +105,7 @@ def make_report(
             **network_report(pruned.model, in_torch.pruned, pruned_effective).model_dump(),
             keep_ratios=_keep_ratios(dense, pruned.model),
         ),
-        lre=_lre(prepared, target, pruned, evidence),
+        lre=_lre(target, pruned, evidence, provenance.samples),
         measured=measured,
         agreement=agreement,
         verdict=judge(
@@ -126,7 +133,7 @@ def make_report(
         rounding=rounding_report(evidence.losses),
         adaptations=[
             AdaptationReport.model_validate(each)
-            for each in (prepared.effect.as_json() if prepared.effect is not None else ())
+            for each in (provenance.effect.as_json() if provenance.effect is not None else ())
         ],
         peak_memory_mib=provenance.peak_memory_mib,
     )
@@ -157,10 +164,10 @@ def _max_drop(request: DeployRequest, pruned: Pruned, evidence: Evidence) -> Max
     )
 
 
-def _lre(prepared: Prepared, target: Target, pruned: Pruned, evidence: Evidence) -> LreReport:
+def _lre(target: Target, pruned: Pruned, evidence: Evidence, samples: Sequence[LreSample]) -> LreReport:
     winner, problem = pruned.choice.winner, pruned.problem
     return lre_report(
-        prepared.samples,
+        samples,
         winner.features,
         winner.prediction,
         estimator=problem.estimator.name,

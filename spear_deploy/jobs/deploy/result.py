@@ -33,7 +33,7 @@ def write_result(
         save_model_file(pruned.model, working / "pruned.pt")
         save_model_file(pruned.plain, working / PLAIN)
         shown = prepared.test.take(slice(0, samples_to_prove(pruned.model)))
-        proof, proof_name = shown.as_float64(), f"{prepared.data.name}, first {len(shown)} test samples"
+        proof, proof_name = shown.as_float64(), f"{prepared.task.data.name}, first {len(shown)} test samples"
         with clock.stage("export"):
             export_nir(pruned.model, working / "pruned.pt", proof, inputs_name=proof_name)
         model = read_nir(working / "pruned.nir")
@@ -52,8 +52,8 @@ def write_result(
                 lava_python=request.lava_python,
                 notice=clock.progress.notice,
             )
-        provenance = Provenance(clock.seconds, peak_memory_mib())
-        report = make_report(request, prepared, target, written, evidence, provenance)
+        provenance = Provenance(request, prepared.samples, prepared.effect, clock.seconds, peak_memory_mib())
+        report = make_report(prepared.task, target, written, evidence, provenance)
         (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
         write_run(working, plot=request.plot)
     return report
@@ -64,5 +64,5 @@ def _judged(pruned: Pruned, target: Target, prepared: Prepared, request: DeployR
     if pruned.integers is None:
         return None
     return JudgedIntegers(
-        pruned.integers, target.chip.name, target.backend.arithmetic, calibration_name(prepared.data, request.seed)
+        pruned.integers, target.chip.name, target.backend.arithmetic, calibration_name(prepared.task.data, request.seed)
     )

@@ -61,11 +61,15 @@ def judge(
     )
 
 
-def basis_of(backend: str, checks: Mapping[str, LreCheck]) -> str:
-    """The backend that is judged: the target's own integers, else Lava where it ran, else torch."""
-    if backend != "torch":
-        return backend
-    return "lava" if "lava" in checks else "torch"
+def basis_of(target: str, checks: Mapping[str, LreCheck]) -> str:
+    """The backend that is judged: the target's own, and in torch's arithmetic one that had to repeat torch, if any ran.
+
+    `checks` are by backend, torch first.
+    """
+    in_torch, *others = checks
+    if target != in_torch:
+        return target
+    return others[-1] if others else in_torch
 
 
 def _over(synops: Use, dense_synops: float) -> str:
