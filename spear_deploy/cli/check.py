@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from spear_deploy.cli.console import err, out
+from spear_deploy.cli.console import TerminalProgress, err, out
 from spear_deploy.cli.deploy import Target, read_targets
-from spear_deploy.cli.measured import adapted_to, measured
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.files import replaced_when_complete
-from spear_deploy.hardware.comparison import Row, compare
+from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.mesh import map_in_order
 from spear_deploy.hardware.placement.placement import Core
 from spear_deploy.hardware.rules.finding import Kind
-from spear_deploy.network import Encoding
+from spear_deploy.jobs.check import SAMPLES, Subject, measured
+from spear_deploy.jobs.check import check as run_check
+from spear_deploy.jobs.task import find_task, load_model
+from spear_deploy.network import Encoding, Reading
 from spear_deploy.report.chip_json import row_json
 from spear_deploy.report.pictures.core_picture import core_map_svg
 from spear_deploy.report.words.quantity_text import energy_text, power_text, time_text
@@ -43,7 +45,7 @@ def check(
     model: Annotated[Path, typer.Argument(help="Model file, dense or pruned.")],
     target: Target = "loihi2",
     data: Data = None,
-    samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
+    samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = SAMPLES,
     arch: Arch = None,
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,
@@ -57,30 +59,40 @@ def check(
 ) -> None:
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
     profiles = read_targets(target)
-    subject = measured(model, data, samples, reading(arch, input_shape, time_steps, dt), encoding)
-    rows: list[Row] = []
-    content: list[dict[str, Any]] = []
-    told: list[list[str]] = []
-    for profile in profiles:
-        checked, changes, lines = adapted_to(profile, subject) if adapt else (subject, [], [])
-        network, analog = checked.model.network, checked.analog_input
-        row = compare(checked.name, network, [profile], checked.activity, analog_input=analog)[0]
-        rows.append(row)
-        told.append(lines)
-        content.append(row_json(row, cores=True) | {"measured": subject.origin, "adaptations": changes})
+    subject = subject_of(model, data, samples, reading(arch, input_shape, time_steps, dt), encoding)
+    found = [run_check(subject, profile, adapt=adapt) for profile in profiles]
     if as_json:
+        content = [
+            row_json(each.row, cores=True) | {"measured": subject.origin, "adaptations": each.adaptations}
+            for each in found
+        ]
         print(json.dumps(content[0] if len(content) == 1 else content, indent=2))
     else:
-        for row, lines in zip(rows, told, strict=True):
-            out.print(report(row))
-            for line in lines:
+        for each in found:
+            out.print(report(each.row))
+            for line in each.lines:
                 out.print(line)
-        out.print(subject.origin_text)
+        out.print(origin_text(subject))
     if svg is not None:
-        for row in rows:
-            _write_picture(row, svg if len(rows) == 1 else svg.with_stem(f"{svg.stem}-{row.profile.name}"))
-    if not all(row.verdict.fits for row in rows):
+        for each in found:
+            name = each.row.profile.name
+            _write_picture(each.row, svg if len(found) == 1 else svg.with_stem(f"{svg.stem}-{name}"))
+    if not all(each.fits for each in found):
         raise typer.Exit(1)
+
+
+def subject_of(path: Path, data: str | None, samples: int, given: Reading, encoding: Encoding | None) -> Subject:
+    """A model file and what it does on its data, where it has some."""
+    tell = TerminalProgress().notice
+    model = load_model(path, reading=given, encoding=encoding, tell=tell)
+    return measured(path.name, model, find_task(path, model, data, tell=tell), samples)
+
+
+def origin_text(subject: Subject) -> str:
+    """Which samples the spikes are the mean of."""
+    if subject.activity is None:
+        return "no spikes were measured: give --data"
+    return f"spikes: mean of {subject.samples} test samples, torch, float32"
 
 
 def report(row: Row) -> Group:

@@ -12,13 +12,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from spear_deploy.cli.check import origin_text, subject_of
 from spear_deploy.cli.console import out
 from spear_deploy.cli.deploy import Target, read_targets
-from spear_deploy.cli.measured import MeasuredModel, measured
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
-from spear_deploy.hardware.comparison import compare as compare_chips
+from spear_deploy.jobs.check import SAMPLES
+from spear_deploy.jobs.check import compare as compare_on_chips
 from spear_deploy.network import Encoding
 from spear_deploy.report.chip_json import row_json
 from spear_deploy.report.pictures.comparison_picture import comparison_svg
@@ -42,7 +43,7 @@ def compare(
     models: Annotated[list[Path], typer.Argument(help="Model files, dense or pruned.", metavar="MODEL..")],
     target: Target = "all",
     data: Data = None,
-    samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = 100,
+    samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = SAMPLES,
     arch: Arch = None,
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,
@@ -60,24 +61,20 @@ def compare(
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv both print on stdout; give one")
     profiles = read_targets(target)
-    rows: list[Row] = []
-    subjects: dict[str, MeasuredModel] = {}
-    for path in models:
-        subject = measured(path, data, samples, reading(arch, input_shape, time_steps, dt), encoding)
-        subjects[subject.name] = subject
-        network = subject.model.network
-        rows += compare_chips(subject.name, network, profiles, subject.activity, analog_input=subject.analog_input)
-    rows.sort(key=SORT_KEYS[sort])
+    given = reading(arch, input_shape, time_steps, dt)
+    subjects = [subject_of(path, data, samples, given, encoding) for path in models]
+    rows = sorted(compare_on_chips(subjects, profiles), key=SORT_KEYS[sort])
+    origins = {subject.name: subject.origin for subject in subjects}
     if as_json:
-        print(json.dumps([row_json(row) | {"measured": subjects[row.model].origin} for row in rows], indent=2))
+        print(json.dumps([row_json(row) | {"measured": origins[row.model]} for row in rows], indent=2))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(_CSV_COLUMNS)
         writer.writerows(_csv(row) for row in rows)
     else:
         out.print(_table(rows, with_model=len(models) > 1))
-        for subject in subjects.values():
-            out.print(f"{subject.name}: {subject.origin_text}")
+        for subject in subjects:
+            out.print(f"{subject.name}: {origin_text(subject)}")
         out.print("sources of every figure: spear-deploy profiles show NAME")
     for file, content in ((svg, comparison_svg), (html, _html)):
         if file is not None:

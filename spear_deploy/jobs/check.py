@@ -1,0 +1,155 @@
+"""The jobs of `check` and `compare`: a model, and what it does on its data, held against chips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from spear_deploy.backends.fixed_point import split_first_layer
+from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.hardware import Activity, Profile, activity_of
+from spear_deploy.hardware.comparison import Row
+from spear_deploy.hardware.comparison import compare as rows_of
+from spear_deploy.jobs.task import Task
+from spear_deploy.jobs.torch_settings import torch_settings
+from spear_deploy.measure import measure_split
+from spear_deploy.network import Encoding, Model
+from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, adapt
+from spear_deploy.targets.adaptation_effect import AdaptationEffect, effect_on
+
+SAMPLES = 100
+"""Test samples whose spikes are measured, unless asked otherwise."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model and its activity.
+
+    Attributes:
+        name: what it is called in tables.
+        model: the model.
+        activity: measured on the first samples of the test split; None without data.
+        data: those samples; None without data.
+        calibration: training samples `[T, N, *input_shape]` to choose conversions on; None without data.
+
+    """
+
+    name: str
+    model: Model
+    activity: Activity | None = None
+    data: EncodedSplit | None = None
+    calibration: Tensor | None = None
+
+    @property
+    def samples(self) -> int:
+        """How many samples were measured."""
+        return 0 if self.data is None else len(self.data)
+
+    @property
+    def origin(self) -> dict[str, str | int] | None:
+        """Which samples the spikes are the mean of, and in which arithmetic; None without data."""
+        if self.activity is None:
+            return None
+        return {"split": "test", "samples": self.samples, "backend": "torch", "arithmetic": "float32"}
+
+    @property
+    def analog_input(self) -> bool:
+        """Whether inputs are values instead of spikes."""
+        return self.model.encoding is Encoding.DIRECT
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A model on a chip.
+
+    Attributes:
+        row: placement, verdict and cost.
+        effect: of the conversions; None where there are none.
+        on_host: whether the first layer runs on the host, and is neither placed nor priced.
+
+    """
+
+    row: Row
+    effect: AdaptationEffect | None = None
+    on_host: bool = False
+
+    @property
+    def fits(self) -> bool:
+        """Whether every limit and rule of the chip is kept."""
+        return self.row.verdict.fits
+
+    @property
+    def adaptations(self) -> list[dict[str, Any]]:
+        """The conversions as they stand in JSON."""
+        return [] if self.effect is None else self.effect.as_json()
+
+    @property
+    def lines(self) -> list[str]:
+        """What the conversions did, in words."""
+        told = [] if self.effect is None else self.effect.lines
+        return [*told, "what the host computes is not priced"] if self.on_host else told
+
+
+@torch_settings()
+def measured(name: str, model: Model, task: Task | None, samples: int = SAMPLES) -> Subject:
+    """Run a model on the first samples of its test split in torch (float32); without a task, on nothing."""
+    if task is None:
+        return Subject(name, model)
+    data = task.encoded(SplitName.TEST, samples)
+    few = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
+    return Subject(name, model, _activity(model, data), data, few.inputs)
+
+
+@torch_settings()
+def check(subject: Subject, chip: Profile, *, adapt: bool = False) -> Checked:
+    """Hold a model against every limit and rule of a chip, and price an inference there.
+
+    Args:
+        subject: the model and its activity.
+        chip: the profile.
+        adapt: whether what the chip forbids is converted first.
+
+    Raises:
+        BackendError: a first layer that would have to run on the host cannot be cut off.
+
+    """
+    if not adapt:
+        return Checked(_row(subject, chip))
+    return _converted(subject, chip)
+
+
+def compare(subjects: Sequence[Subject], chips: Sequence[Profile]) -> list[Row]:
+    """Place and price models on many chips; a row for each of both."""
+    return [row for subject in subjects for row in _rows(subject, chips)]
+
+
+def _converted(subject: Subject, chip: Profile) -> Checked:
+    found, data = adapt(subject.model, chip, subject.calibration), subject.data
+    if not found.changes:
+        return Checked(_row(subject, chip))
+    model = found.model
+    effect = None if data is None else effect_on(chip, found.changes, subject.model, model, data)
+    effect = effect or AdaptationEffect(chip.name, found.changes)
+    if found.host_first:
+        split = split_first_layer(model)
+        model = split.chip
+        if data is not None:
+            data = EncodedSplit(data.name, split.chip_inputs(data.inputs), data.labels, analog=False)
+    activity = None if data is None else _activity(model, data)
+    return Checked(_row(Subject(subject.name, model, activity, data), chip), effect, found.host_first)
+
+
+def _activity(model: Model, data: EncodedSplit) -> Activity:
+    return activity_of(measure_split(model, data), model.time_steps, analog_input=data.analog)
+
+
+def _row(subject: Subject, chip: Profile) -> Row:
+    return _rows(subject, [chip])[0]
+
+
+def _rows(subject: Subject, chips: Sequence[Profile]) -> list[Row]:
+    network, analog = subject.model.network, subject.analog_input
+    return rows_of(subject.name, network, chips, subject.activity, analog_input=analog)
