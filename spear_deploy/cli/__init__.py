@@ -10,19 +10,9 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from spear_deploy import __version__
-from spear_deploy.cli import check as check_verb
-from spear_deploy.cli import compare as compare_verb
-from spear_deploy.cli import deploy as deploy_verb
-from spear_deploy.cli import export as export_verb
-from spear_deploy.cli import import_ as import_verb
-from spear_deploy.cli import lava as lava_verb
-from spear_deploy.cli import lre as lre_verb
-from spear_deploy.cli import profiles as profiles_verb
-from spear_deploy.cli import report as report_verb
-from spear_deploy.cli import simulate as simulate_verb
-from spear_deploy.cli import validate as validate_verb
 from spear_deploy.cli.console import visible
-from spear_deploy.cli.ending import InterruptedVerb, Terminated, Verbs, ending_by_signal, usable_streams
+from spear_deploy.cli.ending import InterruptedVerb, Terminated, ending_by_signal, usable_streams
+from spear_deploy.cli.verbs import Verbs
 from spear_deploy.errors import SpearDeployError
 from spear_deploy.processes import safe_path
 
@@ -38,17 +28,6 @@ app = typer.Typer(
     help="Prune a trained spiking network until it fits a neuromorphic chip, and prove what it will do there."
     f" Without a verb, {DEFAULT_VERB} is meant: spear-deploy --target loihi2 model.pt",
 )
-app.command(epilog=deploy_verb.EPILOG)(deploy_verb.deploy)
-app.command(epilog=check_verb.EPILOG)(check_verb.check)
-app.command(epilog=compare_verb.EPILOG)(compare_verb.compare)
-app.command(epilog=simulate_verb.EPILOG)(simulate_verb.simulate)
-app.command(epilog=export_verb.EPILOG)(export_verb.export)
-app.command(epilog=lre_verb.EPILOG)(lre_verb.lre)
-app.command("import", epilog=import_verb.EPILOG)(import_verb.import_bundle)
-app.command(epilog=report_verb.EPILOG)(report_verb.report)
-app.command(epilog=validate_verb.EPILOG)(validate_verb.validate)
-app.add_typer(profiles_verb.app, name="profiles")
-app.add_typer(lava_verb.app, name="lava")
 
 
 def _version(wanted: bool) -> None:
@@ -101,6 +80,9 @@ def _told(message: str, error: BaseException) -> int:
 
 def with_default_verb(command: TyperGroup, arguments: Sequence[str]) -> list[str]:
     """The arguments with `deploy` put first when the first non-option word is no verb."""
+    known = {name for option in command.params for name in option.opts} | {"--help"}
+    if not arguments or arguments[0] in known or arguments[0] in command.commands:
+        return list(arguments)
     options = [option for option in command.commands[DEFAULT_VERB].params if isinstance(option, TyperOption)]
     take_value = {name for option in options if not option.is_flag for name in option.opts}
     waiting = False
@@ -113,7 +95,6 @@ def with_default_verb(command: TyperGroup, arguments: Sequence[str]) -> list[str
             return list(arguments)
         else:
             return [DEFAULT_VERB, *arguments]
-    known = {name for option in command.params for name in option.opts} | {"--help"}
-    if arguments and not any(word in known for word in arguments):
+    if not any(word in known for word in arguments):
         return [DEFAULT_VERB, *arguments]
     return list(arguments)

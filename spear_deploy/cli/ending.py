@@ -9,9 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, TextIO
-
-from typer.core import TyperGroup
+from typing import TextIO
 
 
 class Terminated(KeyboardInterrupt):
@@ -24,17 +22,6 @@ class InterruptedVerb(Exception):  # noqa: N818
     def __init__(self, interrupt: KeyboardInterrupt) -> None:
         super().__init__()
         self.interrupt = interrupt
-
-
-class Verbs(TyperGroup):
-    """The verbs; an interrupt leaves them with all that it carries."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the verb."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as interrupt:
-            raise InterruptedVerb(interrupt) from None
 
 
 @contextmanager

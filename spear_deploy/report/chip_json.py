@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from spear_deploy.hardware.chip.figures import Spread
-from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.hardware.comparison import Row
-from spear_deploy.hardware.cost.cost import Cost
-from spear_deploy.hardware.cost.timing import Timing
-from spear_deploy.hardware.placement.placement import Core
-from spear_deploy.hardware.placement.use import Use
-from spear_deploy.hardware.rules.finding import Finding
+if TYPE_CHECKING:
+    from spear_deploy.hardware.chip.figures import Spread
+    from spear_deploy.hardware.chip.profile import Profile
+    from spear_deploy.hardware.comparison import Row
+    from spear_deploy.hardware.cost.cost import Cost
+    from spear_deploy.hardware.cost.timing import Timing
+    from spear_deploy.hardware.placement.placement import Core
+    from spear_deploy.hardware.placement.use import Use
+    from spear_deploy.hardware.rules.finding import Finding
 
 
 def row_json(row: Row, *, cores: bool = False) -> dict[str, Any]:

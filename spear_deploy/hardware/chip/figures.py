@@ -8,7 +8,6 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
 
 
@@ -221,6 +220,8 @@ class TimeCurve(Figure):
         if self.value is None:
             raise ValueError("an unknown figure has no amount")
         numbers, times = zip(*self.value, strict=True)
+        import numpy as np  # profiles are listed without
+
         return float(np.interp(number, numbers, times)) * self.units[self.unit]
 
 

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.hardware.placement.packing import PACKINGS
+
+PACKINGS = ("axon lists", "plain")
+"""Names of the packing formulas; `hardware.placement.packing` has them."""
 
 SCOPES = ("per operation", "all-in")
 """What an energy price covers."""
@@ -172,7 +174,7 @@ def _check_packing(profile: Profile, where: str) -> None:
 
 def _check_names(profile: Profile, where: str) -> None:
     for key, figure, known in (
-        ("synapses.packing", profile.synapses.packing, tuple(PACKINGS)),
+        ("synapses.packing", profile.synapses.packing, PACKINGS),
         ("energy.scope", profile.energy.scope, SCOPES),
     ):
         if figure is not None and figure.value is not None and figure.value not in known:

@@ -1,0 +1,36 @@
+"""Packages whose names are imported when they are first asked for, so that a short command starts quickly."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+
+def lazily(package: str, file: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a package (PEP 562): what its `__init__.py` imports for type checkers, on demand.
+
+    Args:
+        package: its `__name__`.
+        file: its `__file__`, which imports names under `if TYPE_CHECKING`.
+
+    """
+    homes = {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in ast.walk(ast.parse(Path(file).read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        module, original = homes[name]
+        found = getattr(importlib.import_module(module), original)
+        setattr(sys.modules[package], name, found)
+        return found
+
+    return find

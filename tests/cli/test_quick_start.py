@@ -1,0 +1,55 @@
+"""Short commands import what they use and nothing else."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+import spear_deploy
+from spear_deploy.cli.verbs import VERBS
+from spear_deploy.hardware.chip import profile_files
+from spear_deploy.hardware.placement.packing import PACKINGS
+
+HEAVY = {
+    *("torch", "sklearn", "matplotlib", "plotly", "snntorch", "stable_baselines3", "scipy", "nir", "h5py", "networkx"),
+    *("gymnasium", "cma", "jinja2"),
+}
+PACKAGE = Path(spear_deploy.__file__).parent
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["profiles", "list"], ["profiles", "show", "loihi2"]])
+def test_help_version_and_profiles_import_no_heavy_library(words):
+    script = (
+        "import sys\nfrom spear_deploy.cli import main\n"
+        f"try:\n    main({words!r})\nexcept SystemExit as ended:\n    assert not ended.code, ended.code\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(ast.literal_eval(ran.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_the_help_says_of_a_verb_what_the_verb_says_of_itself(name):
+    verb = VERBS[name]
+    found = getattr(importlib.import_module(f"spear_deploy.cli.{verb.module}"), verb.function)
+    says = found.info.help if isinstance(found, typer.Typer) else found.__doc__.splitlines()[0]
+    assert verb.says == says
+    assert VERBS[name].load(name).name == name
+
+
+def test_every_public_name_of_a_lazy_package_is_found_when_it_is_asked_for():
+    lazy = [path for path in PACKAGE.rglob("__init__.py") if "lazily(" in path.read_text()]
+    assert lazy
+    for path in lazy:
+        package = importlib.import_module(".".join(["spear_deploy", *path.parent.relative_to(PACKAGE).parts]))
+        assert all(getattr(package, name) is not None for name in package.__all__)
+        with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+            _ = package.nonsense
+
+
+def test_profiles_may_name_every_packing_formula_and_no_other():
+    assert set(profile_files.PACKINGS) == set(PACKINGS)
