@@ -89,11 +89,13 @@ def _lines(report: Report) -> list[Text]:
             lines += _measured(report, name)
     if report.answers is not None:
         lost = report.answers
+        given = report.answers_to_given
+        beside = "" if given is None else f"; {-given.drop_points:+.2f} against it as given"
         lines.append(
             Text(
                 f"{'change':<10} {-lost.drop_points:+.2f} points against the {lost.reference} in {budget.arithmetic}"
                 f" ({lost.reference_accuracy:.2%} to {lost.accuracy:.2%}), 95 % interval {-lost.drop_high:+.2f} to"
-                f" {-lost.drop_low:+.2f}"
+                f" {-lost.drop_low:+.2f}{beside}"
             )
         )
     error = report.verdict.prediction_error_percent

@@ -288,6 +288,9 @@ class Report(_Part):
     adaptations: list[AdaptationReport] = Field([], description="empty without --adapt, and where nothing is forbidden")
     verdict: Verdict
     answers: AnswersReport | None = Field(default=None, description="what the verdict's `works` follows from")
+    answers_to_given: AnswersReport | None = Field(
+        default=None, description="the same against the dense network as it was given"
+    )
     max_drop: MaxDrop | None = Field(default=None, description="where the budget was looked for")
     repairs: int
     interrupted: str = Field(default="", description="the stage in which the user cut the work short")

@@ -31,8 +31,9 @@ def before_after(report: Report) -> Captioned:
         ),
         ("SynOps / inference (test, torch float64)", *_counts(dense.synops, pruned.synops)),
     ]
-    if report.answers is not None:
-        lost = report.answers
+    for lost in (report.answers_to_given, report.answers):
+        if lost is None:
+            continue
         rows.append(
             (
                 f"{right_answers(report)} (test, {report.budget.arithmetic})",

@@ -380,7 +380,9 @@ def test_beside_a_budget_the_largest_drop_is_judged_and_the_least_accuracy_too(m
     answers, dense = report.answers, load_any(model)
     assert (drop.allowed, drop.dense, drop.pruned) == (100, 0, answers.drop_points)
     assert (least.allowed, least.pruned, least.least) == (99.9, 100 * answers.accuracy, True)
-    assert answers.accuracy == report.measured["chip"].accuracy
+    assert answers.accuracy == report.measured["chip"].accuracy == report.answers_to_given.accuracy
+    assert answers.drop_points >= report.answers_to_given.drop_points
+    assert report.answers_to_given.reference == "dense network"
     assert answers.drop_points == pytest.approx(100 * (answers.reference_accuracy - answers.accuracy))
     assert answers.most_by_guessing > 1 / dense.network.classes
     assert report.verdict.limits_kept == (answers.accuracy >= 0.999 and report.verdict.within_budget)

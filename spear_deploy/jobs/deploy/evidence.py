@@ -16,6 +16,7 @@ from spear_deploy.device import CPU
 from spear_deploy.errors import BudgetError
 from spear_deploy.jobs.deploy.lre_check import check_prediction
 from spear_deploy.jobs.deploy.prepare import Prepared
+from spear_deploy.jobs.deploy.reference import SAME_FINE_TUNE
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verification import Verification, verifiers, verify
@@ -50,7 +51,9 @@ class Evidence:
         on_target: both in the target's arithmetic.
         verified: the pruned network in backends that must repeat one of these.
         lre_checks: LRE's prediction beside the plainly fine-tuned network, which it predicts, by backend.
-        answers: of the pruned network beside the dense one's, in the target's arithmetic.
+        answers: of the pruned network in the target's arithmetic, beside those of the dense one after the same
+            fine-tune, or as it was given where the fine-tune did it harm: whichever is right more often.
+        answers_to_given: likewise, beside those of the dense one as it was given.
         effective: operations as NeuroBench counts them, of the dense and of the pruned network.
         losses: of rounding, where the target computes in integers.
         raster: what each layer of the pruned network sends on the first sample, `[T, 1, *shape]`, in torch.
@@ -62,6 +65,7 @@ class Evidence:
     verified: Verification
     lre_checks: Mapping[str, LreCheck]
     answers: Answers
+    answers_to_given: Answers
     effective: tuple[EffectiveOperations, EffectiveOperations]
     losses: Sequence[RoundingLoss] = ()
     raster: Mapping[str, Tensor] = field(default_factory=dict)
@@ -106,14 +110,18 @@ def examine(
     with clock.stage("LRE check"):
         ran = [each.backend for each in verified.found]
         checks = check_prediction(pruned.choice.winner, target, test, ran, tell)
-    dense_there = measure_on(own, task.model, test)
+    dense_there, reference = (measure_on(own, network, test) for network in (task.model, prepared.reference))
+    classes = observed.measurement.predictions
     rate = guess_rate(task.data.train.y, test.labels, task.model.classes)
+    given = Answers.between(classes, dense_there.predictions, test.labels, rate)
+    tuned = Answers.between(classes, reference.predictions, test.labels, rate, SAME_FINE_TUNE)
     return Evidence(
         in_torch=BothNetworks(floating.arithmetic, prepared.dense_test, tested),
         on_target=BothNetworks(own.arithmetic, dense_there, observed.measurement),
         verified=verified,
         lre_checks=checks,
-        answers=Answers.between(observed.measurement.predictions, dense_there.predictions, test.labels, rate),
+        answers=max(tuned, given, key=lambda answers: answers.drop_points),
+        answers_to_given=given,
         effective=(effective_operations(task.model, test.inputs), effective_operations(model, test.inputs)),
         losses=observed.losses,
         raster=in_torch.run(test.take(slice(0, 1)).on(CPU).inputs).outputs,

@@ -32,6 +32,7 @@ def smallest_budget(
         BudgetError: no budget that was tried keeps the accuracy.
 
     """
+    reference = max(target.measure(prepared.reference).accuracy, target.dense.accuracy)
     tries: list[Try] = []
     best: tuple[Target, Pruned] | None = None
     good, bad = 1.0, LEAST_SHARE
@@ -40,7 +41,7 @@ def smallest_budget(
         clock.progress.notice(f"budget {share:.3g} of the dense SynOps")
         aimed = target.with_synops_limit(_limit(share))
         found = solve(aimed, request, prepared, clock)
-        tries.append(_tried(share, aimed, found))
+        tries.append(_tried(share, aimed, found, reference))
         if tries[-1].keeps_limits and tries[-1].drop_points <= max_drop_points:
             good, best = share, (aimed, found)
         else:
@@ -52,7 +53,8 @@ def smallest_budget(
         nearest = min(tries, key=lambda one: one.drop_points)
         raise BudgetError(
             f"{target.chip.name}: no budget that was tried keeps accuracy within {max_drop_points:g} points of the"
-            f" dense network; the nearest, {nearest.share:.1%} of its SynOps, loses {nearest.drop_points:.2f}"
+            f" dense network after the same fine-tune; the nearest, {nearest.share:.1%} of its SynOps, loses"
+            f" {nearest.drop_points:.2f}"
         )
     aimed, found = best
     return aimed, replace(found, tries=tuple(tries))
@@ -64,12 +66,12 @@ def _limit(share: float) -> Limit:
     return Limit(SYNOPS, float(percent) * 0.01, f"budget {percent}%", share=True)
 
 
-def _tried(share: float, target: Target, found: Pruned) -> Try:
+def _tried(share: float, target: Target, found: Pruned, reference: float) -> Try:
     result = found.choice.winner.result
     accuracy = result.validation.accuracy
     return Try(
         share=share,
         accuracy=accuracy,
-        drop_points=100 * (target.dense.accuracy - accuracy),
+        drop_points=100 * (reference - accuracy),
         keeps_limits=result.share(target.budget_synops) <= 1,
     )

@@ -14,11 +14,13 @@ from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.early_warnings import chance, check_classes, slack_budgets, small_data
 from spear_deploy.jobs.deploy.lre_samples import sample_lre
+from spear_deploy.jobs.deploy.reference import same_fine_tune
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.verification import check_runs, verifiers
 from spear_deploy.jobs.device_proof import prove_device
 from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.measure import Measurement
+from spear_deploy.network import Model
 from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.search import CandidateFactory, LreSample
 from spear_deploy.search.pipelines import arm_named
@@ -31,7 +33,8 @@ from spear_deploy.targets.target import Target, aim_at, check_reachable
 class Prepared:
     """All that is done once: the task, the chips that can be aimed at, and LRE's samples.
 
-    `test` is the task's test split where networks are run.
+    `test` is the task's test split where networks are run, `reference` the dense network after the same fine-tune as
+    pruned ones: accuracy that is lost is lost against it.
     """
 
     task: Task
@@ -40,6 +43,7 @@ class Prepared:
     dense_test: Measurement
     targets: list[Target]
     samples: list[LreSample]
+    reference: Model
     seconds: dict[str, float]
     effect: AdaptationEffect | None = None
 
@@ -83,7 +87,9 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         multiple = request.plan.search_multiple if arm_named(request.strategy).constrained else 1.0
         budgets = [target.to_torch(multiple * target.budget_synops) for target in targets]
         samples = sample_lre(factory, request, data.sha256, budgets, advance, progress)
-    return Prepared(task, test, factory, dense_test, targets, samples, clock.seconds, effect)
+    with clock.stage("dense, same fine-tune"):
+        reference = same_fine_tune(factory, request.plan, request.seed, validation)
+    return Prepared(task, test, factory, dense_test, targets, samples, reference, clock.seconds, effect)
 
 
 def _aim(

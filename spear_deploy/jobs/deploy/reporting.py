@@ -69,7 +69,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
     """The report of a run: figures, verdict, and what is needed to make them again."""
     request, dense, data, choice = provenance.request, task.model, task.data, pruned.choice
     measured, agreement = _backends(target, evidence)
-    dense_uses = _uses(target, dense, evidence.on_target.dense, evidence.answers.of_reference)
+    dense_uses = _uses(target, dense, evidence.on_target.dense, evidence.answers_to_given.of_reference)
     pruned_uses = _uses(target, pruned.model, evidence.on_target.pruned, evidence.answers)
     basis = basis_of(target.backend.name, evidence.lre_checks)
     placement = place(pruned.model.network, target.chip)
@@ -118,6 +118,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
             unverified=evidence.verified.missing,
         ),
         answers=answers_report(evidence.answers),
+        answers_to_given=answers_report(evidence.answers_to_given),
         max_drop=_max_drop(request, pruned, evidence),
         repairs=choice.repairs,
         interrupted=pruned.interrupted,

@@ -37,7 +37,7 @@ class Try:
     Attributes:
         share: of the dense SynOps.
         accuracy: of the network that was found for it.
-        drop_points: from the dense network's accuracy.
+        drop_points: from the accuracy of the dense network after the same fine-tune.
         keeps_limits: whether the network keeps every limit.
 
     """

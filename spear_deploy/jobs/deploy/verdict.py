@@ -103,7 +103,8 @@ def _ruined(answers: Answers, asked: Sequence[Use]) -> list[str]:
     if low <= MOST_LOST_POINTS or asked:
         return []
     return [
-        f"the network hardly works: of the {answers.reference}'s {answers.reference_accuracy:.1%} on test it lost"
-        f" {answers.drop_points:.1f} points (95 % interval {low:.1f} to {high:.1f}), more than {MOST_LOST_POINTS:g};"
+        f"the network hardly works: it is right on {answers.accuracy:.1%} of test, where the {answers.reference} is"
+        f" right on {answers.reference_accuracy:.1%}; the loss of {answers.drop_points:.1f} points (95 % interval"
+        f" {low:.1f} to {high:.1f}) is surely more than {MOST_LOST_POINTS:g};"
         " a larger budget or longer fine-tunes keep more, or say how many points may be lost"
     ]
