@@ -134,7 +134,7 @@ def test_the_user_s_own_largest_drop_stands_in_place_of_the_ten_points(points, o
     found = verdict(others=[Use(Limit(MAX_DROP, points, f"budget max-drop={points}"), 13.0)], answers=POORER)
     assert found.ok == ok
     assert found.works
-    assert ok or found.reason == "accuracy lost: 13.00 points exceed the 12.90 of budget max-drop=12.9"
+    assert ok or found.reason.startswith("accuracy lost: 13.00 points exceed the 12.90 of budget max-drop=12.9")
 
 
 @pytest.mark.parametrize(("least", "ok"), [(85, True), (85.1, False)])
@@ -143,7 +143,7 @@ def test_an_accuracy_that_must_be_left_is_a_limit_from_below(least, ok):
     found = verdict(others=[Use(floor, 85.0)], answers=POORER)
     assert found.ok == ok
     assert found.limits_kept == ok
-    assert ok or found.reason == "accuracy: 85.00 % fall short of the 85.10 of budget min-accuracy=85.1%"
+    assert ok or found.reason.startswith("accuracy: 85.00 % fall short of the 85.10 of budget min-accuracy=85.1%")
 
 
 def test_all_faults_are_told_at_once_the_ruin_first():

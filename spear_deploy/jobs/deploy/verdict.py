@@ -84,9 +84,12 @@ def _broken(use: Use) -> str:
     limit = use.limit
     digits = 2 if limit.quantity.follows is Follows.ANSWERS else 0
     against = "fall short of" if limit.quantity.least else "exceed"
-    return (
+    fault = (
         f"{use.name}: {use.used:,.{digits}f} {limit.unit} {against} the {limit.allowed:,.{digits}f} of {limit.origin}"
     )
+    if limit.quantity.follows is Follows.ANSWERS:
+        return f"{fault} (results at several larger budgets show what it takes)"
+    return fault
 
 
 def _ruined(answers: Answers, asked: Sequence[Use]) -> list[str]:
