@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from spear_deploy.cli.console import TerminalProgress, err, out
 from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.files import replaced_when_complete
+from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.mesh import map_in_order
@@ -26,7 +28,7 @@ from spear_deploy.jobs.task import find_task, load_model
 from spear_deploy.network import Encoding, Reading
 from spear_deploy.report.chip_json import row_json
 from spear_deploy.report.pictures.core_picture import core_map_svg
-from spear_deploy.report.words.quantity_text import energy_text, power_text, time_text
+from spear_deploy.report.words.quantity_text import energy_text, inherited_text, power_text, time_text
 
 EPILOG = """
 Examples:
@@ -99,6 +101,8 @@ def report(row: Row) -> Group:
     """What a person reads: verdict, limits, layers on cores, findings, cost."""
     placement = row.verdict.placement
     parts: list[RenderableType] = [Text(f"{row.model} on {row.profile.title}: {row.verdict.text}", style="bold")]
+    if row.profile.inherited:
+        parts.append(Text(f"{row.profile.name}: {inherited_text(row.profile)}"))
     limits = Table("limit", "used", "allowed", "", "layer", title="limits", title_justify="left")
     for use in placement.uses:
         style = "" if use.fits else "red"
@@ -124,7 +128,7 @@ def report(row: Row) -> Group:
         way = "pruning alone cannot make it fit" if row.keep is None else f"fits when every layer keeps {row.keep:.0%}"
         parts.append(Text(way))
     if row.cost is not None:
-        parts += _cost(row.cost)
+        parts += _cost(row.cost, row.profile)
     return Group(*parts)
 
 
@@ -145,21 +149,23 @@ def _layers(row: Row) -> Table:
     return table
 
 
-def _cost(cost: Cost) -> list[RenderableType]:
+def _cost(cost: Cost, profile: Profile) -> list[RenderableType]:
     table = Table("part", "count", "energy", "status", "prices", title="energy of an inference", title_justify="left")
     for part in cost.parts:
         energy = "not available" if part.energy_pj is None else energy_text(part.energy_pj)
         count = "" if part.name.startswith(("idle", "active")) else f"{part.count:,.0f}"
         table.add_row(part.name, count, energy, str(part.status), ", ".join(part.figures))
-    return [table, _steps(cost), Text("\n".join(_totals(cost)))]
+    return [table, _steps(cost), Text("\n".join(_totals(cost, profile)))]
 
 
-def _totals(cost: Cost) -> list[str]:
+def _totals(cost: Cost, profile: Profile) -> list[str]:
     lines = []
+    inherited = set(profile.inherited)
     if cost.energy_pj is not None:
         typical = energy_text(cost.energy_pj.typical)
         least = "at least " if cost.energy_at_least else ""
         lines.append(f"energy      {least}{energy_text(cost.energy_pj)}, typically {typical} ({cost.energy_status})")
+        lines += _resting(inherited & {key for part in cost.parts for key in part.figures}, profile)
     else:
         lines.append(f"energy      not available: no price for {', '.join(cost.unpriced)}")
     shares = [
@@ -169,9 +175,15 @@ def _totals(cost: Cost) -> list[str]:
     ]
     lines.append(f"SynOps      {', '.join([f'{cost.synops:,.0f}', *shares])}")
     lines += _times(cost)
+    lines += _resting(inherited & set(cost.timing.figures), profile)
     if cost.power_mw is not None:
         lines.append(f"power       {power_text(cost.power_mw)}")
     return lines
+
+
+def _resting(keys: Set[str], profile: Profile) -> list[str]:
+    """What a total rests on that is not the profile's own."""
+    return [f"            by {len(keys)} figures of {profile.inherits}"] if keys else []
 
 
 def _times(cost: Cost) -> list[str]:

@@ -14,7 +14,7 @@ from spear_deploy.hardware.chip.figures import Status
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.chip.profile_files import profile_text
 from spear_deploy.report.chip_json import profile_json
-from spear_deploy.report.words.quantity_text import status_text, value_text
+from spear_deploy.report.words.quantity_text import inherited_text, status_text, value_text
 
 app = typer.Typer(no_args_is_help=True, help="Show the chips that are known, their limits and prices with sources.")
 
@@ -53,6 +53,8 @@ def show(
         print(json.dumps(profile_json(profile), indent=2))
         return
     out.print(f"{profile.title}\n{profile.about.strip()}")
+    if profile.inherited:
+        out.print(inherited_text(profile))
     table = Table("figure", "value", "status", "source", show_lines=True)
     for each, figure in profile.figures().items():
         if key in each:
@@ -68,6 +70,8 @@ def check(name: Annotated[str, typer.Argument(metavar="FILE", help="TOML file, o
     profile = load_profile(name)
     about = _overview(profile)
     out.print(f"{name}: ok, {about['figures']} figures, {about['unknown']} of them unknown")
+    if profile.inherited:
+        out.print(inherited_text(profile))
 
 
 @app.command()

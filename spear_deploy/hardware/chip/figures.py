@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
 
 
 class Status(StrEnum):
@@ -63,6 +63,33 @@ def _list_units(schema: dict[str, Any], figure: type[Any]) -> None:
     schema["properties"]["unit"]["enum"] = list(figure.units)
 
 
+SPELLINGS = {
+    "bits": "bit",
+    "byte": "B",
+    "bytes": "B",
+    "Byte": "B",
+    "Bytes": "B",
+    "\N{MICRO SIGN}s": "us",
+    "\N{MICRO SIGN}J": "uJ",
+    "\N{MICRO SIGN}W": "uW",
+    "neuron": "neurons",
+    "core": "cores",
+    "chip": "chips",
+    "axon": "axons",
+    "synapse": "synapses",
+}
+"""Other ways to write a unit that can mean nothing else."""
+
+AMBIGUOUS = {
+    "KB": "1,000 or 1,024 bytes: write kB or KiB",
+    "K": "1,000 or 1,024 bytes: write kB or KiB",
+    "Kb": "bits or bytes, 1,000 or 1,024 of them: write B, kB or KiB",
+    "kb": "bits or bytes: write B, kB or KiB",
+    "Mb": "1,000,000 or 1,048,576 bits, or bytes: write B, MB or MiB",
+}
+"""Units that mean different things to different people."""
+
+
 class Figure(BaseModel):
     """What every figure carries.
 
@@ -85,8 +112,15 @@ class Figure(BaseModel):
 
     units: ClassVar[Mapping[str, float]] = MappingProxyType({})
 
+    @field_validator("unit", mode="before")
+    @classmethod
+    def _spelled_as_known(cls, unit: object) -> object:
+        return SPELLINGS.get(unit, unit) if isinstance(unit, str) else unit
+
     @model_validator(mode="after")
     def _check_provenance(self) -> Self:
+        if self.unit in AMBIGUOUS and self.unit not in self.units:
+            raise ValueError(f"unit '{self.unit}' may mean {AMBIGUOUS[self.unit]}")
         if self.unit not in self.units:
             raise ValueError(f"unknown unit '{self.unit}'; valid: {', '.join(self.units)}")
         if self.status is Status.UNKNOWN:
@@ -180,7 +214,9 @@ class Count(Quantity):
 class Memory(Quantity):
     """An amount of memory; base unit byte."""
 
-    units: ClassVar[Mapping[str, float]] = MappingProxyType({"bit": 0.125, "B": 1.0, "KiB": 1024.0, "MiB": 1024.0**2})
+    units: ClassVar[Mapping[str, float]] = MappingProxyType(
+        {"bit": 0.125, "B": 1.0, "kB": 1e3, "MB": 1e6, "KiB": 1024.0, "MiB": 1024.0**2}
+    )
 
 
 class Bits(Quantity):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from spear_deploy.hardware.chip.figures import (
     Bits,
@@ -15,6 +17,7 @@ from spear_deploy.hardware.chip.figures import (
     Memory,
     Name,
     Power,
+    Quantity,
     Rate,
     Sizes,
     Time,
@@ -168,6 +171,7 @@ class Profile(_Section):
     io: InputOutput = InputOutput()
     time: Times = Times()
     energy: Energies = Energies()
+    _own: frozenset[str] | None = PrivateAttr(default=None)
 
     def figures(self) -> dict[str, Figure]:
         """Every figure by its key, such as `core.neurons`, in the order of the schema."""
@@ -179,6 +183,25 @@ class Profile(_Section):
                     figure = getattr(block, key)
                     if isinstance(figure, Figure):
                         found[f"{section}.{key}"] = figure
+        return found
+
+    @property
+    def limits(self) -> bool:
+        """Whether a size is known that a network may exceed: of cores, of layers, of inputs and outputs."""
+        return any(
+            figure.known and isinstance(figure, Quantity | Sizes) and key.partition(".")[0] in ("core", "layers", "io")
+            for key, figure in self.figures().items()
+        )
+
+    @property
+    def inherited(self) -> tuple[str, ...]:
+        """Keys of the figures that are another profile's; none where it inherits from none."""
+        return tuple(key for key in self.figures() if self._own is not None and key not in self._own)
+
+    def with_own(self, keys: Iterable[str]) -> Profile:
+        """The same profile, where only figures of these keys are its own."""
+        found = self.model_copy()
+        found._own = frozenset(keys)
         return found
 
     @property

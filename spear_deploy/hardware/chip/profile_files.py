@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -38,17 +39,40 @@ def load_profile(target: str | Path) -> Profile:
             the file and every faulty key.
 
     """
-    where, content = _inherited(target, ())
+    where, content, own = _inherited(target, ())
     try:
         profile = Profile.model_validate(content)
     except ValidationError as error:
-        raise ProfileError("\n".join(_faults(error, where))) from None
-    _check_names(profile, where)
-    _check_packing(profile, where)
+        lines = _faults(error, where)
+        with suppress(ValidationError):  # what is sound may break rules that join figures: those too are told
+            lines += _joint_faults(Profile.model_validate(_without(content, error)), where)
+        raise ProfileError("\n".join(lines)) from None
+    lines = _joint_faults(profile, where)
+    if lines:
+        raise ProfileError("\n".join(lines))
+    return profile if own is None else profile.with_own(own)
+
+
+def _joint_faults(profile: Profile, where: str) -> list[str]:
+    """One line for each rule that figures break together."""
+    lines = [*_wrong_names(profile, where), *_unpacked(profile, where)]
     cores = profile.cores_available
     if cores is not None and cores < 1:
-        raise ProfileError(f"{where}: chip: no cores left: cores x chips = {cores}; a network needs at least 1")
-    return profile
+        lines.append(f"{where}: chip: no cores left: cores x chips = {cores}; a network needs at least 1")
+    return lines
+
+
+def _without(content: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:
+    """A profile's content without its faulty figures."""
+    faulty = {fault["loc"][:2] for fault in error.errors(include_url=False)}
+    sound: dict[str, Any] = {"name": "", "title": ""}
+    for key, value in content.items():
+        if (key,) in faulty:
+            continue
+        if isinstance(value, Mapping):
+            value = {inner: figure for inner, figure in value.items() if (key, inner) not in faulty}
+        sound[key] = value
+    return sound
 
 
 def profile_text(name: str) -> str:
@@ -84,8 +108,10 @@ def unknown_profile(name: str, known: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _inherited(target: str | Path, chain: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
-    """Where a profile stands and its content over that of the profile it inherits from."""
+def _inherited(target: str | Path, chain: tuple[str, ...]) -> tuple[str, dict[str, Any], list[str] | None]:
+    """Where a profile stands, its content over that of the profile it inherits from, and the keys of
+    the figures that are its own; None where it inherits from none.
+    """
     where, text = _source(target)
     key = str(Path(where).resolve()) if Path(where).is_file() else where
     if key in chain:
@@ -97,16 +123,17 @@ def _inherited(target: str | Path, chain: tuple[str, ...]) -> tuple[str, dict[st
         raise ProfileError(f"{where}: not valid TOML: {error}") from None
     parent = content.get("inherits")
     if parent is None:
-        return where, content
+        return where, content, None
     if not isinstance(parent, str):
         raise ProfileError(f"{where}: inherits: needs the name of a profile or a TOML file, found {parent!r}")
     beside = Path(where).parent / parent
     source: str | Path = beside if parent.endswith(".toml") and beside.is_file() else parent
     try:
-        _, base = _inherited(source, (*chain, key))
+        _, base, _ = _inherited(source, (*chain, key))
     except ProfileError as error:
         raise ProfileError(f"{where}: inherits: {error}" if not chain else str(error)) from None
-    return where, _over(base, content)
+    own = [f"{section}.{name}" for section, block in content.items() if isinstance(block, Mapping) for name in block]
+    return where, _over(base, content), own
 
 
 def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +178,7 @@ def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _check_packing(profile: Profile, where: str) -> None:
+def _unpacked(profile: Profile, where: str) -> list[str]:
     """A limit of synapse memory says nothing without how synapses are packed."""
     core, chip, synapses = profile.core, profile.chip, profile.synapses
     memories = {
@@ -165,17 +192,20 @@ def _check_packing(profile: Profile, where: str) -> None:
         for key, figure in (("packing", synapses.packing), ("weight_bits", synapses.weight_bits))
         if figure is None
     ]
-    if limited and missing:
-        raise ProfileError(
-            f"{where}: {limited[0]}: cannot be checked without {' and '.join(missing)};"
-            f" give {'it' if len(missing) == 1 else 'them'}, or status 'unknown' (packings: {', '.join(PACKINGS)})"
+    if not limited or not missing:
+        return []
+    return [
+        f"{where}: {limited[0]}: cannot be checked without {' and '.join(missing)};"
+        f" give {'it' if len(missing) == 1 else 'them'}, or status 'unknown' (packings: {', '.join(PACKINGS)})"
+    ]
+
+
+def _wrong_names(profile: Profile, where: str) -> list[str]:
+    return [
+        f"{where}: {key}: '{figure.value}' is not known; valid: {', '.join(known)}"
+        for key, figure, known in (
+            ("synapses.packing", profile.synapses.packing, PACKINGS),
+            ("energy.scope", profile.energy.scope, SCOPES),
         )
-
-
-def _check_names(profile: Profile, where: str) -> None:
-    for key, figure, known in (
-        ("synapses.packing", profile.synapses.packing, PACKINGS),
-        ("energy.scope", profile.energy.scope, SCOPES),
-    ):
-        if figure is not None and figure.value is not None and figure.value not in known:
-            raise ProfileError(f"{where}: {key}: '{figure.value}' is not known; valid: {', '.join(known)}")
+        if figure is not None and figure.value is not None and figure.value not in known
+    ]

@@ -11,7 +11,7 @@ from spear_deploy.hardware.placement.overuse import overuse, without_seat
 from spear_deploy.hardware.placement.splitting import TooLargeForACoreError, split
 from spear_deploy.hardware.placement.thinning import NotThinnableError, kept_channels, thinned
 from spear_deploy.hardware.placement.tiles import Grid, Tile, whole
-from spear_deploy.hardware.placement.use import Use, chip_uses, core_uses, worst_uses
+from spear_deploy.hardware.placement.use import Use, chip_uses, core_uses, worst_uses, worst_uses_by_layer
 from spear_deploy.hardware.placement.whole_layers import core_sizes, seat
 from spear_deploy.hardware.rules.finding import Finding
 from spear_deploy.network import Network
@@ -130,9 +130,11 @@ def place(network: Network, profile: Profile, *, keep: float = 1.0) -> Placement
         for number, (layer, tile) in enumerate(placed)
     )
     memory = sum(loads[layer].use(tile)["synapse memory per core"] for layer, tile in placed)
-    uses = (*chip_uses(profile, loads, len(cores), memory), *worst_uses(use for core in cores for use in core.uses))
+    of_chip = chip_uses(profile, loads, len(cores), memory)
+    of_cores = [use for core in cores for use in core.uses]
+    uses = (*of_chip, *worst_uses(of_cores))
     sizes = {layer: grid.size for layer, grid in grids.items()}
-    findings = [overuse(use, profile, sizes) for use in uses if not use.fits]
+    findings = [overuse(use, profile, sizes) for use in (*of_chip, *worst_uses_by_layer(of_cores)) if not use.fits]
     if seats is not None:
         findings += without_seat(seats, findings, profile)
     quantities = {

@@ -86,8 +86,17 @@ def _synapses(load: LayerLoad) -> float:
 
 def worst_uses(uses: Iterable[Use]) -> list[Use]:
     """For each resource of a core, the core that takes the largest share of it."""
-    worst: dict[str, Use] = {}
+    return _worst(uses, lambda use: use.resource)
+
+
+def worst_uses_by_layer(uses: Iterable[Use]) -> list[Use]:
+    """The same for each layer apart."""
+    return _worst(uses, lambda use: (use.layer, use.resource))
+
+
+def _worst(uses: Iterable[Use], key: Callable[[Use], object]) -> list[Use]:
+    worst: dict[object, Use] = {}
     for use in uses:
-        if use.resource not in worst or use.share > worst[use.resource].share:
-            worst[use.resource] = use
+        if key(use) not in worst or use.share > worst[key(use)].share:
+            worst[key(use)] = use
     return list(worst.values())

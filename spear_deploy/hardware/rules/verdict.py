@@ -48,9 +48,11 @@ class Verdict:
         """The verdict in words; limits that are unknown are not claimed to hold."""
         if not self.fits:
             return "does not fit"
-        if not self.placement.uses and not self.placement.unchecked:
-            return "no limits to hold it to"
-        return "fits the known limits" if self.placement.unchecked else "fits"
+        placement = self.placement
+        if not placement.uses and not placement.unchecked:
+            # Chips that limit kinds of layers instead of cores say nothing of what else a core holds.
+            return "fits the known limits" if placement.profile.limits else "no limits to hold it to"
+        return "fits the known limits" if placement.unchecked else "fits"
 
 
 def check(network: Network, profile: Profile, *, analog_input: bool) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spear_deploy.hardware.chip.figures import Bound, Figure, Quantity, Read, Spread, TimeCurve
+from spear_deploy.hardware.chip.profile import Profile
 
 _ENERGY_PJ = (("pJ", 1.0), ("nJ", 1e3), ("uJ", 1e6), ("mJ", 1e9), ("J", 1e12))
 _TIME_NS = (("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9))
@@ -47,6 +48,11 @@ def value_text(figure: Figure) -> str:
         high = value if figure.high is None else figure.high
         text += f" ({low:,g} to {high:,g})"
     return text
+
+
+def inherited_text(profile: Profile) -> str:
+    """How many figures of a profile are another's."""
+    return f"{len(profile.inherited)} of {len(profile.figures())} figures are those of {profile.inherits}"
 
 
 def status_text(figure: Figure) -> str:
