@@ -79,7 +79,7 @@ def test_json_of_several_chips_is_a_list_in_their_order(run, tmp_path):
 
 def test_a_result_that_was_to_be_verified_in_lava_and_was_not_ends_with_code_1(run, monkeypatch):
     missing = LavaStatus(False, Path(sys.executable), {}, (), missing="lava-nc", advice="type this")
-    monkeypatch.setattr(sys.modules["spear_deploy.jobs.deploy.verification"], "status", lambda python: missing)
+    monkeypatch.setattr(sys.modules["spear_deploy.backends.lava.backend"], "status", lambda python: missing)
     code, out, err = run("model.pt", *QUICK)
     assert code == 1
     assert "Lava is not installed, so the result is not verified in it; type this" in err

@@ -13,6 +13,7 @@ from spear_deploy.report import SCHEMA_VERSION, Report
 from spear_deploy.report.content import run_page
 from spear_deploy.report.html import render
 from spear_deploy.report.reading import read_run
+from spear_deploy.report.tables import before_after
 from spear_deploy.report.write import make_page
 
 MOST_BYTES = 5_000_000
@@ -242,3 +243,12 @@ def test_the_core_map_shows_every_core(folder):
     (chip,) = [section for section in run_page(read_run(folder)).sections if section.key == "chip"]
     assert chip.svg.count("neurons per core 10.0%") == 1
     assert chip.svg.count("neurons per core 20.0%") == 1
+
+
+def test_what_was_lost_stands_against_both_dense_networks_in_one_arithmetic():
+    report = full_report()
+    rows = {row[1]: row for row in before_after(report).table.rows}
+    tuned, given = rows["96.00% (dense network, same fine-tune)"], rows["95.00% (dense network)"]
+    assert tuned[0] == given[0] == f"accuracy (test, {report.budget.arithmetic})"
+    assert (tuned[2], tuned[3]) == ("91.00%", "-5.00 points, 95 % interval -9.00 to -1.00")
+    assert given[3] == "-4.00 points, 95 % interval -8.00 to +0.00"
