@@ -484,3 +484,47 @@ class TwoHeads(nn.Module):
 def test_two_heads_have_no_single_output():
     with pytest.raises(ModelError, match="returns the spikes of head1, spikes of head2: which is its output"):
         from_snntorch(TwoHeads(), input_shape=(6,), time_steps=T)
+
+
+class Folded(nn.Module):
+    """Layers see time folded into the batch, as many own loops do; neurons are called step by step."""
+
+    batch_first = False
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.lif1 = nn.Conv2d(2, 4, 3), snntorch.Leaky(beta=0.9, threshold=0.3, **EXPLICIT)
+        self.pool, self.fc = nn.MaxPool2d(2), nn.Linear(4 * 2 * 2, 3)
+        self.lif2 = snntorch.Leaky(beta=0.8, threshold=0.2, **EXPLICIT)
+
+    def forward(self, x):
+        first, second = x.shape[:2]
+        currents = self.conv(x.flatten(0, 1)).view(first, second, 4, 4, 4)
+        spikes = self.run(self.lif1, currents)
+        pooled = self.pool(spikes.flatten(0, 1)).flatten(1)
+        return self.run(self.lif2, self.fc(0.5 * pooled).reshape(first, second, -1))
+
+    def run(self, neuron, currents):
+        mem, found = neuron.init_leaky(), []
+        for step in range(currents.shape[1 if self.batch_first else 0]):
+            spk, mem = neuron(currents[:, step] if self.batch_first else currents[step], mem)
+            found.append(spk)
+        return torch.stack(found, dim=1 if self.batch_first else 0)
+
+
+class FoldedBatchFirst(Folded):
+    batch_first = True
+
+
+@pytest.mark.parametrize("style", [Folded, FoldedBatchFirst])
+@pytest.mark.parametrize("encoding", ["direct", "spikes"])
+def test_time_may_be_folded_into_the_batch(style, encoding):
+    torch.manual_seed(8)
+    net = style()
+    x = 3 * torch.rand(T, B, 2, 6, 6, dtype=torch.float64)
+    model = from_snntorch(net, input_shape=(2, 6, 6), time_steps=T, encoding=encoding)
+    given = x.transpose(0, 1) if style.batch_first else x
+    expected = net.double()(given).detach()
+    expected = expected.transpose(0, 1) if style.batch_first else expected
+    assert 0 < expected.mean() < 1
+    assert torch.equal(spikes_of(model, x), expected)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spear_deploy.network.importing.expression import Apply, Expression, Many, Opaque, add, at_step
+from spear_deploy.network.importing.layout import leading, reshaped
 from spear_deploy.network.linear import Scale
 
 if TYPE_CHECKING:
@@ -54,18 +55,20 @@ def _scaled(recorder: Recorder, a: Any, b: Any, result: Tensor, *, inverse: bool
     if isinstance(factor, Tensor) and recorder.knows(factor):
         return Opaque("a product of two values that depend on the input"), None
     axis = recorder.time_axis(value)
-    if axis is not None or value.shape != result.shape:
+    single = not isinstance(factor, Tensor) or factor.numel() == 1
+    if value.shape != result.shape or (axis is not None and not single):
         return Opaque("a product over a whole sequence or of another shape"), None
     with recorder.quiet():
         scale = torch.as_tensor(factor, dtype=torch.float64).detach()
         scale = 1 / scale if inverse else scale
         if scale.dim() == result.dim() and len(scale) not in (0, 1):
             return Opaque("a product that differs between samples"), None
-        scale = scale.expand(1, *result.shape[1:])[0].clone()
+        shape = result.shape[leading(axis) :]
+        scale = scale.flatten()[0].expand(shape).clone() if single else scale.expand(1, *shape)[0].clone()
     key = (scale.numpy().tobytes(),)
     if bool((scale == 1).all()):
-        return recorder.expression(value), None
-    return Apply(recorder.layer("scale", key, Scale(scale), value), recorder.expression(value)), None
+        return recorder.expression(value), axis
+    return Apply(recorder.layer("scale", key, Scale(scale), value), recorder.expression(value)), axis
 
 
 def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
@@ -73,21 +76,25 @@ def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tupl
     axis = recorder.time_axis(value)
     if result.shape == value.shape:
         return recorder.expression(value), axis
-    flat = result.dim() == 2 and len(result) == len(value) and value.dim() > 2
-    if axis is not None or not flat:
+    found = reshaped(tuple(value.shape), axis, recorder.steps, tuple(result.shape))
+    if found is None:
         return Opaque(f"a change of shape from {tuple(value.shape)} to {tuple(result.shape)}"), None
-    return Apply(recorder.layer("flatten", (), nn.Flatten(), value), recorder.expression(value)), None
+    after, shape = found
+    if shape == tuple(value.shape[leading(axis) :]):
+        return recorder.expression(value), after
+    return Apply(recorder.layer("flatten", (), nn.Flatten(), value), recorder.expression(value)), after
 
 
 def _pool(kind: str, module: type[nn.Module]) -> Handler:
     def handle(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
         value = args[0]
-        if recorder.time_axis(value) is not None:
+        axis = recorder.time_axis(value)
+        if axis is not None and axis >= 0:
             return Opaque(f"{kind} over a whole sequence; call it once a step"), None
         options = {key: option for key, option in kwargs.items() if key not in ("input", "return_indices")}
         pool = module(*args[1:], **options)
         key = (repr(args[1:]), repr(sorted(options.items())))
-        return Apply(recorder.layer(kind, key, pool, value), recorder.expression(value)), None
+        return Apply(recorder.layer(kind, key, pool, value), recorder.expression(value)), axis
 
     return handle
 
@@ -115,6 +122,8 @@ def _get_item(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tup
         if isinstance(parts[0], int):
             raise BatchIndexed
         return Opaque("an index into one time step"), None
+    if axis < 0:
+        return Opaque("an index into time and batch together"), None
     others = parts[:axis] + parts[axis + 1 :]
     whole = all(isinstance(part, slice) and part == slice(None) for part in others)
     if len(parts) > axis and isinstance(parts[axis], int) and whole:
@@ -138,7 +147,7 @@ def _swap(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[E
         given = args[1] if isinstance(args[1], list | tuple) else args[1:]
         order = [part % value.dim() for part in given]
     axis = recorder.time_axis(value)
-    if axis is not None and sorted(order[:2]) == [0, 1] and order[2:] == list(range(2, value.dim())):
+    if axis is not None and axis >= 0 and sorted(order[:2]) == [0, 1] and order[2:] == list(range(2, value.dim())):
         return recorder.expression(value), order.index(axis)
     if order == sorted(order):
         return recorder.expression(value), axis

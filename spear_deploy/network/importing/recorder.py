@@ -24,6 +24,7 @@ from spear_deploy.network.importing.expression import (
     relative,
 )
 from spear_deploy.network.importing.functions import HANDLERS, select
+from spear_deploy.network.importing.layout import leading
 
 _SAME = frozenset(("clone", "contiguous", "detach", "detach_", "requires_grad_", "alias", "positive"))
 """Functions that hand on their argument."""
@@ -57,8 +58,9 @@ class Step:
 class Recorder(TorchFunctionMode):
     """Expressions of all tensors that depend on the input, while the mode is entered."""
 
-    def __init__(self, reserved: frozenset[str] = frozenset()) -> None:
+    def __init__(self, reserved: frozenset[str] = frozenset(), steps: int = 1) -> None:
         super().__init__()
+        self.steps = steps
         self.reserved = reserved
         self.layers: dict[str, Step] = {}
         self._known: dict[int, tuple[Tensor, Expression, int | None]] = {}
@@ -83,7 +85,7 @@ class Recorder(TorchFunctionMode):
         return id(tensor) in self._known
 
     def time_axis(self, tensor: Tensor) -> int | None:
-        """The axis of a whole sequence's time steps, None for one step."""
+        """The axis of a whole sequence's time steps (see `layout`), None for one step."""
         return self._known[id(tensor)][2] if self.knows(tensor) else None
 
     def expression(self, tensor: Tensor) -> Expression:
@@ -104,7 +106,7 @@ class Recorder(TorchFunctionMode):
         if (kind, key, where) not in self._named:
             name = next(name for name in _numbered(kind) if name not in self.layers and name not in self.reserved)
             self._named[(kind, key, where)] = name
-            self.layers[name] = Step(name, module, tuple(tensor.shape[1 if self.time_axis(tensor) is None else 2 :]))
+            self.layers[name] = Step(name, module, tuple(tensor.shape[leading(self.time_axis(tensor)) :]))
         return self._named[(kind, key, where)]
 
     def __torch_function__(

@@ -65,7 +65,7 @@ def record(net: nn.Module, sample: Tensor, *, static: bool) -> Recording:
     reasons = []
     for label, run in modes.items():
         try:
-            return _attempt(Watch(net), sample, run)
+            return _attempt(Watch(net, len(sample)), sample, run)
         except _Unsuited as unsuited:
             if unsuited.final:
                 raise ModelError(str(unsuited)) from None

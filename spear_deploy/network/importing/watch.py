@@ -17,6 +17,7 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import first_line
 from spear_deploy.network.importing.expression import SPIKES, Apply, Expression, Leaf, Many, Opaque, Zero, add
 from spear_deploy.network.importing.layers import IDENTITIES, is_layer, unsupported
+from spear_deploy.network.importing.layout import leading
 from spear_deploy.network.importing.neurons import check_neuron, heaviside, kind_of
 from spear_deploy.network.importing.recorder import Recorder, Step
 
@@ -36,7 +37,8 @@ class NeuronCalls:
 class Watch:
     """A network in float64 whose known layers report to a recorder what they are called on."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, steps: int) -> None:
+        self.steps = steps
         self.net = _copy_of(net).cpu().double().eval()
         self.names = _node_names(self.net)
         self.recorder = Recorder()
@@ -59,7 +61,7 @@ class Watch:
 
     def restart(self) -> None:
         """Forget what was recorded, and begin with the next call."""
-        self.recorder = Recorder(frozenset({*self.names.values(), *_RESERVED}))
+        self.recorder = Recorder(frozenset({*self.names.values(), *_RESERVED}), self.steps)
         self.neurons = {}
 
     @contextmanager
@@ -96,10 +98,10 @@ class Watch:
                 f"{name} behind a sum over time, in which its bias counts once; take the mean, or call it once a step"
             )
             recorder.mark(y, Opaque(reason))
-        elif axis is not None and not isinstance(module, nn.Linear):
+        elif axis is not None and axis >= 0 and not isinstance(module, nn.Linear):
             recorder.mark(y, Opaque(f"{name} on a whole sequence at once; call it once a step"))
         else:
-            recorder.layers[name] = Step(name, module, tuple(x.shape[1 if axis is None else 2 :]))
+            recorder.layers[name] = Step(name, module, tuple(x.shape[leading(axis) :]))
             recorder.mark(y, Apply(name, expression), axis)
         return y
 
