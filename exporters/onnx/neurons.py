@@ -10,7 +10,7 @@ from onnx import TensorProto
 from spear_deploy.exporters.onnx.graph import GraphBuilder
 from spear_deploy.network import Neuron, Reset
 
-RESETS = (Reset.ZERO, Reset.ZERO_HOLD, Reset.SUBTRACT, Reset.NONE)
+RESETS = (Reset.ZERO, Reset.ZERO_HOLD, Reset.SUBTRACT, Reset.SUBTRACT_ONCE, Reset.NONE)
 """The kinds of reset that this module can write."""
 
 
@@ -70,7 +70,7 @@ class _Layer:
     def pending(self, v: str) -> str | None:
         """Where the membrane still stands above the threshold when the step begins, as a condition."""
         reset = self.neuron.reset
-        if self.neuron.threshold is None or reset is Reset.NONE:
+        if self.neuron.threshold is None or reset in (Reset.NONE, Reset.SUBTRACT_ONCE):
             return None
         if reset is Reset.ZERO and not self.neuron.reset_delay:
             return None
@@ -100,6 +100,10 @@ class _Layer:
             return v
         if neuron.reset is Reset.ZERO:
             return self._to_reset_value(v, above, f"{self.name}.reset")
+        if neuron.reset is Reset.SUBTRACT_ONCE:
+            threshold = self.constant("threshold", neuron.threshold)
+            amount = self.builder.add("Mul", [spikes, threshold], f"{self.name}.amount")
+            return self.builder.add("Sub", [v, amount], f"{self.name}.reset")
         assert late is not None  # a subtraction always looks at the membrane before the step
         add = self.builder.add
         earlier = add("Cast", [late], f"{self.name}.earlier", to=TensorProto.FLOAT)

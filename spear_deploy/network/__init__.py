@@ -1,6 +1,6 @@
 """What a spiking network is: neurons, the graph, loading and saving, simulation in torch."""
 
-from spear_deploy.network.from_snntorch import from_snntorch, save_model
+from spear_deploy.network.from_snntorch import from_snntorch, from_spikingjelly, save_model
 from spear_deploy.network.graph import Connection, Network
 from spear_deploy.network.load import Reading, load_any
 from spear_deploy.network.model import Encoding, Model
@@ -36,6 +36,7 @@ __all__ = [
     "fan_out",
     "flatten",
     "from_snntorch",
+    "from_spikingjelly",
     "load_any",
     "load_model_file",
     "neuron_of",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import nir
 from torch import Tensor, nn
@@ -113,7 +114,7 @@ def from_snntorch(
             raise ModelError(f"sample: needed {needed}, found {tuple(inputs.shape)}")
         recording = record(net, inputs.double(), static=static)
         built = assemble(recording, read_out=read_out_, binary_input=not static, dt_s=dt_s, output=output)
-        population = _population(built.graph, classes)
+        population = _population(built.graph, classes, built.head.population)
         model = Model(built.graph, time_steps, encoding_, built.read_as, data, population=population)
         proof = compare(_outputs(recording, model), built.graph, inputs.double())
         if built.head.kind is HeadKind.CURRENTS:
@@ -129,10 +130,10 @@ def from_snntorch(
     return replace(model, graph=graph, notices=notices)
 
 
-def _population(graph: nir.NIRGraph, classes: int | None) -> int:
-    """How many outputs stand for a class."""
+def _population(graph: nir.NIRGraph, classes: int | None, own: int) -> int:
+    """How many outputs stand for a class: as the user says, or as the network itself adds them up."""
     if classes is None:
-        return 1
+        return own
     network = Network(graph)
     if classes < 1 or network.classes % classes:
         raise ModelError(f"classes={classes}: the network has {network.classes} outputs, which they do not divide")
@@ -147,3 +148,8 @@ def _outputs(recording: Recording, model: Model) -> dict[str, list[Tensor]]:
         for name, calls in recording.neurons.items()
         if name in neurons
     }
+
+
+def from_spikingjelly(net: nn.Module, **use: Any) -> Model:
+    """Convert a trained SpikingJelly network, in single-step or multi-step mode; options as `save_model`'s."""
+    return from_snntorch(net, **use)

@@ -38,11 +38,14 @@ class Reset(StrEnum):
 
     ZERO_HOLD also keeps it there for the next step, whose input is lost (the synaptic current
     goes on): what snnTorch's Lapicque, Synaptic, RLeaky and RSynaptic do on a delayed reset to zero.
+    SUBTRACT takes the threshold off again, before the next spike, where the membrane still exceeds it
+    (snnTorch); SUBTRACT_ONCE never does (SpikingJelly). Below twice the threshold both are the same.
     """
 
     ZERO = "zero"
     ZERO_HOLD = "zero_hold"
     SUBTRACT = "subtract"
+    SUBTRACT_ONCE = "subtract_once"
     NONE = "none"
 
 
@@ -54,7 +57,7 @@ class Neuron:
         v[t] = beta * v[t-1] + u[t] + offset
         s[t] = v[t] > threshold
         v[t] <- reset_value           where s[t]  (reset zero)
-        v[t] <- v[t] - threshold      where s[t]  (reset subtract)
+        v[t] <- v[t] - threshold      where s[t]  (reset subtract, subtract_once)
         v[t] <- reset_value           where s[t-1] (reset zero_hold; such a step has no spike)
 
     With `reset_delay` the reset is applied at the start of the next step instead: for reset

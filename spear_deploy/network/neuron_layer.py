@@ -114,7 +114,7 @@ class NeuronLayer(nn.Module):
 
     def _pending_reset(self, v: Tensor) -> Tensor | None:
         """Where the membrane still stands above the threshold when a step begins."""
-        if self.threshold is None or self.neuron.reset is Reset.NONE:
+        if self.threshold is None or self.neuron.reset in (Reset.NONE, Reset.SUBTRACT_ONCE):
             return None
         if self.neuron.reset is Reset.ZERO and not self.neuron.reset_delay:
             return None
@@ -125,6 +125,8 @@ class NeuronLayer(nn.Module):
             return v
         if self.neuron.reset is Reset.ZERO:
             return self._to_reset_value(v, spikes)
+        if self.neuron.reset is Reset.SUBTRACT_ONCE:
+            return v - spikes * threshold
         return v if late is None else v - (spikes - late) * threshold
 
     def _to_reset_value(self, v: Tensor, where: Tensor) -> Tensor:
@@ -236,6 +238,8 @@ def _run_with(
         spikes = torch.gt(x, 0, out=outputs[t])
         if reset is Reset.ZERO:
             reset_where(layer, v, spikes)
+        elif reset is Reset.SUBTRACT_ONCE:
+            v.addcmul_(spikes, threshold, value=-1)
         elif reset is Reset.SUBTRACT and not delayed:
             v.addcmul_(spikes if late is None else torch.sub(spikes, late, out=room), threshold, value=-1)
             spikes = torch.gt(v, threshold, out=still)

@@ -99,6 +99,7 @@ def _beyond_nir(neuron: Neuron) -> str | None:
         return None
     return {
         Reset.SUBTRACT: "it resets by subtraction, which NIR has no field for: another reader sets it to v_reset",
+        Reset.SUBTRACT_ONCE: "it resets by subtraction, which NIR has no field for: another reader sets it to v_reset",
         Reset.ZERO_HOLD: "it loses the input of the step after a spike, which NIR has no field for",
         Reset.NONE: "it spikes without a reset, which NIR has no field for: another reader sets it to v_reset",
     }[neuron.reset]

@@ -124,9 +124,12 @@ def _reset(name: str, neuron: Neuron, profile: Profile, chip: Format | None) -> 
     elsewhere = remembers and neuron.reset_value is not None
     missing = allowed is not None and neuron.reset is not Reset.NONE and str(neuron.reset) not in allowed
     if chip is not None:
+        missing |= neuron.reset is Reset.SUBTRACT_ONCE
         missing |= elsewhere or neuron.reset is Reset.ZERO_HOLD or (neuron.reset is Reset.NONE and remembers)
     if not missing:
         return neuron, []
     before = f"reset {neuron.reset}".replace("_", " ") + (", to another value than zero" if elsewhere else "")
-    changed = replace(neuron, reset=Reset.ZERO, reset_delay=False, reset_value=None)
-    return changed, [Adaptation(name, "reset", before, "reset zero")]
+    subtracts = allowed is not None and str(Reset.SUBTRACT) in allowed and (chip is None or chip.subtract)
+    nearest = Reset.SUBTRACT if neuron.reset is Reset.SUBTRACT_ONCE and subtracts else Reset.ZERO
+    changed = replace(neuron, reset=nearest, reset_delay=False, reset_value=None)
+    return changed, [Adaptation(name, "reset", before, f"reset {nearest}")]

@@ -250,3 +250,21 @@ def test_the_command_line_takes_form_and_opset(tmp_path, capsys):
         main([*arguments, "--opset", "9", "--force"])
     assert ended.value.code == 2
     assert "opset 9 cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_threshold_that_is_subtracted_once_a_spike_stays_below_for_as_many_steps(form):
+    """Strong currents: membranes rise above twice the threshold, where `subtract` would take it off again."""
+    model = conv_model(time_steps=5)
+
+    def with_reset(reset):
+        strong = {
+            name: node_of(replace(layer, gain=4 * layer.gain, reset=reset, reset_delay=False))
+            for name, layer in model.network.neurons.items()
+        }
+        return model.with_graph(nir.NIRGraph({**model.graph.nodes, **strong}, model.graph.edges, type_check=False))
+
+    once, again = with_reset(Reset.SUBTRACT_ONCE), with_reset(Reset.SUBTRACT)
+    x = sample_inputs(once)
+    assert not torch.equal(*(simulate(each, x, torch.float64)["lif2"] for each in (once, again)))
+    assert assert_faithful(OnnxExporter(form=form), once).layers

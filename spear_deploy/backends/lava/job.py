@@ -264,6 +264,11 @@ def _check_neuron(name: str, neuron: Neuron) -> None:
             f"{name}: Lava's LIF integrates in the step after a spike, this layer loses that step's input"
             " (snnTorch's delayed reset to zero); train with reset_delay=False, or run the network in torch instead"
         )
+    if neuron.reset is Reset.SUBTRACT_ONCE:
+        raise BackendError(
+            f"{name}: it subtracts the threshold once for each spike (SpikingJelly's v_reset=None), which neither"
+            " Lava's LIF nor our process for it does; train with v_reset=0., or run the network in torch instead"
+        )
     if neuron.reset is Reset.NONE:
         raise BackendError(
             f"{name}: Lava's LIF resets the membrane after a spike, this layer never does;"

@@ -27,8 +27,8 @@ from spear_deploy.network.importing.expression import (
     relative,
 )
 from spear_deploy.network.importing.heads import Head, HeadKind, choose
-from spear_deploy.network.importing.layers import MAX_POOLS, largest_of, nodes_of
-from spear_deploy.network.importing.neurons import neuron_of_module
+from spear_deploy.network.importing.layers import MAX_POOLS, largest_of, nodes_of, torch_class
+from spear_deploy.network.importing.neurons import neuron_of_module, spike_size
 from spear_deploy.network.importing.trace import Recording
 from spear_deploy.network.neuron import Neuron, Reset, node_of
 from spear_deploy.network.read_out import ReadOut
@@ -99,8 +99,8 @@ def assemble(
     builder = _Builder(recording, binary_input, dt_s)
     builder.layers = layers
     builder.ports = {(leaf.node, leaf.port) for root in inputs.values() for leaf in leaves(root)}
-    if isinstance(head.root, Leaf):
-        builder.ports.add((head.root.node, head.root.port))
+    if head.kind is not HeadKind.CURRENTS:
+        builder.ports.add((head.name, SPIKES if head.kind is HeadKind.SPIKES else MEMBRANE))
     for name, root in inputs.items():
         if name in recording.neurons:
             builder.add_neuron(name, root)
@@ -117,7 +117,8 @@ def _shape_of(recording: Recording, head: Head) -> tuple[int, ...]:
         return recording.neurons[head.name].shape
     layer = recording.layers[head.name]
     with torch.no_grad():  # what the class does: on the copy, forward is watched
-        out = type(layer.module).forward(layer.module, torch.zeros(1, *layer.shape, dtype=torch.float64))
+        zeros = torch.zeros(1, *layer.shape, dtype=torch.float64)
+        out = (torch_class(layer.module) or type(layer.module)).forward(layer.module, zeros)
     return tuple(out.shape[1:])
 
 
@@ -236,7 +237,7 @@ class _Builder:
         calls = self.recording.neurons[leaf.node]
         if leaf.port not in (SPIKES, MEMBRANE):
             raise ModelError(f"{leaf.node}: its {leaf.port} is used by another layer; only spikes can be")
-        factor = float(calls.module.graded_spikes_factor)
+        factor = spike_size(calls.module)
         if factor == 1 or leaf.port == MEMBRANE:
             return leaf.node
         name = f"{leaf.node}_graded"
@@ -272,5 +273,4 @@ class _Builder:
             return False
         if expression.node == INPUT:
             return self.binary_input
-        graded = float(self.recording.neurons[expression.node].module.graded_spikes_factor)
-        return expression.port == SPIKES and graded == 1
+        return expression.port == SPIKES and spike_size(self.recording.neurons[expression.node].module) == 1

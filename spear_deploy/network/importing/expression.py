@@ -67,6 +67,9 @@ class Opaque:
     reason: str
 
 
+OTHER_LAYOUT = ("an index", "one step in a multi-step module")
+"""How the reason of an `Opaque` begins that may only mean that time lies on another axis."""
+
 Expression = Leaf | Apply | Sum | Zero | Many | Opaque
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from spear_deploy.network.importing.expression import Apply, Expression, Many, Opaque, add, at_step
+from spear_deploy.network.importing.expression import Apply, Expression, Many, Opaque, add, at_step, leaves
 from spear_deploy.network.importing.layout import leading, reshaped
 from spear_deploy.network.linear import Scale
 
@@ -83,6 +83,33 @@ def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tupl
     if shape == tuple(value.shape[leading(axis) :]):
         return recorder.expression(value), after
     return Apply(recorder.layer("flatten", (), nn.Flatten(), value), recorder.expression(value)), after
+
+
+def _unsqueeze(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    """A time axis of one step, to be repeated or concatenated."""
+    value, expression = args[0], recorder.expression(args[0])
+    axis = kwargs.get("dim", args[1] if len(args) > 1 else 0) % result.dim()
+    if recorder.time_axis(value) is not None or axis > 1 or isinstance(expression, Many):
+        return _reshape(recorder, args, kwargs, result)
+    return (expression if _is_static(expression) else Many((expression,))), axis
+
+
+def _repeat(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    """A static value that is shown in every time step."""
+    value, expression = args[0], recorder.expression(args[0])
+    axis = recorder.time_axis(value)
+    before = (1, *value.shape) if axis is None and result.dim() == value.dim() + 1 else tuple(value.shape)
+    axis = 0 if axis is None else axis
+    shown = (*before[:axis], recorder.steps, *before[axis + 1 :])
+    if not _is_static(expression) or axis < 0 or tuple(result.shape) != shown:
+        return Opaque(f"a repetition from {tuple(value.shape)} to {tuple(result.shape)}"), None
+    return expression, axis
+
+
+def _is_static(expression: Expression) -> bool:
+    """Whether a value is the same in every step."""
+    found = list(leaves(expression))
+    return bool(found) and all(leaf.step is None for leaf in found)
 
 
 def _pool(kind: str, module: type[nn.Module]) -> Handler:
@@ -163,9 +190,13 @@ def _stack(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[
 
 def _concatenate(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
     axis = kwargs.get("dim", args[1] if len(args) > 1 else 0)
+    parts = [recorder.expression(item) for item in args[0]]
+    over_time = all(recorder.time_axis(item) == axis for item in args[0])
+    if over_time and all(isinstance(part, Many) for part in parts):
+        return Many(tuple(item for part in parts if isinstance(part, Many) for item in part.items)), axis
     if axis != 0:
         return Opaque("a concatenation (torch.cat), which NIR has no node for; add the branches instead"), None
-    return Many(tuple(recorder.expression(item) for item in args[0])), None
+    return Many(tuple(parts)), None
 
 
 def _reduce(*, mean: bool) -> Handler:
@@ -187,7 +218,7 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("add", "add_", "__add__", "__radd__", "__iadd__"), _add),
     **dict.fromkeys(("mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"), _multiply),
     **dict.fromkeys(("div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"), _divide),
-    **dict.fromkeys(("flatten", "view", "reshape", "view_as", "reshape_as", "squeeze", "unsqueeze"), _reshape),
+    **dict.fromkeys(("flatten", "unflatten", "view", "reshape", "view_as", "reshape_as", "squeeze"), _reshape),
     **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "movedim"), _swap),
     "sum": _reduce(mean=False),
     "mean": _reduce(mean=True),
@@ -198,6 +229,8 @@ HANDLERS: dict[str, Handler] = {
     "avg_pool2d": _pool("avg_pool2d", nn.AvgPool2d),
     "avg_pool1d": _pool("avg_pool1d", nn.AvgPool1d),
     "adaptive_avg_pool2d": _pool("adaptive_avg_pool2d", nn.AdaptiveAvgPool2d),
+    **dict.fromkeys(("repeat", "expand"), _repeat),
+    "unsqueeze": _unsqueeze,
     "__getitem__": _get_item,
     "select": select,
     "stack": _stack,

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import networkx as nx
 
@@ -25,6 +26,7 @@ from spear_deploy.network.importing.expression import (
     opaque_part,
     relative,
 )
+from spear_deploy.network.importing.spikingjelly import is_voting
 from spear_deploy.network.importing.trace import Recording
 from spear_deploy.network.linear import Scale
 from spear_deploy.network.read_out import ReadOut
@@ -48,6 +50,7 @@ class Head:
         parts: where it comes from in each of its steps.
         steps: the time steps of which it is returned.
         position: its place among what is returned.
+        population: outputs that the network itself adds up for each class.
 
     """
 
@@ -56,6 +59,7 @@ class Head:
     parts: tuple[Expression, ...]
     steps: tuple[int, ...]
     position: int
+    population: int = 1
 
     @property
     def root(self) -> Expression:
@@ -106,7 +110,8 @@ def heads_of(recording: Recording) -> list[Head]:
                 by_name[known].append((max(steps), part))
         for (kind, name), parts in by_name.items():
             expressions = tuple(part for _, part in parts)
-            found.append(Head(kind, name, expressions, tuple(step for step, _ in parts), position))
+            votes = _votes(expressions[-1], recording)
+            found.append(Head(kind, name, expressions, tuple(step for step, _ in parts), position, votes))
     return found
 
 
@@ -225,9 +230,17 @@ def _is_factor(op: str, recording: Recording) -> bool:
     return bool(factor > 0) and bool((module.scale == factor).all())
 
 
+def _votes(part: Expression, recording: Recording) -> int:
+    module: Any = recording.layers[part.op].module if isinstance(part, Apply) and isinstance(part.of, Leaf) else None
+    return int(module.voting_size) if module is not None and is_voting(module) else 1
+
+
 def _kind_of(part: Expression, recording: Recording) -> tuple[HeadKind, str] | None:
     if opaque_part(part) is not None:
         return None
+    if _votes(part, recording) > 1:
+        assert isinstance(part, Apply)
+        part = part.of
     if isinstance(part, Leaf):
         kind = {SPIKES: HeadKind.SPIKES, MEMBRANE: HeadKind.MEMBRANE}.get(part.port)
         return None if kind is None or part.node not in recording.neurons else (kind, part.node)

@@ -13,6 +13,7 @@ from snntorch._neurons.rsynaptic import RecurrentOneToOne as OneToOneOfRSynaptic
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.importing import spikingjelly
 from spear_deploy.network.importing.neurons import KINDS, runs_as, spread
 from spear_deploy.network.linear import Scale
 from spear_deploy.network.pools import MaxPool2d
@@ -42,22 +43,36 @@ def nodes_of(module: nn.Module, name: str, shape: Shape) -> list[nir.NIRNode]:
         ModelError: a layer or setting that is not supported.
 
     """
-    base = runs_as(module, _BUILDERS)
-    if base is None:
+    if spikingjelly.is_voting(module):
+        return _voting(module, name, shape)
+    base = torch_class(module)
+    if base not in _BUILDERS:
         raise ModelError(unsupported(module, name))
     return _BUILDERS[base](module, name, shape)
 
 
+def torch_class(module: nn.Module) -> type[nn.Module] | None:
+    """The class whose `forward` a layer runs, on one step or, as SpikingJelly's wrappers do, on all."""
+    known = (*_BUILDERS, *IDENTITIES, *NORMS)
+    return runs_as(module, known) or spikingjelly.torch_layer(module, known)
+
+
 def is_layer(module: nn.Module) -> bool:
     """Whether the module is converted as a whole."""
-    return runs_as(module, (*_BUILDERS, *IDENTITIES, *NORMS)) is not None
+    own = spikingjelly.is_voting(module) or spikingjelly.is_dropout(module)
+    return own or torch_class(module) is not None
+
+
+def is_identity(module: nn.Module) -> bool:
+    """Whether the module does nothing in eval mode."""
+    return isinstance(module, IDENTITIES) or spikingjelly.is_dropout(module)
 
 
 def unsupported(module: nn.Module, name: str) -> str:
     """What to tell about a layer that NIR has no nodes for."""
     layers = sorted({kind.__name__ for kind in (*_BUILDERS, *NORMS)} - {"RecurrentOneToOne", "Scale"})
     neurons = sorted(kind.__name__ for kind in KINDS)
-    known = ", ".join([*layers, "Dropout", "Identity", *neurons])
+    known = ", ".join([*layers, "Dropout", "Identity", *neurons, "SpikingJelly's IFNode, LIFNode, ParametricLIFNode"])
     return f"{name}: {type(module).__name__} is not supported; supported: {known}"
 
 
@@ -216,6 +231,14 @@ def _flatten(module: nn.Flatten, name: str, shape: Shape) -> list[nir.NIRNode]:
 
 def _one_to_one(module: Any, name: str, shape: Shape) -> list[nir.NIRNode]:
     return [nir.Scale(scale=spread(module.V, shape, name, "V"))]
+
+
+def _voting(module: Any, name: str, shape: Shape) -> list[nir.NIRNode]:
+    """SpikingJelly's VotingLayer: the mean of as many outputs as stand for each class."""
+    size = int(module.voting_size)
+    if len(shape) != 1 or shape[0] % size:
+        raise ModelError(f"{name}: VotingLayer of {size} on {_times(shape)} outputs, which it does not divide")
+    return [nir.Linear(weight=np.kron(np.eye(shape[0] // size), np.full((1, size), 1 / size)))]
 
 
 def _scale(module: Scale, name: str, shape: Shape) -> list[nir.NIRNode]:

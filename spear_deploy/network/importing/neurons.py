@@ -1,4 +1,4 @@
-"""snnTorch's neurons as values: which state they keep, and their constants."""
+"""The neurons of snnTorch and SpikingJelly as values: which state they keep, and their constants."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.importing import spikingjelly
 from spear_deploy.network.neuron import Neuron, Reset
 
 Shape = tuple[int, ...]
@@ -38,8 +39,14 @@ KINDS: dict[type[nn.Module], Kind] = {
 }
 
 
+_SPIKINGJELLY = Kind((), ("spk",))
+"""Its neurons keep their state to themselves, and give spikes."""
+
+
 def kind_of(module: nn.Module) -> Kind | None:
     """The kind of a neuron, also of a subclass that runs as its parent does."""
+    if spikingjelly.is_neuron(module):
+        return _SPIKINGJELLY
     base = runs_as(module, KINDS)
     return None if base is None else KINDS[base]
 
@@ -63,6 +70,9 @@ def check_neuron(module: Any, name: str) -> None:
         ModelError: names the neuron and the setting, with the way out.
 
     """
+    if spikingjelly.is_neuron(module):
+        spikingjelly.check(module, name)
+        return
     if module.state_quant:
         raise ModelError(f"{name}: state_quant is not supported; train without it and let the chip's format do it")
     if module.inhibition:
@@ -92,7 +102,7 @@ def neuron_of_module(module: Any, name: str, shape: Shape, dt_s: float, *, spiki
     """The discrete-time constants of an snnTorch neuron, spread over the layer.
 
     Args:
-        module: one of `KINDS`, already in float64.
+        module: one of `KINDS` or of SpikingJelly, already in float64.
         name: for messages.
         shape: shape of the layer.
         dt_s: seconds that one time step stands for.
@@ -102,6 +112,8 @@ def neuron_of_module(module: Any, name: str, shape: Shape, dt_s: float, *, spiki
         ModelError: a setting that NIR cannot say.
 
     """
+    if spikingjelly.is_neuron(module):
+        return spikingjelly.neuron_of(module, shape, dt_s)
     reset = Reset(module.reset_mechanism)
     if not spiking and reset is not Reset.NONE:
         raise ModelError(
@@ -126,6 +138,27 @@ def neuron_of_module(module: Any, name: str, shape: Shape, dt_s: float, *, spiki
         reset_delay=delay and reset is not Reset.NONE,
         dt_s=dt_s,
     )
+
+
+def ready(module: Any) -> None:
+    """Make a neuron of the copy run in double precision."""
+    if not spikingjelly.is_neuron(module):
+        module.spike_grad = heaviside
+
+
+def start(module: nn.Module) -> None:
+    """Set a neuron's hidden state to its start."""
+    if spikingjelly.is_neuron(module):
+        spikingjelly.reset(module)
+        return
+    kind = kind_of(module)
+    for state in () if kind is None else kind.states:
+        setattr(module, state, torch.zeros(0, dtype=torch.float64))
+
+
+def spike_size(module: Any) -> float:
+    """The value that a spike carries on."""
+    return float(getattr(module, "graded_spikes_factor", 1.0))
 
 
 def spread(value: Tensor, shape: Shape, name: str, key: str) -> NDArray[np.float64]:

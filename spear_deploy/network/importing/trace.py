@@ -13,9 +13,18 @@ from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import first_line
-from spear_deploy.network.importing.expression import EVERY_STEP, INPUT, Expression, Leaf, Many, opaque_part
+from spear_deploy.network.importing.expression import (
+    EVERY_STEP,
+    INPUT,
+    OTHER_LAYOUT,
+    Expression,
+    Leaf,
+    Many,
+    opaque_part,
+)
 from spear_deploy.network.importing.functions import BatchIndexed
 from spear_deploy.network.importing.recorder import Step
+from spear_deploy.network.importing.spikingjelly import takes_sequences
 from spear_deploy.network.importing.watch import NeuronCalls, Watch
 
 
@@ -57,8 +66,9 @@ def record(net: nn.Module, sample: Tensor, *, static: bool) -> Recording:
         ModelError: no way of running it can be followed; says why.
 
     """
-    modes: dict[str, Callable[[Watch, Tensor], list[Any]]] = {"one step a call": _steps}
-    if not isinstance(net, nn.Sequential):
+    sequences = any(map(takes_sequences, net.modules()))
+    modes: dict[str, Callable[[Watch, Tensor], list[Any]]] = {} if sequences else {"one step a call": _steps}
+    if sequences or not isinstance(net, nn.Sequential):
         if static and bool((sample == sample[0]).all()):
             modes["a static sample"] = _static
         modes |= {"a sequence [T, B, ...]": _time_first, "a sequence [B, T, ...]": _batch_first}
@@ -95,8 +105,7 @@ def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
         for expression in calls.inputs:
             opaque = opaque_part(expression)
             if opaque is not None:
-                # An index may only mean that time is on another axis; all else is what the user wrote.
-                raise _Unsuited(f"{name} receives {opaque.reason}", final=not opaque.reason.startswith("an index"))
+                raise _Unsuited(f"{name} receives {opaque.reason}", final=not opaque.reason.startswith(OTHER_LAYOUT))
     outputs, values = _expressions(watch, returned), [list(_tensors(value)) for value in returned]
     recording = Recording(dict(watch.neurons), dict(watch.recorder.layers), outputs, values, sample)
     if run is not _steps:
@@ -122,6 +131,7 @@ def _guarded(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
 def _check_fresh(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[Any]], first: Recording) -> None:
     """A second run on the same sample has to do the same, or state went from sample to sample."""
     watch.restart()
+    watch.reset_outside()
     _guarded(watch, sample, run)
     for name, calls in first.neurons.items():
         again = watch.neurons[name].outputs

@@ -1,4 +1,4 @@
-"""Puts a watch on the layers and neurons of an snnTorch network, on a copy of it."""
+"""Puts a watch on the layers and neurons of a network of snnTorch or SpikingJelly, on a copy of it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,26 @@ from functools import partial
 from typing import Any
 
 import snntorch
-import torch
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import first_line
-from spear_deploy.network.importing.expression import SPIKES, Apply, Expression, Leaf, Many, Opaque, Zero, add
-from spear_deploy.network.importing.layers import IDENTITIES, is_layer, unsupported
+from spear_deploy.network.importing import spikingjelly
+from spear_deploy.network.importing.expression import (
+    EVERY_STEP,
+    SPIKES,
+    Apply,
+    Expression,
+    Leaf,
+    Many,
+    Opaque,
+    Zero,
+    add,
+    at_step,
+)
+from spear_deploy.network.importing.layers import is_identity, is_layer, unsupported
 from spear_deploy.network.importing.layout import leading
-from spear_deploy.network.importing.neurons import check_neuron, heaviside, kind_of
+from spear_deploy.network.importing.neurons import KINDS, check_neuron, kind_of, ready, runs_as, start
 from spear_deploy.network.importing.recorder import Recorder, Step
 
 _RESERVED = ("input", "output")
@@ -50,12 +61,13 @@ class Watch:
             name = self.names[path]
             if kind_of(module) is not None:
                 check_neuron(module, name)
-                module.spike_grad = heaviside
+                ready(module)
                 inside |= set(module.modules())
                 module.forward = partial(self._neuron, name, module, module.forward)
             elif is_layer(module):
                 module.forward = partial(self._layer, name, module, module.forward)
-            elif not list(module.children()) and _is_foreign(module):
+            elif (not list(module.children()) and _is_foreign(module)) or spikingjelly.is_other_neuron(module):
+                inside |= set(module.modules())
                 module.forward = partial(self._unknown, name, module, module.forward)
         self.restart()
 
@@ -72,7 +84,7 @@ class Watch:
         copies, and leave the user's own as they are.
         """
         before = snntorch.SpikingNeuron.instances
-        snntorch.SpikingNeuron.instances = [module for module in self.net.modules() if kind_of(module) is not None]
+        snntorch.SpikingNeuron.instances = [m for m in self.net.modules() if runs_as(m, KINDS) is not None]
         try:
             yield
         finally:
@@ -81,24 +93,30 @@ class Watch:
     def reset_states(self) -> None:
         """Set every neuron's hidden state to its start."""
         for module in self.net.modules():
-            kind = kind_of(module)
-            if kind is not None:
-                for state in kind.states:
-                    setattr(module, state, torch.zeros(0, dtype=torch.float64))
+            if kind_of(module) is not None:
+                start(module)
+
+    def reset_outside(self) -> None:
+        """Reset what its users reset between samples, outside of the network: SpikingJelly's neurons."""
+        for module in self.net.modules():
+            if spikingjelly.is_neuron(module):
+                start(module)
 
     def _layer(self, name: str, module: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         recorder = self.recorder
         with recorder.quiet():
             y = run(x)
         expression, axis = recorder.expression(x), recorder.time_axis(x)
-        if isinstance(module, IDENTITIES) or (isinstance(module, nn.Flatten) and y.shape == x.shape):
+        if spikingjelly.takes_sequences(module) and axis is None:
+            recorder.mark(y, Opaque(f"one step in a multi-step module ({name})"))
+        elif is_identity(module) or (isinstance(module, nn.Flatten) and y.shape == x.shape):
             recorder.mark(y, expression, axis)
         elif isinstance(expression, Many) and axis is None and not _averages_pass(module, expression):
             reason = (
                 f"{name} behind a sum over time, in which its bias counts once; take the mean, or call it once a step"
             )
             recorder.mark(y, Opaque(reason))
-        elif axis is not None and axis >= 0 and not isinstance(module, nn.Linear):
+        elif axis is not None and axis >= 0 and not _takes_time(module, axis):
             recorder.mark(y, Opaque(f"{name} on a whole sequence at once; call it once a step"))
         else:
             recorder.layers[name] = Step(name, module, tuple(x.shape[leading(axis) :]))
@@ -114,6 +132,8 @@ class Watch:
         return result
 
     def _neuron(self, name: str, module: Any, run: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if spikingjelly.takes_sequences(module):
+            return self._neuron_over_time(name, module, run, x)
         recorder, kind = self.recorder, kind_of(module)
         assert kind is not None  # only neurons report here
         calls = self.neurons.setdefault(name, NeuronCalls(module, shape=tuple(x.shape[1:])))
@@ -136,6 +156,20 @@ class Watch:
             calls.outputs.setdefault(port, []).append(tensor.clone())
         return result
 
+    def _neuron_over_time(self, name: str, module: Any, run: Callable[..., Any], x: Tensor) -> Tensor:
+        """A call of a neuron with all time steps, `[T, B, *shape]`."""
+        recorder = self.recorder
+        received: Expression = recorder.expression(x)
+        if recorder.time_axis(x) != 0:
+            received = Opaque(f"one step in a multi-step module ({name})")
+        with recorder.quiet():
+            result = spikingjelly.steps_of(module, run, x)
+        calls = self.neurons.setdefault(name, NeuronCalls(module, shape=tuple(x.shape[2:])))
+        calls.inputs += [at_step(received, step) for step in range(len(x))]
+        calls.outputs.setdefault(SPIKES, []).extend(result)
+        recorder.mark(result, Leaf(name, SPIKES, EVERY_STEP), 0)
+        return result
+
     def _foreign_state(self, name: str, state: str, tensor: Tensor | None, step: int) -> Opaque | None:
         """Why a state handed to a neuron is not its own of the step before, if so."""
         if tensor is None:
@@ -148,6 +182,11 @@ class Watch:
         return Opaque(f"a {state} that is not its own of the step before")
 
 
+def _takes_time(module: nn.Module, axis: int) -> bool:
+    """Whether a layer acts on each step of a whole sequence alone."""
+    return isinstance(module, nn.Linear) or (axis == 0 and spikingjelly.takes_sequences(module))
+
+
 def _averages_pass(module: nn.Module, value: Many) -> bool:
     """Whether a layer may act on a mean (or, without bias, on a sum) over time as if on each step."""
     if not isinstance(module, nn.Linear):
@@ -156,7 +195,7 @@ def _averages_pass(module: nn.Module, value: Many) -> bool:
 
 
 def _is_foreign(module: nn.Module) -> bool:
-    return type(module).__module__.split(".")[0] in ("torch", "snntorch")
+    return type(module).__module__.split(".")[0] in ("torch", "snntorch", "spikingjelly")
 
 
 def _copy_of(net: nn.Module) -> nn.Module:
