@@ -28,7 +28,7 @@ from spear_deploy.exporters.lava.program import matrix_name, needs_own_process, 
 from spear_deploy.exporting import Exporter, JudgedIntegers, sample_inputs, simulate
 from spear_deploy.exporting.judged import needed
 from spear_deploy.exporting.samples import static_sample
-from spear_deploy.network import Encoding, Model
+from spear_deploy.network import Model
 
 TIME_LIMIT_S = 600.0
 LOG_LINES = 8
@@ -120,7 +120,7 @@ class LavaExporter(Exporter):
 
     def _job(self, model: Model) -> tuple[LavaJob, QuantizedNetwork | None]:
         if not self.fixed:
-            return floating_job(model.network, analog_input=model.encoding is Encoding.DIRECT), None
+            return floating_job(model.network, analog_input=model.encoding.analog), None
         quantized = self._judged.quantized
         return fixed_job(quantized), quantized
 
@@ -131,7 +131,7 @@ class LavaExporter(Exporter):
     def _samples(self, model: Model) -> Any:
         """Samples for a run without arguments, as a user would give them."""
         inputs = sample_inputs(model) if self.samples is None else self.samples
-        return (static_sample(inputs) if model.encoding is Encoding.DIRECT else inputs).numpy()
+        return (static_sample(inputs) if model.encoding.static else inputs).numpy()
 
     def _finish(self, command: list[str], folder: Path, path: Path) -> None:
         log = folder / "log.txt"

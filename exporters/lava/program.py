@@ -14,7 +14,7 @@ import numpy as np
 
 from spear_deploy.backends.lava.job import LavaJob, LavaLayer, LavaSynapses
 from spear_deploy.exporters.lava.text import CONNECT, FIXED_IMPORTS, HEAD, OWN_IMPORTS, OWN_NEURONS, RUN
-from spear_deploy.network import Encoding, Model
+from spear_deploy.network import Model
 
 
 def program(model: Model, job: LavaJob, file: str, version: str, levels: float | None) -> str:
@@ -102,9 +102,9 @@ _TAKEN = (
 
 def _input_words(model: Model) -> str:
     shape = ", ".join(map(str, model.network.input_shape))
-    if model.encoding is Encoding.DIRECT:
+    if model.encoding.static:
         return f"static samples [samples, {shape}]"
-    return f"spikes [{model.time_steps}, samples, {shape}]"
+    return f"{'values' if model.encoding.analog else 'spikes'} [{model.time_steps}, samples, {shape}]"
 
 
 def _build(job: LavaJob, *, own_only: bool) -> str:
@@ -187,7 +187,7 @@ def _ending(model: Model, job: LavaJob, levels: float | None) -> str:
     lines = []
     if levels is not None:
         lines.append(f"    inputs = np.rint(inputs * {levels!r})\n")
-    if model.encoding is Encoding.DIRECT:
+    if model.encoding.static:
         lines.append("    inputs = np.broadcast_to(inputs, (STEPS, *inputs.shape))\n")
     lines.append("    inputs = inputs.reshape(*inputs.shape[:2], -1)\n")
     if remembers(job):

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from spear_deploy.exporters.onnx.graph import GraphBuilder, value
 from spear_deploy.exporters.onnx.step import Step
-from spear_deploy.network import Encoding, Model
+from spear_deploy.network import Model
 
 BATCH = "batch"
 TIME = "time_steps"
@@ -57,7 +57,7 @@ def _one_step(model: Model, step: Step) -> onnx.GraphProto:
 
 def _scan(model: Model, step: Step) -> onnx.GraphProto:
     builder, network = GraphBuilder(), step.network
-    static = model.encoding is Encoding.DIRECT
+    static = model.encoding.static
     known = step.add_static(builder, network.input) if static else {}
     start = _start(builder, step, network.input, batch_axis=0 if static else 1)
     states = {state: f"{state}@t" for state in step.states}
@@ -88,7 +88,7 @@ def _scan(model: Model, step: Step) -> onnx.GraphProto:
 
 def _unrolled(model: Model, step: Step) -> onnx.GraphProto:
     builder, network = GraphBuilder(), step.network
-    static = model.encoding is Encoding.DIRECT
+    static = model.encoding.static
     known = step.add_static(builder, network.input) if static else {}
     states = dict(zip(step.states, _start(builder, step, network.input, batch_axis=0 if static else 1), strict=True))
     seen: dict[str, list[str]] = {name: [] for name in network.layers}
@@ -127,7 +127,7 @@ def _start(builder: GraphBuilder, step: Step, x: str, batch_axis: int) -> list[s
 
 def _whole(model: Model, step: Step, builder: GraphBuilder, name: str, steps: int | str) -> onnx.GraphProto:
     network = step.network
-    lead = (BATCH,) if model.encoding is Encoding.DIRECT else (steps, BATCH)
+    lead = (BATCH,) if model.encoding.static else (steps, BATCH)
     inputs = [value(network.input, (*lead, *network.input_shape))]
     outputs = [value(layer, (steps, BATCH, *network.shapes[layer])) for layer in network.layers]
     return helper.make_graph(builder.nodes, name, inputs, outputs, list(builder.constants.values()))

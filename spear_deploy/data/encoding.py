@@ -12,6 +12,9 @@ from spear_deploy.data.dataset import Dataset, Split, SplitName, times
 from spear_deploy.device import CPU
 from spear_deploy.errors import DataError
 
+TIMED = ("spikes", "sequence", "counts", "clipped")
+"""Encodings of samples that have a time axis of their own."""
+
 _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
 
 
@@ -71,7 +74,8 @@ def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> En
 
     `direct` shows each sample T times (without copying it); `rate` draws Bernoulli spikes with
     the value as probability, once per sample, from a generator keyed by seed, split and sample
-    index; `spikes` takes samples that have a leading time axis as they are.
+    index; `spikes`, `sequence` (any values), `counts` (0, 1, 2, ...) and `clipped` (counts, clipped to 1)
+    take samples that have a leading time axis.
 
     Raises:
         DataError: values or a time axis that the encoding cannot use.
@@ -83,16 +87,31 @@ def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> En
     if encoding == "rate":
         _check_range(split, "rate", "probabilities in [0, 1]")
         return EncodedSplit(split.name, _bernoulli(split, time_steps, seed), split.y, False, split.outputs)
-    if encoding == "spikes":
+    if encoding in TIMED:
         if x.ndim < 3 or x.shape[1] != time_steps:
             raise DataError(
-                f"encoding 'spikes' needs {split.name} samples with {time_steps} time steps first,"
+                f"encoding {encoding!r} needs {split.name} samples with {time_steps} time steps first,"
                 f" found samples of shape {times(x.shape[1:])}"
             )
-        if not bool(((x == 0) | (x == 1)).all()):
-            raise DataError(f"encoding 'spikes' needs samples of 0 and 1, {split.name} holds other values")
-        return EncodedSplit(split.name, x.transpose(0, 1).contiguous(), split.y, False, split.outputs)
-    raise DataError(f"unknown encoding {encoding!r}; known: direct, rate, spikes")
+        if encoding == "spikes" and not bool(((x == 0) | (x == 1)).all()):
+            raise DataError(
+                f"encoding 'spikes' needs samples of 0 and 1, {split.name} holds other values; 'counts' takes events"
+                " counted in each step, 'clipped' clips these to 1, 'sequence' takes any values"
+            )
+        if encoding in ("counts", "clipped") and not bool(((x >= 0) & (x == x.round())).all()):
+            raise DataError(f"encoding {encoding!r} needs counts 0, 1, 2, ..., {split.name} holds other values")
+        analog = encoding in ("sequence", "counts")
+        sequences = x.transpose(0, 1).contiguous()
+        sequences = sequences.clamp(max=1) if encoding == "clipped" else sequences
+        return EncodedSplit(split.name, sequences, split.y, analog, split.outputs)
+    raise DataError(f"unknown encoding {encoding!r}; known: {', '.join(('direct', 'rate', *TIMED))}")
+
+
+def recoded(data: EncodedSplit, encoding: str) -> EncodedSplit:
+    """Samples for a model whose encoding differs from that of the data in one thing: that counts are clipped to 1."""
+    if encoding != "clipped":
+        return data
+    return replace(data, stored=data.stored.clamp(max=1), analog=False)
 
 
 def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], classes: int) -> None:
@@ -102,7 +121,7 @@ def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], class
         DataError: what was found and what the network takes.
 
     """
-    shape = data.sample_shape[1:] if encoding == "spikes" else data.sample_shape
+    shape = data.sample_shape[1:] if encoding in TIMED else data.sample_shape
     if shape != input_shape:
         raise DataError(f"{data.name}: samples are {times(shape)} a time step, the network takes {times(input_shape)}")
     top = max(int(split.y.max()) for split in data.splits)

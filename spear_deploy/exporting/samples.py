@@ -21,16 +21,20 @@ _SEED = 20
 def sample_inputs(model: Model) -> Tensor:
     """Samples of several strengths, `[T, 4, *input_shape]` in float64, always the same.
 
-    Static values for a directly encoded model (in single precision, as data are), else spikes.
+    Values for a model that takes them (in single precision, as data are), counts of 0 and 3 for one
+    that takes counts, else spikes.
     """
     generator = torch.Generator().manual_seed(_SEED)
     shape = model.network.input_shape
     strength = torch.tensor(STRENGTHS, dtype=torch.float64).reshape(-1, *(1,) * len(shape))
-    if model.encoding is Encoding.DIRECT:
+    if model.encoding.static:
         values = (torch.rand((len(STRENGTHS), *shape), generator=generator) * 3 * strength).clamp(max=1)
         return values.float().double().expand(model.time_steps, *values.shape)
     chance = torch.rand((model.time_steps, len(STRENGTHS), *shape), generator=generator)
-    return (chance < strength).double()
+    if model.encoding is Encoding.SEQUENCE:
+        return (chance * 3 * strength).clamp(max=1).float().double()
+    events = (chance < strength).double()
+    return events * 3 if model.encoding is Encoding.COUNTS else events
 
 
 def samples_to_prove(model: Model) -> int:

@@ -9,14 +9,14 @@ from typing import Any
 from torch import Tensor
 
 from spear_deploy.backends.fixed_point import split_first_layer
-from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.data import EncodedSplit, SplitName, recoded
 from spear_deploy.hardware import Activity, Profile, activity_of
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.comparison import compare as rows_of
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.measure import measure_split
-from spear_deploy.network import Encoding, Model
+from spear_deploy.network import Model
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, adapt
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, effect_on
 
@@ -58,7 +58,7 @@ class Subject:
     @property
     def analog_input(self) -> bool:
         """Whether inputs are values instead of spikes."""
-        return self.model.encoding is Encoding.DIRECT
+        return self.model.encoding.analog
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,7 @@ def _converted(subject: Subject, chip: Profile) -> Checked:
     model = found.model
     effect = None if data is None else effect_on(chip, found.changes, subject.model, model, data)
     effect = effect or AdaptationEffect(chip.name, found.changes)
+    data = None if data is None else recoded(data, model.encoding)
     if found.host_first:
         split = split_first_layer(model)
         model = split.chip

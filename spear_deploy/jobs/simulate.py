@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -120,6 +120,8 @@ def simulate(
     if config.adapt:
         adapted = adapt(task.model, chip, calibration[:, :CONVERSION_SAMPLES])
     model = adapted.model
+    if model.encoding is not task.model.encoding:
+        calibration = replace(task, model=model).encoded(SplitName.TRAIN, CALIBRATION_SAMPLES).inputs
     setting = Setting(chip, calibration, config.weight_bits, adapted.host_first, config.file_format, config.worker)
     backends = [offered.of(setting) for offered in classes]
     names = [backend.name for backend in backends]

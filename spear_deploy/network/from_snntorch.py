@@ -47,7 +47,8 @@ def save_model(
         path: where to write, by convention `*.pt`.
         input_shape: shape of one time step of one sample, `(C, H, W)` or `(N,)`.
         time_steps: T, the length of one inference.
-        encoding: `direct`, `rate` or `spikes`.
+        encoding: `direct`, `rate`, `spikes`, `sequence` (values that change over time), `counts` (events in
+            each step) or `clipped` (the same, clipped to 1).
         read_out: `count` (most output spikes), `membrane` (the largest membrane, or current of a
             last layer without neurons, summed over time) or `last` (that of the last step); by
             default as the network returns it.
@@ -97,6 +98,9 @@ def from_snntorch(
     output: str | int | None = None,
 ) -> Model:
     """Convert a trained snnTorch network to a model; see `save_model`."""
+    for given, known in ((encoding, Encoding), (read_out, ReadOut)):
+        if given is not None and given not in list(known):
+            raise ModelError(f"{given!r}: no such {known.__name__.lower()}; known: {', '.join(known)}")
     try:
         encoding_, read_out_ = Encoding(encoding), None if read_out is None else ReadOut(read_out)
     except ValueError as error:
@@ -104,16 +108,16 @@ def from_snntorch(
     if time_steps < 1:
         raise ModelError(f"a network runs for at least 1 time step, found {time_steps}")
     shape = tuple(int(n) for n in input_shape)
-    static = encoding_ is Encoding.DIRECT
-    for strongest in (3.0,) if sample is not None or not static else _STRENGTHS:
+    static, binary = encoding_.static, not encoding_.analog
+    for strongest in (3.0,) if sample is not None or binary else _STRENGTHS:
         inputs = sample
         if inputs is None:
-            inputs = sample_input(shape, time_steps, static=static, binary=not static, strongest=strongest)
+            inputs = sample_input(shape, time_steps, static=static, binary=binary, strongest=strongest)
         elif inputs.shape[0] != time_steps or tuple(inputs.shape[2:]) != shape:
             needed = f"{time_steps} x B x {' x '.join(map(str, shape))}"
             raise ModelError(f"sample: needed {needed}, found {tuple(inputs.shape)}")
         recording = record(net, inputs.double(), static=static)
-        built = assemble(recording, read_out=read_out_, binary_input=not static, dt_s=dt_s, output=output)
+        built = assemble(recording, read_out=read_out_, binary_input=binary, dt_s=dt_s, output=output)
         population = _population(built.graph, classes, built.head.population)
         model = Model(built.graph, time_steps, encoding_, built.read_as, data, population=population)
         proof = compare(_outputs(recording, model), built.graph, inputs.double())

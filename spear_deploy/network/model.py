@@ -25,11 +25,34 @@ FORMAT_VERSION = 1
 
 
 class Encoding(StrEnum):
-    """How a sample becomes a sequence of time steps."""
+    """How a sample becomes a sequence of time steps.
+
+    DIRECT: values, shown in every step. RATE: values in [0, 1], as Bernoulli spikes. SPIKES: 0 and 1 in
+    each step. SEQUENCE: values that change over time. COUNTS: events in each step, 0, 1, 2, ...
+    CLIPPED: the same, any number of events being one spike.
+    """
 
     DIRECT = "direct"
     RATE = "rate"
     SPIKES = "spikes"
+    SEQUENCE = "sequence"
+    COUNTS = "counts"
+    CLIPPED = "clipped"
+
+    @property
+    def static(self) -> bool:
+        """Whether every step sees the same."""
+        return self is Encoding.DIRECT
+
+    @property
+    def analog(self) -> bool:
+        """Whether inputs hold values besides 0 and 1."""
+        return self in (Encoding.DIRECT, Encoding.SEQUENCE, Encoding.COUNTS)
+
+    @property
+    def timed(self) -> bool:
+        """Whether samples have a time axis of their own, `[T, *input_shape]`."""
+        return self not in (Encoding.DIRECT, Encoding.RATE)
 
 
 @dataclass(frozen=True)
@@ -39,7 +62,7 @@ class Model:
     Attributes:
         graph: the network; its neuron nodes carry dt, reset kind and exact constants.
         time_steps: T, the length of one inference.
-        encoding: `direct` (a static sample T times), `rate` (Bernoulli spikes) or `spikes`.
+        encoding: how a sample becomes T steps, see `Encoding`.
         read_out: `count` (most output spikes), `membrane` (largest membrane, summed over time) or
             `last` (largest membrane of the last step).
         data: the data set it was trained on: a name, or the path of an npz file.

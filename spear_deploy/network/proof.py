@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.agreement import FLOAT64, agreement
-from spear_deploy.network.model import Encoding, Model
+from spear_deploy.network.model import Model
 from spear_deploy.network.simulation import Simulation
 
 _READ_OUT_TOLERANCE = 1e-9
@@ -79,9 +79,9 @@ def prove_equal(original: Model, converted: Model, sample: Tensor | None = None)
 
     """
     if sample is None:
-        binary = original.encoding is not Encoding.DIRECT
+        static, binary = original.encoding.static, not original.encoding.analog
         shape = original.network.input_shape
-        sample = sample_input(shape, original.time_steps, static=not binary, binary=binary)
+        sample = sample_input(shape, original.time_steps, static=static, binary=binary)
     missing = set(original.network.layers) ^ set(converted.network.layers)
     if missing:
         raise ModelError(f"{', '.join(sorted(missing))}: in one of the two networks only")

@@ -26,7 +26,7 @@ class Adaptation:
 
     Attributes:
         layer: the neuron layer, or the input.
-        rule: what of the chip asked for it: decay, reset, largest current or analog input.
+        rule: what of the chip asked for it: decay, reset, largest current, graded input or analog input.
         before: as the network had it.
         after: as it is now.
 
@@ -85,7 +85,14 @@ def adapt(model: Model, profile: Profile, calibration: Tensor | None = None) -> 
         if found or more:
             nodes[name] = node_of(adapted)
             changes += [*found, *more]
-    host_first = chip is not None and not chip.graded_bits and model.encoding is Encoding.DIRECT
+    spikes_only = chip is not None and not chip.graded_bits
+    if spikes_only and model.encoding is Encoding.COUNTS:
+        model = replace(model, encoding=Encoding.CLIPPED)
+        changes.insert(
+            0, Adaptation(model.network.input, "graded input", "event counts", "events, counts clipped to 1")
+        )
+        pooled += 1
+    host_first = spikes_only and model.encoding.analog
     if host_first:
         first = next(each.target for each in model.network.connections if each.source == model.network.input)
         changes.insert(0, Adaptation(first, "analog input", "on the chip", "on the host in float64"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from spear_deploy.data import EncodedSplit
+from spear_deploy.data import EncodedSplit, recoded
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile
 from spear_deploy.measure import Measurement, measure_split
@@ -33,8 +33,8 @@ class AdaptationEffect:
     after: Measurement | None = None
 
     def spike_change_percent(self, layer: str) -> float | None:
-        """How many more spikes a layer fires; None without data, or where it fired none before."""
-        if self.before is None or self.after is None:
+        """How many more spikes a layer fires; None without data, of the input, or where it fired none before."""
+        if self.before is None or self.after is None or layer not in self.before.layers:
             return None
         before, after = self.before.layers[layer].spikes, self.after.layers[layer].spikes
         if not before:
@@ -61,7 +61,8 @@ class AdaptationEffect:
         for each in self.changes:
             change = self.spike_change_percent(each.layer)
             measured = "; it was silent before" if change is None else f"; its spikes: {change:+.2f} %"
-            without = "" if self.before is None else measured
+            spikes = self.before is not None and each.layer in self.before.layers
+            without = measured if spikes else ""
             found.append(f"{each.layer}: {each.before} became {each.after} ({each.rule} of {self.target}){without}")
         if self.before is not None and self.after is not None:
             found.append(
@@ -90,8 +91,8 @@ def adapted_for(targets: Sequence[Profile], model: Model, calibration: Tensor) -
 def effect_on(
     target: Profile, changes: Sequence[Adaptation], given: Model, adapted: Model, data: EncodedSplit
 ) -> AdaptationEffect | None:
-    """Both networks on the same samples in torch; None without conversions."""
+    """Both networks on the same samples, encoded as `given` takes them, in torch; None without conversions."""
     if not changes:
         return None
-    before, after = (measure_split(model, data) for model in (given, adapted))
+    before, after = (measure_split(model, recoded(data, model.encoding)) for model in (given, adapted))
     return AdaptationEffect(target.name, changes, before, after)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spear_deploy.data import Split, SplitName, encode
+from spear_deploy.data import Split, SplitName, encode, recoded
 from spear_deploy.errors import DataError
 
 
@@ -76,9 +76,44 @@ def test_spikes_are_taken_as_they_are_with_time_in_front():
         (torch.full((4, 5, 2), 0.5), "spikes", r"needs samples of 0 and 1, train holds other values"),
         (torch.full((4, 2), 255.0), "rate", r"needs probabilities in \[0, 1\], train goes from 255 to 255"),
         (torch.full((4, 2), -0.5), "rate", r"needs probabilities in \[0, 1\], train goes from -0.5 to -0.5"),
-        (torch.ones(4, 2), "morse", r"unknown encoding 'morse'; known: direct, rate, spikes"),
+        (
+            torch.ones(4, 2),
+            "morse",
+            r"unknown encoding 'morse'; known: direct, rate, spikes, sequence, counts, clipped",
+        ),
     ],
 )
 def test_values_that_an_encoding_cannot_use_are_refused(x, encoding, message):
     with pytest.raises(DataError, match=message):
         encode(split(x), encoding, 5)
+
+
+def test_a_sequence_of_values_is_taken_step_by_step_and_is_analog():
+    values = torch.randn((5, 3, 2))
+    encoded = encode(split(values), "sequence", 3)
+    assert encoded.analog
+    assert torch.equal(encoded.inputs, values.transpose(0, 1))
+
+
+def test_counts_are_analog_and_clipped_ones_are_spikes():
+    counts = torch.randint(0, 4, (5, 3, 2)).float()
+    given, clipped = encode(split(counts), "counts", 3), encode(split(counts), "clipped", 3)
+    assert given.analog
+    assert not clipped.analog
+    assert torch.equal(given.inputs, counts.transpose(0, 1))
+    assert torch.equal(clipped.inputs, (counts > 0).float().transpose(0, 1))
+    again = recoded(given, "clipped")
+    assert torch.equal(again.inputs, clipped.inputs)
+    assert not again.analog
+
+
+@pytest.mark.parametrize("encoding", ["counts", "clipped"])
+@pytest.mark.parametrize("wrong", [-1.0, 0.5])
+def test_counts_below_zero_or_between_are_refused(encoding, wrong):
+    with pytest.raises(DataError, match=f"encoding '{encoding}' needs counts 0, 1, 2, ..., train holds other values"):
+        encode(split(torch.full((2, 3, 2), wrong)), encoding, 3)
+
+
+def test_counts_given_as_spikes_are_told_the_other_encodings():
+    with pytest.raises(DataError, match="'counts' takes events counted in each step, 'clipped' clips these to 1"):
+        encode(split(torch.full((2, 3, 2), 2.0)), "spikes", 3)

@@ -6,7 +6,7 @@ from every_synapse import walk_every_synapse
 from made_networks import ALL, analog_input, plain, pooled, spike_input
 
 from spear_deploy.measure import SynopsCounter, classify, measure
-from spear_deploy.network import Simulation
+from spear_deploy.network import Encoding, Simulation
 
 
 def run(model, x):
@@ -144,3 +144,15 @@ def test_operations_beyond_what_float32_holds_are_counted_to_the_last_one():
     outputs = {name: torch.ones((5, 2, *model.network.shapes[name])) for name in model.network.layers}
     found = SynopsCounter(model.network, reached).count(inputs, outputs, analog_input=True)
     assert found.by_step.tolist() == [[9 * ((1 << 22) + 1)] * 2] * 5
+
+
+@pytest.mark.parametrize("encoding", ["sequence", "counts"])
+def test_operations_of_values_that_change_over_time_stand_apart(encoding):
+    model = pooled().model()
+    noise = torch.randn((model.time_steps, 4, *model.network.input_shape), generator=torch.Generator().manual_seed(1))
+    x = (noise if encoding == "sequence" else noise.abs().floor()).double()
+    outputs = run(model, x)
+    found = counted(model, x, analog_input=Encoding(encoding).analog)
+    assert found.per_sample.tolist() == walk_every_synapse(model.graph, x, outputs, count_input=False)
+    silent = {layer: torch.zeros_like(output) for layer, output in outputs.items()}
+    assert found.synops_analog == np.mean(walk_every_synapse(model.graph, x, silent, count_input=True))

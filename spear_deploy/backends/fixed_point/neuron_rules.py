@@ -50,7 +50,7 @@ def check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
             " train with reset_mechanism='zero', choose a chip with programmable neurons,"
             " or let it be converted with --adapt"
         )
-    if neuron.reset is Reset.SUBTRACT_ONCE and not memoryless:
+    if neuron.reset is Reset.SUBTRACT_ONCE:
         raise BackendError(
             f"{name}: chips that subtract the threshold do so again while the membrane exceeds it, this layer does so"
             " once for each spike (SpikingJelly's v_reset=None); train with v_reset=0., or let it be converted to what"

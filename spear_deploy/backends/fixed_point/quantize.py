@@ -20,7 +20,7 @@ from spear_deploy.backends.fixed_point.neuron_rules import check_neuron, check_p
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, to_integers
 from spear_deploy.backends.fixed_point.ranges import bounded_ranges, seen_ranges
 from spear_deploy.errors import BackendError
-from spear_deploy.network import Encoding, Model, Simulation, Trace
+from spear_deploy.network import Model, Simulation, Trace
 
 CLIPS = tuple(np.linspace(0.80, 1.15, 36).tolist())
 """Where the largest weight may lie relative to the largest mantissa; above 1 it is clipped."""
@@ -86,10 +86,7 @@ def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> flo
 
     The most levels that make all samples integers are taken, or as many as fit.
     """
-    if calibration is None:
-        binary = model.encoding is not Encoding.DIRECT
-    else:
-        binary = bool(((calibration == 0) | (calibration == 1)).all())
+    binary = not model.encoding.analog if calibration is None else bool(((calibration == 0) | (calibration == 1)).all())
     if binary:
         return None
     if chip.graded_bits == 0:

@@ -17,7 +17,7 @@ from spear_deploy.backends.lava.job import fixed_job, floating_job
 from spear_deploy.backends.lava.runner import LavaRun, Limits, run_lava, run_lava_fixed
 from spear_deploy.backends.recording import LayerStates, Recording, range_of
 from spear_deploy.errors import BackendError
-from spear_deploy.network import Connection, Encoding, Model
+from spear_deploy.network import Connection, Model
 from spear_deploy.network.agreement import EXACT
 
 FEWEST_SAMPLES = 100
@@ -50,7 +50,7 @@ class LavaBackend(_Lava):
 
     def prepare(self, model: Model, *, reference: Executable | None = None) -> Executable:
         """See that Lava can run the model; it is compiled in each run."""
-        floating_job(model.network, analog_input=model.encoding is Encoding.DIRECT)
+        floating_job(model.network, analog_input=model.encoding.analog)
         return _Floating(model, self.worker)
 
 

@@ -56,7 +56,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
             request.model, request.data, reading=request.reading, seed=request.seed, tell=progress.notice
         ).labelled()
         given = task.model
-        changes: list[Adaptation] = []
+        asked, changes = task, list[Adaptation]()
         if request.adapt:
             few = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
             model, changes = adapted_for(request.targets, given, few.inputs)
@@ -70,7 +70,7 @@ def prepare(request: DeployRequest, progress: Progress) -> Prepared:
         floating = verifiers(request, request.targets[0], train, (TorchBackend.name,), progress.notice)
         check_runs(request.model, model, floating)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
-        effect = effect_on(request.targets[0], changes, given, model, validation)
+        effect = effect_on(request.targets[0], changes, given, model, asked.validation.on(device))
         for line in () if effect is None else effect.lines:
             progress.notice(line)
         factory = CandidateFactory(model, train, request.widths)

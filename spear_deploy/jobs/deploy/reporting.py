@@ -20,7 +20,7 @@ from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
 from spear_deploy.jobs.task import Task
 from spear_deploy.measure import Answers, Measurement, guess_rate, most_by_guessing
-from spear_deploy.network import Encoding, Model
+from spear_deploy.network import Model
 from spear_deploy.report.build import answers_report, finalist_report, limit_reports, search_report
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
 from spear_deploy.report.lre import lre_report
@@ -179,7 +179,7 @@ def _lre(target: Target, pruned: Pruned, evidence: Evidence, samples: Sequence[L
 
 
 def _activity(model: Model, measurement: Measurement) -> Activity:
-    return activity_of(measurement, model.time_steps, analog_input=model.encoding is Encoding.DIRECT)
+    return activity_of(measurement, model.time_steps, analog_input=model.encoding.analog)
 
 
 def _cost(target: Target, model: Model, measurement: Measurement) -> Cost:
