@@ -400,3 +400,20 @@ def test_a_budget_of_another_kind_is_one_row_and_is_searched_for_measured_and_ju
     assert limit.pruned <= limit.allowed < limit.dense
     assert limit.pruned == pytest.approx(sum(layer.spikes for layer in report.measured["chip"].per_layer))
     assert limit.binds
+
+
+def test_a_network_that_fine_tuning_ruined_is_not_ok_though_it_keeps_its_budget(model, tmp_path):
+    """Trained on labels that mean nothing, pruned and dense networks are ruined alike: the given one tells."""
+    content = dict(np.load(model.parent / "samples.npz"))
+    content["y_train"] = np.random.default_rng(0).integers(0, CLASSES, len(content["y_train"]))
+    np.savez(tmp_path / "samples.npz", **content)
+    save_model_file(load_any(model), tmp_path / "model.pt")
+    (report,) = run(tmp_path / "model.pt", tmp_path / "run", budgets=("90%",))
+    assert report.dense.accuracy > 0.9
+    assert report.answers.reference == "dense network"
+    assert report.answers.drop_low > 10
+    assert not report.verdict.works
+    assert not report.verdict.ok
+    assert report.verdict.reason.startswith("the network ")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "NOT OK" in page
