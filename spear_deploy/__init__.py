@@ -7,11 +7,32 @@ from spear_deploy.lazy import lazily
 
 if TYPE_CHECKING:
     from spear_deploy.data import Dataset, Split, load_data
+    from spear_deploy.hardware import load_profile
+    from spear_deploy.jobs.deploy.request import DeployConfig
+    from spear_deploy.jobs.face import DeployResult, check, compare, deploy, simulate
+    from spear_deploy.jobs.simulate import SimulateConfig
     from spear_deploy.network import Model, save_model
-    from spear_deploy.network import load_model_file as load_model
+    from spear_deploy.network import load_any as load_model
+    from spear_deploy.report import Report
 else:
     __getattr__ = lazily(__name__, __file__)
 
 __version__ = version("spear-deploy")
 
-__all__ = ["Dataset", "Model", "Split", "load_data", "load_model", "save_model"]
+__all__ = [
+    "Dataset",
+    "DeployConfig",
+    "DeployResult",
+    "Model",
+    "Report",
+    "SimulateConfig",
+    "Split",
+    "check",
+    "compare",
+    "deploy",
+    "load_data",
+    "load_model",
+    "load_profile",
+    "save_model",
+    "simulate",
+]

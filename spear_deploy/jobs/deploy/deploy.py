@@ -11,8 +11,9 @@ from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.max_drop import smallest_budget
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.result import write_result
+from spear_deploy.jobs.deploy.result import Written, write_result
 from spear_deploy.jobs.deploy.search import solve
+from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.progress import Clock, Progress
 from spear_deploy.report import Report
@@ -21,6 +22,16 @@ from spear_deploy.targets.target import Target
 
 def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
     """Prune the model for each target, or for each budget of a front; one report by the folder that it stands in.
+
+    See `run`.
+    """
+    return {place: written.report for place, written in run(request, progress).items()}
+
+
+def run(request: DeployRequest, progress: Progress, task: Task | None = None) -> dict[Path, Written]:
+    """Prune the model for each target, or for each budget of a front; by the folder that each result stands in.
+
+    `task` is the model with its data, where they lie in no file.
 
     LRE's samples are made once and serve all. Of several targets, one that cannot run the
     network is told and left out.
@@ -36,7 +47,7 @@ def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
         for place in _places(request):
             check_writable(place, force=request.force)
         with torch_settings(request.threads):
-            return _deploy(request, progress)
+            return _run(request, progress, task)
 
 
 def _places(request: DeployRequest) -> list[Path]:
@@ -49,8 +60,8 @@ def _front_name(budget: str) -> str:
     return budget.replace("%", "pct").replace("/", "_")
 
 
-def _deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
-    prepared = prepare(request, progress)
+def _run(request: DeployRequest, progress: Progress, task: Task | None) -> dict[Path, Written]:
+    prepared = prepare(request, progress, task)
     found = {}
     for aimed in prepared.targets:
         folder = request.folder(aimed.chip)
@@ -62,7 +73,7 @@ def _deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
     return found
 
 
-def deploy_to(target: Target, folder: Path, request: DeployRequest, prepared: Prepared, progress: Progress) -> Report:
+def deploy_to(target: Target, folder: Path, request: DeployRequest, prepared: Prepared, progress: Progress) -> Written:
     """Search, fine-tune, write, run and judge for one target."""
     clock = Clock(progress, prepared.seconds)
     drop = request.searched_drop
@@ -80,7 +91,7 @@ def _check_modes(request: DeployRequest) -> None:
         BudgetError: two of them set mean SynOps, or a front is over something else.
 
     """
-    on_synops = [budget.granted for budget in request.budgets if budget.quantity is SYNOPS]
+    on_synops = [budget.granted for budget in request.limits if budget.quantity is SYNOPS]
     if request.pareto and on_synops:
         raise BudgetError(
             f"a front over {', '.join(budget.granted for budget in request.pareto)} sets the budgets of SynOps itself,"

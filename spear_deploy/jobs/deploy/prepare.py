@@ -48,13 +48,14 @@ class Prepared:
     effect: AdaptationEffect | None = None
 
 
-def prepare(request: DeployRequest, progress: Progress) -> Prepared:
-    """Load, measure the dense network on every target, and make LRE's samples."""
+def prepare(request: DeployRequest, progress: Progress, given_task: Task | None = None) -> Prepared:
+    """Load (but for a task that is given), measure the dense network on every target, and make LRE's samples."""
     clock = Clock(progress)
     with clock.stage("load"):
-        task = load_task(
+        task = given_task or load_task(
             request.model, request.data, reading=request.reading, seed=request.seed, tell=progress.notice
-        ).labelled()
+        )
+        task = task.labelled()
         given = task.model
         asked, changes = task, list[Adaptation]()
         if request.adapt:
@@ -110,7 +111,7 @@ def _aim(
                 factory,
                 validation,
                 dense,
-                request.budgets,
+                request.limits,
                 samples_ahead,
                 request.weight_bits,
                 request.file_format,
@@ -130,7 +131,7 @@ def _aim(
 
 def _mean_is_typed(request: DeployRequest) -> bool:
     """Whether the user set a budget of mean SynOps; without, the dense network's own is the limit."""
-    return any(budget.quantity is SYNOPS for budget in request.budgets)
+    return any(budget.quantity is SYNOPS for budget in request.limits)
 
 
 def _check_prunable(path: Path, data: str, factory: CandidateFactory, dense: Measurement) -> None:

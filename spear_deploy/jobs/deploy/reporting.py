@@ -78,7 +78,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
     in_torch, (dense_effective, pruned_effective) = evidence.in_torch, evidence.effective
     return Report(
         model=str(request.model),
-        model_sha256=hashlib.sha256(request.model.read_bytes()).hexdigest(),
+        model_sha256=request.model_sha256 or hashlib.sha256(request.model.read_bytes()).hexdigest(),
         data=data.name,
         data_sha256=data.given_sha256,
         labels="data" if data.labels is Labels.DATA else "dense network",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
@@ -24,18 +25,14 @@ DEFAULT_STRATEGY = "ddpg"
 errors, and uniform half a point below (docs/method.md)."""
 
 
-@dataclass(frozen=True)
-class DeployRequest:
-    """What the user asked for.
+@dataclass(frozen=True, kw_only=True)
+class DeployConfig:
+    """How a network is pruned for a chip: all that has a default.
 
     Attributes:
-        model: the model file.
-        targets: the chips.
-        out: the folder for the results; with several targets, one folder each below it.
-        budgets: what the user allows, such as 50 % of the dense SynOps or 4 cores. With a largest drop of accuracy and
-            no budget of SynOps, the smallest budget that costs no more is looked for.
-        reading: what the model file leaves unsaid.
-        data: a data set's name or path; by default the one that the model names.
+        budgets: what the user allows, such as `30%` of the dense SynOps, `latency=2ms` or 4 cores, as limits or as
+            they are typed. With a largest drop of accuracy and no budget of SynOps, the smallest budget that costs no
+            more is looked for.
         seed: everything random follows from it.
         device: what networks are trained, searched and measured on: `cpu`, `cuda`, `cuda:1`, `mps`.
         threads: of torch, in every process.
@@ -49,25 +46,20 @@ class DeployRequest:
         widths: how many channels of a layer may be kept.
         finalists: candidates that are fine-tuned.
         plan: of the fine-tunes.
-        lava: whether to run the result in Lava.
-        lava_seconds: samples are run in Lava as long as they end within this time.
-        lava_python: an interpreter that has Lava; None for this one.
+        lava: whether programs beside this package, such as Lava, run the result.
+        lava_seconds: samples are run there as long as they end within this time.
+        lava_python: an interpreter that has them; None for this one.
         weight_bits: fewer bits than the chip's, in the target's integers.
         file_format: judge in those of the target's integers that this file format can hold (`FILE_FORMATS`).
         adapt: whether what the target forbids is converted before anything else.
-        force: whether existing folders may be replaced.
         plot: whether the report's figures are written as SVG and PNG as well.
-        pareto: budgets of SynOps that are each searched for, one result a budget.
-        command: how this was asked for.
+
+    Raises:
+        BudgetError: a budget cannot be understood.
 
     """
 
-    model: Path
-    targets: tuple[Profile, ...]
-    out: Path
-    budgets: tuple[Limit, ...] = (DEFAULT_BUDGET,)
-    reading: Reading = field(default_factory=Reading)
-    data: str | None = None
+    budgets: tuple[Limit | str, ...] = (DEFAULT_BUDGET,)
     seed: int = 0
     device: str = "cpu"
     threads: int = DEFAULT_THREADS
@@ -86,17 +78,50 @@ class DeployRequest:
     weight_bits: WeightBits = field(default_factory=WeightBits)
     file_format: str | None = None
     adapt: bool = False
-    force: bool = False
     plot: bool = False
+
+    def __post_init__(self) -> None:
+        _ = self.limits  # faults in a budget show at once
+
+    @cached_property
+    def limits(self) -> tuple[Limit, ...]:
+        """The budgets, read."""
+        return tuple(parse_budget(each) if isinstance(each, str) else each for each in self.budgets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployRequest(DeployConfig):
+    """What the user asked for.
+
+    Attributes:
+        model: the model file, or how a model is called that lies in no file.
+        model_sha256: of a model that lies in no file; empty for one in a file.
+        targets: the chips.
+        out: the folder for the results; with several targets, one folder each below it.
+        reading: what the model file leaves unsaid.
+        data: a data set's name or path; by default the one that the model names.
+        force: whether existing folders may be replaced.
+        pareto: budgets of SynOps that are each searched for, one result a budget.
+        command: how this was asked for.
+
+    """
+
+    model: Path
+    targets: tuple[Profile, ...]
+    out: Path
+    model_sha256: str = ""
+    reading: Reading = field(default_factory=Reading)
+    data: str | None = None
+    force: bool = False
     pareto: tuple[Limit, ...] = ()
     command: tuple[str, ...] = ()
 
     @property
     def searched_drop(self) -> Limit | None:
         """The accuracy that may be lost, where no budget of SynOps is given and the smallest one is looked for."""
-        if self.pareto or any(limit.quantity is SYNOPS for limit in self.budgets):
+        if self.pareto or any(limit.quantity is SYNOPS for limit in self.limits):
             return None
-        return next((limit for limit in self.budgets if limit.quantity is MAX_DROP), None)
+        return next((limit for limit in self.limits if limit.quantity is MAX_DROP), None)
 
     def folder(self, target: Profile) -> Path:
         """Where the results for one target go."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spear_deploy.exporting import JudgedIntegers, export_nir, export_run, samples_to_prove
@@ -21,9 +21,17 @@ from spear_deploy.report.write import write_run
 from spear_deploy.targets.target import Target
 
 
+@dataclass(frozen=True)
+class Written:
+    """A result as it was written: the network and its integers, and the report."""
+
+    pruned: Pruned
+    report: Report
+
+
 def write_result(
     pruned: Pruned, target: Target, folder: Path, request: DeployRequest, prepared: Prepared, clock: Clock
-) -> Report:
+) -> Written:
     """Write the network to `folder`, run it as it is read back on the test split, in Lava too, and judge.
 
     Where this fails or is interrupted, the networks and what was measured are kept, and the error says where.
@@ -56,7 +64,7 @@ def write_result(
         report = make_report(prepared.task, target, written, evidence, provenance)
         (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
         write_run(working, plot=request.plot)
-    return report
+    return Written(written, report)
 
 
 def _judged(pruned: Pruned, target: Target, prepared: Prepared, request: DeployRequest) -> JudgedIntegers | None:

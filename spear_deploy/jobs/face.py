@@ -1,0 +1,155 @@
+"""The verbs for Python: values in, values out; no folder is needed, and none is left."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
+from spear_deploy.data import Dataset
+from spear_deploy.exporting.fingerprint import fingerprint
+from spear_deploy.files import complete_or_nothing
+from spear_deploy.hardware import Profile, load_profile
+from spear_deploy.hardware.comparison import Row
+from spear_deploy.jobs import check as checking
+from spear_deploy.jobs import simulate as simulating
+from spear_deploy.jobs.check import SAMPLES, Checked
+from spear_deploy.jobs.deploy import deploy as deploying
+from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
+from spear_deploy.jobs.simulate import Outcome, SimulateConfig
+from spear_deploy.jobs.task import Task
+from spear_deploy.network import Model
+from spear_deploy.progress import Progress, Silent
+from spear_deploy.report import Report
+
+NAME = "model"
+"""What a model is called that comes from no file."""
+
+
+@dataclass(frozen=True)
+class DeployResult:
+    """A network that was pruned for a chip.
+
+    Attributes:
+        model: the pruned network.
+        report: what was predicted and measured, and the verdict.
+        integers: what the chip computes in, on which the verdict rests; None in floating point.
+        files: what the command line writes into a run folder, by their paths in it.
+
+    """
+
+    model: Model
+    report: Report
+    integers: QuantizedNetwork | None
+    files: Mapping[str, bytes]
+
+    def save(self, folder: str | Path, *, force: bool = False) -> None:
+        """Write the run folder, whole or not at all.
+
+        Raises:
+            OutputError: it exists already (without `force`), or cannot be written.
+
+        """
+        with complete_or_nothing(Path(folder), force=force) as working:
+            for name, content in self.files.items():
+                path = working / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+
+
+def check(
+    model: Model, chip: Profile | str, data: Dataset | None = None, *, samples: int = SAMPLES, adapt: bool = False
+) -> Checked:
+    """Hold a model against every limit and rule of a chip, and price an inference there.
+
+    Args:
+        model: dense or pruned.
+        chip: a profile, its name or its TOML file.
+        data: whose first test samples tell what an inference costs; without, nothing is priced.
+        samples: how many of them.
+        adapt: whether what the chip forbids is converted first.
+
+    Raises:
+        SpearDeployError: the profile is not known, or the data do not suit the model.
+
+    """
+    task = None if data is None else Task(model, data)
+    return checking.check(checking.measured(NAME, model, task, samples), _profile(chip), adapt=adapt)
+
+
+def compare(
+    models: Mapping[str, Model], chips: Sequence[Profile | str], data: Dataset | None = None, *, samples: int = SAMPLES
+) -> list[Row]:
+    """Place and price models, each by its name, on several chips: a row for each of both; see `check`."""
+    subjects = [
+        checking.measured(name, model, None if data is None else Task(model, data), samples)
+        for name, model in models.items()
+    ]
+    return checking.compare(subjects, [_profile(chip) for chip in chips])
+
+
+def simulate(
+    model: Model,
+    chip: Profile | str,
+    data: Dataset,
+    on: Sequence[str] = ("torch",),
+    config: SimulateConfig | None = None,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Run a model on one backend, or on several beside each other.
+
+    Args:
+        model: dense or pruned.
+        chip: whose arithmetic is used: a profile, its name or its TOML file.
+        data: whose test samples are run, unless `config` says otherwise.
+        on: names of backends, such as torch, chip, lava and lava-fixed; every two of them are held against each other.
+        config: how many samples, and how they are run.
+        seed: of the encoding.
+        progress: hears how far it is.
+
+    Raises:
+        SpearDeployError: the data do not suit the model, or a backend is not known, cannot run it, or failed.
+
+    """
+    return simulating.simulate(Task(model, data, seed), _profile(chip), on, config, progress)
+
+
+def deploy(
+    model: Model,
+    chip: Profile | str,
+    data: Dataset,
+    config: DeployConfig | None = None,
+    *,
+    progress: Progress | None = None,
+) -> DeployResult:
+    """Prune a model until it fits a chip and its budget, and measure what it does there.
+
+    Args:
+        model: a trained network.
+        chip: a profile, its name or its TOML file.
+        data: to fine-tune on (train), to choose by (validation) and to judge by (test).
+        config: budgets, seed and all that has a default.
+        progress: hears how far it is.
+
+    Raises:
+        SpearDeployError: the data do not suit the model, a budget cannot be reached, or the chip cannot run it.
+
+    """
+    config = config or DeployConfig()
+    given = {each.name: getattr(config, each.name) for each in fields(DeployConfig)}
+    with tempfile.TemporaryDirectory(prefix="spear-deploy-") as name:
+        out = Path(name) / "run"
+        request = DeployRequest(
+            model=Path(NAME), model_sha256=fingerprint(model), targets=(_profile(chip),), out=out, **given
+        )
+        (written,) = deploying.run(request, progress or Silent(), Task(model, data, config.seed)).values()
+        files = {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    return DeployResult(written.pruned.model, written.report, written.pruned.integers, files)
+
+
+def _profile(chip: Profile | str) -> Profile:
+    return chip if isinstance(chip, Profile) else load_profile(chip)

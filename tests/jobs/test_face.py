@@ -1,0 +1,114 @@
+"""The verbs from Python: no file is read, no folder is left, and the figures are those of the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from made_networks import Chain
+from made_task import arrays, untrained
+
+import spear_deploy
+from spear_deploy.cli import main
+from spear_deploy.data import load_data
+from spear_deploy.errors import BackendError, BudgetError, DataError, OutputError, ProfileError
+from spear_deploy.hardware import SYNOPS
+from spear_deploy.jobs.deploy.request import DeployConfig
+from spear_deploy.jobs.face import check, compare, deploy, simulate
+from spear_deploy.jobs.simulate import SimulateConfig
+from spear_deploy.network import load_any, save_model_file, write_nir
+from spear_deploy.report import Report
+from spear_deploy.search import TuningPlan
+from spear_deploy.training import Recipe
+
+RECIPE = Recipe(epochs=1, batch=16, learning_rate=5e-3)
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("samples.npz", **arrays())
+    return load_data("samples.npz")
+
+
+def typed(capsys, *arguments):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    return json.loads(capsys.readouterr().out)
+
+
+def test_the_package_offers_them_and_reads_all_that_the_command_line_reads(data):
+    assert set(spear_deploy.__all__) >= {"check", "compare", "simulate", "deploy", "load_model", "load_profile"}
+    assert all(getattr(spear_deploy, name) is not None for name in spear_deploy.__all__)
+    model = untrained()
+    write_nir(model, "model.nir")
+    assert spear_deploy.load_model("model.nir").network.layers == model.network.layers
+    assert spear_deploy.check(spear_deploy.load_model("model.nir"), spear_deploy.load_profile("loihi2")).fits
+
+
+def test_simulate_gives_what_the_command_line_prints(data, capsys):
+    found = simulate(untrained(), "loihi2", data, ("torch", "chip"), SimulateConfig(samples=10), seed=3)
+    save_model_file(untrained(), "model.pt")
+    options = ("--compare", "torch,chip", "--samples", "10", "--seed", "3", "--json")
+    printed = typed(capsys, "simulate", "model.pt", *options)["results"]
+    for name, result in found.simulated.results.items():
+        assert result.measurement.synops == printed[name]["synops"]
+        assert result.measurement.accuracy == printed[name]["accuracy"]
+
+
+def test_check_and_compare_give_what_the_command_line_prints(data, capsys):
+    save_model_file(untrained(), "model.pt")
+    printed = typed(capsys, "check", "model.pt", "--target", "loihi2", "--samples", "10", "--json")
+    found = check(untrained(), "loihi2", data, samples=10)
+    assert found.fits == printed["fits"]
+    assert found.row.verdict.placement.cores_needed == printed["cores"]
+    rows = compare({"net": untrained()}, ["loihi1", "loihi2"], data, samples=10)
+    assert [row.profile.name for row in rows] == ["loihi1", "loihi2"]
+    assert rows[1].cost.synops == found.row.cost.synops
+
+
+def test_deploy_gives_the_network_the_report_and_the_integers_and_saves_where_asked(data, tmp_path):
+    config = DeployConfig(
+        budgets=("60%",),
+        lre_samples=8,
+        evaluations=4,
+        finalists=1,
+        plan=TuningPlan(RECIPE, RECIPE),
+        lava=False,
+    )
+    result = deploy(untrained(), "loihi2", data, config)
+    assert result.report.target == "loihi2"
+    assert result.report.budget.source == "60%"
+    assert (result.report.model, result.report.command) == ("model", [])
+    assert result.integers.network.layers == result.model.network.layers
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["samples.npz"]
+    seen = simulate(result.model, "loihi2", data, ("torch", "chip")).simulated.results
+    for name, measured in result.report.measured.items():
+        assert seen[name].measurement.synops == measured.synops, name
+    result.save("mine")
+    assert Report.model_validate_json((tmp_path / "mine" / "report.json").read_text()) == result.report
+    assert load_any(tmp_path / "mine" / "pruned.nir").parameters == result.report.pruned.parameters
+    with pytest.raises(OutputError, match="mine"):
+        result.save("mine")
+
+
+def test_a_configuration_reads_its_budgets_at_once():
+    config = DeployConfig(budgets=("30%", "latency=2ms"))
+    assert [limit.granted for limit in config.limits] == ["30%", "latency=2ms"]
+    assert config.limits[0].quantity is SYNOPS
+    with pytest.raises(BudgetError):
+        DeployConfig(budgets=("thirty",))
+
+
+def test_what_does_not_suit_is_refused_in_one_line(data):
+    wide = Chain((1, 8, 8)).conv("conv", 2).neurons("lif").flatten().linear("fc", 4).neurons("out").model(4)
+    for call in (
+        lambda: simulate(wide, "loihi2", data),
+        lambda: check(wide, "loihi2", data),
+        lambda: deploy(wide, "loihi2", data),
+    ):
+        with pytest.raises(DataError, match="samples are 1 x 6 x 6 a time step, the network takes 1 x 8 x 8"):
+            call()
+    with pytest.raises(ProfileError, match="lohi2"):
+        check(untrained(), "lohi2")
+    with pytest.raises(BackendError, match="no backend called 'abacus'"):
+        simulate(untrained(), "loihi2", data, ("abacus",))
