@@ -46,7 +46,8 @@ def fold(
         scale, shift = _affine_of(layers[norm.op].module, norm.op)
         before = _weights_before(norm, layers, inputs, growing=bool((scale >= 0).all()))
         if before is not None:
-            _into_before(layers, before, scale, shift)
+            for place, name in enumerate(before):
+                _into_before(layers, name, scale, shift if place == 0 else torch.zeros_like(shift))
         else:
             _into_after(layers, norm, inputs, scale, shift)
         folded.append(norm.op)
@@ -68,20 +69,25 @@ def _affine_of(norm: Any, name: str) -> tuple[Tensor, Tensor]:
 
 def _weights_before(
     norm: Apply, layers: dict[str, Step], inputs: dict[str, Expression], *, growing: bool
-) -> str | None:
-    """The layer before a normalisation that can take it in, behind pools that do not mind the order."""
+) -> list[str] | None:
+    """The layers before a normalisation whose sum can take it in, behind pools that do not mind the order."""
     part = norm.of
     while isinstance(part, Apply) and _users(part, inputs) == 1:
         module: Any = layers[part.op].module
         if isinstance(module, WEIGHTED):
-            return part.op
+            return [part.op]
         averages = isinstance(module, AVERAGE_POOLS) and not any(_padding(module))
         if not (averages and getattr(module, "divisor_override", None) is None) and not (
             growing and isinstance(module, MAX_POOLS)
         ):
             return None
         part = part.of
-    return None
+    terms = part.terms if isinstance(part, Sum) else ()
+    names = [term.op for term in terms if isinstance(term, Apply)]
+    alone = all(isinstance(layers[name].module, WEIGHTED) for name in names) and all(
+        _users(term, inputs) == 1 for term in terms
+    )
+    return names if names and len(names) == len(terms) and alone else None
 
 
 def _into_before(layers: dict[str, Step], name: str, scale: Tensor, shift: Tensor) -> None:
@@ -143,7 +149,7 @@ def _applied(expression: Expression) -> set[Apply]:
     return set()
 
 
-def _users(part: Apply, inputs: dict[str, Expression]) -> int:
+def _users(part: Expression, inputs: dict[str, Expression]) -> int:
     """How many different layers, sums and neurons take a value."""
     layers = {other for root in inputs.values() for other in _applied(root) if part in _terms(other.of)}
     return len(layers) + sum(part in _terms(root) for root in inputs.values())

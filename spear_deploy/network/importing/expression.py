@@ -48,6 +48,14 @@ class Sum:
 
 
 @dataclass(frozen=True)
+class Cat:
+    """Channels of several values, one after the other; `sizes` are how many of each."""
+
+    parts: tuple[Expression, ...]
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Zero:
     """A tensor of zeros that does not depend on the input."""
 
@@ -70,7 +78,7 @@ class Opaque:
 OTHER_LAYOUT = ("an index", "one step in a multi-step module")
 """How the reason of an `Opaque` begins that may only mean that time lies on another axis."""
 
-Expression = Leaf | Apply | Sum | Zero | Many | Opaque
+Expression = Leaf | Apply | Sum | Cat | Zero | Many | Opaque
 
 
 def add(terms: tuple[Expression, ...]) -> Expression:
@@ -96,6 +104,9 @@ def leaves(expression: Expression) -> Iterator[Leaf]:
         case Sum():
             for term in expression.terms:
                 yield from leaves(term)
+        case Cat():
+            for part in expression.parts:
+                yield from leaves(part)
         case Many():
             for item in expression.items:
                 yield from leaves(item)
@@ -108,7 +119,7 @@ def opaque_part(expression: Expression) -> Opaque | None:
             return expression
         case Apply():
             return opaque_part(expression.of)
-        case Sum(terms=parts) | Many(items=parts):
+        case Sum(terms=parts) | Many(items=parts) | Cat(parts=parts):
             return next((found for part in parts if (found := opaque_part(part)) is not None), None)
     return None
 
@@ -122,6 +133,8 @@ def at_step(expression: Expression, step: int) -> Expression:
             return Apply(op, at_step(of, step))
         case Sum(terms):
             return Sum(tuple(at_step(term, step) for term in terms))
+        case Cat(parts, sizes):
+            return Cat(tuple(at_step(part, step) for part in parts), sizes)
         case Many(items=items) if items:
             return items[step]
     return expression
@@ -136,6 +149,8 @@ def relative(expression: Expression, now: int) -> Expression:
             return Apply(op, relative(of, now))
         case Sum(terms):
             return Sum(tuple(relative(term, now) for term in terms))
+        case Cat(parts, sizes):
+            return Cat(tuple(relative(part, now) for part in parts), sizes)
     return expression
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from spear_deploy.network.importing.expression import Apply, Expression, Many, Opaque, add, at_step, leaves
+from spear_deploy.network.importing.expression import Cat, Expression, Many, Opaque, add, at_step, leaves
 from spear_deploy.network.importing.layout import leading, reshaped
 from spear_deploy.network.linear import Scale
 
@@ -37,7 +37,10 @@ def _add(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Ex
     wide = [term for term in terms if term.shape == result.shape]
     if len(wide) != len(terms):
         return Opaque("an addition of tensors that differ in shape"), None
-    return add(tuple(recorder.expression(term) for term in terms)), axes.pop()
+    values = [recorder.expression(term) for term in terms]
+    if any(isinstance(value, Cat) for value in values):
+        return Opaque("a sum with a concatenation; add the branches before they are concatenated"), None
+    return add(tuple(values)), axes.pop()
 
 
 def _multiply(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
@@ -68,7 +71,7 @@ def _scaled(recorder: Recorder, a: Any, b: Any, result: Tensor, *, inverse: bool
     key = (scale.numpy().tobytes(),)
     if bool((scale == 1).all()):
         return recorder.expression(value), axis
-    return Apply(recorder.layer("scale", key, Scale(scale), value), recorder.expression(value)), axis
+    return recorder.applied("scale", key, Scale(scale), value), axis
 
 
 def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
@@ -82,7 +85,7 @@ def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tupl
     after, shape = found
     if shape == tuple(value.shape[leading(axis) :]):
         return recorder.expression(value), after
-    return Apply(recorder.layer("flatten", (), nn.Flatten(), value), recorder.expression(value)), after
+    return recorder.applied("flatten", (), nn.Flatten(), value), after
 
 
 def _unsqueeze(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
@@ -121,7 +124,7 @@ def _pool(kind: str, module: type[nn.Module]) -> Handler:
         options = {key: option for key, option in kwargs.items() if key not in ("input", "return_indices")}
         pool = module(*args[1:], **options)
         key = (repr(args[1:]), repr(sorted(options.items())))
-        return Apply(recorder.layer(kind, key, pool, value), recorder.expression(value)), axis
+        return recorder.applied(kind, key, pool, value), axis
 
     return handle
 
@@ -189,14 +192,28 @@ def _stack(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[
 
 
 def _concatenate(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
-    axis = kwargs.get("dim", args[1] if len(args) > 1 else 0)
+    axis = kwargs.get("dim", args[1] if len(args) > 1 else 0) % result.dim()
     parts = [recorder.expression(item) for item in args[0]]
     over_time = all(recorder.time_axis(item) == axis for item in args[0])
     if over_time and all(isinstance(part, Many) for part in parts):
         return Many(tuple(item for part in parts if isinstance(part, Many) for item in part.items)), axis
+    time = {recorder.time_axis(item) for item in args[0]}
+    channels = leading(next(iter(time)))
+    if axis == channels and len(time) == 1 and not any(isinstance(part, Many) for part in parts):
+        return _concatenated(parts, [int(item.shape[axis]) for item in args[0]]), time.pop()
     if axis != 0:
-        return Opaque("a concatenation (torch.cat), which NIR has no node for; add the branches instead"), None
+        return Opaque("a concatenation (torch.cat) over another axis than channels; add the branches instead"), None
     return Many(tuple(parts)), None
+
+
+def _concatenated(parts: list[Expression], sizes: list[int]) -> Expression:
+    """Channels one after the other, without concatenations in concatenations."""
+    flat: list[tuple[Expression, int]] = []
+    for part, size in zip(parts, sizes, strict=True):
+        if isinstance(part, Opaque):
+            return part
+        flat += zip(part.parts, part.sizes, strict=True) if isinstance(part, Cat) else [(part, size)]
+    return Cat(tuple(part for part, _ in flat), tuple(size for _, size in flat))
 
 
 def _reduce(*, mean: bool) -> Handler:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from spear_deploy.network.importing.expression import (
+    Apply,
+    Cat,
     Expression,
     Many,
     Opaque,
@@ -25,6 +27,7 @@ from spear_deploy.network.importing.expression import (
 )
 from spear_deploy.network.importing.functions import HANDLERS, select
 from spear_deploy.network.importing.layout import leading
+from spear_deploy.network.importing.parts import on_parts
 
 _SAME = frozenset(("clone", "contiguous", "detach", "detach_", "requires_grad_", "alias", "positive"))
 """Functions that hand on their argument."""
@@ -96,6 +99,22 @@ class Recorder(TorchFunctionMode):
             if not bool(tensor.any()):
                 return Zero()
         return Opaque("a constant that does not come from the input")
+
+    def applied(self, kind: str, key: tuple[object, ...], module: nn.Module, tensor: Tensor) -> Expression:
+        """A layer that is written as a function call, on what the tensor holds."""
+        name, expression = self.layer(kind, key, module, tensor), self.expression(tensor)
+        return self.on(name, module, expression, tuple(tensor.shape[leading(self.time_axis(tensor)) :]))
+
+    def on(self, name: str, module: nn.Module, expression: Expression, shape: tuple[int, ...]) -> Expression:
+        """A layer on a value of `shape`; of concatenated channels, on each part."""
+        if isinstance(expression, Opaque):
+            return expression
+        if not isinstance(expression, Cat):
+            self.layers[name] = Step(name, module, shape)
+            return Apply(name, expression)
+        found, layers = on_parts(name, module, expression, shape)
+        self.layers |= {key: Step(key, part, size) for key, (part, size) in layers.items()}
+        return found
 
     def layer(self, kind: str, key: tuple[object, ...], module: nn.Module, tensor: Tensor) -> str:
         """The name of a layer that is written as a function call: the same call has one name."""

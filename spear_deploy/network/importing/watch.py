@@ -19,6 +19,7 @@ from spear_deploy.network.importing.expression import (
     EVERY_STEP,
     SPIKES,
     Apply,
+    Cat,
     Expression,
     Leaf,
     Many,
@@ -119,8 +120,7 @@ class Watch:
         elif axis is not None and axis >= 0 and not _takes_time(module, axis):
             recorder.mark(y, Opaque(f"{name} on a whole sequence at once; call it once a step"))
         else:
-            recorder.layers[name] = Step(name, module, tuple(x.shape[leading(axis) :]))
-            recorder.mark(y, Apply(name, expression), axis)
+            recorder.mark(y, recorder.on(name, module, expression, tuple(x.shape[leading(axis) :])), axis)
         return y
 
     def _unknown(self, name: str, module: nn.Module, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -143,6 +143,8 @@ class Watch:
         for state, tensor in given.items():
             fault = fault or self._foreign_state(name, state, tensor, step)
         received = fault or recorder.expression(x)
+        if isinstance(received, Cat):
+            received = Opaque("a concatenation of currents; give each branch neurons, and concatenate their spikes")
         if kind.recurrent and fault is None:
             own = f"{name}_recurrent"
             recorder.layers[own] = Step(own, module.recurrent, calls.shape)

@@ -1,0 +1,83 @@
+"""Concatenated channels, which NIR has no node for: layers act on each part, and weights add the parts up.
+
+conv(cat(a, b)) = conv_a(a) + conv_b(b)       W = [W_a, W_b] by input channel, the bias in one of them
+"""
+
+from __future__ import annotations
+
+import copy
+from itertools import accumulate
+from math import prod
+from typing import Any
+
+from torch import Tensor, nn
+
+from spear_deploy.network.importing.expression import Apply, Cat, Expression, Opaque, add
+from spear_deploy.network.importing.layers import AVERAGE_POOLS, MAX_POOLS, NORMS, WEIGHTED
+
+Shape = tuple[int, ...]
+
+
+def on_parts(
+    name: str, module: nn.Module, cat: Cat, shape: Shape
+) -> tuple[Expression, dict[str, tuple[nn.Module, Shape]]]:
+    """What a layer makes of concatenated channels, and the layers of the parts, each with the shape it takes.
+
+    Args:
+        name: the layer; those of the parts are numbered.
+        module: it.
+        cat: what it receives.
+        shape: one step of that, `[C, ...]`.
+
+    """
+    split = _split(module, cat, shape)
+    if split is None:
+        return Opaque(f"{name}: {type(module).__name__} on a concatenation; call it on each of the parts"), {}
+    steps = {
+        f"{name}_{index}": (part, (size, *shape[1:]))
+        for index, (part, size) in enumerate(zip(split, cat.sizes, strict=True))
+    }
+    applied = tuple(Apply(key, part) for key, part in zip(steps, cat.parts, strict=True))
+    if isinstance(module, WEIGHTED):
+        return add(applied), steps
+    grown = prod(shape[1:]) if isinstance(module, nn.Flatten) else 1
+    return Cat(applied, tuple(size * grown for size in cat.sizes)), steps
+
+
+def _split(module: Any, cat: Cat, shape: Shape) -> list[nn.Module] | None:
+    """The layer for each of the parts."""
+    ends = list(accumulate(cat.sizes))
+    parts = [slice(end - size, end) for end, size in zip(ends, cat.sizes, strict=True)]
+    if isinstance(module, WEIGHTED):
+        if getattr(module, "groups", 1) != 1 or len(shape) < module.weight.dim() - 1:
+            return None
+        return [
+            _with(module, weight=module.weight[:, part], bias=None if index else module.bias)
+            for index, part in enumerate(parts)
+        ]
+    if isinstance(module, NORMS):
+        return [_norm(module, part) for part in parts]
+    if isinstance(module, nn.Flatten):
+        whole = module.start_dim == 1 and module.end_dim in (-1, len(shape))
+        return [module] * len(parts) if whole else None
+    return [module] * len(parts) if isinstance(module, (*AVERAGE_POOLS, *MAX_POOLS)) else None
+
+
+def _norm(module: Any, part: slice) -> nn.Module:
+    found = _with(module, weight=_cut(module.weight, part), bias=_cut(module.bias, part))
+    held = module._buffers.items()
+    found._buffers = {key: value if value is None or not value.dim() else value[part] for key, value in held}
+    return found
+
+
+def _cut(value: Tensor | None, part: slice) -> Tensor | None:
+    return None if value is None else value[part]
+
+
+def _with(module: nn.Module, **parameters: Tensor | None) -> nn.Module:
+    changed = copy.copy(module)
+    changed._parameters = {
+        key: None if value is None else nn.Parameter(value.detach(), requires_grad=False)
+        for key, value in parameters.items()
+    }
+    return changed

@@ -1,0 +1,137 @@
+"""Concatenated channels: the weights behind them add up their parts, exactly, and are pruned like any others."""
+
+import numpy as np
+import pytest
+import torch
+from made_networks import analog_input
+from network_builders import leaky
+from snntorch import utils
+from torch import nn
+from torch.nn import functional
+
+from spear_deploy.backends.fixed_point import LoihiExecution, quantize
+from spear_deploy.backends.lava.job import floating_job
+from spear_deploy.errors import ModelError
+from spear_deploy.exporters.onnx import OnnxExporter
+from spear_deploy.exporting import assert_faithful
+from spear_deploy.network import Simulation, from_snntorch, read_nir, write_nir
+from spear_deploy.pruning import channel_groups, prune
+
+T, B = 6, 20
+
+
+def trained(norm):
+    nn.init.uniform_(norm.weight, 0.5, 1.5)
+    nn.init.normal_(norm.bias, 0, 0.2)
+    norm.running_mean.normal_(0, 0.2)
+    norm.running_var.uniform_(0.5, 2)
+    return norm
+
+
+class Dense(nn.Module):
+    """As in DenseNet: each block sees all before it; a norm behind, one before, pools and a flat end."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.lif1 = nn.Conv2d(2, 4, 3, padding=1), leaky(threshold=0.4)
+        self.conv2, self.lif2 = nn.Conv2d(4, 3, 3, padding=1), leaky(threshold=0.3)
+        self.conv3, self.norm3, self.lif3 = nn.Conv2d(7, 5, 3), trained(nn.BatchNorm2d(5)), leaky(threshold=0.4)
+        self.pool = nn.AvgPool2d(2)
+        self.fc, self.lif4 = nn.Linear(7 * 9 + 5, 6), leaky(threshold=0.2)
+
+    def forward(self, x):
+        first = self.lif1(self.conv1(x))
+        second = self.lif2(self.conv2(first))
+        both = torch.cat([first, second], dim=1)
+        third = self.lif3(self.norm3(self.conv3(both)))
+        wide = self.pool(both).flatten(1)
+        deep = functional.avg_pool2d(third, 3).flatten(1)
+        return self.lif4(self.fc(torch.cat((wide, deep), 1)))
+
+
+class Skip(nn.Module):
+    """As in a U-Net: spikes of an earlier layer beside those of a later one."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.lif1, self.fc2, self.lif2 = nn.Linear(6, 8), leaky(threshold=0.3), nn.Linear(8, 5), leaky()
+        self.norm, self.fc3, self.lif3 = trained(nn.BatchNorm1d(13)), nn.Linear(13, 4), leaky(threshold=0.2)
+
+    def forward(self, x):
+        first = self.lif1(self.fc1(x))
+        return self.lif3(self.fc3(self.norm(torch.cat([first, self.lif2(self.fc2(first))], -1))))
+
+
+class CurrentsOnly(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2, self.lif = nn.Linear(6, 4), nn.Linear(6, 4), leaky()
+
+    def forward(self, x):
+        return self.lif(torch.cat([self.fc1(x), self.fc2(x)], 1))
+
+
+CASES = {"dense": (Dense, (2, 6, 6)), "skip": (Skip, (6,))}
+
+
+def made(case):
+    torch.manual_seed(4)
+    build, shape = CASES[case]
+    return build(), shape
+
+
+def run(net, x):
+    net = net.double().eval()
+    utils.reset(net)
+    with torch.no_grad():
+        return torch.stack([net(step) for step in x])
+
+
+def outputs(graph, x):
+    with torch.no_grad():
+        return Simulation(graph, torch.float64)(x).outputs
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_concatenation_gives_the_spikes_of_snntorch_through_every_file(case, tmp_path):
+    net, shape = made(case)
+    x = 3 * torch.rand(T, B, *shape, dtype=torch.float64)
+    model = from_snntorch(net, input_shape=shape, time_steps=T)
+    expected = run(net, x)
+    assert 0 < expected.mean() < 1
+    assert torch.equal(outputs(model.graph, x)[model.network.read_out], expected)
+    write_nir(model, tmp_path / "net.nir")
+    assert torch.equal(outputs(read_nir(tmp_path / "net.nir").graph, x)[model.network.read_out], expected)
+    assert assert_faithful(OnnxExporter(), model).layers
+    assert floating_job(model.network, analog_input=True).layers
+    integers = LoihiExecution(quantize(model, calibration=x)).run(x).outputs
+    wanted = outputs(model.graph, x)
+    assert all((integers[name].double() != wanted[name]).double().mean() < 0.05 for name in model.network.layers)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pruning_through_a_concatenation_equals_silencing(case):
+    net, shape = made(case)
+    model = from_snntorch(net, input_shape=shape, time_steps=T)
+    network, x = model.network, analog_input(model)
+    groups = channel_groups(network)
+    assert {group.name for group in groups if group.prunable} == set(network.layers) - {network.read_out}
+    keep = {group.name: np.arange(0, group.size, 2) for group in groups if group.prunable}
+    silenced = dict(network.nodes)
+    for name, kept in keep.items():
+        node = silenced[name]
+        threshold = np.full(node.v_threshold.shape, 1e200)
+        threshold[kept] = node.v_threshold[kept]
+        settings = {key: value for key, value in vars(node).items() if not key.endswith("_type")}
+        silenced[name] = type(node)(**settings | {"v_threshold": threshold})
+    expected = outputs(type(network.graph)(silenced, list(network.graph.edges), type_check=False), x)
+    found = outputs(prune(network, groups, keep), x)
+    assert found[network.read_out].sum() > 0
+    for name, spikes in found.items():
+        kept = torch.from_numpy(keep.get(name, np.arange(network.shapes[name][0])))
+        assert torch.equal(spikes, expected[name][:, :, kept]), name
+
+
+def test_currents_that_are_concatenated_before_neurons_are_refused():
+    with pytest.raises(ModelError, match="lif receives a concatenation of currents; give each branch neurons"):
+        from_snntorch(CurrentsOnly(), input_shape=(6,), time_steps=T)
