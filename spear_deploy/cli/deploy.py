@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,7 @@ from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
 from spear_deploy.cli.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
+from spear_deploy.cli.options import filled_from
 from spear_deploy.cli.reading import Arch, Data, Device, Dt, FileFormat, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.errors import ProfileError
@@ -52,62 +53,65 @@ Target = Annotated[
 ]
 
 
-def deploy(
-    model: Annotated[Path, typer.Argument(help="Model file (.pt from spear_deploy.save_model, or .nir).")],
-    target: Target = "loihi2",
+@dataclass(frozen=True)
+class DeployOptions:
+    """What is typed; all but the places of things fills a `DeployRequest`."""
+
+    model: Annotated[Path, typer.Argument(help="Model file (.pt from spear_deploy.save_model, or .nir).")]
+    target: Target = "loihi2"
     budget: Annotated[
         list[str] | None,
         typer.Option(
             help="50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable.", show_default=DEFAULT_BUDGET.granted
         ),
-    ] = None,
+    ] = None
     max_drop: Annotated[
         float | None,
         typer.Option(
             min=0, help="Accuracy that may be lost; without a budget, look for the smallest.", metavar="POINTS"
         ),
-    ] = None,
+    ] = None
     min_accuracy: Annotated[
         float | None, typer.Option(min=0, max=100, help="Accuracy that must be left.", metavar="PERCENT")
-    ] = None,
+    ] = None
     pareto: Annotated[
         str | None, typer.Option(help="One result for each of several budgets: 70%,50%,30%,15%.", metavar="BUDGET,..")
-    ] = None,
-    data: Data = None,
-    arch: Arch = None,
-    input_shape: InputShape = None,
-    time_steps: TimeSteps = None,
-    dt: Dt = None,
+    ] = None
+    data: Data = None
+    arch: Arch = None
+    input_shape: InputShape = None
+    time_steps: TimeSteps = None
+    dt: Dt = None
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results.", show_default="runs/<model>-<target>-<time>")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
-    threads: Annotated[
-        int, typer.Option(min=1, help="Threads of torch; results hold for one number.")
-    ] = DEFAULT_THREADS,
-    device: Device = "cpu",
-    workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2,
-    lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE, at most.")] = 24,
+    ] = None
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch; results hold for one number.")] = (
+        DEFAULT_THREADS
+    )
+    device: Device = "cpu"
+    workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2
+    lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE, at most.")] = 24
     lre_error: Annotated[
         str | None, typer.Option(help="Stop sampling when LRE predicts the budget within this, such as 3%.")
-    ] = None,
+    ] = None
     cache: Annotated[
         Path | None, typer.Option("--cache", help="Keep LRE's samples here.", show_default="the user's cache")
-    ] = None,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Make LRE's samples anew, and keep none.")] = False,
+    ] = None
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Make LRE's samples anew, and keep none.")] = False
     strategy: Annotated[
         str,
         typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
-    ] = DEFAULT_STRATEGY,
-    evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100,
-    min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1,
+    ] = DEFAULT_STRATEGY
+    evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100
+    min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1
     channel_multiple: Annotated[
         int, typer.Option(min=1, help="Channels are kept in multiples of it (or all), as some chips like.")
-    ] = 1,
-    finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3,
+    ] = 1
+    finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3
     plain_epochs: Annotated[
         int, typer.Option(min=1, help="Epochs of the first fine-tune, plain, as LRE's samples have it.")
-    ] = DEFAULT_PLAN.plain.epochs,
+    ] = DEFAULT_PLAN.plain.epochs
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -115,85 +119,97 @@ def deploy(
             help="Epochs of the second fine-tune, towards the budget.",
             show_default=f"{DEFAULT_PLAN.final.epochs}, or as many as make {DEFAULT_PLAN.fewest_steps} steps",
         ),
-    ] = None,
+    ] = None
     patience: Annotated[
         int | None,
         typer.Option(min=1, help="End the second fine-tune after so many epochs that gain nothing on validation."),
-    ] = None,
+    ] = None
     constraint: Annotated[
         bool, typer.Option("--constraint/--no-constraint", help="Hold the second fine-tune at the budget.")
-    ] = DEFAULT_PLAN.constrained,
+    ] = DEFAULT_PLAN.constrained
     distillation: Annotated[
         float,
         typer.Option(
             min=0, max=1, help="Weight of the dense network's outputs beside the labels in the second fine-tune."
         ),
-    ] = DEFAULT_PLAN.distillation,
+    ] = DEFAULT_PLAN.distillation
     prune_multiple: Annotated[
         float, typer.Option(min=1, help="With the constraint, prune to so many times the budget.")
-    ] = DEFAULT_PLAN.prune_multiple,
-    lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True,
-    lava_python: LavaPython = None,
-    file_format: FileFormat = None,
+    ] = DEFAULT_PLAN.prune_multiple
+    lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True
+    lava_python: LavaPython = None
+    file_format: FileFormat = None
     weight_bits: Annotated[
         str | None, typer.Option("--weight-bits", help="Fewer bits than the chip's: 6, or conv1=8,fc=4.")
-    ] = None,
+    ] = None
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Convert what the chip forbids, and show what it did to the spikes.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False,
-    plot: Annotated[bool, typer.Option("--plot", help="Write the report's figures as SVG and PNG as well.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False,
-) -> None:
+    ] = False
+    force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False
+    plot: Annotated[bool, typer.Option("--plot", help="Write the report's figures as SVG and PNG as well.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False
+
+    def request(self) -> DeployRequest:
+        """The main job that is asked for.
+
+        Raises:
+            SpearDeployError: a chip, a budget or bits of weights that are not understood.
+
+        """
+        targets = read_targets(self.target)
+        return DeployRequest(
+            model=self.model,
+            targets=targets,
+            out=self.out_folder or default_folder(self.model, [profile.name for profile in targets], datetime.now()),
+            budgets=budgets_of(self.budget or [], self.max_drop, self.min_accuracy, front=bool(self.pareto)),
+            reading=reading(self.arch, self.input_shape, self.time_steps, self.dt),
+            data=self.data,
+            seed=self.seed,
+            device=self.device,
+            threads=self.threads,
+            workers=self.workers,
+            lre_samples=self.lre_samples,
+            lre_error=None if self.lre_error is None else read_error(self.lre_error),
+            cache=None if self.no_cache else self.cache or cache_folder(),
+            strategy=self.strategy,
+            evaluations=self.evaluations,
+            widths=Widths(self.min_channels, self.channel_multiple),
+            finalists=self.finalists,
+            plan=TuningPlan(
+                plain=replace(DEFAULT_PLAN.plain, epochs=self.plain_epochs),
+                final=DEFAULT_PLAN.final if self.epochs is None else replace(DEFAULT_PLAN.final, epochs=self.epochs),
+                fewest_steps=DEFAULT_PLAN.fewest_steps if self.epochs is None else 0,
+                patience=self.patience,
+                constrained=self.constraint,
+                distillation=self.distillation,
+                prune_multiple=self.prune_multiple,
+            ),
+            lava=self.lava,
+            lava_python=self.lava_python,
+            weight_bits=parse_weight_bits(self.weight_bits),
+            file_format=self.file_format,
+            adapt=self.adapt,
+            force=self.force,
+            plot=self.plot,
+            pareto=tuple(parse_budget(text) for text in (self.pareto or "").split(",") if text.strip()),
+            command=("spear-deploy", *sys.argv[1:]),
+        )
+
+
+@filled_from(DeployOptions)
+def deploy(asked: DeployOptions) -> None:
     """Prune MODEL until it fits a chip and its budget, and measure what it does there."""
-    targets = read_targets(target)
-    request = DeployRequest(
-        model=model,
-        targets=targets,
-        out=out_folder or default_folder(model, [profile.name for profile in targets], datetime.now()),
-        budgets=budgets_of(budget or [], max_drop, min_accuracy, front=bool(pareto)),
-        reading=reading(arch, input_shape, time_steps, dt),
-        data=data,
-        seed=seed,
-        device=device,
-        threads=threads,
-        workers=workers,
-        lre_samples=lre_samples,
-        lre_error=None if lre_error is None else read_error(lre_error),
-        cache=None if no_cache else cache or cache_folder(),
-        strategy=strategy,
-        evaluations=evaluations,
-        widths=Widths(min_channels, channel_multiple),
-        finalists=finalists,
-        plan=TuningPlan(
-            plain=replace(DEFAULT_PLAN.plain, epochs=plain_epochs),
-            final=DEFAULT_PLAN.final if epochs is None else replace(DEFAULT_PLAN.final, epochs=epochs),
-            fewest_steps=DEFAULT_PLAN.fewest_steps if epochs is None else 0,
-            patience=patience,
-            constrained=constraint,
-            distillation=distillation,
-            prune_multiple=prune_multiple,
-        ),
-        lava=lava,
-        lava_python=lava_python,
-        weight_bits=parse_weight_bits(weight_bits),
-        file_format=file_format,
-        adapt=adapt,
-        force=force,
-        plot=plot,
-        pareto=tuple(parse_budget(text) for text in (pareto or "").split(",") if text.strip()),
-        command=("spear-deploy", *sys.argv[1:]),
-    )
+    request = asked.request()
     reports = run_deploy(request, TerminalProgress())
-    if as_json:
+    if asked.as_json:
         content = [report.model_dump(mode="json") for report in reports.values()]
-        print(json.dumps(content[0] if len(targets) == 1 and not request.pareto else content, indent=2))
+        print(json.dumps(content[0] if len(request.targets) == 1 and not request.pareto else content, indent=2))
     else:
         for folder, report in reports.items():
             out.print(summary(report, folder))
         if request.pareto:
             out.print(front(reports))
-    if len(reports) < len(targets) * max(len(request.pareto), 1) or not all(
+    if len(reports) < len(request.targets) * max(len(request.pareto), 1) or not all(
         report.verdict.ok for report in reports.values()
     ):
         raise typer.Exit(1)
