@@ -43,6 +43,8 @@ Examples:
 
   spear-deploy --max-drop 1.0 model.pt
 
+  spear-deploy --budget 30% --max-drop 1.0 --min-accuracy 90 model.pt
+
   spear-deploy --pareto 70%,50%,30%,15% model.pt
 
   spear-deploy --target my_chip.toml --budget 120k --budget cores=4 --json model.pt > report.json

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import ceil, log, sqrt
 
 from scipy import stats
 from torch import Tensor
@@ -84,6 +84,13 @@ class Answers:
     def most_by_guessing(self) -> float:
         """The highest accuracy that still counts as chance."""
         return most_by_guessing(self.samples, self.guess_rate)
+
+    @property
+    def fewest_to_tell(self) -> int | None:
+        """How many samples it takes until all of them right is more than chance; None where no number does."""
+        if self.guess_rate >= 1:
+            return None
+        return ceil(log(1 - GUESS_CONFIDENCE) / log(self.guess_rate) - 1e-9)
 
     @property
     def drop_points(self) -> float:

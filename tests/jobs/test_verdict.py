@@ -107,6 +107,16 @@ def test_where_the_dense_network_was_guessing_too_the_user_hears_it():
     assert "and neither can the dense network: is it trained" in verdict(answers=guessing).reason
 
 
+@pytest.mark.parametrize(
+    ("samples", "rate", "needed"), [(3, 0.5, "3 test samples: it takes 7 or more"), (50, 1.0, "all are of one class")]
+)
+def test_test_samples_that_cannot_tell_are_not_ok_and_the_number_that_could_is_named(samples, rate, needed):
+    found = verdict(answers=Answers(samples, samples, 0, 0, rate))
+    assert not found.works
+    assert found.reason.startswith("whether the network works cannot be told by")
+    assert found.reason.endswith(needed)
+
+
 def test_guessing_is_no_work_even_where_the_user_allows_any_loss():
     assert not verdict(others=[Use(Limit(MAX_DROP, 100, "budget max-drop=100"), 88)], answers=RUINED).works
 

@@ -70,3 +70,15 @@ def test_more_samples_make_the_same_loss_surer():
     few, many = (Answers(n, 0, lost=n // 5, gained=0, guess_rate=0.1).drop_interval_points for n in (50, 5000))
     assert few[0] < many[0] < 20 < many[1] < few[1]
     assert many[1] - many[0] == pytest.approx(2 * 100 * stats.norm.ppf(0.975) * (0.2 * 0.8 / 5000) ** 0.5, rel=0.01)
+
+
+@pytest.mark.parametrize(("rate", "fewest"), [(0.5, 7), (0.25, 4), (0.1, 2), (0.9, 44)])
+def test_the_fewest_samples_that_tell_are_those_that_nobody_guesses_all_of(rate, fewest):
+    assert Answers(fewest, fewest, 0, 0, rate).fewest_to_tell == fewest
+    assert not Answers(fewest, fewest, 0, 0, rate).is_guessing
+    assert Answers(fewest - 1, fewest - 1, 0, 0, rate).is_guessing
+
+
+def test_samples_of_one_class_never_tell():
+    assert Answers(1000, 1000, 0, 0, 1.0).fewest_to_tell is None
+    assert Answers(1000, 1000, 0, 0, 1.0).is_guessing

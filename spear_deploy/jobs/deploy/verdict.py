@@ -94,6 +94,10 @@ def _broken(use: Use) -> str:
 
 def _ruined(answers: Answers, asked: Sequence[Use]) -> list[str]:
     """Why the network does not work; `asked` are what the user allowed of its answers."""
+    if answers.most_by_guessing >= 1:
+        fewest = answers.fewest_to_tell
+        needed = "all are of one class" if fewest is None else f"it takes {fewest} or more"
+        return [f"whether the network works cannot be told by {answers.samples} test samples: {needed}"]
     if answers.is_guessing:
         dense = ""
         if answers.reference_accuracy <= answers.most_by_guessing:
