@@ -150,11 +150,12 @@ def _layers(row: Row) -> Table:
 
 
 def _cost(cost: Cost, profile: Profile) -> list[RenderableType]:
-    table = Table("part", "count", "energy", "status", "prices", title="energy of an inference", title_justify="left")
+    table = Table("part", "count", "energy", "status", title="energy of an inference", title_justify="left")
+    table.add_column("prices", no_wrap=True)  # the keys have to be typed
     for part in cost.parts:
         energy = "not available" if part.energy_pj is None else energy_text(part.energy_pj)
         count = "" if part.name.startswith(("idle", "active")) else f"{part.count:,.0f}"
-        table.add_row(part.name, count, energy, str(part.status), ", ".join(part.figures))
+        table.add_row(part.name, count, energy, str(part.status), "\n".join(part.figures))
     return [table, _steps(cost), Text("\n".join(_totals(cost, profile)))]
 
 

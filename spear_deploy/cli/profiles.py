@@ -1,4 +1,4 @@
-"""`spear-deploy profiles list|show|check|schema`: chips as data, each figure with its source."""
+"""`spear-deploy profiles list|show|check|diff|schema`: chips as data, each figure with its source."""
 
 from __future__ import annotations
 
@@ -55,7 +55,10 @@ def show(
     out.print(f"{profile.title}\n{profile.about.strip()}")
     if profile.inherited:
         out.print(inherited_text(profile))
-    table = Table("figure", "value", "status", "source", show_lines=True)
+    table = Table(show_lines=True)
+    table.add_column("figure", no_wrap=True)  # the key has to be typed
+    for column in ("value", "status", "source"):
+        table.add_column(column)
     for each, figure in profile.figures().items():
         if key in each:
             notes = [figure.source, figure.quote and f'"{figure.quote}"', figure.operating_point, figure.note]
@@ -72,6 +75,32 @@ def check(name: Annotated[str, typer.Argument(metavar="FILE", help="TOML file, o
     out.print(f"{name}: ok, {about['figures']} figures, {about['unknown']} of them unknown")
     if profile.inherited:
         out.print(inherited_text(profile))
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(help="Name of a chip, or a TOML file.")],
+    second: Annotated[str, typer.Argument(help="Another.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show the figures that two chips do not share: values, or what is known of them."""
+    profiles = [load_profile(name) for name in (first, second)]
+    figures = [profile.figures() for profile in profiles]
+    texts = [{key: f"{value_text(each)}, {each.status}" for key, each in found.items()} for found in figures]
+    keys = [key for key in dict.fromkeys([*texts[0], *texts[1]]) if texts[0].get(key) != texts[1].get(key)]
+    if as_json:
+        print(json.dumps({key: [found.get(key) for found in texts] for key in keys}, indent=2))
+        return
+    table = Table()
+    table.add_column("figure", no_wrap=True)
+    for profile in profiles:
+        table.add_column(profile.name, overflow="fold")
+    for key in keys:
+        table.add_row(key, *(found.get(key, "-") for found in texts))
+    out.print(table)
+    out.print(
+        f"{len(set(figures[0]) & set(figures[1])) - len(set(keys) & set(figures[0]) & set(figures[1]))} are alike"
+    )
 
 
 @app.command()

@@ -58,6 +58,11 @@ VERBS = {
         "compare",
         "Place and price MODEL on many chips: what fits, what binds, what an inference costs.",
     ),
+    "calibrate": Verb(
+        "calibrate",
+        "calibrate",
+        "Fit energies and times of a chip to measurements, each with its interval, as a profile that inherits.",
+    ),
     "simulate": Verb(
         "simulate",
         "simulate",

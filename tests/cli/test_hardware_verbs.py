@@ -12,6 +12,7 @@ import typer
 from made_task import write_task
 from typer.testing import CliRunner
 
+from spear_deploy.cli import calibrate as calibrate_verb
 from spear_deploy.cli import check as check_verb
 from spear_deploy.cli import compare as compare_verb
 from spear_deploy.cli import main
@@ -25,6 +26,7 @@ DIGITS = str(Path(__file__).parents[2] / "examples" / "digits.pt")
 
 app = typer.Typer()
 app.add_typer(profiles_verb.app, name="profiles")
+app.command("calibrate")(calibrate_verb.calibrate)
 app.command("check")(check_verb.check)
 app.command("compare")(compare_verb.compare)
 
@@ -221,3 +223,32 @@ def test_a_network_that_needs_its_first_layer_on_the_host_fits_with_adapt():
     assert {core["layer"] for core in shown["core_table"]} == {"3_leaky", "5_leaky", "8_leaky"}
     words = run("check", DIGITS, "--target", "loihi1", "--adapt", "--samples", "5").stdout
     assert "what the host computes is not priced" in words
+
+
+def test_the_figures_that_two_chips_do_not_share_are_shown_beside_each_other():
+    found = json.loads(run("profiles", "diff", "loihi1", "loihi1-nahuku", "--json").stdout)
+    assert found["energy.synaptic_operation"] == ["at least 23.6 pJ, published", "35.5 pJ (24 to 35.5), published"]
+    assert "core.neurons" not in found
+    assert "energy.synaptic_operation" in run("profiles", "diff", "loihi1", "loihi1-nahuku").stdout
+
+
+def test_keys_that_have_to_be_typed_are_never_cut():
+    narrow = {"COLUMNS": "80"}
+    for words in (("profiles", "show", "loihi2", "energy"), ("check", DIGITS, "--target", "loihi2", "--samples", "2")):
+        assert "energy.neuron_update_inactive" in CliRunner().invoke(app, list(words), env=narrow).stdout
+
+
+def test_measurements_become_a_profile(tmp_path):
+    rows = tmp_path / "rows.csv"
+    lines = ["network,chips,synops,mj_total,mj_dynamic,ms"]
+    for number, synops in enumerate((1e5, 3e5, 1e6, 2e6)):
+        error = 1 + 0.02 * (-1) ** number
+        lines.append(f"net {number},1,{synops},{synops * 2e-8 * error + 0.1 * error},{synops * 2e-8 * error},1.0")
+    rows.write_text("\n".join(lines))
+    mine = tmp_path / "mine.toml"
+    told = run("calibrate", "loihi2", str(rows), "--instrument", "INA228", "--date", "2026-05-01", "--out", str(mine))
+    assert told.exit_code == 0, told.output
+    assert "energy.synaptic_operation" in told.stdout
+    shown = run("profiles", "show", str(mine), "energy.synaptic").stdout
+    assert "measured" in shown
+    assert "figures are those of loihi2" in run("profiles", "check", str(mine)).stdout

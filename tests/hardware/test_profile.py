@@ -122,7 +122,10 @@ def test_profiles_that_inherit_from_each_other_are_refused(own):
         (('source = "my measurement"', ""), r"core\.neurons: no source; every figure needs one"),
         (("value = 100", ""), r"core\.neurons: status is published, but no value is given"),
         (('"published"', '"unknown"'), r"core\.neurons: status is unknown, yet a value is given"),
-        (('"published"', '"guessed"'), r"core\.neurons\.status: .*'published', 'derived', 'estimated' or 'unknown'"),
+        (
+            ('"published"', '"guessed"'),
+            r"core\.neurons\.status: .*'measured', 'published', 'derived', 'estimated' or 'unknown'",
+        ),
         (("core.neurons", "core.newrons"), r"core\.newrons: unknown key; valid here: neurons, memory"),
         (("value = 100", "value = 2.5"), r"core\.neurons: value must be a whole number, found 2\.5"),
         (("value = 100", "value = true"), r"core\.neurons\.value: .*valid number, found True"),

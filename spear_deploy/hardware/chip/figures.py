@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, Stri
 class Status(StrEnum):
     """How a figure came to be."""
 
+    MEASURED = "measured"
     PUBLISHED = "published"
     DERIVED = "derived"
     ESTIMATED = "estimated"
@@ -108,6 +109,8 @@ class Figure(BaseModel):
     source: str | None = Field(None, description="who says so: publication and place, file and line, or arithmetic")
     quote: str | None = Field(None, description="the source's own words")
     operating_point: str | None = None
+    date: str | None = Field(None, description="of a measurement of one's own, such as 2026-05-01")
+    instrument: str | None = Field(None, description="what a measurement of one's own was made with")
     note: str | None = None
 
     units: ClassVar[Mapping[str, float]] = MappingProxyType({})
@@ -128,6 +131,8 @@ class Figure(BaseModel):
                 raise ValueError("status is unknown, yet a value is given; give its source and another status")
         elif not self.known:
             raise ValueError(f"status is {self.status}, but no value is given; give a value or status 'unknown'")
+        elif self.status is Status.MEASURED and not (self.date and self.instrument):
+            raise ValueError("status is measured: give date and instrument too")
         elif not (self.source or "").strip():
             raise ValueError("no source; every figure needs one (or status 'unknown' and no value)")
         return self

@@ -231,7 +231,7 @@ def barrier_of(profile: Profile, core_map: CoreMap | None) -> Array:
     return np.full(3, spread.low + share * (spread.high - spread.low))
 
 
-_ORDER = (Status.PUBLISHED, Status.DERIVED, Status.ESTIMATED, Status.UNKNOWN)
+_ORDER = (Status.MEASURED, Status.PUBLISHED, Status.DERIVED, Status.ESTIMATED, Status.UNKNOWN)
 
 
 def least_sure(statuses: list[Status]) -> Status:

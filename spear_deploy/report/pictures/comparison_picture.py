@@ -13,7 +13,7 @@ from spear_deploy.report.words.quantity_text import energy_text
 _LEFT, _RIGHT, _LINE, _TOP = 230, 180, 26, 44
 _AXIS = 420
 _FITS, _DOES_NOT = "#228833", "#aa3377"
-_DASHES = {Status.PUBLISHED: "", Status.DERIVED: "", Status.ESTIMATED: ' stroke-dasharray="5 3"'}
+_DASHES = {Status.MEASURED: "", Status.PUBLISHED: "", Status.DERIVED: "", Status.ESTIMATED: ' stroke-dasharray="5 3"'}
 
 
 def comparison_svg(rows: Sequence[Row]) -> str:

@@ -1,0 +1,67 @@
+"""`spear-deploy calibrate PROFILE ROWS`: prices of a chip from what was measured on it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from spear_deploy.cli.console import err, out
+from spear_deploy.errors import DataError
+from spear_deploy.files import replaced_when_complete
+from spear_deploy.hardware import load_profile
+from spear_deploy.hardware.calibration import calibrate as fit
+from spear_deploy.hardware.calibration_files import calibrated_profile, read_rows
+
+EPILOG = """
+Rows are CSV with a header; what is not known stays empty. A row is one measured inference: network (its name), chips,
+synops, updates, spikes, messages, steps, core_synops and core_updates (of the busiest core, summed over steps),
+mj_total, mj_dynamic, ms.
+The counts of a network are in: spear-deploy check --json.
+
+Examples:
+
+  spear-deploy calibrate loihi2 rows.csv --instrument "INA228 on the board's supply" --out mine.toml
+"""
+
+
+def calibrate(
+    profile: Annotated[str, typer.Argument(help="Chip that the new profile inherits from: a name or a TOML file.")],
+    rows: Annotated[Path, typer.Argument(help="CSV of measured inferences.", metavar="ROWS")],
+    instrument: Annotated[str, typer.Option(help="What the measurements were made with.")],
+    date: Annotated[str, typer.Option(help="When they were made; today if not said.")] = "",
+    to: Annotated[Path | None, typer.Option("--out", "-o", help="Write the profile.", metavar="FILE")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
+) -> None:
+    """Fit energies and times of a chip to measurements, each with its interval, as a profile that inherits."""
+    base = load_profile(profile)
+    if not rows.is_file():
+        raise DataError(f"{rows}: no such file; needed is CSV with a line for each measured inference")
+    found = fit(read_rows(rows.read_text(encoding="utf-8"), str(rows)))
+    day = date or f"{datetime.now(UTC):%Y-%m-%d}"
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+    else:
+        prices = Table("price", "value", "95 % interval", title="prices", title_justify="left")
+        for price in found.prices:
+            prices.add_row(price.key, f"{price.value:,.3g}", f"{price.low:,.3g} to {price.high:,.3g}")
+        out.print(prices)
+        for group in found.together:
+            out.print(f"the rows cannot tell apart: {', '.join(group)}: none of them is given")
+        errors = Table("row", "measured", "predicted / measured", title="residuals", title_justify="left")
+        for each in found.residuals:
+            errors.add_row(each.network, each.what, f"{each.predicted / each.measured:.2f}")
+        out.print(errors)
+        out.print("in pJ, ns and mW")
+    if to is not None:
+        parent = str(Path(profile).resolve()) if Path(profile).is_file() else profile
+        text = calibrated_profile(base, parent, to.stem, found, rows=rows.name, date=day, instrument=instrument)
+        with replaced_when_complete(to) as working:
+            working.write_text(text, encoding="utf-8")
+        load_profile(to)
+        err.print(f"written to {to}")

@@ -1,0 +1,84 @@
+"""Rows of measurements read from CSV, and fitted prices written as a profile."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+from spear_deploy.errors import DataError
+from spear_deploy.hardware.calibration import COLUMNS, Calibration, Fitted, Row
+from spear_deploy.hardware.chip.profile import Profile
+
+_UNITS = {"energy": "pJ", "time": "ns"}
+_NETWORK = "network"
+
+
+def read_rows(text: str, where: str) -> list[Row]:
+    """Rows of a CSV file with a header; an empty cell is something that is not known.
+
+    Raises:
+        DataError: no rows, unknown columns, cells that are no numbers or are negative; all at once.
+
+    """
+    reader = csv.DictReader(io.StringIO(text))
+    columns = reader.fieldnames or []
+    unknown = [column for column in columns if column not in COLUMNS]
+    if unknown or _NETWORK not in columns:
+        fault = f"unknown columns {', '.join(map(repr, unknown))}" if unknown else f"no column '{_NETWORK}'"
+        raise DataError(f"{where}: {fault}; known are {', '.join(COLUMNS)}")
+    rows, faults = [], []
+    for number, cells in enumerate(reader, start=2):
+        values = {}
+        for column in columns:
+            cell = (cells[column] or "").strip()
+            if column == _NETWORK or not cell:
+                continue
+            try:
+                values[column] = float(cell)
+            except ValueError:
+                faults.append(f"{where}, line {number}: {column} is no number: {cell!r}")
+                continue
+            if not 0 <= values[column] < float("inf"):
+                faults.append(f"{where}, line {number}: {column} must be a number from 0 on, found {cell}")
+        rows.append(Row((cells[_NETWORK] or f"line {number}").strip(), values))
+    if faults:
+        raise DataError("\n".join(faults))
+    if not rows:
+        raise DataError(f"{where}: no rows; needed is a line for each measured inference: {', '.join(COLUMNS)}")
+    return rows
+
+
+def calibrated_profile(
+    base: Profile, inherits: str, name: str, found: Calibration, *, rows: str, date: str, instrument: str
+) -> str:
+    """A profile in TOML that inherits, with every fitted price as a figure of status 'measured'."""
+    blocks = [
+        f"name = {_text(name)}\ntitle = {_text(f'{base.title}, calibrated')}\ninherits = {_text(inherits)}\n"
+        f"about = {_text(f'Prices of {base.title} fitted to {rows} on {date}.')}"
+    ]
+    blocks += [_block(price, rows, date, instrument) for price in found.prices]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _block(price: Fitted, rows: str, date: str, instrument: str) -> str:
+    unit = "mW" if "static" in price.key else _UNITS[price.key.partition(".")[0]]
+    return "\n".join(
+        [
+            f"[{price.key}]",
+            f"low = {price.low:.4g}",
+            f"value = {price.value:.4g}",
+            f"high = {price.high:.4g}",
+            f'unit = "{unit}"',
+            'status = "measured"',
+            'basis = "silicon"',
+            f"date = {_text(date)}",
+            f"instrument = {_text(instrument)}",
+            f"source = {_text(f'weighted least squares on {rows}; low and high: 95 % interval')}",
+        ]
+    )
+
+
+def _text(value: str) -> str:
+    """A string in TOML, whose escapes are those of JSON."""
+    return json.dumps(value, ensure_ascii=False)
