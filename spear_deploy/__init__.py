@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from spear_deploy.data import Dataset, Split, load_data
     from spear_deploy.hardware import load_profile
     from spear_deploy.jobs.deploy.request import DeployConfig
-    from spear_deploy.jobs.face import DeployResult, check, compare, deploy, simulate
+    from spear_deploy.jobs.face import DeployResult, Exported, check, compare, deploy, export, simulate
     from spear_deploy.jobs.simulate import SimulateConfig
     from spear_deploy.network import Model, save_model
     from spear_deploy.network import load_any as load_model
@@ -23,6 +23,7 @@ __all__ = [
     "Dataset",
     "DeployConfig",
     "DeployResult",
+    "Exported",
     "Model",
     "Report",
     "SimulateConfig",
@@ -30,6 +31,7 @@ __all__ = [
     "check",
     "compare",
     "deploy",
+    "export",
     "load_data",
     "load_model",
     "load_profile",

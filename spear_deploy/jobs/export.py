@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from spear_deploy.backends.backend import CALIBRATION_SAMPLES
@@ -33,6 +32,7 @@ from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware import Profile, load_profile
 from spear_deploy.hardware.chip.profile_files import profile_text
 from spear_deploy.jobs.task import Task, find_task, load_model
+from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import Model, Reading
 from spear_deploy.progress import Progress
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
@@ -100,17 +100,22 @@ class _Subject:
     calibration: str
 
 
-def run_export(request: ExportRequest, progress: Progress) -> list[ExportEntry]:
+@torch_settings(flush=False)
+def run_export(request: ExportRequest, progress: Progress, task: Task | None = None) -> list[ExportEntry]:
     """Write a model in the formats asked for, each proven, or nothing.
+
+    `task` is the model with its data, where they do not lie in files.
 
     Raises:
         SpearDeployError: something in the request cannot be used; see its subclasses.
 
     """
-    asked, exporters = _prepare(request, [name for word in request.formats for name in family(word)], progress)
+    names = [name for word in request.formats for name in family(word)]
+    asked, exporters = _prepare(request, names, progress, given=task)
     return export_model(asked, exporters, request.out, force=request.force)
 
 
+@torch_settings(flush=False)
 def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportEntry], Path]:
     """Write one zip of all our formats, their record, and what lies beside the model: report and profile.
 
@@ -137,17 +142,24 @@ def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportE
 
 
 def _prepare(
-    request: ExportRequest, names: Sequence[str], progress: Progress, *, floating: Sequence[str] = ()
+    request: ExportRequest,
+    names: Sequence[str],
+    progress: Progress,
+    *,
+    floating: Sequence[str] = (),
+    given: Task | None = None,
 ) -> tuple[Export, list[Exporter]]:
     """The model with its samples and integers, and the exporters of these names, `floating` ones without integers."""
-    torch.set_num_threads(1)  # sums in a fixed order
-    given = load_model(request.model, reading=request.reading, tell=progress.notice)
     profile = load_profile(request.target or DEFAULT_TARGET)
-    task, missing = _task(request, given)
-    adapted = Adapted(given, (), host_first=False)
+    if given is None:
+        model = load_model(request.model, reading=request.reading, tell=progress.notice)
+        task, missing = _task(request, model)
+    else:
+        model, task, missing = given.model, given, ""
+    adapted = Adapted(model, (), host_first=False)
     if request.adapt:
         samples = None if task is None else task.encoded(SplitName.TRAIN, CONVERSION_SAMPLES).inputs
-        adapted = adapt(given, profile, samples)
+        adapted = adapt(model, profile, samples)
     for change in adapted.changes:
         progress.notice(f"{change.layer}: {change.rule}: {change.before} becomes {change.after}")
     subject = _subject(request, adapted, profile, task, missing)

@@ -8,19 +8,23 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
+from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import Dataset
+from spear_deploy.exporting import ExportEntry
 from spear_deploy.exporting.fingerprint import fingerprint
 from spear_deploy.files import complete_or_nothing
 from spear_deploy.hardware import Profile, load_profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.jobs import check as checking
+from spear_deploy.jobs import export as exporting
 from spear_deploy.jobs import simulate as simulating
 from spear_deploy.jobs.check import SAMPLES, Checked
 from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
+from spear_deploy.jobs.export import ExportRequest
 from spear_deploy.jobs.simulate import Outcome, SimulateConfig
 from spear_deploy.jobs.task import Task
-from spear_deploy.network import Model
+from spear_deploy.network import Model, save_model_file
 from spear_deploy.progress import Progress, Silent
 from spear_deploy.report import Report
 
@@ -52,11 +56,25 @@ class DeployResult:
             OutputError: it exists already (without `force`), or cannot be written.
 
         """
-        with complete_or_nothing(Path(folder), force=force) as working:
-            for name, content in self.files.items():
-                path = working / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
+        _write(self.files, Path(folder), force=force)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model in other formats.
+
+    Attributes:
+        files: by their names, with the record of their proof, `export.json`.
+        entries: what was written, or refused, and how it was proven; one a format.
+
+    """
+
+    files: Mapping[str, bytes]
+    entries: tuple[ExportEntry, ...]
+
+    def save(self, folder: str | Path, *, force: bool = False) -> None:
+        """Write the files into a new folder, all or none; see `DeployResult.save`."""
+        _write(self.files, Path(folder), force=force)
 
 
 def check(
@@ -147,8 +165,72 @@ def deploy(
             model=Path(NAME), model_sha256=fingerprint(model), targets=(_profile(chip),), out=out, **given
         )
         (written,) = deploying.run(request, progress or Silent(), Task(model, data, config.seed)).values()
-        files = {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+        files = _read(out)
     return DeployResult(written.pruned.model, written.report, written.pruned.integers, files)
+
+
+def export(
+    model: Model,
+    formats: Sequence[str],
+    data: Dataset | None = None,
+    *,
+    chip: str | None = None,
+    weight_bits: WeightBits | None = None,
+    file_format: str | None = None,
+    adapt: bool = False,
+    seed: int = 0,
+    options: Mapping[str, object] | None = None,
+    progress: Progress | None = None,
+) -> Exported:
+    """Write a model in other formats, and prove that each file does what the model does.
+
+    Args:
+        model: dense or pruned.
+        formats: names of exporters, or of families of them.
+        data: whose samples the files are proven on, and a chip's integers chosen on; by default what the model names,
+            else made-up samples.
+        chip: whose integers are held, a name or a TOML file.
+        weight_bits: fewer bits than the chip's.
+        file_format: choose the integers among those that this format can hold.
+        adapt: whether what the chip forbids is converted first.
+        seed: of the encoding.
+        options: of the exporters, by the names that they declare.
+        progress: hears how far it is.
+
+    Raises:
+        SpearDeployError: no format can say the network, a file differs from it, or something asked for is not known.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="spear-deploy-") as name:
+        path, out = Path(name) / f"{NAME}.pt", Path(name) / "files"
+        save_model_file(model, path)
+        request = ExportRequest(
+            model=path,
+            formats=tuple(formats),
+            out=out,
+            target=chip,
+            weight_bits=weight_bits or WeightBits(),
+            file_format=file_format,
+            adapt=adapt,
+            seed=seed,
+            options=options or {},
+        )
+        task = None if data is None else Task(model, data, seed)
+        entries = exporting.run_export(request, progress or Silent(), task)
+        return Exported(_read(out), tuple(entries))
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    """All files of a folder, by their paths in it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _write(files: Mapping[str, bytes], folder: Path, *, force: bool) -> None:
+    with complete_or_nothing(folder, force=force) as working:
+        for name, content in files.items():
+            path = working / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
 
 
 def _profile(chip: Profile | str) -> Profile:

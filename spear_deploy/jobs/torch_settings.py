@@ -12,15 +12,16 @@ DENORMAL = 2.0**-1060
 
 
 @contextmanager
-def torch_settings(threads: int = 1) -> Iterator[None]:
+def torch_settings(threads: int = 1, *, flush: bool = True) -> Iterator[None]:
     """Torch as results are made with, and as it was before when the job ends.
 
     So many threads, as sums depend on how they are cut; numbers below the smallest normal one
-    count as 0, as decaying membranes would else slow the processor down by an order of magnitude.
+    count as 0, as decaying membranes would else slow the processor down by an order of magnitude
+    (without `flush`, they count as before: what programs of others do is held against torch bit by bit).
     """
     before, flushed = torch.get_num_threads(), flushes_denormals()
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
+    torch.set_flush_denormal(flush or flushed)
     try:
         yield
     finally:

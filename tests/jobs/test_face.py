@@ -13,7 +13,7 @@ from spear_deploy.data import load_data
 from spear_deploy.errors import BackendError, BudgetError, DataError, OutputError, ProfileError
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.request import DeployConfig
-from spear_deploy.jobs.face import check, compare, deploy, simulate
+from spear_deploy.jobs.face import check, compare, deploy, export, simulate
 from spear_deploy.jobs.simulate import SimulateConfig
 from spear_deploy.network import load_any, save_model_file, write_nir
 from spear_deploy.report import Report
@@ -89,6 +89,17 @@ def test_deploy_gives_the_network_the_report_and_the_integers_and_saves_where_as
     assert load_any(tmp_path / "mine" / "pruned.nir").parameters == result.report.pruned.parameters
     with pytest.raises(OutputError, match="mine"):
         result.save("mine")
+
+
+def test_export_gives_files_that_are_proven_on_the_data_and_saves_where_asked(data, tmp_path):
+    found = export(untrained(), ("nir", "netx"), data, chip="loihi2", file_format="netx")
+    assert {"model.nir", "model.net", "export.json"} <= set(found.files)
+    for entry in found.entries:
+        assert entry.verification.equal, entry.verification.fault
+        assert entry.verification.inputs.startswith("samples.npz, first")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["samples.npz"]
+    found.save("exported")
+    assert load_any(tmp_path / "exported" / "model.nir").network.layers == untrained().network.layers
 
 
 def test_a_configuration_reads_its_budgets_at_once():
