@@ -88,7 +88,7 @@ class SynopsConstraint:
         rho = self.constants.rho
         for name, violation in self._violations(counter, inputs, outputs, analog).items():
             self._seen[name] = float(violation.detach())
-            multiplier = self.multipliers[name]
+            multiplier = self.multipliers.setdefault(name, 0.0)  # targets may be set anew between fine-tunes
             if name == SYNOPS or self._seen[name] + multiplier / rho > 0:
                 total = total + multiplier * violation + rho / 2 * violation.square()
         return total
