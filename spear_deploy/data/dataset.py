@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spear_deploy.data.splitting import SPLIT_SEED, stratified
 from spear_deploy.errors import DataError
 
 DIGITS_SPLIT_SEED = 0
@@ -135,10 +136,11 @@ class Dataset:
 def load_data(name: str | os.PathLike[str]) -> Dataset:
     """A data set by name (`digits`) or from an npz file.
 
-    An npz holds x_train, y_train, x_test, y_test and optionally x_val, y_val; without them the
-    last 15 % of train become validation. Samples are `[N, *input_shape]` for static data (finite
-    values; in [0, 1] where they are encoded as rates), or `[N, T, *input_shape]` of 0 and 1 for
-    spikes; labels are integers from 0. All labels may be missing, not some of them.
+    An npz holds x_train, y_train, x_test, y_test and optionally x_val, y_val; without them 15 %
+    of every class of train become validation, drawn from a fixed seed. Samples are
+    `[N, *input_shape]` for static data (finite values; in [0, 1] where they are encoded as
+    rates), or `[N, T, *input_shape]` of 0 and 1 for spikes; labels are integers from 0. All
+    labels may be missing, not some of them.
 
     Raises:
         DataError: unknown name, missing or damaged file, shapes or values that do not fit.
@@ -215,12 +217,12 @@ def _split(name: SplitName, key: str, arrays: dict[str, NDArray[np.generic]]) ->
 
 
 def _cut_validation(path: Path, train: Split) -> tuple[Split, Split]:
-    held_out = round(len(train) * NPZ_VALIDATION_SHARE)
-    if not held_out:
+    if not round(len(train) * NPZ_VALIDATION_SHARE):
         raise DataError(f"{path}: {len(train)} training samples are too few to take validation from; give x_val")
-    kept = len(train) - held_out
-    validation = Split(SplitName.VALIDATION, train.x[kept:], train.y[kept:], train.source, train.index[kept:])
-    return train.first(kept), validation
+    kept, held = (torch.from_numpy(part) for part in stratified(train.y.numpy(), NPZ_VALIDATION_SHARE))
+    source = f"{train.source}, stratified by class, seed {SPLIT_SEED}"
+    validation = Split(SplitName.VALIDATION, train.x[held], train.y[held], source, train.index[held.numpy()])
+    return Split(SplitName.TRAIN, train.x[kept], train.y[kept], source, train.index[kept.numpy()]), validation
 
 
 def _check_samples(path: Path, key: str, x: NDArray[np.generic], train: NDArray[np.generic]) -> None:

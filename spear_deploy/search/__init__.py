@@ -37,6 +37,7 @@ from spear_deploy.search.problem import (
     expected,
     upper_end,
 )
+from spear_deploy.search.references import tuned_uniform
 from spear_deploy.search.reward import Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
 from spear_deploy.search.tuning import Finalist, Target, Tuned, TuningPlan, measured_on, tune_plain
@@ -91,5 +92,6 @@ __all__ = [
     "ratio_estimator",
     "sure_enough",
     "tune_plain",
+    "tuned_uniform",
     "upper_end",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,28 +58,48 @@ def choose(
             break
     ranked = sorted(finalists, key=lambda one: -one.plain.validation.accuracy)
     through = ranked[: -(-len(ranked) // 2)]
-    risk = shared_risk(len(through))
-    finished: list[Finalist] = []
+    found = finished(problem, through, plan, seed, target, shared_risk(len(through)), on_tuned, stopped)
+    split = len(found.tuned) - found.repairs
+    last = {id(one.plain): one for one in found.tuned[:split]}
+    tuned_in_order = [last.get(id(one.plain), one) for one in finalists]
+    return replace(found, tuned=(*tuned_in_order, *found.tuned[split:]))
+
+
+def finished(
+    problem: SearchProblem,
+    through: Sequence[Finalist],
+    plan: TuningPlan,
+    seed: int,
+    target: Target,
+    risk: float,
+    on_tuned: Callable[[Finalist], None] = lambda finalist: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Choice:
+    """The second phase of finalists, the choice among them, and the closing of the most frugal where none keeps all.
+
+    `risk` is that of each finalist's bound.
+    """
+    tuned: list[Finalist] = []
     constraints: list[SynopsConstraint | None] = []
     for finalist in through:
         constraints.append(constraint_for(problem.factory, finalist.plain, plan, target))
         final = tune_final(problem, finalist, plan, seed, target, constraints[-1], risk)
-        finished.append(replace(finalist, final=final))
-        on_tuned(finished[-1])
+        tuned.append(replace(finalist, final=final))
+        on_tuned(tuned[-1])
         if stopped():
             break
     repaired: list[Finalist] = []
-    frugal = min(range(len(finished)), key=lambda place: _share(finished[place], target))
-    first, held = finished[frugal], constraints[frugal]
-    for tuned in closing(problem.factory, first.result, plan, seed, target, held):
-        ratios = problem.factory.ratios_of(tuned.model)
-        repaired.append(replace(first, ratios=ratios, final=tuned))
-        on_tuned(repaired[-1])
-    keeping = [one for one in (*finished, *repaired) if _share(one, target) <= 1]
-    best = max(keeping, key=_merit) if keeping else min((*finished, *repaired), key=lambda one: _share(one, target))
-    last = {id(one.plain): one for one in finished}
-    tuned_in_order = [last.get(id(one.plain), one) for one in finalists]
-    return Choice(best, (*tuned_in_order, *repaired), len(repaired))
+    frugal = min(range(len(tuned)), key=lambda place: _share(tuned[place], target))
+    if _share(tuned[frugal], target) > 1:
+        first = tuned[frugal]
+        for closed in closing(problem.factory, first.result, plan, seed, target, constraints[frugal]):
+            ratios = problem.factory.ratios_of(closed.model)
+            repaired.append(replace(first, ratios=ratios, final=closed))
+            on_tuned(repaired[-1])
+    every = (*tuned, *repaired)
+    keeping = [one for one in every if _share(one, target) <= 1]
+    best = max(keeping, key=_merit) if keeping else min(every, key=lambda one: _share(one, target))
+    return Choice(best, every, len(repaired))
 
 
 def _share(finalist: Finalist, target: Target) -> float:

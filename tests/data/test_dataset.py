@@ -52,14 +52,15 @@ def test_the_splits_of_the_digits_never_change():
     assert digits.sha256 == "f8fdbc9c20d5d8aab555a12242b78be3ba38863af8ff3278cf3357813ed8f455"
 
 
-def test_the_last_15_percent_of_train_become_validation(written):
+def test_15_percent_of_every_class_of_train_become_validation(written):
     content = arrays(train=100)
     data = load_data(written(**content))
-    assert [len(split) for split in data.splits] == [85, 15, 6]
-    np.testing.assert_array_equal(data.validation.x, content["x_train"][85:].astype(np.float32))
-    np.testing.assert_array_equal(data.validation.y, content["y_train"][85:])
-    assert data.validation.index.tolist() == list(range(85, 100))
-    assert data.train.index.tolist() == list(range(85))
+    held = data.validation.index
+    assert sorted([*held, *data.train.index]) == list(range(100))
+    np.testing.assert_array_equal(data.validation.x, content["x_train"][held].astype(np.float32))
+    np.testing.assert_array_equal(data.validation.y, content["y_train"][held])
+    counts, expected = np.bincount(data.validation.y), 0.15 * np.bincount(content["y_train"])
+    assert np.abs(counts - expected).max() <= 0.5
 
 
 def test_validation_samples_that_are_given_are_used(written):

@@ -4,22 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scipy import stats
+
 from spear_deploy.data import Dataset, Labels
+from spear_deploy.data.splitting import class_counts, shares_differ
 from spear_deploy.errors import DataError
 from spear_deploy.hardware import SYNOPS, Limit
 from spear_deploy.measure import Measurement, guess_rate, most_by_guessing
+from spear_deploy.search.bounds import FEWEST, margin, samples_for
 
 FEW_TO_JUDGE = 20
 """Validation samples below which a confidence bound from their own spread is worth little."""
 
 
+SURE_MARGIN = 0.05
+"""A bound this far above the mean still leaves a budget to be used; it is what samples are asked for."""
+
+WIDE_MARGIN = 0.1
+"""A bound further above the mean than this is told."""
+
+SHIFTED = 0.01
+"""Means that chance would make so different less often than this are of different data."""
+
+
 def check_classes(data: Dataset) -> None:
-    """Refuse training data that is all of one class.
+    """Refuse training data that is all of one class, and validation that choices cannot be made on.
 
     Raises:
-        DataError: a network fine-tuned on it gives that class whatever it sees.
+        DataError: a network fine-tuned on it gives that class whatever it sees; validation lacks a
+            class of the labels, or holds too few samples to have a spread.
 
     """
+    if len(data.validation) < FEWEST:
+        raise DataError(
+            f"{data.name}: {len(data.validation)} validation sample has no spread, so no bound can be held against a"
+            f" budget: at least {FEWEST} are needed, and {FEW_TO_JUDGE} or more say something"
+        )
+    missing = sorted(set(data.train.y.tolist()) - set(data.validation.y.tolist()))
+    if missing and data.labels is Labels.DATA:
+        raise DataError(
+            f"{data.name}: validation holds no sample of class {', '.join(map(str, missing))}, which training has:"
+            " what is chosen on it says nothing of them; give x_val and y_val of all classes"
+        )
     only, count = int(data.train.y[0]), len(data.train)
     if bool((data.train.y != only).any()):
         return
@@ -47,6 +73,64 @@ def small_data(data: Dataset, batch: int) -> list[str]:
             " the budget may be met there and missed on test"
         )
     return found
+
+
+def class_shares(data: Dataset) -> list[str]:
+    """Say where a split lacks classes that another has, or holds them in other shares; labels that were given only."""
+    if data.labels is not Labels.DATA:
+        return []
+    classes = 1 + max(int(split.y.max()) for split in data.splits)
+    counts = {str(split.name): class_counts(split.y.numpy(), classes) for split in data.splits}
+    found = []
+    for name, count in counts.items():
+        lacking = [
+            str(label) for label in range(classes) if not count[label] and sum(c[label] for c in counts.values())
+        ]
+        if lacking:
+            found.append(f"{data.name}: {name} holds no sample of class {', '.join(lacking)}")
+    for name in ("validation", "test"):
+        if shares_differ(counts["train"], counts[name]):
+            found.append(
+                f"{data.name}: {name} holds its classes in other shares than train:"
+                " figures of one do not carry over to the other"
+            )
+    return found
+
+
+def wide_bound(dense: Measurement, ahead: int) -> list[str]:
+    """Say when validation is too small for a bound that leaves the budget to be used, and how much would do."""
+    each = dense.per_sample.numpy()
+    reach = margin(each, ahead)
+    if reach <= WIDE_MARGIN:
+        return []
+    needed = samples_for(each, ahead, SURE_MARGIN)
+    way_out = (
+        f"{needed} would bring it to {SURE_MARGIN:.0%}"
+        if needed
+        else f"with {ahead} test samples none would be few enough"
+    )
+    return [
+        f"{dense.samples} validation samples leave the bound of mean SynOps {reach:.0%} above the mean, and as much of"
+        f" a budget unused; {way_out}"
+    ]
+
+
+def shift(validation: Measurement, test: Measurement) -> list[str]:
+    """Say when the dense network's SynOps on the inputs of test are not those on validation's.
+
+    Welch's t-test of the means. Only the inputs of test are read for it, and nothing is chosen by it.
+    """
+    before, after = validation.per_sample.numpy(), test.per_sample.numpy()
+    if min(len(before), len(after)) < FEWEST or not before.mean():
+        return []
+    if not stats.ttest_ind(before, after, equal_var=False).pvalue < SHIFTED:
+        return []
+    change = after.mean() / before.mean() - 1
+    return [
+        f"the dense network's SynOps on the inputs of test lie {change:+.1%} from those on validation's, which chance"
+        " does not explain: a budget that is kept on validation may be"
+        f" {'broken' if change > 0 else 'left unused'} on test by as much"
+    ]
 
 
 def chance(data: Dataset, classes: int, dense: Measurement) -> list[str]:

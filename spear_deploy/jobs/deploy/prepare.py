@@ -12,7 +12,15 @@ from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.device import device_named
 from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.hardware import SYNOPS
-from spear_deploy.jobs.deploy.early_warnings import chance, check_classes, slack_budgets, small_data
+from spear_deploy.jobs.deploy.early_warnings import (
+    chance,
+    check_classes,
+    class_shares,
+    shift,
+    slack_budgets,
+    small_data,
+    wide_bound,
+)
 from spear_deploy.jobs.deploy.lre_samples import sample_lre
 from spear_deploy.jobs.deploy.reference import same_fine_tune
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -64,7 +72,7 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
             task = replace(task, model=model)
         model, data = task.model, task.data
         check_classes(data)
-        for doubt in small_data(data, request.plan.plain.batch):
+        for doubt in (*small_data(data, request.plan.plain.batch), *class_shares(data)):
             progress.notice(doubt)
         device = device_named(request.device)
         train, validation, test = (split.on(device) for split in (task.train, task.validation, task.test))
@@ -78,7 +86,7 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
         dense = factory.measure(model, validation)
         dense_test = factory.measure(model, test, torch.float64)
         _check_prunable(request.model, data.name, factory, dense)
-        for doubt in chance(data, model.classes, dense):
+        for doubt in (*chance(data, model.classes, dense), *wide_bound(dense, len(test)), *shift(dense, dense_test)):
             progress.notice(doubt)
         advance()
         targets = _aim(request, factory, validation, dense, len(test), advance, progress)

@@ -1,0 +1,70 @@
+"""What is said, or refused, of splits that do not serve."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from spear_deploy.data import load_data
+from spear_deploy.errors import DataError
+from spear_deploy.jobs.deploy.early_warnings import check_classes, class_shares, shift, wide_bound
+
+
+def data(tmp_path, train, validation, test):
+    """A file of samples with these numbers of each class."""
+    arrays = {}
+    for name, counts in (("train", train), ("val", validation), ("test", test)):
+        labels = np.repeat(np.arange(len(counts)), counts)
+        arrays |= {f"x_{name}": np.zeros((len(labels), 3), np.float32), f"y_{name}": labels}
+    np.savez(tmp_path / "made.npz", **arrays)
+    return load_data(tmp_path / "made.npz")
+
+
+def measured(synops):
+    return SimpleNamespace(per_sample=torch.tensor(np.asarray(synops, float)), samples=len(synops))
+
+
+def test_a_validation_without_a_class_is_refused(tmp_path):
+    with pytest.raises(DataError, match="validation holds no sample of class 2, which training has"):
+        check_classes(data(tmp_path, [20, 20, 20], [5, 5, 0], [10, 10, 10]))
+    check_classes(data(tmp_path, [20, 20, 20], [5, 5, 1], [10, 10, 10]))
+
+
+def test_a_single_validation_sample_is_refused_with_the_number_that_is_needed(tmp_path):
+    with pytest.raises(DataError, match=r"1 validation sample has no spread.*at least 2 are needed"):
+        check_classes(data(tmp_path, [20], [1], [10]))
+
+
+def test_splits_that_lack_classes_or_hold_them_in_other_shares_are_told(tmp_path):
+    assert class_shares(data(tmp_path, [50, 50], [12, 10], [20, 18])) == []
+    (lacking,) = class_shares(data(tmp_path, [5, 5, 5], [2, 2, 2], [4, 4, 0]))
+    assert lacking.endswith("test holds no sample of class 2")
+    (other,) = class_shares(data(tmp_path, [100, 100], [20, 20], [90, 10]))
+    assert "test holds its classes in other shares than train" in other
+
+
+def test_a_shift_of_the_dense_networks_synops_is_told_with_its_size():
+    rng = np.random.default_rng(0)
+    here, same, more = (rng.normal(mean, 20, 300) for mean in (100, 100, 110))
+    assert shift(measured(here), measured(same)) == []
+    (told,) = shift(measured(here), measured(more))
+    assert f"{more.mean() / here.mean() - 1:+.1%}" in told
+    assert "may be broken on test" in told
+    (told,) = shift(measured(more), measured(here))
+    assert "left unused" in told
+
+
+def test_one_split_in_a_hundred_of_the_same_data_is_called_shifted():
+    rng = np.random.default_rng(1)
+    told = [bool(shift(measured(rng.normal(100, 20, 100)), measured(rng.normal(100, 20, 200)))) for _ in range(600)]
+    assert np.mean(told) <= 0.025  # 1 % and four standard errors of 600 draws
+
+
+def test_a_validation_too_small_for_a_bound_is_told_how_large_it_should_be():
+    rng = np.random.default_rng(0)
+    assert wide_bound(measured(rng.normal(100, 20, 300)), 400) == []
+    (told,) = wide_bound(measured(rng.normal(100, 30, 12)), 1000)
+    needed = int(told.split("; ")[1].split()[0])
+    assert 200 < needed < 600
+    assert wide_bound(measured(rng.normal(100, 20, needed)), 1000) == []
