@@ -13,6 +13,7 @@ from spear_deploy.backends.backend import Executable, OnProgress
 from spear_deploy.backends.fixed_point.losses import RoundingLoss, rounding_losses
 from spear_deploy.backends.recording import LayerStates, Recording, joined
 from spear_deploy.data import EncodedSplit, Split, encode
+from spear_deploy.errors import BackendError
 from spear_deploy.measure import Measurement, SynopsCounter, Tally, batches
 from spear_deploy.network import Model
 from spear_deploy.network.agreement import Agreement, Tolerance, agreement
@@ -144,12 +145,27 @@ class _Watching:
 
     def run(self, data: EncodedSplit) -> Mapping[str, Tensor]:
         found = self.executable.run(data.inputs, observe=self.observe)
+        self._check(found, data)
         if self.tally is None:  # a backend may know its synapses only once it has run
             counter = SynopsCounter(self.model.network, found.fan_out)
             self.tally = Tally(self.model, counter, data.analog)
         self.tally.add(data.inputs, found.outputs)
         self.states = joined([self.states, found.states])
         return {layer: output.cpu() for layer, output in found.outputs.items()}
+
+    def _check(self, found: Recording, data: EncodedSplit) -> None:
+        """Refuse outputs that nothing can be held against."""
+        network = self.model.network
+        missing = [layer for layer in network.layers if layer not in found.outputs]
+        if missing:
+            raise BackendError(f"{self.name}: gives no output of {', '.join(missing)}")
+        for layer in network.layers:
+            expected = (self.model.time_steps, len(data), *network.shapes[layer])
+            shape = tuple(found.outputs[layer].shape)
+            if shape != expected:
+                raise BackendError(
+                    f"{self.name}: gives outputs {list(shape)} of {layer}, [T, B, *shape] are {list(expected)}"
+                )
 
     def result(self, labels: list[Tensor]) -> Result:
         assert self.tally is not None
