@@ -13,12 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.cli.console import err, out
-from spear_deploy.errors import RunError
 from spear_deploy.hardware import load_profile
-from spear_deploy.jobs.remeasure import measure_again
+from spear_deploy.jobs.validate import validate as run_validate
 from spear_deploy.report.comparison import run_names
-from spear_deploy.report.gap import Coverage, Gap, RunCheck, check_run, coverage
-from spear_deploy.report.reading import RunFolder, find_runs, read_run
+from spear_deploy.report.gap import Coverage, Gap, RunCheck, coverage
+from spear_deploy.report.reading import find_runs, read_run
 
 EPILOG = """
 Examples:
@@ -45,10 +44,12 @@ def validate(
     """Hold LRE's interval against SynOps measured on data that the search never saw."""
     folders = [read_run(folder) for folder in find_runs(runs)]
     names = run_names(folders)
-    checked = [
-        _check(name, folder, again=again, data=data, profile=profile)
-        for name, folder in zip(names, folders, strict=True)
-    ]
+    chip = None if profile is None else load_profile(profile)
+    checked = []
+    for name, folder in zip(names, folders, strict=True):
+        checked.append(run_validate(name, folder, again=again, data=data, profile=chip))
+        for gap in folder.gaps:
+            err.print(f"{folder.path}: {gap}", style="yellow")
     together = coverage(checked)
     if as_json:
         print(json.dumps(_content(checked, together), indent=2))
@@ -59,17 +60,6 @@ def validate(
             out.print(_together(together))
     if not all(run.covered for run in checked):
         raise typer.Exit(1)
-
-
-def _check(name: str, folder: RunFolder, *, again: bool, data: str | None, profile: str | None) -> RunCheck:
-    report = folder.report
-    if report is None:
-        raise RunError(f"{folder.path}: {folder.gaps[0]}")
-    for gap in folder.gaps:
-        err.print(f"{folder.path}: {gap}", style="yellow")
-    if not again:
-        return check_run(name, report)
-    return check_run(name, report, measure_again(folder.path, report, load_profile(profile or report.target), data))
 
 
 def _shown(run: RunCheck) -> Group:
