@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from spear_deploy.jobs.deploy.request import DeployConfig
     from spear_deploy.jobs.face import DeployResult, Exported, check, compare, deploy, export, simulate
     from spear_deploy.jobs.simulate import SimulateConfig
-    from spear_deploy.network import Model, save_model
+    from spear_deploy.network import Model, check_convertible, save_model
     from spear_deploy.network import load_any as load_model
     from spear_deploy.report import Report
 else:
@@ -29,6 +29,7 @@ __all__ = [
     "SimulateConfig",
     "Split",
     "check",
+    "check_convertible",
     "compare",
     "deploy",
     "export",

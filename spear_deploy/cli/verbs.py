@@ -53,6 +53,11 @@ VERBS = {
         "check",
         "Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it.",
     ),
+    "groups": Verb(
+        "groups",
+        "groups",
+        "Show which channels of MODEL can only be pruned together, and why a group is fixed.",
+    ),
     "compare": Verb(
         "compare",
         "compare",

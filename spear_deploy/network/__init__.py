@@ -1,6 +1,6 @@
 """What a spiking network is: neurons, the graph, loading and saving, simulation in torch."""
 
-from spear_deploy.network.from_snntorch import from_snntorch, from_spikingjelly, save_model
+from spear_deploy.network.from_snntorch import check_convertible, from_snntorch, from_spikingjelly, save_model
 from spear_deploy.network.graph import Connection, Network
 from spear_deploy.network.load import Reading, load_any
 from spear_deploy.network.model import Encoding, Model
@@ -31,6 +31,7 @@ __all__ = [
     "Surrogate",
     "Trace",
     "bias_current",
+    "check_convertible",
     "class_scores",
     "differences",
     "fan_out",

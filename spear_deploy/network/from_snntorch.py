@@ -20,6 +20,9 @@ from spear_deploy.network.neuron import DEFAULT_DT_S
 from spear_deploy.network.proof import compare, compare_read_out, sample_input
 from spear_deploy.network.read_out import ReadOut
 
+_SILENT = ": gave no spike on the samples of the proof; pass sample="
+"""What is said of a layer for which nothing is proven."""
+
 _STRENGTHS = (3.0, 12.0, 48.0)
 """Largest analog inputs of the proof, tried in order while a layer stays silent."""
 
@@ -125,7 +128,7 @@ def from_snntorch(
             compare_read_out(built.head.name, recording.returned[built.head.position], built.graph, inputs.double())
         if not proof.silent:
             break
-    notices = tuple(f"{name}: gave no spike on the samples of the proof; pass sample=" for name in proof.silent)
+    notices = tuple(f"{name}{_SILENT}" for name in proof.silent)
     if built.also_returned:
         also = ", ".join(built.also_returned)
         notices += (f"the network also returns {also}; its output is taken to be {built.read_out}",)
@@ -152,6 +155,26 @@ def _outputs(recording: Recording, model: Model) -> dict[str, list[Tensor]]:
         for name, calls in recording.neurons.items()
         if name in neurons
     }
+
+
+def check_convertible(net: nn.Module, *, input_shape: Sequence[int], time_steps: int, **use: Any) -> tuple[str, ...]:
+    """Whether a network can be converted, told before it is trained: its weights do not matter for this.
+
+    Args:
+        net: the network, trained or not.
+        input_shape: shape of one time step of one sample.
+        time_steps: T.
+        use: the other options of `save_model`.
+
+    Returns:
+        What is assumed, one line each; nothing where nothing is.
+
+    Raises:
+        ModelError: what cannot be converted, with the way out.
+
+    """
+    notices = from_snntorch(net, input_shape=input_shape, time_steps=time_steps, **use).notices
+    return tuple(notice for notice in notices if not notice.endswith(_SILENT))  # an untrained one may be
 
 
 def from_spikingjelly(net: nn.Module, **use: Any) -> Model:

@@ -250,3 +250,16 @@ def test_a_checkpoint_that_is_no_chain_is_not_guessed(here):
         ModelError, match="only a chain of Linear layers, each with a neuron, is inferred; found 2 weights, 1"
     ):
         load_any("net.pth", time_steps=3)
+
+
+def test_a_recurrent_layer_without_bias_is_read_from_its_checkpoint(here):
+    torch.manual_seed(6)
+    recurrent = snntorch.RLeaky(0.7, linear_features=5, threshold=0.4, init_hidden=True, spike_grad=heaviside)
+    recurrent.recurrent.register_parameter("bias", None)
+    net = nn.Sequential(nn.Linear(6, 5), recurrent)
+    torch.save(net.state_dict(), "net.pth")
+    model = load_any("net.pth", time_steps=6)
+    x = 3 * torch.rand(6, 10, 6, dtype=torch.float64)
+    expected = run_by_snntorch(net, x)
+    assert 0 < expected.mean() < 1
+    assert torch.equal(Simulation(model.graph, torch.float64)(x).output, expected)

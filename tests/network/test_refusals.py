@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network import from_snntorch
+from spear_deploy.network import check_convertible, from_snntorch
 
 
 def convert(net, shape=(6,), time_steps=5, **options):
@@ -222,3 +222,10 @@ def test_a_converted_network_that_differs_is_an_error_with_layer_step_and_count(
         ModelError, match=r"lif: the converted network differs from the original in time step \d: \d+ of"
     ):
         convert(LearnsWhileItRuns())
+
+
+def test_a_network_can_be_checked_before_it_is_trained():
+    silent = nn.Sequential(nn.Linear(6, 4), leaky(threshold=1e6))
+    assert check_convertible(silent, input_shape=(6,), time_steps=5) == ()
+    with pytest.raises(ModelError, match="1_relu: ReLU is not supported"):
+        check_convertible(nn.Sequential(nn.Linear(6, 4), nn.ReLU(), leaky()), input_shape=(6,), time_steps=5)

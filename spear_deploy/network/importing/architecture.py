@@ -208,7 +208,10 @@ def _neuron(kind: str, part: State, options: dict[str, Any]) -> nn.Module:
     if "graded_spikes_factor" in part:
         module.graded_spikes_factor = torch.as_tensor(part["graded_spikes_factor"])
     if "recurrent.weight" in part and isinstance(module.recurrent, nn.Module):
-        module.recurrent.load_state_dict({"weight": part["recurrent.weight"], "bias": part["recurrent.bias"]})
+        held = {key: part[f"recurrent.{key}"] for key in ("weight", "bias") if f"recurrent.{key}" in part}
+        if "bias" not in held:
+            module.recurrent.register_parameter("bias", None)
+        module.recurrent.load_state_dict(held)
     return module
 
 
