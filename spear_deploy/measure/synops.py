@@ -54,7 +54,10 @@ class SynopsCounter:
         if reached is None:
             reached = {connection: fan_out(network, connection) for connection in network.connections}
         self.fan_out = {connection: each.to(torch.float64) for connection, each in reached.items()}
-        self._parts: dict[Connection, list[slice]] = {}
+        self._parts = {
+            connection: _parts_below(each.flatten().cpu(), EXACT_FLOAT32) for connection, each in self.fan_out.items()
+        }
+        """Source neurons in parts that reach fewer than 2^24 synapses each."""
 
     def count(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Synops:
         """Operations of a batch: inputs `[T, B, *input_shape]` and each layer's spikes `[T, B, *shape]`.
@@ -86,16 +89,10 @@ class SynopsCounter:
         seen = (x[:1] if static else x).flatten(0, 1).flatten(1)
         events = seen if spikes and seen.is_floating_point() else seen != 0
         steps = as_float64(torch.zeros(len(seen), device=x.device))
-        for part in self._exact_parts(connection):
+        for part in self._parts[connection]:
             found = events[:, part].to(torch.float32) @ reached[part].to(torch.float32).to(x.device)
             steps += as_float64(found)
         return steps.reshape(-1, x.shape[1]).expand(len(x), -1)
-
-    def _exact_parts(self, connection: Connection) -> list[slice]:
-        """Source neurons in parts that reach fewer than 2^24 synapses each."""
-        if connection not in self._parts:
-            self._parts[connection] = _parts_below(self.fan_out[connection].flatten().cpu(), EXACT_FLOAT32)
-        return self._parts[connection]
 
     def _reached(self, connection: Connection, device: torch.device) -> Tensor:
         """The fan-out of a connection, float64 on a device (or the CPU, see `as_float64`), where it then stays."""
