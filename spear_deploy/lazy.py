@@ -15,7 +15,8 @@ def lazily(package: str, file: str) -> Callable[[str], Any]:
 
     Args:
         package: its `__name__`.
-        file: its `__file__`, which imports names under `if TYPE_CHECKING`.
+        file: its `__file__`, which imports names under `if TYPE_CHECKING`. None of them may be that of a
+            module of the package, which would hide it.
 
     """
     homes = {

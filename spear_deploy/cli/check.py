@@ -13,8 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.cli.console import TerminalProgress, err, out
-from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.targets import Target, read_targets
 from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import Row

@@ -14,8 +14,8 @@ from rich.table import Table
 
 from spear_deploy.cli.check import origin_text, subject_of
 from spear_deploy.cli.console import out
-from spear_deploy.cli.deploy import Target, read_targets
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.targets import Target, read_targets
 from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
 from spear_deploy.jobs.check import SAMPLES

@@ -19,9 +19,9 @@ from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.options import filled_from
 from spear_deploy.cli.reading import Arch, Data, Device, Dt, FileFormat, InputShape, TimeSteps, reading
 from spear_deploy.cli.summary import front, summary
-from spear_deploy.errors import ProfileError
+from spear_deploy.cli.targets import Target, read_targets
 from spear_deploy.files import default_folder
-from spear_deploy.hardware import MAX_DROP, Limit, Profile, known_profiles, load_profile, parse_budget, parse_budgets
+from spear_deploy.hardware import MAX_DROP, Limit, parse_budget, parse_budgets
 from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
 from spear_deploy.jobs.deploy.request import (
     DEFAULT_BUDGET,
@@ -49,10 +49,6 @@ Examples:
 
   spear-deploy --target my_chip.toml --budget 120k --budget cores=4 --json model.pt > report.json
 """
-
-Target = Annotated[
-    str, typer.Option("--target", help="Chips, separated by commas: names, TOML files, or all.", metavar="NAME|FILE,..")
-]
 
 
 @dataclass(frozen=True)
@@ -251,25 +247,3 @@ def read_error(text: str) -> float:
     if not text.strip().endswith("%") or not 0 < percent < 100:
         raise typer.BadParameter(f"--lre-error {text!r}: give a percentage, such as 3%")
     return percent / 100
-
-
-def read_targets(text: str) -> tuple[Profile, ...]:
-    """The profiles that `--target` names.
-
-    Raises:
-        ProfileError: it names none, an unknown one, or two of one name.
-
-    """
-    names = known_profiles() if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
-        raise ProfileError(f"--target '{text}' names no chip; known: {', '.join(known_profiles())}, or a TOML file")
-    profiles: dict[str, tuple[str, Profile]] = {}
-    for name in dict.fromkeys(names):
-        profile = load_profile(name)
-        if profile.name in profiles:
-            raise ProfileError(
-                f"--target: {profiles[profile.name][0]} and {name} are both called '{profile.name}';"
-                " their results would share a folder; give one of them another name"
-            )
-        profiles[profile.name] = name, profile
-    return tuple(profile for _, profile in profiles.values())

@@ -1,6 +1,13 @@
 """Data sets, their splits, and how samples become spikes."""
 
-from spear_deploy.data.dataset import Dataset, Labels, Split, SplitName, load_data
-from spear_deploy.data.encoding import EncodedSplit, check_fits, encode, recoded
+from typing import TYPE_CHECKING
+
+from spear_deploy.lazy import lazily
+
+if TYPE_CHECKING:
+    from spear_deploy.data.dataset import Dataset, Labels, Split, SplitName, load_data
+    from spear_deploy.data.encoding import EncodedSplit, check_fits, encode, recoded
+else:
+    __getattr__ = lazily(__name__, __file__)
 
 __all__ = ["Dataset", "EncodedSplit", "Labels", "Split", "SplitName", "check_fits", "encode", "load_data", "recoded"]

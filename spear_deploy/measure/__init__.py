@@ -1,21 +1,28 @@
 """Spikes, exact synaptic operations, accuracy."""
 
-from spear_deploy.measure.answers import Answers, guess_rate, most_by_guessing
-from spear_deploy.measure.effective import EffectiveOperations, effective_operations
-from spear_deploy.measure.measurement import (
-    LayerCount,
-    Measurement,
-    Tally,
-    batches,
-    classify,
-    measure,
-    measure_outputs,
-    measure_split,
-    measure_split_with,
-    measure_with,
-)
-from spear_deploy.measure.record import SpikeRecord
-from spear_deploy.measure.synops import Synops, SynopsCounter, most_synops
+from typing import TYPE_CHECKING
+
+from spear_deploy.lazy import lazily
+
+if TYPE_CHECKING:
+    from spear_deploy.measure.answers import Answers, guess_rate, most_by_guessing
+    from spear_deploy.measure.effective import EffectiveOperations, effective_operations
+    from spear_deploy.measure.measurement import (
+        LayerCount,
+        Measurement,
+        Tally,
+        batches,
+        classify,
+        measure,
+        measure_outputs,
+        measure_split,
+        measure_split_with,
+        measure_with,
+    )
+    from spear_deploy.measure.record import SpikeRecord
+    from spear_deploy.measure.synops import Synops, SynopsCounter, most_synops
+else:
+    __getattr__ = lazily(__name__, __file__)
 
 __all__ = [
     "Answers",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import ceil, log, sqrt
+from statistics import NormalDist
 
-from scipy import stats
 from torch import Tensor
 
 DENSE = "dense network"
@@ -29,6 +29,8 @@ def guess_rate(train: Tensor, labels: Tensor, classes: int) -> float:
 
 def most_by_guessing(samples: int, rate: float) -> float:
     """The highest accuracy on so many samples that still counts as chance; right guesses are binomial."""
+    from scipy import stats  # takes a second, and most commands ask for neither
+
     return float(stats.binom.ppf(GUESS_CONFIDENCE, samples, rate)) / samples
 
 
@@ -108,5 +110,5 @@ class Answers:
         """
         count = self.samples + 2
         p, q = (self.lost + 1) / count, (self.gained + 1) / count
-        half = float(stats.norm.ppf(0.5 + DROP_CONFIDENCE / 2)) * sqrt((p + q - (p - q) ** 2) / count)
+        half = NormalDist().inv_cdf(0.5 + DROP_CONFIDENCE / 2) * sqrt((p + q - (p - q) ** 2) / count)
         return 100.0 * max(p - q - half, -1.0), 100.0 * min(p - q + half, 1.0)

@@ -1,20 +1,27 @@
 """What a spiking network is: neurons, the graph, loading and saving, simulation in torch."""
 
-from spear_deploy.network.from_snntorch import check_convertible, from_snntorch, from_spikingjelly, save_model
-from spear_deploy.network.graph import Connection, Network
-from spear_deploy.network.load import Reading, load_any
-from spear_deploy.network.model import Encoding, Model
-from spear_deploy.network.model import load as load_model_file
-from spear_deploy.network.model import save as save_model_file
-from spear_deploy.network.neuron import Neuron, Reset, neuron_of, node_of
-from spear_deploy.network.nir_file import read_nir, write_nir
-from spear_deploy.network.nir_graph import flatten
-from spear_deploy.network.portability import differences, portable
-from spear_deploy.network.proof import Proof, prove_equal
-from spear_deploy.network.read_out import ReadOut, class_scores
-from spear_deploy.network.simulation import Simulation, Trace
-from spear_deploy.network.surrogate import SURROGATES, Surrogate
-from spear_deploy.network.synapses import bias_current, fan_out, synapse_matrix
+from typing import TYPE_CHECKING
+
+from spear_deploy.lazy import lazily
+
+if TYPE_CHECKING:
+    from spear_deploy.network.graph import Connection, Network
+    from spear_deploy.network.load import Reading, load_any
+    from spear_deploy.network.model import Encoding, Model
+    from spear_deploy.network.model import load as load_model_file
+    from spear_deploy.network.model import save as save_model_file
+    from spear_deploy.network.neuron import Neuron, Reset, neuron_of, node_of
+    from spear_deploy.network.nir_file import read_nir, write_nir
+    from spear_deploy.network.nir_graph import flatten
+    from spear_deploy.network.portability import differences, portable
+    from spear_deploy.network.proof import Proof, prove_equal
+    from spear_deploy.network.read_out import ReadOut, class_scores
+    from spear_deploy.network.simulation import Simulation, Trace
+    from spear_deploy.network.snntorch_nets import check_convertible, from_snntorch, from_spikingjelly, save_model
+    from spear_deploy.network.surrogate import SURROGATES, Surrogate
+    from spear_deploy.network.synapses import bias_current, fan_out, synapse_matrix
+else:
+    __getattr__ = lazily(__name__, __file__)
 
 __all__ = [
     "SURROGATES",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,8 @@ import h5py
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
-from spear_deploy.network.importing.checkpoint import is_checkpoint, read_checkpoint
 from spear_deploy.network.importing.netx import read_netx
-from spear_deploy.network.model import Model, from_content
+from spear_deploy.network.model import FORMAT, Model, from_content
 from spear_deploy.network.nir_file import read_nir
 from spear_deploy.network.torch_file import read_torch_file
 
@@ -66,6 +65,11 @@ def load_any(
         start = file.read(len(_HDF5))
     if start != _HDF5:
         content = read_torch_file(path)
+        if isinstance(content, Mapping) and content.get("format") == FORMAT:
+            return from_content(content, str(path))
+        # snnTorch is only needed where a file holds one of its networks.
+        from spear_deploy.network.importing.checkpoint import is_checkpoint, read_checkpoint
+
         if is_checkpoint(content):
             return read_checkpoint(
                 content, str(path), arch=arch, input_shape=input_shape, time_steps=time_steps, dt_s=dt_s

@@ -32,6 +32,18 @@ def test_help_version_and_profiles_import_no_heavy_library(words):
     assert not HEAVY & set(ast.literal_eval(ran.stderr.splitlines()[-1]))
 
 
+def test_check_imports_no_drawing_no_search_and_no_snntorch():
+    script = (
+        "import sys\nfrom spear_deploy.cli import main\n"
+        "try:\n    main(['check', 'examples/digits.pt', '--target', 'loihi2'])\nexcept SystemExit as ended:\n"
+        "    assert ended.code in (0, 1), ended.code\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules}), file=sys.stderr)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    unused = {"matplotlib", "plotly", "jinja2", "snntorch", "stable_baselines3", "gymnasium", "cma"}
+    assert not unused & set(ast.literal_eval(ran.stderr.splitlines()[-1]))
+
+
 @pytest.mark.parametrize("name", VERBS)
 def test_the_help_says_of_a_verb_what_the_verb_says_of_itself(name):
     verb = VERBS[name]
@@ -46,6 +58,7 @@ def test_every_public_name_of_a_lazy_package_is_found_when_it_is_asked_for():
     assert lazy
     for path in lazy:
         package = importlib.import_module(".".join(["spear_deploy", *path.parent.relative_to(PACKAGE).parts]))
+        assert not set(package.__all__) & {module.stem for module in path.parent.iterdir()}  # it would hide the name
         assert all(getattr(package, name) is not None for name in package.__all__)
         with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
             _ = package.nonsense

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import first_line
-from spear_deploy.network.from_snntorch import from_snntorch
 from spear_deploy.network.importing.architecture import Architecture, from_factory, from_toml, inferred
 from spear_deploy.network.model import Model
+from spear_deploy.network.snntorch_nets import from_snntorch
 from spear_deploy.network.widen import widen
 
 _PREFIXES = ("model.", "module.", "_orig_mod.", "net.")
