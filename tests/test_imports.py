@@ -3,10 +3,12 @@
 import ast
 import re
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE, EXPORTERS = ROOT / "spear_deploy", ROOT / "exporters"
+MOST_ARROWS = 58
 
 
 def room_of(path):
@@ -49,6 +51,23 @@ def test_a_room_imports_only_those_above_it_on_the_map():
     row = rows()
     wrong = [(room, other) for room, others in imports().items() for other in others if row[other] > row[room]]
     assert wrong == []
+
+
+def test_no_room_leads_back_to_itself():
+    list(TopologicalSorter(imports()).static_order())  # raises CycleError, which names the rooms
+
+
+def test_rooms_lean_on_few_others():
+    """Arrows between rooms, without those to the first row of the map, which every room may use."""
+    row = rows()
+    arrows = [(room, other) for room, others in imports().items() for other in others if row[other] > 0]
+    assert len(arrows) <= MOST_ARROWS
+
+
+def test_no_two_test_files_have_one_name():
+    """Pytest imports them by their names alone."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))
 
 
 def test_nothing_imports_an_exporter_so_that_anyone_can_add_one():
