@@ -93,9 +93,8 @@ def lines() -> Iterator[str]:
             used = " (its price rests on this row)" if row["used"] else ""
             yield line(row["work"], row["chip"], had, what + used, idle, measured, "mJ")
         else:
-            yield line(
-                row["work"], row["chip"], had, what + "; measured: with all else", idle, float(row["mj_total"]), "mJ"
-            )
+            total = float(row["mj_total"])
+            yield line(row["work"], row["chip"], had, what + "; measured: with all else", idle, total, "mJ", bound=True)
 
 
 if __name__ == "__main__":

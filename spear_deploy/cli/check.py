@@ -13,9 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.cli.console import TerminalProgress, err, out
+from spear_deploy.cli.gates import Budgets, FailOn, gates, held_json, stop
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.targets import Target, read_targets
 from spear_deploy.files import replaced_when_complete
+from spear_deploy.hardware.budget import parse_budgets
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.cost.cost import Cost
@@ -39,7 +41,9 @@ Examples:
 
   spear-deploy check model.pt --target loihi1 --adapt
 
-Exit code 0: it fits every target; 1: it does not; 2: bad input.
+  spear-deploy check model.pt --target loihi2 --budget 50us --budget core-step=5k --fail-on misfit,budget,unknown
+
+Exit code 0: it passes every gate of --fail-on on every target; 1: it does not; 2: bad input.
 """
 
 
@@ -56,31 +60,33 @@ def check(
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Convert what a chip forbids, show what it did, and check the result.")
     ] = False,
+    budget: Budgets = None,
+    fail_on: FailOn = "misfit,budget",
     svg: Annotated[Path | None, typer.Option(help="Write a picture of the core map.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
-    profiles = read_targets(target)
+    profiles, limits, at = read_targets(target), parse_budgets(budget or ()), gates(fail_on)
     subject = subject_of(model, data, samples, reading(arch, input_shape, time_steps, dt), encoding)
-    found = [run_check(subject, profile, adapt=adapt) for profile in profiles]
+    found = [run_check(subject, profile, adapt=adapt, limits=limits) for profile in profiles]
     if as_json:
         content = [
-            row_json(each.row, cores=True) | {"measured": subject.origin, "adaptations": each.adaptations}
+            row_json(each.row, cores=True)
+            | {"measured": subject.origin, "adaptations": each.adaptations, "budgets": held_json(each)}
             for each in found
         ]
         print(json.dumps(content[0] if len(content) == 1 else content, indent=2))
     else:
         for each in found:
             out.print(report(each.row))
-            for line in each.lines:
+            for line in (*each.lines, *(held.text for held in each.held)):
                 out.print(line)
         out.print(origin_text(subject))
     if svg is not None:
         for each in found:
             name = each.row.profile.name
             _write_picture(each.row, svg if len(found) == 1 else svg.with_stem(f"{svg.stem}-{name}"))
-    if not all(each.fits for each in found):
-        raise typer.Exit(1)
+    stop(found, at)
 
 
 def subject_of(path: Path, data: str | None, samples: int, given: Reading, encoding: Encoding | None) -> Subject:

@@ -14,12 +14,13 @@ from rich.table import Table
 
 from spear_deploy.cli.check import origin_text, subject_of
 from spear_deploy.cli.console import out
+from spear_deploy.cli.gates import Budgets, FailOn, gates, held_json, stop
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.targets import Target, read_targets
 from spear_deploy.files import replaced_when_complete
+from spear_deploy.hardware.budget import parse_budgets
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
-from spear_deploy.jobs.check import SAMPLES
-from spear_deploy.jobs.check import compare as compare_on_chips
+from spear_deploy.jobs.check import SAMPLES, check_all
 from spear_deploy.network import Encoding
 from spear_deploy.report.chip_json import row_json
 from spear_deploy.report.pictures.comparison_picture import comparison_svg
@@ -49,6 +50,8 @@ def compare(
     time_steps: TimeSteps = None,
     dt: Dt = None,
     encoding: Annotated[Encoding | None, typer.Option(help="How inputs enter, if not as the file has it.")] = None,
+    budget: Budgets = None,
+    fail_on: FailOn = "",
     sort: Annotated[str, typer.Option(help=f"Order of the rows: {', '.join(SORT_KEYS)}.")] = "target",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV alone on stdout.")] = False,
@@ -60,19 +63,26 @@ def compare(
         raise typer.BadParameter(f"--sort {sort}: no such column; known: {', '.join(SORT_KEYS)}")
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv both print on stdout; give one")
-    profiles = read_targets(target)
+    profiles, limits, at = read_targets(target), parse_budgets(budget or ()), gates(fail_on)
     given = reading(arch, input_shape, time_steps, dt)
     subjects = [subject_of(path, data, samples, given, encoding) for path in models]
-    rows = sorted(compare_on_chips(subjects, profiles), key=SORT_KEYS[sort])
+    found = sorted(check_all(subjects, profiles, limits), key=lambda each: SORT_KEYS[sort](each.row))
+    rows = [each.row for each in found]
     origins = {subject.name: subject.origin for subject in subjects}
     if as_json:
-        print(json.dumps([row_json(row) | {"measured": origins[row.model]} for row in rows], indent=2))
+        listed = [
+            row_json(each.row) | {"measured": origins[each.row.model], "budgets": held_json(each)} for each in found
+        ]
+        print(json.dumps(listed, indent=2))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(_CSV_COLUMNS)
         writer.writerows(_csv(row) for row in rows)
     else:
         out.print(_table(rows, with_model=len(models) > 1))
+        for each in found:
+            for held in each.held:
+                out.print(f"{each.row.model} on {each.row.profile.name}: {held.text}")
         for subject in subjects:
             out.print(f"{subject.name}: {origin_text(subject)}")
         out.print("sources of every figure: spear-deploy profiles show NAME")
@@ -81,6 +91,7 @@ def compare(
             with replaced_when_complete(file) as working:
                 working.write_text(content(rows), encoding="utf-8")
             print(f"written to {file}", file=sys.stderr)
+    stop(found, at)
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -116,7 +127,9 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def _table(rows: list[Row], *, with_model: bool) -> Table:
     first = 0 if with_model else 1
-    table = Table(*COLUMNS[first:])
+    table = Table()
+    for column in COLUMNS[first:]:
+        table.add_column(column, no_wrap=column == "target")  # the name has to be typed
     for row in rows:
         table.add_row(*cells(row)[first:], style="" if row.verdict.fits else "dim")
     return table
@@ -138,6 +151,8 @@ _CSV_COLUMNS = (
     "energy_high_pj",
     "energy_status",
     "unpriced",
+    "energy_at_least",
+    "priced_low_pj",
     "time_low_ns",
     "time_typical_ns",
     "time_high_ns",
@@ -165,6 +180,8 @@ def _csv(row: Row) -> tuple[object, ...]:
         *((None,) * 3 if energy is None else (energy.low, energy.typical, energy.high)),
         None if cost is None else str(cost.energy_status),
         None if cost is None else "; ".join(cost.unpriced),
+        None if cost is None else cost.energy_at_least,
+        None if cost is None or cost.priced_pj is None else cost.priced_pj.low,
         *((None,) * 3 if time is None else (time.low, time.typical, time.high)),
         row.keep,
         "; ".join(dict.fromkeys(finding.rule for finding in row.verdict.violations)),

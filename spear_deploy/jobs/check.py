@@ -10,9 +10,10 @@ from torch import Tensor
 
 from spear_deploy.backends.fixed_point import split_first_layer
 from spear_deploy.data import EncodedSplit, SplitName, recoded
-from spear_deploy.hardware import Activity, Profile, activity_of
+from spear_deploy.hardware import Activity, Limit, OnChip, Profile, activity_of
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.comparison import compare as rows_of
+from spear_deploy.hardware.gates import Held, hold, require_absolute
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.measure import measure_split
@@ -69,12 +70,14 @@ class Checked:
         row: placement, verdict and cost.
         effect: of the conversions; None where there are none.
         on_host: whether the first layer runs on the host, and is neither placed nor priced.
+        held: the budgets, each against what the model uses.
 
     """
 
     row: Row
     effect: AdaptationEffect | None = None
     on_host: bool = False
+    held: tuple[Held, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -104,21 +107,24 @@ def measured(name: str, model: Model, task: Task | None, samples: int = SAMPLES)
 
 
 @torch_settings()
-def check(subject: Subject, chip: Profile, *, adapt: bool = False) -> Checked:
-    """Hold a model against every limit and rule of a chip, and price an inference there.
+def check(subject: Subject, chip: Profile, *, adapt: bool = False, limits: Sequence[Limit] = ()) -> Checked:
+    """Hold a model against every limit and rule of a chip and against budgets, and price an inference there.
 
     Args:
         subject: the model and its activity.
         chip: the profile.
         adapt: whether what the chip forbids is converted first.
+        limits: budgets, as absolute numbers.
 
     Raises:
+        BudgetError: a budget is a share, or speaks of answers.
         BackendError: a first layer that would have to run on the host cannot be cut off.
 
     """
+    require_absolute(limits)
     if not adapt:
-        return Checked(_row(subject, chip))
-    return _converted(subject, chip)
+        return Checked(_row(subject, chip), held=_held(subject, chip, limits))
+    return _converted(subject, chip, limits)
 
 
 def compare(subjects: Sequence[Subject], chips: Sequence[Profile]) -> list[Row]:
@@ -126,10 +132,27 @@ def compare(subjects: Sequence[Subject], chips: Sequence[Profile]) -> list[Row]:
     return [row for subject in subjects for row in _rows(subject, chips)]
 
 
-def _converted(subject: Subject, chip: Profile) -> Checked:
+def check_all(subjects: Sequence[Subject], chips: Sequence[Profile], limits: Sequence[Limit]) -> list[Checked]:
+    """Place and price models on many chips, and hold them against budgets; one result for each of both.
+
+    Raises:
+        BudgetError: a budget is a share, or speaks of answers.
+
+    """
+    require_absolute(limits)
+    return [
+        Checked(row, held=_held(subject, row.profile, limits)) for subject in subjects for row in _rows(subject, chips)
+    ]
+
+
+def _held(subject: Subject, chip: Profile, limits: Sequence[Limit]) -> tuple[Held, ...]:
+    return hold(OnChip(subject.model.network, chip, subject.activity), limits)
+
+
+def _converted(subject: Subject, chip: Profile, limits: Sequence[Limit]) -> Checked:
     found, data = adapt(subject.model, chip, subject.calibration), subject.data
     if not found.changes:
-        return Checked(_row(subject, chip))
+        return Checked(_row(subject, chip), held=_held(subject, chip, limits))
     model = found.model
     effect = None if data is None else effect_on(chip, found.changes, subject.model, model, data)
     effect = effect or AdaptationEffect(chip.name, found.changes)
@@ -140,7 +163,8 @@ def _converted(subject: Subject, chip: Profile) -> Checked:
         if data is not None:
             data = EncodedSplit(data.name, split.chip_inputs(data.inputs), data.labels, analog=False)
     activity = None if data is None else _activity(model, data)
-    return Checked(_row(Subject(subject.name, model, activity, data), chip), effect, found.host_first)
+    converted = Subject(subject.name, model, activity, data)
+    return Checked(_row(converted, chip), effect, found.host_first, _held(converted, chip, limits))
 
 
 def _activity(model: Model, data: EncodedSplit) -> Activity:

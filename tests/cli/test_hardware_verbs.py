@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -252,3 +253,41 @@ def test_measurements_become_a_profile(tmp_path):
     shown = run("profiles", "show", str(mine), "energy.synaptic").stdout
     assert "measured" in shown
     assert "figures are those of loihi2" in run("profiles", "check", str(mine)).stdout
+
+
+def test_a_time_budget_that_means_alone_would_keep_is_broken():
+    """The mean of the busiest core's work fits into 50 us on Loihi 2; the sum of each step's busiest core does not."""
+    result = run("check", DIGITS, "--target", "loihi2", "--budget", "50us", "--budget", "core-step=1M", "--json")
+    assert result.exit_code == 1
+    found = {each["quantity"]: each for each in json.loads(result.stdout)["budgets"]}
+    assert found["latency"]["used"] > 50e3
+    assert (found["latency"]["kept"], found["core-step"]["kept"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--target", "loihi2"], 0),
+        (["--target", "loihi2", "--fail-on", "unknown"], 1),
+        (["--target", "loihi2", "--budget", "1us", "--fail-on", "misfit"], 0),
+        (["--target", "speck2f", "--budget", "3uJ", "--fail-on", "budget"], 0),
+        (["--target", "speck2f", "--budget", "3uJ", "--fail-on", "unknown"], 1),
+    ],
+)
+@pytest.mark.parametrize("verb", ["check", "compare"])
+def test_a_pipeline_stops_at_the_gates_that_it_names(verb, words, code):
+    assert run(verb, DIGITS, "--samples", "3", *words).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--budget", "50%"], "share of what a dense network uses.*such as 120k"),
+        (["--budget", "min-accuracy=90%"], "speaks of answers"),
+        (["--fail-on", "weather"], "weather: known are misfit, budget, unknown"),
+    ],
+)
+def test_budgets_that_one_network_cannot_be_held_to_are_refused(words, message):
+    result = run("check", DIGITS, "--samples", "3", *words)
+    assert re.search(message, str(result.exception) + result.output, re.DOTALL)
+    assert result.exit_code != 0

@@ -1,0 +1,95 @@
+"""What a pipeline may stop at: a network that does not fit, a broken budget, or something that is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spear_deploy.errors import BudgetError
+from spear_deploy.hardware.comparison import Row
+from spear_deploy.hardware.limit import Limit, Use
+from spear_deploy.hardware.quantity import Follows, OnChip
+
+
+class Gate(StrEnum):
+    """What a pipeline may stop at."""
+
+    MISFIT = "misfit"
+    BUDGET = "budget"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Held:
+    """A budget held against what a network uses.
+
+    Attributes:
+        limit: the budget.
+        use: what is used of it; None where that cannot be known.
+        missing: why not.
+
+    """
+
+    limit: Limit
+    use: Use | None
+    missing: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is known to be kept."""
+        return self.use is not None and self.use.overshoot == 0
+
+    @property
+    def text(self) -> str:
+        """The budget, what is used of it, and whether it is kept."""
+        if self.use is None:
+            return f"budget {self.limit.granted}: cannot be held: {self.missing}"
+        found = f"{self.limit.name}: {self.use.used:,.4g} of {self.limit.allowed:,.4g} {self.limit.unit}"
+        return f"budget {self.limit.granted}: {'kept' if self.kept else 'BROKEN'} ({found})"
+
+
+def require_absolute(limits: Sequence[Limit]) -> None:
+    """Refuse budgets that one network alone cannot be held to.
+
+    Raises:
+        BudgetError: a share of the dense network's use, or a limit on answers.
+
+    """
+    for limit in limits:
+        if limit.share:
+            raise BudgetError(
+                f"budget '{limit.granted}' is a share of what a dense network uses; held here is one network:"
+                " give an absolute number, such as 120k"
+            )
+        if limit.quantity.follows is Follows.ANSWERS:
+            raise BudgetError(f"budget '{limit.granted}' speaks of answers; held here is what a network uses")
+
+
+def hold(on_chip: OnChip, limits: Sequence[Limit]) -> tuple[Held, ...]:
+    """Each budget against what a network uses on a chip, by the unfavourable end."""
+    found = []
+    for limit in limits:
+        quantity = limit.quantity
+        missing = ""
+        if quantity.follows is not Follows.STRUCTURE:
+            if on_chip.activity is None:
+                missing = "no spikes were measured"
+            elif quantity.missing is not None:
+                missing = quantity.missing(on_chip.cost)
+        use = None if missing else Use(limit, quantity.value(on_chip))
+        found.append(Held(limit, use, missing))
+    return tuple(found)
+
+
+def stopped_at(row: Row, held: Sequence[Held]) -> set[Gate]:
+    """Every gate that a network on a chip does not pass."""
+    found = set()
+    if not row.verdict.fits:
+        found.add(Gate.MISFIT)
+    if any(each.use is not None and not each.kept for each in held):
+        found.add(Gate.BUDGET)
+    unknown = row.cost is not None and (row.cost.energy_pj is None or row.cost.time_ns is None)
+    if unknown or row.verdict.placement.unchecked or any(each.use is None for each in held):
+        found.add(Gate.UNKNOWN)
+    return found
