@@ -16,6 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import snntorch
 import torch
 from snntorch import surrogate, utils
@@ -56,6 +57,9 @@ def leaky():
 
 def spikingjelly_backends(device):
     """What this version's neurons can be computed by; version 2 chooses by itself."""
+    if not hasattr(np, "int"):
+        np.int = int  # version 0.0.0.0.14 asks numpy for it
+
     from spikingjelly.activation_based import functional
 
     if not hasattr(functional, "set_backend"):
@@ -93,6 +97,12 @@ def by_spikingjelly(net, backend):
     return other, run
 
 
+def by_us(widths, device):
+    """The same network in our simulation."""
+    model = from_snntorch(by_snntorch(widths), input_shape=(3, 32, 32), time_steps=TIME_STEPS)
+    return Simulation(model.graph).to(device)
+
+
 def variants(widths, device):
     """By name, a module and what runs it on `[T, B, 3, 32, 32]`; and why a peer is missing."""
     net = by_snntorch(widths).to(device)
@@ -101,8 +111,7 @@ def variants(widths, device):
         utils.reset(net)
         return torch.stack([net(step) for step in x])
 
-    simulation = Simulation(from_snntorch(by_snntorch(widths), input_shape=(3, 32, 32), time_steps=TIME_STEPS).graph)
-    simulation = simulation.to(device)
+    simulation = by_us(widths, device)
     bare = nn.Sequential(*(part for part in by_snntorch(widths) if not isinstance(part, snntorch.Leaky))).to(device)
 
     def products(x):
@@ -187,15 +196,14 @@ def compared(widths, device, batch, rounds, *, amp):
 
 def profiled(widths, device, batch):
     """Where our step spends the device's time: the longest operations."""
-    found, _ = variants(widths, device)
-    _, run = found["ours"]
+    simulation = by_us(widths, device)
     x = torch.rand(batch, 3, 32, 32, device=device).expand(TIME_STEPS, -1, -1, -1, -1)
-    run(x).mean().backward()
+    simulation(x).output.mean().backward()
     activities = [torch.profiler.ProfilerActivity.CPU]
     if device.type == "cuda":
         activities.append(torch.profiler.ProfilerActivity.CUDA)
     with torch.profiler.profile(activities=activities) as profile:
-        run(x).mean().backward()
+        simulation(x).output.mean().backward()
         wait(device)
     key = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
     return profile.key_averages().table(sort_by=key, row_limit=25, max_name_column_width=60)

@@ -61,7 +61,7 @@ def _forward(
     inside = place < count
     neuron = place % neurons
     keep = _constant(beta, neuron, inside, each & 1)
-    v = tl.zeros([block], dtype=outputs.dtype.element_ty)
+    v = tl.zeros([block], dtype=beta.dtype.element_ty)
     u = v
     late = v
     top = v
@@ -72,7 +72,7 @@ def _forward(
         rest = v + _constant(reset_value, neuron, inside, each & 32)
     read, written = place, place
     for _ in range(steps):
-        current = tl.load(currents + read, mask=inside, other=0.0)
+        current = tl.load(currents + read, mask=inside, other=0.0).to(v.dtype)
         if given & 2:
             current = current * _constant(gain, neuron, inside, each & 2)
         if given & 4:
@@ -91,7 +91,7 @@ def _forward(
                 tl.store(above + written, x, mask=inside)
             fired = x > 0
             spikes = fired.to(v.dtype)
-            tl.store(outputs + written, spikes, mask=inside)
+            tl.store(outputs + written, spikes.to(outputs.dtype.element_ty), mask=inside)
             if reset == "zero":
                 v = tl.where(fired, rest, v)
             if reset == "subtract" and not delayed:
@@ -127,14 +127,14 @@ def _backward(
     inside = place < count
     neuron = place % neurons
     keep = _constant(beta, neuron, inside, each & 1)
-    carried = tl.zeros([block], dtype=result.dtype.element_ty)
+    carried = tl.zeros([block], dtype=beta.dtype.element_ty)
     synaptic = carried
     at = place + (place * 0 + count) * (steps - 1)  # in 64 bits, as place is
     x = carried
     if spiking:
         x = tl.load(above + at, mask=inside, other=0.0)
     for back in range(steps):
-        v = tl.load(gradient + at, mask=inside, other=0.0)
+        v = tl.load(gradient + at, mask=inside, other=0.0).to(carried.dtype)
         before = x
         if spiking:
             if surrogate == "atan":
@@ -158,7 +158,7 @@ def _backward(
             v = synaptic
         if given & 2:
             v = v * _constant(gain, neuron, inside, each & 2)
-        tl.store(result + at, v, mask=inside)
+        tl.store(result + at, v.to(result.dtype.element_ty), mask=inside)
         x = before
         at -= count
 

@@ -154,12 +154,18 @@ class _OverTime(torch.autograd.Function):
     """
 
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)  # type: ignore[untyped-decorator]
     def forward(ctx: Any, currents: Tensor, layer: NeuronLayer) -> Tensor:
-        outputs = torch.empty(currents.shape, dtype=currents.dtype, device=currents.device)
-        needed = ctx.needs_input_grad[0] and layer.threshold is not None
-        above = torch.empty_like(outputs) if needed else None
-        if (kernels := _kernels(currents, layer)) is not None:
+        spikes, kernels = layer.threshold is not None, _kernels(currents, layer)
+        # Products in half precision: spikes lose nothing by it, membranes are kept in the layer's own.
+        states = torch.promote_types(currents.dtype, torch.float32)
+        kept = currents.dtype if spikes and kernels is not None else states
+        outputs = torch.empty(currents.shape, dtype=kept, device=currents.device)
+        needed = ctx.needs_input_grad[0] and spikes
+        above = torch.empty(currents.shape, dtype=states, device=currents.device) if needed else None
+        ctx.given = currents.dtype
+        if kernels is None:
+            currents = currents.to(states)
+        if kernels is not None:
             kernels.run(layer, currents, outputs, above)
         else:
             for piece in _pieces(currents):
@@ -169,11 +175,10 @@ class _OverTime(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    @torch.amp.custom_bwd(device_type="cuda")  # type: ignore[untyped-decorator]
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (above,) = ctx.saved_tensors
-        result = torch.empty(gradient.shape, dtype=gradient.dtype, device=gradient.device)
+        result = torch.empty(gradient.shape, dtype=ctx.given, device=gradient.device)
         if (kernels := _kernels(gradient, ctx.layer)) is not None:
             kernels.run_back(ctx.layer, gradient, result, above)
             return result, None
