@@ -25,6 +25,9 @@ DIGITS_SPLIT_SEED = 0
 
 DIGITS_SIZES = (1097, 300, 400)
 NPZ_VALIDATION_SHARE = 0.15
+HASHED_AT_ONCE = 256
+"""Samples that are hashed at a time, as float32 whatever they are kept as."""
+
 UNLABELLED = -1
 """Stands in `Split.y` where a file holds no labels; it is no class, and equal to none."""
 
@@ -57,7 +60,7 @@ class Labels(StrEnum):
 
 @dataclass(frozen=True)
 class Split:
-    """Samples `[N, *sample_shape]` (float32), labels `[N]` (int64) and where they came from.
+    """Samples `[N, *sample_shape]` (float32, or uint8 as the file holds them), labels `[N]` (int64) and their origin.
 
     `index` numbers the samples within `source`, so that a split can be told and made again.
     `outputs` `[N, classes]` (float32) are mean outputs over time that a network is to learn in
@@ -109,7 +112,10 @@ class Dataset:
             for tensor in (split.x, split.y, *([] if split.outputs is None else [split.outputs])):
                 array = tensor.numpy()
                 digest.update(str(array.shape).encode())
-                digest.update(np.ascontiguousarray(array).tobytes())
+                for start in range(0, len(array), HASHED_AT_ONCE):
+                    part = array[start : start + HASHED_AT_ONCE]
+                    plain = part.astype(np.float32) if part.dtype == np.uint8 else part
+                    digest.update(np.ascontiguousarray(plain).data)
         return digest.hexdigest()
 
     @cached_property
@@ -210,7 +216,8 @@ def _load_npz(path: Path) -> Dataset:
 
 
 def _split(name: SplitName, key: str, arrays: dict[str, NDArray[np.generic]]) -> Split:
-    x = torch.from_numpy(arrays[f"x_{key}"].astype(np.float32))
+    held = arrays.pop(f"x_{key}")
+    x = torch.from_numpy(held.view(np.uint8) if held.dtype in (np.uint8, np.bool_) else held.astype(np.float32))
     labels = arrays.get(f"y_{key}")
     y = torch.full((len(x),), UNLABELLED) if labels is None else torch.from_numpy(labels.astype(np.int64))
     return Split(name, x, y, f"x_{key}", np.arange(len(x)))

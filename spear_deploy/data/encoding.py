@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,9 @@ from spear_deploy.errors import DataError
 
 TIMED = ("spikes", "sequence", "counts", "clipped")
 """Encodings of samples that have a time axis of their own."""
+
+CHECKED_AT_ONCE = 64
+"""Samples that are looked at together: no mask of a whole split stands in memory."""
 
 _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
 
@@ -93,17 +97,17 @@ def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> En
                 f"encoding {encoding!r} needs {split.name} samples with {time_steps} time steps first,"
                 f" found samples of shape {times(x.shape[1:])}"
             )
-        if encoding == "spikes" and not bool(((x == 0) | (x == 1)).all()):
+        if encoding == "spikes" and not _each(x, _are_spikes):
             raise DataError(
                 f"encoding 'spikes' needs samples of 0 and 1, {split.name} holds other values; 'counts' takes events"
                 " counted in each step, 'clipped' clips these to 1, 'sequence' takes any values"
             )
-        if encoding in ("counts", "clipped") and not bool(((x >= 0) & (x == x.round())).all()):
+        if encoding in ("counts", "clipped") and not _each(x, _are_counts):
             raise DataError(f"encoding {encoding!r} needs counts 0, 1, 2, ..., {split.name} holds other values")
         analog = encoding in ("sequence", "counts")
-        sequences = x.transpose(0, 1).contiguous()
-        sequences = sequences.clamp(max=1) if encoding == "clipped" else sequences
-        return EncodedSplit(split.name, sequences, split.y, analog, split.outputs)
+        sequences = x.clamp(max=1) if encoding == "clipped" else x
+        kept = sequences if analog else sequences.to(torch.uint8)
+        return EncodedSplit(split.name, kept.transpose(0, 1), split.y, analog, split.outputs)
     raise DataError(f"unknown encoding {encoding!r}; known: {', '.join(('direct', 'rate', *TIMED))}")
 
 
@@ -131,8 +135,20 @@ def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], class
         )
 
 
+def _each(x: Tensor, holds: Callable[[Tensor], bool]) -> bool:
+    return all(holds(part) for part in torch.split(x, CHECKED_AT_ONCE))
+
+
+def _are_spikes(values: Tensor) -> bool:
+    return int(values.max()) <= 1 if values.dtype == torch.uint8 else bool(((values == 0) | (values == 1)).all())
+
+
+def _are_counts(values: Tensor) -> bool:
+    return values.dtype == torch.uint8 or bool(((values >= 0) & (values == values.round())).all())
+
+
 def _bernoulli(split: Split, time_steps: int, seed: int) -> Tensor:
-    spikes = np.empty((time_steps, *split.x.shape), dtype=np.float32)
+    spikes = np.empty((time_steps, *split.x.shape), dtype=np.uint8)
     values = split.x.numpy()
     for row, index in enumerate(split.index):
         draw = np.random.default_rng((seed, _SPLIT_KEYS[split.name], int(index)))

@@ -18,7 +18,7 @@ from spear_deploy.backends.fixed_point.draft import Draft, spread
 from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
 from spear_deploy.backends.fixed_point.neuron_rules import check_neuron, check_pools
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, to_integers
-from spear_deploy.backends.fixed_point.ranges import bounded_ranges, seen_ranges
+from spear_deploy.backends.fixed_point.ranges import bounded_ranges, in_float64, samples_at_once, seen_ranges
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Model, Simulation, Trace
 
@@ -75,10 +75,16 @@ def quantize(
 
 
 def _float_outputs(model: Model, inputs: Tensor, levels: float | None) -> dict[str, Tensor]:
-    """What all layers send in floating point; the input as the chip receives it."""
+    """What all layers send in floating point, spikes as uint8; the input as the chip receives it."""
+    simulation, neurons = Simulation(model.graph, torch.float64), model.network.neurons
+    parts: dict[str, list[Tensor]] = {name: [] for name in model.network.layers}
     with torch.no_grad():
-        trace: Trace = Simulation(model.graph, torch.float64)(inputs.double())
-    return {model.network.input: to_integers(inputs, levels)} | trace.outputs
+        for part in inputs.split(samples_at_once(model.network, len(inputs)), dim=1):
+            trace: Trace = simulation(in_float64(part))
+            for name, output in trace.outputs.items():
+                parts[name].append(output.to(torch.uint8) if neurons[name].spikes else output)
+    outputs = {name: torch.cat(found, dim=1) for name, found in parts.items()}
+    return {model.network.input: to_integers(inputs, levels)} | outputs
 
 
 def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> float | None:

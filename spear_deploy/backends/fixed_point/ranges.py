@@ -12,6 +12,9 @@ from spear_deploy.network import Network, Simulation, Trace, bias_current, synap
 from spear_deploy.network.graph import module_of
 from spear_deploy.network.linear import Delay
 
+STATES_AT_ONCE = 1 << 22
+"""States over all steps and samples that are looked at together: 32 MiB an array in float64."""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -30,13 +33,36 @@ class Range:
     membrane: float
     seen: bool
 
+    def __or__(self, other: Range) -> Range:
+        """What holds both."""
+        pairs = ((self.input, other.input), (self.current, other.current), (self.membrane, other.membrane))
+        return Range(*map(max, pairs), seen=self.seen and other.seen)
+
+
+def samples_at_once(network: Network, time_steps: int) -> int:
+    """Samples whose states, over all steps and layers, are held together."""
+    states = time_steps * sum(neuron.beta.size for neuron in network.neurons.values())
+    return max(1, STATES_AT_ONCE // states)
+
+
+def in_float64(inputs: Tensor) -> Tensor:
+    """Inputs `[T, B, *input_shape]` in float64; a static image stays one image, shown T times."""
+    static = len(inputs) > 1 and inputs.stride(0) == 0
+    return inputs[0].double().expand(inputs.shape) if static else inputs.double()
+
 
 def seen_ranges(network: Network, inputs: Tensor) -> dict[str, Range]:
-    """Ranges of every layer on samples `[T, B, *input_shape]`."""
+    """Ranges of every layer on samples `[T, B, *input_shape]`, some at a time."""
+    simulation = Simulation(network.graph, torch.float64)
+    found: dict[str, Range] = {}
     with torch.no_grad():
-        simulation = Simulation(network.graph, torch.float64)
-        trace = simulation(inputs.double())
-        return {name: _seen(network, name, inputs.double(), trace) for name in network.layers}
+        for part in inputs.split(samples_at_once(network, len(inputs)), dim=1):
+            double = in_float64(part)
+            trace = simulation(double)
+            for name in network.layers:
+                now = _seen(network, name, double, trace)
+                found[name] = found[name] | now if name in found else now
+    return found
 
 
 def bounded_ranges(network: Network, largest_input: float) -> dict[str, Range]:
@@ -109,6 +135,7 @@ def _through(network: Network, path: tuple[str, ...], x: Tensor) -> Tensor:
         if isinstance(module, Delay):
             x = module(x)
         else:
-            y = module(x.flatten(0, 1))
-            x = y.reshape(*x.shape[:2], *y.shape[1:])
+            static = len(x) > 1 and x.stride(0) == 0
+            y = module(x[0] if static else x.flatten(0, 1))
+            x = y.expand(len(x), *y.shape) if static else y.reshape(*x.shape[:2], *y.shape[1:])
     return x
