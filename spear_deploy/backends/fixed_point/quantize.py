@@ -79,7 +79,7 @@ def _float_outputs(model: Model, inputs: Tensor, levels: float | None) -> dict[s
     simulation, neurons = Simulation(model.graph, torch.float64), model.network.neurons
     parts: dict[str, list[Tensor]] = {name: [] for name in model.network.layers}
     with torch.no_grad():
-        for part in inputs.split(samples_at_once(model.network, len(inputs)), dim=1):
+        for part in torch.split(inputs, samples_at_once(model.network, len(inputs)), dim=1):
             trace: Trace = simulation(in_float64(part))
             for name, output in trace.outputs.items():
                 parts[name].append(output.to(torch.uint8) if neurons[name].spikes else output)

@@ -35,8 +35,12 @@ class Range:
 
     def __or__(self, other: Range) -> Range:
         """What holds both."""
-        pairs = ((self.input, other.input), (self.current, other.current), (self.membrane, other.membrane))
-        return Range(*map(max, pairs), seen=self.seen and other.seen)
+        return Range(
+            max(self.input, other.input),
+            max(self.current, other.current),
+            max(self.membrane, other.membrane),
+            seen=self.seen and other.seen,
+        )
 
 
 def samples_at_once(network: Network, time_steps: int) -> int:
@@ -56,7 +60,7 @@ def seen_ranges(network: Network, inputs: Tensor) -> dict[str, Range]:
     simulation = Simulation(network.graph, torch.float64)
     found: dict[str, Range] = {}
     with torch.no_grad():
-        for part in inputs.split(samples_at_once(network, len(inputs)), dim=1):
+        for part in torch.split(inputs, samples_at_once(network, len(inputs)), dim=1):
             double = in_float64(part)
             trace = simulation(double)
             for name in network.layers:
