@@ -182,6 +182,11 @@ def _totals(cost: Cost, profile: Profile) -> list[str]:
     ]
     lines.append(f"SynOps      {', '.join([f'{cost.synops:,.0f}', *shares])}")
     lines += _times(cost)
+    injected = float(cost.traffic.from_input.sum())
+    lines.append(
+        f"input       {injected:,.0f} events enter cores: energy and time are without injecting them and without"
+        " host I/O, for which no price is known"
+    )
     lines += _resting(inherited & set(cost.timing.figures), profile)
     if cost.power_mw is not None:
         lines.append(f"power       {power_text(cost.power_mw)}")

@@ -108,6 +108,7 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         "energy_delay_pj_s": _spread(cost.energy_delay_pj_s),
         "hops": None if cost.core_map is None else cost.core_map.hops_horizontal + cost.core_map.hops_vertical,
         "messages": float(cost.traffic.messages.sum()),
+        "input_messages": float(cost.traffic.from_input.sum()),
     }
 
 

@@ -291,3 +291,10 @@ def test_budgets_that_one_network_cannot_be_held_to_are_refused(words, message):
     result = run("check", DIGITS, "--samples", "3", *words)
     assert re.search(message, str(result.exception) + result.output, re.DOTALL)
     assert result.exit_code != 0
+
+
+def test_it_is_said_that_no_price_holds_the_input_and_the_host():
+    result = run("check", DIGITS, "--target", "loihi2", "--samples", "3")
+    assert re.search(r"input +[\d,]+ events enter cores: energy and time are without injecting them", result.stdout)
+    cost = json.loads(run("check", DIGITS, "--target", "loihi2", "--samples", "3", "--json").stdout)["cost"]
+    assert cost["input_messages"] > 0
