@@ -44,9 +44,12 @@ def by_snntorch(widths):
         else:
             conv = nn.Conv2d(channels, width, 3, padding=1)
             nn.init.kaiming_normal_(conv.weight)
+            conv.weight.data *= 2  # so that the last layer fires, too
             parts += [conv, leaky()]
             channels = width
-    return nn.Sequential(*parts, nn.Flatten(), nn.Linear(channels * size**2, 10), leaky())
+    last = nn.Linear(channels * size**2, 10)
+    last.weight.data *= 10
+    return nn.Sequential(*parts, nn.Flatten(), last, leaky())
 
 
 def leaky():
@@ -172,6 +175,7 @@ def compared(widths, device, batch, rounds, *, amp):
     for name, output in outputs.items():
         if name != "products alone":
             rows[name]["outputs_equal_to_ours"] = float((output == outputs["ours"]).double().mean())
+            rows[name]["output_spikes_per_image"] = float(output.sum()) / batch
     for name in found:
         for _ in range(3):
             step(name)
