@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spear_deploy.hardware.limit import BUDGET
 from spear_deploy.report.schema import Report
 
 LEAST_USED = 0.6
@@ -9,6 +10,9 @@ LEAST_USED = 0.6
 
 WIDEST_INTERVAL = 1.5
 """An interval whose upper end is more times its lower says little."""
+
+MOST_TIMES = 1000
+"""Beyond it nobody needs to know how many times."""
 
 
 def doubts(report: Report) -> list[str]:
@@ -18,15 +22,16 @@ def doubts(report: Report) -> list[str]:
 
 
 def _unused(report: Report) -> str:
-    tightest = next((limit for limit in report.budget.limits if limit.binds), None)
-    if tightest is None or tightest.least or not tightest.allowed:
+    shares = {limit: limit.pruned / limit.allowed for limit in report.budget.limits if limit.allowed}
+    if any(limit.binds and (limit.least or share >= LEAST_USED) for limit, share in shares.items()):
         return ""
-    share = tightest.pruned / tightest.allowed
-    if share >= LEAST_USED:
+    granted = {limit: share for limit, share in shares.items() if limit.origin.startswith(BUDGET) and not limit.least}
+    if not granted:
         return ""
+    budget = max(granted, key=lambda limit: granted[limit])
     return (
-        f"Only {share:.1%} of {tightest.origin} is used ({tightest.name}): the search gave away more than it had to."
-        " More of LRE's samples, a longer first fine-tune or more finalists help it to use what there is."
+        f"Only {granted[budget]:.1%} of {budget.origin} is used ({budget.name}): the search gave away more than it had"
+        " to. More of LRE's samples, a longer first fine-tune or more finalists help it to use what there is."
     )
 
 
@@ -34,7 +39,7 @@ def _unsure(report: Report) -> str:
     lre = report.lre
     if lre.high <= WIDEST_INTERVAL * lre.low:
         return ""
-    times = f"{lre.high / lre.low:,.1f} times" if lre.low else "without bound above"
+    times = f"{lre.high / lre.low:.1f} times" if lre.high < MOST_TIMES * lre.low else f"more than {MOST_TIMES} times"
     return (
         f"LRE was not sure: the upper end of its interval ({lre.low:,.0f} to {lre.high:,.0f}) is {times} the lower, and"
         " the search is held to the upper one. More samples, or longer fine-tunes of them, make it surer."
