@@ -1,0 +1,35 @@
+"""The table of what was promised, over the figures that the repository keeps."""
+
+import json
+from pathlib import Path
+
+from benchmarks.promise import BUDGETS, table
+
+RAW = Path(__file__).parents[2] / "docs" / "evidence" / "raw" / "promise"
+
+
+def kept():
+    return [json.loads(path.read_text()) for path in sorted(RAW.glob("*.json"))]
+
+
+def test_the_page_shows_what_the_raw_figures_say():
+    page = (RAW.parents[1] / "promise.md").read_text()
+    assert table(kept()) in page
+
+
+def test_every_run_is_counted_once_and_a_ruin_is_never_called_ok():
+    runs = [(each["network"], budget, one) for each in kept() for budget, one in each["budgets"].items()]
+    assert {budget for _, budget, _ in runs} == set(BUDGETS)
+    text = table(kept())
+    assert f"{len(runs)} runs" in text
+    assert not [one for *_, one in runs if one.get("ruined") and one["ok"]]
+
+
+def test_a_run_over_its_budget_is_counted_apart_where_a_shift_was_told():
+    (one, *_) = kept()
+    (budget, run), *_ = one["budgets"].items()
+    over = run | {"synops": run["synops"] | {"test": 2 * run["budget_synops"]}}
+    told = one | {"budgets": {budget: over}, "shift": ["the dense network's SynOps are higher"]}
+    assert "no shift told before: 0 of 0" in table([told])
+    assert "shift told: 1 of 1" in table([told])
+    assert "no shift told before: 1 of 1" in table([told | {"shift": []}])
