@@ -104,6 +104,25 @@ class Dataset:
     test: Split
     labels: Labels = Labels.DATA
 
+    @classmethod
+    def of_arrays(cls, name: str = "arrays", **arrays: object) -> Dataset:
+        """A data set from arrays or tensors, under the names that an npz has; see `load_data`.
+
+        Args:
+            name: what messages and reports call it.
+            arrays: x_train, y_train, x_test, y_test and optionally x_val, y_val.
+
+        Raises:
+            DataError: arrays are missing or unknown, or their shapes or values do not fit.
+
+        """
+        known = {*_SAMPLES, *_LABELS, "x_val", "y_val"}
+        unknown = sorted(set(arrays) - known)
+        if unknown:
+            raise DataError(f"{name}: {', '.join(unknown)}: no such array; known: {', '.join(sorted(known))}")
+        given = {key: values for key, values in arrays.items() if values is not None}
+        return _from_arrays(name, {key: _as_array(name, key, values) for key, values in given.items()})
+
     @cached_property
     def sha256(self) -> str:
         """Hash of all samples, labels and outputs."""
@@ -191,6 +210,10 @@ def _load_npz(path: Path) -> Dataset:
             arrays = {key: file[key] for key in file.files}
     except _READ_ERRORS as error:
         raise DataError(f"{path}: not an npz file, or damaged ({str(error).splitlines()[0]})") from None
+    return _from_arrays(str(path), arrays)
+
+
+def _from_arrays(path: str, arrays: dict[str, NDArray[np.generic]]) -> Dataset:
     labelled = any(key in arrays for key in (*_LABELS, "y_val"))
     missing = [key for key in (_NEEDED if labelled else _SAMPLES) if key not in arrays]
     if missing:
@@ -212,7 +235,14 @@ def _load_npz(path: Path) -> Dataset:
     else:
         train, validation = _cut_validation(path, train)
     labels = Labels.DATA if labelled else Labels.NONE
-    return Dataset(str(path), train, validation, _split(SplitName.TEST, "test", arrays), labels)
+    return Dataset(path, train, validation, _split(SplitName.TEST, "test", arrays), labels)
+
+
+def _as_array(name: str, key: str, values: object) -> NDArray[np.generic]:
+    try:
+        return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
+    except ValueError as error:
+        raise DataError(f"{name}: {key} is no array: {str(error).splitlines()[0]}") from None
 
 
 def _split(name: SplitName, key: str, arrays: dict[str, NDArray[np.generic]]) -> Split:
@@ -223,7 +253,7 @@ def _split(name: SplitName, key: str, arrays: dict[str, NDArray[np.generic]]) ->
     return Split(name, x, y, f"x_{key}", np.arange(len(x)))
 
 
-def _cut_validation(path: Path, train: Split) -> tuple[Split, Split]:
+def _cut_validation(path: str, train: Split) -> tuple[Split, Split]:
     if not round(len(train) * NPZ_VALIDATION_SHARE):
         raise DataError(f"{path}: {len(train)} training samples are too few to take validation from; give x_val")
     kept, held = (torch.from_numpy(part) for part in stratified(train.y.numpy(), NPZ_VALIDATION_SHARE))
@@ -232,7 +262,7 @@ def _cut_validation(path: Path, train: Split) -> tuple[Split, Split]:
     return Split(SplitName.TRAIN, train.x[kept], train.y[kept], source, train.index[kept.numpy()]), validation
 
 
-def _check_samples(path: Path, key: str, x: NDArray[np.generic], train: NDArray[np.generic]) -> None:
+def _check_samples(path: str, key: str, x: NDArray[np.generic], train: NDArray[np.generic]) -> None:
     if x.dtype.kind not in "fiub":
         raise DataError(f"{path}: x_{key} must hold numbers, found {x.dtype}")
     if not x.ndim or not len(x):
@@ -244,7 +274,7 @@ def _check_samples(path: Path, key: str, x: NDArray[np.generic], train: NDArray[
         raise DataError(f"{path}: x_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
 
 
-def _check_labels(path: Path, key: str, y: NDArray[np.generic], samples: int) -> None:
+def _check_labels(path: str, key: str, y: NDArray[np.generic], samples: int) -> None:
     if y.dtype.kind not in "iu":
         raise DataError(f"{path}: y_{key} must hold integer labels, found {y.dtype}")
     if y.shape != (samples,):

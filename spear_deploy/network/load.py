@@ -58,6 +58,8 @@ def load_any(
         ModelError: the file is missing, damaged, of no known kind, or needs an argument.
 
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ModelError(f"a model is loaded from the path of its file, found {type(path).__name__}")
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"{path}: no such model file")

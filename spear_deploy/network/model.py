@@ -55,7 +55,7 @@ class Encoding(StrEnum):
         return self not in (Encoding.DIRECT, Encoding.RATE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A spiking network and how to use it.
 
@@ -82,6 +82,14 @@ class Model:
     notices: tuple[str, ...] = field(default=(), compare=False)
     population: int = 1
     network: Network = field(init=False, repr=False)
+
+    def __repr__(self) -> str:
+        """Layers and use in one line; the weights are in `graph`."""
+        shapes = self.network.shapes
+        layers = [self.network.input, *self.network.layers]
+        chain = ", ".join(f"{name} {'x'.join(map(str, shapes[name]))}" for name in layers)
+        use = f"{self.time_steps} time steps, {self.encoding}, {self.read_out}"
+        return f"Model({chain}; {use}; {self.parameters:,} parameters)"
 
     def __post_init__(self) -> None:
         if self.time_steps < 1:
