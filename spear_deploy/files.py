@@ -114,6 +114,12 @@ def complete_or_nothing(folder: Path, *, force: bool, keep: Callable[[Path], str
         shutil.rmtree(working, ignore_errors=True)
 
 
+def is_markup(path: Path) -> bool:
+    """Whether a file is HTML or SVG, as a picture or page that is made again."""
+    with path.open("rb") as file:
+        return file.read(64).lstrip().startswith(b"<")
+
+
 def keep_incomplete(working: Path, write: Callable[[Path], None]) -> str:
     """Save what an unfinished run has, beside its place or where there is room.
 

@@ -1,6 +1,8 @@
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import nir
 import numpy as np
@@ -13,6 +15,7 @@ from spear_deploy.network.neuron import NEURON_TYPES
 
 Build = Callable[..., Network]
 
+sys.path.insert(0, str(Path(__file__).parent))  # tests is a package, so that python -m tests.fuzz finds it
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background inherits that it is ignored
 torch.set_num_threads(1)  # tests run side by side; more threads only wait for each other
 

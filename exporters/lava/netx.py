@@ -32,6 +32,8 @@ from spear_deploy.exporting.judged import needed
 from spear_deploy.network import Model, Reset
 from spear_deploy.network.importing.netx import read_netx
 from spear_deploy.network.linear import padding_of, pair
+from spear_deploy.outside.hdf5 import open_hdf5
+from spear_deploy.outside.refusal import READ_ERRORS, RefusedError
 
 
 class NetxExporter(Exporter):
@@ -104,7 +106,7 @@ def read_integers(path: Path) -> tuple[list[str], QuantizedNetwork]:
 
     """
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             held = dict(file.attrs)
         names = [str(name) for name in held["layers"]]
         model = read_netx(
@@ -113,7 +115,7 @@ def read_integers(path: Path) -> tuple[list[str], QuantizedNetwork]:
             input_shape=tuple(int(n) for n in held["input_shape"]),
             dt_s=None,
         )
-    except (OSError, KeyError, ModelError) as error:
+    except (*READ_ERRORS, RefusedError, ModelError) as error:
         raise ExportError(f"{path}: cannot be read back ({error})") from None
     levels = float(held["input_levels"]) if "input_levels" in held else None
     return names, integers_of(model.network, levels)

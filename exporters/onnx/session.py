@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
@@ -14,25 +15,51 @@ from torch import Tensor
 from spear_deploy.errors import ExportError
 from spear_deploy.exporters.onnx.forms import NEXT, Form
 from spear_deploy.exporting.samples import static_sample
+from spear_deploy.outside.plain import read_bytes
+from spear_deploy.outside.refusal import RefusedError, first_line
 
 Array = NDArray[np.float32]
+LARGEST_FILE = 2 << 30
+"""Bytes; the limit of the format itself."""
 
 
 def open_file(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     """A session on the processor.
 
     Raises:
-        ExportError: onnxruntime cannot read the file.
+        ExportError: onnxruntime cannot read the file, or it takes weights from another one.
 
     """
+    onnxruntime.disable_telemetry_events()  # it is on by default where a build has it, and writes to the home folder
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+        content = read_bytes(path, LARGEST_FILE)
+        _check_whole(onnx.load_from_string(content).graph)
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own errors have no common base but this
-        raise ExportError(f"{path}: onnxruntime cannot read it ({str(error).splitlines()[0]})") from None
+        raise ExportError(f"{path}: onnxruntime cannot read it ({first_line(error)})") from None
+
+
+def _check_whole(graph: onnx.GraphProto) -> None:
+    """Whether all weights lie in the file itself; ONNX may name others, anywhere on the disk.
+
+    Raises:
+        RefusedError: they do not.
+
+    """
+    tensors = list(graph.initializer)
+    for node in graph.node:
+        for attribute in node.attribute:
+            tensors += [attribute.t, *attribute.tensors]
+            for below in (attribute.g, *attribute.graphs):
+                if below.node or below.initializer:
+                    _check_whole(below)
+    for tensor in tensors:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            raise RefusedError(f"{tensor.name}: its values lie in another file")
 
 
 def run_file(path: Path, inputs: Tensor) -> dict[str, Tensor]:

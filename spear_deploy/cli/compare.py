@@ -17,7 +17,7 @@ from spear_deploy.cli.console import out
 from spear_deploy.cli.gates import Budgets, FailOn, gates, held_json, stop
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.targets import Target, read_targets
-from spear_deploy.files import replaced_when_complete
+from spear_deploy.files import is_markup, replaced_when_complete
 from spear_deploy.hardware.budget import parse_budgets
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
 from spear_deploy.jobs.check import SAMPLES, check_all
@@ -88,7 +88,7 @@ def compare(
         out.print("sources of every figure: spear-deploy profiles show NAME")
     for file, content in ((svg, comparison_svg), (html, _html)):
         if file is not None:
-            with replaced_when_complete(file) as working:
+            with replaced_when_complete(file, ours=is_markup) as working:
                 working.write_text(content(rows), encoding="utf-8")
             print(f"written to {file}", file=sys.stderr)
     stop(found, at)

@@ -16,6 +16,8 @@ from spear_deploy.exporting import ExportEntry, Exporter, check_faithful, export
 from spear_deploy.exporting.bundle import Manifest, open_bundle
 from spear_deploy.files import complete_or_nothing
 from spear_deploy.network import Model, read_nir
+from spear_deploy.outside.npz import read_npz
+from spear_deploy.outside.refusal import RefusedError, first_line
 
 EPILOG = """
 Example:
@@ -74,8 +76,11 @@ def _run(name: str, model: Model, folder: Path, manifest: Manifest) -> list[str]
 def _packed(model: Model, folder: Path) -> Tensor | None:
     """The samples in the weights of the Lava script, those that the sender proved the files on; None without."""
     for path in sorted(folder.glob("*_lava.npz")):
-        with np.load(path, allow_pickle=False) as arrays:
+        try:
+            arrays, _ = read_npz(path, {"inputs"})
             held = torch.from_numpy(np.asarray(arrays["inputs"], dtype=np.float64))
+        except (RefusedError, LookupError, TypeError, ValueError) as error:
+            raise ExportError(f"{path.name}: holds no samples ({first_line(error)})") from None
         return held.expand(model.time_steps, *held.shape) if held.ndim == 1 + len(model.network.input_shape) else held
     return None
 

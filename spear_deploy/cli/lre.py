@@ -14,6 +14,8 @@ from rich.text import Text
 
 from spear_deploy.cli.console import out
 from spear_deploy.errors import DataError
+from spear_deploy.outside.plain import read_json
+from spear_deploy.outside.refusal import RefusedError
 from spear_deploy.report import LreReport, Report, ScatterPoint
 
 EPILOG = """
@@ -50,9 +52,11 @@ def read_report(run: Path) -> Report:
     """
     path = run / REPORT if run.is_dir() else run
     try:
-        return Report.model_validate_json(path.read_bytes())
+        return Report.model_validate(read_json(path))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); give the folder of a run (--out)") from None
+    except RefusedError as error:
+        raise DataError(f"{path}: not a report of spear-deploy ({error})") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"

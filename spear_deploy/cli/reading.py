@@ -14,7 +14,9 @@ Data = Annotated[
 ]
 Arch = Annotated[
     str | None,
-    typer.Option("--arch", help="For a state_dict: package.module:factory or net.toml (docs/importing.md)."),
+    typer.Option(
+        "--arch", help="For a state_dict: package.module:factory, whose code is run, or net.toml (docs/importing.md)."
+    ),
 ]
 InputShape = Annotated[
     str | None,

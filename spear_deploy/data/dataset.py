@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -19,6 +18,8 @@ from torch import Tensor
 
 from spear_deploy.data.splitting import SPLIT_SEED, stratified
 from spear_deploy.errors import DataError
+from spear_deploy.outside.npz import read_npz
+from spear_deploy.outside.refusal import RefusedError
 
 DIGITS_SPLIT_SEED = 0
 """Which images of the digits are in which split is the same for everyone, always."""
@@ -28,14 +29,16 @@ NPZ_VALIDATION_SHARE = 0.15
 HASHED_AT_ONCE = 256
 """Samples that are hashed at a time, as float32 whatever they are kept as."""
 
+MOST_CLASSES = 1 << 31
 UNLABELLED = -1
 """Stands in `Split.y` where a file holds no labels; it is no class, and equal to none."""
 
 _SAMPLES = ("x_train", "x_test")
 _LABELS = ("y_train", "y_test")
 _NEEDED = ("x_train", "y_train", "x_test", "y_test")
-_READ_ERRORS = (OSError, ValueError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
-"""What numpy and zipfile raise on archives that are truncated or damaged."""
+_USED = (*_NEEDED, "x_val", "y_val")
+MOST_NAMES = 12
+"""Names that a message lists."""
 
 
 class SplitName(StrEnum):
@@ -206,18 +209,17 @@ def _load_npz(path: Path) -> Dataset:
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: not an npz file, or damaged (an npz is a zip archive, as numpy.savez writes it)")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except _READ_ERRORS as error:
-        raise DataError(f"{path}: not an npz file, or damaged ({str(error).splitlines()[0]})") from None
-    return _from_arrays(str(path), arrays)
+        arrays, others = read_npz(path, _USED)
+    except RefusedError as error:
+        raise DataError(f"{path}: not an npz file, or damaged ({error})") from None
+    return _from_arrays(str(path), arrays, others)
 
 
-def _from_arrays(path: str, arrays: dict[str, NDArray[np.generic]]) -> Dataset:
+def _from_arrays(path: str, arrays: dict[str, NDArray[np.generic]], others: Sequence[str] = ()) -> Dataset:
     labelled = any(key in arrays for key in (*_LABELS, "y_val"))
     missing = [key for key in (_NEEDED if labelled else _SAMPLES) if key not in arrays]
     if missing:
-        found = ", ".join(sorted(arrays)) or "nothing"
+        found = ", ".join(sorted([*arrays, *others])[:MOST_NAMES]) or "nothing"
         way_out = (
             "; without any labels (no y_...), the network's own classes serve" if set(missing) <= {*_LABELS} else ""
         )
@@ -281,6 +283,8 @@ def _check_labels(path: str, key: str, y: NDArray[np.generic], samples: int) -> 
         raise DataError(f"{path}: y_{key} needs one label a sample, {samples}, found shape {y.shape}")
     if int(y.min()) < 0:
         raise DataError(f"{path}: labels start at 0, y_{key} holds {int(y.min())}")
+    if int(y.max()) >= MOST_CLASSES:
+        raise DataError(f"{path}: labels number classes, y_{key} holds {int(y.max())}")
 
 
 def times(shape: tuple[int, ...]) -> str:

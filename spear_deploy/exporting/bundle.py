@@ -8,9 +8,9 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spear_deploy import __version__
 from spear_deploy.errors import ExportError
@@ -31,7 +31,7 @@ class Held(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     sha256: str
-    bytes: int
+    bytes: Annotated[int, Field(ge=0, le=LARGEST_BUNDLE)]
 
 
 class Manifest(BaseModel):

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from spear_deploy.errors import ExportError
 from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.network.agreement import Agreement
+from spear_deploy.outside.plain import read_json
+from spear_deploy.outside.refusal import RefusedError
 
 RECORD = "export.json"
 
@@ -161,8 +163,8 @@ def read_record(folder: Path) -> Record | None:
     if not path.is_file():
         return None
     try:
-        return Record.model_validate_json(path.read_bytes())
-    except ValidationError:
+        return Record.model_validate(read_json(path))
+    except (ValidationError, RefusedError):
         raise ExportError(f"{path}: not a record of exports, or damaged; choose another folder with --out") from None
 
 

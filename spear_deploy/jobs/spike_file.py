@@ -68,9 +68,19 @@ def spike_file(
 ) -> Iterator[SpikeFile]:
     """A file that appears at `path` when the context ends well, and not at all otherwise."""
     with (
-        replaced_when_complete(path) as working,
+        replaced_when_complete(path, ours=_is_spike_file) as working,
         tempfile.TemporaryDirectory(dir=path.parent, prefix=".spikes-") as name,
     ):
         found = SpikeFile(Path(name), model, backends, samples)
         yield found
         found.pack(working, **alone)
+
+
+def _is_spike_file(path: Path) -> bool:
+    """Whether a file is one of these, by the members that only they have."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    return {"labels.npy", "index.npy"} <= set(names) and any(name.endswith("/predictions.npy") for name in names)

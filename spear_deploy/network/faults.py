@@ -1,43 +1,18 @@
-"""What other people's readers raise on a damaged file, and how we say it in one line."""
+"""Numbers that no network can have, and what other people's readers raise on a damaged file."""
 
 from __future__ import annotations
 
-import struct
-from pickle import UnpicklingError
 from typing import Any
-from zipfile import BadZipFile
 
 import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
+from spear_deploy.outside.refusal import READ_ERRORS, first_line
 
-READ_ERRORS = (
-    AssertionError,
-    AttributeError,
-    BadZipFile,
-    EOFError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OSError,
-    OverflowError,
-    RecursionError,
-    RuntimeError,
-    TypeError,
-    UnpicklingError,
-    ValueError,
-    struct.error,
-)
-"""What h5py, nir, pickle and torch raise on files that are truncated, damaged or of another kind."""
+__all__ = ["READ_ERRORS", "check_finite", "first_line"]
 
 _NOT_NUMBERS = ("input_type", "output_type", "metadata")
-
-
-def first_line(error: BaseException) -> str:
-    """A foreign error's kind and the first line of its message."""
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def check_finite(node: nir.NIRNode, name: str) -> None:

@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-
 from spear_deploy.errors import ModelError
-from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.importing.netx import read_netx
 from spear_deploy.network.model import FORMAT, Model, from_content
 from spear_deploy.network.nir_file import read_nir
 from spear_deploy.network.torch_file import read_torch_file
-
-_HDF5 = b"\x89HDF\r\n\x1a\n"
-"""First bytes of every HDF5 file. Source: HDF5 file format specification, superblock."""
+from spear_deploy.outside.hdf5 import MAGIC as HDF5_MAGIC
+from spear_deploy.outside.hdf5 import open_hdf5
+from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, first_line
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,8 @@ def load_any(
     if not path.is_file():
         raise ModelError(f"{path}: no such model file")
     with path.open("rb") as file:
-        start = file.read(len(_HDF5))
-    if start != _HDF5:
+        start = file.read(len(HDF5_MAGIC))
+    if start != HDF5_MAGIC:
         content = read_torch_file(path)
         if isinstance(content, Mapping) and content.get("format") == FORMAT:
             return from_content(content, str(path))
@@ -78,8 +75,10 @@ def load_any(
             )
         return from_content(content, str(path))
     try:
-        with h5py.File(path, "r") as content:
+        with open_hdf5(path) as content:
             keys = set(content)
+    except RefusedError as error:
+        raise ModelError(f"{path}: refused: {error}") from None
     except READ_ERRORS as error:
         raise ModelError(f"{path}: a damaged HDF5 file ({first_line(error)})") from None
     if "node" in keys:

@@ -16,13 +16,14 @@ import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
 from spear_deploy.network.model import Encoding, Model, graph_from_dict
 from spear_deploy.network.nir_convolution import for_any_reader
 from spear_deploy.network.nir_graph import prepare
 from spear_deploy.network.pools import marked
 from spear_deploy.network.read_out import ReadOut
+from spear_deploy.outside.hdf5 import open_hdf5
+from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, first_line
 
 
 def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
@@ -68,7 +69,11 @@ def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_
     if not path.is_file():
         raise ModelError(f"{path}: no such NIR file")
     try:
+        with open_hdf5(path):
+            pass
         graph = nir.read(path, type_check=False)
+    except RefusedError as error:
+        raise ModelError(f"{path}: refused: {error}") from None
     except READ_ERRORS as error:
         raise ModelError(f"{path}: not a NIR file, or damaged ({first_line(error)})") from None
     meta = graph.metadata

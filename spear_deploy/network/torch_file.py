@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import torch
-
 from spear_deploy.errors import ModelError
-from spear_deploy.network.faults import READ_ERRORS, first_line
+from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, first_line
+from spear_deploy.outside.torch_archive import read_torch
 
 
 def read_torch_file(path: Path) -> Any:
@@ -23,9 +21,9 @@ def read_torch_file(path: Path) -> Any:
     if not path.is_file():
         raise ModelError(f"{path}: no such model file")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's remarks on pickle protocols; what matters raises
-            return torch.load(path, map_location="cpu", weights_only=True)
+        return read_torch(path)
+    except RefusedError as error:
+        raise ModelError(f"{path}: refused: {error}") from None
     except UnpicklingError:
         raise ModelError(
             f"{path}: refused, because it is damaged or reading it would run code: it holds Python objects,"

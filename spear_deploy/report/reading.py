@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,15 @@ from pydantic import ValidationError
 
 from spear_deploy.errors import RunError
 from spear_deploy.files import PLAIN
+from spear_deploy.outside.plain import read_bytes, read_json
+from spear_deploy.outside.refusal import RefusedError
 from spear_deploy.report.earlier import as_now
 from spear_deploy.report.schema import SCHEMA_VERSION, Report
 
 REPORT = "report.json"
 EXPORTS = "export.json"
 NETWORKS = ("pruned.pt", "pruned.nir")
+LARGEST_FILE = 8 << 30
 _MARKS = (REPORT, EXPORTS, *NETWORKS)
 """Files of which a run folder holds at least one."""
 
@@ -133,10 +135,10 @@ def _read_exports(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
 
 def _read_json(path: Path) -> tuple[dict[str, Any] | None, str]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         return None, f"{path.name} is missing"
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, RefusedError) as error:
         return None, f"{path.name} cannot be read ({error})"
     return (content, "") if isinstance(content, dict) else (None, f"{path.name} holds no JSON object")
 
@@ -150,8 +152,8 @@ def _files(folder: Path, expected: dict[str, str]) -> tuple[list[RunFile], list[
             gaps.append(f"{EXPORTS}: {name!r} is no name of a file in the run folder")
             continue
         try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
+            digest = hashlib.sha256(read_bytes(path, LARGEST_FILE)).hexdigest()
+        except (OSError, RefusedError) as error:
             gaps.append(f"{name} is missing" if isinstance(error, FileNotFoundError) else f"{name} cannot be read")
             continue
         if written and written != digest:

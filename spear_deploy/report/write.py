@@ -32,11 +32,17 @@ def write_page(page: Page, path: Path) -> None:
     """The page as one HTML file.
 
     Raises:
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or is there and no page of ours.
 
     """
-    with replaced_when_complete(path) as working:
+    with replaced_when_complete(path, ours=_is_page) as working:
         working.write_text(render(page), encoding="utf-8")
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a file is a page of ours: its title says so."""
+    with path.open("rb") as file:
+        return b"spear-deploy</title>" in file.read(1 << 16)
 
 
 def write_plots(page: Page, folder: Path) -> list[Path]:

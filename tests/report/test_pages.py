@@ -252,3 +252,13 @@ def test_what_was_lost_stands_against_both_dense_networks_in_one_arithmetic():
     assert tuned[0] == given[0] == f"accuracy (test, {report.budget.arithmetic})"
     assert (tuned[2], tuned[3]) == ("91.00%", "-5.00 points, 95 % interval -9.00 to -1.00")
     assert given[3] == "-4.00 points, 95 % interval -8.00 to +0.00"
+
+
+def test_a_page_replaces_a_page_and_nothing_else(folder, call):
+    page = folder.parent / "page.html"
+    assert call(folder, "--out", page)[0] == call(folder, "--out", page)[0]
+    (folder.parent / "net.pt").write_bytes(b"PK a model")
+    code, _, err = call(folder, "--out", folder.parent / "net.pt")
+    assert code == 2
+    assert "net.pt: is there already and was not written by spear-deploy" in err
+    assert (folder.parent / "net.pt").read_bytes() == b"PK a model"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import resources
@@ -14,6 +13,8 @@ from pydantic import ValidationError
 
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.outside.plain import LARGEST_TOML, parse_toml, read_text
+from spear_deploy.outside.refusal import RefusedError
 
 PACKINGS = ("axon lists", "plain")
 """Names of the packing formulas; `hardware.placement.packing` has them."""
@@ -89,8 +90,8 @@ def _source(target: str | Path) -> tuple[str, str]:
         if not path.is_file():
             raise ProfileError(f"{path}: no such profile file; the shipped profiles are {', '.join(known_profiles())}")
         try:
-            return str(path), path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            return str(path), read_text(path, LARGEST_TOML)
+        except (OSError, RefusedError) as error:
             raise ProfileError(f"{path}: cannot be read as text ({error})") from None
     known = known_profiles()
     if target not in known:
@@ -118,9 +119,9 @@ def _inherited(target: str | Path, chain: tuple[str, ...]) -> tuple[str, dict[st
         loop = " -> ".join(Path(step).name for step in (*chain, key))
         raise ProfileError(f"{where}: inherits: the profiles inherit from each other: {loop}")
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ProfileError(f"{where}: not valid TOML: {error}") from None
+        content = parse_toml(text)
+    except RefusedError as error:
+        raise ProfileError(f"{where}: {error}") from None
     parent = content.get("inherits")
     if parent is None:
         return where, content, None

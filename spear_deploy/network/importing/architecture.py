@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import tomllib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from torch import Tensor, nn
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import first_line
 from spear_deploy.network.importing.layers import SumPool2d
+from spear_deploy.outside.plain import read_toml
+from spear_deploy.outside.refusal import RefusedError
 
 State = Mapping[str, Tensor]
 
@@ -71,9 +72,11 @@ def from_toml(path: Path, state: State) -> Architecture:
 
     """
     try:
-        content = tomllib.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not a TOML file ({first_line(error)})") from None
+        content = read_toml(path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+    except RefusedError as error:
+        raise ModelError(f"{path}: not a TOML file ({error})") from None
     unknown = set(content) - {*_USE, "layer"}
     if unknown:
         raise ModelError(f"{path}: unknown {', '.join(sorted(unknown))}; known: {', '.join(_USE)}, layer")

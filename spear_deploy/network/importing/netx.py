@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.model import Encoding, Model
 from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, node_of
 from spear_deploy.network.widen import widen
+from spear_deploy.outside.hdf5 import open_hdf5
+from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, first_line
 
 _FULL_DECAY = 4096
 """Decay that empties a state in one step: 2^12. Source: Lava, LIF bit-accurate model."""
@@ -52,9 +53,11 @@ def read_netx(path: Path, *, time_steps: int | None, input_shape: Shape | None, 
     if time_steps is None:
         raise ModelError(f"{path}: a netx file does not say for how many time steps it runs: give --time-steps")
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             group = file["layer"]
             layers = [_plain(group[key]) for key in sorted(group, key=int)]
+    except RefusedError as error:
+        raise ModelError(f"{path}: refused: {error}") from None
     except READ_ERRORS as error:
         raise ModelError(f"{path}: not a netx file, or damaged ({first_line(error)})") from None
     try:

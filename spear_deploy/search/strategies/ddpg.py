@@ -10,6 +10,7 @@ from scipy import stats
 from stable_baselines3 import DDPG
 from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.utils import update_learning_rate
 
@@ -147,6 +148,7 @@ class Ddpg:
             seed=seed,
             device="cpu",
         )
+        agent.set_logger(Logger(folder=None, output_formats=[]))  # its own would leave a folder behind
         agent.learn(episodes * steps, callback=_EachEpisode(agent, constants.noise_decay, on_evaluation))
 
 

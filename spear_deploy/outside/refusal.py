@@ -1,0 +1,60 @@
+"""What a file is refused with, and what other people's readers raise on a damaged one."""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import tokenize
+import zlib
+from pickle import UnpicklingError
+from zipfile import BadZipFile
+
+READ_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BadZipFile,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    UnpicklingError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    tokenize.TokenError,
+    zlib.error,
+)
+"""What h5py, nir, numpy, pickle, torch and zipfile raise on files that are truncated, damaged or of another kind.
+
+numpy's headers are parsed as Python literals, whence SyntaxError and TokenError.
+"""
+
+LARGEST = 2 << 30
+"""Bytes that a file may become in memory without being that large itself."""
+
+
+class RefusedError(Exception):
+    """A file that is not read any further: why, in one line and without its name."""
+
+
+def first_line(error: BaseException) -> str:
+    """A foreign error's kind and the first line of its message, of moderate length."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+def check_growth(bytes_in_memory: int, bytes_in_file: int, what: str) -> None:
+    """Whether a file may become so large in memory.
+
+    Raises:
+        RefusedError: it is small and would fill the memory.
+
+    """
+    if bytes_in_memory > max(LARGEST, 4 * bytes_in_file):
+        raise RefusedError(f"{what} would take {bytes_in_memory:,} bytes, the whole file is {bytes_in_file:,}")

@@ -1,0 +1,176 @@
+"""The kinds of files that we read: a sound one of each, how it is mutated, and what reads it."""
+
+import io
+import json
+import random
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import nir
+import numpy as np
+import snntorch
+import torch
+from torch import nn
+
+from spear_deploy.data import load_data
+from spear_deploy.exporting.bundle import open_bundle, write_bundle
+from spear_deploy.hardware import load_profile
+from spear_deploy.hardware.chip.profile_files import profile_text
+from spear_deploy.network import load_any, save_model_file, write_nir
+from spear_deploy.network.model import Model
+from spear_deploy.report.reading import read_run
+from tests.fuzz.mutate import mutate_bytes, mutate_text, mutate_zip
+
+CUBA = {"type": b"CUBA", "iDecay": 1024, "vDecay": 512, "vThMant": 80, "refDelay": 1, "gradedSpike": False}
+NONSENSE = (
+    *(
+        np.float64(0),
+        np.int64(-3),
+        np.int64(2**40),
+        np.float64("nan"),
+        np.float64("inf"),
+        np.zeros((0,)),
+        np.ones((2, 3)),
+    ),
+    *("nonsense", b"\xff\xfe", np.bool_(True), np.uint64(2**64 - 1), np.full((64, 64), 1e300), np.complex64(1j)),
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Attributes:
+        name: of the file.
+        sound: makes a sound one.
+        mutate: changes its bytes.
+        read: reads it as the command line does; raises what that raises.
+
+    """
+
+    name: str
+    sound: Callable[[Path], None]
+    mutate: Callable[[bytes, random.Random], bytes]
+    read: Callable[[Path], object]
+
+
+def small_model() -> Model:
+    """Two layers with a constant for each neuron."""
+    rng = np.random.default_rng(0)
+
+    def lif(size: int) -> nir.LIF:
+        one = np.ones(size)
+        return nir.LIF(tau=2e-4 * one, r=one, v_leak=0 * one, v_threshold=0.5 * one, v_reset=0 * one)
+
+    nodes = {
+        "input": nir.Input(np.array([6])),
+        "fc1": nir.Linear(rng.normal(size=(5, 6))),
+        "lif1": lif(5),
+        "fc2": nir.Affine(rng.normal(size=(3, 5)), rng.normal(size=3)),
+        "lif2": lif(3),
+        "output": nir.Output(np.array([3])),
+    }
+    return Model(nir.NIRGraph(nodes, list(zip(list(nodes)[:-1], list(nodes)[1:], strict=True)), type_check=False), 4)
+
+
+def npz(path: Path) -> None:
+    """A small data set."""
+    rng = np.random.default_rng(0)
+    data = {f"x_{part}": rng.random((n, 6), np.float32) for part, n in (("train", 20), ("test", 8))}
+    np.savez(path, **data, y_train=np.arange(20) % 3, y_test=np.arange(8) % 3)
+
+
+def checkpoint(path: Path) -> None:
+    """A state_dict without its architecture."""
+    net = nn.Sequential(nn.Linear(6, 5), snntorch.Leaky(beta=0.9), nn.Linear(5, 3), snntorch.Leaky(beta=0.8))
+    torch.save(net.state_dict(), path)
+
+
+def netx(path: Path) -> None:
+    """Two dense blocks."""
+    rng = np.random.default_rng(0)
+    with h5py.File(path, "w") as file:
+        for index, (outputs, inputs) in enumerate(((5, 6), (3, 5))):
+            group = file.create_group(f"layer/{index}")
+            group["type"] = np.array([b"dense"], dtype="S10")
+            group["shape"] = [outputs]
+            group["weight"] = 2 * rng.integers(-40, 80, (outputs, inputs)).astype(np.float32)
+            for key, value in CUBA.items():
+                group[f"neuron/{key}"] = value
+
+
+def bundle(path: Path) -> None:
+    """A model with its record."""
+    inside = path.with_suffix(".inside")
+    write_nir(small_model(), inside)
+    write_bundle(path, {"net.nir": inside.read_bytes(), "report.json": b"{}"}, "net.nir")
+    inside.unlink()
+
+
+def mutate_hdf5(content: bytes, rng: random.Random) -> bytes:
+    """A dataset replaced or renamed; else bytes."""
+    if rng.random() < 0.5:
+        return mutate_bytes(content, rng)
+    image = io.BytesIO(content)
+    with h5py.File(image, "r+") as file:
+        names: list[str] = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        for name in rng.sample(names, rng.choice((1, 1, 2))):
+            value = rng.choice(NONSENSE)
+            if rng.random() < 0.2:
+                value = file[name][()] if rng.random() < 0.5 else np.resize(np.asarray(file[name][()]), 7)
+            del file[name]
+            if rng.random() < 0.9:
+                file[rng.choice((name, name, name, name + "x"))] = value
+    return image.getvalue()
+
+
+def read_bundle(path: Path) -> object:
+    """Unpack, and load the network."""
+    folder = path.with_suffix(".out")
+    folder.mkdir()
+    return load_any(folder / open_bundle(path, folder).model, time_steps=4)
+
+
+def read_report(path: Path) -> object:
+    """Read a run folder, whose faults are told in its gaps."""
+    return read_run(path.parent)
+
+
+def load(path: Path) -> object:
+    """Load a network, whatever holds it."""
+    return load_any(path, time_steps=4, input_shape=(6,), dt_s=1e-4)
+
+
+def write_report(path: Path) -> None:
+    """The report of a run that was kept."""
+    kept = sorted((Path(__file__).parents[2] / "tests" / "report").glob("*.json"))
+    path.write_bytes(kept[0].read_bytes() if kept else json.dumps({"schema_version": 1, "verdict": {}}).encode())
+
+
+KINDS = {
+    "npz": Kind("data.npz", npz, mutate_zip, load_data),
+    "model": Kind("net.pt", lambda path: save_model_file(small_model(), path), mutate_zip, load),
+    "checkpoint": Kind("net.pt", checkpoint, mutate_zip, load),
+    "nir": Kind("net.nir", lambda path: write_nir(small_model(), path), mutate_hdf5, load),
+    "netx": Kind("net.net", netx, mutate_hdf5, load),
+    "toml": Kind("chip.toml", lambda path: _write(path, profile_text("loihi2")), mutate_text, load_profile),
+    "bundle": Kind("net.zip", bundle, mutate_zip, read_bundle),
+    "report": Kind("report.json", write_report, mutate_text, read_report),
+}
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def sound_file(kind: Kind, folder: Path) -> bytes:
+    """The bytes of a sound file."""
+    path = folder / kind.name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kind.sound(path)
+    return path.read_bytes()
