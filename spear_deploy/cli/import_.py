@@ -78,7 +78,7 @@ def _packed(model: Model, folder: Path) -> Tensor | None:
     for path in sorted(folder.glob("*_lava.npz")):
         try:
             arrays, _ = read_npz(path, {"inputs"})
-            held = torch.from_numpy(np.asarray(arrays["inputs"], dtype=np.float64))
+            held = torch.from_numpy(np.array(arrays["inputs"], dtype=np.float64))
         except (RefusedError, LookupError, TypeError, ValueError) as error:
             raise ExportError(f"{path.name}: holds no samples ({first_line(error)})") from None
         return held.expand(model.time_steps, *held.shape) if held.ndim == 1 + len(model.network.input_shape) else held

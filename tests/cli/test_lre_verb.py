@@ -54,14 +54,14 @@ def test_a_run_tells_its_tails_and_how_well_it_predicts(call, task):
     assert limits["SynOps per inference"]["dense"] < limits["SynOps of the 99th percentile inference"]["dense"]
 
     lre = first["lre"]
-    assert list(lre["estimators"]) == ["linear", "per-layer", "ridge"]
+    assert list(lre["estimators"]) == ["linear", "per-layer", "constant", "log-line", "ridge"]
     assert lre["estimators"]["linear"]["predicted"] == pytest.approx(lre["linear"]["predicted"])
     assert lre["samples"] == len(lre["scatter"])
 
     code, shown, _ = call("lre", "first")
     assert code == 0
     for name, each in lre["estimators"].items():
-        assert (f"{name} *" if name == "ridge" else name) in shown
+        assert (f"{name} *" if name == lre["estimator"] else name) in shown
         assert f"{each['loo_mean_error_percent']:.1f} %" in shown
         assert f"{each['low']:,.0f}-{each['high']:,.0f}" in shown
     assert "warning" in shown or not lre["extrapolated"]
