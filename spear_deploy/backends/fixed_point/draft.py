@@ -40,6 +40,9 @@ TOO_MANY_VANISHED = 0.05
 """Share of weights that may become zero before clipping the largest is tried. Weights of a
 normal distribution lose about 0.01 of their number at 8 bits."""
 
+ON_THE_LATTICE = 1e-5
+"""Rounding error, relative to the largest weight, up to which weights already stand where the chip holds them."""
+
 TOO_FAR_IN_COUNT = 0.005
 """Change of a layer's spike count above which other scales are tried, relative."""
 
@@ -87,8 +90,8 @@ class Draft:
         scale = best_scale([found.values for found in self.weights], self.limit, self.chip, clips)
         layer = self.rounded(scale, [best_exponent(found.values * scale, self.chip) for found in self.weights])
         vanished = max(found.rounding.vanished / max(found.rounding.weights, 1) for found in layer.synapses)
-        if not spikes:
-            return layer
+        if not spikes or all(found.rounding.worst < ON_THE_LATTICE for found in layer.synapses):
+            return layer  # a network that was trained while rounding loses nothing
         if vanished > TOO_MANY_VANISHED:
             return self._nearest_in_spikes(layer, spikes, CLIPPED_OCTAVES)
         if self._fires_otherwise(layer, spikes):

@@ -13,6 +13,11 @@ from spear_deploy.backends.fixed_point.quantized import IntArray, Rounding
 
 Array = NDArray[np.float64]
 
+WEIGHTS_OF_A_LATTICE = 512
+MOST_STEPS_OF_THE_SMALLEST = 16
+NEAR_A_POINT = 1e-6
+"""So many weights tell whether all lie on a lattice, whose smallest may be so many steps, so near a point of it."""
+
 
 def lattice_of(matrix: Array, chip: Format) -> Lattice:
     """The mantissas that the weights of a matrix can have."""
@@ -54,8 +59,8 @@ def best_scale(matrices: list[Array], limit: float, chip: Format, clips: Iterabl
     """The k up to `limit` at which rounding `k * matrix` loses least, over all matrices.
 
     Tried are the scales that place the largest weight of a matrix at a share `clip` of the
-    largest mantissa, times the power of two that comes nearest to the limit; and that at which
-    the smallest is one step, which finds the lattice of weights that lie on one already.
+    largest mantissa, times the power of two that comes nearest to the limit; and that of the
+    lattice of weights that lie on one already.
     """
     matrices = [matrix for matrix in matrices if matrix.any()]
     if not matrices:
@@ -64,10 +69,24 @@ def best_scale(matrices: list[Array], limit: float, chip: Format, clips: Iterabl
     highest = min(tops) * 2.0**chip.weight_exponent_max
     clips = tuple(clips)
     positions = [top * clip for top in tops for clip in clips]
-    positions += [lattice_of(matrix, chip).step / float(np.abs(matrix[matrix != 0]).min()) for matrix in matrices]
+    positions += [lattice_of(matrix, chip).step / _unit(matrix) for matrix in matrices]
     scales = {position * 2.0 ** math.floor(math.log2(limit / position)) for position in positions}
     allowed = {scale if scale <= 1.2 * highest else highest for scale in scales}
     return min(allowed, key=lambda scale: (_weight_error(matrices, scale, chip), -scale))
+
+
+def _unit(matrix: Array) -> float:
+    """What all weights are multiples of, as far as a few tell; the smallest of them where nothing is.
+
+    Of weights on a lattice the smallest need not be one step: a training may have left none there.
+    """
+    present = np.abs(matrix[matrix != 0])
+    least, few = float(present.min()), present[:WEIGHTS_OF_A_LATTICE]
+    for steps in range(1, MOST_STEPS_OF_THE_SMALLEST + 1):
+        multiples = few * (steps / least)
+        if bool((np.abs(multiples - np.rint(multiples)) < NEAR_A_POINT * np.maximum(multiples, 1)).all()):
+            return least / steps
+    return least
 
 
 def _weight_error(matrices: list[Array], scale: float, chip: Format) -> float:
