@@ -59,6 +59,7 @@ class SynopsCounter:
         }
         """Source neurons in parts that reach fewer than 2^24 synapses each."""
 
+    @torch.no_grad()
     def count(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Synops:
         """Operations of a batch: inputs `[T, B, *input_shape]` and each layer's spikes `[T, B, *shape]`.
 

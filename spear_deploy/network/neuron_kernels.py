@@ -15,6 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from spear_deploy.network.neuron import Reset
 from spear_deploy.network.surrogate import SURROGATES
 
 if TYPE_CHECKING:
@@ -164,7 +165,9 @@ def _backward(
 
 
 def knows(layer: NeuronLayer) -> bool:
-    """Whether the kernel holds the surrogate gradient of a layer."""
+    """Whether the kernel holds the surrogate gradient and the reset of a layer."""
+    if layer.neuron.reset is Reset.SUBTRACT_ONCE:
+        return False
     return layer.spike is SURROGATES.get(getattr(layer.spike, "name", "")) and layer.spike.name in SLOPES
 
 

@@ -121,12 +121,12 @@ class NeuronLayer(nn.Module):
         return (v.detach() > self.threshold).to(v.dtype)
 
     def _reset_now(self, v: Tensor, spikes: Tensor, late: Tensor | None, threshold: Tensor) -> Tensor:
+        if self.neuron.reset is Reset.SUBTRACT_ONCE:
+            return v - spikes * threshold
         if self.neuron.reset_delay or self.neuron.reset in (Reset.NONE, Reset.ZERO_HOLD):
             return v
         if self.neuron.reset is Reset.ZERO:
             return self._to_reset_value(v, spikes)
-        if self.neuron.reset is Reset.SUBTRACT_ONCE:
-            return v - spikes * threshold
         return v if late is None else v - (spikes - late) * threshold
 
     def _to_reset_value(self, v: Tensor, where: Tensor) -> Tensor:

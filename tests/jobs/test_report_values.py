@@ -40,8 +40,12 @@ def test_a_pruned_network_says_how_it_was_found():
     assert (found.interrupted, found.integers) == ("", None)
 
 
+def asked(limits, **options):
+    return DeployRequest(model=Path("net.pt"), targets=(), out=Path("out"), budgets=tuple(limits), **options)
+
+
 def test_provenance_is_what_was_asked_for_and_how_it_went():
-    request = DeployRequest(Path("net.pt"), (), Path("out"), parse_budgets(["30%", "max-drop=1"]))
+    request = asked(parse_budgets(["30%", "max-drop=1"]))
     found = Provenance(request, samples=(), effect=None, seconds={"search": 2.0})
     assert (found.request.searched_drop, found.peak_memory_mib) == (None, None)
 
@@ -57,9 +61,7 @@ def test_provenance_is_what_was_asked_for_and_how_it_went():
     ],
 )
 def test_a_budget_is_looked_for_only_where_a_largest_drop_stands_without_one(budgets, pareto, points):
-    request = DeployRequest(
-        Path("net.pt"), (), Path("out"), parse_budgets(budgets), pareto=tuple(map(parse_budget, pareto))
-    )
+    request = asked(parse_budgets(budgets), pareto=tuple(map(parse_budget, pareto)))
     found = request.searched_drop
     assert (None if found is None else found.allowed) == points
 

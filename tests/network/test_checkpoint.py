@@ -217,7 +217,7 @@ def test_tensors_that_were_saved_on_cuda_load_on_the_cpu(here, monkeypatch):
         ("nowhere:net", {}, "--arch nowhere:net: ModuleNotFoundError"),
         ("builtins:dict", {}, "needed a torch module, it gave dict"),
         ("torch.nn:Identity", {}, "the checkpoint does not fit: no fc1.weight in the network"),
-        ("missing.toml", {}, "missing.toml: not a TOML file"),
+        ("missing.toml", {}, "missing.toml: cannot be read"),
     ],
 )
 def test_what_is_missing_for_a_checkpoint_is_said(here, arch, options, message):

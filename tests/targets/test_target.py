@@ -15,7 +15,7 @@ BUDGET = Limit(SYNOPS, 500, "budget 500")
 
 
 def target(*limits, factor=0.8, dense=None):
-    return Target(load_profile("loihi2"), None, (BUDGET, *limits), dense, factor, None)
+    return Target(load_profile("loihi2"), None, (BUDGET, *limits), dense, factor, None, 100)
 
 
 @pytest.fixture(scope="module")
