@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, check_growth, first_line
 
+_PART_BYTES = 1 << 24
 _LARGEST_HEADER = 10_000
 _MOST_DIMENSIONS = 32
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -59,10 +60,13 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> NDArr
         expected = math.prod(shape) * dtype.itemsize
         if expected != left:
             raise RefusedError(f"{name}: its header says {expected:,} bytes, it holds {left:,}")
-        content = file.read(left + 1)
-    if len(content) != expected:
-        raise RefusedError(f"{name}: {len(content):,} bytes of {expected:,} are there")
-    flat: NDArray[Any] = np.frombuffer(content, dtype=dtype)
+        flat: NDArray[Any] = np.empty(math.prod(shape), dtype=dtype)
+        room, there = flat.view(np.uint8), 0
+        while there < expected and (part := file.read(min(_PART_BYTES, expected - there))):
+            room[there : there + len(part)] = np.frombuffer(part, dtype=np.uint8)
+            there += len(part)
+    if there != expected:
+        raise RefusedError(f"{name}: {there:,} bytes of {expected:,} are there")
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
 

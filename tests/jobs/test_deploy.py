@@ -171,7 +171,7 @@ def test_the_report_says_what_is_needed_to_make_it_again(half, model):
     assert (report.target, report.seed, report.threads, report.time_steps) == ("loihi2", 0, 1, 4)
     train, validation = numbers(report.splits["train"].index), numbers(report.splits["validation"].index)
     assert sorted(train + validation) == list(range(160))
-    assert len(validation) == 24
+    assert abs(len(validation) - 0.15 * 160) <= 2  # taken class by class, of four classes
     assert report.splits["test"].index == "0-119"
     assert report.splits["test"].source == "x_test"
     assert report.versions["torch"] == version("torch")
