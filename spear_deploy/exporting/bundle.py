@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import stat
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +12,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spear_deploy import __version__
-from spear_deploy.errors import ExportError
+from spear_deploy.errors import ExportError, OutputError, SpearDeployError
+from spear_deploy.outside.refusal import READ_ERRORS, first_line
 
 MANIFEST = "manifest.json"
 FORMAT = "spear-deploy bundle 1"
@@ -71,6 +71,7 @@ def open_bundle(path: Path, folder: Path) -> Manifest:
 
     Raises:
         ExportError: no bundle, a damaged one, or one whose names lead elsewhere.
+        OutputError: the folder cannot be written.
 
     """
     try:
@@ -78,13 +79,13 @@ def open_bundle(path: Path, folder: Path) -> Manifest:
             _check_names(bundle, path)
             manifest = _manifest(bundle, path)
             for name, held in manifest.files.items():
-                (folder / name).write_bytes(_content(bundle, name, held, path))
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError) as error:
-        raise ExportError(f"{path}: not a bundle, or damaged ({error})") from None
-    except RuntimeError as error:  # zipfile's word for an encrypted entry
-        raise ExportError(f"{path}: cannot be opened ({error})") from None
+                _put(folder / name, _content(bundle, name, held, path))
+    except SpearDeployError:
+        raise
     except FileNotFoundError:
         raise ExportError(f"{path}: no such bundle") from None
+    except READ_ERRORS as error:  # RuntimeError is zipfile's word for an encrypted entry
+        raise ExportError(f"{path}: not a bundle, or damaged ({first_line(error)})") from None
     return manifest
 
 
@@ -123,6 +124,13 @@ def _manifest(bundle: zipfile.ZipFile, path: Path) -> Manifest:
     if sum(held.bytes for held in manifest.files.values()) > LARGEST_BUNDLE:
         raise ExportError(f"{path}: would unpack to more than {LARGEST_BUNDLE:,} bytes; it was not opened")
     return manifest
+
+
+def _put(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:  # a full disk is no fault of the bundle
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
 def _content(bundle: zipfile.ZipFile, name: str, held: Held, path: Path) -> bytes:

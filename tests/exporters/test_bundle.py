@@ -12,7 +12,7 @@ from test_registry import small_model
 from test_writing import run
 
 from spear_deploy.cli import main
-from spear_deploy.errors import ExportError
+from spear_deploy.errors import ExportError, OutputError
 from spear_deploy.exporting.bundle import MANIFEST, open_bundle, write_bundle
 from spear_deploy.network import load_any, save_model_file
 
@@ -132,6 +132,21 @@ def test_a_truncated_bundle_is_refused(bundle, tmp_path, capsys, kept):
     (tmp_path / "bad.zip").write_bytes(content[: int(kept if isinstance(kept, int) else kept * len(content))])
     assert imported(tmp_path / "bad.zip", "--out", tmp_path / "got") == 2
     assert "bad.zip: not a bundle, or damaged" in capsys.readouterr().err
+
+
+def test_a_bundle_whose_directory_would_begin_before_its_start_is_refused(bundle, tmp_path):
+    content = bytearray(bundle.read_bytes())
+    end = content.rfind(b"PK\x05\x06")
+    content[end + 12 : end + 16] = (2**31).to_bytes(4, "little")  # bytes of the central directory
+    (tmp_path / "bad.zip").write_bytes(content)
+    with pytest.raises(ExportError, match=r"bad\.zip: not a bundle, or damaged"):
+        open_bundle(tmp_path / "bad.zip", tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault_of_the_bundle(bundle, tmp_path):
+    (tmp_path / "net.nir").mkdir()
+    with pytest.raises(OutputError, match=r"net\.nir: cannot be written \(Is a directory\)"):
+        open_bundle(bundle, tmp_path)
 
 
 def test_a_missing_bundle_is_named(tmp_path, capsys):

@@ -108,6 +108,15 @@ def test_three_ways_of_saving_the_same_network_give_the_same_spikes(here):
     assert torch.equal(spikes[0], spikes[2])
 
 
+@pytest.mark.parametrize("number", [3, -1, 255])
+def test_a_reset_that_snntorch_does_not_number_is_refused_with_those_that_it_does(here, number):
+    state = make_dense().state_dict()
+    state["lif1.reset_mechanism_val"] = torch.tensor(number)
+    torch.save(state, "net.pth")
+    with pytest.raises(ModelError, match=rf"net\.pth: .*reset_mechanism_val must be one of 0, 1, 2, found {number}"):
+        load_any("net.pth", arch="net.toml")
+
+
 CONVOLUTIONAL = """
     time_steps = 6
     input_shape = [2, 10, 10]

@@ -196,7 +196,10 @@ def _neuron(kind: str, part: State, options: dict[str, Any]) -> nn.Module:
     if kind == "Lapicque" and {"R", "C"} <= set(given):
         given.pop("beta", None)  # snnTorch derives it; R and C are what its equation uses
     if "reset_mechanism_val" in part:
-        given["reset_mechanism"] = _RESETS[int(part["reset_mechanism_val"])]
+        number = int(part["reset_mechanism_val"])
+        if number not in _RESETS:
+            raise ModelError(f"reset_mechanism_val must be one of {', '.join(map(str, _RESETS))}, found {number}")
+        given["reset_mechanism"] = _RESETS[number]
     if kind.startswith("R"):
         weight = part.get("recurrent.weight")
         one_to_one = part.get("recurrent.V", part.get("V"))
