@@ -23,8 +23,8 @@ from snntorch import surrogate, utils
 from torch import nn
 from torch.nn import functional as F
 
-from spear_deploy.device import describe, device_named, exact_products
 from spear_deploy.network import Simulation, from_snntorch
+from spear_deploy.network.device import describe, device_named, exact_products
 
 TIME_STEPS = 4
 NETWORKS = {

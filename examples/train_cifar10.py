@@ -28,9 +28,9 @@ from torch.nn import functional as F
 
 import spear_deploy
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.device import describe, device_named, exact_products
 from spear_deploy.measure import measure_split
 from spear_deploy.network import Neuron, Reset
+from spear_deploy.network.device import describe, device_named, exact_products
 from spear_deploy.network.neuron_layer import NeuronLayer
 
 TIME_STEPS, BETA = 4, 0.5

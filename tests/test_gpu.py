@@ -10,10 +10,10 @@ from made_networks import ALL, recurrent, strided_and_padded
 
 from spear_deploy.backends.fixed_point import LoihiExecution, States, quantize
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.device import device_named, exact_products, known_devices
 from spear_deploy.errors import BackendError
 from spear_deploy.measure import effective_operations, measure_split
 from spear_deploy.network import Neuron, Reset, Simulation
+from spear_deploy.network.device import device_named, exact_products, known_devices
 from spear_deploy.network.neuron_layer import NeuronLayer
 from spear_deploy.network.surrogate import SURROGATES
 from spear_deploy.search import CandidateFactory

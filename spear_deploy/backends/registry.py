@@ -18,10 +18,10 @@ from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit
-from spear_deploy.device import CPU
 from spear_deploy.errors import BackendError, ProfileError
 from spear_deploy.hardware import Profile
 from spear_deploy.network import Model
+from spear_deploy.network.device import CPU
 
 GROUP = "spear_deploy.backends"
 """Entry-point group under which another package offers backends."""

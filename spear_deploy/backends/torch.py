@@ -9,8 +9,8 @@ from torch import Tensor
 
 from spear_deploy.backends.backend import Backend, Executable, OnProgress, Setting, cast
 from spear_deploy.backends.recording import LayerStates, Recording, range_of
-from spear_deploy.device import where_held
 from spear_deploy.network import Model, Simulation, Trace
+from spear_deploy.network.device import where_held
 
 
 class TorchBackend(Backend):

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from spear_deploy.data.dataset import Dataset, Split, SplitName, times
-from spear_deploy.device import CPU
 from spear_deploy.errors import DataError
+from spear_deploy.network.device import CPU
 
 TIMED = ("spikes", "sequence", "counts", "clipped")
 """Encodings of samples that have a time axis of their own."""

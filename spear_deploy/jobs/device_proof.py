@@ -9,12 +9,12 @@ from torch import Tensor
 from spear_deploy.backends.backend import Backend, Executable
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit
-from spear_deploy.device import CPU, describe
 from spear_deploy.errors import DeviceError
 from spear_deploy.exporting.ties import margins
 from spear_deploy.measure import measure_split
 from spear_deploy.network import Model
 from spear_deploy.network.agreement import EXACT, FLOAT64, Tolerance, agreement
+from spear_deploy.network.device import CPU, describe
 
 PROOF_SAMPLES = 16
 """Samples that run on both."""

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.device import CPU, as_float64, where_held
 from spear_deploy.measure.record import Recorder, SpikeRecord
 from spear_deploy.measure.synops import SynopsCounter
 from spear_deploy.network import Connection, Model, ReadOut, Simulation, Trace, class_scores
+from spear_deploy.network.device import CPU, as_float64, where_held
 
 BATCH = 100
 """Samples simulated at a time: bounds memory, and such a piece stays near the cache."""

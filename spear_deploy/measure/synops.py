@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spear_deploy.device import as_float64, holds_float64
 from spear_deploy.network import Connection, Network, fan_out
+from spear_deploy.network.device import as_float64, holds_float64
 
 EXACT_FLOAT32 = 1 << 24
 """Whole numbers up to this are exact in float32."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from spear_deploy.device import CPU
+from spear_deploy.network.device import CPU
 from spear_deploy.network.neuron import Neuron, Reset
 from spear_deploy.network.surrogate import Spike, Surrogate, atan
 

@@ -16,9 +16,9 @@ from torch import Tensor
 from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.backends.fixed_point.products import EXACT_FLOAT32, Synapses, channels_last
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, input_integers
-from spear_deploy.device import CPU, holds_float64
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Reset, Trace
+from spear_deploy.network.device import CPU, holds_float64
 
 CACHED_STATES = 1 << 15
 """States of the largest layer that are advanced together: a quarter of a megabyte, which stays in cache."""

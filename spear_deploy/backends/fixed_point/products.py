@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedSynapses
-from spear_deploy.device import CPU
 from spear_deploy.errors import BackendError
+from spear_deploy.network.device import CPU
 from spear_deploy.network.linear import linear_module
 
 EXACT_BFLOAT16 = 1 << 8

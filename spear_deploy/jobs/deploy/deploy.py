@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spear_deploy.device import device_named, exact_products
 from spear_deploy.errors import BudgetError
 from spear_deploy.files import check_writable, locked
 from spear_deploy.hardware import SYNOPS
@@ -15,6 +14,7 @@ from spear_deploy.jobs.deploy.result import Written, write_result
 from spear_deploy.jobs.deploy.search import solve
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
+from spear_deploy.network.device import device_named, exact_products
 from spear_deploy.progress import Clock, Progress
 from spear_deploy.report import Report
 from spear_deploy.targets.target import Target

@@ -12,7 +12,6 @@ from spear_deploy.backends.backend import Executable, measure_executable, measur
 from spear_deploy.backends.fixed_point.losses import RoundingLoss
 from spear_deploy.backends.side_by_side import observe
 from spear_deploy.backends.torch import TorchBackend
-from spear_deploy.device import CPU
 from spear_deploy.errors import BudgetError
 from spear_deploy.jobs.deploy.lre_check import check_prediction
 from spear_deploy.jobs.deploy.prepare import Prepared
@@ -28,6 +27,7 @@ from spear_deploy.measure import (
     effective_operations,
     guess_rate,
 )
+from spear_deploy.network.device import CPU
 from spear_deploy.progress import Clock
 from spear_deploy.report.schema import LreCheck
 from spear_deploy.targets.target import Target

@@ -10,9 +10,9 @@ from spear_deploy.backends.backend import Backend, measure_executable, measure_o
 from spear_deploy.backends.side_by_side import held_against
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit
-from spear_deploy.device import CPU
 from spear_deploy.errors import BackendError
 from spear_deploy.measure import Measurement
+from spear_deploy.network.device import CPU
 from spear_deploy.report.schema import LreCheck
 from spear_deploy.search import Finalist, Prediction
 from spear_deploy.targets.target import Target

@@ -9,7 +9,6 @@ import torch
 
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.device import device_named
 from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.early_warnings import (
@@ -29,6 +28,7 @@ from spear_deploy.jobs.device_proof import prove_device
 from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
+from spear_deploy.network.device import device_named
 from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.search import CandidateFactory, LreSample
 from spear_deploy.search.pipelines import arm_named

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.data import Labels
-from spear_deploy.device import describe, device_named
 from spear_deploy.hardware import Activity, Cost, Follows, OnChip, Use, activity_of, estimate, place
 from spear_deploy.jobs.deploy.evidence import Evidence
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -21,6 +20,7 @@ from spear_deploy.jobs.deploy.verdict import basis_of, judge
 from spear_deploy.jobs.task import Task
 from spear_deploy.measure import Answers, Measurement, guess_rate, most_by_guessing
 from spear_deploy.network import Model
+from spear_deploy.network.device import describe, device_named
 from spear_deploy.report.build import answers_report, finalist_report, limit_reports, search_report
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
 from spear_deploy.report.lre import lre_report

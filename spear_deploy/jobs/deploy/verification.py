@@ -10,13 +10,13 @@ from spear_deploy.backends.backend import Backend, Executable, Setting, Worker
 from spear_deploy.backends.registry import calibration_inputs, classes
 from spear_deploy.backends.side_by_side import held_against
 from spear_deploy.data import EncodedSplit
-from spear_deploy.device import CPU
 from spear_deploy.errors import BackendError
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.agreement import Agreement
+from spear_deploy.network.device import CPU
 from spear_deploy.progress import Clock
 
 TIME_LIMIT = 5.0

@@ -11,8 +11,8 @@ from typing import Protocol
 import torch
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.device import exact_products
 from spear_deploy.network import Model
+from spear_deploy.network.device import exact_products
 from spear_deploy.processes import worker_pool
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios

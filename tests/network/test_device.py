@@ -8,13 +8,13 @@ import torch
 from made_networks import ALL, plain, recurrent, residual
 
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.device import as_float64, describe, device_named, known_devices
 from spear_deploy.errors import DeviceError
 from spear_deploy.measure import SynopsCounter
 from spear_deploy.network import Simulation
+from spear_deploy.network.device import as_float64, describe, device_named, known_devices
 from spear_deploy.training import loss
 
-PACKAGE = Path(__file__).parents[1] / "spear_deploy"
+PACKAGE = Path(__file__).parents[2] / "spear_deploy"
 ROOMS = [
     *(PACKAGE / "network" / f"{name}.py" for name in ("simulation", "neuron_layer", "surrogate")),
     *(PACKAGE / "measure").glob("*.py"),
