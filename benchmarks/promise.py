@@ -30,7 +30,7 @@ from spear_deploy.jobs.deploy.search import Pruned, solve
 from spear_deploy.jobs.deploy.verdict import MOST_LOST_POINTS
 from spear_deploy.measure import Answers, Measurement, guess_rate
 from spear_deploy.progress import Clock, Silent
-from spear_deploy.search import ESTIMATORS, Finalist, LreSample, Ratios, leave_one_out, tuned_uniform
+from spear_deploy.search import ESTIMATORS, Finalist, LreSample, Ratios, Tuner, leave_one_out, tuned_uniform
 from spear_deploy.targets.target import Target
 
 Json = dict[str, Any]
@@ -136,7 +136,8 @@ def _claimed(solution: Pruned) -> float:
 
 
 def _tuned_uniform(target: Target, request: DeployRequest, prepared: Prepared, solution: Pruned) -> Json:
-    found = tuned_uniform(solution.problem, request.plan, request.seed, target).result
+    tuner = Tuner(prepared.factory, target, request.plan, request.seed)
+    found = tuned_uniform(solution.problem, tuner).result
     return _figures(measure_on(target.backend, found.model, prepared.test)) | {"bound": found.synops_bound}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -37,12 +37,34 @@ class Silent:
         """Say nothing."""
 
 
-class Clock:
-    """Times the stages of a run and tells of them."""
+class Recorded:
+    """Tells another of everything, and keeps what the user was told."""
 
-    def __init__(self, progress: Progress, seconds: dict[str, float] | None = None) -> None:
-        self.progress = progress
+    def __init__(self, progress: Progress, told: Sequence[str] = ()) -> None:
+        self.told = list(told)
+        self._progress = progress
+
+    def stage(self, name: str, total: int) -> AbstractContextManager[Advance]:
+        """A stage of the other."""
+        return self._progress.stage(name, total)
+
+    def notice(self, text: str) -> None:
+        """Tell the other, and keep it."""
+        self.told.append(text)
+        self._progress.notice(text)
+
+
+class Clock:
+    """Times the stages of a run and tells of them; `told` is what the user was told on the way."""
+
+    def __init__(self, progress: Progress, seconds: dict[str, float] | None = None, told: Sequence[str] = ()) -> None:
+        self.progress = Recorded(progress, told)
         self.seconds = dict(seconds or {})
+
+    @property
+    def told(self) -> list[str]:
+        """What the user was told so far, in order."""
+        return list(self.progress.told)
 
     @contextmanager
     def stage(self, name: str, total: int = 1) -> Iterator[Callable[..., None]]:

@@ -79,7 +79,7 @@ def run_page(run: RunFolder) -> Page:
         Section(
             "again",
             "Make it again",
-            (tables.origin(report), *tables.stages(report), files),
+            (tables.origin(report), *tables.stages(report), *tables.told(report), files),
             text=shlex.join(report.command),
         ),
     )

@@ -305,3 +305,4 @@ class Report(_Part):
     cost: dict[str, CostReport] = Field({}, description="of the dense and the pruned network")
     rounding: list[RoundingReport] = Field([], description="empty where the target does not compute in integers")
     peak_memory_mib: float | None = Field(None, description="of the main process; null where unknown")
+    told: list[str] = Field([], description="what the user was told while it ran, in order")

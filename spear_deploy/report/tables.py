@@ -243,3 +243,9 @@ def stages(report: Report) -> tuple[Captioned, ...]:
     rows = tuple((name, f"{seconds:,.1f}") for name, seconds in report.seconds.items())
     caption = f"Time by stage; {report.evaluations} evaluations; most memory of the main process: {memory}."
     return (Captioned(caption, Table(("stage", "seconds"), rows)),)
+
+
+def told(report: Report) -> tuple[Captioned, ...]:
+    """What the user was told while it ran; nothing where that is nothing or not recorded."""
+    rows = tuple((text,) for text in report.told)
+    return (Captioned("Told while it ran.", Table(("note",), rows)),) if rows else ()

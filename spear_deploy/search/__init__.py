@@ -40,7 +40,7 @@ from spear_deploy.search.problem import (
 from spear_deploy.search.references import tuned_uniform
 from spear_deploy.search.reward import Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
-from spear_deploy.search.tuning import Finalist, Target, Tuned, TuningPlan, measured_on, tune_plain
+from spear_deploy.search.tuning import Finalist, Target, Tuned, Tuner, TuningPlan, measured_on, tune_plain
 
 __all__ = [
     "ESTIMATORS",
@@ -76,6 +76,7 @@ __all__ = [
     "Target",
     "TargetAwareReward",
     "Tuned",
+    "Tuner",
     "TuningPlan",
     "anchored",
     "choose",

@@ -11,7 +11,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model, Simulation
 from spear_deploy.search.bounds import closing_risk
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
-from spear_deploy.search.tuning import BOUND_AIM, Target, Tuned, TuningPlan, measured_on, targets_for
+from spear_deploy.search.tuning import BOUND_AIM, Target, Tuned, Tuner, measured_on, targets_for
 from spear_deploy.training import Recipe, SynopsConstraint, fine_tune, loss, quieted
 
 CONTINUED = 2
@@ -30,14 +30,7 @@ EPOCHS = 0.25
 """Share of the second phase's epochs that each closing fine-tune takes."""
 
 
-def closing(
-    factory: CandidateFactory,
-    start: Tuned,
-    plan: TuningPlan,
-    seed: int,
-    target: Target,
-    constraint: SynopsConstraint | None = None,
-) -> Iterator[Tuned]:
+def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = None) -> Iterator[Tuned]:
     """Ever more frugal networks from one that breaks a limit, each measured on its target.
 
     In the order of what they cost: the constraint goes on from its multipliers, with targets
@@ -47,6 +40,7 @@ def closing(
     on validation; one that is as narrow as can be and keeps them not is the last. Every step
     scales by what is missing or takes a channel away, so it always ends.
     """
+    factory, target, plan = tuner.factory, tuner.target, tuner.plan
     now, step, since_narrowed, narrowed = start, 0, 0, 0
     constraint = constraint or SynopsConstraint({}, plan.ascent)
     while now.share(target.budget_synops) > 1:
@@ -54,7 +48,7 @@ def closing(
         aim = BOUND_AIM - LOWERED * step
         quiet = _quieter(factory, now, aim / now.share(target.budget_synops)) if since_narrowed < QUIETED else None
         if plan.constrained and step <= CONTINUED:
-            model = _continued(factory, now, plan, seed, target, constraint, aim)
+            model = _continued(tuner, now, constraint, aim)
         elif quiet is not None:
             since_narrowed += 1
             model = quiet
@@ -64,27 +58,28 @@ def closing(
             if candidate is None:
                 return
             found = measured_on(target, candidate.model)
-            model = _continued(factory, found, plan, seed, target, constraint, aim)
+            model = _continued(tuner, found, constraint, aim)
         now = measured_on(target, model, closing_risk(step))
         yield now
 
 
-def _continued(
-    factory: CandidateFactory,
-    now: Tuned,
-    plan: TuningPlan,
-    seed: int,
-    target: Target,
-    constraint: SynopsConstraint,
-    aim: float,
-) -> Model:
+def _continued(tuner: Tuner, now: Tuned, constraint: SynopsConstraint, aim: float) -> Model:
     """A short fine-tune, held at the limits if the plan says so."""
-    recipe = plan.final_for(len(factory.train))
+    train, target, plan = tuner.factory.train, tuner.target, tuner.plan
+    recipe = plan.final_for(len(train))
     short = Recipe(max(round(EPOCHS * recipe.epochs), 1), recipe.batch, recipe.learning_rate / 2)
     if plan.constrained and now.share(target.budget_synops) > 0:
-        constraint.targets = targets_for(factory, now, target, aim)
+        constraint.targets = targets_for(tuner, now, aim)
     held = constraint if plan.constrained and constraint.targets else None
-    return fine_tune(now.model, factory.train, short, seed=seed, constraint=held, quantiser=target.quantiser(now.model))
+    return fine_tune(
+        now.model,
+        train,
+        short,
+        seed=tuner.seed,
+        constraint=held,
+        quantiser=target.quantiser(now.model),
+        notice=tuner.notice,
+    )
 
 
 def _quieter(factory: CandidateFactory, now: Tuned, wanted: float) -> Model | None:

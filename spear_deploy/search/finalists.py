@@ -11,7 +11,7 @@ from spear_deploy.search.bounds import shared_risk
 from spear_deploy.search.candidate import Ratios
 from spear_deploy.search.closing import closing
 from spear_deploy.search.problem import SearchProblem
-from spear_deploy.search.tuning import Finalist, Target, TuningPlan, constraint_for, tune_final, tune_plain
+from spear_deploy.search.tuning import Finalist, Target, Tuner, constraint_for, tune_final, tune_plain
 from spear_deploy.training import SynopsConstraint
 
 
@@ -26,10 +26,8 @@ class Choice:
 
 def choose(
     problem: SearchProblem,
-    plan: TuningPlan,
-    seed: int,
+    tuner: Tuner,
     count: int,
-    target: Target,
     on_tuned: Callable[[Finalist], None],
     stopped: Callable[[], bool] = lambda: False,
 ) -> Choice:
@@ -42,23 +40,21 @@ def choose(
 
     Args:
         problem: with the candidates that the search evaluated.
-        plan: of the fine-tune.
-        seed: of the fine-tune.
+        tuner: of the fine-tunes.
         count: candidates beside the uniform one.
-        target: where networks are measured.
         on_tuned: told after each fine-tune.
         stopped: whether to end with what there is; asked after each fine-tune.
 
     """
     finalists: list[Finalist] = []
     for ratios in _candidates(problem, count):
-        finalists.append(tune_plain(problem, ratios, plan, seed, target))
+        finalists.append(tune_plain(tuner, ratios, problem.estimator))
         on_tuned(finalists[-1])
         if stopped():
             break
     ranked = sorted(finalists, key=lambda one: -one.plain.validation.accuracy)
     through = ranked[: -(-len(ranked) // 2)]
-    found = finished(problem, through, plan, seed, target, shared_risk(len(through)), on_tuned, stopped)
+    found = finished(tuner, through, shared_risk(len(through)), on_tuned, stopped)
     split = len(found.tuned) - found.repairs
     last = {id(one.plain): one for one in found.tuned[:split]}
     tuned_in_order = [last.get(id(one.plain), one) for one in finalists]
@@ -66,11 +62,8 @@ def choose(
 
 
 def finished(
-    problem: SearchProblem,
+    tuner: Tuner,
     through: Sequence[Finalist],
-    plan: TuningPlan,
-    seed: int,
-    target: Target,
     risk: float,
     on_tuned: Callable[[Finalist], None] = lambda finalist: None,
     stopped: Callable[[], bool] = lambda: False,
@@ -79,11 +72,12 @@ def finished(
 
     `risk` is that of each finalist's bound.
     """
+    target = tuner.target
     tuned: list[Finalist] = []
     constraints: list[SynopsConstraint | None] = []
     for finalist in through:
-        constraints.append(constraint_for(problem.factory, finalist.plain, plan, target))
-        final = tune_final(problem, finalist, plan, seed, target, constraints[-1], risk)
+        constraints.append(constraint_for(tuner, finalist.plain))
+        final = tune_final(tuner, finalist, constraints[-1], risk)
         tuned.append(replace(finalist, final=final))
         on_tuned(tuned[-1])
         if stopped():
@@ -92,8 +86,8 @@ def finished(
     frugal = min(range(len(tuned)), key=lambda place: _share(tuned[place], target))
     if _share(tuned[frugal], target) > 1:
         first = tuned[frugal]
-        for closed in closing(problem.factory, first.result, plan, seed, target, constraints[frugal]):
-            ratios = problem.factory.ratios_of(closed.model)
+        for closed in closing(tuner, first.result, constraints[frugal]):
+            ratios = tuner.factory.ratios_of(closed.model)
             repaired.append(replace(first, ratios=ratios, final=closed))
             on_tuned(repaired[-1])
     every = (*tuned, *repaired)

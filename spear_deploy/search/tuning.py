@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Use
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.search.bounds import RISK, prediction_bound
 from spear_deploy.search.candidate import CandidateFactory, Features, Ratios
-from spear_deploy.search.lre import Prediction
-from spear_deploy.search.problem import SearchProblem
+from spear_deploy.search.lre import Estimator, Prediction
 from spear_deploy.training import (
     SYNOPS,
     AscentConstants,
@@ -83,6 +84,11 @@ class Target(Protocol):
         """How many samples the split has that the network will be judged on."""
         ...
 
+    @property
+    def validation(self) -> EncodedSplit:
+        """The split that choices are made on."""
+        ...
+
     def measure(self, model: Model) -> Measurement:
         """A model on the validation split, in the chip's arithmetic."""
         ...
@@ -149,24 +155,42 @@ class Finalist:
         return f"{measured.accuracy:.1%}, {measured.synops:,.0f} SynOps"
 
 
-def tune_plain(problem: SearchProblem, ratios: Ratios, plan: TuningPlan, seed: int, target: Target) -> Finalist:
+@dataclass(frozen=True)
+class Tuner:
+    """What fine-tunes networks that were pruned from one dense model, for one target.
+
+    Attributes:
+        factory: of the dense model, with its training data.
+        target: where networks are measured.
+        plan: of the fine-tunes.
+        seed: of the fine-tunes.
+        notice: told what a user should hear of them.
+
+    """
+
+    factory: CandidateFactory
+    target: Target
+    plan: TuningPlan
+    seed: int
+    notice: Callable[[str], None] = lambda text: None
+
+
+def tune_plain(tuner: Tuner, ratios: Ratios, estimator: Estimator) -> Finalist:
     """Prune, recalibrate and fine-tune as LRE's samples were, and measure on the target."""
-    candidate = problem.factory.candidate(ratios, measure_pruned=True)
-    prediction = problem.estimator.predict(candidate.features)
-    model = fine_tune(candidate.model, problem.factory.train, plan.plain, seed=seed)
-    return Finalist(candidate.features.keep_ratios, candidate.features, prediction, measured_on(target, model))
+    candidate = tuner.factory.candidate(ratios, measure_pruned=True)
+    prediction = estimator.predict(candidate.features)
+    model = fine_tune(candidate.model, tuner.factory.train, tuner.plan.plain, seed=tuner.seed, notice=tuner.notice)
+    return Finalist(candidate.features.keep_ratios, candidate.features, prediction, measured_on(tuner.target, model))
 
 
-def constraint_for(
-    factory: CandidateFactory, tuned: Tuned, plan: TuningPlan, target: Target
-) -> SynopsConstraint | None:
+def constraint_for(tuner: Tuner, tuned: Tuned) -> SynopsConstraint | None:
     """The constraint that brings a network to its limits; none where it keeps them anyway."""
-    if not plan.constrained or tuned.share(target.budget_synops) <= BOUND_AIM:
+    if not tuner.plan.constrained or tuned.share(tuner.target.budget_synops) <= BOUND_AIM:
         return None
-    return SynopsConstraint(targets_for(factory, tuned, target), plan.ascent)
+    return SynopsConstraint(targets_for(tuner, tuned), tuner.plan.ascent)
 
 
-def targets_for(factory: CandidateFactory, tuned: Tuned, target: Target, aim: float = BOUND_AIM) -> dict[str, float]:
+def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str, float]:
     """What a constraint should hold a network at, by what it was measured to use of its limits.
 
     A constraint sees training samples in floating point. So its target is what the network uses
@@ -174,6 +198,7 @@ def targets_for(factory: CandidateFactory, tuned: Tuned, target: Target, aim: fl
     arithmetic, the validation split, the bound and limits on energy or time are all in it.
     A limit on a tail has a target of its own where it is the one that is broken.
     """
+    factory, target = tuner.factory, tuner.target
     seen = factory.measure(tuned.model, factory.train.take(slice(0, PROBE_SAMPLES)))
     tails = {"p99": seen.p99_synops, "step": seen.busiest_step_synops}
     own = {
@@ -187,32 +212,25 @@ def targets_for(factory: CandidateFactory, tuned: Tuned, target: Target, aim: fl
     return {SYNOPS: aim * seen.synops / share, **broken}
 
 
-def tune_final(
-    problem: SearchProblem,
-    finalist: Finalist,
-    plan: TuningPlan,
-    seed: int,
-    target: Target,
-    constraint: SynopsConstraint | None,
-    risk: float = RISK,
-) -> Tuned:
+def tune_final(tuner: Tuner, finalist: Finalist, constraint: SynopsConstraint | None, risk: float = RISK) -> Tuned:
     """The second phase of a finalist, from where the first one ended; `risk` is that of its bound."""
-    plain, factory = finalist.plain.model, problem.factory
+    plain, factory, target, plan = finalist.plain.model, tuner.factory, tuner.target, tuner.plan
     train = factory.train
 
     def steer(model: Model) -> dict[str, float]:
-        return targets_for(factory, measured_on(target, model, risk), target)
+        return targets_for(tuner, measured_on(target, model, risk))
 
     model = fine_tune(
         plain,
         train,
         plan.final_for(len(train)),
-        seed=seed,
+        seed=tuner.seed,
         constraint=constraint,
         steer=steer,
         teacher=Teacher(factory.dense_outputs, plan.distillation) if plan.distillation else None,
         quantiser=target.quantiser(plain),
-        stop=None if plan.patience is None else EarlyStop(problem.validation, plan.patience),
+        stop=None if plan.patience is None else EarlyStop(target.validation, plan.patience),
+        notice=tuner.notice,
     )
     return measured_on(target, model, risk)
 

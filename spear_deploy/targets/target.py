@@ -32,7 +32,7 @@ from spear_deploy.search import (
     LreSample,
     PredictedLimit,
     Prediction,
-    TuningPlan,
+    Tuner,
     closing,
     measured_on,
     ratio_estimator,
@@ -183,7 +183,7 @@ def _value(limit: Limit, chip: Profile, network: Network, activity: Activity) ->
     return limit.quantity.value(OnChip(network, chip, activity))
 
 
-def check_reachable(target: Target, factory: CandidateFactory, plan: TuningPlan, seed: int, path: Path) -> None:
+def check_reachable(tuner: Tuner, target: Target, path: Path) -> None:
     """Say before the long work when even one channel a layer is too much.
 
     What follows from structure is exact. Activity is that of the narrowest network on
@@ -193,6 +193,7 @@ def check_reachable(target: Target, factory: CandidateFactory, plan: TuningPlan,
         BudgetError: which limit cannot be kept, and the least that can be reached.
 
     """
+    factory = tuner.factory
     candidate = factory.candidate(factory.smallest)
     network = candidate.model.network
     _refuse_overshoot(target.structural(network))
@@ -200,9 +201,9 @@ def check_reachable(target: Target, factory: CandidateFactory, plan: TuningPlan,
     shares = [use.share for use in target.activity_uses(network, candidate.activity)]
     if max(candidate.features.recalibrated_synops / target.budget_synops, *shares, 0.0) < NEAR:
         return
-    plain = fine_tune(candidate.model, factory.train, plan.plain, seed=seed)
+    plain = fine_tune(candidate.model, factory.train, tuner.plan.plain, seed=tuner.seed, notice=tuner.notice)
     least = measured_on(target, plain)
-    for closed in closing(factory, least, plan, seed, target):
+    for closed in closing(tuner, least):
         least = min(least, closed, key=lambda one: one.share(target.budget_synops))
     _refuse_overshoot(least.uses)
     if least.synops_bound > target.budget_synops:

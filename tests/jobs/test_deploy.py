@@ -225,6 +225,7 @@ def test_a_report_holds_the_whole_search_and_what_became_of_the_best(model, tmp_
     assert chosen.synops <= chosen.synops_bound <= report.budget.synops
     allowed = report.search.budget_synops * report.lre.target_factor
     assert allowed == pytest.approx(PLAN.prune_multiple * report.budget.synops)
+    assert any(line.startswith("LRE") for line in report.told)
 
 
 def test_a_report_tells_where_spikes_fire_and_what_cores_and_rounding_make_of_them(model, tmp_path):

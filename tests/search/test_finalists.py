@@ -5,9 +5,9 @@ from made_limits import use
 from test_search import RecalibratedTimes, unlimited, wide
 
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.search import CandidateFactory, SearchProblem, TuningPlan, choose, closing
+from spear_deploy.search import CandidateFactory, SearchProblem, Tuner, TuningPlan, choose, closing
 from spear_deploy.search.tuning import constraint_for, tune_plain
-from spear_deploy.training import Recipe, fine_tune
+from spear_deploy.training import AscentConstants, Recipe, fine_tune
 
 PLAIN = Recipe(epochs=2, batch=16, learning_rate=1e-2)
 CONSTRAINED = TuningPlan(PLAIN, Recipe(epochs=20, batch=16, learning_rate=1e-2))
@@ -26,6 +26,7 @@ class OnTorch:
     """A target that computes as torch does, with a limit on neurons if one is given."""
 
     def __init__(self, problem, share=1.0, most_spikes=None):
+        self.validation = problem.validation
         self.problem, self.budget_synops, self.most_spikes = problem, share * problem.budget_synops, most_spikes
 
     samples_ahead = 100
@@ -58,12 +59,12 @@ def problem_of(factory, share, factor=1.0):
 
 def chosen(problem, plan, target, count=1):
     tuned = []
-    return choose(problem, plan, 0, count, target, tuned.append), tuned
+    return choose(problem, Tuner(problem.factory, target, plan, 0), count, tuned.append), tuned
 
 
 def test_the_first_phase_is_the_fine_tune_of_lres_samples(factory):
     problem = problem_of(factory, 0.6)
-    finalist = tune_plain(problem, np.array([0.8, 0.6]), CONSTRAINED, 7, OnTorch(problem))
+    finalist = tune_plain(Tuner(factory, OnTorch(problem), CONSTRAINED, 7), np.array([0.8, 0.6]), problem.estimator)
     again = fine_tune(factory.candidate(np.array([0.8, 0.6])).model, factory.train, PLAIN, seed=7)
     assert finalist.plain.validation.synops == factory.measure(again, problem.validation).synops
 
@@ -87,8 +88,8 @@ def test_the_constraint_brings_a_network_that_was_pruned_too_little_to_its_budge
 def test_a_network_that_keeps_its_budget_anyway_gets_no_constraint(factory):
     problem = problem_of(factory, 0.5)
     target = OnTorch(problem, share=4.0)
-    finalist = tune_plain(problem, np.ones(2), CONSTRAINED, 0, target)
-    assert constraint_for(factory, finalist.plain, CONSTRAINED, target) is None
+    tuner = Tuner(factory, target, CONSTRAINED, 0)
+    assert constraint_for(tuner, tune_plain(tuner, np.ones(2), problem.estimator).plain) is None
 
 
 def test_without_the_constraint_a_network_that_breaks_the_budget_is_made_narrower(factory):
@@ -127,8 +128,9 @@ def test_a_fine_tune_that_does_nothing_for_the_budget_is_closed_whatever_is_miss
 def test_where_the_narrowest_network_breaks_the_budget_the_closing_step_ends_with_it(factory):
     problem = problem_of(factory, 0.4)
     target = OnTorch(problem, share=1e-4)
-    start = tune_plain(problem, np.array([0.2, 0.2]), UNCONSTRAINED, 0, target).plain
-    *_, last = closing(factory, start, UNCONSTRAINED, 0, target)
+    tuner = Tuner(factory, target, UNCONSTRAINED, 0)
+    start = tune_plain(tuner, np.array([0.2, 0.2]), problem.estimator).plain
+    *_, last = closing(tuner, start)
     np.testing.assert_array_equal(factory.ratios_of(last.model), factory.smallest)
 
 
@@ -166,6 +168,21 @@ def test_the_uniform_candidate_is_always_a_finalist(factory):
 
 def test_a_user_who_wants_to_stop_gets_the_first_network_that_is_finished(factory):
     problem = problem_of(factory, 0.6)
-    choice = choose(problem, UNCONSTRAINED, 0, 3, OnTorch(problem, share=1.5), lambda one: None, lambda: True)
+    choice = choose(
+        problem,
+        Tuner(factory, OnTorch(problem, share=1.5), UNCONSTRAINED, 0),
+        3,
+        lambda one: None,
+        lambda: True,
+    )
     assert len(choice.tuned) == 1
     assert choice.winner.final is not None
+
+
+def test_every_fine_tune_of_a_finalist_tells_when_it_met_nan(factory):
+    problem = problem_of(factory, 0.8)
+    told = []
+    plan = TuningPlan(PLAIN, Recipe(epochs=4, batch=16, learning_rate=1e-2), ascent=AscentConstants(rho=float("inf")))
+    choose(problem, Tuner(factory, OnTorch(problem, share=0.5), plan, 0, told.append), 1, lambda one: None)
+    assert any("halved" in line for line in told)
+    assert "ends with the last finite network" in told[-1]

@@ -170,3 +170,11 @@ def test_samples_do_not_depend_on_the_number_of_workers(factory, fresh):
     found = collect_samples(factory, 20, RECIPE, 3, workers=2, enough=lambda samples: True)
     assert figures(found) == figures(fresh[: len(found)])
     assert len(found) < len(fresh)
+
+
+def test_a_samples_fine_tune_that_met_nan_is_told_with_its_number(factory):
+    told = []
+    endless = Recipe(epochs=1, batch=40, learning_rate=float("inf"))
+    collect_samples(factory, 2, endless, seed=3, notice=told.append)
+    assert any(line.startswith("LRE sample 1: a fine-tune met a loss") for line in told)
+    assert any(line.startswith("LRE sample 2: ") and "last finite network" in line for line in told)

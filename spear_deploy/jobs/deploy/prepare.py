@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.device import device_named
 from spear_deploy.progress import Advance, Clock, Progress
-from spear_deploy.search import CandidateFactory, LreSample
+from spear_deploy.search import CandidateFactory, LreSample, Tuner
 from spear_deploy.search.pipelines import arm_named
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, Adaptation
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
@@ -42,7 +43,7 @@ class Prepared:
     """All that is done once: the task, the chips that can be aimed at, and LRE's samples.
 
     `test` is the task's test split where networks are run, `reference` the dense network after the same fine-tune as
-    pruned ones: accuracy that is lost is lost against it.
+    pruned ones: accuracy that is lost is lost against it. `told` is what the user was told on the way.
     """
 
     task: Task
@@ -54,11 +55,13 @@ class Prepared:
     reference: Model
     seconds: dict[str, float]
     effect: AdaptationEffect | None = None
+    told: Sequence[str] = ()
 
 
 def prepare(request: DeployRequest, progress: Progress, given_task: Task | None = None) -> Prepared:
     """Load (but for a task that is given), measure the dense network on every target, and make LRE's samples."""
     clock = Clock(progress)
+    progress = clock.progress
     with clock.stage("load"):
         task = given_task or load_task(
             request.model, request.data, reading=request.reading, seed=request.seed, tell=progress.notice
@@ -97,8 +100,8 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
         budgets = [target.to_torch(multiple * target.budget_synops) for target in targets]
         samples = sample_lre(factory, request, data.sha256, budgets, advance, progress)
     with clock.stage("dense, same fine-tune"):
-        reference = same_fine_tune(factory, request.plan, request.seed, validation)
-    return Prepared(task, test, factory, dense_test, targets, samples, reference, clock.seconds, effect)
+        reference = same_fine_tune(factory, request.plan, request.seed, validation, progress.notice)
+    return Prepared(task, test, factory, dense_test, targets, samples, reference, clock.seconds, effect, clock.told)
 
 
 def _aim(
@@ -124,7 +127,7 @@ def _aim(
                 request.weight_bits,
                 request.file_format,
             )
-            check_reachable(target, factory, request.plan, request.seed, request.model)
+            check_reachable(Tuner(factory, target, request.plan, request.seed, progress.notice), target, request.model)
         except SpearDeployError as error:
             if profile is request.targets[-1] and not found:
                 raise

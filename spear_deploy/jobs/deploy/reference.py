@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
 from spear_deploy.search import CandidateFactory, TuningPlan
@@ -10,13 +12,19 @@ from spear_deploy.training import EarlyStop, fine_tune
 SAME_FINE_TUNE = "dense network, same fine-tune"
 
 
-def same_fine_tune(factory: CandidateFactory, plan: TuningPlan, seed: int, validation: EncodedSplit) -> Model:
+def same_fine_tune(
+    factory: CandidateFactory,
+    plan: TuningPlan,
+    seed: int,
+    validation: EncodedSplit,
+    notice: Callable[[str], None] = lambda text: None,
+) -> Model:
     """The dense network after both phases that pruned ones go through, held to no limit.
 
     What a fine-tune gains is no merit of pruning, and what pruning costs shows only against a
     network that was trained as long.
     """
     train = factory.train
-    plain = fine_tune(factory.model, train, plan.plain, seed=seed)
+    plain = fine_tune(factory.model, train, plan.plain, seed=seed, notice=notice)
     stop = None if plan.patience is None else EarlyStop(validation, plan.patience)
-    return fine_tune(plain, train, plan.final_for(len(train)), seed=seed, stop=stop)
+    return fine_tune(plain, train, plan.final_for(len(train)), seed=seed, stop=stop, notice=notice)

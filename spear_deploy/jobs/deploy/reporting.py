@@ -55,6 +55,7 @@ class Provenance:
         effect: what converting the network to its target did; None where nothing was converted.
         seconds: by stage.
         peak_memory_mib: the most that the main process held; None where unknown.
+        told: what the user was told on the way, in order.
 
     """
 
@@ -63,6 +64,7 @@ class Provenance:
     effect: AdaptationEffect | None
     seconds: Mapping[str, float]
     peak_memory_mib: float | None = None
+    told: Sequence[str] = ()
 
 
 def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, provenance: Provenance) -> Report:
@@ -137,6 +139,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
             for each in (provenance.effect.as_json() if provenance.effect is not None else ())
         ],
         peak_memory_mib=provenance.peak_memory_mib,
+        told=list(provenance.told),
     )
 
 

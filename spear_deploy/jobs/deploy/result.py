@@ -60,7 +60,9 @@ def write_result(
                 lava_python=request.lava_python,
                 notice=clock.progress.notice,
             )
-        provenance = Provenance(request, prepared.samples, prepared.effect, clock.seconds, peak_memory_mib())
+        provenance = Provenance(
+            request, prepared.samples, prepared.effect, clock.seconds, peak_memory_mib(), clock.told
+        )
         report = make_report(prepared.task, target, written, evidence, provenance)
         (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
         write_run(working, plot=request.plot)

@@ -20,6 +20,7 @@ from spear_deploy.search import (
     Estimator,
     Evaluation,
     SearchProblem,
+    Tuner,
     anchored,
     choose,
     chosen_estimator,
@@ -76,6 +77,7 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
     """Search and fine-tune: all that needs no test split."""
     arm = arm_named(request.strategy)
     plan = request.plan if arm.constrained else replace(request.plan, constrained=False)
+    tuner = Tuner(prepared.factory, target, plan, request.seed, clock.progress.notice)
     limit = target.to_torch(plan.search_multiple * target.budget_synops)
     trusted = _trusted(arm, limit, request, prepared, clock.progress)
     problem = SearchProblem(
@@ -94,10 +96,8 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
         with clock.stage("fine-tune", _tunings(count)) as advance:
             choice = choose(
                 problem,
-                plan,
-                request.seed,
+                tuner,
                 count,
-                target,
                 lambda finalist: advance(detail=finalist.summary),
                 lambda: interruption.wanted,
             )
@@ -121,7 +121,7 @@ def _trusted(arm: Arm, limit: float, request: DeployRequest, prepared: Prepared,
     if sure_enough(factory, [limit])(prepared.samples):
         progress.notice(f"LRE: {chosen.name} ({chosen.reason})")
         return _Trusted(ESTIMATORS[chosen.name](prepared.samples), arm.claim)
-    anchors = anchored(factory, limit, request.plan.plain, request.seed)
+    anchors = anchored(factory, limit, request.plan.plain, request.seed, progress.notice)
     samples = anchors if len(anchors) >= ConstantEstimator.fewest_samples else prepared.samples
     progress.notice(
         f"LRE is not sure enough to search with ({chosen.name}, {len(prepared.samples)} samples):"

@@ -35,11 +35,13 @@ class Made:
     Attributes:
         sample: None for a network that fell silent.
         seconds: that it took when it was made.
+        told: what a user should hear of its fine-tune.
 
     """
 
     sample: LreSample | None
     seconds: float
+    told: tuple[str, ...] = ()
 
 
 Job = tuple[Ratios, Recipe, int]
@@ -69,10 +71,16 @@ class Maker(Protocol):
         ...
 
 
-def make_sample(factory: CandidateFactory, ratios: Ratios, recipe: Recipe, seed: int) -> LreSample | None:
+def make_sample(
+    factory: CandidateFactory,
+    ratios: Ratios,
+    recipe: Recipe,
+    seed: int,
+    notice: Callable[[str], None] = lambda text: None,
+) -> LreSample | None:
     """Prune, recalibrate, fine-tune and measure one network; None if it no longer spikes."""
     candidate = factory.candidate(ratios, measure_pruned=True)
-    tuned = fine_tune(candidate.model, factory.train, recipe, seed=seed)
+    tuned = fine_tune(candidate.model, factory.train, recipe, seed=seed, notice=notice)
     after = factory.measure(tuned, factory.train)
     if not after.synops or not candidate.features.recalibrated_synops:
         return None
@@ -147,6 +155,8 @@ def _complete(
 
     def take(place: int, one: Made) -> None:
         made[missing[place]] = one
+        for text in one.told:
+            notice(f"LRE sample {missing[place] + 1}: {text}")
         if store is not None:
             store.save(missing[place], one)
 
@@ -196,8 +206,9 @@ class _Here:
 
 
 def _timed(factory: CandidateFactory, job: Job) -> Made:
-    start = time.monotonic()
-    return Made(make_sample(factory, *job), time.monotonic() - start)
+    start, told = time.monotonic(), list[str]()
+    sample = make_sample(factory, *job, told.append)
+    return Made(sample, time.monotonic() - start, tuple(told))
 
 
 def _begin_worker(model: Model, train: EncodedSplit, widths: Widths, threads: int) -> Callable[[Job], Made]:

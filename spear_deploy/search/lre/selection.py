@@ -105,10 +105,18 @@ def sure_enough(
     return enough
 
 
-def anchored(factory: CandidateFactory, budget_synops: float, recipe: Recipe, seed: int) -> list[LreSample]:
+def anchored(
+    factory: CandidateFactory,
+    budget_synops: float,
+    recipe: Recipe,
+    seed: int,
+    notice: Callable[[str], None] = lambda text: None,
+) -> list[LreSample]:
     """Uniform networks near a search's limit, really fine-tuned: they stand in where no estimator can be trusted."""
     made = [
-        make_sample(factory, uniform_near(factory, share * budget_synops).keep_ratios, recipe, sample_seed(seed, place))
+        make_sample(
+            factory, uniform_near(factory, share * budget_synops).keep_ratios, recipe, sample_seed(seed, place), notice
+        )
         for place, share in enumerate(ANCHORS)
     ]
     return [sample for sample in made if sample is not None]
