@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.report import Report
+from spear_deploy.report.checks import predictions
 from spear_deploy.report.words.doubts import doubts
 from spear_deploy.report.words.wording import right_answers
 from spear_deploy.report.write import PAGE
@@ -38,7 +40,31 @@ def summary(report: Report, folder: Path) -> Group:
         elif not limit.name.endswith("per core"):
             left = f"{limit.pruned / limit.allowed:.1%} of {limit.allowed:,.0f}"
             table.add_row(limit.name, f"{limit.dense:,.0f}", f"{limit.pruned:,.0f}", left)
-    return Group(table, *_lines(report), _verdict(report), Text(f"written to {folder}, to read: {folder / PAGE}"))
+    written = Text(f"written to {folder}, to read: {folder / PAGE}")
+    return Group(table, _prediction(report), *_lines(report), _verdict(report), written)
+
+
+def _prediction(report: Report) -> Table:
+    """LRE's predictions of two networks, each beside what was measured of that one."""
+    lre, basis = report.lre, report.verdict.basis
+    title = f"SynOps as LRE predicts them ({lre.estimator}, {lre.samples} samples) and as {basis} measures them"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("network", no_wrap=True)
+    for name in ("predicted", "95 % interval", "constant", "measured", "error", ""):
+        table.add_column(name, justify="right", no_wrap=name != "95 % interval")
+    for row in predictions(report):
+        if row.backend == basis:
+            one = row.check
+            table.add_row(
+                row.network,
+                f"{one.predicted:,.0f}",
+                f"{one.low:,.0f} to {one.high:,.0f}",
+                "" if row.constant is None else f"{row.constant:,.0f}",
+                f"{one.synops:,.0f}",
+                f"{one.error_percent:+.1f} %",
+                "inside" if one.covered else "OUTSIDE",
+            )
+    return table
 
 
 def front(reports: Mapping[Path, Report]) -> Table:
@@ -77,10 +103,6 @@ def _lines(report: Report) -> list[Text]:
     share = budget.limits[0].pruned / budget.synops
     lines = [
         Text(f"budget     {budget.synops:,.0f} SynOps ({budget.source} on {budget.split}); used {share:.1%} on test"),
-        Text(
-            f"predicted  {lre.predicted:,.0f} SynOps, 95 % interval {lre.low:,.0f} to {lre.high:,.0f}"
-            f" (LRE {lre.estimator}, {lre.samples} samples)"
-        ),
     ]
     binding = next(limit for limit in budget.limits if limit.binds)
     lines.append(Text(f"binds      {binding.name}: {binding.pruned:,.0f} of {binding.allowed:,.0f} ({binding.origin})"))
@@ -98,12 +120,9 @@ def _lines(report: Report) -> list[Text]:
                 f" {-lost.drop_low:+.2f}{beside}"
             )
         )
-    error = report.verdict.prediction_error_percent
-    covered = "inside" if report.verdict.covered else "OUTSIDE"
     lines += [Text(f"warning    {doubt}", style="bold yellow") for doubt in doubts(report)]
     if lre.extrapolated:
         lines.append(Text(f"warning    LRE extrapolates: {lre.extrapolated}", style="bold yellow"))
-    lines.append(Text(f"LRE error  {error:+.1f} % against {report.verdict.basis}; measured is {covered} the interval"))
     if report.budget.unchecked:
         lines.append(Text(f"not known  {', '.join(report.budget.unchecked)}", style="dim"))
     return lines

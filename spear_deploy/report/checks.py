@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from spear_deploy.report.schema import LreCheck, Report
+
+PLAIN = "plain"
+DELIVERED = "delivered"
 
 
 def computes_as_target(report: Report, arithmetic: str) -> bool:
@@ -40,3 +45,42 @@ def checks(report: Report) -> dict[str, LreCheck]:
                 error_percent=100 * (value - measured.synops) / measured.synops,
             )
     return found
+
+
+@dataclass(frozen=True)
+class Row:
+    """A prediction beside a measurement of the network that it is about.
+
+    Attributes:
+        network: which one: `PLAIN` or `DELIVERED`.
+        backend: which measured it.
+        check: predicted and measured, in that backend's arithmetic, on its samples.
+        constant: what a single constant ratio predicts of the same; None where not recorded.
+
+    """
+
+    network: str
+    backend: str
+    check: LreCheck
+    constant: float | None
+
+
+def predictions(report: Report) -> list[Row]:
+    """Every prediction of a report: of the plainly fine-tuned network, then of the delivered one."""
+    lre, delivered = report.lre, report.lre.delivered
+    constant = lre.estimators["constant"].predicted if "constant" in lre.estimators else None
+    rows = [
+        Row(PLAIN, name, one, None if constant is None else _in_terms_of(one, lre.predicted, constant))
+        for name, one in checks(report).items()
+    ]
+    if delivered is not None:
+        rows += [
+            Row(DELIVERED, name, one, _in_terms_of(one, delivered.predicted, delivered.constant))
+            for name, one in delivered.check.items()
+        ]
+    return rows
+
+
+def _in_terms_of(check: LreCheck, in_torch: float, other: float) -> float:
+    """Another prediction in torch, for the images and the arithmetic of a check."""
+    return other * check.predicted / in_torch if in_torch else other

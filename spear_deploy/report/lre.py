@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from spear_deploy.report.schema import EstimatorReport, LinearLre, LreCheck, LreReport, ScatterPoint
+from spear_deploy.report.schema import DeliveredLre, EstimatorReport, LinearLre, LreCheck, LreReport, ScatterPoint
 from spear_deploy.search import (
     ESTIMATORS,
     Features,
@@ -26,11 +26,12 @@ def lre_report(
     target_factor: float,
     groups: Sequence[str],
     check: Mapping[str, LreCheck],
+    delivered: DeliveredLre | None = None,
 ) -> LreReport:
     """Every estimator on the same samples, beside the `prediction` of the one that the search used.
 
     `features` are the pruned network's, `groups` names its keep ratios; `check` holds the
-    prediction against what was measured.
+    prediction against what was measured, `delivered` is the prediction of the delivered network.
     """
     judged = {name: leave_one_out(fit, samples) for name, fit in ESTIMATORS.items()}
     line = LinearEstimator.fit(samples)
@@ -51,6 +52,7 @@ def lre_report(
             name: _estimator_report(fit(samples).predict(features), judged[name]) for name, fit in ESTIMATORS.items()
         },
         check=dict(check),
+        delivered=delivered,
         scatter=[
             ScatterPoint(
                 keep_ratios=sample.features.keep_ratios.tolist(),

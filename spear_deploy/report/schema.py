@@ -110,7 +110,7 @@ class ScatterPoint(_Part):
 
 
 class LreCheck(_Part):
-    """LRE's prediction beside what one backend measured after the plain fine-tune, on test samples.
+    """A prediction beside what one backend measured of the network that it is about, on test samples.
 
     The prediction is the one for these images and this arithmetic.
     """
@@ -125,11 +125,25 @@ class LreCheck(_Part):
     error_percent: float = Field(description="100 (predicted - synops) / synops")
 
 
+class DeliveredLre(_Part):
+    """The delivered network's SynOps, predicted in torch before any fine-tune, with a 95 % prediction interval.
+
+    What LRE predicts of its keep ratios after the plain fine-tune, or what the second phase holds
+    networks at where that is less. `check` holds it against measurements of the delivered network, by backend.
+    """
+
+    predicted: float
+    low: float
+    high: float
+    constant: float = Field(description="the same by a single constant ratio instead of LRE's estimator")
+    check: dict[str, LreCheck]
+
+
 class LreReport(_Part):
     """Predicted SynOps after the plain fine-tune, with a 95 % prediction interval.
 
-    `check` holds them against measurements, by backend. The pruned network has gone through a
-    second phase, in which a constraint holds its SynOps at the budget: no prediction is held against those.
+    `check` holds them against measurements of the plainly fine-tuned network, by backend. The
+    delivered network has gone through a second phase; what is predicted of it stands in `delivered`.
     """
 
     estimator: str
@@ -143,6 +157,7 @@ class LreReport(_Part):
     )
     linear: LinearLre
     check: dict[str, LreCheck] = Field(default_factory=dict)
+    delivered: DeliveredLre | None = None
     estimators: dict[str, EstimatorReport] = Field(default_factory=dict, description="all of them, on the same samples")
     scatter: list[ScatterPoint] = Field(default_factory=list)
     extrapolated: str = Field(

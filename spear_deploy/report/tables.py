@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spear_deploy.report.checks import checks
+from spear_deploy.report.checks import predictions
 from spear_deploy.report.pictures import Table
 from spear_deploy.report.pictures.figure import number_text
 from spear_deploy.report.schema import Report
@@ -93,28 +93,40 @@ def adaptations(report: Report) -> tuple[Captioned, ...]:
 
 
 def prediction(report: Report) -> tuple[Captioned, ...]:
-    """LRE's prediction against every backend, and what the final network was measured to do."""
+    """LRE's predictions against every backend, and what the final network was measured to do."""
     lre = report.lre
     caption = (
         f"LRE ({lre.estimator}, {lre.samples} samples) predicts {lre.predicted:,.0f} SynOps in torch after the plain"
         f" fine-tune, 95 % interval {lre.low:,.0f} to {lre.high:,.0f}; times {lre.target_factor:.4f} in"
         f" {report.budget.arithmetic}. The paper's line predicts {lre.linear.predicted:,.0f} (R\u00b2"
-        f" {lre.linear.r2:.3f}). Against what was measured on test samples:"
+        f" {lre.linear.r2:.3f}).{_delivered(report)} Against what was measured on test samples:"
     )
     held = tuple(
         (
-            name,
-            one.arithmetic,
-            f"{one.samples:,}",
-            f"{one.predicted:,.0f} ({one.low:,.0f} to {one.high:,.0f})",
-            f"{one.synops:,.0f}",
-            f"{one.error_percent:+.1f} %",
-            "inside" if one.covered else "OUTSIDE",
+            row.network,
+            row.backend,
+            row.check.arithmetic,
+            f"{row.check.samples:,}",
+            f"{row.check.predicted:,.0f} ({row.check.low:,.0f} to {row.check.high:,.0f})",
+            "not recorded" if row.constant is None else f"{row.constant:,.0f}",
+            f"{row.check.synops:,.0f}",
+            f"{row.check.error_percent:+.1f} %",
+            "inside" if row.check.covered else "OUTSIDE",
         )
-        for name, one in checks(report).items()
+        for row in predictions(report)
     )
-    columns = ("backend", "arithmetic", "samples", "predicted (95 % interval)", "measured", "error", "interval")
-    return Captioned(caption, Table(columns, held)), _measured(report)
+    columns = ("network", "backend", "arithmetic", "samples", "predicted (95 % interval)", "by a single constant")
+    return Captioned(caption, Table((*columns, "measured", "error", "interval"), held)), _measured(report)
+
+
+def _delivered(report: Report) -> str:
+    found = report.lre.delivered
+    if found is None:
+        return ""
+    return (
+        f" Of the delivered network, which the second phase holds at the budget, {found.predicted:,.0f} were predicted"
+        f" before any fine-tune ({found.low:,.0f} to {found.high:,.0f})."
+    )
 
 
 def _measured(report: Report) -> Captioned:

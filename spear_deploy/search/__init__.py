@@ -3,6 +3,7 @@
 from spear_deploy.search.bounds import prediction_bound
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
 from spear_deploy.search.closing import closing
+from spear_deploy.search.delivered import Held, predict_delivered
 from spear_deploy.search.finalists import Choice, choose
 from spear_deploy.search.lre import (
     ESTIMATORS,
@@ -57,6 +58,7 @@ __all__ = [
     "Evaluation",
     "Features",
     "Finalist",
+    "Held",
     "LeaveOneOut",
     "LinearEstimator",
     "LogLineEstimator",
@@ -89,6 +91,7 @@ __all__ = [
     "leave_one_out",
     "make_sample",
     "measured_on",
+    "predict_delivered",
     "prediction_bound",
     "ratio_estimator",
     "sure_enough",

@@ -49,6 +49,8 @@ def test_a_run_within_budget_ends_with_code_0_and_a_table(run, tmp_path):
         "parameters",
         "budget",
         "predicted",
+        "\n plain ",
+        "\n delivered ",
         "OK",
     ):
         assert line in out

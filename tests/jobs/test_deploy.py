@@ -226,6 +226,13 @@ def test_a_report_holds_the_whole_search_and_what_became_of_the_best(model, tmp_
     allowed = report.search.budget_synops * report.lre.target_factor
     assert allowed == pytest.approx(PLAN.prune_multiple * report.budget.synops)
     assert any(line.startswith("LRE") for line in report.told)
+    delivered = report.lre.delivered
+    assert delivered is not None
+    assert {name: one.synops for name, one in delivered.check.items()} == {
+        name: one.synops for name, one in report.measured.items()
+    }
+    assert all(report.lre.check[name].synops != one.synops for name, one in delivered.check.items())
+    assert delivered.predicted <= report.budget.synops / report.lre.target_factor
 
 
 def test_a_report_tells_where_spikes_fire_and_what_cores_and_rounding_make_of_them(model, tmp_path):

@@ -146,6 +146,13 @@ def full_content():
                 "lava": held("float64", 33.0, 1.0),
                 "lava-fixed": held("loihi, 8-bit weights", 31.0, 0.95),
             },
+            "delivered": {
+                "predicted": 32.0,
+                "low": 28.0,
+                "high": 36.0,
+                "constant": 30.0,
+                "check": {"torch": held("float64", 30.0, 1.0), "chip": held("loihi, 8-bit weights", 29.0, 0.95)},
+            },
         },
         "measured": {
             "torch": measured(30.0),

@@ -13,6 +13,7 @@ from spear_deploy.backends.fixed_point.losses import RoundingLoss
 from spear_deploy.backends.side_by_side import observe
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.errors import BudgetError
+from spear_deploy.jobs.deploy.delivered import check_delivered
 from spear_deploy.jobs.deploy.lre_check import check_prediction
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.reference import SAME_FINE_TUNE
@@ -29,7 +30,7 @@ from spear_deploy.measure import (
 )
 from spear_deploy.network.device import CPU
 from spear_deploy.progress import Clock
-from spear_deploy.report.schema import LreCheck
+from spear_deploy.report.schema import DeliveredLre, LreCheck
 from spear_deploy.targets.target import Target
 
 
@@ -54,6 +55,7 @@ class Evidence:
         answers: of the pruned network in the target's arithmetic, beside those of the dense one after the same
             fine-tune, or as it was given where the fine-tune did it harm: whichever is right more often.
         answers_to_given: likewise, beside those of the dense one as it was given.
+        delivered: what was predicted of the pruned network itself, beside what each backend measured of it.
         effective: operations as NeuroBench counts them, of the dense and of the pruned network.
         losses: of rounding, where the target computes in integers.
         raster: what each layer of the pruned network sends on the first sample, `[T, 1, *shape]`, in torch.
@@ -67,6 +69,7 @@ class Evidence:
     answers: Answers
     answers_to_given: Answers
     effective: tuple[EffectiveOperations, EffectiveOperations]
+    delivered: DeliveredLre | None = None
     losses: Sequence[RoundingLoss] = ()
     raster: Mapping[str, Tensor] = field(default_factory=dict)
 
@@ -123,6 +126,9 @@ def examine(
         answers=max(tuned, given, key=lambda answers: answers.drop_points),
         answers_to_given=given,
         effective=(effective_operations(task.model, test.inputs), effective_operations(model, test.inputs)),
+        delivered=check_delivered(
+            pruned, target, prepared, {floating.name: tested, own.name: observed.measurement}, verified.found
+        ),
         losses=observed.losses,
         raster=in_torch.run(test.take(slice(0, 1)).on(CPU).inputs).outputs,
     )

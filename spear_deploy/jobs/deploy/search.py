@@ -61,6 +61,7 @@ class Pruned:
         problem: with all that the search evaluated.
         interrupted: in which stage the user cut the work short; empty where nobody did.
         tries: the budgets that were tried to find the smallest one.
+        constrained: whether the second phase was held at the limits.
 
     """
 
@@ -71,6 +72,7 @@ class Pruned:
     interrupted: str = ""
     integers: QuantizedNetwork | None = None
     tries: tuple[Try, ...] = ()
+    constrained: bool = True
 
 
 def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clock) -> Pruned:
@@ -102,7 +104,9 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
                 lambda: interruption.wanted,
             )
     winner = choice.winner
-    return Pruned(winner.result.model, winner.plain.model, choice, problem, interruption.stage)
+    return Pruned(
+        winner.result.model, winner.plain.model, choice, problem, interruption.stage, constrained=plan.constrained
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""The delivered network's own prediction beside what every backend measured of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from spear_deploy.backends.torch import TorchBackend
+from spear_deploy.jobs.deploy.lre_check import check_of
+from spear_deploy.jobs.deploy.prepare import Prepared
+from spear_deploy.jobs.deploy.search import Pruned
+from spear_deploy.jobs.deploy.verification import Verified
+from spear_deploy.measure import Measurement
+from spear_deploy.report.schema import DeliveredLre
+from spear_deploy.search import ConstantEstimator, Estimator, Held, Prediction, predict_delivered
+from spear_deploy.search.bounds import margin, shared_risk
+from spear_deploy.targets.target import Target
+
+
+def predicted(pruned: Pruned, estimator: Estimator, target: Target, prepared: Prepared) -> Prediction:
+    """SynOps of the delivered network after all fine-tunes, in torch, from its keep ratios and the dense network."""
+    factory, choice = prepared.factory, pruned.choice
+    features = factory.candidate(choice.winner.ratios, measure_pruned=estimator.needs_pruned_synops).features
+    through = sum(one.final is not None for one in choice.tuned) - choice.repairs
+    spread = margin(target.dense.per_sample.numpy(), target.samples_ahead, shared_risk(through))
+    held = Held(target.to_torch(target.budget_synops), spread) if pruned.constrained else None
+    return predict_delivered(estimator, features, held)
+
+
+def check_delivered(
+    pruned: Pruned,
+    target: Target,
+    prepared: Prepared,
+    measured: Mapping[str, Measurement],
+    verified: Sequence[Verified],
+) -> DeliveredLre:
+    """The prediction against the delivered network on the test split.
+
+    `measured` are those of torch and of the target's arithmetic, by backend; what `verified` ran is fewer samples.
+    """
+    prediction = predicted(pruned, pruned.problem.estimator, target, prepared)
+    constant = predicted(pruned, ConstantEstimator.fit(prepared.samples), target, prepared)
+    floating = TorchBackend()
+    in_torch = measured[floating.name]
+    on_test = for_splits(prediction, in_torch, len(target.validation))
+    own = target.backend
+    arithmetics = {
+        floating.name: (floating.arithmetic, on_test),
+        own.name: (own.arithmetic, target.from_torch(on_test)),
+    }
+    if own.name == floating.name:
+        arithmetics = {floating.name: (floating.arithmetic, on_test)}
+    checks = {name: check_of(name_of, one, measured[name]) for name, (name_of, one) in arithmetics.items()}
+    for each in verified:
+        reference = each.backend.reference
+        if reference in arithmetics:
+            scale = each.reference.synops / measured[reference].synops
+            checks[each.backend.name] = check_of(
+                each.backend.arithmetic, arithmetics[reference][1].scaled(scale), each.measured
+            )
+    return DeliveredLre(
+        predicted=prediction.value,
+        low=prediction.low,
+        high=prediction.high,
+        constant=constant.value,
+        check=checks,
+    )
+
+
+def for_splits(prediction: Prediction, tested: Measurement, validation: int) -> Prediction:
+    """A prediction of the mean on validation, widened by what two finite splits may lie apart."""
+    each = tested.per_sample.numpy()
+    relative = float(each.std(ddof=1)) / tested.synops if len(each) > 1 and tested.synops else 0.0
+    return prediction.widened(relative * np.sqrt(1 / len(each) + 1 / validation))
