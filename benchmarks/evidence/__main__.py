@@ -32,11 +32,7 @@ def stages(setting: Setting, seeds: list[int]) -> list[list[Unit]]:
     held_out = [Unit("held_out", experiments.held_out, {})]
     runs = [
         Unit("main_job", experiments.main_job, {"budget": budget, "seed": seed}) for budget in BUDGETS for seed in seeds
-    ] + [
-        Unit("uniform_plain", experiments.uniform_plain, {"budget": budget, "seed": seed})
-        for budget in BUDGETS
-        for seed in seeds
-    ]
+    ] + [Unit("uniform", experiments.uniform, {"budget": budget, "seed": seed}) for budget in BUDGETS for seed in seeds]
     strategies = [
         Unit("strategy", experiments.strategy, {"arm": arm, "budget": "15%", "seed": seed})
         for arm in STRATEGY_ARMS

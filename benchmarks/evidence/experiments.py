@@ -25,9 +25,19 @@ from spear_deploy.hardware import estimate, known_profiles, load_profile, parse_
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DEFAULT_PLAN
 from spear_deploy.progress import Silent
-from spear_deploy.search import ESTIMATORS, LreSample, SearchProblem, TarConstants, TargetAwareReward, TuningPlan
+from spear_deploy.report import Report
+from spear_deploy.search import (
+    ESTIMATORS,
+    LreSample,
+    SearchProblem,
+    TarConstants,
+    TargetAwareReward,
+    Tuner,
+    TuningPlan,
+    chosen_estimator,
+    tuned_uniform,
+)
 from spear_deploy.search.strategies import STRATEGIES
-from spear_deploy.training import fine_tune
 
 HELD_OUT_SEED = 1000
 EVALUATIONS = 150
@@ -47,8 +57,9 @@ def main_job(setting: Setting, budget: str, seed: int) -> Json:
     lava = report.measured.get("lava-fixed") or report.measured.get("lava")
     return {
         "budget_synops": report.budget.synops,
-        "dense_accuracy": report.dense.accuracy,
         "accuracy": report.pruned.accuracy,
+        "answers": report.answers and report.answers.model_dump(),
+        "answers_to_given": report.answers_to_given and report.answers_to_given.model_dump(),
         "accuracy_on_target": basis.accuracy,
         "synops": basis.synops,
         "share_of_budget": basis.synops / report.budget.synops,
@@ -60,31 +71,38 @@ def main_job(setting: Setting, budget: str, seed: int) -> Json:
         "lava_samples": lava.samples if lava else 0,
         "agreements": {name: agreement.equal for name, agreement in report.agreement.items()},
         "lre_check": {name: check.model_dump() for name, check in report.lre.check.items()},
+        "delivered": report.lre.delivered and report.lre.delivered.model_dump(),
+        "constant": report.lre.estimators["constant"].predicted / report.lre.predicted,
+        "delivered_uniform": _delivered_uniform(report),
         "finalists": [one.model_dump() for one in report.finalists],
         "stages": report.seconds,
     }
 
 
-def uniform_plain(setting: Setting, budget: str, seed: int) -> Json:
-    """Equal ratios pruned to the budget, and a plain fine-tune of as many epochs as the main job's two phases."""
+def _delivered_uniform(report: Report) -> bool:
+    """Whether the equal ratios won, which every search evaluates first."""
+    (chosen,) = [one for one in report.finalists if one.chosen]
+    return report.search is not None and chosen.keep_ratios == report.search.history[0].keep_ratios
+
+
+def uniform(setting: Setting, budget: str, seed: int) -> Json:
+    """Equal ratios filled up to the search's limit, fine-tuned as the finalists are and as often."""
     request = request_for(setting, seed, budgets=parse_budgets([budget]))
     prepared = prepared_for(request)
     target = prepared.targets[0]
     problem = SearchProblem(
         prepared.factory,
-        ESTIMATORS["ridge"](prepared.samples),
-        target.to_torch(target.budget_synops),
+        ESTIMATORS[chosen_estimator(prepared.samples).name](prepared.samples),
+        target.to_torch(request.plan.search_multiple * target.budget_synops),
         target.structural,
         target.validation,
     )
-    candidate = problem.project(np.ones(problem.dimensions))
-    train, plan = prepared.factory.train, request.plan
-    final = plan.final_for(len(train))
-    model = fine_tune(candidate.model, train, replace(final, epochs=plan.plain.epochs + final.epochs), seed=seed)
+    found = tuned_uniform(problem, Tuner(prepared.factory, target, request.plan, seed)).result
     return {
         "budget_synops": target.budget_synops,
-        "validation": figures(target.measure(model)),
-        "test": figures(measure_on(target.backend, model, prepared.test)),
+        "bound": found.synops_bound,
+        "validation": figures(found.validation),
+        "test": figures(measure_on(target.backend, found.model, prepared.test)),
     }
 
 

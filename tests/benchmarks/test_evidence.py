@@ -11,18 +11,21 @@ SETTING = SimpleNamespace(name="made-up")
 
 
 def run_of(budget, seed, share, accuracy, *, covered=True, error=2.0, equal=True):
-    check = {"error_percent": error, "covered": covered}
+    check = {"error_percent": error, "covered": covered, "predicted": 100.0 + error, "synops": 100.0}
     return {
         "budget": budget,
         "seed": seed,
         "budget_synops": 1000.0,
         "share_of_budget": share,
-        "dense_accuracy": 0.95,
+        "answers": {"drop_points": 100 * (0.95 - accuracy)},
+        "answers_to_given": {"drop_points": 100 * (0.96 - accuracy)},
+        "delivered_uniform": False,
         "accuracy_on_target": accuracy,
         "parameters_share": 0.4,
         "repairs": 1,
         "agreements": {"torch_lava": equal},
         "lre_check": {"torch": check, "lava": check},
+        "delivered": {"predicted": 100.0, "constant": 110.0, "check": {"lava": check}},
         "uniform": None,
     }
 
@@ -66,7 +69,7 @@ def test_the_sentence_on_the_promise_counts_what_the_runs_hold():
     assert "equal in Lava in 3" in sentence
     rows = [line.split(" | ") for line in table.splitlines()]
     assert rows[2][:4] == ["| 50%", "2", "0.990 (0.960 to 1.020)", "1"]
-    assert rows[2][4] == "-1.50 ± 0.71 (-2.00)"
+    assert rows[2][4:6] == ["-1.50 ± 0.71 (-2.00)", "-2.50 ± 0.71 (-3.00)"]
     assert rows[3][0] == "| 15%"
 
 
@@ -83,7 +86,13 @@ def test_the_sentence_on_lre_says_how_many_networks_its_interval_holds():
     sentence, table = tables.lre_check(RUNS)
     assert "errs by 3.7 % on average and 7.0 % at worst" in sentence
     assert "holds 2 of 3 networks" in sentence
-    assert "| 50% | lava | 2 | 4.5 % | 7.0 % | -2.5 % | 0.50 |" in table
+    assert "| 50% | lava | 2 | 4.5 % | not recorded | 7.0 % | -2.5 % | 0.50 |" in table
+    assert "coverage 0.09 to 0.99, Clopper-Pearson 95 %" in sentence
+
+
+def test_the_delivered_networks_prediction_stands_beside_a_single_constants():
+    _, table = tables.delivered(RUNS)
+    assert "| 50% | lava | 2 | 4.5 % | 7.3 % | 7.0 % | -2.5 % | 0.50 |" in table
 
 
 def test_a_page_holds_what_was_gathered_and_when(tmp_path):
