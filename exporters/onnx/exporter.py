@@ -19,8 +19,8 @@ from spear_deploy.exporters.onnx.session import run_file
 from spear_deploy.exporters.onnx.step import Step
 from spear_deploy.exporters.onnx.weights import Int8Weights, Weights, rounded_to_int8
 from spear_deploy.exporting import Exporter, simulate
-from spear_deploy.exporting.fingerprint import fingerprint
 from spear_deploy.network import Model, class_scores
+from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.network.linear import is_linear
 
 OLDEST_OPSET = 18

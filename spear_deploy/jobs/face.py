@@ -11,7 +11,6 @@ from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import Dataset
 from spear_deploy.exporting import ExportEntry
-from spear_deploy.exporting.fingerprint import fingerprint
 from spear_deploy.files import complete_or_nothing
 from spear_deploy.hardware import Profile, load_profile
 from spear_deploy.hardware.comparison import Row
@@ -25,6 +24,7 @@ from spear_deploy.jobs.export import ExportRequest
 from spear_deploy.jobs.simulate import Outcome, SimulateConfig
 from spear_deploy.jobs.task import Task
 from spear_deploy.network import Model, save_model_file
+from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.progress import Progress, Silent
 from spear_deploy.report import Report
 

@@ -47,6 +47,18 @@ class AscentConstants:
     ramp: float = 0.5
 
 
+@dataclass(frozen=True)
+class ConstraintState:
+    """All that fine-tuning changes of a constraint, by a name of `QUANTITIES`; see `SynopsConstraint`."""
+
+    targets: Mapping[str, float]
+    multipliers: Mapping[str, float]
+    means: Mapping[str, float]
+    seen: Mapping[str, float]
+    begin: Mapping[str, float]
+    progress: float
+
+
 class SynopsConstraint:
     """Holds quantities of a network's SynOps at their targets while it is trained.
 
@@ -77,6 +89,24 @@ class SynopsConstraint:
         self._seen: dict[str, float] = {}
         self._begin: dict[str, float] = {}
         self._progress = 0.0
+
+    @property
+    def state(self) -> ConstraintState:
+        """What it is now."""
+        return ConstraintState(
+            dict(self.targets),
+            dict(self.multipliers),
+            dict(self._means),
+            dict(self._seen),
+            dict(self._begin),
+            self._progress,
+        )
+
+    def restore(self, state: ConstraintState) -> None:
+        """Make it what it was."""
+        self.targets, self.multipliers = dict(state.targets), dict(state.multipliers)
+        self._means, self._seen, self._begin = dict(state.means), dict(state.seen), dict(state.begin)
+        self._progress = state.progress
 
     def begin(self) -> None:
         """A fine-tune begins: targets ramp from what its first batch uses."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +15,13 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from spear_deploy.data import EncodedSplit
+from spear_deploy.journal import NOTHING, Journal, Key, Step
 from spear_deploy.measure import SynopsCounter, batches
 from spear_deploy.network import Model, ReadOut, Simulation
+from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.training.constraint import SynopsConstraint
 from spear_deploy.training.recalibration import with_arrays
+from spear_deploy.training.state import BestEpoch, Checkpoint, Finished, Training, weights_of
 
 Quantiser = Callable[[Simulation], None]
 """Makes a simulation round its parameters in every forward pass, with gradients passed through."""
@@ -86,6 +89,7 @@ def fine_tune(
     stop: EarlyStop | None = None,
     on_epoch: Callable[[int], None] | None = None,
     notice: Callable[[str], None] | None = None,
+    journal: Journal = NOTHING,
 ) -> Model:
     """Train all weights and biases of a model on data; returns a new model.
 
@@ -95,36 +99,45 @@ def fine_tune(
     quantiser the weights and biases that are returned are rounded ones. Weights that are zero
     stay zero: a synapse that is not there costs no SynOps and does not grow back. Where the loss
     or a gradient is not finite, the epoch is begun again from its start at half the learning
-    rate; `notice` is told.
+    rate; `notice` is told. Each epoch is kept in `journal`, and gone on from where it is there;
+    its scope says what model, recipe, seed and constraint do not: data, steering, teacher, rounding.
     """
     torch.set_flush_denormal(True)
     generator = torch.Generator().manual_seed(seed)
     simulation = Simulation(model.graph).to(data.device)
     if quantiser is not None:
         quantiser(simulation)
-    counter = SynopsCounter(model.network)
-    objective = _Objective(simulation, model.read_out, model.population, counter, constraint, teacher)
+    if constraint is not None:
+        constraint.begin()
+    kept = journal.within("fine-tune", *_key(model, recipe, seed, constraint, stop, steer, teacher, quantiser))
+    ended = kept.step("end").read(Finished)
+    if ended is not None:
+        simulation.load_state_dict(ended.weights)
+        if constraint is not None and ended.constraint is not None:
+            constraint.restore(ended.constraint)
+        return model.with_graph(trained_graph(simulation))
+    objective = _Objective(
+        simulation, model.read_out, model.population, SynopsCounter(model.network), constraint, teacher
+    )
     best = None if stop is None else _Best(objective, stop)
     _keep_zeros(simulation)
     optimizer = torch.optim.Adam(simulation.parameters(), lr=recipe.learning_rate)
     steps = recipe.epochs * -(-len(data) // recipe.batch)
     schedule = CosineAnnealingLR(optimizer, max(steps, 1))
+    training = Training(simulation, optimizer, schedule, constraint)
     steered = {round(share * recipe.epochs) for share in STEERED_AT} if steer is not None else set()
-    if constraint is not None:
-        constraint.begin()
-    rollbacks = 0
-    epoch = 0
+    epoch, rollbacks, begun = _gone_on(kept.step("epoch"), training, generator, best)
     while epoch < recipe.epochs:
-        start = _State.of(simulation, optimizer, schedule, constraint)
+        start = training.state
         if _epoch(objective, data, recipe.batch, generator, optimizer, schedule):
             epoch += 1
         else:
             rollbacks += 1
-            start.restore(simulation, optimizer, schedule, constraint)
+            training.restore(start)
             _tell_rollback(notice, epoch, rollbacks)
             if rollbacks > MOST_ROLLBACKS:
                 break
-            _halve(optimizer, schedule)
+            training.halve_rate()
             continue
         if on_epoch is not None:
             on_epoch(epoch)
@@ -132,9 +145,38 @@ def fine_tune(
             break
         if epoch in steered and steer is not None and constraint is not None:
             constraint.targets.update(steer(model.with_graph(trained_graph(simulation))))
+        if kept.keeps:
+            seconds = time.monotonic() - begun
+            lowest = None if best is None else best.state
+            now = Checkpoint(epoch, rollbacks, seconds, generator.get_state(), training.state, lowest)
+            kept.step("epoch").keep(now, seconds)
     if best is not None:
         best.restore()
+    end = Finished(weights_of(simulation), None if constraint is None else constraint.state)
+    kept.step("end").keep(end, time.monotonic() - begun)
+    kept.step("epoch").forget()
     return model.with_graph(trained_graph(simulation))
+
+
+def _key(model: Model, recipe: Recipe, seed: int, constraint: SynopsConstraint | None, *given: object) -> Key:
+    """What the result of a fine-tune follows from, as far as it can be named; of all else, whether it is given."""
+    state = None if constraint is None else repr(constraint.state)
+    return (fingerprint(model), repr(recipe), seed, state, *(each is not None for each in given))
+
+
+def _gone_on(
+    between: Step, training: Training, generator: torch.Generator, best: _Best | None
+) -> tuple[int, int, float]:
+    """Go on from the last epoch that is kept: epochs and rollbacks so far, and when all of it would have begun."""
+    now = time.monotonic()
+    found = between.read(Checkpoint)
+    if found is None:
+        return 0, 0, now
+    generator.set_state(found.generator)
+    training.restore(found.training)
+    if best is not None and found.best is not None:
+        best.go_on_from(found.best)
+    return found.epoch, found.rollbacks, now - found.seconds
 
 
 def _keep_zeros(simulation: Simulation) -> None:
@@ -167,47 +209,6 @@ def _epoch(
         if objective.constraint is not None:
             objective.constraint.ascend(schedule.last_epoch / schedule.T_max)
     return True
-
-
-@dataclass(frozen=True)
-class _State:
-    """All that an epoch changes."""
-
-    weights: dict[str, Tensor]
-    optimizer: dict[str, object]
-    schedule: dict[str, object]
-    multipliers: dict[str, float]
-
-    @classmethod
-    def of(
-        cls,
-        simulation: Simulation,
-        optimizer: torch.optim.Optimizer,
-        schedule: CosineAnnealingLR,
-        constraint: SynopsConstraint | None,
-    ) -> _State:
-        weights = {key: value.clone() for key, value in simulation.state_dict().items()}
-        multipliers = {} if constraint is None else dict(constraint.multipliers)
-        return cls(weights, copy.deepcopy(optimizer.state_dict()), copy.deepcopy(schedule.state_dict()), multipliers)
-
-    def restore(
-        self,
-        simulation: Simulation,
-        optimizer: torch.optim.Optimizer,
-        schedule: CosineAnnealingLR,
-        constraint: SynopsConstraint | None,
-    ) -> None:
-        simulation.load_state_dict(self.weights)
-        optimizer.load_state_dict(self.optimizer)
-        schedule.load_state_dict(self.schedule)
-        if constraint is not None:
-            constraint.multipliers.update(self.multipliers)
-
-
-def _halve(optimizer: torch.optim.Optimizer, schedule: CosineAnnealingLR) -> None:
-    schedule.base_lrs = [rate / 2 for rate in schedule.base_lrs]
-    for group in optimizer.param_groups:
-        group["lr"] /= 2
 
 
 def _tell_rollback(notice: Callable[[str], None] | None, epoch: int, rollbacks: int) -> None:
@@ -274,8 +275,17 @@ class _Best:
         sums = [float(self.objective.merit(data.take(part))) * (part.stop - part.start) for part in batches(len(data))]
         if sum(sums) < self.lowest:
             self.lowest, self.epoch = sum(sums), epoch
-            self.weights = {key: value.clone() for key, value in self.objective.simulation.state_dict().items()}
+            self.weights = weights_of(self.objective.simulation)
         return epoch - self.epoch >= self.stop.patience
+
+    @property
+    def state(self) -> BestEpoch:
+        """The best epoch so far."""
+        return BestEpoch(self.lowest, self.epoch, self.weights)
+
+    def go_on_from(self, found: BestEpoch) -> None:
+        """Take the best epoch of those that were done before."""
+        self.lowest, self.epoch, self.weights = found.lowest, found.epoch, found.weights
 
     def restore(self) -> None:
         """Go back to the best weights."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spear_deploy.network import Model
+from spear_deploy.network.model import Model
 
 
 def fingerprint(model: Model) -> str:

@@ -1,0 +1,185 @@
+"""Steps of a run that are finished, kept until the whole run is: what a killed run need not do twice.
+
+A step has a key of all that its result depends on within the run. A file for each step lies in one
+folder and is replaced as a whole, so that whenever the run ends, each is there or is not. Files are
+checksummed and hold tensors and plain values: what reads them back runs nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from spear_deploy.outside.refusal import READ_ERRORS, first_line
+from spear_deploy.outside.torch_archive import read_torch
+from spear_deploy.values import from_plain, to_plain
+
+Value = TypeVar("Value")
+
+Key = tuple[str | int | float | bool | None, ...]
+
+SUFFIX = ".step"
+
+
+@dataclass
+class Recalled:
+    """Finished steps that were read instead of done again, and how long they took when they were done."""
+
+    steps: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The finished steps of one run.
+
+    Attributes:
+        folder: where they are kept; None to keep none.
+        notice: told what cannot be read or kept.
+        scope: what keys begin with.
+        recalled: by the first word of a scope, what was read back; shared by all scopes.
+
+    """
+
+    folder: Path | None = None
+    notice: Callable[[str], None] = field(default=lambda text: None, repr=False)
+    scope: Key = ()
+    recalled: dict[str, Recalled] = field(default_factory=dict, repr=False)
+
+    def within(self, *scope: str | float | None) -> Journal:
+        """The same journal for steps of which these words are part of the key."""
+        return replace(self, scope=(*self.scope, *scope))
+
+    def remember(self, kind: type[Value], *key: str | float | None, make: Callable[[], Value]) -> Value:
+        """The step's value: as it was made, or made now and kept.
+
+        Args:
+            kind: of the value: see `values`.
+            key: all that the value depends on, beside the scope.
+            make: makes it.
+
+        """
+        step = self.step(*key)
+        kept = step.read(kind)
+        if kept is not None:
+            return kept
+        start = time.monotonic()
+        made = make()
+        step.keep(made, time.monotonic() - start)
+        return made
+
+    def step(self, *key: str | float | None) -> Step:
+        """One step, for work that keeps what it has more than once."""
+        return Step(self, (*self.scope, *key))
+
+    @property
+    def keeps(self) -> bool:
+        """Whether steps are kept at all."""
+        return self.folder is not None
+
+    def __len__(self) -> int:
+        return 0 if self.folder is None or not self.folder.is_dir() else sum(1 for _ in self._files(self.folder))
+
+    def remove(self) -> None:
+        """Forget all steps: the run is complete."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    @staticmethod
+    def _files(folder: Path) -> Iterator[Path]:
+        return folder.glob(f"*{SUFFIX}")
+
+
+NOTHING = Journal()
+"""Keeps nothing, and finds nothing."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a journal, by its whole key."""
+
+    journal: Journal
+    key: Key
+
+    def read(self, kind: type[Value]) -> Value | None:
+        """What is kept; None where nothing is, or what cannot be used, which is told."""
+        if self.journal.folder is None:
+            return None
+        path = self._path(self.journal.folder)
+        try:
+            content = _read(path, repr(self.key))
+            value: Value = from_plain(kind, content["value"])
+            seconds = float(content["seconds"])
+        except FileNotFoundError:
+            return None
+        except READ_ERRORS as error:
+            self.journal.notice(f"{path}: cannot be used ({first_line(error)}); this step is done again")
+            return None
+        tally = self.journal.recalled.setdefault(str(self.key[0]), Recalled())
+        tally.steps, tally.seconds = tally.steps + 1, tally.seconds + seconds
+        return value
+
+    def keep(self, value: object, seconds: float) -> None:
+        """Keep a value in place of an earlier one; a folder that cannot be written is told once."""
+        folder = self.journal.folder
+        if folder is None:
+            return
+        content = {"key": repr(self.key), "seconds": seconds, "value": to_plain(value)}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(self._path(folder), content)
+        except (OSError, RuntimeError) as error:  # torch raises RuntimeError where the disk is full
+            if "unkept" not in self.journal.recalled:
+                self.journal.recalled["unkept"] = Recalled()
+                self.journal.notice(f"{folder}: finished steps cannot be kept ({first_line(error)})")
+
+    def forget(self) -> None:
+        """Drop what is kept: another step holds all of it."""
+        if self.journal.folder is not None:
+            with suppress(OSError):
+                self._path(self.journal.folder).unlink()
+
+    def _path(self, folder: Path) -> Path:
+        return folder / f"{hashlib.sha256(repr(self.key).encode()).hexdigest()[:32]}{SUFFIX}"
+
+
+def _read(path: Path, key: str) -> dict[str, Any]:
+    """A step's content, if the file is as it was written.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: and others of `READ_ERRORS`: damaged, or another step's.
+
+    """
+    if not path.is_file():
+        raise FileNotFoundError(path)
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} does not have its checksum")
+    content = read_torch(path)
+    if not isinstance(content, dict) or content.get("key") != key:
+        raise ValueError("it is of another step")
+    return content
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    number, working = tempfile.mkstemp(prefix=".", dir=path.parent)
+    try:
+        with os.fdopen(number, "wb") as file:
+            torch.save(content, file)
+        os.replace(working, path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(working)
