@@ -115,11 +115,11 @@ def strategy(setting: Setting, arm: str, budget: str, seed: int) -> Json:
 
 PLAIN = replace(DEFAULT_PLAN, constrained=False)
 ABLATION: dict[str, dict[str, str | TuningPlan]] = {
-    "spear": {"strategy": "spear"},
+    "SPEAR": {"strategy": "spear"},
     "spear + ridge": {"strategy": "ddpg", "plan": PLAIN},
     "spear + ridge + evolution": {"strategy": "evolution", "plan": PLAIN},
 }
-"""The paper's pipeline, and ours with one addition at a time; with the penalty as well it is `strategy`."""
+"""SPEAR's pipeline, and ours without the constraint; with it as well it is `strategy`."""
 
 
 def ablation(setting: Setting, arm: str, budget: str, seed: int) -> Json:

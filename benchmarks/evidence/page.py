@@ -13,7 +13,7 @@ SECTIONS: tuple[tuple[str, str, Callable[[list[Json]], tuple[str, str]]], ...] =
     ("main_job", "LRE's prediction against what was measured after the plain fine-tune", tables.lre_check),
     ("main_job", "The prediction of the delivered network against what was measured of it", tables.delivered),
     ("strategy", "Strategies at an equal number of evaluations", tables.strategies),
-    ("ablation", "What each addition to the paper's pipeline brings", tables.ablation),
+    ("ablation", "What each addition brings: the line, the ridge, another strategy, the constraint", tables.ablation),
     ("lre_error", "LRE on held-out random networks, by estimator and number of samples", tables.lre_error),
     ("strategy", "LRE on the networks that searches picked", tables.chosen),
     ("outside", "Outside of the sampled range", tables.outside),

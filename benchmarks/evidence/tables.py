@@ -169,10 +169,18 @@ def strategies(runs: list[Json]) -> tuple[str, str]:
 
 
 def ablation(runs: list[Json]) -> tuple[str, str]:
-    """The paper's pipeline and what is added to it."""
+    """One addition at a time; runs of before 0.2.0 called the projected line `spear`."""
     rows, means = [], {}
-    order = ["spear", "spear + ridge", "spear + ridge + evolution", "spear + ridge + penalty"]
-    for arm, part in _grouped(runs, lambda run: run["arm"], [*order, "spear + ridge + evolution + penalty"]):
+    names = {
+        "SPEAR": "SPEAR's pipeline",
+        "spear": "line, projected",
+        "spear + ridge": "ridge, projected",
+        "spear + ridge + evolution": "ridge, projected, evolution",
+        "spear + ridge + penalty": "ridge, projected, constraint",
+        "spear + ridge + evolution + penalty": "ridge, projected, evolution, constraint",
+    }
+    for old, part in _grouped(runs, lambda run: run["arm"], list(names)):
+        arm = names.get(old, old)
         test = [100 * (run["test"]["accuracy"] - run["dense"]["test"]["accuracy"]) for run in part]
         shares = [run["test"]["synops"] / run["budget"] for run in part]
         means[arm] = float(np.mean(test))
@@ -210,7 +218,7 @@ def lre_error(runs: list[Json]) -> tuple[str, str]:
     least = list(runs[0]["networks"])[-1]
     sentence = (
         f"With {at} samples the ridge errs by {mean['ridge', 'all']:.1f} % on random networks and by"
-        f" {mean['ridge', least]:.1f} % on those with {least} after the fine-tune, the paper's single line by"
+        f" {mean['ridge', least]:.1f} % on those with {least} after the fine-tune, one line by"
         f" {mean['linear', 'all']:.0f} and {mean['linear', least]:.0f} %; more samples do not help the line."
     )
     return sentence, _judged_table(rows, "samples")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -25,14 +25,15 @@ from spear_deploy.hardware import MAX_DROP, Limit, parse_budget, parse_budgets
 from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
 from spear_deploy.jobs.deploy.request import (
     DEFAULT_BUDGET,
+    DEFAULT_PIPELINE,
     DEFAULT_PLAN,
     DEFAULT_STRATEGY,
     DEFAULT_THREADS,
     DeployRequest,
 )
 from spear_deploy.pruning import Widths
-from spear_deploy.search import TuningPlan
-from spear_deploy.search.pipelines import ARMS
+from spear_deploy.search import STRATEGIES, TuningPlan
+from spear_deploy.search.pipelines import PIPELINES, SPEAR, SPEAR_RECIPE
 
 EPILOG = """
 Examples:
@@ -99,8 +100,22 @@ class DeployOptions:
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Make LRE's samples anew, and keep none.")] = False
     strategy: Annotated[
         str,
-        typer.Option(help=f"How candidates are looked for: {', '.join(ARMS)} (the paper's pipeline).", metavar="NAME"),
+        typer.Option(help=f"How candidates are looked for: {', '.join(STRATEGIES)}.", metavar="NAME"),
     ] = DEFAULT_STRATEGY
+    pipeline: Annotated[
+        str,
+        typer.Option(
+            help="What surrounds the search: spear+ (ours), or spear as its authors tell it: no projection,"
+            " no constraint, no repair.",
+            metavar="NAME",
+        ),
+    ] = DEFAULT_PIPELINE
+    projection: Annotated[
+        bool,
+        typer.Option(
+            "--projection/--no-projection", help="Bring candidates to the budget; without, only the reward (TAR) does."
+        ),
+    ] = True
     evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100
     min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1
     channel_multiple: Annotated[
@@ -115,9 +130,13 @@ class DeployOptions:
         typer.Option(
             min=1,
             help="Epochs of the second fine-tune, towards the budget.",
-            show_default=f"{DEFAULT_PLAN.final.epochs}, or as many as make {DEFAULT_PLAN.fewest_steps} steps",
+            show_default=f"{DEFAULT_PLAN.final.epochs}, or as many as make {DEFAULT_PLAN.fewest_steps} steps;"
+            f" with the pipeline spear, of its only one: {SPEAR_RECIPE.epochs}",
         ),
     ] = None
+    tet: Annotated[
+        bool, typer.Option("--tet", help="With the pipeline spear: learn every time step's own output (TET).")
+    ] = False
     patience: Annotated[
         int | None,
         typer.Option(min=1, help="End the second fine-tune after so many epochs that gain nothing on validation."),
@@ -170,18 +189,12 @@ class DeployOptions:
             lre_error=None if self.lre_error is None else read_error(self.lre_error),
             cache=None if self.no_cache else self.cache or cache_folder(),
             strategy=self.strategy,
+            pipeline=self.pipeline,
+            projection=self.projection,
             evaluations=self.evaluations,
             widths=Widths(self.min_channels, self.channel_multiple),
             finalists=self.finalists,
-            plan=TuningPlan(
-                plain=replace(DEFAULT_PLAN.plain, epochs=self.plain_epochs),
-                final=DEFAULT_PLAN.final if self.epochs is None else replace(DEFAULT_PLAN.final, epochs=self.epochs),
-                fewest_steps=DEFAULT_PLAN.fewest_steps if self.epochs is None else 0,
-                patience=self.patience,
-                constrained=self.constraint,
-                distillation=self.distillation,
-                prune_multiple=self.prune_multiple,
-            ),
+            plan=self.plan(),
             lava=self.lava,
             lava_python=self.lava_python,
             weight_bits=parse_weight_bits(self.weight_bits),
@@ -192,6 +205,46 @@ class DeployOptions:
             pareto=tuple(parse_budget(text) for text in (self.pareto or "").split(",") if text.strip()),
             command=("spear-deploy", *sys.argv[1:]),
         )
+
+    def plan(self) -> TuningPlan:
+        """The fine-tunes that are asked for.
+
+        Raises:
+            BadParameter: an option that the pipeline has no use for.
+
+        """
+        if SPEAR in (self.pipeline, self.strategy):
+            self._refuse(_OF_SPEAR_PLUS, f"the pipeline {SPEAR} has one plain fine-tune of one network")
+            plan = PIPELINES[SPEAR].plan
+            recipe = replace(plan.plain, epochs=self.epochs or plan.plain.epochs, each_step=self.tet)
+            return replace(plan, plain=recipe)
+        self._refuse(("tet",), f"only the pipeline {SPEAR} knows that loss")
+        return TuningPlan(
+            plain=replace(DEFAULT_PLAN.plain, epochs=self.plain_epochs),
+            final=DEFAULT_PLAN.final if self.epochs is None else replace(DEFAULT_PLAN.final, epochs=self.epochs),
+            fewest_steps=DEFAULT_PLAN.fewest_steps if self.epochs is None else 0,
+            patience=self.patience,
+            constrained=self.constraint,
+            distillation=self.distillation,
+            prune_multiple=self.prune_multiple,
+        )
+
+    def _refuse(self, options: Sequence[str], why: str) -> None:
+        """Raise a BadParameter where one of some options is not as it is by default."""
+        for each in fields(self):
+            if each.name in options and getattr(self, each.name) != each.default:
+                raise typer.BadParameter(f"--{each.name.replace('_', '-')}: {why}")
+
+
+_OF_SPEAR_PLUS = (
+    "projection",
+    "finalists",
+    "plain_epochs",
+    "patience",
+    "constraint",
+    "distillation",
+    "prune_multiple",
+)
 
 
 @filled_from(DeployOptions)

@@ -78,7 +78,7 @@ class BudgetReport(_Part):
 
 
 class LinearLre(_Part):
-    """The paper's line: synops after fine-tuning = slope * synops after pruning + intercept."""
+    """SPEAR's line: synops after fine-tuning = slope * synops after pruning + intercept."""
 
     slope: float
     intercept: float

@@ -98,7 +98,7 @@ def prediction(report: Report) -> tuple[Captioned, ...]:
     caption = (
         f"LRE ({lre.estimator}, {lre.samples} samples) predicts {lre.predicted:,.0f} SynOps in torch after the plain"
         f" fine-tune, 95 % interval {lre.low:,.0f} to {lre.high:,.0f}; times {lre.target_factor:.4f} in"
-        f" {report.budget.arithmetic}. The paper's line predicts {lre.linear.predicted:,.0f} (R\u00b2"
+        f" {report.budget.arithmetic}. SPEAR's line predicts {lre.linear.predicted:,.0f} (R\u00b2"
         f" {lre.linear.r2:.3f}).{_delivered(report)} Against what was measured on test samples:"
     )
     held = tuple(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import nir
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -33,7 +34,8 @@ RECORDED_SAMPLES = 32
 class Features:
     """What an estimator may know of a pruned network before it is fine-tuned.
 
-    SynOps are means per inference over the training samples, by spikes. `pruned_synops` are
+    Of a factory that does not recalibrate, `recalibrated_synops` are those right after pruning
+    too. SynOps are means per inference over the training samples, by spikes. `pruned_synops` are
     those right after pruning; they are measured only for estimators that need them. Both are
     given by neuron layer too, in the connections into it. `most_synops` are what the structure
     allows: every neuron that fires in every step.
@@ -49,7 +51,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A pruned and recalibrated network, with its features and its activity on the probe."""
+    """A pruned network, recalibrated where its factory does so, with its features and its activity on the probe."""
 
     model: Model
     features: Features
@@ -67,14 +69,18 @@ class CandidateFactory:
         model: the dense model.
         train: its training data.
         widths: how many channels may be kept; every ratio is rounded to them.
+        recalibrates: whether biases and scales are matched to the dense model's currents after pruning.
 
     Raises:
         SearchError: a layer has fewer channels than the widths ask for.
 
     """
 
-    def __init__(self, model: Model, train: EncodedSplit, widths: Widths = ANY_WIDTH) -> None:
+    def __init__(
+        self, model: Model, train: EncodedSplit, widths: Widths = ANY_WIDTH, *, recalibrates: bool = True
+    ) -> None:
         self.model = model
+        self.recalibrates = recalibrates
         self.widths = widths
         self.groups = [group for group in channel_groups(model.network) if group.prunable]
         self.all_groups = channel_groups(model.network)
@@ -129,24 +135,34 @@ class CandidateFactory:
         return Network(prune(self.model.network, self.all_groups, self._keep(ratios)))
 
     def candidate(self, ratios: Ratios, *, measure_pruned: bool = False) -> Candidate:
-        """Prune to the ratios, recalibrate, and measure SynOps after it (and before, if asked)."""
+        """Prune to the ratios, recalibrate where that is wanted, and measure SynOps after it (and before, if asked)."""
         keep = self._keep(ratios)
         pruned = prune(self.model.network, self.all_groups, keep)
-        channels = kept_by_layer(self.model.network, self.all_groups, keep)
-        inputs = self.probe.inputs
-        graph, trace = recalibrate(pruned, self._statistics, channels, inputs)
-        recalibrated = self.model.with_graph(graph)
-        found = measure_outputs(recalibrated, inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog)
-        before = self.measure(self.model.with_graph(pruned), self.probe) if measure_pruned else None
+        before = None
+        if measure_pruned or not self.recalibrates:
+            before = self.measure(self.model.with_graph(pruned), self.probe)
+        if before is not None and not self.recalibrates:
+            model, found = self.model.with_graph(pruned), before
+        else:
+            model, found = self._recalibrated(pruned, kept_by_layer(self.model.network, self.all_groups, keep))
         features = Features(
             keep_ratios=self.executed(ratios),
             recalibrated_synops=found.synops * self.probe_scale,
             pruned_synops=None if before is None else before.synops * self.probe_scale,
             recalibrated_by_layer=self._by_layer(found),
             pruned_by_layer={} if before is None else self._by_layer(before),
-            most_synops=most_synops(recalibrated.network, self.model.time_steps, analog_input=self.train.analog),
+            most_synops=most_synops(model.network, self.model.time_steps, analog_input=self.train.analog),
         )
-        return Candidate(recalibrated, features, self.activity(found))
+        return Candidate(model, features, self.activity(found))
+
+    def _recalibrated(
+        self, pruned: nir.NIRGraph, channels: Mapping[str, NDArray[np.intp]]
+    ) -> tuple[Model, Measurement]:
+        """A pruned graph whose currents are matched to the dense model's, and its measurement on the probe."""
+        inputs = self.probe.inputs
+        graph, trace = recalibrate(pruned, self._statistics, channels, inputs)
+        model = self.model.with_graph(graph)
+        return model, measure_outputs(model, inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog)
 
     def _by_layer(self, on_probe: Measurement) -> dict[str, float]:
         return {name: layer.synops * self.probe_scale for name, layer in on_probe.layers.items()}

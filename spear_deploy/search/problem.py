@@ -56,7 +56,7 @@ def upper_end(prediction: Prediction) -> float:
 
 
 def expected(prediction: Prediction) -> float:
-    """The predicted value itself, as the paper's search takes it."""
+    """The predicted value itself, as SPEAR's search takes it."""
     return prediction.value
 
 
@@ -108,7 +108,7 @@ class Evaluation:
 
 
 class SearchProblem:
-    """Projects keep ratios onto the limits and evaluates them; remembers what it evaluated.
+    """Brings keep ratios to the limits and evaluates them; remembers what it evaluated.
 
     Args:
         factory: makes candidates of the dense model.
@@ -120,6 +120,10 @@ class SearchProblem:
         lowest: the smallest keep ratio considered, unless a limit demands less.
         reward: TAR, with its constants.
         claim: what of a prediction is held against the budget; by default its upper end.
+        projects: whether ratios are scaled until every limit is predicted to be kept. Without, they are only bounded
+            by what the chip holds, and the reward alone draws the search to the other limits.
+        strict: whether one that is predicted to break a limit is among the best only where none keeps all; without,
+            the reward decides.
 
     """
 
@@ -135,6 +139,8 @@ class SearchProblem:
         lowest: float = 0.05,
         reward: TargetAwareReward | None = None,
         claim: Claim | None = None,
+        projects: bool = True,
+        strict: bool = True,
     ) -> None:
         self.factory = factory
         self.estimator = estimator
@@ -144,6 +150,8 @@ class SearchProblem:
         self.activity_limits = tuple(activity_limits)
         self.lowest = lowest
         self.claim = claim or upper_end
+        self.projects = projects
+        self.strict = strict
         self.reward = reward or TargetAwareReward()
         self.history: list[Evaluation] = []
         self._made: dict[_Key, Candidate] = {}
@@ -159,8 +167,8 @@ class SearchProblem:
         return len(self.factory.groups)
 
     def evaluate(self, ratios: Ratios) -> Evaluation:
-        """Project the ratios onto the limits, then measure accuracy and predict SynOps."""
-        executed = self._projected(ratios)
+        """Bring the ratios to the limits, then measure accuracy and predict SynOps."""
+        executed = self._projected(ratios) if self.projects else self._bounded(ratios)
         key = _key(executed)
         if key not in self._measured:
             self._measured[key] = self._measure(self._candidate(executed))
@@ -179,8 +187,14 @@ class SearchProblem:
         return self._candidate(self._projected(ratios))
 
     def best(self, count: int) -> list[Evaluation]:
-        """The best distinct candidates that keep every limit; the least bad ones if none does."""
+        """The best distinct candidates that keep every limit, the least bad ones if none does.
+
+        By accuracy; of a problem that is not strict by the reward, all at the weight that stands now.
+        """
         distinct = {tuple(evaluation.ratios): evaluation for evaluation in self.history}
+        if not self.strict:
+            value = {key: self.reward.now(one.accuracy, one.limits).value for key, one in distinct.items()}
+            return [distinct[key] for key in sorted(distinct, key=lambda key: -value[key])[:count]]
         keeping = [evaluation for evaluation in distinct.values() if evaluation.reward.keeps_limits]
         ranked: Sequence[Evaluation] = keeping or list(distinct.values())
         return sorted(ranked, key=lambda evaluation: (-evaluation.reward.value, -evaluation.prediction.value))[:count]
@@ -188,13 +202,38 @@ class SearchProblem:
     def _measure(self, candidate: Candidate) -> tuple[float, Prediction, tuple[Use, ...]]:
         """Accuracy, predicted SynOps and the use of every limit."""
         prediction = self.estimator.predict(candidate.features)
-        claimed = min(self.claim(prediction), self._share(candidate.features.keep_ratios) * self.budget_synops)
+        claimed = self.claim(prediction)
+        if self.projects:
+            claimed = min(claimed, self._share(candidate.features.keep_ratios) * self.budget_synops)
         limits = (
             Use(Limit(SYNOPS, self.budget_synops, SEARCH), claimed),
             *(limit.use(candidate) for limit in self.activity_limits),
             *self.structural(candidate.model.network),
         )
         return self.factory.measure(candidate.model, self.validation).accuracy, prediction, limits
+
+    def _bounded(self, ratios: Ratios) -> Ratios:
+        """The executed ratios, each as wide as the chip still holds it where all later ones were narrowest.
+
+        AMC's bound on an action (He et al., ECCV 2018, algorithm 1), for what follows from structure alone.
+        """
+        executed = self.factory.executed(np.clip(ratios, self.lowest, 1.0))
+        if self._fits(executed):
+            return executed
+        narrowest = self.factory.smallest
+
+        def with_group(place: int, ratio: float) -> Ratios:
+            ahead = np.concatenate([executed[:place], [ratio], narrowest[place + 1 :]])
+            return self.factory.executed(ahead)
+
+        for place in range(self.dimensions):
+            low, high = narrowest[place], executed[place]
+            if not self._fits(with_group(place, high)):
+                for _ in range(BISECTIONS):
+                    middle = (low + high) / 2
+                    low, high = (middle, high) if self._fits(with_group(place, middle)) else (low, middle)
+                executed[place] = with_group(place, low)[place]
+        return executed
 
     def _projected(self, ratios: Ratios) -> Ratios:
         """The executed ratios of the projected candidate."""

@@ -11,7 +11,7 @@ from spear_deploy.hardware import Use
 
 @dataclass(frozen=True)
 class TarConstants:
-    """Constants of the reward; ours, chosen on the digits (the paper's are not available).
+    """Constants of the reward; ours, chosen on the digits (SPEAR's are not available).
 
     Attributes:
         weight: how many points of accuracy (as a share) an overshoot of 100 % costs at the start.
@@ -60,11 +60,15 @@ class TargetAwareReward:
 
     def __call__(self, accuracy: float, limits: Sequence[Use]) -> Reward:
         """The reward of one candidate; adapts the weight for the next."""
-        penalties: dict[str, float] = {}
-        for limit in limits:  # the chip and the user may both limit a quantity
-            penalties[limit.name] = penalties.get(limit.name, 0.0) + self.weight * limit.overshoot
-        reward = Reward(accuracy - sum(penalties.values()), accuracy, penalties)
+        reward = self.now(accuracy, limits)
         broken = 0.0 if reward.keeps_limits else 1.0
         grown = self.weight * math.exp(self.constants.step * (broken - self.constants.broken_share))
         self.weight = min(max(grown, self.constants.lowest), self.constants.highest)
         return reward
+
+    def now(self, accuracy: float, limits: Sequence[Use]) -> Reward:
+        """The reward of a candidate at the weight that stands; candidates of a whole search are compared by it."""
+        penalties: dict[str, float] = {}
+        for limit in limits:  # the chip and the user may both limit a quantity
+            penalties[limit.name] = penalties.get(limit.name, 0.0) + self.weight * limit.overshoot
+        return Reward(accuracy - sum(penalties.values()), accuracy, penalties)

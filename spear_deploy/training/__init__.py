@@ -4,7 +4,6 @@ from spear_deploy.training.constraint import QUANTITIES, SYNOPS, AscentConstants
 from spear_deploy.training.fine_tune import (
     EarlyStop,
     Quantiser,
-    Recipe,
     Steer,
     Teacher,
     fine_tune,
@@ -14,6 +13,7 @@ from spear_deploy.training.fine_tune import (
 )
 from spear_deploy.training.quieting import quieted
 from spear_deploy.training.recalibration import CurrentStatistics, current_statistics, recalibrate
+from spear_deploy.training.recipe import Recipe
 
 __all__ = [
     "QUANTITIES",

@@ -21,19 +21,11 @@ from spear_deploy.network import Model, ReadOut, Simulation
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.training.constraint import SynopsConstraint
 from spear_deploy.training.recalibration import with_arrays
+from spear_deploy.training.recipe import Recipe
 from spear_deploy.training.state import BestEpoch, Checkpoint, Finished, Training, weights_of
 
 Quantiser = Callable[[Simulation], None]
 """Makes a simulation round its parameters in every forward pass, with gradients passed through."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to fine-tune: Adam with a cosine schedule from `learning_rate` to 0."""
-
-    epochs: int = 6
-    batch: int = 64
-    learning_rate: float = 2e-3
 
 
 @dataclass(frozen=True)
@@ -117,13 +109,18 @@ def fine_tune(
             constraint.restore(ended.constraint)
         return model.with_graph(trained_graph(simulation))
     objective = _Objective(
-        simulation, model.read_out, model.population, SynopsCounter(model.network), constraint, teacher
+        simulation,
+        model.read_out,
+        model.population,
+        SynopsCounter(model.network),
+        constraint,
+        teacher,
+        each_step=recipe.each_step,
     )
     best = None if stop is None else _Best(objective, stop)
     _keep_zeros(simulation)
-    optimizer = torch.optim.Adam(simulation.parameters(), lr=recipe.learning_rate)
-    steps = recipe.epochs * -(-len(data) // recipe.batch)
-    schedule = CosineAnnealingLR(optimizer, max(steps, 1))
+    optimizer = recipe.optimiser_of(simulation.parameters())
+    schedule = recipe.schedule_of(optimizer, recipe.epochs * -(-len(data) // recipe.batch))
     training = Training(simulation, optimizer, schedule, constraint)
     steered = {round(share * recipe.epochs) for share in STEERED_AT} if steer is not None else set()
     epoch, rollbacks, begun = _gone_on(kept.step("epoch"), training, generator, best)
@@ -232,6 +229,7 @@ class _Objective:
     counter: SynopsCounter
     constraint: SynopsConstraint | None
     teacher: Teacher | None
+    each_step: bool = False
 
     def __call__(self, data: EncodedSplit, index: Tensor) -> Tensor:
         """On a batch; `index` are the places of its samples in the training data."""
@@ -240,7 +238,7 @@ class _Objective:
         total = self._task(data, trace.output)
         if self.teacher is not None:
             weight = self.teacher.weight
-            taught = loss(trace.output, self.teacher.outputs[index], self.read_out, self.population)
+            taught = self._loss(trace.output, self.teacher.outputs[index])
             total = (1 - weight) * total + weight * taught
         if self.constraint is not None:
             total = total + self.constraint.term(self.counter, inputs, trace.outputs, data.analog)
@@ -256,7 +254,12 @@ class _Objective:
         return total
 
     def _task(self, data: EncodedSplit, output: Tensor) -> Tensor:
-        wanted = data.labels if data.outputs is None else data.outputs
+        return self._loss(output, data.labels if data.outputs is None else data.outputs)
+
+    def _loss(self, output: Tensor, wanted: Tensor) -> Tensor:
+        if self.each_step:  # steps become samples: the mean over both is that of the steps' own losses
+            wanted = wanted.repeat(len(output), *(1 for _ in wanted.shape[1:]))
+            output = output.flatten(0, 1).unsqueeze(0)
         return loss(output, wanted, self.read_out, self.population)
 
 

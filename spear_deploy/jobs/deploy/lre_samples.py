@@ -60,6 +60,7 @@ def sample_lre(
             threads=request.threads,
             torch=torch.__version__,
             device=describe(device_named(request.device)),
+            recalibrates=factory.recalibrates,
         )
         store = SampleStore(request.cache, key, progress.notice)
     error = request.lre_error

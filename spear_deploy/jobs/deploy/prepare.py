@@ -32,7 +32,7 @@ from spear_deploy.network import Model
 from spear_deploy.network.device import device_named
 from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.search import CandidateFactory, LreSample, Tuner
-from spear_deploy.search.pipelines import arm_named
+from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, Adaptation
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
 from spear_deploy.targets.target import Target, aim_at, check_reachable
@@ -85,7 +85,8 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
         effect = effect_on(request.targets[0], changes, given, model, asked.validation.on(device))
         for line in () if effect is None else effect.lines:
             progress.notice(line)
-        factory = CandidateFactory(model, train, request.widths)
+        recalibrates = pipeline_named(request.pipeline).recalibrates
+        factory = CandidateFactory(model, train, request.widths, recalibrates=recalibrates)
         dense = factory.measure(model, validation)
         dense_test = factory.measure(model, test, torch.float64)
         _check_prunable(request.model, data.name, factory, dense)
@@ -96,8 +97,7 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
         for target in targets:
             prove_device(model, target.backend, validation)
     with clock.stage("LRE samples", request.lre_samples) as advance:
-        multiple = request.plan.search_multiple if arm_named(request.strategy).constrained else 1.0
-        budgets = [target.to_torch(multiple * target.budget_synops) for target in targets]
+        budgets = [target.to_torch(request.plan.search_multiple * target.budget_synops) for target in targets]
         samples = sample_lre(factory, request, data.sha256, budgets, advance, progress)
     with clock.stage("dense, same fine-tune"):
         reference = same_fine_tune(factory, request.plan, request.seed, validation, progress.notice)

@@ -11,17 +11,17 @@ from spear_deploy.hardware import MAX_DROP, SYNOPS, Limit, Profile, parse_budget
 from spear_deploy.network import Reading
 from spear_deploy.pruning import ANY_WIDTH, Widths
 from spear_deploy.search import TuningPlan
+from spear_deploy.search.pipelines import PIPELINES, SPEAR, check_plan, check_strategy, pipeline_named
 
 DEFAULT_BUDGET = parse_budget("50%")
 DEFAULT_THREADS = 1
 """One thread: results do not depend on how many cores a machine has, and small networks gain nothing."""
 
-DEFAULT_PLAN = TuningPlan(fewest_steps=360)
-"""360 steps are 20 epochs on the digits. Twice as many gained half a point on validation and a tenth on test there
-(12 runs), and nothing on MNIST."""
+DEFAULT_PIPELINE = "spear+"
+DEFAULT_PLAN = PIPELINES[DEFAULT_PIPELINE].plan
 
 DEFAULT_STRATEGY = "ddpg"
-"""The paper's: over ten runs at 15 % of the SynOps greedy and evolution end a third of a point above it, 1.4 standard
+"""SPEAR's: over ten runs at 15 % of the SynOps greedy and evolution end a third of a point above it, 1.4 standard
 errors, and uniform half a point below (docs/method.md)."""
 
 
@@ -41,11 +41,15 @@ class DeployConfig:
         lre_error: sampling stops before when half the width of the 95 % interval at the budget,
             relative to the prediction, is no larger; None to make all samples.
         cache: where samples are kept for later runs; None to keep none.
-        strategy: a name of `arms.ARMS`: how candidates are looked for.
+        strategy: a name of `search.STRATEGIES`: how candidates are looked for. `spear` is another spelling of the
+            pipeline of that name, with `ddpg`.
+        pipeline: a name of `search.pipelines.PIPELINES`: what surrounds the search.
+        projection: whether candidates are brought to the budget before they are rewarded; without, the reward alone
+            draws the search there. The pipeline `spear` never does.
         evaluations: candidates that the search evaluates.
         widths: how many channels of a layer may be kept.
         finalists: candidates that are fine-tuned.
-        plan: of the fine-tunes.
+        plan: of the fine-tunes; by default the pipeline's own.
         lava: whether programs beside this package, such as Lava, run the result.
         lava_seconds: samples are run there as long as they end within this time.
         lava_python: an interpreter that has them; None for this one.
@@ -56,6 +60,7 @@ class DeployConfig:
 
     Raises:
         BudgetError: a budget cannot be understood.
+        SearchError: there is no such strategy or pipeline, or the pipeline does not follow the plan.
 
     """
 
@@ -68,6 +73,8 @@ class DeployConfig:
     lre_error: float | None = None
     cache: Path | None = None
     strategy: str = DEFAULT_STRATEGY
+    pipeline: str = DEFAULT_PIPELINE
+    projection: bool = True
     evaluations: int = 100
     widths: Widths = ANY_WIDTH
     finalists: int = 3
@@ -82,6 +89,14 @@ class DeployConfig:
 
     def __post_init__(self) -> None:
         _ = self.limits  # faults in a budget show at once
+        if self.strategy == SPEAR:
+            object.__setattr__(self, "pipeline", SPEAR)
+            object.__setattr__(self, "strategy", "ddpg")
+        pipeline = pipeline_named(self.pipeline)
+        check_strategy(self.strategy, projects=pipeline.projects and self.projection)
+        if self.plan is DEFAULT_PLAN:
+            object.__setattr__(self, "plan", pipeline.plan)
+        check_plan(self.pipeline, self.plan)
 
     @cached_property
     def limits(self) -> tuple[Limit, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.jobs.deploy.interruption import Interruption, first_interrupt_finishes
@@ -22,12 +22,11 @@ from spear_deploy.search import (
     SearchProblem,
     Tuner,
     anchored,
-    choose,
     chosen_estimator,
     expected,
     sure_enough,
 )
-from spear_deploy.search.pipelines import Arm, arm_named
+from spear_deploy.search.pipelines import Pipeline, pipeline_named
 from spear_deploy.targets.target import Target
 
 
@@ -77,11 +76,10 @@ class Pruned:
 
 def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clock) -> Pruned:
     """Search and fine-tune: all that needs no test split."""
-    arm = arm_named(request.strategy)
-    plan = request.plan if arm.constrained else replace(request.plan, constrained=False)
+    pipeline, plan = pipeline_named(request.pipeline), request.plan
     tuner = Tuner(prepared.factory, target, plan, request.seed, clock.progress.notice)
     limit = target.to_torch(plan.search_multiple * target.budget_synops)
-    trusted = _trusted(arm, limit, request, prepared, clock.progress)
+    trusted = _trusted(pipeline, limit, request, prepared, clock.progress)
     problem = SearchProblem(
         prepared.factory,
         trusted.estimator,
@@ -90,13 +88,15 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
         target.validation,
         activity_limits=target.predicted_limits(prepared.factory, prepared.samples),
         claim=trusted.claim,
+        projects=pipeline.projects and request.projection,
+        strict=pipeline.strict,
     )
     with first_interrupt_finishes(clock.progress, "search") as interruption:
         with clock.stage("search", request.evaluations) as advance:
             _search(problem, request, advance, interruption)
         count = 1 if interruption.wanted else request.finalists
-        with clock.stage("fine-tune", _tunings(count)) as advance:
-            choice = choose(
+        with clock.stage("fine-tune", pipeline.fine_tunes(count)) as advance:
+            choice = pipeline.ending(
                 problem,
                 tuner,
                 count,
@@ -117,14 +117,16 @@ class _Trusted:
     claim: Claim
 
 
-def _trusted(arm: Arm, limit: float, request: DeployRequest, prepared: Prepared, progress: Progress) -> _Trusted:
+def _trusted(
+    pipeline: Pipeline, limit: float, request: DeployRequest, prepared: Prepared, progress: Progress
+) -> _Trusted:
     """What the search goes by; where no estimator is sure enough, three networks that are fine-tuned at its limit."""
-    if arm.estimator is not None:
-        return _Trusted(ESTIMATORS[arm.estimator](prepared.samples), arm.claim)
+    if pipeline.estimator is not None:
+        return _Trusted(ESTIMATORS[pipeline.estimator](prepared.samples), pipeline.claim)
     factory, chosen = prepared.factory, chosen_estimator(prepared.samples)
     if sure_enough(factory, [limit])(prepared.samples):
         progress.notice(f"LRE: {chosen.name} ({chosen.reason})")
-        return _Trusted(ESTIMATORS[chosen.name](prepared.samples), arm.claim)
+        return _Trusted(ESTIMATORS[chosen.name](prepared.samples), pipeline.claim)
     anchors = anchored(factory, limit, request.plan.plain, request.seed, progress.notice)
     samples = anchors if len(anchors) >= ConstantEstimator.fewest_samples else prepared.samples
     progress.notice(
@@ -144,13 +146,8 @@ def _search(problem: SearchProblem, request: DeployRequest, advance: Advance, in
             raise _SearchStoppedError
 
     with suppress(_SearchStoppedError):
-        STRATEGIES[arm_named(request.strategy).strategy].run(problem, request.evaluations, request.seed, tell)
+        STRATEGIES[request.strategy].run(problem, request.evaluations, request.seed, tell)
 
 
 class _SearchStoppedError(Exception):
     """Leaves a search that was interrupted."""
-
-
-def _tunings(count: int) -> int:
-    """Fine-tunes of so many candidates and the uniform one: all in the first phase, half in the second."""
-    return count + 1 + -(-(count + 1) // 2)

@@ -57,7 +57,7 @@ def backends_figure(report: Report) -> Figure:
 
 
 def lre_figure(report: Report) -> Figure | None:
-    """LRE's samples: the paper's line, and this estimator's held-out predictions; None where not recorded."""
+    """LRE's samples: SPEAR's line, and this estimator's held-out predictions; None where not recorded."""
     samples = report.lre.scatter
     if not samples:
         return None
@@ -66,7 +66,7 @@ def lre_figure(report: Report) -> Figure | None:
         "lre",
         "What LRE learned from",
         f"{len(samples)} networks that were pruned and fine-tuned, on train, and this run's own network on test;"
-        f" first the paper's line (R\u00b2 {lre.linear.r2:.3f}), then the predictions of the {lre.estimator} estimator,"
+        f" first SPEAR's line (R\u00b2 {lre.linear.r2:.3f}), then the predictions of the {lre.estimator} estimator,"
         " this run's with its 95 % interval. SynOps in torch.",
         (_line_panel(report, samples), _estimator_panel(report, samples)),
     )

@@ -46,4 +46,4 @@ ESTIMATORS: Mapping[str, Fit] = MappingProxyType(
         RidgeEstimator.name: RidgeEstimator.fit,
     }
 )
-"""Every estimator by its name, the paper's first."""
+"""Every estimator by its name, SPEAR's first."""

@@ -1,4 +1,4 @@
-"""The paper's estimator: one line."""
+"""SPEAR's estimator: one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spear_deploy.search.lre.sample import LreSample, need
 
 @dataclass(frozen=True)
 class LinearEstimator:
-    """The paper's LRE: synops_after = slope * synops_after_pruning + intercept.
+    """SPEAR's LRE: synops_after = slope * synops_after_pruning + intercept.
 
     The interval is that of ordinary least squares for one new observation.
     """

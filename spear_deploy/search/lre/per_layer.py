@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PerLayerEstimator:
-    """The paper's line, drawn for each layer of its own: SynOps after = sum of the lines.
+    """SPEAR's line, drawn for each layer of its own: SynOps after = sum of the lines.
 
     A prediction of layer l is h_l . y_l, with h_l the least-squares weights of the samples.
     With S the covariance of the lines' residuals, the variance of the sum for one new network

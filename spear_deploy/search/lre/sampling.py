@@ -82,7 +82,8 @@ def make_sample(
     candidate = factory.candidate(ratios, measure_pruned=True)
     tuned = fine_tune(candidate.model, factory.train, recipe, seed=seed, notice=notice)
     after = factory.measure(tuned, factory.train)
-    if not after.synops or not candidate.features.recalibrated_synops:
+    silent = factory.recalibrates and not candidate.features.recalibrated_synops  # a line takes zeros, ratios do not
+    if not after.synops or silent:
         return None
     return LreSample(
         features=candidate.features,
@@ -187,7 +188,7 @@ def _maker(factory: CandidateFactory, workers: int) -> Iterator[Maker]:
     if workers == 1:
         yield _Here(factory)
         return
-    start = (factory.model, factory.train, factory.widths, torch.get_num_threads())
+    start = (factory.model, factory.train, factory.widths, factory.recalibrates, torch.get_num_threads())
     with worker_pool(workers, _begin_worker, *start) as pool:
         yield pool
 
@@ -211,10 +212,12 @@ def _timed(factory: CandidateFactory, job: Job) -> Made:
     return Made(sample, time.monotonic() - start, tuple(told))
 
 
-def _begin_worker(model: Model, train: EncodedSplit, widths: Widths, threads: int) -> Callable[[Job], Made]:
+def _begin_worker(
+    model: Model, train: EncodedSplit, widths: Widths, recalibrates: bool, threads: int
+) -> Callable[[Job], Made]:
     """Hold in a worker process what it makes its samples from."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     exact_products()
-    factory = CandidateFactory(model, train, widths)
+    factory = CandidateFactory(model, train, widths, recalibrates=recalibrates)
     return lambda job: _timed(factory, job)

@@ -43,6 +43,7 @@ class StoreKey:
         encoding: how its samples become time steps.
         recipe: of every fine-tune.
         widths: that networks could be pruned to.
+        recalibrates: whether they were recalibrated before their fine-tune.
         seed: of ratios and fine-tunes.
         threads: of torch, which sums in another order with another number.
         device: which does so too.
@@ -60,6 +61,7 @@ class StoreKey:
     threads: int
     torch: str
     device: str = "cpu"
+    recalibrates: bool = True
     scheme: int = SCHEME
 
     @property

@@ -1,4 +1,4 @@
-"""The paper's search: DDPG over the groups of channels."""
+"""SPEAR's search: DDPG over the groups of channels."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class AmcAgent(DDPG):
 
 @dataclass(frozen=True)
 class Ddpg:
-    """The paper's search: an agent walks the groups; an episode is an evaluation."""
+    """SPEAR's search: an agent walks the groups; an episode is an evaluation."""
 
     name: str = "ddpg"
     constants: DdpgConstants = field(default_factory=DdpgConstants)
