@@ -28,6 +28,10 @@ PLAIN = "plain.pt"
 WRITTEN = ".spear-deploy.json"
 """The record of what we wrote into a folder: `{"files": {name: SHA-256}}`."""
 
+MARK = "made by spear-deploy"
+"""Stands near the start of every page and picture of ours, wherever it lies."""
+
+_MARKED_BYTES = 1 << 16
 _PARTIAL = ".spear-deploy-partial-"
 
 
@@ -114,10 +118,15 @@ def complete_or_nothing(folder: Path, *, force: bool, keep: Callable[[Path], str
         shutil.rmtree(working, ignore_errors=True)
 
 
-def is_markup(path: Path) -> bool:
-    """Whether a file is HTML or SVG, as a picture or page that is made again."""
+def is_ours(path: Path) -> bool:
+    """Whether a file is one that we wrote: it bears our mark, or a record of its folder has it as it is."""
     with path.open("rb") as file:
-        return file.read(64).lstrip().startswith(b"<")
+        if MARK.encode() in file.read(_MARKED_BYTES):
+            return True
+    digest = _sha256(path)
+    return any(
+        _recorded(place).get(os.path.relpath(path, place)) == digest for place in (path.parent, path.parent.parent)
+    )
 
 
 def keep_incomplete(working: Path, write: Callable[[Path], None]) -> str:
@@ -147,7 +156,7 @@ def keep_incomplete(working: Path, write: Callable[[Path], None]) -> str:
 
 
 @contextmanager
-def replaced_when_complete(path: Path, ours: Callable[[Path], bool] = lambda path: True) -> Iterator[Path]:
+def replaced_when_complete(path: Path, ours: Callable[[Path], bool] = is_ours) -> Iterator[Path]:
     """A working file that becomes `path` when the block ends well, and vanishes when not.
 
     Args:

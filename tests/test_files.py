@@ -305,7 +305,7 @@ def test_a_file_that_fails_leaves_the_earlier_one(tmp_path):
     path.write_text("earlier")
 
     def work():
-        with replaced_when_complete(path) as working:
+        with replaced_when_complete(path, ours=lambda path: True) as working:
             working.write_text("half")
             raise DataError("no data")
 
@@ -313,6 +313,21 @@ def test_a_file_that_fails_leaves_the_earlier_one(tmp_path):
         work()
     assert path.read_text() == "earlier"
     assert names(tmp_path) == ["model.nir"]
+
+
+def test_a_file_is_ours_by_its_mark_or_by_the_record_of_its_folder(tmp_path):
+    with complete_or_nothing(tmp_path / "run", force=False) as working:
+        (working / "pruned.pt").write_text("weights")
+    (tmp_path / "page.html").write_text("<!doctype html><title>made by spear-deploy</title>")
+    (tmp_path / "thesis.html").write_text("<!doctype html><title>Chapter 4</title>")
+    for path in (tmp_path / "run" / "pruned.pt", tmp_path / "page.html"):
+        with replaced_when_complete(path) as working:
+            working.write_text("again")
+        assert path.read_text() == "again"
+    (tmp_path / "run" / "pruned.pt").write_text("trained on by hand")
+    for path in (tmp_path / "run" / "pruned.pt", tmp_path / "thesis.html"):
+        with pytest.raises(OutputError, match="is there already and was not written by spear-deploy"):
+            replaced_when_complete(path).__enter__()
 
 
 @pytest.mark.parametrize("standing", ["a folder", "a device", "a file of others"])

@@ -17,6 +17,8 @@ from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware import load_profile
 from spear_deploy.hardware.calibration import calibrate as fit
 from spear_deploy.hardware.calibration_files import calibrated_profile, read_rows
+from spear_deploy.outside.plain import read_text
+from spear_deploy.outside.refusal import RefusedError
 
 EPILOG = """
 Rows are CSV with a header; what is not known stays empty. A row is one measured inference: network (its name), chips,
@@ -30,6 +32,15 @@ Examples:
 """
 
 
+def _text(rows: Path) -> str:
+    try:
+        return read_text(rows)
+    except FileNotFoundError:
+        raise DataError(f"{rows}: no such file; needed is CSV with a line for each measured inference") from None
+    except RefusedError as error:
+        raise DataError(f"{rows}: cannot be read ({error}); needed is CSV") from None
+
+
 def calibrate(
     profile: Annotated[str, typer.Argument(help="Chip that the new profile inherits from: a name or a TOML file.")],
     rows: Annotated[Path, typer.Argument(help="CSV of measured inferences.", metavar="ROWS")],
@@ -40,9 +51,7 @@ def calibrate(
 ) -> None:
     """Fit energies and times of a chip to measurements, each with its interval, as a profile that inherits."""
     base = load_profile(profile)
-    if not rows.is_file():
-        raise DataError(f"{rows}: no such file; needed is CSV with a line for each measured inference")
-    found = fit(read_rows(rows.read_text(encoding="utf-8"), str(rows)))
+    found = fit(read_rows(_text(rows), str(rows)))
     day = date or f"{datetime.now(UTC):%Y-%m-%d}"
     if as_json:
         print(json.dumps(asdict(found), indent=2))

@@ -16,7 +16,7 @@ from spear_deploy.cli.console import TerminalProgress, err, out
 from spear_deploy.cli.gates import Budgets, FailOn, gates, held_json, stop
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.targets import Target, read_targets
-from spear_deploy.files import is_markup, replaced_when_complete
+from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware.budget import parse_budgets
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import Row
@@ -236,6 +236,6 @@ def _write_picture(row: Row, path: Path) -> None:
     if core_map is None:
         err.print(f"{row.profile.name}: no core map: the profile names no routers")
         return
-    with replaced_when_complete(path, ours=is_markup) as working:
+    with replaced_when_complete(path) as working:
         working.write_text(core_map_svg(placement, core_map), encoding="utf-8")
     err.print(f"written to {path}")

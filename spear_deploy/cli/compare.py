@@ -17,7 +17,7 @@ from spear_deploy.cli.console import out
 from spear_deploy.cli.gates import Budgets, FailOn, gates, held_json, stop
 from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
 from spear_deploy.cli.targets import Target, read_targets
-from spear_deploy.files import is_markup, replaced_when_complete
+from spear_deploy.files import MARK, replaced_when_complete
 from spear_deploy.hardware.budget import parse_budgets
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
 from spear_deploy.jobs.check import SAMPLES, check_all
@@ -88,7 +88,7 @@ def compare(
         out.print("sources of every figure: spear-deploy profiles show NAME")
     for file, content in ((svg, comparison_svg), (html, _html)):
         if file is not None:
-            with replaced_when_complete(file, ours=is_markup) as working:
+            with replaced_when_complete(file) as working:
                 working.write_text(content(rows), encoding="utf-8")
             print(f"written to {file}", file=sys.stderr)
     stop(found, at)
@@ -195,7 +195,7 @@ def _html(rows: list[Row]) -> str:
     models = escape(", ".join(dict.fromkeys(row.model for row in rows)))
     chips = len({row.profile.name for row in rows})
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>spear-deploy compare</title>
+<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="{MARK}"><title>spear-deploy compare</title>
 <style>body{{font-family:sans-serif;margin:2em}} table{{border-collapse:collapse;margin-bottom:2em}}
 td,th{{border:1px solid #ccc;padding:.3em .6em;text-align:left}}</style></head><body>
 <h1>{models} on {chips} chips</h1>

@@ -64,6 +64,16 @@ def write_bundle(path: Path, files: Mapping[str, bytes], model: str) -> None:
             bundle.writestr(entry, data)
 
 
+def is_bundle(path: Path) -> bool:
+    """Whether a file is a bundle of ours, by its manifest."""
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            _manifest(bundle, path)
+    except (ExportError, *READ_ERRORS):
+        return False
+    return True
+
+
 def open_bundle(path: Path, folder: Path) -> Manifest:
     """Unpack a bundle into an empty folder, after checking every name, size and hash.
 

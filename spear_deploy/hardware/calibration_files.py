@@ -13,23 +13,36 @@ from spear_deploy.hardware.chip.profile import Profile
 _UNITS = {"energy": "pJ", "time": "ns"}
 _NETWORK = "network"
 
+MOST_FAULTS = 10
+"""That a message tells."""
+
 
 def read_rows(text: str, where: str) -> list[Row]:
     """Rows of a CSV file with a header; an empty cell is something that is not known.
 
     Raises:
-        DataError: no rows, unknown columns, cells that are no numbers or are negative; all at once.
+        DataError: no CSV, no rows, unknown columns, cells that are no numbers or are negative; the first
+            `MOST_FAULTS` at once.
 
     """
-    reader = csv.DictReader(io.StringIO(text))
-    columns = reader.fieldnames or []
-    unknown = [column for column in columns if column not in COLUMNS]
-    if unknown or _NETWORK not in columns:
-        fault = f"unknown columns {', '.join(map(repr, unknown))}" if unknown else f"no column '{_NETWORK}'"
+    try:
+        return _rows(csv.DictReader(io.StringIO(text)), where)
+    except csv.Error as error:
+        raise DataError(f"{where}: no CSV ({error})") from None
+
+
+def _rows(reader: csv.DictReader[str], where: str) -> list[Row]:
+    columns = list(reader.fieldnames or [])
+    unknown = [column[:40] for column in columns if column not in COLUMNS][:MOST_FAULTS]
+    if unknown or _NETWORK not in columns or len(set(columns)) < len(columns):
+        fault = f"no column '{_NETWORK}'" if _NETWORK not in columns else "a column stands there twice"
+        fault = f"unknown columns {', '.join(map(repr, unknown))}" if unknown else fault
         raise DataError(f"{where}: {fault}; known are {', '.join(COLUMNS)}")
     rows, faults = [], []
     for number, cells in enumerate(reader, start=2):
         values = {}
+        if None in cells:  # what csv calls cells behind the last column
+            faults.append(f"{where}, line {number}: more cells than columns")
         for column in columns:
             cell = (cells[column] or "").strip()
             if column == _NETWORK or not cell:
@@ -37,13 +50,14 @@ def read_rows(text: str, where: str) -> list[Row]:
             try:
                 values[column] = float(cell)
             except ValueError:
-                faults.append(f"{where}, line {number}: {column} is no number: {cell!r}")
+                faults.append(f"{where}, line {number}: {column} is no number: {cell[:40]!r}")
                 continue
             if not 0 <= values[column] < float("inf"):
                 faults.append(f"{where}, line {number}: {column} must be a number from 0 on, found {cell}")
         rows.append(Row((cells[_NETWORK] or f"line {number}").strip(), values))
     if faults:
-        raise DataError("\n".join(faults))
+        more = [f"and {len(faults) - MOST_FAULTS:,} more"] if len(faults) > MOST_FAULTS else []
+        raise DataError("\n".join([*faults[:MOST_FAULTS], *more]))
     if not rows:
         raise DataError(f"{where}: no rows; needed is a line for each measured inference: {', '.join(COLUMNS)}")
     return rows

@@ -27,7 +27,7 @@ from spear_deploy.exporting import (
     sample_inputs,
     samples_to_prove,
 )
-from spear_deploy.exporting.bundle import write_bundle
+from spear_deploy.exporting.bundle import is_bundle, write_bundle
 from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware import Profile, load_profile
 from spear_deploy.hardware.chip.profile_files import profile_text
@@ -126,17 +126,17 @@ def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportE
     path = request.out / f"{request.model.stem}.bundle.zip"
     if path.exists() and not request.force:
         raise OutputError(f"{path}: exists; choose another folder with --out, or --force")
-    asked, exporters = _prepare(request, BUNDLED, progress, floating=("nir",))
-    with tempfile.TemporaryDirectory(prefix="spear-deploy-bundle-") as name:
-        folder = Path(name) / "files"
-        entries = export_model(asked, exporters, folder, force=True)
-        files = {file.name: file.read_bytes() for file in folder.iterdir()}
-    report = request.model.parent / "report.json"
-    if report.is_file():
-        files["report.json"] = report.read_bytes()
-    if request.target is not None:
-        files[f"{load_profile(request.target).name}.toml"] = profile_text(request.target).encode()
-    with replaced_when_complete(path) as working:
+    with replaced_when_complete(path, ours=is_bundle) as working:
+        asked, exporters = _prepare(request, BUNDLED, progress, floating=("nir",))
+        with tempfile.TemporaryDirectory(prefix="spear-deploy-bundle-") as name:
+            folder = Path(name) / "files"
+            entries = export_model(asked, exporters, folder, force=True)
+            files = {file.name: file.read_bytes() for file in folder.iterdir()}
+        report = request.model.parent / "report.json"
+        if report.is_file():
+            files["report.json"] = report.read_bytes()
+        if request.target is not None:
+            files[f"{load_profile(request.target).name}.toml"] = profile_text(request.target).encode()
         write_bundle(working, files, f"{asked.stem}.nir")
     return entries, path
 

@@ -184,6 +184,20 @@ def test_compare_draws_a_plot_and_a_page(tmp_path):
     assert html.read_text().count("<tr>") == 4
 
 
+def test_pictures_and_pages_of_ours_are_made_again_and_those_of_others_left_alone(tmp_path):
+    kept = {"drawing.svg": "<svg/>", "thesis.html": "<!doctype html>", "net.pt": "weights"}
+    for name, content in kept.items():
+        (tmp_path / name).write_text(content)
+    for name in kept:
+        for words in (["check", "--target", "loihi2", "--svg"], ["compare", "--svg"], ["compare", "--html"]):
+            refused = run(words[0], DIGITS, *words[1:], str(tmp_path / name))
+            assert "was not written by spear-deploy; choose another name" in str(refused.exception)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == kept
+    for words in (["check", "--target", "loihi2", "--svg"], ["compare", "--svg"], ["compare", "--html"]):
+        for _ in range(2):
+            assert run(words[0], DIGITS, *words[1:], str(tmp_path / "-".join(words))).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -253,6 +267,11 @@ def test_measurements_become_a_profile(tmp_path):
     shown = run("profiles", "show", str(mine), "energy.synaptic").stdout
     assert "measured" in shown
     assert "figures are those of loihi2" in run("profiles", "check", str(mine)).stdout
+    written = mine.read_text()
+    for standing in (mine, rows):  # a profile may have been edited since
+        refused = run("calibrate", "loihi2", str(rows), "--instrument", "INA228", "--out", str(standing))
+        assert "is there already and was not written by spear-deploy" in str(refused.exception)
+    assert (mine.read_text(), rows.read_text()) == (written, "\n".join(lines))
 
 
 def test_a_time_budget_that_means_alone_would_keep_is_broken():

@@ -13,7 +13,7 @@ from test_writing import run
 
 from spear_deploy.cli import main
 from spear_deploy.errors import ExportError, OutputError
-from spear_deploy.exporting.bundle import MANIFEST, open_bundle, write_bundle
+from spear_deploy.exporting.bundle import MANIFEST, is_bundle, open_bundle, write_bundle
 from spear_deploy.network import load_any, save_model_file
 
 
@@ -84,6 +84,20 @@ def test_an_existing_folder_is_kept_unless_forced(bundle, tmp_path):
     assert [file.name for file in (tmp_path / "got").iterdir()] == ["mine"]
     assert imported(bundle, "--out", tmp_path / "got", "--force") == 2
     assert [file.name for file in (tmp_path / "got").iterdir()] == ["mine"]
+
+
+def test_a_bundle_replaces_bundles_and_nothing_else(tmp_path):
+    save_model_file(small_model(), tmp_path / "net.pt")
+    asked = [tmp_path / "net.pt", "--to", "bundle", "--no-verify", "--out", tmp_path, "--force"]
+    path = tmp_path / "net.bundle.zip"
+    with zipfile.ZipFile(path, "w") as theirs:
+        theirs.writestr("chapter.tex", "a year's work")
+    before = path.read_bytes()
+    assert run(*asked) == 2
+    assert path.read_bytes() == before
+    path.unlink()
+    assert (run(*asked), run(*asked)) == (0, 0)
+    assert is_bundle(path)
 
 
 def test_what_an_import_wrote_is_replaced_when_forced(bundle, tmp_path):

@@ -88,6 +88,10 @@ HEADER = "network,chips,synops,updates,mj_total,mj_dynamic,ms\n"
         ("network,watts\na,3\n", "unknown columns 'watts'; known are"),
         (HEADER, "no rows; needed is a line for each measured inference"),
         (HEADER + "a,1,-5,,,,\n", "line 2: synops must be a number from 0 on, found -5"),
+        (HEADER + "a,1,2,3,4,5,6,7\n", "line 2: more cells than columns"),
+        ("network,ms,ms\na,1,2\n", "a column stands there twice"),
+        ("network,ms\na," + "9" * 200_000 + "\n", "rows.csv: no CSV .field larger than field limit"),
+        (HEADER + "a,1,x,,,,\n" * 5000, "line 11: synops is no number: 'x'\nand 4,990 more"),
         (HEADER + "a,1,many,,,,nan\n", "line 2: synops is no number: 'many'\n.*line 2: ms must be a number"),
     ],
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from math import ceil, floor, log10
 from xml.sax.saxutils import escape
 
+from spear_deploy.files import MARK
 from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.report.words.quantity_text import energy_text
@@ -32,6 +33,7 @@ def comparison_svg(rows: Sequence[Row]) -> str:
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         ' font-family="sans-serif" font-size="12">',
+        f"<desc>{MARK}</desc>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         f'<text x="{_LEFT}" y="22" font-size="14">Energy of an inference</text>',
     ]

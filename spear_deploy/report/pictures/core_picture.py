@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from xml.sax.saxutils import escape
 
+from spear_deploy.files import MARK
 from spear_deploy.hardware.cost.mesh import CoreMap
 from spear_deploy.hardware.placement.placement import Core, Placement
 
@@ -91,7 +92,7 @@ def draw(picture: CorePicture) -> str:
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         ' font-family="sans-serif" font-size="11">',
-        f"<title>{escape(picture.title)}</title>",
+        f"<title>{escape(picture.title)}</title><desc>{MARK}</desc>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
     for column in range(picture.columns):

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from spear_deploy.files import MARK
 from spear_deploy.report.pictures.figure import Axis, Figure, Mark, Panel, Series, style_of
 
 FORMATS = ("svg", "png")
@@ -38,7 +39,7 @@ _SETTINGS: dict[Any, Any] = {"text.parse_math": False, "svg.fonttype": "none", "
 
 def canvas_bytes(figure: Figure, ending: str) -> bytes:
     """The figure as a file, `svg` or `png`; the same figure gives the same bytes."""
-    stamp: dict[str, Any] = {"Date": None} if ending == "svg" else {"Software": None}
+    stamp: dict[str, Any] = {"Date": None, "Creator": MARK} if ending == "svg" else {"Software": MARK}
     written = BytesIO()
     with rc_context(_SETTINGS):
         draw(figure).savefig(written, format=ending, metadata=stamp)
