@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from benchmarks.promise import BUDGETS, table
+from benchmarks.promise.runs import BUDGETS
+from benchmarks.promise.tables import table
 
 RAW = Path(__file__).parents[2] / "docs" / "evidence" / "raw" / "promise"
 
