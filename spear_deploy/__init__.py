@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from spear_deploy.jobs.deploy.request import DeployConfig
     from spear_deploy.jobs.face import DeployResult, Exported, check, compare, deploy, export, simulate
     from spear_deploy.jobs.simulate import SimulateConfig
-    from spear_deploy.network import Model, check_convertible, save_model
+    from spear_deploy.network import Model, check_convertible, save_model, to_snntorch, to_torch
     from spear_deploy.network import load_any as load_model
     from spear_deploy.report import Report
 else:
@@ -38,4 +38,6 @@ __all__ = [
     "load_profile",
     "save_model",
     "simulate",
+    "to_snntorch",
+    "to_torch",
 ]

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from spear_deploy.network.proof import Proof, prove_equal
     from spear_deploy.network.read_out import ReadOut, class_scores
     from spear_deploy.network.simulation import Simulation, Trace
+    from spear_deploy.network.snntorch_modules import to_snntorch
     from spear_deploy.network.snntorch_nets import check_convertible, from_snntorch, from_spikingjelly, save_model
     from spear_deploy.network.surrogate import SURROGATES, Surrogate
     from spear_deploy.network.synapses import bias_current, fan_out, synapse_matrix
+    from spear_deploy.network.torch_module import TorchNetwork, to_torch
 else:
     __getattr__ = lazily(__name__, __file__)
 
@@ -36,6 +38,7 @@ __all__ = [
     "Reset",
     "Simulation",
     "Surrogate",
+    "TorchNetwork",
     "Trace",
     "bias_current",
     "check_convertible",
@@ -55,5 +58,7 @@ __all__ = [
     "save_model",
     "save_model_file",
     "synapse_matrix",
+    "to_snntorch",
+    "to_torch",
     "write_nir",
 ]

@@ -64,7 +64,8 @@ class Simulation(nn.Module):
             raise ModelError(f"{unknown} of a neuron cannot be trained, only {', '.join(TRAINABLE)}")
         self.network = Network(graph)
         self.dtype = dtype
-        self.names = {name: f"node_{index}" for index, name in enumerate(sorted(self.network.nodes))}
+        self.names: dict[str, str] = {}
+        self._name_modules()
         for name in self.network.nodes:
             if name in (self.network.input, self.network.output):
                 continue
@@ -73,6 +74,13 @@ class Simulation(nn.Module):
             else:
                 module = module_of(self.network, name, dtype)
             self.add_module(self.names[name], module)
+
+    def _name_modules(self) -> None:
+        """By node, a name that torch takes for a module: its own, where that has no dot and is free."""
+        for index, name in enumerate(sorted(self.network.nodes)):
+            plain = name.replace(".", "_")
+            free = not hasattr(self, plain) and plain not in self.names.values()
+            self.names[name] = plain if free else f"node_{index}_{plain}"
 
     def module(self, name: str) -> nn.Module:
         """The module of one node."""

@@ -19,6 +19,7 @@ from spear_deploy.network.model import Encoding, Model, save
 from spear_deploy.network.neuron import DEFAULT_DT_S
 from spear_deploy.network.proof import compare, compare_read_out, sample_input
 from spear_deploy.network.read_out import ReadOut
+from spear_deploy.network.torch_module import TorchNetwork
 
 _SILENT = ": gave no spike on the samples of the proof; pass sample="
 """What is said of a layer for which nothing is proven."""
@@ -28,11 +29,11 @@ _STRENGTHS = (3.0, 12.0, 48.0)
 
 
 def save_model(
-    net: nn.Module,
+    net: nn.Module | Model,
     path: str | os.PathLike[str],
     *,
-    input_shape: Sequence[int],
-    time_steps: int,
+    input_shape: Sequence[int] | None = None,
+    time_steps: int | None = None,
     encoding: str = "direct",
     read_out: str | None = None,
     data: str | None = None,
@@ -42,6 +43,8 @@ def save_model(
     output: str | int | None = None,
 ) -> Model:
     """Convert a trained snnTorch network, prove it and write it as a model file.
+
+    A model, and what `to_torch` made of one, is written as it is now, and takes no options.
 
     Args:
         net: an `nn.Sequential` with `init_hidden=True`, a module that runs one step a call
@@ -71,18 +74,28 @@ def save_model(
             converted network that does not do exactly what the original does.
 
     """
-    model = from_snntorch(
-        net,
-        input_shape=input_shape,
-        time_steps=time_steps,
-        encoding=encoding,
-        read_out=read_out,
-        data=data,
-        dt_s=dt_s,
-        sample=sample,
-        classes=classes,
-        output=output,
-    )
+    if isinstance(net, Model | TorchNetwork):
+        options = (input_shape, time_steps, read_out, data, sample, classes, output)
+        if encoding != "direct" or any(option is not None for option in options):
+            raise ModelError("a model says itself how it is used: it is saved without options")
+        model = net if isinstance(net, Model) else net.model
+    else:
+        if not isinstance(net, nn.Module):
+            raise ModelError(f"a network is saved that is an nn.Module or a model, found {type(net).__name__}")
+        if input_shape is None or time_steps is None:
+            raise ModelError("a network is saved with input_shape=(C, H, W) or (N,) and time_steps=T")
+        model = from_snntorch(
+            net,
+            input_shape=input_shape,
+            time_steps=time_steps,
+            encoding=encoding,
+            read_out=read_out,
+            data=data,
+            dt_s=dt_s,
+            sample=sample,
+            classes=classes,
+            output=output,
+        )
     save(model, path)
     return model
 

@@ -9,7 +9,6 @@ from spear_deploy.training.fine_tune import (
     fine_tune,
     loss,
     read_outputs,
-    trained_graph,
 )
 from spear_deploy.training.quieting import quieted
 from spear_deploy.training.recalibration import CurrentStatistics, current_statistics, recalibrate
@@ -32,5 +31,4 @@ __all__ = [
     "quieted",
     "read_outputs",
     "recalibrate",
-    "trained_graph",
 ]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-import nir
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -19,8 +18,8 @@ from spear_deploy.journal import NOTHING, Journal, Key, Step
 from spear_deploy.measure import SynopsCounter, batches
 from spear_deploy.network import Model, ReadOut, Simulation
 from spear_deploy.network.fingerprint import fingerprint
+from spear_deploy.network.torch_module import trained_graph
 from spear_deploy.training.constraint import SynopsConstraint
-from spear_deploy.training.recalibration import with_arrays
 from spear_deploy.training.recipe import Recipe
 from spear_deploy.training.state import BestEpoch, Checkpoint, Finished, Training, weights_of
 
@@ -319,19 +318,3 @@ def loss(output: Tensor, wanted: Tensor, read_out: ReadOut, population: int = 1)
         return F.cross_entropy(mean, wanted if is_label else wanted.softmax(1))
     target = F.one_hot(wanted, mean.shape[1]).to(mean.dtype) if is_label else wanted
     return (mean - target).square().sum(1).mean()
-
-
-def trained_graph(simulation: Simulation) -> nir.NIRGraph:
-    """The simulation's network with the weights and biases that it has now."""
-    graph = simulation.network.graph
-    nodes = dict(graph.nodes)
-    for name, node in graph.nodes.items():
-        keys = [key for key in ("weight", "bias", "scale") if hasattr(node, key)]
-        if keys:
-            module = simulation.module(name)
-            changes = {}
-            for key in keys:
-                trained = getattr(module, key).detach()
-                changes[key] = trained.cpu().numpy().astype(getattr(node, key).dtype, copy=True)
-            nodes[name] = with_arrays(node, changes)
-    return nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False)

@@ -7,7 +7,8 @@ import nir
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import measure_split
 from spear_deploy.network import Model
-from spear_deploy.training.recalibration import weights_into, with_arrays
+from spear_deploy.network.editing import with_arrays
+from spear_deploy.training.recalibration import weights_into
 
 LEAST = 0.8
 """Weights are not scaled below it."""

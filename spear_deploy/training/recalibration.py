@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.network import Network, Simulation, Trace
+from spear_deploy.network.editing import with_arrays
 from spear_deploy.network.simulation import NeuronLayer
 
 
@@ -128,12 +129,6 @@ def weights_into(network: Network, layer: str) -> list[str]:
     sources = network.sources(layer)
     weights = [name for name in sources if hasattr(network.nodes[name], "weight")]
     return weights if len(weights) == len(sources) else []
-
-
-def with_arrays(node: nir.NIRNode, changes: Mapping[str, Any]) -> nir.NIRNode:
-    """A copy of a node with some of its arrays replaced."""
-    kept = {key: value for key, value in vars(node).items() if not key.endswith("_type")}
-    return type(node)(**{**kept, **changes})
 
 
 def _statistics(current: Tensor) -> CurrentStatistics:
