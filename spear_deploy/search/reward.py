@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spear_deploy.errors import SearchError
 from spear_deploy.hardware import Use
 
 
@@ -19,6 +20,9 @@ class TarConstants:
         broken_share: the share of candidates that may break a limit in the long run.
         lowest, highest: the weight stays between them.
 
+    Raises:
+        SearchError: a constant is out of its range.
+
     """
 
     weight: float = 2.0
@@ -26,6 +30,18 @@ class TarConstants:
     broken_share: float = 0.2
     lowest: float = 0.5
     highest: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lowest <= self.weight <= self.highest < math.inf:
+            raise SearchError(
+                f"TAR's weight {self.weight:g} must lie between its ends {self.lowest:g} and {self.highest:g}, and"
+                " these must be finite and not below 0"
+            )
+        if not (math.isfinite(self.step) and self.step >= 0 and 0 <= self.broken_share <= 1):
+            raise SearchError(
+                f"TAR's step {self.step:g} must be finite and not below 0, its share of broken limits"
+                f" {self.broken_share:g} between 0 and 1"
+            )
 
 
 @dataclass(frozen=True)

@@ -384,6 +384,8 @@ def test_two_ways_to_set_the_budget_are_refused_before_the_work(model, tmp_path)
         run(model, tmp_path / "run", budgets=("50%",), pareto=("30%",))
     with pytest.raises(BudgetError, match=r"a front over cores=4: is no budget of SynOps"):
         run(model, tmp_path / "run", budgets=(), pareto=("cores=4",))
+    with pytest.raises(BudgetError, match=r"a front over 30% alone: give two budgets or more"):
+        run(model, tmp_path / "run", budgets=(), pareto=("30%",))
 
 
 def test_beside_a_budget_the_largest_drop_is_judged_and_the_least_accuracy_too(model, tmp_path):

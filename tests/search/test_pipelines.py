@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from made_limits import use
-from made_networks import plain
-from made_task import write_task
+from made_networks import Chain, plain
+from made_task import CLASSES, STEPS, write_task
 
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import SearchError
@@ -76,6 +78,7 @@ def model(tmp_path_factory):
     return write_task(tmp_path_factory.mktemp("task"))
 
 
+RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
 SHORT = TuningPlan(plain=Recipe(4, 16, 0.05, optimiser="sgd", warm_up=0.05), final=Recipe(epochs=0), constrained=False)
 
 
@@ -191,3 +194,19 @@ def test_each_ratio_is_bounded_by_what_is_left_where_later_groups_are_narrowest(
         fitting = [each for each in ahead if not chip(factory.pruned_network(each))[0].overshoot]
         expected[place] = fitting[0][place]
     assert np.allclose(problem._bounded(wanted), expected)
+
+
+def test_where_one_layer_can_be_pruned_there_is_nothing_to_search(tmp_path):
+    """Of two layers the second holds the classes: one group is left; one network is looked at."""
+    network = (
+        Chain((1, 6, 6), seed=1).flatten().linear("fc1", 16).neurons("lif1").linear("fc2", CLASSES).neurons("lif2")
+    )
+    model = write_task(tmp_path, network.model(STEPS, data="samples.npz"))
+    told = []
+    progress = Silent()
+    progress.notice = told.append
+    request = replace(requested(model, tmp_path / "out"), pipeline="spear+", plan=TuningPlan(RECIPE, RECIPE))
+    prepared = prepare(request, progress)
+    pruned = solve(prepared.targets[0], request, prepared, Clock(progress))
+    assert len({tuple(one.ratios) for one in pruned.problem.history}) == 1
+    assert any("only the channels of lif1 can be pruned: there is nothing to search" in each for each in told)

@@ -3,6 +3,7 @@ import math
 import pytest
 from made_limits import use
 
+from spear_deploy.errors import SearchError
 from spear_deploy.search import TarConstants, TargetAwareReward
 
 KEPT = use("synops", 100, 100)
@@ -44,3 +45,21 @@ def test_the_weight_stays_between_its_bounds(limit, bound):
     for _ in range(1000):
         tar(0.9, [limit])
     assert tar.weight == bound
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"weight": -1.0, "lowest": -2.0},
+        {"weight": 0.1},
+        {"weight": math.nan},
+        {"weight": 30.0},
+        {"highest": math.inf},
+        {"step": -0.1},
+        {"step": math.inf},
+        {"broken_share": 1.5},
+    ],
+)
+def test_constants_out_of_their_range_are_refused(wrong):
+    with pytest.raises(SearchError, match="TAR's"):
+        TarConstants(**wrong)

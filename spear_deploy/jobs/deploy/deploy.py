@@ -88,7 +88,7 @@ def _check_modes(request: DeployRequest) -> None:
     """Whether budgets and a front can be held together.
 
     Raises:
-        BudgetError: two of them set mean SynOps, or a front is over something else.
+        BudgetError: two of them set mean SynOps, or a front is over something else, or of a single budget.
 
     """
     on_synops = [budget.granted for budget in request.limits if budget.quantity is SYNOPS]
@@ -100,3 +100,6 @@ def _check_modes(request: DeployRequest) -> None:
     for budget in request.pareto:
         if budget.quantity is not SYNOPS:
             raise BudgetError(f"a front over {budget.granted}: is no budget of SynOps, such as 30% or 120k")
+    if len(request.pareto) == 1:
+        only = request.pareto[0].granted
+        raise BudgetError(f"a front over {only} alone: give two budgets or more, such as 50%,30%, or a single budget")

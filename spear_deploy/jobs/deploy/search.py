@@ -20,6 +20,7 @@ from spear_deploy.search import (
     Estimator,
     Evaluation,
     SearchProblem,
+    Strategy,
     Tuner,
     anchored,
     chosen_estimator,
@@ -91,9 +92,17 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
         projects=pipeline.projects and request.projection,
         strict=pipeline.strict,
     )
+    strategy, evaluations = STRATEGIES[request.strategy], request.evaluations
+    if problem.projects and problem.dimensions == 1:
+        (group,) = prepared.factory.groups
+        clock.progress.notice(
+            f"only the channels of {group.name} can be pruned: there is nothing to search, as many are kept as the"
+            " limits grant"
+        )
+        strategy, evaluations = STRATEGIES["uniform"], 1
     with first_interrupt_finishes(clock.progress, "search") as interruption:
-        with clock.stage("search", request.evaluations) as advance:
-            _search(problem, request, advance, interruption)
+        with clock.stage("search", evaluations) as advance:
+            _search(problem, strategy, evaluations, request.seed, advance, interruption)
         count = 1 if interruption.wanted else request.finalists
         with clock.stage("fine-tune", pipeline.fine_tunes(count)) as advance:
             choice = pipeline.ending(
@@ -137,7 +146,14 @@ def _trusted(
     return _Trusted(ConstantEstimator.fit(samples), expected)
 
 
-def _search(problem: SearchProblem, request: DeployRequest, advance: Advance, interruption: Interruption) -> None:
+def _search(
+    problem: SearchProblem,
+    strategy: Strategy,
+    evaluations: int,
+    seed: int,
+    advance: Advance,
+    interruption: Interruption,
+) -> None:
     """Run the strategy; an interrupted one leaves what it evaluated in the problem's history."""
 
     def tell(evaluation: Evaluation) -> None:
@@ -146,7 +162,7 @@ def _search(problem: SearchProblem, request: DeployRequest, advance: Advance, in
             raise _SearchStoppedError
 
     with suppress(_SearchStoppedError):
-        STRATEGIES[request.strategy].run(problem, request.evaluations, request.seed, tell)
+        strategy.run(problem, evaluations, seed, tell)
 
 
 class _SearchStoppedError(Exception):
