@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from spear_deploy.errors import briefly
 from spear_deploy.lazy import lazily
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from spear_deploy.network import load_any as load_model
     from spear_deploy.report import Report
 else:
-    __getattr__ = lazily(__name__, __file__)
+    __getattr__ = lazily(__name__, __file__, function=briefly)
 
 __version__ = version("spear-deploy")
 

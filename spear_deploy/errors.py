@@ -4,6 +4,13 @@ The command line turns each into one clear message and exit code 2; library user
 `SpearDeployError`. A message names the thing, what was found, and what is needed.
 """
 
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
 
 class SpearDeployError(Exception):
     """Every fault that spear-deploy itself reports."""
@@ -55,3 +62,19 @@ class NotRunnableError(ExportError):
 
 class RunError(SpearDeployError):
     """A folder that holds no run, or a run that does not hold what is asked of it."""
+
+
+def briefly(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """The same function, whose own faults carry no traceback of what lies below it.
+
+    For what users call in their scripts: what went wrong is in the message, and where is in their line.
+    """
+
+    @wraps(function)
+    def call(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        try:
+            return function(*args, **kwargs)
+        except SpearDeployError as error:
+            raise error.with_traceback(None) from None
+
+    return call

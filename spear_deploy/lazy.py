@@ -7,16 +7,18 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 
-def lazily(package: str, file: str) -> Callable[[str], Any]:
+def lazily(package: str, file: str, *, function: Callable[[Any], Any] | None = None) -> Callable[[str], Any]:
     """The `__getattr__` of a package (PEP 562): what its `__init__.py` imports for type checkers, on demand.
 
     Args:
         package: its `__name__`.
         file: its `__file__`, which imports names under `if TYPE_CHECKING`. None of them may be that of a
             module of the package, which would hide it.
+        function: what each function becomes on its way out.
 
     """
     homes = {
@@ -31,6 +33,8 @@ def lazily(package: str, file: str) -> Callable[[str], Any]:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module, original = homes[name]
         found = getattr(importlib.import_module(module), original)
+        if function is not None and isinstance(found, FunctionType):
+            found = function(found)
         setattr(sys.modules[package], name, found)
         return found
 

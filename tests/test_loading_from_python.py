@@ -56,3 +56,11 @@ def test_arrays_that_do_not_fit_are_refused_in_one_line(arrays, said):
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(ModelError, match="a model is loaded from the path of its file, found"):
         sd.load_model(path)
+
+
+def test_a_refusal_in_a_users_script_shows_one_place_of_ours_below_his_line(tmp_path):
+    with pytest.raises(ModelError) as refused:
+        sd.load_model(tmp_path / "none.pt")
+    files = [entry.path.name for entry in refused.traceback]
+    assert files == ["test_loading_from_python.py", "errors.py"]
+    assert refused.value.__suppress_context__

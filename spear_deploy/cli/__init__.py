@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +15,7 @@ from spear_deploy import __version__
 from spear_deploy.cli.console import visible
 from spear_deploy.cli.ending import InterruptedVerb, Terminated, ending_by_signal, usable_streams
 from spear_deploy.cli.verbs import Verbs
-from spear_deploy.errors import SpearDeployError
+from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.processes import safe_path
 
 DEFAULT_VERB = "deploy"
@@ -94,7 +96,17 @@ def with_default_verb(command: TyperGroup, arguments: Sequence[str]) -> list[str
         elif word in command.commands:
             return list(arguments)
         else:
+            _check_names_a_file(word, command.commands)
             return [DEFAULT_VERB, *arguments]
     if not any(word in known for word in arguments):
         return [DEFAULT_VERB, *arguments]
     return list(arguments)
+
+
+def _check_names_a_file(word: str, verbs: Iterable[str]) -> None:
+    """Refuse a word that is no verb and does not look like a file, either."""
+    if word != Path(word).name or Path(word).suffix or Path(word).exists():
+        return
+    near = difflib.get_close_matches(word, list(verbs), 1)
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    raise ModelError(f"{word}: no verb, and no model file; verbs: {', '.join(verbs)}{meant}")

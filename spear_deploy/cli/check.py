@@ -14,7 +14,7 @@ from rich.text import Text
 
 from spear_deploy.cli.console import TerminalProgress, err, out
 from spear_deploy.cli.gates import Budgets, FailOn, gates, held_json, stop
-from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Data, Dt, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
 from spear_deploy.cli.targets import Target, read_targets
 from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware.budget import parse_budgets
@@ -27,7 +27,7 @@ from spear_deploy.hardware.rules.finding import Kind
 from spear_deploy.jobs.check import SAMPLES, Subject, measured
 from spear_deploy.jobs.check import check as run_check
 from spear_deploy.jobs.task import find_task, load_model
-from spear_deploy.network import Encoding, Reading
+from spear_deploy.network import Reading
 from spear_deploy.report.chip_json import row_json
 from spear_deploy.report.pictures.core_picture import core_map_svg
 from spear_deploy.report.words.quantity_text import energy_text, inherited_text, power_text, time_text
@@ -56,7 +56,8 @@ def check(
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,
     dt: Dt = None,
-    encoding: Annotated[Encoding | None, typer.Option(help="How inputs enter, if not as the file has it.")] = None,
+    encoding: InputEncoding = None,
+    read_out: OutputReadOut = None,
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Convert what a chip forbids, show what it did, and check the result.")
     ] = False,
@@ -67,7 +68,7 @@ def check(
 ) -> None:
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
     profiles, limits, at = read_targets(target), parse_budgets(budget or ()), gates(fail_on)
-    subject = subject_of(model, data, samples, reading(arch, input_shape, time_steps, dt), encoding)
+    subject = subject_of(model, data, samples, reading(arch, input_shape, time_steps, dt, encoding, read_out))
     found = [run_check(subject, profile, adapt=adapt, limits=limits) for profile in profiles]
     if as_json:
         content = [
@@ -89,10 +90,10 @@ def check(
     stop(found, at)
 
 
-def subject_of(path: Path, data: str | None, samples: int, given: Reading, encoding: Encoding | None) -> Subject:
+def subject_of(path: Path, data: str | None, samples: int, given: Reading) -> Subject:
     """A model file and what it does on its data, where it has some."""
     tell = TerminalProgress().notice
-    model = load_model(path, reading=given, encoding=encoding, tell=tell)
+    model = load_model(path, reading=given, tell=tell)
     return measured(path.name, model, find_task(path, model, data, tell=tell), samples)
 
 

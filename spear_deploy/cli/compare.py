@@ -15,13 +15,12 @@ from rich.table import Table
 from spear_deploy.cli.check import origin_text, subject_of
 from spear_deploy.cli.console import out
 from spear_deploy.cli.gates import Budgets, FailOn, gates, held_json, stop
-from spear_deploy.cli.reading import Arch, Data, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Data, Dt, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
 from spear_deploy.cli.targets import Target, read_targets
 from spear_deploy.files import MARK, replaced_when_complete
 from spear_deploy.hardware.budget import parse_budgets
 from spear_deploy.hardware.comparison import SORT_KEYS, Row
 from spear_deploy.jobs.check import SAMPLES, check_all
-from spear_deploy.network import Encoding
 from spear_deploy.report.chip_json import row_json
 from spear_deploy.report.pictures.comparison_picture import comparison_svg
 from spear_deploy.report.words.quantity_text import energy_text, time_text
@@ -49,7 +48,8 @@ def compare(
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,
     dt: Dt = None,
-    encoding: Annotated[Encoding | None, typer.Option(help="How inputs enter, if not as the file has it.")] = None,
+    encoding: InputEncoding = None,
+    read_out: OutputReadOut = None,
     budget: Budgets = None,
     fail_on: FailOn = "",
     sort: Annotated[str, typer.Option(help=f"Order of the rows: {', '.join(SORT_KEYS)}.")] = "target",
@@ -64,8 +64,8 @@ def compare(
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv both print on stdout; give one")
     profiles, limits, at = read_targets(target), parse_budgets(budget or ()), gates(fail_on)
-    given = reading(arch, input_shape, time_steps, dt)
-    subjects = [subject_of(path, data, samples, given, encoding) for path in models]
+    given = reading(arch, input_shape, time_steps, dt, encoding, read_out)
+    subjects = [subject_of(path, data, samples, given) for path in models]
     found = sorted(check_all(subjects, profiles, limits), key=lambda each: SORT_KEYS[sort](each.row))
     rows = [each.row for each in found]
     origins = {subject.name: subject.origin for subject in subjects}

@@ -17,7 +17,18 @@ from spear_deploy.cli.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.options import filled_from
-from spear_deploy.cli.reading import Arch, Data, Device, Dt, FileFormat, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import (
+    Arch,
+    Data,
+    Device,
+    Dt,
+    FileFormat,
+    InputEncoding,
+    InputShape,
+    OutputReadOut,
+    TimeSteps,
+    reading,
+)
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.cli.targets import Target, read_targets
 from spear_deploy.files import default_folder
@@ -81,6 +92,8 @@ class DeployOptions:
     input_shape: InputShape = None
     time_steps: TimeSteps = None
     dt: Dt = None
+    encoding: InputEncoding = None
+    read_out: OutputReadOut = None
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results.", show_default="runs/<model>-<target>-<time>")
     ] = None
@@ -179,7 +192,7 @@ class DeployOptions:
             targets=targets,
             out=self.out_folder or default_folder(self.model, [profile.name for profile in targets], datetime.now()),
             budgets=budgets_of(self.budget or [], self.max_drop, self.min_accuracy, front=bool(self.pareto)),
-            reading=reading(self.arch, self.input_shape, self.time_steps, self.dt),
+            reading=reading(self.arch, self.input_shape, self.time_steps, self.dt, self.encoding, self.read_out),
             data=self.data,
             seed=self.seed,
             device=self.device,

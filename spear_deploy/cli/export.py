@@ -10,7 +10,7 @@ import typer
 from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
-from spear_deploy.cli.reading import Arch, Dt, FileFormat, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Dt, FileFormat, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
 from spear_deploy.errors import ExportError
 from spear_deploy.exporting import ExportEntry, available, exporter
 from spear_deploy.jobs.export import DEFAULT_TARGET, ExportRequest, run_bundle, run_export
@@ -43,6 +43,8 @@ def export(
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,
     dt: Dt = None,
+    encoding: InputEncoding = None,
+    read_out: OutputReadOut = None,
     portable: Annotated[
         bool, typer.Option("--portable", help="NIR: only what any faithful reader runs alike, or refuse.")
     ] = False,
@@ -88,7 +90,7 @@ def export(
         model=model,
         formats=tuple(word.strip() for word in to.split(",")),
         out=out_folder,
-        reading=reading(arch, input_shape, time_steps, dt),
+        reading=reading(arch, input_shape, time_steps, dt, encoding, read_out),
         data=data,
         target=target,
         weight_bits=parse_weight_bits(weight_bits),

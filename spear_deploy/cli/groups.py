@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from spear_deploy.cli.console import out
-from spear_deploy.cli.reading import Arch, Dt, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import Arch, Dt, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
 from spear_deploy.pruning import Group, Role, channel_groups
 
 EPILOG = """
@@ -28,10 +28,12 @@ def groups(
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,
     dt: Dt = None,
+    encoding: InputEncoding = None,
+    read_out: OutputReadOut = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Show which channels of MODEL can only be pruned together, and why a group is fixed."""
-    network = reading(arch, input_shape, time_steps, dt).load(model).network
+    network = reading(arch, input_shape, time_steps, dt, encoding, read_out).load(model).network
     rows = [_row(group, network.layers) for group in channel_groups(network)]
     if as_json:
         print(json.dumps(rows, indent=2))

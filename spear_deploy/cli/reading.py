@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from spear_deploy.backends.fixed_point.formats import FILE_FORMATS
-from spear_deploy.network import Reading
+from spear_deploy.network import Encoding, Reading, ReadOut
 
 Data = Annotated[
     str | None, typer.Option("--data", help="digits, or an .npz file.", show_default="what the model names")
@@ -25,8 +25,14 @@ InputShape = Annotated[
 Device = Annotated[
     str, typer.Option("--device", help="Where networks are trained and run: cpu, cuda, cuda:N or mps.", metavar="NAME")
 ]
-TimeSteps = Annotated[int | None, typer.Option("--time-steps", min=1, help="T, where the file does not say it.")]
+TimeSteps = Annotated[int | None, typer.Option("--time-steps", min=1, help="T, if not as the file has it.")]
 Dt = Annotated[float | None, typer.Option("--dt", help="Seconds of a time step, where the file does not say it.")]
+InputEncoding = Annotated[
+    Encoding | None, typer.Option("--encoding", help="How inputs enter, if not as the file has it.")
+]
+OutputReadOut = Annotated[
+    ReadOut | None, typer.Option("--read-out", help="How outputs become a class, if not as the file has it.")
+]
 
 FileFormat = Annotated[
     str | None,
@@ -38,7 +44,14 @@ FileFormat = Annotated[
 ]
 
 
-def reading(arch: str | None, input_shape: str | None, time_steps: int | None, dt: float | None) -> Reading:
+def reading(
+    arch: str | None,
+    input_shape: str | None,
+    time_steps: int | None,
+    dt: float | None,
+    encoding: Encoding | None,
+    read_out: ReadOut | None,
+) -> Reading:
     """The options as one value.
 
     Raises:
@@ -51,4 +64,4 @@ def reading(arch: str | None, input_shape: str | None, time_steps: int | None, d
         if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
             raise typer.BadParameter(f"--input-shape {input_shape!r}: give sizes joined by x, such as 1x8x8 or 784")
         shape = tuple(int(part) for part in parts)
-    return Reading(arch, shape, time_steps, dt)
+    return Reading(arch, shape, time_steps, dt, encoding, read_out)

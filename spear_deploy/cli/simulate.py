@@ -18,7 +18,17 @@ from spear_deploy.backends.registry import available, known_name
 from spear_deploy.backends.side_by_side import Difference, Result
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
-from spear_deploy.cli.reading import Arch, Data, Dt, FileFormat, InputShape, TimeSteps, reading
+from spear_deploy.cli.reading import (
+    Arch,
+    Data,
+    Dt,
+    FileFormat,
+    InputEncoding,
+    InputShape,
+    OutputReadOut,
+    TimeSteps,
+    reading,
+)
 from spear_deploy.data import Labels, SplitName
 from spear_deploy.errors import BackendError
 from spear_deploy.hardware import load_profile
@@ -75,6 +85,8 @@ def simulate(
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,
     dt: Dt = None,
+    encoding: InputEncoding = None,
+    read_out: OutputReadOut = None,
     lava_python: LavaPython = None,
     lava_seconds: Annotated[
         float, typer.Option(min=1, help="Lava is ended after so many seconds for a batch of up to 100 samples.")
@@ -92,7 +104,7 @@ def simulate(
         save=save,
         worker=Worker(lava_python, lava_seconds),
     )
-    given = reading(arch, input_shape, time_steps, dt)
+    given = reading(arch, input_shape, time_steps, dt, encoding, read_out)
     task = load_task(model, data, reading=given, seed=seed, tell=progress.notice)
     outcome = run_simulation(task, chip, backends, config, progress)
     if as_json:

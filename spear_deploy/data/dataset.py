@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.data.splitting import SPLIT_SEED, stratified
-from spear_deploy.errors import DataError
+from spear_deploy.errors import DataError, briefly
 from spear_deploy.outside.npz import read_npz
 from spear_deploy.outside.refusal import RefusedError
 
@@ -108,6 +108,7 @@ class Dataset:
     labels: Labels = Labels.DATA
 
     @classmethod
+    @briefly
     def of_arrays(cls, name: str = "arrays", **arrays: object) -> Dataset:
         """A data set from arrays or tensors, under the names that an npz has; see `load_data`.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import Dataset
+from spear_deploy.errors import briefly
 from spear_deploy.exporting import ExportEntry
 from spear_deploy.files import complete_or_nothing
 from spear_deploy.hardware import Profile, load_profile
@@ -49,6 +50,7 @@ class DeployResult:
     integers: QuantizedNetwork | None
     files: Mapping[str, bytes]
 
+    @briefly
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write the run folder, whole or not at all.
 
@@ -72,6 +74,7 @@ class Exported:
     files: Mapping[str, bytes]
     entries: tuple[ExportEntry, ...]
 
+    @briefly
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write the files into a new folder, all or none; see `DeployResult.save`."""
         _write(self.files, Path(folder), force=force)

@@ -12,7 +12,7 @@ import torch
 from spear_deploy.data import Dataset, EncodedSplit, Labels, Split, SplitName, check_fits, encode, load_data
 from spear_deploy.errors import DataError
 from spear_deploy.measure import batches, classify
-from spear_deploy.network import Encoding, Model, Reading, Simulation
+from spear_deploy.network import Model, Reading, Simulation
 from spear_deploy.training import read_outputs
 
 NOTICE = "holds no labels: the network's own classes serve, and accuracy means agreement with it"
@@ -91,7 +91,6 @@ def load_task(
     data: str | None = None,
     *,
     reading: Reading | None = None,
-    encoding: Encoding | None = None,
     seed: int = 0,
     tell: Tell = lambda text: None,
 ) -> Task:
@@ -100,8 +99,7 @@ def load_task(
     Args:
         path: the model file.
         data: a data set's name or path; by default the one that the model names.
-        reading: what the file leaves unsaid.
-        encoding: how inputs enter, where not as the file has it.
+        reading: what the file leaves unsaid, or how else it is to be used.
         seed: of the encoding.
         tell: hears what was assumed or changed when the file was read, and that data hold no labels.
 
@@ -110,20 +108,14 @@ def load_task(
         DataError: nobody names data, or they cannot be loaded or do not suit the model.
 
     """
-    model = load_model(path, reading=reading, encoding=encoding, tell=tell)
+    model = load_model(path, reading=reading, tell=tell)
     found = find_task(path, model, data, seed=seed, tell=tell)
     if found is None:
         raise DataError(f"{path}: the model does not name its data; give it with --data digits or --data file.npz")
     return found
 
 
-def load_model(
-    path: Path,
-    *,
-    reading: Reading | None = None,
-    encoding: Encoding | None = None,
-    tell: Tell = lambda text: None,
-) -> Model:
+def load_model(path: Path, *, reading: Reading | None = None, tell: Tell = lambda text: None) -> Model:
     """Load a model file of any kind; see `load_task`.
 
     Raises:
@@ -133,7 +125,7 @@ def load_model(
     model = (reading or Reading()).load(path)
     for notice in model.notices:
         tell(notice)
-    return model if encoding is None else replace(model, encoding=encoding)
+    return model
 
 
 def find_task(

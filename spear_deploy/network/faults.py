@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 import nir
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from spear_deploy.errors import ModelError
 from spear_deploy.outside.refusal import READ_ERRORS, first_line
 
-__all__ = ["READ_ERRORS", "check_finite", "first_line"]
+__all__ = ["READ_ERRORS", "check_finite", "first_line", "member"]
+
+Kind = TypeVar("Kind", bound=StrEnum)
 
 _NOT_NUMBERS = ("input_type", "output_type", "metadata")
 
@@ -29,3 +32,16 @@ def check_finite(node: nir.NIRNode, name: str) -> None:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             bad = array[~np.isfinite(array)].flat[0]
             raise ModelError(f"{name}: {key} must be finite, found {bad}")
+
+
+def member(kind: type[Kind], value: str, what: str) -> Kind:
+    """The member of an enumeration that a value names.
+
+    Raises:
+        ModelError: it names none; says which there are.
+
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        raise ModelError(f"{value!r}: no such {what}; known: {', '.join(kind)}") from None

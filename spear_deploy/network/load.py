@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import member
 from spear_deploy.network.importing.netx import read_netx
-from spear_deploy.network.model import FORMAT, Model, from_content
+from spear_deploy.network.model import FORMAT, Encoding, Model, from_content
 from spear_deploy.network.nir_file import read_nir
+from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.torch_file import read_torch_file
 from spear_deploy.outside.hdf5 import MAGIC as HDF5_MAGIC
 from spear_deploy.outside.hdf5 import open_hdf5
@@ -19,16 +21,18 @@ from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, first_line
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file may leave unsaid about its network; see `load_any`."""
+    """What a file leaves unsaid about its network, or how else it is to be used; see `load_any`."""
 
     arch: str | None = None
     input_shape: tuple[int, ...] | None = None
     time_steps: int | None = None
     dt_s: float | None = None
+    encoding: Encoding | None = None
+    read_out: ReadOut | None = None
 
     def load(self, path: str | os.PathLike[str]) -> Model:
-        """Load a file, with this where the file does not say it."""
-        return load_any(path, arch=self.arch, input_shape=self.input_shape, time_steps=self.time_steps, dt_s=self.dt_s)
+        """Load a file in this way."""
+        return load_any(path, **vars(self))
 
 
 def load_any(
@@ -38,6 +42,8 @@ def load_any(
     input_shape: Sequence[int] | None = None,
     time_steps: int | None = None,
     dt_s: float | None = None,
+    encoding: str | None = None,
+    read_out: str | None = None,
 ) -> Model:
     """Load a network from a model file, a NIR file, a Lava netx file or an snnTorch checkpoint.
 
@@ -48,16 +54,35 @@ def load_any(
         arch: `package.module:factory` or a TOML file, where the weights alone do not say how
             they are connected.
         input_shape: shape of one time step of one sample, where the file does not say it.
-        time_steps: T, the length of one inference, where the file does not say it.
+        time_steps: T, the length of one inference, if not as the file says.
         dt_s: seconds that one time step stands for, where the file does not say it.
+        encoding: how a sample becomes T steps, if not as the file says; see `Encoding`.
+        read_out: how outputs become a class, if not as the file says; see `ReadOut`.
 
     Raises:
-        ModelError: the file is missing, damaged, of no known kind, or needs an argument.
+        ModelError: the file is missing, damaged, of no known kind, or needs an argument; an argument is not
+            known, or contradicts the file.
 
     """
     if not isinstance(path, str | os.PathLike):
         raise ModelError(f"a model is loaded from the path of its file, found {type(path).__name__}")
     path = Path(path)
+    reading = Reading(
+        arch,
+        None if input_shape is None else tuple(input_shape),
+        time_steps,
+        dt_s,
+        None if encoding is None else member(Encoding, encoding, "encoding"),
+        None if read_out is None else member(ReadOut, read_out, "read-out"),
+    )
+    found = _load(path, reading)
+    if reading.input_shape not in (None, found.network.input_shape):
+        asked, has = ("x".join(map(str, each)) for each in (reading.input_shape or (), found.network.input_shape))
+        raise ModelError(f"{path}: the network takes an input of {has}, not of {asked}")
+    return found
+
+
+def _load(path: Path, reading: Reading) -> Model:
     if not path.is_file():
         raise ModelError(f"{path}: no such model file")
     with path.open("rb") as file:
@@ -65,14 +90,12 @@ def load_any(
     if start != HDF5_MAGIC:
         content = read_torch_file(path)
         if isinstance(content, Mapping) and content.get("format") == FORMAT:
-            return from_content(content, str(path))
+            return _used(from_content(content, str(path)), path, reading)
         # snnTorch is only needed where a file holds one of its networks.
         from spear_deploy.network.importing.checkpoint import is_checkpoint, read_checkpoint
 
         if is_checkpoint(content):
-            return read_checkpoint(
-                content, str(path), arch=arch, input_shape=input_shape, time_steps=time_steps, dt_s=dt_s
-            )
+            return read_checkpoint(content, str(path), **vars(reading))
         return from_content(content, str(path))
     try:
         with open_hdf5(path) as content:
@@ -82,8 +105,25 @@ def load_any(
     except READ_ERRORS as error:
         raise ModelError(f"{path}: a damaged HDF5 file ({first_line(error)})") from None
     if "node" in keys:
-        return read_nir(path, time_steps=time_steps, dt_s=dt_s)
+        return read_nir(
+            path,
+            time_steps=reading.time_steps,
+            dt_s=reading.dt_s,
+            encoding=reading.encoding,
+            read_out=reading.read_out,
+        )
     if "layer" in keys:
-        shape = None if input_shape is None else tuple(input_shape)
-        return read_netx(path, time_steps=time_steps, input_shape=shape, dt_s=dt_s)
+        found = read_netx(path, time_steps=reading.time_steps, input_shape=reading.input_shape, dt_s=reading.dt_s)
+        return _used(found, path, replace(reading, dt_s=None))
     raise ModelError(f"{path}: an HDF5 file, but neither NIR (group 'node') nor Lava netx (group 'layer')")
+
+
+def _used(model: Model, path: Path, reading: Reading) -> Model:
+    """The model, used as asked where that is not as its file says."""
+    if reading.dt_s not in (None, model.network.dt_s):
+        raise ModelError(f"{path}: its time step is {model.network.dt_s:g} s, not {reading.dt_s:g} s")
+    changed = {key: getattr(reading, key) for key in ("time_steps", "encoding", "read_out")}
+    try:
+        return replace(model, **{key: value for key, value in changed.items() if value is not None})
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None

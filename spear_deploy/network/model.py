@@ -118,8 +118,8 @@ class Model:
 
     @property
     def classes(self) -> int:
-        """Number of classes: output neurons, by the population of each class."""
-        return self.network.classes // self.population
+        """Number of classes: output neurons, by the population of each class; two (no and yes) of a single one."""
+        return max(self.network.classes // self.population, 2)
 
     @property
     def parameters(self) -> int:

@@ -53,13 +53,22 @@ def _of_its_shape(model: Model, name: str) -> nir.NIRNode:
     return node
 
 
-def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_s: float | None = None) -> Model:
+def read_nir(
+    path: str | os.PathLike[str],
+    *,
+    time_steps: int | None = None,
+    dt_s: float | None = None,
+    encoding: Encoding | None = None,
+    read_out: ReadOut | None = None,
+) -> Model:
     """Read a NIR file of any origin as a model.
 
     Args:
         path: the file.
         time_steps: T, for a graph whose metadata does not name it.
         dt_s: seconds that one time step stands for, where the metadata does not say it.
+        encoding: how a sample becomes T steps, if not as the metadata says.
+        read_out: how outputs become a class, if not as the metadata says.
 
     Raises:
         ModelError: the file is missing or damaged, or does not say how the network is used.
@@ -76,7 +85,8 @@ def read_nir(path: str | os.PathLike[str], *, time_steps: int | None = None, dt_
         raise ModelError(f"{path}: refused: {error}") from None
     except READ_ERRORS as error:
         raise ModelError(f"{path}: not a NIR file, or damaged ({first_line(error)})") from None
-    meta = graph.metadata
+    asked = {"encoding": encoding, "read_out": read_out}
+    meta = graph.metadata | {key: str(value) for key, value in asked.items() if value is not None}
     steps = meta.get("time_steps") if time_steps is None else time_steps
     if steps is None:
         raise ModelError(

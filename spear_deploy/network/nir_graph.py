@@ -19,6 +19,9 @@ _PARAMETERS = (
     *("v_leak", "v_threshold", "v_reset", "w_in"),
 )
 
+_RESETTING = (nir.IF, nir.LIF, nir.CubaLIF)
+"""Neurons whose reset NIR has no field for."""
+
 _WEAK = 0.01
 """Input gain of an integrator below which its r was most likely written for a time step of 1."""
 
@@ -54,6 +57,9 @@ def prepare(graph: nir.NIRGraph, dt_s: float | None = None) -> tuple[nir.NIRGrap
                 f"{', '.join(weak)}: with this dt an integrator takes in r dt = {gain:g} of its input a step;"
                 " graphs from sinabs are meant for --dt 1"
             )
+    silent = [name for name, node in nodes.items() if isinstance(node, _RESETTING) and "reset" not in node.metadata]
+    if silent:
+        notices.append(f"{', '.join(silent)}: no reset is named: to v_reset is assumed, as NIR's equations have it")
     return nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False), tuple(notices)
 
 

@@ -25,11 +25,23 @@ def class_scores(output: Tensor, read_out: ReadOut, population: int = 1) -> Tens
     """A number for each class `[B, classes]` from outputs `[T, B, *shape]`; the largest is the class.
 
     With `population` outputs a class, they follow each other (snnTorch's population code) and are
-    added up.
+    added up. One class alone is yes or no; see `two_classes`.
     """
     if read_out is ReadOut.LAST:
         total = output[-1]
     else:
         total = output.sum(0, dtype=torch.float64) if output.dtype == torch.bool else output.sum(0)
     scores = total.flatten(1)
-    return scores if population == 1 else scores.reshape(len(scores), -1, population).sum(2)
+    scores = scores if population == 1 else scores.reshape(len(scores), -1, population).sum(2)
+    return two_classes(scores, read_out, len(output) * population)
+
+
+def two_classes(scores: Tensor, read_out: ReadOut, most: float = 1.0) -> Tensor:
+    """Scores `[B, classes]`; those of a single output `[B, 1]` as those of no (0) and yes (1), `[B, 2]`.
+
+    Of a count that is at most `most`, yes is more than half of it; of a membrane, above zero (a logit).
+    """
+    if scores.shape[1] != 1:
+        return scores
+    no = most - scores if read_out is ReadOut.COUNT else torch.zeros_like(scores)
+    return torch.cat([no, scores], 1)

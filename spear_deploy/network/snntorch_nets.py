@@ -11,6 +11,7 @@ import nir
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import member
 from spear_deploy.network.graph import Network
 from spear_deploy.network.importing.assemble import assemble
 from spear_deploy.network.importing.heads import HeadKind
@@ -114,13 +115,8 @@ def from_snntorch(
     output: str | int | None = None,
 ) -> Model:
     """Convert a trained snnTorch network to a model; see `save_model`."""
-    for given, known in ((encoding, Encoding), (read_out, ReadOut)):
-        if given is not None and given not in list(known):
-            raise ModelError(f"{given!r}: no such {known.__name__.lower()}; known: {', '.join(known)}")
-    try:
-        encoding_, read_out_ = Encoding(encoding), None if read_out is None else ReadOut(read_out)
-    except ValueError as error:
-        raise ModelError(str(error)) from None
+    encoding_ = member(Encoding, encoding, "encoding")
+    read_out_ = None if read_out is None else member(ReadOut, read_out, "read-out")
     if time_steps < 1:
         raise ModelError(f"a network runs for at least 1 time step, found {time_steps}")
     shape = tuple(int(n) for n in input_shape)

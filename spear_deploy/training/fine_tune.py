@@ -18,6 +18,7 @@ from spear_deploy.journal import NOTHING, Journal, Key, Step
 from spear_deploy.measure import SynopsCounter, batches
 from spear_deploy.network import Model, ReadOut, Simulation
 from spear_deploy.network.fingerprint import fingerprint
+from spear_deploy.network.read_out import two_classes
 from spear_deploy.network.torch_module import trained_graph
 from spear_deploy.training.constraint import SynopsConstraint
 from spear_deploy.training.recipe import Recipe
@@ -304,7 +305,7 @@ def loss(output: Tensor, wanted: Tensor, read_out: ReadOut, population: int = 1)
     """The training loss of outputs `[T, B, *shape]`.
 
     `wanted` are labels `[B]`, or another network's `read_outputs`, `[B, outputs]`. With a population
-    of outputs for each class, labels are held against its mean.
+    of outputs for each class, labels are held against its mean; a single output is no or yes (`two_classes`).
 
     count: squared distance between firing rates and one-hot labels, or those outputs, summed
     over classes. membrane: cross-entropy of the membrane's mean over time with the labels, or
@@ -314,6 +315,8 @@ def loss(output: Tensor, wanted: Tensor, read_out: ReadOut, population: int = 1)
     is_label = wanted.ndim == 1
     if is_label and population > 1:
         mean = mean.reshape(len(mean), -1, population).mean(2)
+    mean = two_classes(mean, read_out)
+    wanted = wanted if is_label else two_classes(wanted, read_out)
     if read_out is not ReadOut.COUNT:
         return F.cross_entropy(mean, wanted if is_label else wanted.softmax(1))
     target = F.one_hot(wanted, mean.shape[1]).to(mean.dtype) if is_label else wanted

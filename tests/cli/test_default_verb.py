@@ -74,3 +74,19 @@ def test_help_says_what_happens_where_an_option_is_left_out(capsys, monkeypatch,
     with pytest.raises(SystemExit):
         main([verb, "--help"])
     assert "[default: (what the model names)]" in capsys.readouterr().out
+
+
+def test_a_word_that_is_neither_a_verb_nor_a_file_is_told_with_the_verbs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["chek", "model.pt"])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("spear-deploy: chek: no verb, and no model file; verbs: deploy, check, groups, ")
+    assert told.endswith("did you mean 'check'?\n")
+
+
+@pytest.mark.parametrize("verb", ["deploy", "check", "groups", "compare", "simulate", "export"])
+def test_every_verb_that_reads_a_model_is_told_in_the_same_words_how_it_is_used(command, verb):
+    words = {"--arch", "--input-shape", "--time-steps", "--dt", "--encoding", "--read-out"}
+    assert words <= {name for option in command.commands[verb].params for name in option.opts}

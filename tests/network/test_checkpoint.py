@@ -272,3 +272,30 @@ def test_a_recurrent_layer_without_bias_is_read_from_its_checkpoint(here):
     expected = run_by_snntorch(net, x)
     assert 0 < expected.mean() < 1
     assert torch.equal(Simulation(model.graph, torch.float64)(x).output, expected)
+
+
+@pytest.mark.parametrize("key", ["model_state_dict", "model", "net", "state_dict", "ema_weights"])
+def test_weights_are_found_where_training_scripts_keep_them(key, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    net = nn.Sequential(nn.Linear(6, 3), leaky())
+    optimizer = torch.optim.Adam(net.parameters())
+    torch.save({"epoch": 3, key: net.state_dict(), "optimizer": optimizer.state_dict(), "loss": 0.1}, "net.pth")
+    model = load_any("net.pth", time_steps=T)
+    x = (torch.rand(T, 20, 6) * 3).double()
+    assert torch.equal(Simulation(model.graph, torch.float64)(x).output, run_by_snntorch(net, x))
+
+
+def test_of_several_sets_of_weights_the_usual_one_is_taken_and_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    net, average = (nn.Sequential(nn.Linear(6, 3), leaky()) for _ in range(2))
+    torch.save({"averaged": average.state_dict(), "model": net.state_dict()}, "net.pth")
+    model = load_any("net.pth", time_steps=T)
+    assert model.notices[0] == "of the weights under model, averaged those under 'model' are taken"
+    assert torch.equal(torch.from_numpy(model.graph.nodes["0_linear"].weight), net[0].weight)
+
+
+def test_a_parameter_of_the_network_itself_is_named_where_nothing_is_inferred(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({**make_dense().state_dict(), "temperature": torch.ones(1)}, "net.pth")
+    with pytest.raises(ModelError, match="found 2 weights, 2 neurons, and temperature: give --arch"):
+        load_any("net.pth", time_steps=T)

@@ -41,6 +41,7 @@ def test_a_graph_without_metadata_runs_by_forward_euler_and_says_what_was_assume
     assert model.time_steps == 30
     assert any("dt = 0.0001 s is assumed" in notice for notice in model.notices)
     assert any("'direct' is assumed" in notice for notice in model.notices)
+    assert any("lif: no reset is named: to v_reset is assumed" in notice for notice in model.notices)
     x = torch.rand(30, 4, 3, dtype=torch.float64)
     current = x @ torch.from_numpy(graph.nodes["fc"].weight).double().T
     v, found = torch.zeros(4, 4).double(), Simulation(model.graph, torch.float64)(x).output

@@ -26,3 +26,17 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
         load_any(tmp_path / "other.h5")
     with pytest.raises(ModelError, match=r"none: no such model file"):
         load_any(tmp_path / "none")
+
+
+@pytest.mark.parametrize("suffix", ["pt", "nir"])
+def test_how_a_file_is_used_may_be_said_anew_whatever_its_kind(tmp_path, suffix):
+    model = save_model(small_cnn(), tmp_path / "net.pt", input_shape=(1, 8, 8), time_steps=5)
+    write_nir(model, tmp_path / "net.nir")
+    found = load_any(tmp_path / f"net.{suffix}", time_steps=7, encoding="spikes", input_shape=(1, 8, 8))
+    assert (found.time_steps, found.encoding) == (7, "spikes")
+    with pytest.raises(ModelError, match=r"takes an input of 1x8x8, not of 2x8x8"):
+        load_any(tmp_path / f"net.{suffix}", input_shape=(2, 8, 8))
+    with pytest.raises(ModelError, match="'morse': no such encoding; known: direct, rate, spikes"):
+        load_any(tmp_path / f"net.{suffix}", encoding="morse")
+    with pytest.raises(ModelError, match="read-out 'membrane' needs neurons without threshold"):
+        load_any(tmp_path / f"net.{suffix}", read_out="membrane")

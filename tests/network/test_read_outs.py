@@ -315,3 +315,42 @@ def test_spikes_go_on_being_taken_where_they_are_returned_beside_membranes_and_c
 def test_spikes_that_are_asked_for_and_not_returned_are_refused():
     with pytest.raises(ModelError, match=r"returns no spikes of a neuron layer \(found: currents of fc2\)"):
         from_snntorch(EndsInLinear(), input_shape=(8,), time_steps=T, read_out="count")
+
+
+class YesOrNo(EndsInLinear):
+    """One output, as binary detectors have it."""
+
+    def __init__(self, spiking):
+        super().__init__(classes=1)
+        self.lif2 = lif() if spiking else None
+
+    def forward(self, x):
+        found = torch.stack(self.steps(x))
+        if self.lif2 is None:
+            return found.mean(0)
+        mem, spikes = self.lif2.init_leaky(), []
+        for step in found:
+            spk, mem = self.lif2(step, mem)
+            spikes.append(spk)
+        return torch.stack(spikes)
+
+
+@pytest.mark.parametrize("spiking", [True, False])
+def test_a_single_output_is_no_or_yes(spiking):
+    torch.manual_seed(5)
+    net = YesOrNo(spiking)
+    model = from_snntorch(net, input_shape=(8,), time_steps=T, encoding="sequence")
+    x = torch.randn(T, 200, 8)
+    with torch.no_grad():
+        returned = net(x)
+        output = Simulation(model.graph)(x).output
+    yes = returned.sum(0) * 2 > T if spiking else returned > 0
+    assert model.classes == 2
+    assert torch.equal(classify(output, model.read_out), yes.flatten().long())
+    assert 5 < int(yes.sum()) < 195
+
+
+def test_the_loss_of_a_single_membrane_is_the_binary_cross_entropy_of_its_logit():
+    output, labels = torch.randn(1, 50, 1), torch.arange(50) % 2
+    wanted = nn.functional.binary_cross_entropy_with_logits(output[0, :, 0], labels.float())
+    assert float(loss(output, labels, ReadOut.MEMBRANE)) == pytest.approx(float(wanted), rel=1e-5)

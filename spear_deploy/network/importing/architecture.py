@@ -103,7 +103,7 @@ def inferred(state: State) -> Architecture:
         ModelError: anything else, whose strides, pools or connections no key tells.
 
     """
-    names = list(dict.fromkeys(key.rpartition(".")[0].removesuffix(".recurrent") for key in state))
+    names = list(dict.fromkeys((key.rpartition(".")[0] or key).removesuffix(".recurrent") for key in state))
     linear = [name for name in names if f"{name}.weight" in state]
     neurons = [name for name in names if f"{name}.threshold" in state]
     wide = [name for name in linear if state[f"{name}.weight"].dim() != 2]

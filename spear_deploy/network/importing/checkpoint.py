@@ -20,14 +20,40 @@ from spear_deploy.network.widen import widen
 _PREFIXES = ("model.", "module.", "_orig_mod.", "net.")
 """What Lightning, DataParallel and torch.compile put before every key."""
 
+_KEYS = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net_state_dict",
+    "net",
+    "network",
+    "weights",
+    "params",
+)
+"""Where training scripts keep the weights, beside their optimizer and counters."""
+
 _STATES = ("mem", "syn", "spk", "reset")
 """Neuron states that older snnTorch versions wrote; they start at zero anyway."""
 
 
 def is_checkpoint(content: Any) -> bool:
     """Whether the content of a torch file is a state_dict, bare or wrapped."""
-    state = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    return bool(state) and isinstance(state, Mapping) and all(isinstance(value, Tensor) for value in state.values())
+    return bool(_states_in(content))
+
+
+def _states_in(content: Any) -> dict[str, Mapping[str, Tensor]]:
+    """The state_dicts in a checkpoint by their keys: under common ones first; a bare one has an empty key."""
+    if _is_state(content):
+        return {"": content}
+    found = (
+        {str(key): value for key, value in content.items() if _is_state(value)} if isinstance(content, Mapping) else {}
+    )
+    return {key: found[key] for key in sorted(found, key=lambda key: _KEYS.index(key) if key in _KEYS else len(_KEYS))}
+
+
+def _is_state(content: Any) -> bool:
+    return isinstance(content, Mapping) and bool(content) and all(isinstance(each, Tensor) for each in content.values())
 
 
 def read_checkpoint(
@@ -38,6 +64,8 @@ def read_checkpoint(
     input_shape: Sequence[int] | None,
     time_steps: int | None,
     dt_s: float | None,
+    encoding: str | None = None,
+    read_out: str | None = None,
 ) -> Model:
     """Build the model of a checkpoint; see `load_any` for the arguments.
 
@@ -47,12 +75,21 @@ def read_checkpoint(
 
     """
     notices: list[str] = []
-    state = _cleaned(content.get("state_dict", content), notices)
+    (key, held), *others = _states_in(content).items()
+    if others:
+        notices.append(f"of the weights under {', '.join((key, *dict(others)))} those under {key!r} are taken")
+    state = _cleaned(held, notices)
     try:
         built = _architecture(arch, state)
         if arch is not None and not arch.endswith(".toml"):
             _load(built, state, arch)
-        given = {"input_shape": input_shape, "time_steps": time_steps, "dt_s": dt_s}
+        given = {
+            "input_shape": input_shape,
+            "time_steps": time_steps,
+            "dt_s": dt_s,
+            "encoding": encoding,
+            "read_out": read_out,
+        }
         use = built.use | {key: value for key, value in given.items() if value is not None}
         for key in ("input_shape", "time_steps"):
             if key not in use:
