@@ -11,8 +11,8 @@ from made_task import CLASSES, SHAPE, STEPS, write_task
 from spear_deploy.hardware import load_profile, parse_budgets
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.progress import Silent
 from spear_deploy.network import Reset, load_any
-from spear_deploy.progress import Silent
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 

@@ -24,7 +24,7 @@ from spear_deploy.backends.backend import measure_on
 from spear_deploy.hardware import estimate, known_profiles, load_profile, parse_budgets, place
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DEFAULT_PLAN
-from spear_deploy.progress import Silent
+from spear_deploy.jobs.progress import Silent
 from spear_deploy.report import Report
 from spear_deploy.search import (
     ESTIMATORS,

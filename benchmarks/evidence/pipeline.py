@@ -12,8 +12,8 @@ from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned, solve
+from spear_deploy.jobs.progress import Clock, Silent
 from spear_deploy.measure import Measurement
-from spear_deploy.progress import Clock, Silent
 from spear_deploy.search import ESTIMATORS, Finalist
 
 LRE_SAMPLES = 24

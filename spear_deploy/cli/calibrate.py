@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +11,7 @@ import typer
 from rich.table import Table
 
 from spear_deploy.cli.console import err, out
-from spear_deploy.errors import DataError
-from spear_deploy.files import replaced_when_complete
-from spear_deploy.hardware import load_profile
-from spear_deploy.hardware.calibration import calibrate as fit
-from spear_deploy.hardware.calibration_files import calibrated_profile, read_rows
-from spear_deploy.outside.plain import read_text
-from spear_deploy.outside.refusal import RefusedError
+from spear_deploy.jobs.calibrate import calibrate as run_calibration
 
 EPILOG = """
 Rows are CSV with a header; what is not known stays empty. A row is one measured inference: network (its name), chips,
@@ -32,15 +25,6 @@ Examples:
 """
 
 
-def _text(rows: Path) -> str:
-    try:
-        return read_text(rows)
-    except FileNotFoundError:
-        raise DataError(f"{rows}: no such file; needed is CSV with a line for each measured inference") from None
-    except RefusedError as error:
-        raise DataError(f"{rows}: cannot be read ({error}); needed is CSV") from None
-
-
 def calibrate(
     profile: Annotated[str, typer.Argument(help="Chip that the new profile inherits from: a name or a TOML file.")],
     rows: Annotated[Path, typer.Argument(help="CSV of measured inferences.", metavar="ROWS")],
@@ -50,9 +34,7 @@ def calibrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Fit energies and times of a chip to measurements, each with its interval, as a profile that inherits."""
-    base = load_profile(profile)
-    found = fit(read_rows(_text(rows), str(rows)))
-    day = date or f"{datetime.now(UTC):%Y-%m-%d}"
+    found = run_calibration(profile, rows, to, instrument=instrument, date=date)
     if as_json:
         print(json.dumps(asdict(found), indent=2))
     else:
@@ -68,9 +50,4 @@ def calibrate(
         out.print(errors)
         out.print("in pJ, ns and mW")
     if to is not None:
-        parent = str(Path(profile).resolve()) if Path(profile).is_file() else profile
-        text = calibrated_profile(base, parent, to.stem, found, rows=rows.name, date=day, instrument=instrument)
-        with replaced_when_complete(to) as working:
-            working.write_text(text, encoding="utf-8")
-        load_profile(to)
         err.print(f"written to {to}")

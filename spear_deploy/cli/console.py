@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.segment import Segment
 
-from spear_deploy.progress import Advance
+from spear_deploy.jobs.progress import Advance
 
 
 def visible(text: str) -> str:

@@ -30,9 +30,10 @@ from spear_deploy.cli.reading import (
     reading,
 )
 from spear_deploy.cli.summary import front, summary
-from spear_deploy.cli.targets import Target, read_targets
+from spear_deploy.cli.targets import Target
 from spear_deploy.files import default_folder
 from spear_deploy.hardware import MAX_DROP, Limit, parse_budget, parse_budgets
+from spear_deploy.jobs.chips import chips_of
 from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
 from spear_deploy.jobs.deploy.request import (
     DEFAULT_BUDGET,
@@ -186,7 +187,7 @@ class DeployOptions:
             SpearDeployError: a chip, a budget or bits of weights that are not understood.
 
         """
-        targets = read_targets(self.target)
+        targets = chips_of(self.target)
         return DeployRequest(
             model=self.model,
             targets=targets,

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from spear_deploy.backends.fixed_point.formats import FILE_FORMATS
 from spear_deploy.network import Encoding, Reading, ReadOut
 
 Data = Annotated[
@@ -38,7 +37,7 @@ FileFormat = Annotated[
     str | None,
     typer.Option(
         "--format",
-        help=f"Choose the chip's integers among those that this file format can hold: {', '.join(FILE_FORMATS)}.",
+        help="Choose the chip's integers among those that this file format, such as netx, can hold.",
         show_default="all of them",
     ),
 ]

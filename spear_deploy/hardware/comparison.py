@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.activity import Activity
@@ -50,24 +49,3 @@ def compare(
         cost = None if activity is None else estimate(network, verdict.placement, activity)
         rows.append(Row(model, profile, verdict, cost, keep_needed(network, verdict)))
     return rows
-
-
-def _energy(row: Row) -> float:
-    energy = row.cost.energy_pj if row.cost is not None else None
-    return inf if energy is None else energy.typical
-
-
-def _time(row: Row) -> float:
-    time = row.cost.time_ns if row.cost is not None else None
-    return inf if time is None else time.typical
-
-
-SORT_KEYS: dict[str, Callable[[Row], tuple[float, str] | str]] = {
-    "target": lambda row: row.profile.name,
-    "fits": lambda row: (float(not row.verdict.fits), row.profile.name),
-    "cores": lambda row: (float(row.verdict.placement.cores_needed), row.profile.name),
-    "energy": lambda row: (_energy(row), row.profile.name),
-    "time": lambda row: (_time(row), row.profile.name),
-    "keep": lambda row: (-row.keep if row.keep is not None else inf, row.profile.name),
-}
-"""What rows can be ordered by; what is not available comes last."""

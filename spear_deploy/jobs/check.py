@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -13,11 +14,11 @@ from spear_deploy.data import EncodedSplit, SplitName, recoded
 from spear_deploy.hardware import Activity, Limit, OnChip, Profile, activity_of
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.comparison import compare as rows_of
-from spear_deploy.hardware.gates import Held, hold, require_absolute
-from spear_deploy.jobs.task import Task
+from spear_deploy.hardware.gates import Gate, Held, hold, require_absolute, stopped_at
+from spear_deploy.jobs.task import Task, Tell, find_task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.measure import measure_split
-from spear_deploy.network import Model
+from spear_deploy.network import Model, Reading
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, adapt
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, effect_on
 
@@ -57,6 +58,13 @@ class Subject:
         return {"split": "test", "samples": self.samples, "backend": "torch", "arithmetic": "float32"}
 
     @property
+    def origin_text(self) -> str:
+        """Which samples the spikes are the mean of, in words."""
+        if self.activity is None:
+            return "no spikes were measured: no data were given"
+        return f"spikes: mean of {self.samples} test samples, torch, float32"
+
+    @property
     def analog_input(self) -> bool:
         """Whether inputs are values instead of spikes."""
         return self.model.encoding.analog
@@ -84,6 +92,10 @@ class Checked:
         """Whether every limit and rule of the chip is kept."""
         return self.row.verdict.fits
 
+    def stopped_at(self, gates: Set[Gate]) -> bool:
+        """Whether one of these gates is not passed."""
+        return bool(stopped_at(self.row, self.held) & gates)
+
     @property
     def adaptations(self) -> list[dict[str, Any]]:
         """The conversions as they stand in JSON."""
@@ -94,6 +106,12 @@ class Checked:
         """What the conversions did, in words."""
         told = [] if self.effect is None else self.effect.lines
         return [*told, "what the host computes is not priced"] if self.on_host else told
+
+
+def subject_of(path: Path, data: str | None, samples: int, reading: Reading, tell: Tell) -> Subject:
+    """A model file, and what it does on its data where it has some; see `load_task`."""
+    model = load_model(path, reading=reading, tell=tell)
+    return measured(path.name, model, find_task(path, model, data, tell=tell), samples)
 
 
 @torch_settings()

@@ -13,20 +13,21 @@ from spear_deploy.data import Dataset
 from spear_deploy.errors import briefly
 from spear_deploy.exporting import ExportEntry
 from spear_deploy.files import complete_or_nothing
-from spear_deploy.hardware import Profile, load_profile
+from spear_deploy.hardware import Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.jobs import check as checking
 from spear_deploy.jobs import export as exporting
 from spear_deploy.jobs import simulate as simulating
 from spear_deploy.jobs.check import SAMPLES, Checked
+from spear_deploy.jobs.chips import chip_of
 from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
 from spear_deploy.jobs.export import ExportRequest
+from spear_deploy.jobs.progress import Progress, Silent
 from spear_deploy.jobs.simulate import Outcome, SimulateConfig
 from spear_deploy.jobs.task import Task
 from spear_deploy.network import Model, save_model_file
 from spear_deploy.network.fingerprint import fingerprint
-from spear_deploy.progress import Progress, Silent
 from spear_deploy.report import Report
 
 NAME = "model"
@@ -97,7 +98,7 @@ def check(
 
     """
     task = None if data is None else Task(model, data)
-    return checking.check(checking.measured(NAME, model, task, samples), _profile(chip), adapt=adapt)
+    return checking.check(checking.measured(NAME, model, task, samples), chip_of(chip), adapt=adapt)
 
 
 def compare(
@@ -108,7 +109,7 @@ def compare(
         checking.measured(name, model, None if data is None else Task(model, data), samples)
         for name, model in models.items()
     ]
-    return checking.compare(subjects, [_profile(chip) for chip in chips])
+    return checking.compare(subjects, [chip_of(chip) for chip in chips])
 
 
 def simulate(
@@ -136,7 +137,7 @@ def simulate(
         SpearDeployError: the data do not suit the model, or a backend is not known, cannot run it, or failed.
 
     """
-    return simulating.simulate(Task(model, data, seed), _profile(chip), on, config, progress)
+    return simulating.simulate(Task(model, data, seed), chip_of(chip), on, config, progress)
 
 
 def deploy(
@@ -165,7 +166,7 @@ def deploy(
     with tempfile.TemporaryDirectory(prefix="spear-deploy-") as name:
         out = Path(name) / "run"
         request = DeployRequest(
-            model=Path(NAME), model_sha256=fingerprint(model), targets=(_profile(chip),), out=out, **given
+            model=Path(NAME), model_sha256=fingerprint(model), targets=(chip_of(chip),), out=out, **given
         )
         (written,) = deploying.run(request, progress or Silent(), Task(model, data, config.seed)).values()
         files = _read(out)
@@ -234,7 +235,3 @@ def _write(files: Mapping[str, bytes], folder: Path, *, force: bool) -> None:
             path = working / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-
-
-def _profile(chip: Profile | str) -> Profile:
-    return chip if isinstance(chip, Profile) else load_profile(chip)

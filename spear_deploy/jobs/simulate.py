@@ -17,11 +17,11 @@ from spear_deploy.backends.side_by_side import Simulated, encoded_batches
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import Labels, Split, SplitName
 from spear_deploy.hardware import Profile
+from spear_deploy.jobs.progress import Progress, Silent
 from spear_deploy.jobs.spike_file import spike_file
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import Model
-from spear_deploy.progress import Progress, Silent
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
 from spear_deploy.targets.adapt import Adapted, adapt
 from spear_deploy.targets.adaptation_effect import AdaptationEffect

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spear_deploy.hardware.chip.figures import Status
+from spear_deploy.hardware.chip.profile import Profile
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spear_deploy.hardware.chip.figures import Spread
-    from spear_deploy.hardware.chip.profile import Profile
     from spear_deploy.hardware.comparison import Row
     from spear_deploy.hardware.cost.cost import Cost
     from spear_deploy.hardware.cost.timing import Timing
+    from spear_deploy.hardware.gates import Held
     from spear_deploy.hardware.placement.placement import Core
     from spear_deploy.hardware.placement.use import Use
     from spear_deploy.hardware.rules.finding import Finding
@@ -146,7 +151,42 @@ def profile_json(profile: Profile) -> dict[str, Any]:
     return {"name": profile.name, "title": profile.title, "about": profile.about.strip(), "figures": figures}
 
 
+def profile_schema() -> dict[str, Any]:
+    """The JSON schema of a profile."""
+    return Profile.model_json_schema()
+
+
 def _spread(spread: Spread | None) -> dict[str, float] | None:
     if spread is None:
         return None
     return {"low": spread.low, "typical": spread.typical, "high": spread.high}
+
+
+def held_json(held: Sequence[Held]) -> list[dict[str, Any]]:
+    """Budgets, each against what is used of it."""
+    return [
+        {
+            "budget": each.limit.granted,
+            "quantity": each.limit.quantity.key,
+            "allowed": each.limit.allowed,
+            "used": None if each.use is None else each.use.used,
+            "unit": each.limit.unit,
+            "kept": None if each.use is None else each.kept,
+            "missing": each.missing or None,
+        }
+        for each in held
+    ]
+
+
+def overview_json(profile: Profile) -> dict[str, str | int | None]:
+    """What a list says of a chip."""
+    figures = profile.figures().values()
+    price = profile.energy.synaptic_operation
+    return {
+        "name": profile.name,
+        "title": profile.title,
+        "cores": profile.cores_available,
+        "figures": len(figures),
+        "unknown": sum(figure.status is Status.UNKNOWN for figure in figures),
+        "energy_status": None if price is None else str(price.status),
+    }

@@ -15,8 +15,8 @@ from spear_deploy.cli import main
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.progress import Silent
 from spear_deploy.network import save_model_file
-from spear_deploy.progress import Silent
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 

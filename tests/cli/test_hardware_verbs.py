@@ -303,7 +303,7 @@ def test_a_pipeline_stops_at_the_gates_that_it_names(verb, words, code):
     [
         (["--budget", "50%"], "share of what a dense network uses.*such as 120k"),
         (["--budget", "min-accuracy=90%"], "speaks of answers"),
-        (["--fail-on", "weather"], "weather: known are misfit, budget, unknown"),
+        (["--fail-on", "weather"], "'weather'; known: misfit, budget, unknown"),
     ],
 )
 def test_budgets_that_one_network_cannot_be_held_to_are_refused(words, message):

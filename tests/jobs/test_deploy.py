@@ -13,8 +13,8 @@ from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import QUANTITIES, Follows, Quantity, load_profile, parse_budget, place
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.progress import Silent
 from spear_deploy.network import Encoding, Simulation, load_any, save_model_file
-from spear_deploy.progress import Silent
 from spear_deploy.report import Report
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe

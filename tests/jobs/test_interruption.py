@@ -10,7 +10,7 @@ from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.interruption import first_interrupt_finishes
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.progress import Silent
+from spear_deploy.jobs.progress import Silent
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 

@@ -9,8 +9,8 @@ from spear_deploy.errors import RunError
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.progress import Silent
 from spear_deploy.jobs.remeasure import measure_again
-from spear_deploy.progress import Silent
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 

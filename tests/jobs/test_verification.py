@@ -14,8 +14,8 @@ from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import BackendError
 from spear_deploy.jobs.deploy.lre_check import check_prediction
 from spear_deploy.jobs.deploy.verification import check_runs, verify
+from spear_deploy.jobs.progress import Clock
 from spear_deploy.network import Encoding
-from spear_deploy.progress import Clock
 from spear_deploy.search import Prediction
 
 MODEL = Chain((8,), seed=3).linear("a", 10).neurons("first").linear("b", 4).neurons("out").model(6, Encoding.SPIKES)

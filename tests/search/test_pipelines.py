@@ -15,8 +15,8 @@ from spear_deploy.jobs.deploy.deploy import run
 from spear_deploy.jobs.deploy.prepare import prepare
 from spear_deploy.jobs.deploy.request import DEFAULT_PLAN, DEFAULT_STRATEGY, DeployConfig, DeployRequest
 from spear_deploy.jobs.deploy.search import solve
+from spear_deploy.jobs.progress import Clock, Silent
 from spear_deploy.measure import measure_split
-from spear_deploy.progress import Clock, Silent
 from spear_deploy.pruning import channel_groups, choose_channels, prune
 from spear_deploy.search import (
     STRATEGIES,

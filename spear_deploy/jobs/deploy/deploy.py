@@ -12,10 +12,10 @@ from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.result import Written, write_result
 from spear_deploy.jobs.deploy.search import solve
+from spear_deploy.jobs.progress import Clock, Progress
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network.device import device_named, exact_products
-from spear_deploy.progress import Clock, Progress
 from spear_deploy.report import Report
 from spear_deploy.targets.target import Target
 

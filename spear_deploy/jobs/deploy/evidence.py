@@ -21,6 +21,7 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verification import Verification, verifiers, verify
 from spear_deploy.jobs.device_proof import prove_device
+from spear_deploy.jobs.progress import Clock
 from spear_deploy.measure import (
     Answers,
     EffectiveOperations,
@@ -29,7 +30,6 @@ from spear_deploy.measure import (
     guess_rate,
 )
 from spear_deploy.network.device import CPU
-from spear_deploy.progress import Clock
 from spear_deploy.report.schema import DeliveredLre, LreCheck
 from spear_deploy.targets.target import Target
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
-from spear_deploy.progress import Progress
+from spear_deploy.jobs.progress import Progress
 
 
 @dataclass

@@ -9,9 +9,9 @@ import torch
 
 from spear_deploy.errors import DataError
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.progress import Advance, Progress
 from spear_deploy.network.device import describe, device_named
 from spear_deploy.network.fingerprint import fingerprint
-from spear_deploy.progress import Advance, Progress
 from spear_deploy.search import (
     CandidateFactory,
     ConstantEstimator,

@@ -10,7 +10,7 @@ from spear_deploy.hardware import SYNOPS, Limit
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned, Try, solve
-from spear_deploy.progress import Clock
+from spear_deploy.jobs.progress import Clock
 from spear_deploy.targets.target import Target
 
 FIRST_SHARE = 0.3

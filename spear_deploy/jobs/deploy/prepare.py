@@ -26,11 +26,11 @@ from spear_deploy.jobs.deploy.reference import same_fine_tune
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.verification import check_runs, verifiers
 from spear_deploy.jobs.device_proof import prove_device
+from spear_deploy.jobs.progress import Advance, Clock, Progress
 from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.device import device_named
-from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.search import CandidateFactory, LreSample, Tuner
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, Adaptation

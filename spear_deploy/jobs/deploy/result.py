@@ -14,8 +14,8 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.unfinished import Unfinished
 from spear_deploy.jobs.export import calibration_name
+from spear_deploy.jobs.progress import Clock, peak_memory_mib
 from spear_deploy.network import read_nir, save_model_file
-from spear_deploy.progress import Clock, peak_memory_mib
 from spear_deploy.report import Report
 from spear_deploy.report.write import write_run
 from spear_deploy.targets.target import Target

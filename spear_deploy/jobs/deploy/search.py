@@ -9,8 +9,8 @@ from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.jobs.deploy.interruption import Interruption, first_interrupt_finishes
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.progress import Advance, Clock, Progress
 from spear_deploy.network import Model
-from spear_deploy.progress import Advance, Clock, Progress
 from spear_deploy.search import (
     ESTIMATORS,
     STRATEGIES,

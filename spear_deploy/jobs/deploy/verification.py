@@ -13,11 +13,11 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BackendError
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.progress import Clock
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.agreement import Agreement
 from spear_deploy.network.device import CPU
-from spear_deploy.progress import Clock
 
 TIME_LIMIT = 5.0
 """A program of others is ended after this many times the time that its samples may take."""

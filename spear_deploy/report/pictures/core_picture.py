@@ -8,7 +8,8 @@ from math import ceil, sqrt
 from xml.sax.saxutils import escape
 
 from spear_deploy.files import MARK
-from spear_deploy.hardware.cost.mesh import CoreMap
+from spear_deploy.hardware.comparison import Row
+from spear_deploy.hardware.cost.mesh import CoreMap, map_in_order
 from spear_deploy.hardware.placement.placement import Core, Placement
 
 _CORE = 18
@@ -60,6 +61,13 @@ class CorePicture:
     cores_per_router: int
     layers: Mapping[str, int]
     squares: Sequence[Square]
+
+
+def row_svg(row: Row) -> str | None:
+    """The map of a network on a chip, as `core_map_svg` draws it; None where the chip's routers are not known."""
+    placement = row.verdict.placement
+    core_map = map_in_order(placement) if row.cost is None else row.cost.core_map
+    return None if core_map is None else core_map_svg(placement, core_map)
 
 
 def core_map_svg(placement: Placement, core_map: CoreMap) -> str:

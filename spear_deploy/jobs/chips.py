@@ -1,0 +1,49 @@
+"""Chips by the names and files that people give."""
+
+from __future__ import annotations
+
+from spear_deploy.errors import ProfileError
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.chip.profile_files import known_profiles, load_profile, profile_text
+
+
+def chip_of(chip: Profile | str) -> Profile:
+    """A chip: as it is, or by its name or TOML file.
+
+    Raises:
+        ProfileError: it is not known, or the file holds none.
+
+    """
+    return chip if isinstance(chip, Profile) else load_profile(chip)
+
+
+def chips_of(text: str) -> tuple[Profile, ...]:
+    """The chips that a list such as `loihi2,my_chip.toml` names, or `all`.
+
+    Raises:
+        ProfileError: it names none, an unknown one, or two of one name.
+
+    """
+    names = known_profiles() if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise ProfileError(f"'{text}' names no chip; known: {', '.join(known_profiles())}, or a TOML file")
+    profiles: dict[str, tuple[str, Profile]] = {}
+    for name in dict.fromkeys(names):
+        profile = load_profile(name)
+        if profile.name in profiles:
+            raise ProfileError(
+                f"{profiles[profile.name][0]} and {name} are both called '{profile.name}';"
+                " their results would share a folder; give one of them another name"
+            )
+        profiles[profile.name] = name, profile
+    return tuple(profile for _, profile in profiles.values())
+
+
+def template_of(chip: str) -> str:
+    """The TOML of a chip, to start one's own from.
+
+    Raises:
+        ProfileError: it is not known.
+
+    """
+    return profile_text(chip)

@@ -1,0 +1,143 @@
+"""A network on one chip: verdict, limits, layers on cores, findings, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.comparison import Row
+from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.placement.placement import Core
+from spear_deploy.hardware.rules.finding import Kind
+from spear_deploy.report.words.quantity_text import energy_text, inherited_text, power_text, time_text
+
+
+def check_text(row: Row) -> Group:
+    """What a person reads: verdict, limits, layers on cores, findings, cost."""
+    placement = row.verdict.placement
+    parts: list[RenderableType] = [Text(f"{row.model} on {row.profile.title}: {row.verdict.text}", style="bold")]
+    if row.profile.inherited:
+        parts.append(Text(f"{row.profile.name}: {inherited_text(row.profile)}"))
+    limits = Table("limit", "used", "allowed", "", "layer", title="limits", title_justify="left")
+    for use in placement.uses:
+        style = "" if use.fits else "red"
+        limits.add_row(
+            use.resource,
+            f"{use.used:,.0f}",
+            f"{use.allowed:,.0f} {use.unit}",
+            f"{use.share:.0%}",
+            use.layer or "",
+            style=style,
+        )
+    parts += [limits, _layers(row)]
+    if placement.unchecked:
+        parts.append(Text(f"not checked, because not published: {', '.join(placement.unchecked)}"))
+    if row.verdict.violations:
+        findings = Table("", "where", "rule", "found", "allowed", "way out", title="findings", title_justify="left")
+        for each in row.verdict.violations:
+            findings.add_row(str(each.kind), each.node or "network", each.rule, each.found, each.allowed, each.mend)
+        parts.append(findings)
+    notes = [finding for finding in row.verdict.findings if finding.kind is Kind.NOTE]
+    parts += [Text(f"note: {note.node}: {note.rule}: {note.found} at {note.allowed}") for note in notes]
+    if not row.verdict.fits:
+        way = "pruning alone cannot make it fit" if row.keep is None else f"fits when every layer keeps {row.keep:.0%}"
+        parts.append(Text(way))
+    if row.cost is not None:
+        parts += _cost(row.cost, row.profile)
+    return Group(*parts)
+
+
+def _layers(row: Row) -> Table:
+    table = Table(
+        "layer", "cores", "neurons a core", "binding on its fullest core", title="cores", title_justify="left"
+    )
+    layers: dict[str, list[Core]] = {}
+    for core in row.verdict.placement.cores:
+        layers.setdefault(core.layer, []).append(core)
+    for layer, cores in layers.items():
+        fullest = max(cores, key=lambda core: core.binding.share if core.binding is not None else 0.0)
+        binding = fullest.binding
+        what = f"{binding.resource}: {binding.used:,.0f} of {binding.allowed:,.0f}" if binding is not None else ""
+        neurons = sorted({core.neurons for core in cores})
+        sizes = f"{neurons[0]:,}" if len(neurons) == 1 else f"{neurons[0]:,} to {neurons[-1]:,}"
+        table.add_row(layer, str(len(cores)), sizes, what)
+    return table
+
+
+def _cost(cost: Cost, profile: Profile) -> list[RenderableType]:
+    table = Table("part", "count", "energy", "status", title="energy of an inference", title_justify="left")
+    table.add_column("prices", no_wrap=True)  # the keys have to be typed
+    for part in cost.parts:
+        energy = "not available" if part.energy_pj is None else energy_text(part.energy_pj)
+        count = "" if part.name.startswith(("idle", "active")) else f"{part.count:,.0f}"
+        table.add_row(part.name, count, energy, str(part.status), "\n".join(part.figures))
+    return [table, _steps(cost), Text("\n".join(_totals(cost, profile)))]
+
+
+def _totals(cost: Cost, profile: Profile) -> list[str]:
+    lines = []
+    inherited = set(profile.inherited)
+    if cost.energy_pj is not None:
+        typical = energy_text(cost.energy_pj.typical)
+        least = "at least " if cost.energy_at_least else ""
+        lines.append(f"energy      {least}{energy_text(cost.energy_pj)}, typically {typical} ({cost.energy_status})")
+        lines += _resting(inherited & {key for part in cost.parts for key in part.figures}, profile)
+    else:
+        lines.append(f"energy      not available: no price for {', '.join(cost.unpriced)}")
+    shares = [
+        f"{share:.1%} of the typical energy{without}"
+        for share, without in ((cost.synops_share, ""), (cost.synops_share_of_dynamic, " without idle power"))
+        if share is not None
+    ]
+    lines.append(f"SynOps      {', '.join([f'{cost.synops:,.0f}', *shares])}")
+    lines += _times(cost)
+    injected = float(cost.traffic.from_input.sum())
+    lines.append(
+        f"input       {injected:,.0f} events enter cores: energy and time are without injecting them and without"
+        " host I/O, for which no price is known"
+    )
+    lines += _resting(inherited & set(cost.timing.figures), profile)
+    if cost.power_mw is not None:
+        lines.append(f"power       {power_text(cost.power_mw)}")
+    return lines
+
+
+def _resting(keys: Set[str], profile: Profile) -> list[str]:
+    """What a total rests on that is not the profile's own."""
+    return [f"            by {len(keys)} figures of {profile.inherits}"] if keys else []
+
+
+def _times(cost: Cost) -> list[str]:
+    """Latency and throughput, each under its name."""
+    timing = cost.timing
+    latency, step, rate = timing.latency, timing.step_ns, cost.throughput_per_s
+    if latency is None or step is None or rate is None:
+        return ["time        not available"]
+    least = "at least " if timing.at_least else ""
+    lines = [
+        f"latency     {least}{time_text(latency.mean)}, typically {time_text(latency.mean.typical)}, in {timing.steps}"
+        f" steps of {time_text(step.typical)} ({timing.status})"
+    ]
+    if timing.samples is not None:
+        lines.append(
+            f"            99 % of {timing.samples} samples within {time_text(latency.p99)},"
+            f" the slowest {time_text(latency.worst)}"
+        )
+    lines.append(f"throughput  {rate.typical:,.0f} inferences/s in a full pipeline")
+    if timing.unpriced:
+        lines.append(f"            no time is known for {', '.join(term.name for term in timing.unpriced)}: not in it")
+    return lines
+
+
+def _steps(cost: Cost) -> Table:
+    """What a step waits for, the mean over steps of the core or link that does most."""
+    table = Table("a step waits for", "busiest core or link", "time", title="time of a step", title_justify="left")
+    for term in cost.timing.terms:
+        count = f"{term.count:,.1f} {term.unit}" if term.unit else ""
+        time = "" if term.time_ns is None else time_text(term.time_ns)
+        table.add_row(term.name, count, "no time known" if term.missing else time)
+    return table
