@@ -13,6 +13,7 @@ from rich.text import Text
 from spear_deploy.report import Report
 from spear_deploy.report.checks import predictions
 from spear_deploy.report.words.doubts import doubts
+from spear_deploy.report.words.quantity_text import error_text
 from spear_deploy.report.words.wording import right_answers
 from spear_deploy.report.write import PAGE
 
@@ -61,7 +62,7 @@ def _prediction(report: Report) -> Table:
                 f"{one.low:,.0f} to {one.high:,.0f}",
                 "" if row.constant is None else f"{row.constant:,.0f}",
                 f"{one.synops:,.0f}",
-                f"{one.error_percent:+.1f} %",
+                error_text(one.error_percent),
                 "inside" if one.covered else "OUTSIDE",
             )
     return table

@@ -18,6 +18,7 @@ from spear_deploy.jobs.validate import validate as run_validate
 from spear_deploy.report.comparison import run_names
 from spear_deploy.report.gap import Coverage, Gap, RunCheck, coverage
 from spear_deploy.report.reading import find_runs, read_run
+from spear_deploy.report.words.quantity_text import error_text
 
 EPILOG = """
 Examples:
@@ -75,7 +76,7 @@ def _shown(run: RunCheck) -> Group:
             f"{check.predicted:,.0f}",
             f"{check.low:,.0f}..{check.high:,.0f}",
             f"{check.synops:,.0f}",
-            f"{check.error_percent:+.1f} %",
+            error_text(check.error_percent),
             "inside" if check.covered else "OUTSIDE",
             style="" if check.covered else "red",
         )
@@ -111,10 +112,10 @@ def _gap_text(gap: Gap, basis: str) -> str:
 
 def _together(found: Coverage) -> str:
     runs = f"{found.runs} run{'s' if found.runs > 1 else ''}"
-    return (
-        f"{runs}: interval held in {found.covered} ({found.covered / found.runs:.0%});"
-        f" error {found.mean_error_percent:.1f} % on average, {found.worst_error_percent:.1f} % at worst"
-    )
+    held = f"{runs}: interval held in {found.covered} ({found.covered / found.runs:.0%})"
+    if found.mean_error_percent is None:
+        return held
+    return f"{held}; error {found.mean_error_percent:.1f} % on average, {found.worst_error_percent:.1f} % at worst"
 
 
 def _content(runs: list[RunCheck], together: Coverage | None) -> dict[str, object]:

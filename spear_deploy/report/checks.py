@@ -21,6 +21,11 @@ def predicted_in(report: Report, arithmetic: str) -> tuple[float, float, float]:
     return factor * report.lre.low, factor * report.lre.predicted, factor * report.lre.high
 
 
+def error_percent(predicted: float, synops: float) -> float | None:
+    """How far a prediction is from what was measured, in percent of that; None of a network that does nothing."""
+    return 100.0 * (predicted - synops) / synops if synops else None
+
+
 def checks(report: Report) -> dict[str, LreCheck]:
     """LRE's prediction beside each backend's measurement of what it predicts, the plain fine-tune.
 
@@ -32,7 +37,7 @@ def checks(report: Report) -> dict[str, LreCheck]:
     most = max(found.samples for found in report.measured.values())
     found = {}
     for name, measured in report.measured.items():
-        if measured.samples == most and measured.synops:
+        if measured.samples == most:
             low, value, high = predicted_in(report, measured.arithmetic)
             found[name] = LreCheck(
                 arithmetic=measured.arithmetic,
@@ -42,7 +47,7 @@ def checks(report: Report) -> dict[str, LreCheck]:
                 low=low,
                 high=high,
                 covered=low <= measured.synops <= high,
-                error_percent=100 * (value - measured.synops) / measured.synops,
+                error_percent=error_percent(value, measured.synops),
             )
     return found
 

@@ -11,6 +11,7 @@ from spear_deploy.report.pictures.figure import Axis, Level, Mark, Panel, Series
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
 from spear_deploy.report.tables import Captioned
+from spear_deploy.report.words.quantity_text import error_text
 from spear_deploy.report.words.wording import energy_words, time_words, verdict_text
 
 
@@ -82,7 +83,8 @@ def _outcome(names: tuple[str, ...], reports: list[Report]) -> Figure:
 
 def _prediction(names: tuple[str, ...], reports: list[Report]) -> Figure:
     """On the images and in the arithmetic that the verdict judges; None where no prediction was made for these."""
-    held = [checks(report).get(report.verdict.basis) for report in reports]
+    found = [checks(report).get(report.verdict.basis) for report in reports]
+    held = [one if one is not None and one.synops else None for one in found]
     predicted = tuple(None if one is None else one.predicted / one.synops for one in held)
     lows = tuple(None if one is None else one.low / one.synops for one in held)
     highs = tuple(None if one is None else one.high / one.synops for one in held)
@@ -141,7 +143,8 @@ def _table(reports: dict[str, Report]) -> Captioned:
             "OK" if report.verdict.ok else "NOT OK",
             f"{report.dense.accuracy:.2%} to {report.pruned.accuracy:.2%}",
             f"{report.dense.synops:,.0f} to {report.pruned.synops:,.0f}",
-            f"{report.verdict.prediction_error_percent:+.1f} %, {'inside' if report.verdict.covered else 'OUTSIDE'}",
+            f"{error_text(report.verdict.prediction_error_percent)},"
+            f" {'inside' if report.verdict.covered else 'OUTSIDE'}",
             energy_words(report.cost.get("pruned")),
             time_words(report.cost.get("pruned")),
             "not recorded" if report.placement is None else f"{report.placement.cores:,}",

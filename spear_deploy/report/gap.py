@@ -90,14 +90,14 @@ class Coverage:
     Attributes:
         runs: how many.
         covered: in how many the interval holds what every backend measured.
-        mean_error_percent, worst_error_percent: of the prediction.
+        mean_error_percent, worst_error_percent: of the prediction; None where nothing spiked in any run.
 
     """
 
     runs: int
     covered: int
-    mean_error_percent: float
-    worst_error_percent: float
+    mean_error_percent: float | None
+    worst_error_percent: float | None
 
 
 @dataclass(frozen=True)
@@ -136,15 +136,17 @@ def check_run(run: str, report: Report, again: Again | None = None) -> RunCheck:
 
 def coverage(runs: Sequence[RunCheck]) -> Coverage | None:
     """Coverage and errors over many runs; None where no run has a check of its basis."""
-    errors = [abs(run.checks[run.basis].error_percent) for run in runs if run.basis in run.checks]
-    if not errors:
+    held = [run.checks[run.basis].error_percent for run in runs if run.basis in run.checks]
+    if not held:
         return None
-    return Coverage(len(runs), sum(run.covered for run in runs), sum(errors) / len(errors), max(errors))
+    errors = [abs(error) for error in held if error is not None]
+    mean, worst = (sum(errors) / len(errors), max(errors)) if errors else (None, None)
+    return Coverage(len(runs), sum(run.covered for run in runs), mean, worst)
 
 
 def _gap(report: Report, found: dict[str, LreCheck], basis: str, again: Again | None) -> Gap | None:
     judged, in_torch = found.get(basis), found.get("torch")
-    if judged is None or in_torch is None or not judged.synops:
+    if judged is None or in_torch is None or not judged.synops or not in_torch.synops:
         return None
     total = judged.predicted / judged.synops
     if computes_as_target(report, judged.arithmetic):

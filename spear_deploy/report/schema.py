@@ -122,7 +122,7 @@ class LreCheck(_Part):
     low: float
     high: float
     covered: bool
-    error_percent: float = Field(description="100 (predicted - synops) / synops")
+    error_percent: float | None = Field(description="100 (predicted - synops) / synops; null where synops is 0")
 
 
 class DeliveredLre(_Part):
@@ -238,7 +238,7 @@ class Verdict(_Part):
         None, description="whether the network can be told from guessing, and lost no more accuracy than it may"
     )
     covered: bool = Field(description="whether LRE's interval holds the measured SynOps")
-    prediction_error_percent: float
+    prediction_error_percent: float | None
     ok: bool
     reason: str = ""
 

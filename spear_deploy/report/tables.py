@@ -8,6 +8,7 @@ from spear_deploy.report.checks import predictions
 from spear_deploy.report.pictures import Table
 from spear_deploy.report.pictures.figure import number_text
 from spear_deploy.report.schema import Report
+from spear_deploy.report.words.quantity_text import error_text
 from spear_deploy.report.words.wording import energy_words, right_answers, time_words
 
 
@@ -110,7 +111,7 @@ def prediction(report: Report) -> tuple[Captioned, ...]:
             f"{row.check.predicted:,.0f} ({row.check.low:,.0f} to {row.check.high:,.0f})",
             "not recorded" if row.constant is None else f"{row.constant:,.0f}",
             f"{row.check.synops:,.0f}",
-            f"{row.check.error_percent:+.1f} %",
+            error_text(row.check.error_percent),
             "inside" if row.check.covered else "OUTSIDE",
         )
         for row in predictions(report)

@@ -141,7 +141,8 @@ def aim_at(
         ModelError: rules of the chip that no pruning can satisfy, all at once.
         BackendError: the chip's integers cannot hold the network.
         ProfileError: `file_format` is given, and the chip has no integers.
-        BudgetError: a budget of energy, time or power where the chip's prices are not known.
+        BudgetError: a budget of energy, time or power where the chip's prices are not known, or a network that
+            the chip's rounding silences.
 
     """
     verdict = check(factory.model.network, chip, analog_input=validation.analog)
@@ -150,6 +151,11 @@ def aim_at(
         raise ModelError(f"{chip.name} cannot run this network, however it is pruned:\n  " + "\n  ".join(walls))
     backend = arithmetic_of(chip, factory.train, weight_bits, file_format=file_format)
     measured = measure_on(backend, factory.model, validation)
+    if not measured.synops:
+        raise BudgetError(
+            f"{chip.name}: 0 SynOps on {len(validation)} validation samples in {backend.arithmetic}, where torch counts"
+            f" {dense.synops:,.0f}: the chip's rounding silences the network, so nothing can be pruned"
+        )
     limits = limits_of(budgets, OnChip(factory.model.network, chip, factory.activity(measured)))
     return Target(chip, backend, limits, measured, measured.synops / dense.synops, validation, samples_ahead)
 

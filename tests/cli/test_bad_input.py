@@ -1,5 +1,6 @@
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import nir
@@ -9,6 +10,7 @@ import torch
 from made_networks import plain
 from made_task import arrays, change_graph, chip, untrained, write_task, write_untrained
 
+from spear_deploy.backends.backend import measure_on
 from spear_deploy.cli import main
 from spear_deploy.hardware import known_profiles
 from spear_deploy.network import save_model_file
@@ -146,6 +148,22 @@ def test_weights_that_are_not_numbers_are_told_by_node(refused):
 def test_a_network_that_never_spikes_is_told(refused):
     change_graph(lambda nodes: [nodes[name]["v_threshold"].fill_(1e6) for name in ("lif1", "lif2")])
     assert refused("model.pt").startswith("model.pt: the network never spikes on samples.npz")
+
+
+def test_a_network_that_the_chip_s_rounding_silences_is_told_before_the_work(refused, monkeypatch):
+    """No run of such a network can end well: LRE has nothing to be held against there."""
+
+    def nothing(backend, model, split, **options):
+        found = measure_on(backend, model, split, **options)
+        return replace(found, synops=0.0) if backend.name == "chip" else found
+
+    monkeypatch.setattr("spear_deploy.targets.target.measure_on", nothing)
+    message = refused("--target", "loihi2", "model.pt")
+    assert re.fullmatch(
+        r"loihi2: 0 SynOps on \d+ validation samples in .*, where torch counts [\d,]+: the chip's rounding silences the"
+        r" network, so nothing can be pruned",
+        message,
+    )
 
 
 def test_a_network_with_nothing_to_prune_is_told(refused):

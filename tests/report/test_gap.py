@@ -9,7 +9,11 @@ from run_reports import full_content, write_run_folder
 
 from spear_deploy.cli import main
 from spear_deploy.report import Report
+from spear_deploy.report.checks import error_percent
 from spear_deploy.report.gap import Again, check_run, coverage
+from spear_deploy.report.reading import read_run
+from spear_deploy.report.words.wording import verdict_text
+from spear_deploy.report.write import make_page, write_page
 
 positive = st.floats(10.0, 1e6)
 
@@ -111,6 +115,24 @@ def test_validate_ends_with_code_0_where_the_interval_held(call):
     for said in ("inside", "OUTSIDE"):
         assert (said in out) == (said == "inside")
     assert "1 run: interval held in 1 (100%)" in out
+
+
+def test_a_network_that_fell_silent_in_the_chip_is_reported_as_such(call, tmp_path):
+    content = full_content()
+    content["lre"]["check"]["chip"] |= {"synops": 0.0, "error_percent": None, "covered": False}
+    content["verdict"] |= {"prediction_error_percent": None, "covered": False}
+    code, out, _ = call(content)
+    assert code == 1
+    assert "not comparable" in out
+    assert "LRE's prediction cannot be held against chip" in verdict_text(Report.model_validate(content))
+    found = tmp_path / "run"
+    write_page(make_page([read_run(found), read_run(found)]), tmp_path / "page.html")
+    assert "not comparable, OUTSIDE" in (tmp_path / "page.html").read_text()
+
+
+def test_a_prediction_of_a_network_that_does_nothing_has_no_error():
+    assert error_percent(32.0, 0.0) is None
+    assert error_percent(33.0, 30.0) == pytest.approx(10)
 
 
 def test_validate_ends_with_code_1_where_it_did_not_and_says_so_in_json(call):

@@ -13,6 +13,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BackendError
 from spear_deploy.measure import Measurement
 from spear_deploy.network.device import CPU
+from spear_deploy.report.checks import error_percent
 from spear_deploy.report.schema import LreCheck
 from spear_deploy.search import Finalist, Prediction
 from spear_deploy.targets.target import Target
@@ -53,7 +54,7 @@ def check_prediction(
             tell(f"LRE's prediction is not held against {backend.name}: {error}")
             continue
         both = held_against((floating.name, in_torch), (backend.name, recording), model, few).results
-        scale = both[floating.name].measurement.synops / tested.synops
+        scale = both[floating.name].measurement.synops / tested.synops if tested.synops else 1.0
         checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(scale), both[backend.name].measurement)
     return checks
 
@@ -61,7 +62,8 @@ def check_prediction(
 def for_images(prediction: Prediction, tested: Measurement) -> Prediction:
     """A prediction of the mean, widened by what a finite set of images adds to it."""
     each = tested.per_sample.numpy()
-    relative = float(each.std(ddof=1)) / tested.synops / np.sqrt(len(each)) if len(each) > 1 else 0.0
+    known = len(each) > 1 and tested.synops
+    relative = float(each.std(ddof=1)) / tested.synops / np.sqrt(len(each)) if known else 0.0
     return prediction.widened(relative)
 
 
@@ -75,5 +77,5 @@ def check_of(arithmetic: str, predicted: Prediction, measured: Measurement) -> L
         low=predicted.low,
         high=predicted.high,
         covered=predicted.low <= measured.synops <= predicted.high,
-        error_percent=100.0 * (predicted.value - measured.synops) / measured.synops,
+        error_percent=error_percent(predicted.value, measured.synops),
     )

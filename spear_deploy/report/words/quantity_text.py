@@ -27,6 +27,11 @@ def power_text(power_mw: Spread | float) -> str:
     return _text(power_mw, _POWER_MW)
 
 
+def error_text(percent: float | None) -> str:
+    """Such as `+3.1 %`: how far a prediction is from what was measured."""
+    return "not comparable" if percent is None else f"{percent:+.1f} %"
+
+
 def value_text(figure: Figure) -> str:
     """The value of a figure with its unit, as the profile has it."""
     value = figure.value
