@@ -22,8 +22,8 @@ from torch import nn
 
 from spear_deploy.backends.fixed_point import LOIHI2, LoihiExecution, fake_quantized, quantiser_for, quantize
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.measure import batches, classify
-from spear_deploy.network import Simulation, from_snntorch, load_model_file, save_model_file
+from spear_deploy.measure import classify
+from spear_deploy.network import Simulation, batches, from_snntorch, load_model_file, save_model_file
 from spear_deploy.training import Recipe, fine_tune
 
 CALIBRATION = 256

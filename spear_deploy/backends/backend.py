@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
 
-import torch
 from torch import Tensor
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
@@ -16,8 +15,8 @@ from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.recording import Recording
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Profile
-from spear_deploy.measure import Measurement, SynopsCounter, Tally, batches
-from spear_deploy.network import Model
+from spear_deploy.measure import Measurement, SynopsCounter, Tally
+from spear_deploy.network import Model, batches, samples_at_once
 from spear_deploy.network.agreement import FLOAT64, Tolerance
 from spear_deploy.training import Quantiser
 
@@ -167,12 +166,6 @@ class Backend(ABC):
         return ToolStatus()
 
 
-def cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:
-    """Inputs `[T, B, *input_shape]` in another precision; a static image stays one image, shown T times."""
-    static = len(inputs) > 1 and inputs.stride(0) == 0
-    return inputs[0].to(dtype).expand(inputs.shape) if static else inputs.to(dtype)
-
-
 def measure_on(backend: Backend, model: Model, data: EncodedSplit) -> Measurement:
     """Measure a model on encoded data in a backend."""
     return measure_executable(backend.prepare(model), model, data)
@@ -181,7 +174,7 @@ def measure_on(backend: Backend, model: Model, data: EncodedSplit) -> Measuremen
 def measure_executable(executable: Executable, model: Model, data: EncodedSplit) -> Measurement:
     """Measure a model that a backend has prepared, some samples at a time."""
     tally: Tally | None = None
-    for part in batches(len(data)):
+    for part in batches(len(data), samples_at_once(model.network, model.time_steps)):
         inputs = data.take(part).inputs
         found = executable.run(inputs)
         tally = tally or Tally(model, SynopsCounter(model.network, found.fan_out), data.analog)

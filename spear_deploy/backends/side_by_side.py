@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-import numpy as np
 from torch import Tensor, cat
 
 from spear_deploy.backends.backend import Executable, OnProgress
@@ -14,15 +13,9 @@ from spear_deploy.backends.fixed_point.losses import RoundingLoss, rounding_loss
 from spear_deploy.backends.recording import LayerStates, Recording, joined
 from spear_deploy.data import EncodedSplit, Split, encode
 from spear_deploy.errors import BackendError
-from spear_deploy.measure import Measurement, SynopsCounter, Tally, batches
-from spear_deploy.network import Model
+from spear_deploy.measure import Measurement, SynopsCounter, Tally
+from spear_deploy.network import Model, batches, samples_at_once
 from spear_deploy.network.agreement import Agreement, Tolerance, agreement
-
-BATCH = 100
-"""Samples that are run at a time, at most."""
-
-STATES_AT_ONCE = 1 << 22
-"""States over all steps and samples of a batch, at most: 32 MiB an array in float64."""
 
 Seen = Callable[[str, slice, Mapping[str, Tensor]], None]
 """Told a backend, the samples of a batch and the outputs of every layer, `[T, B, *shape]`."""
@@ -130,9 +123,7 @@ def encoded_batches(model: Model, split: Split, *, seed: int) -> Iterator[Encode
 
 def _batch(model: Model) -> int:
     """Samples that can be run at a time."""
-    neurons = sum(neuron.beta.size for neuron in model.network.neurons.values())
-    widest = max(neurons, int(np.prod(model.network.input_shape)))
-    return min(BATCH, max(1, STATES_AT_ONCE // (model.time_steps * widest)))
+    return samples_at_once(model.network, model.time_steps)
 
 
 class _Watching:

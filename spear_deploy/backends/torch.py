@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from spear_deploy.backends.backend import Backend, Executable, OnProgress, Setting, cast
+from spear_deploy.backends.backend import Backend, Executable, OnProgress, Setting
 from spear_deploy.backends.recording import LayerStates, Recording, range_of
 from spear_deploy.network import Model, Simulation, Trace
 from spear_deploy.network.device import where_held
@@ -50,5 +50,5 @@ class TorchExecutable(Executable):
 
         given = where_held(inputs, self.simulation.dtype)
         simulation = self.simulation.to(given.device)
-        trace: Trace = simulation(cast(given, simulation.dtype), watch=see if observe else None)
+        trace: Trace = simulation(given, watch=see if observe else None)
         return Recording(trace.outputs, {layer: seen[layer] for layer in trace.outputs if observe})

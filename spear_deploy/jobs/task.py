@@ -11,8 +11,8 @@ import torch
 
 from spear_deploy.data import Dataset, EncodedSplit, Labels, Split, SplitName, check_fits, encode, load_data
 from spear_deploy.errors import DataError
-from spear_deploy.measure import batches, classify
-from spear_deploy.network import Model, Reading, Simulation
+from spear_deploy.measure import classify
+from spear_deploy.network import Model, Reading, Simulation, batches, samples_at_once
 from spear_deploy.training import read_outputs
 
 NOTICE = "holds no labels: the network's own classes serve, and accuracy means agreement with it"
@@ -162,7 +162,8 @@ def labelled_by(model: Model, split: Split, *, seed: int) -> Split:
     encoded = encode(split, model.encoding, model.time_steps, seed=seed)
     simulation = Simulation(model.graph, torch.float64)
     with torch.no_grad():
-        runs = [simulation(encoded.take(part).as_float64()).output for part in batches(len(encoded))]
+        size = samples_at_once(model.network, model.time_steps)
+        runs = [simulation(encoded.take(part).stored).output for part in batches(len(encoded), size)]
     classes = torch.cat([classify(output, model.read_out, model.population) for output in runs])
     outputs = torch.cat([read_outputs(output, model.read_out).float() for output in runs])
     return replace(split, y=classes, outputs=outputs)

@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spear_deploy.measure.measurement import batches
-from spear_deploy.network import Model, Simulation
+from spear_deploy.network import Model, Simulation, batches, samples_at_once
 from spear_deploy.network.linear import WEIGHT_TYPES, linear_module, synapse_pattern
 
 
@@ -36,7 +35,7 @@ def effective_operations(model: Model, inputs: Tensor) -> EffectiveOperations:
         if isinstance(node, WEIGHT_TYPES)
     }
     totals = {True: 0.0, False: 0.0}
-    for part in batches(inputs.shape[1]):
+    for part in batches(inputs.shape[1], samples_at_once(model.network, model.time_steps)):
         x = inputs[:, part]
         for name, seen in _inputs_of(simulation, list(patterns), x).items():
             # A static image passes its first weights once for all time steps.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,8 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.measure.record import Recorder, SpikeRecord
 from spear_deploy.measure.synops import SynopsCounter
 from spear_deploy.network import Connection, Model, ReadOut, Simulation, Trace, class_scores
+from spear_deploy.network.batching import batches, samples_at_once
 from spear_deploy.network.device import CPU, as_float64, where_held
-
-BATCH = 100
-"""Samples simulated at a time: bounds memory, and such a piece stays near the cache."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +82,6 @@ def classify(output: Tensor, read_out: ReadOut = ReadOut.COUNT, population: int 
     return class_scores(output, read_out, population).argmax(1)
 
 
-def batches(count: int, size: int = BATCH) -> Iterator[slice]:
-    """Slices of at most `size` that cover `count` samples."""
-    for start in range(0, count, size):
-        yield slice(start, min(start + size, count))
-
-
 def measure(
     model: Model,
     inputs: Tensor,
@@ -113,7 +105,7 @@ def _running(model: Model, dtype: torch.dtype) -> Callable[[Tensor], Mapping[str
     @torch.no_grad()
     def run(x: Tensor) -> Mapping[str, Tensor]:
         given = where_held(x, dtype)
-        trace: Trace = simulation.to(given.device)(given.to(dtype))
+        trace: Trace = simulation.to(given.device)(given)
         return trace.outputs
 
     return run
@@ -134,7 +126,7 @@ def measure_with(
     reached there, by connection, where they are not the model's own.
     """
     tally = Tally(model, SynopsCounter(model.network, fan_out), analog_input)
-    for part in batches(len(labels)):
+    for part in batches(len(labels), samples_at_once(model.network, model.time_steps)):
         tally.add(inputs[:, part], run(inputs[:, part]))
     return tally.measurement(labels)
 
@@ -148,7 +140,7 @@ def measure_split_with(
 ) -> Measurement:
     """Count what `run` does with encoded samples, see `measure_with`; only a batch of them is ever unpacked."""
     tally = Tally(model, SynopsCounter(model.network, fan_out), data.analog)
-    for part in batches(len(data)):
+    for part in batches(len(data), samples_at_once(model.network, model.time_steps)):
         inputs = data.take(part).inputs
         tally.add(inputs, run(inputs))
     return tally.measurement(data.labels)
@@ -168,7 +160,7 @@ def measure_outputs(
     `fan_out` are the synapses that a spike reached there, by connection.
     """
     tally = Tally(model, SynopsCounter(model.network, fan_out), analog_input)
-    for part in batches(len(labels)):
+    for part in batches(len(labels), samples_at_once(model.network, model.time_steps)):
         tally.add(inputs[:, part], {layer: output[:, part] for layer, output in outputs.items()})
     return tally.measurement(labels)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from spear_deploy.lazy import lazily
 
 if TYPE_CHECKING:
+    from spear_deploy.network.batching import batches, samples_at_once
     from spear_deploy.network.graph import Connection, Network
     from spear_deploy.network.load import Reading, load_any
     from spear_deploy.network.model import Encoding, Model
@@ -40,6 +41,7 @@ __all__ = [
     "Surrogate",
     "TorchNetwork",
     "Trace",
+    "batches",
     "bias_current",
     "check_convertible",
     "class_scores",
@@ -55,6 +57,7 @@ __all__ = [
     "portable",
     "prove_equal",
     "read_nir",
+    "samples_at_once",
     "save_model",
     "save_model_file",
     "synapse_matrix",

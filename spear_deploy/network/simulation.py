@@ -16,10 +16,13 @@ from spear_deploy.network.neuron import Neuron
 from spear_deploy.network.neuron_layer import TRAINABLE, NeuronLayer
 from spear_deploy.network.surrogate import Spike, atan
 
-__all__ = ["NeuronLayer", "Simulation", "Trace", "Watch"]
+__all__ = ["Heard", "NeuronLayer", "Simulation", "Trace", "Watch"]
 
 Watch = Callable[[str, Tensor, Tensor], None]
 """Told the layer, its current u and its membrane v `[B, *shape]` after each step, after the reset."""
+
+Heard = Callable[[str, Tensor, Tensor], None]
+"""Told the layer, what connections hand it, biases included, and what it sends, `[T, B, *shape]` each."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +94,21 @@ class Simulation(nn.Module):
         layers = {name: self.module(name) for name in self.network.neurons}
         return {name: layer.trained() for name, layer in layers.items() if isinstance(layer, NeuronLayer)}
 
-    def forward(self, x: Tensor, watch: Watch | None = None) -> Trace:
-        """Run the network; x is `[T, B, *input_shape]`. `watch` is told of all states."""
-        values: dict[str, Tensor] = {self.network.input: x}
+    def forward(self, x: Tensor, watch: Watch | None = None, heard: Heard | None = None) -> Trace:
+        """Run the network; x is `[T, B, *input_shape]`, of any type.
+
+        `watch` is told of all states, `heard` of all currents.
+        """
+        values: dict[str, Tensor] = {self.network.input: cast(x, self.dtype)}
         for stage in self.network.stages:
             if len(stage) == 1 and not self.network.edges.has_edge(stage[0], stage[0]):
-                self._run_node(stage[0], values, watch)
+                self._run_node(stage[0], values, watch, heard)
             else:
-                self._run_loop(stage, values, watch)
+                self._run_loop(stage, values, watch, heard)
         read_out = self.network.read_out
         return Trace({name: values[name] for name in self.network.layers}, read_out)
 
-    def _run_node(self, name: str, values: dict[str, Tensor], watch: Watch | None) -> None:
+    def _run_node(self, name: str, values: dict[str, Tensor], watch: Watch | None, heard: Heard | None) -> None:
         if name == self.network.input:
             return
         total = _sum([values[source] for source in self.network.sources(name)])
@@ -115,14 +121,17 @@ class Simulation(nn.Module):
             values[name] = self.module(name)(total)
         else:
             values[name] = _over_time(self.module(name), total)
+        if heard is not None and name in self.network.neurons:
+            heard(name, total, values[name])
 
-    def _run_loop(self, stage: list[str], values: dict[str, Tensor], watch: Watch | None) -> None:
+    def _run_loop(self, stage: list[str], values: dict[str, Tensor], watch: Watch | None, heard: Heard | None) -> None:
         """Nodes that depend on each other, one time step after the other."""
         inside = set(stage)
         steps = len(values[self.network.input])
         history: dict[str, list[Tensor]] = {name: [] for name in stage}
         received: dict[str, list[Tensor]] = {name: [] for name in stage if name in self.network.delays}
         states: dict[str, tuple[Tensor, Tensor]] = {}
+        currents: dict[str, list[Tensor]] = {name: [] for name in stage if name in self.network.neurons}
         for t in range(steps):
             for name in stage:
                 terms = []
@@ -136,6 +145,8 @@ class Simulation(nn.Module):
                     else:
                         terms.append(history[source][t])
                 total = _sum(terms) if terms else self._silence(name, values)
+                if heard is not None and name in currents:
+                    currents[name].append(total)
                 if name in received:
                     received[name].append(total)
                     late = _late(received[name], t, self.network.delays[name])
@@ -144,6 +155,8 @@ class Simulation(nn.Module):
                     history[name].append(self._step_node(name, total, states, watch))
         for name in stage:
             values[name] = torch.stack(history[name])
+            if heard is not None and name in currents:
+                heard(name, torch.stack(currents[name]), values[name])
 
     def _silence(self, name: str, values: dict[str, Tensor]) -> Tensor:
         """What a node receives in the first step when only feedback leads into it."""
@@ -162,6 +175,12 @@ class Simulation(nn.Module):
             return output
         stepped: Tensor = module(total)
         return stepped
+
+
+def cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    """Inputs `[T, B, *input_shape]` in another type; a static image stays one image, shown T times."""
+    static = len(inputs) > 1 and inputs.stride(0) == 0
+    return inputs[0].to(dtype).expand(inputs.shape) if static else inputs.to(dtype)
 
 
 def _over_time(module: nn.Module, x: Tensor) -> Tensor:

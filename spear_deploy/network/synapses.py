@@ -79,18 +79,28 @@ def synapse_matrix(network: Network, connection: Connection) -> Any:
 
 
 def bias_current(network: Network, layer: str) -> NDArray[np.float64]:
-    """The constant current that biases send into a layer each step, `[*shape]`."""
+    """The current that biases send into a layer each step, `[*shape]`, once delays have passed."""
     with torch.no_grad():
-        current = _bias_into(network, layer)
+        current = _bias_into(network, layer, None)
     array: NDArray[np.float64] = current[0].numpy()
     return array
 
 
-def _bias_into(network: Network, name: str) -> Tensor:
-    total = torch.zeros((1, *network.shapes[network.sources(name)[0]]), dtype=torch.float64)
+def bias_over_time(network: Network, layer: str, time_steps: int) -> Tensor:
+    """The current that biases send into a layer in each step, `[T, *shape]`, float64; delays are silent at first."""
+    with torch.no_grad():
+        delayed = any(isinstance(node, nir.Delay) for node in network.nodes.values())
+        current = _bias_into(network, layer, time_steps if delayed else None)
+    return current.expand(time_steps, *current.shape[1:])
+
+
+def _bias_into(network: Network, name: str, time_steps: int | None) -> Tensor:
+    """In every step `[T, *shape]`, or in one of those after all delays, `[1, *shape]`."""
+    total = torch.zeros((time_steps or 1, *network.shapes[network.sources(name)[0]]), dtype=torch.float64)
     for source in network.sources(name):
         if source not in network.neurons and source != network.input:
             module = module_of(network, source, torch.float64)
-            before = _bias_into(network, source)
-            total = total + (before if isinstance(module, Delay) else module(before))
+            before = _bias_into(network, source, time_steps)
+            passes = isinstance(module, Delay) and time_steps is None
+            total = total + (before if passes else module(before))
     return total

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
-from spear_deploy.measure import Measurement, batches, measure_outputs, measure_split, most_synops
-from spear_deploy.network import Model, Network, Simulation
+from spear_deploy.measure import Measurement, measure_outputs, measure_split, most_synops
+from spear_deploy.network import Model, Network, Simulation, batches, samples_at_once
 from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
 
@@ -106,10 +106,12 @@ class CandidateFactory:
     @cached_property
     def dense_outputs(self) -> Tensor:
         """What the dense model answers to the training samples, as fine-tunes learn it, `[N, outputs]`."""
-        simulation = Simulation(self.model.graph)
+        simulation = Simulation(self.model.graph).to(self.train.device)
+        size = samples_at_once(self.model.network, self.model.time_steps)
         with torch.no_grad():
             runs = [
-                simulation(self.train.inputs[:, part]).output.mean(0).flatten(1) for part in batches(len(self.train))
+                simulation(self.train.take(part).inputs).output.mean(0).flatten(1).cpu()
+                for part in batches(len(self.train), size)
             ]
         return torch.cat(runs)
 

@@ -15,8 +15,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.journal import NOTHING, Journal, Key, Step
-from spear_deploy.measure import SynopsCounter, batches
-from spear_deploy.network import Model, ReadOut, Simulation
+from spear_deploy.measure import SynopsCounter
+from spear_deploy.network import Model, ReadOut, Simulation, batches
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.network.read_out import two_classes
 from spear_deploy.network.torch_module import trained_graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import nir
@@ -10,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spear_deploy.backends.fixed_point.error_feedback import feedback_mantissas, second_moments
+from spear_deploy.backends.fixed_point.error_feedback import feedback_mantissas, input_factors
 from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.backends.fixed_point.loihi import LayerExecution
 from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, weighted_path, with_weight
-from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedSynapses
+from spear_deploy.backends.fixed_point.quantized import IntArray, QuantizedLayer, QuantizedSynapses, Rounding
 from spear_deploy.backends.fixed_point.ranges import Range
 from spear_deploy.backends.fixed_point.rounding import (
     axon_bias,
@@ -57,6 +58,17 @@ BEST = 5
 """Scales that are compared on all samples, with and without error feedback."""
 
 
+_NOT_LOOKED_AT = Rounding(worst=0.0, mean=0.0, clipped=0, vanished=0, weights=0)
+
+
+@dataclass(frozen=True)
+class _Point:
+    """A scale, and an exponent for each connection."""
+
+    scale: float
+    exponents: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class _Weights:
     """A connection before rounding: its nodes, the place of the weights, and what k multiplies."""
@@ -88,7 +100,7 @@ class Draft:
     def best(self, clips: tuple[float, ...], spikes: dict[str, Tensor]) -> QuantizedLayer:
         """The layer of least weight error, or of the nearest spikes where weights vanish."""
         scale = best_scale([found.values for found in self.weights], self.limit, self.chip, clips)
-        layer = self.rounded(scale, [best_exponent(found.values * scale, self.chip) for found in self.weights])
+        layer = self.rounded(scale, [best_exponent(found.values, scale, self.chip) for found in self.weights])
         vanished = max(found.rounding.vanished / max(found.rounding.weights, 1) for found in layer.synapses)
         if not spikes or all(found.rounding.worst < ON_THE_LATTICE for found in layer.synapses):
             return layer  # a network that was trained while rounding loses nothing
@@ -98,8 +110,23 @@ class Draft:
             return self._nearest_in_spikes(layer, spikes, (0,))
         return layer
 
-    def rounded(self, scale: float, exponents: list[int], moments: list[Array | None] | None = None) -> QuantizedLayer:
-        """The layer at a scale, each connection at its exponent; with error feedback given moments."""
+    def rounded(
+        self,
+        scale: float,
+        exponents: Sequence[int],
+        held: Sequence[IntArray | None] | None = None,
+        *,
+        told: bool = True,
+    ) -> QuantizedLayer:
+        """The layer at a scale, each connection at its exponent.
+
+        Args:
+            scale: k.
+            exponents: one a connection.
+            held: mantissas of each connection; None for the nearest ones.
+            told: whether it is looked at what rounding lost.
+
+        """
         neuron, chip = self.neuron, self.chip
         bias, bias_exponent = membrane_bias(self.bias * scale * (1 << chip.input_shift), chip)
         axon, axon_exponent = (None, 0) if self.axon is None else axon_bias(self.axon * scale, self.full_width)
@@ -118,9 +145,9 @@ class Draft:
             axon=axon,
             axon_exponent=axon_exponent,
             synapses=tuple(
-                _synapses(self.network, found, scale, exponent, chip, moment)
-                for found, exponent, moment in zip(
-                    self.weights, exponents, moments or [None] * len(exponents), strict=True
+                _synapses(self.network, found, scale, exponent, chip, given, told)
+                for found, exponent, given in zip(
+                    self.weights, exponents, held or [None] * len(self.weights), strict=True
                 )
             ),
         )
@@ -130,18 +157,15 @@ class Draft:
     ) -> QuantizedLayer:
         """Try other scales, clip ever more of all matrices, then of each by itself; keep what fires most alike."""
         few = {name: spread(output, FEW_SAMPLES) for name, output in spikes.items()}
-        best = start, self._mismatch(start, few, free=True)
+        at_start = _Point(start.scale, tuple(found.exponent for found in start.synapses))
+        tried: dict[_Point, float] = {}
 
-        tried = [best]
+        def try_out(scale: float, exponents: Sequence[int]) -> None:
+            point = _Point(scale, tuple(exponents))
+            if point not in tried:
+                tried[point] = self._mismatch(self.rounded(scale, exponents, told=False), few, free=True)
 
-        def try_out(scale: float, exponents: list[int]) -> None:
-            nonlocal best
-            layer = self.rounded(scale, exponents)
-            mismatch = self._mismatch(layer, few, free=True)
-            tried.append((layer, mismatch))
-            if mismatch < best[1]:
-                best = layer, mismatch
-
+        try_out(at_start.scale, at_start.exponents)
         lowest, highest = self.chip.weight_exponent_min, self.chip.weight_exponent_max
         for part in OCTAVE:
             scale = start.scale * part if start.scale * part * 2 > self.limit else start.scale * part * 2
@@ -154,19 +178,33 @@ class Draft:
                 try_out(scale * 2.0**short, exponents)
         for index in range(len(self.weights) if len(self.weights) > 1 and any(clipped_octaves) else 0):
             for change in (-2, -1, 1, 2):
-                exponents = [found.exponent for found in best[0].synapses]
-                exponents[index] = min(max(exponents[index] + change, lowest), highest)
-                try_out(best[0].scale, exponents)
-        ranked = [start] + [layer for layer, _ in sorted(tried, key=lambda pair: pair[1])[:BEST]]
-        moments = [self._moments(found, spikes) for found in self.weights]
-        fed_back = [
-            self.rounded(layer.scale, [found.exponent for found in layer.synapses], moments) for layer in ranked[1:]
-        ]
-        return min([*ranked, *fed_back], key=lambda layer: self._mismatch(layer, spikes, free=True))
+                best = min(tried, key=lambda point: tried[point])
+                changed = list(best.exponents)
+                changed[index] = min(max(changed[index] + change, lowest), highest)
+                try_out(best.scale, changed)
+        ranked = [at_start, *sorted(tried, key=lambda point: tried[point])[:BEST]]
+        factors = [self._factors(found, spikes) for found in self.weights]
+        options = [(point, None) for point in dict.fromkeys(ranked)]
+        fed_back = [(point, self._fed_back(point, factors)) for point in ranked[1:]]
+        point, held = min([*options, *fed_back], key=lambda option: self._mismatch_at(option[0], option[1], spikes))
+        return self.rounded(point.scale, point.exponents, held)
 
-    def _moments(self, found: _Weights, spikes: dict[str, Tensor]) -> Array | None:
+    def _mismatch_at(self, point: _Point, held: Sequence[IntArray | None] | None, spikes: dict[str, Tensor]) -> float:
+        layer = self.rounded(point.scale, point.exponents, held, told=False)
+        return self._mismatch(layer, spikes, free=True)
+
+    def _fed_back(self, point: _Point, factors: Sequence[list[Array] | None]) -> list[IntArray | None]:
+        """Mantissas that make up for each other's errors, of each connection whose kind allows it."""
+        return [
+            None
+            if known is None
+            else feedback_mantissas(found.values * point.scale, exponent, lattice_of(found.values, self.chip), known)
+            for found, exponent, known in zip(self.weights, point.exponents, factors, strict=True)
+        ]
+
+    def _factors(self, found: _Weights, spikes: dict[str, Tensor]) -> list[Array] | None:
         source = spikes[found.connection.source]
-        return second_moments(found.nodes[: found.place], found.nodes[found.place], source)
+        return input_factors(found.nodes[: found.place], found.nodes[found.place], source)
 
     def _fires_otherwise(self, layer: QuantizedLayer, spikes: dict[str, Tensor]) -> bool:
         """Whether the number of spikes is farther from the float network's than it may be, and than chance is."""
@@ -182,16 +220,15 @@ class Draft:
         A layer that hears itself may run freely: its own spikes then come back to it, and since they
         soon fall in other places, the rates of its neurons in each sample are compared.
         """
-        wanted = spikes[self.name].double()
         execution = LayerExecution(layer, self.chip)
         free = free and bool(execution.synapses_from([self.name]))
-        found = execution.respond(spikes, free=free).double()
+        wanted, found = spikes[self.name], execution.respond(spikes, free=free)
         if not layer.spikes:
             return float((found / execution.unit - wanted).abs().mean())
         events = max(float(wanted.sum()), 1.0)
         if free:
             return float((found.sum(0) - wanted.sum(0)).abs().sum()) / events
-        return float((found != wanted).sum()) / events + abs(float((found - wanted).sum())) / events
+        return float((found != wanted).sum()) / events + abs(float(found.sum()) - float(wanted.sum())) / events
 
 
 def spread(values: Tensor, count: int) -> Tensor:
@@ -200,13 +237,10 @@ def spread(values: Tensor, count: int) -> Tensor:
 
 
 def _synapses(
-    network: Network, found: _Weights, scale: float, exponent: int, chip: Format, moments: Array | None
+    network: Network, found: _Weights, scale: float, exponent: int, chip: Format, held: IntArray | None, told: bool
 ) -> QuantizedSynapses:
-    lattice = lattice_of(found.values, chip)
-    if moments is None:
-        held = mantissas(found.values * scale, exponent, lattice)
-    else:
-        held = feedback_mantissas(found.values * scale, exponent, lattice, moments)
+    if held is None:
+        held = mantissas(found.values * scale, exponent, lattice_of(found.values, chip))
     nodes = list(found.nodes)
     nodes[found.place] = with_weight(nodes[found.place], held.astype(np.float64))
     return QuantizedSynapses(
@@ -216,7 +250,7 @@ def _synapses(
         mixed=has_both_signs(found.values),
         late=delay_of(network, found.connection),
         graded=found.graded,
-        rounding=rounding_of(found.values, held, exponent, scale, chip),
+        rounding=rounding_of(found.values, held, exponent, scale, chip) if told else _NOT_LOOKED_AT,
         weight_bits=chip.weight_bits,
     )
 

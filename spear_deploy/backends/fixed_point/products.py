@@ -53,7 +53,8 @@ class Synapses:
         nodes = _flat_in_memory(values.nodes)
         self.turns = nodes is not values.nodes
         for node in nodes:
-            exact_in_bfloat16.append(reach <= EXACT_BFLOAT16 and _short(node))
+            multiplies = isinstance(node, nir.Linear | nir.Affine)
+            exact_in_bfloat16.append(multiplies and reach <= EXACT_BFLOAT16 and _short(node))
             low, high = _range_behind(node, low, high)
             reach = max(reach, *_range_behind(node, -reach, reach))
         if reach >= EXACT_FLOAT64:
@@ -82,7 +83,7 @@ class Synapses:
         if self.turns:
             x = x.movedim(-3, -1).flatten(1)
         for module, short in self.modules:
-            if short and isinstance(module, nn.Linear):
+            if short:
                 with _products_in_bfloat16():
                     x = module(x)
             else:

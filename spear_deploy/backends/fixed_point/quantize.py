@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spear_deploy.backends.fixed_point.draft import Draft, spread
+from spear_deploy.backends.fixed_point.draft import Draft
 from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
 from spear_deploy.backends.fixed_point.neuron_rules import check_neuron, check_pools
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, to_integers
-from spear_deploy.backends.fixed_point.ranges import bounded_ranges, in_float64, samples_at_once, seen_ranges
+from spear_deploy.backends.fixed_point.ranges import Range, SeenRanges, bounded_ranges
 from spear_deploy.errors import BackendError
-from spear_deploy.network import Model, Simulation, Trace
+from spear_deploy.network import Model, Network, Simulation
+from spear_deploy.network.batching import batches, samples_at_once
 
 CLIPS = tuple(np.linspace(0.80, 1.15, 36).tolist())
 """Where the largest weight may lie relative to the largest mantissa; above 1 it is clipped."""
@@ -64,8 +65,7 @@ def quantize(
     for name, neuron in network.neurons.items():
         check_neuron(name, neuron, chip)
     levels = _input_levels(model, chip, calibration)
-    ranges = bounded_ranges(network, 1.0) if calibration is None else seen_ranges(network, calibration)
-    spikes = {} if calibration is None else _float_outputs(model, spread(calibration, SEARCH_SAMPLES), levels)
+    ranges, spikes = (bounded_ranges(network, 1.0), {}) if calibration is None else _seen(network, calibration, levels)
     layers = []
     for name in network.layers:
         bits = (weight_bits or {}).get(name, chip.weight_bits)
@@ -74,17 +74,24 @@ def quantize(
     return QuantizedNetwork(network, chip, tuple(layers), levels)
 
 
-def _float_outputs(model: Model, inputs: Tensor, levels: float | None) -> dict[str, Tensor]:
-    """What all layers send in floating point, spikes as uint8; the input as the chip receives it."""
-    simulation, neurons = Simulation(model.graph, torch.float64), model.network.neurons
-    parts: dict[str, list[Tensor]] = {name: [] for name in model.network.layers}
+def _seen(network: Network, inputs: Tensor, levels: float | None) -> tuple[dict[str, Range], dict[str, Tensor]]:
+    """What layers do in floating point, in one pass: their ranges, and on some samples all that they send.
+
+    Spikes are uint8; the input is as the chip receives it.
+    """
+    steps, count = inputs.shape[:2]
+    simulation, ranges = Simulation(network.graph), SeenRanges(network, steps)
+    parts: dict[str, list[Tensor]] = {name: [] for name in (network.input, *network.layers)}
+    step = -(-count // SEARCH_SAMPLES)
     with torch.no_grad():
-        for part in torch.split(inputs, samples_at_once(model.network, len(inputs)), dim=1):
-            trace: Trace = simulation(in_float64(part))
-            for name, output in trace.outputs.items():
-                parts[name].append(output.to(torch.uint8) if neurons[name].spikes else output)
-    outputs = {name: torch.cat(found, dim=1) for name, found in parts.items()}
-    return {model.network.input: to_integers(inputs, levels)} | outputs
+        for part in batches(count, samples_at_once(network, steps)):
+            outputs = simulation(inputs[:, part], heard=ranges.hear).outputs
+            kept = slice(-part.start % step, None, step)
+            parts[network.input].append(to_integers(inputs[:, part][:, kept], levels))
+            for name, output in outputs.items():
+                sent = output[:, kept]
+                parts[name].append(sent.to(torch.uint8) if network.neurons[name].spikes else sent.clone())
+    return ranges.found, {name: torch.cat(found, dim=1) for name, found in parts.items()}
 
 
 def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> float | None:

@@ -8,12 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spear_deploy.network import Network, Simulation, Trace, bias_current, synapse_matrix
-from spear_deploy.network.graph import module_of
-from spear_deploy.network.linear import Delay
-
-STATES_AT_ONCE = 1 << 22
-"""States over all steps and samples that are looked at together: 32 MiB an array in float64."""
+from spear_deploy.network import Network, bias_current, synapse_matrix
+from spear_deploy.network.synapses import bias_over_time
 
 
 @dataclass(frozen=True)
@@ -43,30 +39,52 @@ class Range:
         )
 
 
-def samples_at_once(network: Network, time_steps: int) -> int:
-    """Samples whose states, over all steps and layers, are held together."""
-    states = time_steps * sum(neuron.beta.size for neuron in network.neurons.values())
-    return max(1, STATES_AT_ONCE // states)
+class SeenRanges:
+    """Ranges of all layers, gathered while a simulation runs: hand `hear` to it.
+
+    Membranes are driven by the currents that came, and every spike resets as one to zero: close enough for a range.
+
+    Args:
+        network: the network.
+        time_steps: of every sample.
+
+    """
+
+    def __init__(self, network: Network, time_steps: int) -> None:
+        self.network, self.time_steps = network, time_steps
+        self.found: dict[str, Range] = {}
+        self._biases: dict[str, Tensor] = {}
+
+    def hear(self, name: str, currents: Tensor, outputs: Tensor) -> None:
+        """Look at what a layer was given and sent, `[T, B, *shape]`."""
+        neuron = self.network.neurons[name]
+        gain, beta = (torch.as_tensor(each, dtype=currents.dtype) for each in (neuron.gain, neuron.beta))
+        alpha, offset = (
+            None if each is None else torch.as_tensor(each, dtype=currents.dtype)
+            for each in (neuron.alpha, neuron.offset)
+        )
+        if name not in self._biases:
+            self._biases[name] = bias_over_time(self.network, name, self.time_steps)
+        biases = self._biases[name].to(currents.dtype)
+        u, v = torch.zeros_like(currents[0]), torch.zeros_like(currents[0])
+        inputs, us, vs = 0.0, 0.0, 0.0
+        for current, sent, bias in zip(currents, outputs, biases, strict=True):
+            given = gain * current
+            entering = given if alpha is not None else gain * (current - bias)  # behind a current, biases come with it
+            u = entering if alpha is None else u.mul_(alpha).add_(given)
+            v.mul_(beta).add_(given if alpha is None else u)
+            if offset is not None:
+                v.add_(offset)
+            inputs, us, vs = max(inputs, _largest(entering)), max(us, _largest(u)), max(vs, _largest(v))
+            if neuron.threshold is not None:
+                v.addcmul_(v, sent, value=-1)
+        now = Range(inputs, us, vs, seen=True)
+        self.found[name] = self.found[name] | now if name in self.found else now
 
 
-def in_float64(inputs: Tensor) -> Tensor:
-    """Inputs `[T, B, *input_shape]` in float64; a static image stays one image, shown T times."""
-    static = len(inputs) > 1 and inputs.stride(0) == 0
-    return inputs[0].double().expand(inputs.shape) if static else inputs.double()
-
-
-def seen_ranges(network: Network, inputs: Tensor) -> dict[str, Range]:
-    """Ranges of every layer on samples `[T, B, *input_shape]`, some at a time."""
-    simulation = Simulation(network.graph, torch.float64)
-    found: dict[str, Range] = {}
-    with torch.no_grad():
-        for part in torch.split(inputs, samples_at_once(network, len(inputs)), dim=1):
-            double = in_float64(part)
-            trace = simulation(double)
-            for name in network.layers:
-                now = _seen(network, name, double, trace)
-                found[name] = found[name] | now if name in found else now
-    return found
+def _largest(values: Tensor) -> float:
+    least, most = torch.aminmax(values)
+    return max(-float(least), float(most))
 
 
 def bounded_ranges(network: Network, largest_input: float) -> dict[str, Range]:
@@ -96,50 +114,3 @@ def bounded_ranges(network: Network, largest_input: float) -> dict[str, Range]:
             largest[name] = float(membrane.max())
         ranges[name] = Range(float(entering.max()), float(current.max()), float(membrane.max()), seen=False)
     return ranges
-
-
-def _seen(network: Network, name: str, inputs: Tensor, trace: Trace) -> Range:
-    """The layer's states, driven by the spikes that all layers emitted."""
-    neuron = network.neurons[name]
-    gain = torch.from_numpy(neuron.gain)
-    steps, batch = inputs.shape[:2]
-    entering = torch.zeros((steps, batch, *neuron.shape), dtype=torch.float64)
-    for connection in network.into(name):
-        source = inputs if connection.source == network.input else trace.outputs[connection.source]
-        first = connection.path[0] if connection.path else name
-        if (connection.source, first) in network.feedback:
-            source = torch.cat([torch.zeros_like(source[:1]), source[:-1]])
-        entering += gain * _through(network, connection.path, source)
-    bias = gain * torch.from_numpy(bias_current(network, name))
-    offset = 0.0 if neuron.offset is None else torch.from_numpy(neuron.offset)
-    beta = torch.from_numpy(neuron.beta)
-    if neuron.alpha is None:
-        offset = offset + bias
-    else:
-        entering += bias
-    u = torch.zeros_like(entering[0])
-    v = torch.zeros_like(u)
-    largest_u = largest_v = 0.0
-    for t in range(steps):
-        u = entering[t] if neuron.alpha is None else torch.from_numpy(neuron.alpha) * u + entering[t]
-        v = beta * v + u + offset
-        largest_u = max(largest_u, float(u.abs().max()))
-        largest_v = max(largest_v, float(v.abs().max()))
-        if neuron.threshold is not None:  # every reset as one to zero: close enough for a range
-            v = torch.where(trace.outputs[name][t] > 0, 0.0, v)
-    return Range(float(entering.abs().max()), largest_u, largest_v, seen=True)
-
-
-def _through(network: Network, path: tuple[str, ...], x: Tensor) -> Tensor:
-    """The linear nodes of a path without their biases."""
-    for name in path:
-        module = module_of(network, name, torch.float64)
-        if getattr(module, "bias", None) is not None:
-            module.register_parameter("bias", None)
-        if isinstance(module, Delay):
-            x = module(x)
-        else:
-            static = len(x) > 1 and x.stride(0) == 0
-            y = module(x[0] if static else x.flatten(0, 1))
-            x = y.expand(len(x), *y.shape) if static else y.reshape(*x.shape[:2], *y.shape[1:])
-    return x

@@ -6,12 +6,17 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from spear_deploy.backends.fixed_point.formats import Format, Lattice
 from spear_deploy.backends.fixed_point.quantized import IntArray, Rounding
+from spear_deploy.network.device import CPU
 
 Array = NDArray[np.float64]
+
+PIECE = 1 << 15
+"""Weights that are rounded together: a quarter of a megabyte."""
 
 WEIGHTS_OF_A_LATTICE = 512
 MOST_STEPS_OF_THE_SMALLEST = 16
@@ -41,18 +46,9 @@ def largest_exponent(scaled: Array, chip: Format) -> int:
     return _exponent(float(np.abs(scaled).max(initial=0.0)), chip, lattice_of(scaled, chip))
 
 
-def best_exponent(scaled: Array, chip: Format) -> int:
-    """The exponent that clips nothing, or the one below it when clipping loses less."""
-    exponent = largest_exponent(scaled, chip)
-    if exponent <= chip.weight_exponent_min:
-        return exponent
-    lattice = lattice_of(scaled, chip)
-
-    def loss(candidate: int) -> float:
-        back = mantissas(scaled, candidate, lattice) * 2.0**candidate
-        return float(((scaled - back) ** 2).sum())
-
-    return min((exponent, exponent - 1), key=loss)
+def best_exponent(matrix: Array, scale: float, chip: Format) -> int:
+    """The exponent of `scale * matrix` that clips nothing, or the one below it when clipping loses less."""
+    return _Measured(matrix, chip).best(scale)[0]
 
 
 def best_scale(matrices: list[Array], limit: float, chip: Format, clips: Iterable[float]) -> float:
@@ -65,14 +61,15 @@ def best_scale(matrices: list[Array], limit: float, chip: Format, clips: Iterabl
     matrices = [matrix for matrix in matrices if matrix.any()]
     if not matrices:
         return 2.0 ** math.floor(math.log2(limit))
-    tops = [lattice_of(matrix, chip).high / float(np.abs(matrix).max()) for matrix in matrices]
+    measured = [_Measured(matrix, chip) for matrix in matrices]
+    tops = [each.lattice.high / each.largest for each in measured]
     highest = min(tops) * 2.0**chip.weight_exponent_max
     clips = tuple(clips)
     positions = [top * clip for top in tops for clip in clips]
-    positions += [lattice_of(matrix, chip).step / _unit(matrix) for matrix in matrices]
+    positions += [each.lattice.step / _unit(matrix) for each, matrix in zip(measured, matrices, strict=True)]
     scales = {position * 2.0 ** math.floor(math.log2(limit / position)) for position in positions}
     allowed = {scale if scale <= 1.2 * highest else highest for scale in scales}
-    return min(allowed, key=lambda scale: (_weight_error(matrices, scale, chip), -scale))
+    return min(allowed, key=lambda scale: (sum(each.best(scale)[1] for each in measured), -scale))
 
 
 def _unit(matrix: Array) -> float:
@@ -89,14 +86,33 @@ def _unit(matrix: Array) -> float:
     return least
 
 
-def _weight_error(matrices: list[Array], scale: float, chip: Format) -> float:
-    """Squared error of all weights, each matrix relative to its own size."""
-    total = 0.0
-    for matrix in matrices:
-        exponent = best_exponent(matrix * scale, chip)
-        back = mantissas(matrix * scale, exponent, lattice_of(matrix, chip)) * 2.0**exponent / scale
-        total += float(((matrix - back) ** 2).sum() / (matrix**2).sum())
-    return total
+class _Measured:
+    """A matrix whose rounding error is asked for at many scales: looked at in pieces that stay in a core's cache."""
+
+    def __init__(self, matrix: Array, chip: Format) -> None:
+        self.values, self.chip = torch.as_tensor(matrix, dtype=torch.float64, device=CPU).flatten(), chip
+        self.lattice = lattice_of(matrix, chip)
+        self.largest = float(np.abs(matrix).max(initial=0.0))
+        self.size = float(self.values @ self.values)
+        self.room, self.rest = (torch.empty(min(PIECE, len(self.values)), dtype=torch.float64) for _ in range(2))
+
+    def best(self, scale: float) -> tuple[int, float]:
+        """The exponent at a scale, and the squared error of all weights there, relative to the matrix' own size."""
+        exponent = _exponent(self.largest * scale, self.chip, self.lattice)
+        tried = (exponent,) if exponent <= self.chip.weight_exponent_min else (exponent, exponent - 1)
+        losses = {each: self._squared_error(scale, each) for each in tried}
+        least = min(tried, key=lambda each: losses[each])
+        return least, losses[least] / self.size if self.size else 0.0
+
+    def _squared_error(self, scale: float, exponent: int) -> float:
+        unit = 2.0**exponent * self.lattice.step  # a power of two: dividing by it is exact
+        low, high = self.lattice.low / self.lattice.step, self.lattice.high / self.lattice.step
+        total = 0.0
+        for piece in torch.split(self.values, PIECE):
+            scaled = torch.mul(piece, scale, out=self.room[: len(piece)]).mul_(1 / unit)
+            rest = torch.round(scaled, out=self.rest[: len(piece)]).clamp_(low, high).sub_(scaled)
+            total += float(rest @ rest)
+        return total * (unit / scale) ** 2
 
 
 def rounding_of(values: Array, held: IntArray, exponent: int, scale: float, chip: Format) -> Rounding:

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from spear_deploy.backends.backend import Backend, Executable, OnProgress, Setting, ToolStatus, Worker, cast
+from spear_deploy.backends.backend import Backend, Executable, OnProgress, Setting, ToolStatus, Worker
 from spear_deploy.backends.fixed_point.backend import ChipBackend, integer_states
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.lava.install import status
@@ -19,6 +19,7 @@ from spear_deploy.backends.recording import LayerStates, Recording, range_of
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Connection, Model
 from spear_deploy.network.agreement import EXACT
+from spear_deploy.network.simulation import cast
 
 FEWEST_SAMPLES = 100
 """Run however long they take, where the time for samples is limited."""

@@ -1,0 +1,36 @@
+"""How many samples are run at a time: as many as a bound on memory allows, the same on every machine.
+
+Sums of floating-point numbers may fall otherwise in a batch of another size, in their last bits. So sizes
+follow from the network and its time steps alone, not from the memory that happens to be free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from spear_deploy.network.graph import Network
+
+BATCH = 100
+"""Samples that are run at a time, at most: more do not pay."""
+
+STATES_AT_ONCE = 1 << 22
+"""Values of layers over all steps that a batch may hold: 16 MiB in float32, 32 MiB in float64."""
+
+
+def states_of(network: Network, time_steps: int) -> int:
+    """Values that an inference has: those of all layers, or the input's where these are more, over all steps."""
+    neurons = sum(neuron.beta.size for neuron in network.neurons.values())
+    return time_steps * max(neurons, int(np.prod(network.input_shape)))
+
+
+def samples_at_once(network: Network, time_steps: int, states: int = STATES_AT_ONCE, most: int = BATCH) -> int:
+    """Samples whose states are held together: at most so many, at least one."""
+    return min(most, max(1, states // states_of(network, time_steps)))
+
+
+def batches(count: int, size: int = BATCH) -> Iterator[slice]:
+    """Slices of at most `size` that cover `count` samples."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))
