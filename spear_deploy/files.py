@@ -35,12 +35,6 @@ _MARKED_BYTES = 1 << 16
 _PARTIAL = ".spear-deploy-partial-"
 
 
-def default_folder(model: Path, targets: list[str], now: datetime) -> Path:
-    """`runs/<model>-<target>-<time>`."""
-    target = targets[0] if len(targets) == 1 else f"{len(targets)}-targets"
-    return Path("runs") / f"{model.stem}-{target}-{now:%Y%m%d-%H%M%S}"
-
-
 def check_writable(folder: Path, *, force: bool) -> None:
     """Find out before the long work whether a run can be written, by writing there.
 

@@ -13,11 +13,11 @@ from spear_deploy.files import (
     WRITTEN,
     check_writable,
     complete_or_nothing,
-    default_folder,
     keep_incomplete,
     locked,
     replaced_when_complete,
 )
+from spear_deploy.jobs.deploy.request import default_folder
 
 
 def names(folder):

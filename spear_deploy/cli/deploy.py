@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
 from spear_deploy.cli.cache import cache_folder
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
@@ -31,8 +30,7 @@ from spear_deploy.cli.reading import (
 )
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.cli.targets import Target
-from spear_deploy.files import default_folder
-from spear_deploy.hardware import MAX_DROP, Limit, parse_budget, parse_budgets
+from spear_deploy.jobs.asked import error_of, front_of, weight_bits_of
 from spear_deploy.jobs.chips import chips_of
 from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
 from spear_deploy.jobs.deploy.request import (
@@ -42,8 +40,9 @@ from spear_deploy.jobs.deploy.request import (
     DEFAULT_STRATEGY,
     DEFAULT_THREADS,
     DeployRequest,
+    allowed,
+    default_folder,
 )
-from spear_deploy.pruning import Widths
 from spear_deploy.search import STRATEGIES, TuningPlan
 from spear_deploy.search.pipelines import PIPELINES, SPEAR, SPEAR_RECIPE
 
@@ -192,7 +191,7 @@ class DeployOptions:
             model=self.model,
             targets=targets,
             out=self.out_folder or default_folder(self.model, [profile.name for profile in targets], datetime.now()),
-            budgets=budgets_of(self.budget or [], self.max_drop, self.min_accuracy, front=bool(self.pareto)),
+            budgets=allowed(self.budget or [], self.max_drop, self.min_accuracy, front=bool(self.pareto)),
             reading=reading(self.arch, self.input_shape, self.time_steps, self.dt, self.encoding, self.read_out),
             data=self.data,
             seed=self.seed,
@@ -200,23 +199,23 @@ class DeployOptions:
             threads=self.threads,
             workers=self.workers,
             lre_samples=self.lre_samples,
-            lre_error=None if self.lre_error is None else read_error(self.lre_error),
+            lre_error=None if self.lre_error is None else error_of(self.lre_error),
             cache=None if self.no_cache else self.cache or cache_folder(),
             strategy=self.strategy,
             pipeline=self.pipeline,
             projection=self.projection,
             evaluations=self.evaluations,
-            widths=Widths(self.min_channels, self.channel_multiple),
+            widths=replace(DeployRequest.widths, minimum=self.min_channels, multiple=self.channel_multiple),
             finalists=self.finalists,
             plan=self.plan(),
             lava=self.lava,
             lava_python=self.lava_python,
-            weight_bits=parse_weight_bits(self.weight_bits),
+            weight_bits=weight_bits_of(self.weight_bits),
             file_format=self.file_format,
             adapt=self.adapt,
             force=self.force,
             plot=self.plot,
-            pareto=tuple(parse_budget(text) for text in (self.pareto or "").split(",") if text.strip()),
+            pareto=front_of(self.pareto or ""),
             command=("spear-deploy", *sys.argv[1:]),
         )
 
@@ -278,39 +277,3 @@ def deploy(asked: DeployOptions) -> None:
         report.verdict.ok for report in reports.values()
     ):
         raise typer.Exit(1)
-
-
-def budgets_of(
-    typed: Sequence[str], max_drop: float | None, min_accuracy: float | None, *, front: bool
-) -> tuple[Limit, ...]:
-    """The limits that were asked for; by default a budget of SynOps, unless something else sets it.
-
-    Raises:
-        BudgetError: one cannot be understood, or two speak of the same.
-
-    """
-    limits = parse_budgets(
-        [
-            *typed,
-            *([] if max_drop is None else [f"max-drop={max_drop:g}"]),
-            *([] if min_accuracy is None else [f"min-accuracy={min_accuracy:g}%"]),
-        ]
-    )
-    set_elsewhere = front or any(limit.quantity is MAX_DROP for limit in limits)
-    return limits if typed or set_elsewhere else (DEFAULT_BUDGET, *limits)
-
-
-def read_error(text: str) -> float:
-    """A relative error such as 3%, as a fraction.
-
-    Raises:
-        BadParameter: it is no percentage above 0 and below 100.
-
-    """
-    try:
-        percent = float(text.strip().removesuffix("%"))
-    except ValueError:
-        percent = 0.0
-    if not text.strip().endswith("%") or not 0 < percent < 100:
-        raise typer.BadParameter(f"--lre-error {text!r}: give a percentage, such as 3%")
-    return percent / 100

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import Arch, Dt, FileFormat, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
 from spear_deploy.errors import ExportError
-from spear_deploy.exporting import ExportEntry, available, exporter
-from spear_deploy.jobs.export import DEFAULT_TARGET, ExportRequest, run_bundle, run_export
+from spear_deploy.jobs.asked import weight_bits_of
+from spear_deploy.jobs.export import DEFAULT_TARGET, ExportRequest, formats, run_bundle, run_export
 
 EPILOG = """
 Examples:
@@ -93,7 +92,7 @@ def export(
         reading=reading(arch, input_shape, time_steps, dt, encoding, read_out),
         data=data,
         target=target,
-        weight_bits=parse_weight_bits(weight_bits),
+        weight_bits=weight_bits_of(weight_bits),
         file_format=file_format,
         adapt=adapt,
         seed=seed,
@@ -109,38 +108,17 @@ def export(
         force=force,
     )
     if BUNDLE not in request.formats:
-        _show(run_export(request, TerminalProgress()), out_folder)
-        return
-    if request.formats != (BUNDLE,):
+        entries, folder = run_export(request, TerminalProgress()), out_folder
+    elif request.formats == (BUNDLE,):
+        entries, folder = run_bundle(request, TerminalProgress())
+    else:
         raise ExportError("a bundle holds all formats: give --to bundle alone")
-    _show(*run_bundle(request, TerminalProgress()))
+    for entry in entries:
+        for line in entry.lines(folder):
+            out.print(line)
 
 
 def _list() -> None:
-    for name, entry in available().items():
-        offered = entry.dist.name if entry.dist is not None else "unknown"
-        try:
-            found = exporter(name)
-            out.print(f"{name:<8} {found.suffix:<10} {found.says} [{offered}]")
-        except ExportError as error:
-            out.print(f"{name:<8} not usable: {error} [{offered}]")
-
-
-def _show(entries: list[ExportEntry], folder: Path) -> None:
-    for entry in entries:
-        for reason in entry.refused:
-            out.print(f"{entry.format}: refused: {reason}")
-        if entry.files:
-            files = ", ".join(str(folder / file) for file in entry.files)
-            out.print(f"{entry.format}: written to {files}: {_proof(entry)}")
-
-
-def _proof(entry: ExportEntry) -> str:
-    found = entry.verification
-    if not found.done:
-        return f"NOT VERIFIED: {found.why_not}"
-    if not found.spikes:
-        return "NOTHING SPIKED on the samples, so nothing is proven: give --data that makes the network spike"
-    ties = f", {found.ties} ties in {found.after_ties} samples" if found.ties else ""
-    whom = "the model" if entry.integers is None else f"these integers of {entry.integers.target}"
-    return f"equal to {whom} in {len(found.layers or {})} layers, {found.spikes:,} spikes{ties} ({found.arithmetic})"
+    for each in formats():
+        says = f"{each.suffix:<10} {each.says}" if not each.fault else f"not usable: {each.fault}"
+        out.print(f"{each.name:<8} {says} [{each.package}]")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from spear_deploy.cli.console import out
 from spear_deploy.cli.reading import Arch, Dt, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
-from spear_deploy.pruning import Group, Role, channel_groups
+from spear_deploy.jobs.groups import groups as find_groups
 
 EPILOG = """
 Examples:
@@ -33,8 +33,7 @@ def groups(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Show which channels of MODEL can only be pruned together, and why a group is fixed."""
-    network = reading(arch, input_shape, time_steps, dt, encoding, read_out).load(model).network
-    rows = [_row(group, network.layers) for group in channel_groups(network)]
+    rows = find_groups(model, reading(arch, input_shape, time_steps, dt, encoding, read_out))
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -44,16 +43,3 @@ def groups(
         named = (", ".join(row[key]) or "-" for key in ("layers", "made_by", "read_by"))
         table.add_row(str(row["group"]), str(row["channels"]), *named, fixed)
     out.print(table)
-
-
-def _row(group: Group, layers: list[str]) -> dict[str, Any]:
-    names = {member.node for member in group.members}
-    return {
-        "group": group.name,
-        "channels": group.size,
-        "layers": [layer for layer in layers if layer in names],
-        "made_by": sorted({member.node for member in group.nodes(Role.PRODUCER)}),
-        "read_by": sorted({member.node for member in group.nodes(Role.CONSUMER)}),
-        "prunable": group.prunable,
-        "fixed": group.fixed,
-    }

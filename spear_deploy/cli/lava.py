@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from spear_deploy.backends.lava import install as install_lava
-from spear_deploy.backends.lava import status as lava_status
-from spear_deploy.backends.lava.install import LavaStatus
 from spear_deploy.cli.console import err, out
 from spear_deploy.cli.lava_python import LavaPython
+from spear_deploy.jobs.lava import lava_lines, lava_status, ready_lava
 
 app = typer.Typer(no_args_is_help=True, help="Install Lava, or say how it runs here.")
 
@@ -16,26 +14,15 @@ app = typer.Typer(no_args_is_help=True, help="Install Lava, or say how it runs h
 @app.command()
 def install() -> None:
     """Install lava-nc and what it imports into this Python."""
-    found = lava_status()
-    if not found.available:
-        found = install_lava(lambda text: err.print(text))
-    _show(found)
+    for line in lava_lines(ready_lava(lambda text: err.print(text))):
+        out.print(line)
 
 
 @app.command()
 def status(lava_python: LavaPython = None) -> None:
     """Say how Lava runs here, and what to type if it does not."""
     found = lava_status(lava_python)
-    _show(found)
+    for line in lava_lines(found):
+        out.print(line)
     if not found.available:
         raise typer.Exit(1)
-
-
-def _show(found: LavaStatus) -> None:
-    out.print(f"python        {found.python}")
-    if found.available:
-        out.print(f"lava          {found.versions.get('lava', 'unknown')}")
-        out.print(f"work-arounds  {'; '.join(found.work_arounds) or 'none needed'}")
-    else:
-        out.print(f"lava          not available: {found.missing}")
-        out.print(found.advice)

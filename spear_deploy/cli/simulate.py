@@ -8,14 +8,8 @@ from typing import Annotated
 
 import typer
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from spear_deploy.backends.backend import TIME_LIMIT_S, Worker
-from spear_deploy.backends.fixed_point.weight_bits import parse_weight_bits
-from spear_deploy.backends.recording import StateRange
-from spear_deploy.backends.registry import available, known_name
-from spear_deploy.backends.side_by_side import Difference, Result
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import (
@@ -30,12 +24,13 @@ from spear_deploy.cli.reading import (
     reading,
 )
 from spear_deploy.data import Labels, SplitName
-from spear_deploy.errors import BackendError
-from spear_deploy.hardware import load_profile
-from spear_deploy.jobs.simulate import TOOL_SAMPLES, Outcome, SimulateConfig
+from spear_deploy.jobs.asked import weight_bits_of
+from spear_deploy.jobs.chips import chip_of
+from spear_deploy.jobs.simulate import TOOL_SAMPLES, Outcome, SimulateConfig, backends_of, offered
 from spear_deploy.jobs.simulate import simulate as run_simulation
 from spear_deploy.jobs.simulation_json import outcome_json
 from spear_deploy.jobs.task import load_task
+from spear_deploy.report.terminal.simulation import difference_table, layers_table, losses_table, where_text
 
 EPILOG = """
 Examples:
@@ -60,7 +55,7 @@ chip nearly always differ; chip and lava-fixed, or torch and lava, must not.
 
 def simulate(
     model: Annotated[Path, typer.Argument(help="Model file, dense or pruned.")],
-    on: Annotated[str, typer.Option("--on", help=f"Backend: {', '.join(available())}.")] = "torch",
+    on: Annotated[str, typer.Option("--on", help=f"Backend: {', '.join(offered())}.")] = "torch",
     compare: Annotated[
         str | None, typer.Option("--compare", help="Backends to hold against each other, separated by commas.")
     ] = None,
@@ -90,19 +85,20 @@ def simulate(
     lava_python: LavaPython = None,
     lava_seconds: Annotated[
         float, typer.Option(min=1, help="Lava is ended after so many seconds for a batch of up to 100 samples.")
-    ] = TIME_LIMIT_S,
+    ] = SimulateConfig.lava_seconds,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Run MODEL on a backend: accuracy, spikes, SynOps and membranes of every layer."""
-    backends, chip, progress = _backends(on, compare), load_profile(target), TerminalProgress()
+    backends, chip, progress = _backends(on, compare), chip_of(target), TerminalProgress()
     config = SimulateConfig(
         split=split,
         samples=samples,
-        weight_bits=parse_weight_bits(weight_bits),
+        weight_bits=weight_bits_of(weight_bits),
         file_format=file_format,
         adapt=adapt,
         save=save,
-        worker=Worker(lava_python, lava_seconds),
+        lava_python=lava_python,
+        lava_seconds=lava_seconds,
     )
     given = reading(arch, input_shape, time_steps, dt, encoding, read_out)
     task = load_task(model, data, reading=given, seed=seed, tell=progress.notice)
@@ -118,12 +114,7 @@ def simulate(
 
 def _backends(on: str, compare: str | None) -> tuple[str, ...]:
     """The backends that are named, each once."""
-    option = "--on" if compare is None else "--compare"
-    try:
-        given = [known_name(name.strip()) for name in (on if compare is None else compare).split(",")]
-    except BackendError as error:
-        raise typer.BadParameter(f"{option}: {error}") from None
-    names = tuple(dict.fromkeys(given))
+    names = backends_of(on if compare is None else compare)
     if compare is not None and len(names) < 2:
         raise typer.BadParameter(f"--compare {compare}: two backends or more are compared, such as chip,lava-fixed")
     if compare is None and len(names) > 1:
@@ -144,63 +135,11 @@ def _parts(outcome: Outcome, model: str) -> list[RenderableType]:
                 style="bold",
             )
         )
-        parts.append(_layers(result))
+        parts.append(layers_table(result))
         if result.losses:
-            parts.append(_losses(result))
-    parts += [_difference(each) for each in outcome.simulated.differences]
-    parts += [_where(each) for each in outcome.simulated.differences]
+            parts.append(losses_table(result))
+    parts += [difference_table(each) for each in outcome.simulated.differences]
+    parts += [where_text(each) for each in outcome.simulated.differences]
     if config.save is not None:
         parts.append(Text(f"written to {config.save}"))
     return parts
-
-
-def _layers(result: Result) -> Table:
-    table = Table("layer", "neurons", "spikes", "SynOps", "u", "v", title="per inference", title_justify="left")
-    for layer, count in result.measurement.layers.items():
-        states = result.states.get(layer)
-        ranges = ("", "") if states is None else ("" if states.u is None else _range(states.u), _range(states.v))
-        table.add_row(layer, f"{count.neurons:,}", f"{count.spikes:,.2f}", f"{count.synops:,.1f}", *ranges)
-    return table
-
-
-def _losses(result: Result) -> Table:
-    table = Table(
-        *("layer", "from", "bits", "k", "exp", "worst", "mean", "clip", "zero", "room"),
-        title="rounding: errors relative to the largest weight; weights clipped, become zero; bits of v left",
-        title_justify="left",
-    )
-    for each in result.losses:
-        room = "" if each.headroom_bits is None else f"{each.headroom_bits:.1f}"
-        errors = f"{each.worst_error:.2%}", f"{each.mean_error:.2%}", f"{each.clipped:,}", f"{each.vanished:,}"
-        scale = f"{each.scale:.4g}"
-        table.add_row(each.layer, each.source, str(each.weight_bits), scale, str(each.exponent), *errors, room)
-    return table
-
-
-def _difference(difference: Difference) -> Table:
-    first, second = difference.backends
-    table = Table(
-        *("layer", f"spikes {first}", f"spikes {second}", "count error", "outputs that differ"),
-        title=f"{first} and {second}",
-        title_justify="left",
-    )
-    for layer, each in difference.agreement.layers.items():
-        error = "not comparable" if each.count_error_percent is None else f"{each.count_error_percent:+.3f} %"
-        table.add_row(layer, f"{each.spikes[0]:,}", f"{each.spikes[1]:,}", error, f"{each.differing:,}")
-    return table
-
-
-def _where(difference: Difference) -> Text:
-    first, second = difference.backends
-    place = difference.agreement.first_difference
-    if place is None:
-        return Text(f"{first} and {second}: equal in all {len(difference.agreement.layers)} layers", style="bold green")
-    return Text(
-        f"{first} and {second} differ first in layer {place.layer}: neuron {place.neuron}, step {place.step},"
-        f" sample {place.sample}",
-        style="bold red",
-    )
-
-
-def _range(found: StateRange) -> str:
-    return f"{found.low:.3g} to {found.high:.3g}"

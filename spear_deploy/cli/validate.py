@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.cli.console import err, out
-from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.validate import validate as run_validate
 from spear_deploy.report.comparison import run_names
 from spear_deploy.report.gap import Coverage, Gap, RunCheck, coverage
@@ -45,10 +44,9 @@ def validate(
     """Hold LRE's interval against SynOps measured on data that the search never saw."""
     folders = [read_run(folder) for folder in find_runs(runs)]
     names = run_names(folders)
-    chip = None if profile is None else load_profile(profile)
     checked = []
     for name, folder in zip(names, folders, strict=True):
-        checked.append(run_validate(name, folder, again=again, data=data, profile=chip))
+        checked.append(run_validate(name, folder, again=again, data=data, profile=profile))
         for gap in folder.gaps:
             err.print(f"{folder.path}: {gap}", style="yellow")
     together = coverage(checked)

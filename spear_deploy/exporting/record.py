@@ -104,6 +104,28 @@ class ExportEntry(BaseModel):
     verification: Verification
     notes: dict[str, Any] = {}
 
+    @property
+    def proof(self) -> str:
+        """How the files were proven, in words."""
+        found = self.verification
+        if not found.done:
+            return f"NOT VERIFIED: {found.why_not}"
+        if not found.spikes:
+            return "NOTHING SPIKED on the samples, so nothing is proven: give data that make the network spike"
+        ties = f", {found.ties} ties in {found.after_ties} samples" if found.ties else ""
+        whom = "the model" if self.integers is None else f"these integers of {self.integers.target}"
+        return (
+            f"equal to {whom} in {len(found.layers or {})} layers, {found.spikes:,} spikes{ties} ({found.arithmetic})"
+        )
+
+    def lines(self, folder: Path) -> list[str]:
+        """Why the format was refused, or what was written into a folder and how it was proven."""
+        lines = [f"{self.format}: refused: {reason}" for reason in self.refused]
+        if self.files:
+            files = ", ".join(str(folder / file) for file in self.files)
+            lines.append(f"{self.format}: written to {files}: {self.proof}")
+        return lines
+
 
 class Record(BaseModel):
     """All exports of a folder."""

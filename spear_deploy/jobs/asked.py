@@ -1,11 +1,12 @@
-"""What people ask for in words, as values: budgets, gates."""
+"""What people ask for in words, as values: budgets, gates, bits of weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spear_deploy.errors import BudgetError
-from spear_deploy.hardware import Limit, parse_budgets
+from spear_deploy.backends.fixed_point.weight_bits import LEAST, MOST, WeightBits
+from spear_deploy.errors import BudgetError, ModelError, SearchError
+from spear_deploy.hardware import Limit, parse_budget, parse_budgets
 from spear_deploy.hardware.gates import Gate
 
 GATES = {str(gate): gate for gate in Gate}
@@ -42,3 +43,55 @@ def gates_of(text: str) -> set[Gate]:
     if unknown:
         raise BudgetError(f"no gate called {unknown[0]!r}; known: {', '.join(GATES)}")
     return {GATES[name] for name in names}
+
+
+def weight_bits_of(text: str | None) -> WeightBits:
+    """`6`, `conv1=8,fc=4` or `6,conv1=8` as bits.
+
+    Raises:
+        ModelError: it is none of these.
+
+    """
+    everywhere: int | None = None
+    named: dict[str, int] = {}
+    for word in (text or "").split(","):
+        if text is None:
+            continue
+        name, equals, number = (part.strip() for part in word.rpartition("="))
+        nameless = not name and (equals or everywhere is not None)
+        if nameless or not number.isdigit() or not LEAST <= int(number) <= MOST:
+            raise ModelError(
+                f"weight bits {text}: give bits from {LEAST} to {MOST} for all layers (6), by layer (conv1=8,fc=4),"
+                " or both (6,conv1=8)"
+            )
+        if name:
+            named[name] = int(number)
+        else:
+            everywhere = int(number)
+    return WeightBits(everywhere, named)
+
+
+def front_of(text: str) -> tuple[Limit, ...]:
+    """The budgets of a list such as `70%,50%,30%`.
+
+    Raises:
+        BudgetError: one cannot be understood.
+
+    """
+    return tuple(parse_budget(each) for each in text.split(",") if each.strip())
+
+
+def error_of(text: str) -> float:
+    """A relative error such as 3%, as a fraction.
+
+    Raises:
+        SearchError: it is no percentage above 0 and below 100.
+
+    """
+    try:
+        percent = float(text.strip().removesuffix("%"))
+    except ValueError:
+        percent = 0.0
+    if not text.strip().endswith("%") or not 0 < percent < 100:
+        raise SearchError(f"LRE's error {text!r}: give a percentage, such as 3%")
+    return percent / 100

@@ -10,9 +10,9 @@ from pathlib import Path
 from torch import Tensor
 
 from spear_deploy.backends import side_by_side
-from spear_deploy.backends.backend import CALIBRATION_SAMPLES, Setting, Worker
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES, TIME_LIMIT_S, Setting, Worker
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
-from spear_deploy.backends.registry import backend_class, prepared
+from spear_deploy.backends.registry import available, backend_class, known_name, prepared
 from spear_deploy.backends.side_by_side import Simulated, encoded_batches
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import Labels, Split, SplitName
@@ -41,7 +41,8 @@ class SimulateConfig:
         file_format: run those of the chip's integers that this file format can hold (`FILE_FORMATS`).
         adapt: whether what the chip forbids is converted.
         save: where all spikes are written.
-        worker: how a program of others is run.
+        lava_python: an interpreter that has programs beside this package, such as Lava; None for this one.
+        lava_seconds: they are ended after so many seconds for a batch of up to 100 samples.
 
     """
 
@@ -51,7 +52,8 @@ class SimulateConfig:
     file_format: str | None = None
     adapt: bool = False
     save: Path | None = None
-    worker: Worker = field(default_factory=Worker)
+    lava_python: Path | None = None
+    lava_seconds: float = TIME_LIMIT_S
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,21 @@ class Outcome:
         return self.task.labels
 
 
+def offered() -> list[str]:
+    """The names of the backends that there are, those of other packages among them."""
+    return list(available())
+
+
+def backends_of(text: str) -> tuple[str, ...]:
+    """The backends that a list such as `chip,lava-fixed` names, each once.
+
+    Raises:
+        BackendError: one is not known.
+
+    """
+    return tuple(dict.fromkeys(known_name(name.strip()) for name in text.split(",")))
+
+
 @torch_settings()
 def simulate(
     task: Task,
@@ -108,11 +125,11 @@ def simulate(
     """
     config, progress = config or SimulateConfig(), progress or Silent()
     classes = [backend_class(name) for name in on]
-    available = {split.name: len(split) for split in task.data.splits}[config.split]
+    held = {split.name: len(split) for split in task.data.splits}[config.split]
     wanted = config.samples
-    if wanted is not None and wanted > available:
-        progress.notice(f"{task.data.name} has {available} {config.split} samples, {wanted} were asked for")
-    if wanted is None and any(offered.tool for offered in classes):
+    if wanted is not None and wanted > held:
+        progress.notice(f"{task.data.name} has {held} {config.split} samples, {wanted} were asked for")
+    if wanted is None and any(each.tool for each in classes):
         wanted = TOOL_SAMPLES
     split = task.split(config.split, wanted)
     calibration = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES).inputs
@@ -122,8 +139,9 @@ def simulate(
     model = adapted.model
     if model.encoding is not task.model.encoding:
         calibration = replace(task, model=model).encoded(SplitName.TRAIN, CALIBRATION_SAMPLES).inputs
-    setting = Setting(chip, calibration, config.weight_bits, adapted.host_first, config.file_format, config.worker)
-    backends = [offered.of(setting) for offered in classes]
+    worker = Worker(config.lava_python, config.lava_seconds)
+    setting = Setting(chip, calibration, config.weight_bits, adapted.host_first, config.file_format, worker)
+    backends = [each.of(setting) for each in classes]
     names = [backend.name for backend in backends]
     writing = (
         nullcontext()

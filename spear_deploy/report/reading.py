@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spear_deploy.errors import RunError
+from spear_deploy.errors import DataError, RunError
 from spear_deploy.files import PLAIN
 from spear_deploy.outside.plain import read_bytes, read_json
 from spear_deploy.outside.refusal import RefusedError
@@ -77,6 +77,26 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
                 f"{path}: holds none of {', '.join(_MARKS)}, nor does a folder in it; give the folder of a run"
             )
     return list(dict.fromkeys(found))
+
+
+def read_report(run: Path) -> Report:
+    """The report of a run, from its folder or its `report.json`.
+
+    Raises:
+        DataError: there is none, or it is no report.
+
+    """
+    path = run / REPORT if run.is_dir() else run
+    try:
+        return Report.model_validate(read_json(path))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); give the folder of a run (--out)") from None
+    except RefusedError as error:
+        raise DataError(f"{path}: not a report of spear-deploy ({error})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise DataError(f"{path}: not a report of spear-deploy ({where}: {first['msg']})") from None
 
 
 def read_run(folder: Path) -> RunFolder:

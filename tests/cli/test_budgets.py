@@ -2,8 +2,8 @@
 
 import pytest
 
-from spear_deploy.cli.deploy import budgets_of
 from spear_deploy.errors import BudgetError
+from spear_deploy.jobs.deploy.request import allowed
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,10 @@ from spear_deploy.errors import BudgetError
     ],
 )
 def test_half_of_the_synops_is_meant_where_nothing_else_sets_them(typed, max_drop, min_accuracy, front, granted):
-    found = budgets_of(typed, max_drop, min_accuracy, front=front)
+    found = allowed(typed, max_drop, min_accuracy, front=front)
     assert [limit.granted for limit in found] == granted
 
 
 def test_a_drop_that_is_typed_twice_is_refused():
     with pytest.raises(BudgetError, match="'max-drop=2' and 'max-drop=1' both speak of accuracy lost"):
-        budgets_of(["max-drop=2"], 1.0, None, front=False)
+        allowed(["max-drop=2"], 1.0, None, front=False)

@@ -44,6 +44,7 @@ def test_a_run_tells_its_tails_and_how_well_it_predicts(call, task):
         report.pop("seconds")
         report.pop("command")
         report.pop("peak_memory_mib")
+    assert "come from kept/lre-" in again["told"].pop(0)
     assert again == first
 
     limits = {limit["name"]: limit for limit in first["budget"]["limits"]}

@@ -134,7 +134,7 @@ def test_a_chip_of_four_bits_is_simulated_with_four_bits(run, tmp_path):
     assert json.loads(out)["results"]["chip"]["arithmetic"] == "loihi, 4-bit weights"
     code, _, err = run("model.pt", "--on", "loihi", "--target", str(own), "--weight-bits", "8")
     assert code == 2
-    assert "--weight-bits 8: the chip's weights have 4 bits at most" in err
+    assert "weight bits 8: the chip's weights have 4 bits at most" in err
 
 
 def subtracting(folder):
@@ -175,11 +175,11 @@ def test_with_the_first_layer_on_the_host_lava_s_fixed_point_agrees_as_well(run,
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--on", "loihy"), "--on: no backend called 'loihy'; known: torch, chip, lava, lava-fixed"),
+        (("--on", "loihy"), "no backend called 'loihy'; known: torch, chip, lava, lava-fixed"),
         (("--compare", "torch"), "--compare torch: two backends or more"),
         (("--on", "torch,loihi"), "for several: --compare torch,chip"),
-        (("--on", "loihi", "--weight-bits", "9"), "--weight-bits 9: give bits from 2 to 8"),
-        (("--on", "loihi", "--weight-bits", "conv7=4"), "--weight-bits conv7: no such layer; known: lif1, lif2, lif3"),
+        (("--on", "loihi", "--weight-bits", "9"), "weight bits 9: give bits from 2 to 8"),
+        (("--on", "loihi", "--weight-bits", "conv7=4"), "weight bits conv7: no such layer; known: lif1, lif2, lif3"),
         (("--on", "loihi", "--weight-bits", "conv1=4,lif1=5"), "all weights into lif1 have the same bits"),
         (("--on", "loihi", "--target", "generic-45nm"), "the profile names no arithmetic"),
         (("--data", "nowhere.npz"), "nowhere.npz: no such data file"),

@@ -1,8 +1,9 @@
 import pytest
 from made_networks import Chain
 
-from spear_deploy.backends.fixed_point.weight_bits import WeightBits, parse_weight_bits
+from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.errors import ModelError
+from spear_deploy.jobs.asked import weight_bits_of
 
 
 @pytest.fixture
@@ -21,13 +22,13 @@ def network():
     ],
 )
 def test_bits_are_typed_for_all_layers_or_by_name(text, expected):
-    assert parse_weight_bits(text) == expected
+    assert weight_bits_of(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "1", "9", "fc=", "=4", "4,5", "fc=4.5", "fc", "-4"])
 def test_anything_else_is_refused_with_the_form_that_is_meant(text):
     with pytest.raises(ModelError, match=r"give bits from 2 to 8 for all layers \(6\), by layer"):
-        parse_weight_bits(text)
+        weight_bits_of(text)
 
 
 def test_a_weight_node_stands_for_the_layer_that_it_leads_into(network):
@@ -37,5 +38,5 @@ def test_a_weight_node_stands_for_the_layer_that_it_leads_into(network):
 
 
 def test_a_chip_s_widest_weights_are_no_matter_of_choice(network):
-    with pytest.raises(ModelError, match="--weight-bits 6: the chip's weights have 4 bits at most"):
+    with pytest.raises(ModelError, match="weight bits 6: the chip's weights have 4 bits at most"):
         WeightBits(6).by_layer(network, 4)

@@ -34,13 +34,13 @@ class WeightBits:
         """
         for bits in (self.everywhere, *self.named.values()):
             if bits is not None and bits > widest:
-                raise ModelError(f"--weight-bits {bits}: the chip's weights have {widest} bits at most")
+                raise ModelError(f"weight bits {bits}: the chip's weights have {widest} bits at most")
         found: dict[str, int] = {}
         for name, bits in self.named.items():
             layer = _layer_of(network, name)
             if found.setdefault(layer, bits) != bits:
                 raise ModelError(
-                    f"--weight-bits {name}={bits}: all weights into {layer} have the same bits, {found[layer]} were"
+                    f"weight bits {name}={bits}: all weights into {layer} have the same bits, {found[layer]} were"
                     " given for others of them"
                 )
         if self.everywhere is not None:
@@ -54,38 +54,12 @@ class WeightBits:
         return f"{least}-bit" if least == most else f"{least}- to {most}-bit"
 
 
-def parse_weight_bits(text: str | None) -> WeightBits:
-    """`6`, `conv1=8,fc=4` or `6,conv1=8` as bits.
-
-    Raises:
-        ModelError: it is none of these.
-
-    """
-    everywhere: int | None = None
-    named: dict[str, int] = {}
-    for word in (text or "").split(","):
-        if text is None:
-            continue
-        name, equals, number = (part.strip() for part in word.rpartition("="))
-        nameless = not name and (equals or everywhere is not None)
-        if nameless or not number.isdigit() or not LEAST <= int(number) <= MOST:
-            raise ModelError(
-                f"--weight-bits {text}: give bits from {LEAST} to {MOST} for all layers (6), by layer (conv1=8,fc=4),"
-                " or both (6,conv1=8)"
-            )
-        if name:
-            named[name] = int(number)
-        else:
-            everywhere = int(number)
-    return WeightBits(everywhere, named)
-
-
 def _layer_of(network: Network, name: str) -> str:
     if name in network.neurons:
         return name
     targets = sorted({connection.target for connection in network.connections if name in connection.path})
     if not targets:
-        raise ModelError(f"--weight-bits {name}: no such layer; known: {', '.join(network.layers)}")
+        raise ModelError(f"weight bits {name}: no such layer; known: {', '.join(network.layers)}")
     if len(targets) > 1:
-        raise ModelError(f"--weight-bits {name}: it leads into {', '.join(targets)}; name those layers instead")
+        raise ModelError(f"weight bits {name}: it leads into {', '.join(targets)}; name those layers instead")
     return targets[0]

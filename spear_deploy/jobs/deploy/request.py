@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.hardware import MAX_DROP, SYNOPS, Limit, Profile, parse_budget
+from spear_deploy.jobs.asked import budgets_of
 from spear_deploy.network import Reading
 from spear_deploy.pruning import ANY_WIDTH, Widths
 from spear_deploy.search import TuningPlan
@@ -141,3 +144,23 @@ class DeployRequest(DeployConfig):
     def folder(self, target: Profile) -> Path:
         """Where the results for one target go."""
         return self.out if len(self.targets) == 1 else self.out / target.name
+
+
+def default_folder(model: Path, targets: list[str], now: datetime) -> Path:
+    """`runs/<model>-<target>-<time>`."""
+    target = targets[0] if len(targets) == 1 else f"{len(targets)}-targets"
+    return Path("runs") / f"{model.stem}-{target}-{now:%Y%m%d-%H%M%S}"
+
+
+def allowed(
+    typed: Sequence[str], max_drop: float | None, min_accuracy: float | None, *, front: bool
+) -> tuple[Limit, ...]:
+    """The limits that were asked for; by default a budget of SynOps, unless something else sets it.
+
+    Raises:
+        BudgetError: one cannot be understood, or two speak of the same.
+
+    """
+    limits = budgets_of(typed, max_drop, min_accuracy)
+    set_elsewhere = front or any(limit.quantity is MAX_DROP for limit in limits)
+    return limits if typed or set_elsewhere else (DEFAULT_BUDGET, *limits)
