@@ -257,7 +257,10 @@ class AnswersReport(_Part):
 
 
 class TriedBudget(_Part):
-    """A budget that was tried to find the smallest one; accuracy on validation, in the target's arithmetic."""
+    """What some SynOps cost in accuracy, on validation in the target's arithmetic.
+
+    A budget that was tried to find the smallest one; where a budget was given too, a network that was fine-tuned.
+    """
 
     share: float = Field(description="of the dense SynOps")
     accuracy: float
@@ -266,7 +269,7 @@ class TriedBudget(_Part):
 
 
 class MaxDrop(_Part):
-    """The smallest budget that costs no more accuracy than `points`."""
+    """What was tried to lose no more accuracy than `points`."""
 
     points: float
     test_drop_points: float = Field(description="on the test split, in the target's arithmetic")
@@ -306,7 +309,7 @@ class Report(_Part):
     answers_to_given: AnswersReport | None = Field(
         default=None, description="the same against the dense network as it was given"
     )
-    max_drop: MaxDrop | None = Field(default=None, description="where the budget was looked for")
+    max_drop: MaxDrop | None = Field(default=None, description="where the largest drop was given")
     repairs: int
     interrupted: str = Field(default="", description="the stage in which the user cut the work short")
     evaluations: int

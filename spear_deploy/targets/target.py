@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -215,8 +216,14 @@ def check_reachable(tuner: Tuner, target: Target, path: Path) -> None:
     if least.synops_bound > target.budget_synops:
         raise BudgetError(
             f"{path}: a budget of {target.budget_synops:,.0f} SynOps cannot be reached: one channel in every layer"
-            f" still takes {least.synops_bound:,.0f} after fine-tuning, the least that this network can be pruned to"
+            f" still takes {least.synops_bound:,.0f} ({_percent(least.synops_bound / target.dense.synops)} of the dense"
+            " network's) after fine-tuning, the least that this network can be pruned to"
         )
+
+
+def _percent(share: float) -> str:
+    """Rounded up, so that a budget of it can be reached."""
+    return f"{math.ceil(1000 * share) / 10:g}%"
 
 
 def _refuse_overshoot(uses: Sequence[Use]) -> None:

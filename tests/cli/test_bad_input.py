@@ -281,7 +281,7 @@ def test_an_impossible_budget_is_told_with_the_least_that_can_be_reached(refused
     message = refused("--budget", "1", *QUICK, "model.pt")
     found = re.fullmatch(
         r"model\.pt: a budget of 1 SynOps cannot be reached: one channel in every layer still takes ([\d.,]+)"
-        r" after fine-tuning, the least that this network can be pruned to",
+        r" \([\d.]+% of the dense network's\) after fine-tuning, the least that this network can be pruned to",
         message,
     )
     assert found

@@ -390,7 +390,11 @@ def test_two_ways_to_set_the_budget_are_refused_before_the_work(model, tmp_path)
 
 def test_beside_a_budget_the_largest_drop_is_judged_and_the_least_accuracy_too(model, tmp_path):
     (report,) = run(model, tmp_path / "run", budgets=("50%", "max-drop=100", "min-accuracy=99.9%"))
-    assert report.max_drop is None
+    assert report.max_drop is not None
+    shares = [one.share for one in report.max_drop.tried]
+    accuracies = [one.accuracy for one in report.max_drop.tried]
+    assert shares == sorted(shares)
+    assert accuracies == sorted(set(accuracies))
     drop, least = (
         next(one for one in report.budget.limits if one.name == name) for name in ("accuracy lost", "accuracy")
     )
@@ -434,3 +438,15 @@ def test_a_network_that_fine_tuning_ruined_is_not_ok_though_it_keeps_its_budget(
     assert report.verdict.reason.startswith("the network ")
     page = (tmp_path / "run" / "report.html").read_text()
     assert "NOT OK" in page
+
+
+def test_where_lre_cannot_be_sure_networks_are_fine_tuned_at_the_limit_and_the_search_goes_by_them(model, tmp_path):
+    wild = replace(PLAN, plain=Recipe(epochs=1, batch=8, learning_rate=0.3))
+    (report,) = run(model, tmp_path / "run", plan=wild)
+    assert any(
+        line.startswith("LRE was not sure enough to search with after 8 samples: 4 more") for line in report.told
+    )
+    assert any("3 uniform networks were fine-tuned near the limit" in line for line in report.told)
+    assert report.lre.estimator == "constant"
+    assert report.verdict.within_budget
+    assert report.verdict.ok or report.verdict.reason

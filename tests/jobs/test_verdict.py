@@ -4,6 +4,7 @@ import pytest
 from made_limits import limit, use
 
 from spear_deploy.hardware import MAX_DROP, QUANTITIES, SYNOPS, Limit, Use
+from spear_deploy.jobs.deploy.search import Try
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
 from spear_deploy.measure import Answers
 from spear_deploy.report import Agreement, FirstDifference, LreCheck
@@ -183,3 +184,13 @@ def test_a_prediction_that_missed_is_told_and_no_fault_of_the_network():
 )
 def test_the_target_s_own_arithmetic_is_judged_then_lava_then_torch(backend, checks, basis):
     assert basis_of(backend, dict.fromkeys(checks, CHECK)) == basis
+
+
+def test_a_drop_that_the_budget_does_not_allow_is_told_with_what_other_synops_cost():
+    lost = Use(Limit(MAX_DROP, 0.5, "budget max-drop=0.5"), 1.0)
+    front = (Try(0.48, 0.95, 1.2, keeps_limits=True), Try(0.7, 0.96, 0.2, keeps_limits=False))
+    assert verdict(others=[*KEPT, lost], front=front).reason == (
+        "accuracy lost: 1.00 points exceed the 0.50 of budget max-drop=0.5 (on validation, of the networks that were"
+        " fine-tuned here, 48.0% of the SynOps lose 1.2 points, 70.0% of the SynOps lose 0.2 points: allow more SynOps"
+        " or a larger drop)"
+    )

@@ -105,9 +105,7 @@ def wide_bound(dense: Measurement, ahead: int) -> list[str]:
         return []
     needed = samples_for(each, ahead, SURE_MARGIN)
     way_out = (
-        f"{needed} would bring it to {SURE_MARGIN:.0%}"
-        if needed
-        else f"with {ahead} test samples none would be few enough"
+        f"{needed} would bring that to {SURE_MARGIN:.0%}" if needed else f"with {ahead} test samples no number would"
     )
     return [
         f"{dense.samples} validation samples leave the bound of mean SynOps {reach:.0%} above the mean, and as much of"

@@ -9,7 +9,7 @@ from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import SYNOPS, Limit
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.search import Pruned, Try, solve
+from spear_deploy.jobs.deploy.search import Pruned, Try, reference_accuracy, solve
 from spear_deploy.jobs.progress import Clock
 from spear_deploy.targets.target import Target
 
@@ -32,7 +32,7 @@ def smallest_budget(
         BudgetError: no budget that was tried keeps the accuracy.
 
     """
-    reference = max(target.measure(prepared.reference).accuracy, target.dense.accuracy)
+    reference = reference_accuracy(target, prepared)
     tries: list[Try] = []
     best: tuple[Target, Pruned] | None = None
     good, bad = 1.0, LEAST_SHARE

@@ -127,7 +127,9 @@ def _aim(
                 request.weight_bits,
                 request.file_format,
             )
-            check_reachable(Tuner(factory, target, request.plan, request.seed, progress.notice), target, request.model)
+            fronts = [target.with_synops_limit(budget) for budget in request.pareto]
+            least = min((target, *fronts), key=lambda one: one.budget_synops)
+            check_reachable(Tuner(factory, least, request.plan, request.seed, progress.notice), least, request.model)
         except SpearDeployError as error:
             if profile is request.targets[-1] and not found:
                 raise

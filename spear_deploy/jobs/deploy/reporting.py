@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.data import Labels
-from spear_deploy.hardware import Activity, Cost, Follows, OnChip, Use, activity_of, estimate, place
+from spear_deploy.hardware import MAX_DROP, Activity, Cost, Follows, OnChip, Use, activity_of, estimate, place
 from spear_deploy.jobs.deploy.evidence import Evidence
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
@@ -118,6 +118,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
             agreement,
             evidence.answers,
             unverified=evidence.verified.missing,
+            front=[] if request.searched_drop is not None else pruned.tries,
         ),
         answers=answers_report(evidence.answers),
         answers_to_given=answers_report(evidence.answers_to_given),
@@ -158,8 +159,8 @@ def _backends(target: Target, evidence: Evidence) -> tuple[dict[str, Measured], 
 
 
 def _max_drop(request: DeployRequest, pruned: Pruned, evidence: Evidence) -> MaxDrop | None:
-    limit = request.searched_drop
-    if limit is None:
+    limit = next((limit for limit in request.limits if limit.quantity is MAX_DROP), None)
+    if limit is None or not pruned.tries:
         return None
     return MaxDrop(
         points=limit.allowed,

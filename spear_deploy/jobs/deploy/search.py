@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
+from spear_deploy.hardware import MAX_DROP
 from spear_deploy.jobs.deploy.interruption import Interruption, first_interrupt_finishes
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -33,10 +34,10 @@ from spear_deploy.targets.target import Target
 
 @dataclass(frozen=True)
 class Try:
-    """A budget that was tried; accuracy on the validation split, in the target's arithmetic.
+    """What some SynOps cost in accuracy; on the validation split, in the target's arithmetic.
 
     Attributes:
-        share: of the dense SynOps.
+        share: of the dense SynOps, as a budget or as the network was measured to use.
         accuracy: of the network that was found for it.
         drop_points: from the accuracy of the dense network after the same fine-tune.
         keeps_limits: whether the network keeps every limit.
@@ -60,7 +61,8 @@ class Pruned:
         choice: the finalists, and which of them it was.
         problem: with all that the search evaluated.
         interrupted: in which stage the user cut the work short; empty where nobody did.
-        tries: the budgets that were tried to find the smallest one.
+        tries: the budgets that were tried to find the smallest one; where a largest drop stands beside a budget, the
+            front of all networks that were fine-tuned on the way.
         constrained: whether the second phase was held at the limits.
 
     """
@@ -113,9 +115,33 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
                 lambda: interruption.wanted,
             )
     winner = choice.winner
+    both_asked = request.searched_drop is None and any(limit.quantity is MAX_DROP for limit in target.limits)
     return Pruned(
-        winner.result.model, winner.plain.model, choice, problem, interruption.stage, constrained=plan.constrained
+        winner.result.model,
+        winner.plain.model,
+        choice,
+        problem,
+        interruption.stage,
+        tries=_front(choice, target, reference_accuracy(target, prepared)) if both_asked else (),
+        constrained=plan.constrained,
     )
+
+
+def reference_accuracy(target: Target, prepared: Prepared) -> float:
+    """Of the network that accuracy is lost against, on validation in the target's arithmetic."""
+    return max(target.measure(prepared.reference).accuracy, target.dense.accuracy)
+
+
+def _front(choice: Choice, target: Target, reference: float) -> tuple[Try, ...]:
+    """Of all networks that were fine-tuned, after either phase, those that no other beats, the most frugal first."""
+    phases = [phase for one in choice.tuned for phase in (one.plain, one.final) if phase is not None]
+    found: list[Try] = []
+    for tuned in sorted(phases, key=lambda one: (one.validation.synops, -one.validation.accuracy)):
+        measured = tuned.validation
+        if not found or measured.accuracy > found[-1].accuracy:
+            share, lost = measured.synops / target.dense.synops, 100 * (reference - measured.accuracy)
+            found.append(Try(share, measured.accuracy, lost, tuned.share(target.budget_synops) <= 1))
+    return tuple(found)
 
 
 @dataclass(frozen=True)

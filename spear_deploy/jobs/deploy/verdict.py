@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from spear_deploy.hardware import Follows, Use
+from spear_deploy.jobs.deploy.search import Try
 from spear_deploy.measure import Answers
 from spear_deploy.report.schema import Agreement, LreCheck, Verdict
 
@@ -22,6 +23,7 @@ def judge(
     answers: Answers,
     *,
     unverified: str = "",
+    front: Sequence[Try] = (),
 ) -> Verdict:
     """The verdict of a run, of its network on the whole test split in the target's arithmetic.
 
@@ -33,11 +35,12 @@ def judge(
         agreement: of backends, by their names joined by `_`, the reference first.
         answers: beside those of the network that accuracy was lost against, in the same arithmetic.
         unverified: why a backend that was asked for did not run; empty where all did.
+        front: what other SynOps cost in accuracy, of networks that were fine-tuned on the way.
 
     """
     synops, *others = uses
     over = [_over(synops, dense_synops)] if synops.overshoot else []
-    broken = over + [_broken(use) for use in others if use.overshoot]
+    broken = over + [_broken(use, front) for use in others if use.overshoot]
     differing = [unverified] if unverified else []
     for names, found in agreement.items():
         if found.equal:
@@ -80,7 +83,7 @@ def _over(synops: Use, dense_synops: float) -> str:
     )
 
 
-def _broken(use: Use) -> str:
+def _broken(use: Use, front: Sequence[Try]) -> str:
     limit = use.limit
     digits = 2 if limit.quantity.follows is Follows.ANSWERS else 0
     against = "fall short of" if limit.quantity.least else "exceed"
@@ -88,8 +91,16 @@ def _broken(use: Use) -> str:
         f"{use.name}: {use.used:,.{digits}f} {limit.unit} {against} the {limit.allowed:,.{digits}f} of {limit.origin}"
     )
     if limit.quantity.follows is Follows.ANSWERS:
-        return f"{fault} (results at several larger budgets show what it takes)"
+        return f"{fault} ({_near(front)})"
     return fault
+
+
+def _near(front: Sequence[Try]) -> str:
+    """What it takes to lose less, as far as this run saw it."""
+    if not front:
+        return "results at several larger budgets show what it takes"
+    told = ", ".join(f"{one.share:.1%} of the SynOps lose {one.drop_points:.1f} points" for one in front)
+    return f"on validation, of the networks that were fine-tuned here, {told}: allow more SynOps or a larger drop"
 
 
 def _ruined(answers: Answers, asked: Sequence[Use]) -> list[str]:
