@@ -4,7 +4,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from spear_deploy.errors import briefly
-from spear_deploy.lazy import lazily
+from spear_deploy.system.lazy import lazily
 
 if TYPE_CHECKING:
     from spear_deploy.data import Dataset, Split, load_data

@@ -32,8 +32,8 @@ from spear_deploy.exporting.judged import needed
 from spear_deploy.network import Model, Reset
 from spear_deploy.network.importing.netx import read_netx
 from spear_deploy.network.linear import padding_of, pair
-from spear_deploy.outside.hdf5 import open_hdf5
-from spear_deploy.outside.refusal import READ_ERRORS, RefusedError
+from spear_deploy.system.outside.hdf5 import open_hdf5
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError
 
 
 class NetxExporter(Exporter):

@@ -15,8 +15,8 @@ from torch import Tensor
 from spear_deploy.errors import ExportError
 from spear_deploy.exporters.onnx.forms import NEXT, Form
 from spear_deploy.exporting.samples import static_sample
-from spear_deploy.outside.plain import read_bytes
-from spear_deploy.outside.refusal import RefusedError, first_line
+from spear_deploy.system.outside.plain import read_bytes
+from spear_deploy.system.outside.refusal import RefusedError, first_line
 
 Array = NDArray[np.float32]
 LARGEST_FILE = 2 << 30

@@ -16,7 +16,7 @@ from spear_deploy.cli.console import visible
 from spear_deploy.cli.ending import InterruptedVerb, Terminated, ending_by_signal, usable_streams
 from spear_deploy.cli.verbs import Verbs
 from spear_deploy.errors import ModelError, SpearDeployError
-from spear_deploy.processes import safe_path
+from spear_deploy.system.processes import safe_path
 
 DEFAULT_VERB = "deploy"
 BAD_INPUT = 2

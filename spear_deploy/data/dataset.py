@@ -18,8 +18,8 @@ from torch import Tensor
 
 from spear_deploy.data.splitting import SPLIT_SEED, stratified
 from spear_deploy.errors import DataError, briefly
-from spear_deploy.outside.npz import read_npz
-from spear_deploy.outside.refusal import RefusedError
+from spear_deploy.system.outside.npz import read_npz
+from spear_deploy.system.outside.refusal import RefusedError
 
 DIGITS_SPLIT_SEED = 0
 """Which images of the digits are in which split is the same for everyone, always."""

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spear_deploy import __version__
 from spear_deploy.errors import ExportError, OutputError, SpearDeployError
-from spear_deploy.outside.refusal import READ_ERRORS, first_line
+from spear_deploy.system.outside.refusal import READ_ERRORS, first_line
 
 MANIFEST = "manifest.json"
 FORMAT = "spear-deploy bundle 1"

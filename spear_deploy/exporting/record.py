@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from spear_deploy.errors import ExportError
 from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.network.agreement import Agreement
-from spear_deploy.outside.plain import read_json
-from spear_deploy.outside.refusal import RefusedError
+from spear_deploy.system.outside.plain import read_json
+from spear_deploy.system.outside.refusal import RefusedError
 
 RECORD = "export.json"
 

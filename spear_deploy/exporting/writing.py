@@ -26,8 +26,8 @@ from spear_deploy.exporting.record import (
     sha256,
     verified,
 )
-from spear_deploy.files import note_written
 from spear_deploy.network import Model
+from spear_deploy.system.files import note_written
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from spear_deploy.errors import DataError
-from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware import load_profile
 from spear_deploy.hardware.calibration import Calibration
 from spear_deploy.hardware.calibration import calibrate as fit
 from spear_deploy.hardware.calibration_files import calibrated_profile, read_rows
-from spear_deploy.outside.plain import read_text
-from spear_deploy.outside.refusal import RefusedError
+from spear_deploy.system.files import replaced_when_complete
+from spear_deploy.system.outside.plain import read_text
+from spear_deploy.system.outside.refusal import RefusedError
 
 
 def calibrate(chip: str, rows: Path, to: Path | None = None, *, instrument: str, date: str = "") -> Calibration:

@@ -29,13 +29,13 @@ from spear_deploy.exporting import (
     samples_to_prove,
 )
 from spear_deploy.exporting.bundle import is_bundle, write_bundle
-from spear_deploy.files import replaced_when_complete
 from spear_deploy.hardware import Profile, load_profile
 from spear_deploy.hardware.chip.profile_files import profile_text
 from spear_deploy.jobs.progress import Progress
 from spear_deploy.jobs.task import Task, find_task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import Model, Reading
+from spear_deploy.system.files import replaced_when_complete
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
 from spear_deploy.targets.adapt import Adapted, adapt
 

@@ -12,7 +12,6 @@ from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import Dataset
 from spear_deploy.errors import briefly
 from spear_deploy.exporting import ExportEntry
-from spear_deploy.files import complete_or_nothing
 from spear_deploy.hardware import Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.jobs import check as checking
@@ -29,6 +28,7 @@ from spear_deploy.jobs.task import Task
 from spear_deploy.network import Model, save_model_file
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report import Report
+from spear_deploy.system.files import complete_or_nothing
 
 NAME = "model"
 """What a model is called that comes from no file."""

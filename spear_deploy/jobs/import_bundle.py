@@ -12,11 +12,11 @@ from torch import Tensor
 from spear_deploy.errors import ExportError
 from spear_deploy.exporting import ExportEntry, Exporter, check_faithful, exporter, read_record, sample_inputs
 from spear_deploy.exporting.bundle import Manifest, open_bundle
-from spear_deploy.files import complete_or_nothing
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import Model, read_nir
-from spear_deploy.outside.npz import read_npz
-from spear_deploy.outside.refusal import RefusedError, first_line
+from spear_deploy.system.files import complete_or_nothing
+from spear_deploy.system.outside.npz import read_npz
+from spear_deploy.system.outside.refusal import RefusedError, first_line
 
 DATA_FORMATS = ("nir", "onnx", "netx")
 """Formats that are data. A script is code of whoever sent the bundle, and is never run here."""

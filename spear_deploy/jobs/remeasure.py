@@ -10,7 +10,6 @@ from spear_deploy.backends.registry import arithmetic_of
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import SplitName, load_data
 from spear_deploy.errors import RunError
-from spear_deploy.files import PLAIN
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.lre_check import check_of, for_images
 from spear_deploy.jobs.task import Task
@@ -20,6 +19,7 @@ from spear_deploy.report import Report
 from spear_deploy.report.gap import Again
 from spear_deploy.report.measured import layer_reports
 from spear_deploy.search import Prediction
+from spear_deploy.system.files import PLAIN
 
 
 def measure_again(folder: Path, report: Report, profile: Profile, data: str | None = None) -> Again:

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spear_deploy.files import replaced_when_complete
 from spear_deploy.measure import classify
 from spear_deploy.network import Model
+from spear_deploy.system.files import replaced_when_complete
 
 
 class SpikeFile:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from spear_deploy.lazy import lazily
+from spear_deploy.system.lazy import lazily
 
 if TYPE_CHECKING:
     from spear_deploy.network.batching import batches, samples_at_once

@@ -9,7 +9,7 @@ import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
-from spear_deploy.outside.refusal import READ_ERRORS, first_line
+from spear_deploy.system.outside.refusal import READ_ERRORS, first_line
 
 __all__ = ["READ_ERRORS", "check_finite", "first_line", "member"]
 

@@ -14,9 +14,9 @@ from spear_deploy.network.model import FORMAT, Encoding, Model, from_content
 from spear_deploy.network.nir_file import read_nir
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.torch_file import read_torch_file
-from spear_deploy.outside.hdf5 import MAGIC as HDF5_MAGIC
-from spear_deploy.outside.hdf5 import open_hdf5
-from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, first_line
+from spear_deploy.system.outside.hdf5 import MAGIC as HDF5_MAGIC
+from spear_deploy.system.outside.hdf5 import open_hdf5
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
 
 
 @dataclass(frozen=True)

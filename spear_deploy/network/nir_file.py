@@ -22,8 +22,8 @@ from spear_deploy.network.nir_convolution import for_any_reader
 from spear_deploy.network.nir_graph import prepare
 from spear_deploy.network.pools import marked
 from spear_deploy.network.read_out import ReadOut
-from spear_deploy.outside.hdf5 import open_hdf5
-from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, first_line
+from spear_deploy.system.outside.hdf5 import open_hdf5
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
 
 
 def write_nir(model: Model, path: str | os.PathLike[str]) -> None:

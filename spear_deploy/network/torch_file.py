@@ -7,8 +7,8 @@ from pickle import UnpicklingError
 from typing import Any
 
 from spear_deploy.errors import ModelError
-from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, first_line
-from spear_deploy.outside.torch_archive import read_torch
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
+from spear_deploy.system.outside.torch_archive import read_torch
 
 
 def read_torch_file(path: Path) -> Any:

@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from spear_deploy.errors import DataError, RunError
-from spear_deploy.files import PLAIN
-from spear_deploy.outside.plain import read_bytes, read_json
-from spear_deploy.outside.refusal import RefusedError
 from spear_deploy.report.earlier import as_now
 from spear_deploy.report.schema import SCHEMA_VERSION, Report
+from spear_deploy.system.files import PLAIN
+from spear_deploy.system.outside.plain import read_bytes, read_json
+from spear_deploy.system.outside.refusal import RefusedError
 
 REPORT = "report.json"
 EXPORTS = "export.json"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from spear_deploy.files import replaced_when_complete
 from spear_deploy.report.comparison import comparison_page
 from spear_deploy.report.content import Page, run_page
 from spear_deploy.report.html import render
 from spear_deploy.report.reading import RunFolder, read_run
+from spear_deploy.system.files import replaced_when_complete
 
 PAGE = "report.html"
 PLOTS = "plots"

@@ -14,12 +14,12 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.journal import NOTHING, Journal, Key, Step
 from spear_deploy.measure import SynopsCounter
 from spear_deploy.network import Model, ReadOut, Simulation, batches
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.network.read_out import two_classes
 from spear_deploy.network.torch_module import trained_graph
+from spear_deploy.system.journal import NOTHING, Journal, Key, Step
 from spear_deploy.training.constraint import SynopsConstraint
 from spear_deploy.training.recipe import Recipe
 from spear_deploy.training.state import BestEpoch, Checkpoint, Finished, Training, weights_of

@@ -5,8 +5,8 @@ import torch
 from made_task import arrays, untrained
 
 from spear_deploy.data import Dataset, encode
-from spear_deploy.journal import NOTHING, Journal
 from spear_deploy.network.fingerprint import fingerprint
+from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.training import SYNOPS, EarlyStop, Recipe, SynopsConstraint, fine_tune
 
 RECIPE = Recipe(epochs=5, batch=16, learning_rate=5e-3)

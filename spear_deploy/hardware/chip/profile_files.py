@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.outside.plain import LARGEST_TOML, parse_toml, read_text
-from spear_deploy.outside.refusal import RefusedError
+from spear_deploy.system.outside.plain import LARGEST_TOML, parse_toml, read_text
+from spear_deploy.system.outside.refusal import RefusedError
 
 PACKINGS = ("axon lists", "plain")
 """Names of the packing formulas; `hardware.placement.packing` has them."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from spear_deploy.errors import BudgetError
-from spear_deploy.files import check_writable, locked
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.max_drop import smallest_budget
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
@@ -17,6 +16,7 @@ from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network.device import device_named, exact_products
 from spear_deploy.report import Report
+from spear_deploy.system.files import check_writable, locked
 from spear_deploy.targets.target import Target
 
 

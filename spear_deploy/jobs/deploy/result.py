@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spear_deploy.exporting import JudgedIntegers, export_nir, export_run, samples_to_prove
-from spear_deploy.files import PLAIN, complete_or_nothing
 from spear_deploy.jobs.deploy.evidence import examine
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.reporting import Provenance, make_report
@@ -18,6 +17,7 @@ from spear_deploy.jobs.progress import Clock, peak_memory_mib
 from spear_deploy.network import read_nir, save_model_file
 from spear_deploy.report import Report
 from spear_deploy.report.write import write_run
+from spear_deploy.system.files import PLAIN, complete_or_nothing
 from spear_deploy.targets.target import Target
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from spear_deploy.files import PLAIN, keep_incomplete
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.measure import Measurement
 from spear_deploy.network import save_model_file
+from spear_deploy.system.files import PLAIN, keep_incomplete
 from spear_deploy.targets.target import Target
 
 NETWORK = "pruned.pt"

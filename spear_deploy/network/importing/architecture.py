@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import first_line
 from spear_deploy.network.importing.layers import SumPool2d
-from spear_deploy.outside.plain import read_toml
-from spear_deploy.outside.refusal import RefusedError
+from spear_deploy.system.outside.plain import read_toml
+from spear_deploy.system.outside.refusal import RefusedError
 
 State = Mapping[str, Tensor]
 

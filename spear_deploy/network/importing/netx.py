@@ -27,8 +27,8 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network.model import Encoding, Model
 from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, node_of
 from spear_deploy.network.widen import widen
-from spear_deploy.outside.hdf5 import open_hdf5
-from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, first_line
+from spear_deploy.system.outside.hdf5 import open_hdf5
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
 
 _FULL_DECAY = 4096
 """Decay that empties a state in one step: 2^12. Source: Lava, LIF bit-accurate model."""

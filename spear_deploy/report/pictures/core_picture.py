@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from xml.sax.saxutils import escape
 
-from spear_deploy.files import MARK
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.cost.mesh import CoreMap, map_in_order
 from spear_deploy.hardware.placement.placement import Core, Placement
+from spear_deploy.system.files import MARK
 
 _CORE = 18
 _GAP = 6

@@ -11,8 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from spear_deploy.files import MARK
 from spear_deploy.report.pictures.figure import Axis, Figure, Mark, Panel, Series, style_of
+from spear_deploy.system.files import MARK
 
 FORMATS = ("svg", "png")
 _WIDTH_IN, _PANEL_IN, _DPI = 8.0, 3.0, 150

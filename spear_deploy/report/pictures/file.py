@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spear_deploy.files import replaced_when_complete
+from spear_deploy.system.files import replaced_when_complete
 
 
 def write_picture(path: Path, markup: str) -> None:

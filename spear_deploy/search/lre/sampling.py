@@ -13,11 +13,11 @@ import torch
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
 from spear_deploy.network.device import exact_products
-from spear_deploy.processes import worker_pool
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 from spear_deploy.search.lre.drawing import draw_ratios, sample_seed
 from spear_deploy.search.lre.sample import LreSample
+from spear_deploy.system.processes import worker_pool
 from spear_deploy.training import Recipe, fine_tune
 
 FIRST_CHECK = 12

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.files import small_text, write_whole
 from spear_deploy.hardware import Activity
 from spear_deploy.measure import SpikeRecord
 from spear_deploy.network.faults import READ_ERRORS, first_line
@@ -28,6 +27,7 @@ from spear_deploy.search.candidate import Features, Ratios
 from spear_deploy.search.lre.drawing import SCHEME
 from spear_deploy.search.lre.sample import LreSample
 from spear_deploy.search.lre.sampling import Made
+from spear_deploy.system.files import small_text, write_whole
 from spear_deploy.training import Recipe
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.measure import Measurement, measure
-from spear_deploy.values import Form, from_plain, to_plain
+from spear_deploy.system.values import Form, from_plain, to_plain
 
 
 class Colour(StrEnum):

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from spear_deploy.outside.refusal import RefusedError, first_line
+from spear_deploy.system.outside.refusal import RefusedError, first_line
 
 LARGEST_TEXT = 64 << 20
 LARGEST_TOML = 4 << 20

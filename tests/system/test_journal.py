@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from spear_deploy.journal import NOTHING, Journal
+from spear_deploy.system.journal import NOTHING, Journal
 
 
 @pytest.fixture

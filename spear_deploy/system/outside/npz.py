@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from spear_deploy.outside.refusal import READ_ERRORS, RefusedError, check_growth, first_line
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, check_growth, first_line
 
 _PART_BYTES = 1 << 24
 _LARGEST_HEADER = 10_000

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from spear_deploy import files
 from spear_deploy.errors import DataError, OutputError
-from spear_deploy.files import (
+from spear_deploy.jobs.deploy.request import default_folder
+from spear_deploy.system import files
+from spear_deploy.system.files import (
     WRITTEN,
     check_writable,
     complete_or_nothing,
@@ -17,7 +18,6 @@ from spear_deploy.files import (
     locked,
     replaced_when_complete,
 )
-from spear_deploy.jobs.deploy.request import default_folder
 
 
 def names(folder):
@@ -240,7 +240,7 @@ def test_what_cannot_be_kept_beside_is_kept_where_there_is_room(tmp_path, monkey
 HOLDS = """
 import sys, time
 from pathlib import Path
-from spear_deploy.files import locked
+from spear_deploy.system.files import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)

@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 
 import torch
 
-from spear_deploy.outside.refusal import READ_ERRORS, first_line
-from spear_deploy.outside.torch_archive import read_torch
-from spear_deploy.values import from_plain, to_plain
+from spear_deploy.system.outside.refusal import READ_ERRORS, first_line
+from spear_deploy.system.outside.torch_archive import read_torch
+from spear_deploy.system.values import from_plain, to_plain
 
 Value = TypeVar("Value")
 

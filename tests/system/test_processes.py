@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spear_deploy.errors import WorkerError
-from spear_deploy.processes import worker_pool
+from spear_deploy.system.processes import worker_pool
 
 linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks into /proc")
 
@@ -97,7 +97,7 @@ ENDLESS = """
 import sys, time
 sys.path.insert(0, {tests!r})
 from test_processes import announces
-from spear_deploy.processes import worker_pool
+from spear_deploy.system.processes import worker_pool
 if __name__ == "__main__":
     with worker_pool(1, announces, {folder!r}) as pool:
         list(pool.run(["a"]))

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from spear_deploy.outside.refusal import RefusedError, check_growth
+from spear_deploy.system.outside.refusal import RefusedError, check_growth
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)

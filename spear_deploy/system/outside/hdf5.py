@@ -12,7 +12,7 @@ from pathlib import Path
 
 import h5py
 
-from spear_deploy.outside.refusal import RefusedError, check_growth
+from spear_deploy.system.outside.refusal import RefusedError, check_growth
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 """First bytes. Source: HDF5 file format specification, superblock."""

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from spear_deploy.outside.hdf5 import open_hdf5
-from spear_deploy.outside.npz import read_npz
-from spear_deploy.outside.plain import read_json, read_text, read_toml
-from spear_deploy.outside.refusal import RefusedError
-from spear_deploy.outside.torch_archive import read_torch
+from spear_deploy.system.outside.hdf5 import open_hdf5
+from spear_deploy.system.outside.npz import read_npz
+from spear_deploy.system.outside.plain import read_json, read_text, read_toml
+from spear_deploy.system.outside.refusal import RefusedError
+from spear_deploy.system.outside.torch_archive import read_torch
 
 
 def refused_hdf5(path):
@@ -224,7 +224,7 @@ def test_every_reader_of_outside_files_goes_through_the_gate():
     """Nobody else opens what others wrote; what we write ourselves may be read as it is."""
     readers = ("h5py.File(path", "np.load(path", "torch.load(", "tomllib.load", "json.loads(path.read_text")
     ours = {"outside", "backends"}
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     found = [
         f"{path.relative_to(root)}: {reader}"
         for path in [*(root / "spear_deploy").rglob("*.py"), *(root / "exporters").rglob("*.py")]
