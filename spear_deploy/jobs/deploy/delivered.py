@@ -55,7 +55,8 @@ def check_delivered(
     for each in verified:
         reference = each.backend.reference
         if reference in arithmetics:
-            scale = each.reference.synops / measured[reference].synops
+            whole = measured[reference].synops
+            scale = each.reference.synops / whole if whole else 1.0
             checks[each.backend.name] = check_of(
                 each.backend.arithmetic, arithmetics[reference][1].scaled(scale), each.measured
             )
