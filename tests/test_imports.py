@@ -8,7 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE, EXPORTERS = ROOT / "spear_deploy", ROOT / "exporters"
-MOST_ARROWS = 58
+MOST_ARROWS = 75
+PUBLIC_NAMES = {"__version__"}
+"""Of the package itself, which are no rooms."""
 
 
 def room_of(path):
@@ -22,10 +24,10 @@ def imported_rooms(path):
     names = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == 0:
-            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-    return {name.split(".")[1] for name in names if name.startswith("spear_deploy.")}
+    return {name.split(".")[1] for name in names if name.startswith("spear_deploy.")} - PUBLIC_NAMES
 
 
 def imports():
@@ -58,10 +60,14 @@ def test_no_room_leads_back_to_itself():
 
 
 def test_rooms_lean_on_few_others():
-    """Arrows between rooms, without those to the first row of the map, which every room may use."""
-    row = rows()
-    arrows = [(room, other) for room, others in imports().items() for other in others if row[other] > 0]
-    assert len(arrows) <= MOST_ARROWS
+    """Arrows between rooms, all of them, however deep in a function an import stands."""
+    arrows = [f"{room} -> {other}" for room, others in sorted(imports().items()) for other in sorted(others)]
+    assert len(arrows) <= MOST_ARROWS, arrows
+
+
+def test_the_command_line_stands_on_the_jobs_and_what_they_return():
+    """It parses, calls a job, prints a table of the report: what a job is made of is not its business."""
+    assert imports()["cli"] <= {"errors", "system", "network", "search", "report", "jobs"}
 
 
 def test_no_two_test_files_have_one_name():

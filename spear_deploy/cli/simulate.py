@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import RenderableType
@@ -23,8 +23,7 @@ from spear_deploy.cli.reading import (
     TimeSteps,
     reading,
 )
-from spear_deploy.data import Labels, SplitName
-from spear_deploy.jobs.asked import weight_bits_of
+from spear_deploy.jobs.asked import split_of, weight_bits_of
 from spear_deploy.jobs.chips import chip_of
 from spear_deploy.jobs.simulate import TOOL_SAMPLES, Outcome, SimulateConfig, backends_of, offered
 from spear_deploy.jobs.simulate import simulate as run_simulation
@@ -63,7 +62,7 @@ def simulate(
         "loihi2"
     ),
     data: Data = None,
-    split: Annotated[SplitName, typer.Option(help="Which samples.")] = SplitName.TEST,
+    split: Annotated[Literal["train", "validation", "test"], typer.Option(help="Which samples.")] = "test",
     samples: Annotated[
         int | None, typer.Option(min=1, help="The first so many.", show_default=f"all; {TOOL_SAMPLES} with Lava")
     ] = None,
@@ -91,7 +90,7 @@ def simulate(
     """Run MODEL on a backend: accuracy, spikes, SynOps and membranes of every layer."""
     backends, chip, progress = _backends(on, compare), chip_of(target), TerminalProgress()
     config = SimulateConfig(
-        split=split,
+        split=split_of(split),
         samples=samples,
         weight_bits=weight_bits_of(weight_bits),
         file_format=file_format,
@@ -127,10 +126,9 @@ def _parts(outcome: Outcome, model: str) -> list[RenderableType]:
     parts: list[RenderableType] = []
     for name, result in outcome.simulated.results.items():
         found = result.measurement
-        right = "accuracy" if outcome.labels is Labels.DATA else "agreement with the model"
         parts.append(
             Text(
-                f"{model} on {name} ({outcome.arithmetic[name]}): {right} {found.accuracy:.2%},"
+                f"{model} on {name} ({outcome.arithmetic[name]}): {outcome.right_answers} {found.accuracy:.2%},"
                 f" {found.synops:,.0f} SynOps, {outcome.samples} {config.split} samples of {data}",
                 style="bold",
             )

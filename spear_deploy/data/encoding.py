@@ -11,7 +11,6 @@ from torch import Tensor
 
 from spear_deploy.data.dataset import Dataset, Split, SplitName, times
 from spear_deploy.errors import DataError
-from spear_deploy.network.device import CPU
 
 TIMED = ("spikes", "sequence", "counts", "clipped")
 """Encodings of samples that have a time axis of their own."""
@@ -19,6 +18,7 @@ TIMED = ("spikes", "sequence", "counts", "clipped")
 CHECKED_AT_ONCE = 64
 """Samples that are looked at together: no mask of a whole split stands in memory."""
 
+_CPU = torch.device("cpu")
 _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
 
 
@@ -41,7 +41,7 @@ class EncodedSplit:
     labels: Tensor
     analog: bool
     outputs: Tensor | None = None
-    device: torch.device = CPU
+    device: torch.device = _CPU
 
     def __len__(self) -> int:
         return len(self.labels)

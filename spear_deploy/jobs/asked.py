@@ -1,11 +1,12 @@
-"""What people ask for in words, as values: budgets, gates, bits of weights."""
+"""What people ask for in words, as values: budgets, gates, splits, bits of weights."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from spear_deploy.backends.fixed_point.weight_bits import LEAST, MOST, WeightBits
-from spear_deploy.errors import BudgetError, ModelError, SearchError
+from spear_deploy.data import SplitName
+from spear_deploy.errors import BudgetError, DataError, ModelError, SearchError
 from spear_deploy.hardware import Limit, parse_budget, parse_budgets
 from spear_deploy.hardware.gates import Gate
 
@@ -95,3 +96,15 @@ def error_of(text: str) -> float:
     if not text.strip().endswith("%") or not 0 < percent < 100:
         raise SearchError(f"LRE's error {text!r}: give a percentage, such as 3%")
     return percent / 100
+
+
+def split_of(name: str) -> SplitName:
+    """The split of a name.
+
+    Raises:
+        DataError: there is none.
+
+    """
+    if name not in list(SplitName):
+        raise DataError(f"no split called {name!r}; known: {', '.join(SplitName)}")
+    return SplitName(name)

@@ -86,6 +86,11 @@ class Outcome:
         """Who said which class a sample is of."""
         return self.task.labels
 
+    @property
+    def right_answers(self) -> str:
+        """What a share of right answers is called, by who says which answer is right."""
+        return "accuracy" if self.labels is Labels.DATA else "agreement with the model"
+
 
 def offered() -> list[str]:
     """The names of the backends that there are, those of other packages among them."""

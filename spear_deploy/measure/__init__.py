@@ -1,27 +1,20 @@
 """Spikes, exact synaptic operations, accuracy."""
 
-from typing import TYPE_CHECKING
-
-from spear_deploy.system.lazy import lazily
-
-if TYPE_CHECKING:
-    from spear_deploy.measure.answers import Answers, guess_rate, most_by_guessing
-    from spear_deploy.measure.effective import EffectiveOperations, effective_operations
-    from spear_deploy.measure.measurement import (
-        LayerCount,
-        Measurement,
-        Tally,
-        classify,
-        measure,
-        measure_outputs,
-        measure_split,
-        measure_split_with,
-        measure_with,
-    )
-    from spear_deploy.measure.record import SpikeRecord
-    from spear_deploy.measure.synops import Synops, SynopsCounter, most_synops
-else:
-    __getattr__ = lazily(__name__, __file__)
+from spear_deploy.measure.answers import Answers, guess_rate, most_by_guessing
+from spear_deploy.measure.effective import EffectiveOperations, effective_operations
+from spear_deploy.measure.measurement import (
+    LayerCount,
+    Measurement,
+    Tally,
+    classify,
+    measure,
+    measure_outputs,
+    measure_split,
+    measure_split_with,
+    measure_with,
+)
+from spear_deploy.measure.record import SpikeRecord
+from spear_deploy.measure.synops import Synops, SynopsCounter, most_synops
 
 __all__ = [
     "Answers",
