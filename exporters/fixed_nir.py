@@ -24,6 +24,7 @@ from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, Quantize
 from spear_deploy.backends.fixed_point.rounding import has_both_signs, mantissas
 from spear_deploy.errors import ExportError
 from spear_deploy.network import Connection, Model, Network, bias_current
+from spear_deploy.network.editing import graph_of
 
 Array = NDArray[np.float64]
 _EXACT = Rounding(worst=0.0, mean=0.0, clipped=0, vanished=0, weights=0)
@@ -56,7 +57,7 @@ def with_integers(model: Model, quantized: QuantizedNetwork) -> Model:
     metadata = dict(rounded.graph.metadata) | {"number_format": json.dumps(asdict(quantized.format))}
     if quantized.levels is not None:
         metadata["input_levels"] = quantized.levels
-    graph = nir.NIRGraph(nodes, list(rounded.graph.edges), metadata=metadata, type_check=False)
+    graph = graph_of(nodes, rounded.graph.edges, metadata)
     return rounded.with_graph(graph)
 
 

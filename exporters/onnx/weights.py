@@ -5,12 +5,12 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-import nir
 import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.exporters.onnx.graph import GraphBuilder
 from spear_deploy.network import Model
+from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.linear import WEIGHT_TYPES
 
 INT8_MAX = 127
@@ -60,4 +60,4 @@ def rounded_to_int8(model: Model) -> Model:
             integers, scales = to_int8(np.asarray(node.weight))
             nodes[name] = copy(node)
             nodes[name].weight = (integers * scales.reshape(-1, *(1,) * (integers.ndim - 1))).astype(np.float64)
-    return model.with_graph(nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False))
+    return model.with_graph(with_nodes(model.graph, nodes))

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.editing import graph_of
 from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
 from spear_deploy.network.pools import MaxPool2d
@@ -190,7 +191,7 @@ def graph_from_dict(content: dict[str, Any]) -> nir.NIRGraph:
     """A NIR graph from the dictionary that `to_dict` gives, its nodes in order of execution."""
     nodes = {name: _node_from_dict(dict(node)) for name, node in content["nodes"].items()}
     edges = [(_text(a), _text(b)) for a, b in content["edges"]]
-    return nir.NIRGraph(nodes, edges, metadata=dict(content.get("metadata", {})), type_check=False)
+    return graph_of(nodes, edges, content.get("metadata"))
 
 
 def _node_from_dict(content: dict[str, Any]) -> nir.NIRNode:

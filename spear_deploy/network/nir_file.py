@@ -16,6 +16,7 @@ import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.graph import Network
 from spear_deploy.network.model import Encoding, Model, graph_from_dict
 from spear_deploy.network.nir_convolution import for_any_reader
@@ -34,7 +35,7 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     if model.data is not None:
         usage["data"] = model.data
     nodes = {name: for_any_reader(marked(_of_its_shape(model, name))) for name in model.graph.nodes}
-    content = nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False).to_dict()
+    content = with_nodes(model.graph, nodes).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
     image = io.BytesIO()  # HDF5 ends the process where a disk is full
     nir.write(image, graph_from_dict(content))

@@ -8,6 +8,7 @@ import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES
 from spear_deploy.network.nir_convolution import restored
 from spear_deploy.network.nir_scalars import spread_scalars
@@ -60,7 +61,7 @@ def prepare(graph: nir.NIRGraph, dt_s: float | None = None) -> tuple[nir.NIRGrap
     silent = [name for name, node in nodes.items() if isinstance(node, _RESETTING) and "reset" not in node.metadata]
     if silent:
         notices.append(f"{', '.join(silent)}: no reset is named: to v_reset is assumed, as NIR's equations have it")
-    return nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False), tuple(notices)
+    return with_nodes(graph, nodes), tuple(notices)
 
 
 def flatten(graph: nir.NIRGraph) -> nir.NIRGraph:
@@ -86,7 +87,7 @@ def flatten(graph: nir.NIRGraph) -> nir.NIRGraph:
         for end in (first, last):
             edges = _contracted([*edges, *within], f"{name}.{end}")
             within = []
-    return nir.NIRGraph(nodes, edges, metadata=dict(graph.metadata), type_check=False)
+    return with_nodes(graph, nodes, edges)
 
 
 def _only(graph: nir.NIRGraph, kind: type, name: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.faults import first_line
 from spear_deploy.network.linear import linear_module
 from spear_deploy.network.neuron import NEURON_TYPES
@@ -43,7 +44,7 @@ def spread_scalars(graph: nir.NIRGraph) -> tuple[nir.NIRGraph, tuple[str, ...]]:
     ends = [name for name, node in nodes.items() if isinstance(node, nir.Output)]
     for name in ends:
         nodes[name] = nir.Output(np.array(_output_shape(graph, name, shapes, ())))
-    return nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False), tuple(scalar)
+    return with_nodes(graph, nodes), tuple(scalar)
 
 
 def _shape(node: Any) -> Shape:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.editing import with_nodes
 
 MARK = "max"
 """Value of the metadata `pool` of a sum pool that stands for a maximum."""
@@ -46,7 +47,7 @@ def as_sum(node: MaxPool2d) -> nir.SumPool2d:
 def with_sums(graph: nir.NIRGraph) -> nir.NIRGraph:
     """The graph with a sum pool in the place of every maximum: the same windows, another result."""
     nodes = {name: as_sum(node) if isinstance(node, MaxPool2d) else node for name, node in graph.nodes.items()}
-    return nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False)
+    return with_nodes(graph, nodes)
 
 
 def marked(node: nir.NIRNode) -> nir.NIRNode:

@@ -13,6 +13,7 @@ import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.editing import graph_of
 from spear_deploy.network.graph import Network
 from spear_deploy.network.model import Model
 from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, neuron_of, node_of
@@ -66,7 +67,7 @@ def portable(model: Model) -> Model:
         else:
             nodes[name] = copy(node)
         nodes[name].metadata = {}
-    plain = nir.NIRGraph(nodes, list(network.graph.edges), type_check=False)
+    plain = graph_of(nodes, network.graph.edges)
     read, _ = prepare(plain, DEFAULT_DT_S)
     found = model.with_graph(read)
     prove_equal(model, found)

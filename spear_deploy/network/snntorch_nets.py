@@ -11,6 +11,7 @@ import nir
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.editing import graph_of
 from spear_deploy.network.faults import member
 from spear_deploy.network.graph import Network
 from spear_deploy.network.importing.assemble import assemble
@@ -142,7 +143,7 @@ def from_snntorch(
         also = ", ".join(built.also_returned)
         notices += (f"the network also returns {also}; its output is taken to be {built.read_out}",)
     nodes, edges = built.graph.nodes, built.graph.edges
-    graph = nir.NIRGraph(nodes, edges, metadata={"proof": proof.as_metadata()}, type_check=False)
+    graph = graph_of(nodes, edges, {"proof": proof.as_metadata()})
     return replace(model, graph=graph, notices=notices)
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network.editing import with_arrays
+from spear_deploy.network.editing import with_arrays, with_nodes
 from spear_deploy.network.model import Model
 from spear_deploy.network.neuron import node_of
 from spear_deploy.network.neuron_layer import NeuronLayer
@@ -182,7 +182,7 @@ def trained_graph(simulation: Simulation) -> nir.NIRGraph:
         elif keys := [key for key in _ARRAYS if hasattr(node, key)]:
             module = simulation.module(name)
             nodes[name] = with_arrays(node, {key: _array(getattr(module, key), getattr(node, key)) for key in keys})
-    return nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False)
+    return with_nodes(graph, nodes)
 
 
 def _constants(simulation: Simulation) -> Iterable[frozenset[str]]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.network import Network
+from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.neuron import NEURON_TYPES
 from spear_deploy.pruning.groups import Group, Role
 
@@ -36,7 +37,7 @@ def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> n
         index = np.asarray(keep[group.name], dtype=np.intp)
         for member in group.members:
             nodes[member.node] = _cut(nodes[member.node], member.role, index, member.repeat)
-    pruned = nir.NIRGraph(nodes, list(network.graph.edges), metadata=dict(network.graph.metadata), type_check=False)
+    pruned = with_nodes(network.graph, nodes)
     return _with_input_shapes(pruned)
 
 
@@ -80,4 +81,4 @@ def _with_input_shapes(graph: nir.NIRGraph) -> nir.NIRGraph:
         if isinstance(node, nir.Flatten):
             shape = np.array(network_shapes[sources[name]])
             nodes[name] = nir.Flatten(shape, int(node.start_dim), int(node.end_dim), metadata=node.metadata)
-    return nir.NIRGraph(nodes, list(graph.edges), metadata=graph.metadata, type_check=False)
+    return with_nodes(graph, nodes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import nir
 import numpy as np
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from spear_deploy.backends.fixed_point.rounding import too_slow
 from spear_deploy.hardware import Profile
 from spear_deploy.hardware.rules.layer_rules import compares_currents
 from spear_deploy.network import Encoding, Model, Neuron, Reset, node_of
+from spear_deploy.network.editing import with_nodes
 from spear_deploy.targets.adapt_pools import without_maxima
 
 CALIBRATION_SAMPLES = 64
@@ -97,7 +97,7 @@ def adapt(model: Model, profile: Profile, calibration: Tensor | None = None) -> 
         first = next(each.target for each in model.network.connections if each.source == model.network.input)
         changes.insert(0, Adaptation(first, "analog input", "on the chip", "on the host in float64"))
     if len(changes) > pooled + int(host_first):
-        graph = nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False)
+        graph = with_nodes(model.graph, nodes)
         model = model.with_graph(graph)
     return Adapted(model, tuple(changes), host_first)
 

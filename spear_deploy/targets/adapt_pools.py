@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.network import Model, Network, Neuron, Simulation, neuron_of, node_of
+from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.linear import linear_module
 from spear_deploy.network.pools import MaxPool2d, as_sum
 
@@ -122,7 +123,7 @@ def _behind(network: Network, pool: str) -> _Way | None:
     nodes |= {first: node_of(wide), pool: as_sum(node), layer: nir.Threshold(np.full(network.shapes[layer], 0.5))}
     edges = [edge for edge in network.graph.edges if edge[1] != pool]
     edges += [*((name, first) for name in source), (first, pool)]
-    return _Way("the largest of spikes behind it", _graph(network, nodes, edges))
+    return _Way("the largest of spikes behind it", with_nodes(network.graph, nodes, edges))
 
 
 def _spread(neuron: Neuron, pooled: tuple[int, ...], full: tuple[int, ...]) -> Neuron | None:
@@ -160,12 +161,12 @@ def _summed(model: Model, pool: str, calibration: Tensor | None) -> _Way:
     chain = _chain(network, pool)
     if chain is None:
         mean = nir.AvgPool2d(kernel_size=node.kernel_size, stride=node.stride, padding=node.padding)
-        return _Way("the mean of currents", _graph(network, {**network.nodes, pool: mean}, network.graph.edges))
+        return _Way("the mean of currents", with_nodes(network.graph, {**network.nodes, pool: mean}))
     factor = 1.0 / float(np.prod(node.kernel_size)) if calibration is None else _nearest(model, pool, calibration)
     layer = chain[-1]
     neuron = neuron_of(network.nodes[layer], layer)
     nodes = {**network.nodes, pool: as_sum(node), layer: node_of(replace(neuron, gain=neuron.gain * factor))}
-    return _Way(f"{factor:.3g} x the sum of currents", _graph(network, nodes, network.graph.edges))
+    return _Way(f"{factor:.3g} x the sum of currents", with_nodes(network.graph, nodes))
 
 
 def _nearest(model: Model, pool: str, calibration: Tensor) -> float:
@@ -186,7 +187,3 @@ def _nearest(model: Model, pool: str, calibration: Tensor) -> float:
     handle.remove()
     factor = float(products[0] / products[1]) if products[1] else 0.0
     return factor if factor > 0 else 1.0 / float(np.prod(node.kernel_size))
-
-
-def _graph(network: Network, nodes: dict[str, nir.NIRNode], edges: list[tuple[str, str]]) -> nir.NIRGraph:
-    return nir.NIRGraph(nodes, list(edges), metadata=dict(network.graph.metadata), type_check=False)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import nir
-
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import measure_split
 from spear_deploy.network import Model
-from spear_deploy.network.editing import with_arrays
+from spear_deploy.network.editing import with_arrays, with_nodes
 from spear_deploy.training.recalibration import weights_into
 
 LEAST = 0.8
@@ -43,5 +41,4 @@ def scaled(model: Model, factor: float) -> Model:
             arrays = {key: getattr(node, key) for key in ("weight", "bias") if hasattr(node, key)}
             changes = {key: (array * factor).astype(array.dtype) for key, array in arrays.items()}
             nodes[name] = with_arrays(node, changes)
-    graph = network.graph
-    return model.with_graph(nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False))
+    return model.with_graph(with_nodes(network.graph, nodes))

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.network import Network, Simulation, Trace
-from spear_deploy.network.editing import with_arrays
+from spear_deploy.network.editing import with_arrays, with_nodes
 from spear_deploy.network.simulation import NeuronLayer
 
 
@@ -113,8 +113,7 @@ def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -
                 bias = node.bias * factor + (shift.cpu().double().numpy() if place == 0 else 0.0)
                 changes["bias"] = bias.astype(node.bias.dtype)
             nodes[name] = with_arrays(node, changes)
-    graph = network.graph
-    return nir.NIRGraph(nodes, list(graph.edges), metadata=dict(graph.metadata), type_check=False)
+    return with_nodes(network.graph, nodes)
 
 
 def _has_bias(network: Network, layer: str) -> bool:

@@ -17,6 +17,7 @@ from spear_deploy.backends.fixed_point.paths import weight_of, weighted_path
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Model, Network, Neuron, bias_current, node_of
+from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.linear import WEIGHT_TYPES
 
 Array = NDArray[np.float64]
@@ -51,7 +52,7 @@ def fake_quantized(model: Model, quantized: QuantizedNetwork) -> Model:
             nodes[name] = copy(node)
             nodes[name].weight = rounded / _factor(original, scaled)
         _write_bias(network, layer, quantized, nodes)
-    return model.with_graph(nir.NIRGraph(nodes, model.graph.edges, metadata=model.graph.metadata, type_check=False))
+    return model.with_graph(with_nodes(model.graph, nodes))
 
 
 def _factor(original: Array, scaled: Array) -> Array:

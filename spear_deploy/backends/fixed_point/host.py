@@ -15,6 +15,7 @@ from torch import Tensor
 
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Encoding, Model, ReadOut, Simulation, Trace
+from spear_deploy.network.editing import graph_of
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,11 @@ def split_first_layer(model: Model) -> HostSplit:
     host_edges = [edge for edge in model.graph.edges if set(edge) <= below]
     shape = np.array(network.shapes[name])
     host_nodes["host_output"] = nir.Output(shape)
-    host = nir.NIRGraph(host_nodes, [*host_edges, (name, "host_output")], type_check=False)
+    host = graph_of(host_nodes, [*host_edges, (name, "host_output")])
     chip_nodes = {name: nir.Input(shape)}
     chip_nodes |= {key: node for key, node in model.graph.nodes.items() if key not in below}
     chip_edges = [edge for edge in model.graph.edges if edge[1] not in below]
-    chip = nir.NIRGraph(chip_nodes, chip_edges, type_check=False)
+    chip = graph_of(chip_nodes, chip_edges)
     return HostSplit(
         host=Model(host, model.time_steps, model.encoding, ReadOut.COUNT),
         chip=Model(chip, model.time_steps, Encoding.SPIKES, model.read_out, population=model.population),

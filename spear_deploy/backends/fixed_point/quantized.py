@@ -15,6 +15,7 @@ from torch import Tensor
 from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Connection, Network, Reset, synapse_matrix
+from spear_deploy.network.editing import graph_of
 
 IntArray = NDArray[np.int64]
 
@@ -182,7 +183,7 @@ def mantissa_matrix(network: Network, synapses: QuantizedSynapses) -> Any:
     nodes |= {"flat": nir.Flatten({"input": np.array(network.shapes[target])}, 0, -1)}
     nodes |= {"target": nir.Threshold(np.ones(width)), "sink": nir.Output(width)}
     chain = ["source", *names, "flat", "target", "sink"]
-    view = Network(nir.NIRGraph(nodes, list(pairwise(chain)), type_check=False))
+    view = Network(graph_of(nodes, pairwise(chain)))
     matrix = synapse_matrix(view, view.connections[0])
     matrix.data = np.rint(matrix.data)
     return matrix.astype(np.int64)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.editing import graph_of
 from spear_deploy.network.graph import Network
 from spear_deploy.network.importing.batch_norm import fold
 from spear_deploy.network.importing.expression import (
@@ -208,7 +209,7 @@ class _Builder:
                 edges += [(edge.source, delay), (delay, edge.target)]
             else:
                 edges.append((edge.source, edge.target))
-        return nir.NIRGraph(nodes, edges, type_check=False)
+        return graph_of(nodes, edges)
 
     def _shape(self, node: str) -> tuple[int, ...]:
         owner = node.removesuffix("_graded")

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.editing import graph_of
 from spear_deploy.network.model import Encoding, Model
 from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, node_of
 from spear_deploy.network.widen import widen
@@ -102,7 +103,7 @@ def _model(layers: list[dict[str, Any]], time_steps: int, input_shape: Shape | N
         chain.append(f"{index}_cuba", node_of(neuron), chain.shape)
         _append_delay(chain, index, layer, dt_s)
     chain.append("output", nir.Output(np.array(chain.shape)), chain.shape)
-    graph = nir.NIRGraph(chain.nodes, chain.edges, type_check=False)
+    graph = graph_of(chain.nodes, chain.edges)
     return Model(graph, time_steps, Encoding.SPIKES, notices=tuple(notices))
 
 
