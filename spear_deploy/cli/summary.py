@@ -10,8 +10,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from spear_deploy.hardware.amounts import amount_text, both_texts
 from spear_deploy.report import Report
 from spear_deploy.report.checks import predictions
+from spear_deploy.report.schema import LimitReport
 from spear_deploy.report.words.doubts import doubts
 from spear_deploy.report.words.quantity_text import error_text
 from spear_deploy.report.words.wording import right_answers
@@ -35,12 +37,9 @@ def summary(report: Report, folder: Path) -> Group:
         table.add_row("analog input ops", *_counts(dense.synops_analog, pruned.synops_analog))
     table.add_row("parameters", *_counts(dense.parameters, pruned.parameters))
     for limit in report.budget.limits[1:]:
-        if limit.unit in ("%", "points"):
-            allowed = f"{'at least' if limit.least else 'at most'} {limit.allowed:.2f} {limit.unit}"
-            table.add_row(limit.name, f"{limit.dense:.2f}", f"{limit.pruned:.2f}", allowed)
-        elif not limit.name.endswith("per core"):
-            left = f"{limit.pruned / limit.allowed:.1%} of {limit.allowed:,.0f}"
-            table.add_row(limit.name, f"{limit.dense:,.0f}", f"{limit.pruned:,.0f}", left)
+        if not limit.name.endswith("per core"):
+            dense_text, pruned_text = (amount_text(used, limit.unit) for used in (limit.dense, limit.pruned))
+            table.add_row(limit.name, dense_text, pruned_text, _allowed(limit))
     written = Text(f"written to {folder}, to read: {folder / PAGE}")
     return Group(table, _prediction(report), *_lines(report), _verdict(report), written)
 
@@ -95,6 +94,13 @@ def front(reports: Mapping[Path, Report]) -> Table:
     return table
 
 
+def _allowed(limit: LimitReport) -> str:
+    allowed = amount_text(limit.allowed, limit.unit)
+    if limit.least:
+        return f"at least {allowed}"
+    return f"at most {allowed}" if limit.unit == "points" else f"{limit.pruned / limit.allowed:.1%} of {allowed}"
+
+
 def _counts(dense: float, pruned: float) -> tuple[str, str, str]:
     return f"{dense:,.0f}", f"{pruned:,.0f}", f"{pruned / dense:.1%}" if dense else ""
 
@@ -106,7 +112,8 @@ def _lines(report: Report) -> list[Text]:
         Text(f"budget     {budget.synops:,.0f} SynOps ({budget.source} on {budget.split}); used {share:.1%} on test"),
     ]
     binding = next(limit for limit in budget.limits if limit.binds)
-    lines.append(Text(f"binds      {binding.name}: {binding.pruned:,.0f} of {binding.allowed:,.0f} ({binding.origin})"))
+    used, allowed, unit = both_texts(binding.pruned, binding.allowed, binding.unit)
+    lines.append(Text(f"binds      {binding.name}: {used} of {allowed} {unit} ({binding.origin})"))
     for name in report.measured:
         if name != "torch":  # its figures are those of the table
             lines += _measured(report, name)

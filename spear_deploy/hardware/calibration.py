@@ -18,6 +18,7 @@ DYNAMIC = {
     "updates": "energy.neuron_update_active",
     "spikes": "energy.spike",
     "messages": "energy.message_out",
+    "input_events": "energy.input_event",
 }
 """Columns of counts of one inference, and the price of each (pJ)."""
 
@@ -25,13 +26,14 @@ PACE = {
     "steps": "time.barrier",
     "core_synops": "time.synaptic_operation",
     "core_updates": "time.neuron_update_active",
+    "input_events": "time.input_event",
 }
 """Columns that an inference's time is made of, and the time of each (ns): steps, and what the busiest core
 does in each, summed over steps."""
 
 STATIC = "energy.static_per_chip"
 MEASURED = ("mj_total", "mj_dynamic", "ms")
-COLUMNS = ("network", "chips", *DYNAMIC, *PACE, *MEASURED)
+COLUMNS = ("network", "chips", *dict.fromkeys([*DYNAMIC, *PACE]), *MEASURED)
 """Every column that rows may have."""
 
 _PJ_PER_MJ = 1e9
@@ -97,7 +99,7 @@ def calibrate(rows: Sequence[Row]) -> Calibration:
 
         mJ dynamic           = sum over counts of count * price
         mJ total - dynamic   = chips * ms * static power       (mJ total alone: both sums at once)
-        ms                   = steps * barrier + core_synops * t + core_updates * t
+        ms                   = steps * barrier + core_synops * t + core_updates * t + input_events * t
 
     Weighted least squares with errors that grow with what is measured (weights one over the fitted
     value, iterated); the interval of a price is that of Student's t with as many degrees of freedom

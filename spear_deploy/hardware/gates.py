@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from spear_deploy.errors import BudgetError
+from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.limit import Limit, Use
 from spear_deploy.hardware.quantity import Follows, OnChip
@@ -41,11 +42,18 @@ class Held:
         return self.use is not None and self.use.overshoot == 0
 
     @property
+    def name(self) -> str:
+        """What is held; of what prices enter, the unfavourable end."""
+        end = "low" if self.limit.quantity.least else "high"
+        return self.limit.name if self.limit.quantity.missing is None else f"{self.limit.name}, {end} end"
+
+    @property
     def text(self) -> str:
         """The budget, what is used of it, and whether it is kept."""
         if self.use is None:
             return f"budget {self.limit.granted}: cannot be held: {self.missing}"
-        found = f"{self.limit.name}: {self.use.used:,.4g} of {self.limit.allowed:,.4g} {self.limit.unit}"
+        used, allowed, unit = both_texts(self.use.used, self.limit.allowed, self.limit.unit)
+        found = f"{self.name}: {used} of {allowed} {unit}"
         return f"budget {self.limit.granted}: {'kept' if self.kept else 'BROKEN'} ({found})"
 
 

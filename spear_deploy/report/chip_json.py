@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spear_deploy.hardware.chip.figures import Spread
     from spear_deploy.hardware.comparison import Row
     from spear_deploy.hardware.cost.cost import Cost
+    from spear_deploy.hardware.cost.input_output import Outside
     from spear_deploy.hardware.cost.timing import Timing
     from spear_deploy.hardware.gates import Held
     from spear_deploy.hardware.placement.placement import Core
@@ -114,6 +115,28 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         "hops": None if cost.core_map is None else cost.core_map.hops_horizontal + cost.core_map.hops_vertical,
         "messages": float(cost.traffic.messages.sum()),
         "input_messages": float(cost.traffic.from_input.sum()),
+        "with_io": outside_json(cost.outside),
+    }
+
+
+def outside_json(outside: Outside) -> dict[str, Any]:
+    """Energy and time with input and output; lower bounds where `missing` names prices."""
+    return {
+        "energy_pj": _spread(outside.energy_pj),
+        "time_ns": _spread(outside.time_ns),
+        "missing": list(outside.missing),
+        "embedded_processor_pj": _spread(outside.processor_pj),
+        "terms": [
+            {
+                "name": term.name,
+                "count": term.count,
+                "unit": term.unit,
+                "time_ns": _spread(term.time_ns),
+                "energy_pj": _spread(term.energy_pj),
+                "missing": list(term.missing),
+            }
+            for term in outside.terms
+        ],
     }
 
 

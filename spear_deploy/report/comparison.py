@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from spear_deploy.hardware.amounts import unit_for
 from spear_deploy.report.checks import checks
 from spear_deploy.report.content import Page, Section
 from spear_deploy.report.pictures import Figure, Table
@@ -110,6 +111,7 @@ def _energy(names: tuple[str, ...], reports: list[Report]) -> Figure | None:
     energies = [None if cost is None else cost.energy_pj for cost in costs]
     if not any(energies):
         return None
+    unit, worth_pj = unit_for(max(energy.high for energy in energies if energy is not None), "pJ")
     statuses = ", ".join(sorted({cost.energy_status for cost in costs if cost is not None and cost.energy_pj}))
     return Figure(
         "energy",
@@ -119,14 +121,14 @@ def _energy(names: tuple[str, ...], reports: list[Report]) -> Figure | None:
         (
             Panel(
                 Axis("run", categories=names),
-                Axis("energy [pJ]", log=True),
+                Axis(f"energy [{unit}]", log=True),
                 (
                     Series(
                         "pruned",
                         names,
-                        tuple(None if energy is None else energy.typical for energy in energies),
-                        low=tuple(None if energy is None else energy.low for energy in energies),
-                        high=tuple(None if energy is None else energy.high for energy in energies),
+                        tuple(None if energy is None else energy.typical / worth_pj for energy in energies),
+                        low=tuple(None if energy is None else energy.low / worth_pj for energy in energies),
+                        high=tuple(None if energy is None else energy.high / worth_pj for energy in energies),
                         emphasis=True,
                     ),
                 ),

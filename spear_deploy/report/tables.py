@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spear_deploy.hardware.amounts import amount_text
 from spear_deploy.report.checks import predictions
+from spear_deploy.report.part import Range
 from spear_deploy.report.pictures import Table
 from spear_deploy.report.pictures.figure import number_text
 from spear_deploy.report.schema import Report
@@ -49,11 +52,27 @@ def before_after(report: Report) -> Captioned:
         rows.append(("analog input operations / inference", *_counts(dense.synops_analog, pruned.synops_analog)))
     costs = report.cost.get("dense"), report.cost.get("pruned")
     rows += [
-        ("energy / inference", energy_words(costs[0]), energy_words(costs[1]), ""),
-        ("time / inference", time_words(costs[0]), time_words(costs[1]), ""),
+        (
+            "energy / inference",
+            energy_words(costs[0]),
+            energy_words(costs[1]),
+            _left([cost and cost.energy_pj for cost in costs]),
+        ),
+        (
+            "time / inference",
+            time_words(costs[0]),
+            time_words(costs[1]),
+            _left([cost and cost.time_ns for cost in costs]),
+        ),
         ("parameters", *_counts(dense.parameters, pruned.parameters)),
     ]
     return Captioned("What pruning changed.", Table(("", "dense", "pruned", "pruned / dense"), tuple(rows)))
+
+
+def _left(ranges: Sequence[Range | None]) -> str:
+    """Which share of the dense network's typical value the pruned one has."""
+    dense, pruned = ranges
+    return f"{pruned.typical / dense.typical:.1%}" if dense and pruned and dense.typical else ""
 
 
 def _counts(dense: float, pruned: float) -> tuple[str, str, str]:
@@ -65,7 +84,7 @@ def limits(report: Report) -> Captioned:
     rows = tuple(
         (
             limit.name,
-            *(f"{number_text(value)} {limit.unit}" for value in (limit.allowed, limit.dense, limit.pruned)),
+            *(amount_text(value, limit.unit) for value in (limit.allowed, limit.dense, limit.pruned)),
             f"{limit.pruned / limit.allowed:.1%}" if limit.allowed else "",
             f"{limit.origin}{' (the tightest)' if limit.binds else ''}",
         )
@@ -141,7 +160,7 @@ def _measured(report: Report) -> Captioned:
             row += ["not recorded" if value is None else f"{value:,.0f}" for value in values]
         rows.append(tuple(row))
     columns = ("backend", "arithmetic", "samples", "accuracy", "SynOps / inference")
-    more = ("99 % bound of the mean", "95th percentile", "99th percentile", "most") if spread else ()
+    more = ("99 % bound of the mean", "95th percentile", "99th percentile", "largest") if spread else ()
     caption = "The final network on test samples, backend by backend."
     return Captioned(caption, Table((*columns, *more), tuple(rows)))
 
@@ -226,7 +245,7 @@ def cores(report: Report) -> tuple[Captioned, ...]:
     )
     of = "" if placement.cores_available is None else f" of {placement.cores_available:,.0f}"
     caption = f"The pruned network {placement.verdict}: {placement.cores:,}{of} cores."
-    columns = ("layer", "cores", "neurons", "shortest of", "on its fullest core", "mean")
+    columns = ("layer", "cores", "neurons", "fullest resource", "on its fullest core", "mean over cores")
     return (Captioned(caption, Table(columns, rows)),)
 
 

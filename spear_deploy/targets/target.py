@@ -26,6 +26,7 @@ from spear_deploy.hardware import (
     require_known,
     structural_uses,
 )
+from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model, Network
 from spear_deploy.search import (
@@ -229,7 +230,8 @@ def _percent(share: float) -> str:
 def _refuse_overshoot(uses: Sequence[Use]) -> None:
     for use in uses:
         if use.overshoot:
+            used, allowed, unit = both_texts(use.used, use.limit.allowed, use.limit.unit)
             raise BudgetError(
-                f"{use.limit.origin}: not even one channel in every layer fits: {use.name}"
-                f" {use.used:,.6g} {use.limit.unit}, allowed {use.limit.allowed:,.6g} {use.limit.unit}"
+                f"{use.limit.origin}: not even one channel in every layer fits: {use.name} {used} {unit},"
+                f" allowed {allowed} {unit}"
             )

@@ -312,8 +312,13 @@ def test_budgets_that_one_network_cannot_be_held_to_are_refused(words, message):
     assert result.exit_code != 0
 
 
-def test_it_is_said_that_no_price_holds_the_input_and_the_host():
+def test_energy_and_time_are_told_with_input_and_output_and_what_of_it_has_no_price():
     result = run("check", DIGITS, "--target", "loihi2", "--samples", "3")
-    assert re.search(r"input +[\d,]+ events enter cores: energy and time are without injecting them", result.stdout)
+    told = " ".join(result.stdout.split())
+    assert re.search(
+        r"with I/O above [\d.]+ uJ, above [\d.]+ us: with injecting the input \([\d,]+ events\) and host", told
+    )
+    assert "no price is known: time.input_event, energy.input_event, time.host_step, energy.host_step" in told
     cost = json.loads(run("check", DIGITS, "--target", "loihi2", "--samples", "3", "--json").stdout)["cost"]
-    assert cost["input_messages"] > 0
+    assert cost["with_io"]["terms"][0]["count"] == cost["input_messages"] > 0
+    assert cost["with_io"]["time_ns"] == cost["time_ns"]

@@ -52,6 +52,7 @@ TIMES = {
     "hop_horizontal": (2.0, 3.0, 4.0),
     "hop_vertical": (5.0, 6.0, 7.0),
     "barrier": (11.0, 11.0, 11.0),
+    "step_floor": (30.0, 60.0, 90.0),
 }
 LINK_NS = 10.0
 
@@ -170,8 +171,8 @@ class Walk:
         far = max(ways, key=lambda hops: hops[0] * TIMES["hop_horizontal"][1] + hops[1] * TIMES["hop_vertical"][1])
         way = far[0] * t["hop_horizontal"] + far[1] * t["hop_vertical"]
         if case == 0:
-            return max(*terms, busiest * LINK_NS, way, t["barrier"])
-        return max(pace, busiest * LINK_NS) + way + t["barrier"]
+            return max(*terms, busiest * LINK_NS, way, t["barrier"], t["step_floor"])
+        return max(max(pace, busiest * LINK_NS) + way + t["barrier"], t["step_floor"])
 
     def latency(self, sample):
         """The steps of one inference alone, added up."""

@@ -141,7 +141,7 @@ def test_what_has_no_price_is_not_drawn_as_zero(drawn):
     assert "Nothing is spent on hops" in drawn["energy"].says
     table = {(row[0], row[1]): row for row in drawn["energy"].tables[0].rows}
     assert table["pruned", "spikes"][3:7] == ("not available", "not available", "not available", "unknown")
-    assert table["pruned", "hops"][4] == "0"
+    assert table["pruned", "hops"][4] == "0 pJ"
     assert table["pruned", "total"][4] == "not available"
 
 

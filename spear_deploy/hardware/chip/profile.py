@@ -134,7 +134,13 @@ class Times(_Section):
     barrier_by_routers: TimeCurve | None = Field(
         None, description="the barrier by the number of routers in use, where more than its ends is known"
     )
+    barrier_by_chips: TimeCurve | None = Field(
+        None, description="the barrier by the number of chips in use; what it adds to one chip's counts"
+    )
+    step_floor: Time | None = Field(None, description="the least time of a step under load, whatever the cores do")
     step: Time | None = Field(None, description="the step, where its length is fixed")
+    input_event: Time | None = Field(None, description="bringing one spike or value of the input to a core")
+    host_step: Time | None = Field(None, description="what the host adds to a step, to send input and take output")
     router_rate: Rate | None = Field(None, description="spikes that one router passes on in a second")
     synaptic_rate: Rate | None = Field(None, description="synaptic operations that one core does in a second")
 
@@ -152,8 +158,13 @@ class Energies(_Section):
     message_out: Energy | None = Field(None, description="putting one spike message out, to one core")
     hop_horizontal: Energy | None = None
     hop_vertical: Energy | None = None
-    static_per_chip: Power | None = None
-    static_per_core: Power | None = None
+    static_per_chip: Power | None = Field(None, description="what a chip draws at rest, idle cores among it")
+    static_per_core: Power | None = Field(None, description="what a core in use draws beside that")
+    input_event: Energy | None = Field(None, description="bringing one spike or value of the input to a core")
+    host_step: Energy | None = Field(None, description="what the host adds to a step, to send input and take output")
+    embedded_processor: Power | None = Field(
+        None, description="what the processor beside the cores draws; in no total, as published rows leave it out"
+    )
 
 
 class Profile(_Section):

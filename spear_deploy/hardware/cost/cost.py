@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from spear_deploy.hardware.chip.figures import Spread, Status
+from spear_deploy.hardware.cost.input_output import Outside
 from spear_deploy.hardware.cost.mesh import CoreMap
 from spear_deploy.hardware.cost.step_time import least_sure
 from spear_deploy.hardware.cost.timing import Timing
@@ -51,6 +52,7 @@ class Cost:
         analog_operations: synaptic operations of input values.
         core_map: the cores on the mesh; None where the chip has none.
         traffic: messages between cores.
+        outside: what is beside the cores, and time and energy with it.
 
     """
 
@@ -60,6 +62,7 @@ class Cost:
     analog_operations: float
     core_map: CoreMap | None
     traffic: Traffic
+    outside: Outside
 
     @property
     def unpriced(self) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ class Cost:
     @property
     def energy_pj(self) -> Spread | None:
         """Energy of an inference; None where a part has no price."""
-        return None if self.unpriced else self.priced_pj
+        return energy_of(self.parts)
 
     @property
     def energy_status(self) -> Status:
@@ -154,6 +157,12 @@ class Cost:
         if energy is None or synapses is None or energy.typical == 0:
             return None
         return synapses.typical / energy.typical
+
+
+def energy_of(parts: Sequence[Part]) -> Spread | None:
+    """The sum of all parts; None where one has no price."""
+    energies = [part.energy_pj for part in parts if part.energy_pj is not None]
+    return total(energies) if energies and len(energies) == len(parts) else None
 
 
 def total(spreads: Iterable[Spread]) -> Spread:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from spear_deploy.hardware.chip.figures import Bound, Energy, Power, Spread, Status
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.activity import Activity, synaptic_operations
-from spear_deploy.hardware.cost.cost import INPUT, STATIC_PARTS, SYNAPSES, Cost, Part, total
+from spear_deploy.hardware.cost.cost import INPUT, STATIC_PARTS, SYNAPSES, Cost, Part, energy_of, total
+from spear_deploy.hardware.cost.input_output import outside_of
 from spear_deploy.hardware.cost.mesh import CoreMap, lay_out, map_cores
 from spear_deploy.hardware.cost.step_time import least_sure
 from spear_deploy.hardware.cost.timing import Timing, timing_of
@@ -55,11 +56,22 @@ def estimate(
     synops = sum(by_connection.values())
     active = _active(placement, traffic, activity, steps.steps)
     share = None if activity.updates is None else active[1] / (traffic.neurons * steps.steps)
-    timing = timing_of(profile, steps, core_map, share, recorded=activity.record is not None)
+    timing = timing_of(
+        profile, steps, core_map, share, recorded=activity.record is not None, chips=placement.chips_needed
+    )
     parts = _parts(profile, _counts(traffic, core_map, synops, analog, active, steps.steps))
     if not _is_all_in(profile):
         parts += _static(placement, timing)
-    return Cost(tuple(parts), timing, synops, analog, core_map, traffic)
+    priced = tuple(parts)
+    outside = outside_of(
+        profile,
+        input_events=float(traffic.from_input.sum()),
+        steps=activity.time_steps,
+        time_ns=None if timing.latency is None else timing.latency.mean,
+        energy_pj=energy_of(priced),
+        static_mw=_static_mw(placement),
+    )
+    return Cost(priced, timing, synops, analog, core_map, traffic, outside)
 
 
 _Counts = dict[str, Spread]
@@ -145,6 +157,15 @@ def _part(name: str, prices: dict[str, Energy], counts: _Counts) -> Part:
 
 def _unpriced(name: str, keys: tuple[str, ...], count: float) -> Part:
     return Part(name, tuple(f"energy.{key}" for key in keys), count, None, Status.UNKNOWN)
+
+
+def _static_mw(placement: Placement) -> Spread:
+    """Power that flows while nothing happens, as far as it is known."""
+    energy = placement.profile.energy
+    powers = ((energy.static_per_chip, placement.chips_needed), (energy.static_per_core, placement.cores_needed))
+    if _is_all_in(placement.profile):
+        return Spread(0.0, 0.0, 0.0)
+    return total(_times(each.spread, _exactly(number)) for each, number in powers if each is not None and each.known)
 
 
 def _static(placement: Placement, timing: Timing) -> list[Part]:

@@ -26,6 +26,7 @@ LOOK_UPS = "axon look-ups"
 LINKS = "busiest link"
 WAY = "farthest message"
 BARRIER = "barrier"
+FLOOR = "least step under load"
 
 _KEYS: dict[str, tuple[str, ...]] = {
     UPDATES: ("neuron_update_active", "neuron_update_inactive"),
@@ -36,6 +37,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     LINKS: ("router_rate",),
     WAY: ("hop_horizontal", "hop_vertical"),
     BARRIER: ("barrier",),
+    FLOOR: ("step_floor",),
 }
 """What a step holds, and the keys of its times in a profile."""
 
@@ -48,6 +50,7 @@ UNITS = {
     LINKS: "messages",
     WAY: "hops",
     BARRIER: "",
+    FLOOR: "",
 }
 """What each is counted in."""
 
@@ -130,6 +133,8 @@ class StepClock:
       barrier among them (Timcheck et al., arXiv 2601.10035: a step of Loihi 2 is that maximum).
     - high: on the slowest core nothing overlaps; then the way and the barrier.
 
+    No step is shorter than the chip's least step under load, where that is known.
+
     `active` is the share of updates on each core that are active, `[cores]`, where that was
     measured; else at least the neurons that spike (low) and at most all (typical, high).
     """
@@ -165,6 +170,7 @@ class StepClock:
             READS: work.words.max(1, initial=0.0),
             LOOK_UPS: received.max(1, initial=0.0),
             BARRIER: np.ones(steps),
+            FLOOR: np.ones(steps),
         }
         longest: dict[str, Array] = {name: np.zeros((steps, 3)) for name in _KEYS}
         pace = np.zeros((steps, 3))
@@ -197,7 +203,8 @@ class StepClock:
             way, counts[WAY] = self._farthest(work.messages)
             longest[WAY] = way
         longest[BARRIER] = np.broadcast_to(self.barrier, (steps, 3))
-        step = np.maximum(pace, longest[LINKS]) + way + self.barrier
+        longest[FLOOR] = np.broadcast_to(times["step_floor"], (steps, 3))
+        step = np.maximum(np.maximum(pace, longest[LINKS]) + way + self.barrier, longest[FLOOR])
         step[:, 0] = np.max([each[:, 0] for each in longest.values()], axis=0)
         return Measured(step, counts, {name: longest[name] for name in counts}, slowest)
 
@@ -212,12 +219,19 @@ class StepClock:
         return np.where(any_sent[:, None], self.way[pair], 0.0), np.where(any_sent, hops, 0).astype(np.float64)
 
 
-def barrier_of(profile: Profile, core_map: CoreMap | None) -> Array:
-    """The barrier for the routers in use, `[3]`.
+def barrier_of(profile: Profile, core_map: CoreMap | None, chips: int = 1) -> Array:
+    """The barrier for the routers and chips in use, `[3]`.
 
     As the profile has it by their number; else between low for one router and high for all, in
-    proportion to the logarithm of their number.
+    proportion to the logarithm of their number. More chips add what the profile has for them.
     """
+    by_chips = profile.time.barrier_by_chips
+    if by_chips is None or not by_chips.known or chips == 1:
+        return _barrier_of_a_chip(profile, core_map)
+    return _barrier_of_a_chip(profile, core_map) + by_chips.amount_at(chips) - by_chips.amount_at(1)
+
+
+def _barrier_of_a_chip(profile: Profile, core_map: CoreMap | None) -> Array:
     figure, curve = profile.time.barrier, profile.time.barrier_by_routers
     if curve is not None and curve.known and core_map is not None:
         return np.full(3, curve.amount_at(core_map.routers))

@@ -107,15 +107,21 @@ class Timing:
 
 
 def timing_of(
-    profile: Profile, chip_steps: ChipSteps, core_map: CoreMap | None, active: Array | None, *, recorded: bool
+    profile: Profile,
+    chip_steps: ChipSteps,
+    core_map: CoreMap | None,
+    active: Array | None,
+    *,
+    recorded: bool,
+    chips: int = 1,
 ) -> Timing:
     """Time every step of every sample; the sum of the steps' maxima, not a maximum of means.
 
     `active` is the share of active updates on each core, where that was measured; `recorded`
-    tells whether the events are recorded spikes instead of means.
+    tells whether the events are recorded spikes instead of means; `chips` are in use.
     """
     prices = StepPrices.of(profile)
-    clock = StepClock(prices, chip_steps.wiring, core_map, active, barrier_of(profile, core_map))
+    clock = StepClock(prices, chip_steps.wiring, core_map, active, barrier_of(profile, core_map, chips))
     sums: dict[str, float] = {}
     worst: dict[str, float] = {}
     times: dict[str, Array] = {}

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from spear_deploy.hardware import Follows, Use
+from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.jobs.deploy.search import Try
 from spear_deploy.measure import Answers
 from spear_deploy.report.schema import Agreement, LreCheck, Verdict
@@ -85,11 +86,9 @@ def _over(synops: Use, dense_synops: float) -> str:
 
 def _broken(use: Use, front: Sequence[Try]) -> str:
     limit = use.limit
-    digits = 2 if limit.quantity.follows is Follows.ANSWERS else 0
+    used, allowed, unit = both_texts(use.used, limit.allowed, limit.unit)
     against = "fall short of" if limit.quantity.least else "exceed"
-    fault = (
-        f"{use.name}: {use.used:,.{digits}f} {limit.unit} {against} the {limit.allowed:,.{digits}f} of {limit.origin}"
-    )
+    fault = f"{use.name}: {used} {unit} {against} the {allowed} of {limit.origin}"
     if limit.quantity.follows is Follows.ANSWERS:
         return f"{fault} ({_near(front)})"
     return fault

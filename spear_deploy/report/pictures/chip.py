@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from spear_deploy.hardware.amounts import energy_text, unit_for
 from spear_deploy.report.chip_part import CostReport
+from spear_deploy.report.part import Range
 from spear_deploy.report.pictures.figure import Axis, Figure, Level, Mark, Panel, Series, Table, number_text
 from spear_deploy.report.schema import Report
 
@@ -30,10 +32,10 @@ def cores_figure(report: Report) -> Figure | None:
         "cores",
         "How full the cores are",
         f"{placement.cores:,} cores on {placement.chips:,} chip{'s' if placement.chips > 1 else ''}{more}: the share"
-        " that each uses of the resource it is shortest of.",
+        " that each uses of the resource that fills it most.",
         (Panel(Axis("core", whole=True), Axis("used", percent=True), tuple(series), (Level("full", 1.0),)),),
         Table(
-            ("core", "layer", "neurons", "router (column, row)", "shortest of", "used"),
+            ("core", "layer", "neurons", "router (column, row)", "fullest resource", "used"),
             tuple(
                 (
                     str(core.core),
@@ -58,7 +60,9 @@ def energy_figure(report: Report) -> Figure | None:
     names = {
         name: f"{name} ({'not priced' if part.energy_pj is None else part.status})" for name, part in parts.items()
     }
-    series = tuple(_energies(name, cost, names, place) for place, (name, cost) in enumerate(costs.items()))
+    every = [part.energy_pj.high for cost in costs.values() for part in cost.parts if part.energy_pj is not None]
+    unit, worth_pj = unit_for(max(every), "pJ")
+    series = tuple(_energies(name, cost, names, place, worth_pj) for place, (name, cost) in enumerate(costs.items()))
     unpriced = sorted({part for cost in costs.values() for part in cost.unpriced})
     gap = f" No price is known for {', '.join(unpriced)}: the total is not available." if unpriced else ""
     zero = [name for name, part in parts.items() if part.energy_pj is not None and part.energy_pj.high == 0]
@@ -69,7 +73,7 @@ def energy_figure(report: Report) -> Figure | None:
         "Energy of an inference by part",
         f"Typical energy on {report.target} with its range, from the spikes measured on test; the total is"
         f" {' and '.join(statuses)}, each part says how sure its price is.{gap}",
-        (Panel(Axis("", categories=tuple(names.values())), Axis("energy [pJ]", log=True), series),),
+        (Panel(Axis("", categories=tuple(names.values())), Axis(f"energy [{unit}]", log=True), series),),
         _parts(costs),
     )
 
@@ -113,36 +117,38 @@ def rounding_figure(report: Report) -> Figure | None:
     )
 
 
-def _energies(name: str, cost: CostReport, names: dict[str, str], place: int) -> Series:
+def _energies(name: str, cost: CostReport, names: dict[str, str], place: int, worth_pj: float) -> Series:
     found = {part.name: part.energy_pj for part in cost.parts}
     ranges = [found.get(part) for part in names]
     return Series(
         name,
         tuple(names.values()),
-        tuple(None if each is None else _drawable(each.typical) for each in ranges),
-        low=tuple(None if each is None else _drawable(each.low) for each in ranges),
-        high=tuple(None if each is None else each.high for each in ranges),
+        tuple(None if each is None else _drawable(each.typical / worth_pj) for each in ranges),
+        low=tuple(None if each is None else _drawable(each.low / worth_pj) for each in ranges),
+        high=tuple(None if each is None else each.high / worth_pj for each in ranges),
         style=(5, 0)[place % 2],
         emphasis=True,
     )
 
 
-def _drawable(energy_pj: float) -> float | None:
+def _drawable(energy: float) -> float | None:
     """A logarithmic axis has no zero; the table has."""
-    return energy_pj if energy_pj > 0 else None
+    return energy if energy > 0 else None
 
 
 def _parts(costs: dict[str, CostReport]) -> Table:
     rows = []
     for name, cost in costs.items():
         for part in cost.parts:
-            energy = part.energy_pj
-            ends = (None, None, None) if energy is None else (energy.low, energy.typical, energy.high)
             status = f"at least, {part.status}" if part.at_least else part.status
             rows.append(
-                (name, part.name, number_text(part.count), *map(number_text, ends), status, ", ".join(part.figures))
+                (name, part.name, number_text(part.count), *_ends(part.energy_pj), status, ", ".join(part.figures))
             )
-        total = cost.energy_pj
-        ends = (None, None, None) if total is None else (total.low, total.typical, total.high)
-        rows.append((name, "total", "", *map(number_text, ends), cost.energy_status, ""))
-    return Table(("", "part", "count", "low [pJ]", "typical [pJ]", "high [pJ]", "status", "prices"), tuple(rows))
+        rows.append((name, "total", "", *_ends(cost.energy_pj), cost.energy_status, ""))
+    return Table(("", "part", "count", "low", "typical", "high", "status", "prices"), tuple(rows))
+
+
+def _ends(energy: Range | None) -> tuple[str, str, str]:
+    if energy is None:
+        return ("not available",) * 3
+    return energy_text(energy.low), energy_text(energy.typical), energy_text(energy.high)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from math import ceil, floor, log10
 from xml.sax.saxutils import escape
 
+from spear_deploy.hardware.amounts import energy_text
 from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.comparison import Row
-from spear_deploy.report.words.quantity_text import energy_text
 from spear_deploy.system.files import MARK
 
 _LEFT, _RIGHT, _LINE, _TOP = 230, 180, 26, 44

@@ -78,7 +78,7 @@ def _panel(axes: Axes, panel: Panel) -> None:
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
     if len(panel.series) + len(panel.levels) > 1 and axes.get_legend_handles_labels()[0]:
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="upper right")  # to look for the best place takes seconds
 
 
 def _series(axes: Axes, series: Series, points: list[tuple[float, float, int]], beside: list[Series]) -> None:

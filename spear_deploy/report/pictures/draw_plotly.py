@@ -55,7 +55,8 @@ def _axis(axis: Axis) -> dict[str, Any]:
         names = [plain(name) for name in axis.categories]
         shown |= {"type": "category", "categoryorder": "array", "categoryarray": names}
     else:
-        shown |= {"type": "log" if axis.log else "linear", "zerolinecolor": "#999999"}
+        # Powers of ten, not prefixes: the unit in the title has one already.
+        shown |= {"type": "log" if axis.log else "linear", "zerolinecolor": "#999999", "exponentformat": "power"}
     if axis.percent:
         shown["tickformat"] = ".4~%"
     return shown

@@ -8,12 +8,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from spear_deploy.hardware.amounts import energy_text, power_text, time_text
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.cost.input_output import Outside
 from spear_deploy.hardware.placement.placement import Core
 from spear_deploy.hardware.rules.finding import Kind
-from spear_deploy.report.words.quantity_text import energy_text, inherited_text, power_text, time_text
+from spear_deploy.report.words.quantity_text import inherited_text
 
 
 def check_text(row: Row) -> Group:
@@ -95,14 +97,26 @@ def _totals(cost: Cost, profile: Profile) -> list[str]:
     ]
     lines.append(f"SynOps      {', '.join([f'{cost.synops:,.0f}', *shares])}")
     lines += _times(cost)
-    injected = float(cost.traffic.from_input.sum())
-    lines.append(
-        f"input       {injected:,.0f} events enter cores: energy and time are without injecting them and without"
-        " host I/O, for which no price is known"
-    )
     lines += _resting(inherited & set(cost.timing.figures), profile)
+    lines += _with_io(cost.outside)
     if cost.power_mw is not None:
         lines.append(f"power       {power_text(cost.power_mw)}")
+    return lines
+
+
+def _with_io(outside: Outside) -> list[str]:
+    """Energy and time with input and output: bounds, where prices are missing."""
+    totals = [
+        f"above {text(spread.low)}" if outside.missing else text(spread)
+        for spread, text in ((outside.energy_pj, energy_text), (outside.time_ns, time_text))
+        if spread is not None
+    ]
+    counts = " and ".join(f"{term.name} ({term.count:,.0f} {term.unit})" for term in outside.terms)
+    lines = [f"with I/O    {', '.join(totals) or 'not available'}: with {counts}"]
+    if outside.missing:
+        lines.append(f"            no price is known: {', '.join(outside.missing)}")
+    if outside.processor_pj is not None:
+        lines.append(f"            the processor beside the cores, in no total: {energy_text(outside.processor_pj)}")
     return lines
 
 

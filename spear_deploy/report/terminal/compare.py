@@ -8,9 +8,9 @@ from math import inf
 
 from rich.table import Table
 
+from spear_deploy.hardware.amounts import energy_text, time_text
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.report.pictures.comparison_picture import comparison_svg
-from spear_deploy.report.words.quantity_text import energy_text, time_text
 from spear_deploy.system.files import MARK
 
 

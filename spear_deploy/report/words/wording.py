@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spear_deploy.hardware.amounts import energy_text, time_text
 from spear_deploy.hardware.chip.figures import Spread
 from spear_deploy.report.chip_part import CostReport
 from spear_deploy.report.part import Range
 from spear_deploy.report.schema import Report
 from spear_deploy.report.words.doubts import doubts
-from spear_deploy.report.words.quantity_text import energy_text, time_text
 
 NOT_RECORDED = "not recorded"
 

@@ -1,0 +1,87 @@
+"""What lies beside the cores: counted always, priced where a profile has a price, in totals of its own."""
+
+import nir
+import numpy as np
+import pytest
+
+from spear_deploy.hardware import Activity, estimate, load_profile, place
+
+STEPS = 5
+SPIKES_IN = 4.0  # of each of two inputs in an inference
+
+
+@pytest.fixture
+def cost(build, tmp_path):
+    """Two inputs and two neurons on a chip with the given figures; 100 mW at rest, a step of 1 us."""
+
+    def make(**figures):
+        network = build((2,), nir.Linear(np.eye(2)), "lif")
+        text = 'name = "mine"\ntitle = "Mine"\n'
+        known = {
+            "energy.synaptic_operation": (1, "pJ"),
+            "energy.static_per_chip": (100, "mW"),
+            "time.step": (1, "us"),
+        } | {key.replace("__", "."): figure for key, figure in figures.items()}
+        for key, (value, unit) in known.items():
+            text += f'[{key}]\nvalue = {value}\nunit = "{unit}"\nstatus = "published"\nsource = "made"\n'
+        (tmp_path / "mine.toml").write_text(text)
+        spikes = {network.input: np.full(2, SPIKES_IN), **{layer: np.zeros(2) for layer in network.layers}}
+        activity = Activity(spikes, STEPS, analog_input=False)
+        return estimate(network, place(network, load_profile(tmp_path / "mine.toml")), activity)
+
+    return make
+
+
+def test_what_has_no_price_is_counted_and_named(cost):
+    found = cost()
+    injection, host = found.outside.terms
+    assert (injection.count, injection.unit, host.count, host.unit) == (2 * SPIKES_IN, "events", STEPS, "steps")
+    assert found.outside.missing == ("time.input_event", "energy.input_event", "time.host_step", "energy.host_step")
+    assert found.outside.time_ns == found.time_ns
+    assert found.outside.energy_pj == found.energy_pj
+
+
+def test_what_has_a_price_is_added_and_the_chip_waits_for_it_at_rest(cost):
+    found = cost(
+        time__input_event=(300, "ns"),
+        energy__input_event=(20, "pJ"),
+        time__host_step=(2, "us"),
+        energy__host_step=(1, "nJ"),
+    )
+    outside, events = found.outside, 2 * SPIKES_IN
+    more_ns = events * 300 + STEPS * 2000
+    assert outside.missing == ()
+    assert outside.time_ns.typical == pytest.approx(STEPS * 1000 + more_ns)
+    assert outside.energy_pj.typical == pytest.approx(
+        found.energy_pj.typical + events * 20 + STEPS * 1000 + 100 * more_ns
+    )
+    assert found.time_ns.typical == pytest.approx(STEPS * 1000)  # without I/O nothing changes
+
+
+def test_at_the_low_end_input_and_output_overlap_with_the_cores(cost):
+    outside = cost(time__host_step=(3, "us")).outside
+    assert outside.time_ns.low == pytest.approx(STEPS * 3000)
+    assert outside.time_ns.high == pytest.approx(STEPS * 4000)
+
+
+def test_the_processor_beside_the_cores_is_in_no_total(cost):
+    with_it, without = cost(energy__embedded_processor=(1560, "mW")), cost()
+    assert with_it.outside.processor_pj.typical == pytest.approx(1560 * STEPS * 1000)
+    assert with_it.outside.energy_pj == without.outside.energy_pj
+
+
+def test_more_chips_take_longer_to_synchronise(build, tmp_path):
+    """Loihi 1: 16.2 us on 768 chips (Frady et al. 2020), in proportion to their number below."""
+    network = build((300,), nir.Linear(np.ones((300, 300))), "lif")
+    spikes = {network.input: np.zeros(300), **{layer: np.zeros(300) for layer in network.layers}}
+    times = {}
+    for neurons in (300, 1):  # one core, or three chips of 128
+        (tmp_path / "small.toml").write_text(
+            'name = "small"\ntitle = "Small cores"\ninherits = "loihi1"\n'
+            f'[core.neurons]\nvalue = {neurons}\nunit = "neurons"\nstatus = "estimated"\nsource = "made"\n'
+        )
+        placement = place(network, load_profile(tmp_path / "small.toml"))
+        timing = estimate(network, placement, Activity(spikes, 1, analog_input=False)).timing
+        times[placement.chips_needed] = timing.term("barrier").time_ns.typical
+    assert times[1] < 465
+    assert times[3] == pytest.approx(465 + 2 / 767 * (16_200 - 465))
