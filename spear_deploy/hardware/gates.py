@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from spear_deploy.errors import BudgetError
@@ -11,6 +11,7 @@ from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.limit import Limit, Use
 from spear_deploy.hardware.quantity import Follows, OnChip
+from spear_deploy.hardware.spreading import moved_text, spread
 
 
 class Gate(StrEnum):
@@ -29,12 +30,14 @@ class Held:
         limit: the budget.
         use: what is used of it; None where that cannot be known.
         missing: why not.
+        moved: which layers lie on more cores than they need for it; empty where none do.
 
     """
 
     limit: Limit
     use: Use | None
     missing: str = ""
+    moved: str = ""
 
     @property
     def kept(self) -> bool:
@@ -54,7 +57,8 @@ class Held:
             return f"budget {self.limit.granted}: cannot be held: {self.missing}"
         used, allowed, unit = both_texts(self.use.used, self.limit.allowed, self.limit.unit)
         found = f"{self.name}: {used} of {allowed} {unit}"
-        return f"budget {self.limit.granted}: {'kept' if self.kept else 'BROKEN'} ({found})"
+        moved = f", with {self.moved}" if self.moved else ""
+        return f"budget {self.limit.granted}: {'kept' if self.kept else 'BROKEN'} ({found}){moved}"
 
 
 def require_absolute(limits: Sequence[Limit]) -> None:
@@ -75,7 +79,11 @@ def require_absolute(limits: Sequence[Limit]) -> None:
 
 
 def hold(on_chip: OnChip, limits: Sequence[Limit]) -> tuple[Held, ...]:
-    """Each budget against what a network uses on a chip, by the unfavourable end."""
+    """Each budget against what a network uses on a chip, by the unfavourable end.
+
+    Budgets of time and of the busiest core that are broken are held once more with layers on more cores, as `deploy`
+    places them.
+    """
     found = []
     for limit in limits:
         quantity = limit.quantity
@@ -87,7 +95,21 @@ def hold(on_chip: OnChip, limits: Sequence[Limit]) -> tuple[Held, ...]:
                 missing = quantity.missing(on_chip.cost)
         use = None if missing else Use(limit, quantity.value(on_chip))
         found.append(Held(limit, use, missing))
-    return tuple(found)
+    return tuple(_with_more_cores(on_chip, found))
+
+
+def _with_more_cores(on_chip: OnChip, held: Sequence[Held]) -> list[Held]:
+    broken = any(each.use is not None and not each.kept and each.limit.quantity.by_core for each in held)
+    spread_out = spread(on_chip, [each.limit for each in held if each.use is not None]) if broken else on_chip
+    if spread_out is on_chip:
+        return list(held)
+    text = moved_text(spread_out)
+    return [
+        replace(each, use=Use(each.limit, each.limit.quantity.value(spread_out)), moved=text)
+        if each.use is not None and each.limit.quantity.by_core
+        else each
+        for each in held
+    ]
 
 
 def stopped_at(row: Row, held: Sequence[Held]) -> set[Gate]:

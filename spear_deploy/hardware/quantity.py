@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -35,17 +35,21 @@ class Follows(StrEnum):
 
 @dataclass(frozen=True)
 class OnChip:
-    """A network on a chip with what it was measured to do; placement and cost are worked out when asked for."""
+    """A network on a chip with what it was measured to do; placement and cost are worked out when asked for.
+
+    `least_cores` are the cores that layers take even where fewer would hold them (see `hardware.spreading`).
+    """
 
     network: Network
     chip: Profile
     activity: Activity | None = None
     answers: Answers | None = None
+    least_cores: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def placement(self) -> Placement:
         """The network on the chip's cores."""
-        return place(self.network, self.chip)
+        return place(self.network, self.chip, least_cores=self.least_cores)
 
     @cached_property
     def cost(self) -> Cost:
@@ -84,6 +88,7 @@ class Quantity:
         least: whether limits of it say the least that is allowed, not the most.
         example: budgets of it, in words.
         missing: why it cannot be known from a cost; empty where it can. None where no price enters it.
+        by_core: whether it depends on which core does what, so that another placement changes it.
 
     """
 
@@ -99,6 +104,7 @@ class Quantity:
     least: bool = False
     example: str = ""
     missing: Callable[[Cost], str] | None = None
+    by_core: bool = False
 
     @property
     def counts_synops(self) -> bool:
@@ -210,6 +216,7 @@ _ROWS = (
         _COUNTS,
         share=True,
         example="core-step=5k",
+        by_core=True,
     ),
     Quantity(
         "cores",
@@ -250,6 +257,7 @@ _ROWS = (
         bare=True,
         example="3uJ",
         missing=lambda cost: _no_price(cost) if cost.energy_pj is None else "",
+        by_core=True,
     ),
     Quantity(
         "latency",
@@ -261,6 +269,7 @@ _ROWS = (
         bare=True,
         example="2ms",
         missing=_no_time,
+        by_core=True,
     ),
     Quantity(
         "throughput",
@@ -272,6 +281,7 @@ _ROWS = (
         least=True,
         example="throughput=5000/s (at least)",
         missing=_no_time,
+        by_core=True,
     ),
     Quantity(
         "power",

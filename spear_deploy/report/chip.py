@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from statistics import fmean
 
@@ -26,8 +26,8 @@ MOST_CORES = 512
 """Cores that the report lists; more make neither a readable table nor a readable map."""
 
 
-def placement_report(placement: Placement, core_map: CoreMap | None) -> PlacementReport:
-    """The cores, where they lie, and how full they are."""
+def placement_report(placement: Placement, core_map: CoreMap | None, needed: Mapping[str, int]) -> PlacementReport:
+    """The cores, where they lie, and how full they are; `needed` are the cores of layers that lie on more."""
     shown = placement.cores[:MOST_CORES]
     places: Sequence[tuple[int | None, int | None]] = [(None, None)] * len(shown)
     if core_map is not None:
@@ -57,6 +57,7 @@ def placement_report(placement: Placement, core_map: CoreMap | None) -> Placemen
             )
             for core, (column, row) in zip(shown, places, strict=True)
         ],
+        needed=dict(needed),
         cores_left_out=placement.cores_needed - len(shown),
     )
 

@@ -196,6 +196,7 @@ def held_json(held: Sequence[Held]) -> list[dict[str, Any]]:
             "unit": each.limit.unit,
             "kept": None if each.use is None else each.kept,
             "missing": each.missing or None,
+            "moved": each.moved or None,
         }
         for each in held
     ]

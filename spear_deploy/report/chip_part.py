@@ -48,6 +48,10 @@ class PlacementReport(Part):
     mesh: MeshReport | None
     per_layer: list[LayerCoresReport]
     core_table: list[CoreReport] = Field(description="the first cores, in the order of execution")
+    needed: dict[str, int] = Field(
+        default_factory=dict,
+        description="cores that a layer needs, where it lies on more so that its busiest core does less",
+    )
     cores_left_out: int = Field(description="cores that the table leaves out to stay readable")
 
 

@@ -245,6 +245,9 @@ def cores(report: Report) -> tuple[Captioned, ...]:
     )
     of = "" if placement.cores_available is None else f" of {placement.cores_available:,.0f}"
     caption = f"The pruned network {placement.verdict}: {placement.cores:,}{of} cores."
+    if placement.needed:
+        told = ", ".join(f"{layer} needs {least:,}" for layer, least in placement.needed.items())
+        caption += f" Layers lie on more than they need so that the busiest core does less: {told}."
     columns = ("layer", "cores", "neurons", "fullest resource", "on its fullest core", "mean over cores")
     return (Captioned(caption, Table(columns, rows)),)
 

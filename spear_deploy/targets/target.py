@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from spear_deploy.hardware import (
     structural_uses,
 )
 from spear_deploy.hardware.amounts import both_texts
-from spear_deploy.measure import Measurement
+from spear_deploy.hardware.spreading import spread
+from spear_deploy.measure import Answers, Measurement
 from spear_deploy.network import Model, Network
 from spear_deploy.search import (
     CandidateFactory,
@@ -57,6 +58,7 @@ class Target:
         synops_factor: its SynOps over those in torch: how SynOps of the two arithmetics compare.
         validation: the split that choices are made on.
         samples_ahead: how many samples the test split has.
+        least_cores: cores that layers take even where fewer would hold them, so that the busiest core keeps the limits.
 
     """
 
@@ -67,6 +69,7 @@ class Target:
     synops_factor: float
     validation: EncodedSplit
     samples_ahead: int
+    least_cores: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def budget_synops(self) -> float:
@@ -93,7 +96,7 @@ class Target:
         """The limits on activity, each predicted by its own fit on LRE's samples, all in torch's arithmetic."""
         found = []
         for limit in self.limits_on(Follows.ACTIVITY):
-            value = partial(_value, limit, self.chip)
+            value = partial(self._value, limit, self._of_all_samples(limit, factory))
             networks = [factory.pruned_network(sample.features.keep_ratios) for sample in samples]
             before = [value(network, sample.before) for network, sample in zip(networks, samples, strict=True)]
             after = [value(network, sample.after) for network, sample in zip(networks, samples, strict=True)]
@@ -104,7 +107,7 @@ class Target:
 
     def activity_uses(self, network: Network, activity: Activity) -> tuple[Use, ...]:
         """What a network was measured to use of the limits on activity."""
-        on_chip = OnChip(network, self.chip, activity)
+        on_chip = self.on_chip(network, activity)
         return tuple(Use(limit, limit.quantity.value(on_chip)) for limit in self.limits_on(Follows.ACTIVITY))
 
     def quantiser(self, model: Model) -> Quantiser | None:
@@ -118,7 +121,29 @@ class Target:
 
     def structural(self, network: Network) -> tuple[Use, ...]:
         """What a network uses of the chip's limits and of the user's on its structure."""
-        return structural_uses(OnChip(network, self.chip), self.limits)
+        return structural_uses(self.on_chip(network), self.limits)
+
+    def on_chip(self, network: Network, activity: Activity | None = None, answers: Answers | None = None) -> OnChip:
+        """A network on the cores that this target gives it."""
+        return OnChip(network, self.chip, activity, answers, self.least_cores)
+
+    def plain_on_chip(self, dense: Model) -> OnChip:
+        """The dense network with what it does on validation, on as few cores as it needs."""
+        activity = activity_of(self.dense, dense.time_steps, analog_input=self.validation.analog)
+        return OnChip(dense.network, self.chip, activity)
+
+    def _value(self, limit: Limit, factor: float, network: Network, activity: Activity) -> float:
+        return factor * limit.quantity.value(self.on_chip(network, activity))
+
+    def _of_all_samples(self, limit: Limit, factory: CandidateFactory) -> float:
+        """What the dense network uses on all validation samples, over what it uses on as many as LRE's samples record.
+
+        The busiest step of a few samples is less busy than that of many, and a network is judged on all.
+        """
+        every = replace(self.plain_on_chip(factory.model), least_cores=self.least_cores)
+        few = replace(every, activity=factory.activity(self.dense))
+        all_used, few_used = (limit.quantity.value(each) for each in (every, few))
+        return all_used / few_used if few_used else 1.0
 
     def limits_on(self, follows: Follows) -> list[Limit]:
         """Those on quantities that follow from one thing."""
@@ -158,8 +183,11 @@ def aim_at(
             f"{chip.name}: 0 SynOps on {len(validation)} validation samples in {backend.arithmetic}, where torch counts"
             f" {dense.synops:,.0f}: the chip's rounding silences the network, so nothing can be pruned"
         )
-    limits = limits_of(budgets, OnChip(factory.model.network, chip, factory.activity(measured)))
-    return Target(chip, backend, limits, measured, measured.synops / dense.synops, validation, samples_ahead)
+    factor = measured.synops / dense.synops
+    target = Target(chip, backend, (), measured, factor, validation, samples_ahead)
+    plain = target.plain_on_chip(factory.model)
+    limits = limits_of(budgets, plain)
+    return replace(target, limits=limits, least_cores=spread(plain, limits).least_cores)
 
 
 def limits_of(budgets: Sequence[Limit], dense: OnChip) -> tuple[Limit, ...]:
@@ -185,10 +213,6 @@ def limits_of(budgets: Sequence[Limit], dense: OnChip) -> tuple[Limit, ...]:
         taken = limit.absolute(quantity.value(dense)) if limit.share else limit
         found.append(replace(taken, quantity=quantity))
     return tuple(found)
-
-
-def _value(limit: Limit, chip: Profile, network: Network, activity: Activity) -> float:
-    return limit.quantity.value(OnChip(network, chip, activity))
 
 
 def check_reachable(tuner: Tuner, target: Target, path: Path) -> None:

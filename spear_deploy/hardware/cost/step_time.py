@@ -112,6 +112,7 @@ class Measured:
         counts: by term, what the core or link does that does most of it, `[S]`.
         terms_ns: by term, the longest time that it takes on one core or link, `[S, 3]`.
         slowest: the core that takes longest (typical), `[S]`.
+        most_synops: the core that does most synaptic operations, `[S]`.
 
     """
 
@@ -119,6 +120,7 @@ class Measured:
     counts: dict[str, Array]
     terms_ns: dict[str, Array]
     slowest: NDArray[np.int64]
+    most_synops: NDArray[np.int64]
 
 
 class StepClock:
@@ -206,7 +208,7 @@ class StepClock:
         longest[FLOOR] = np.broadcast_to(times["step_floor"], (steps, 3))
         step = np.maximum(np.maximum(pace, longest[LINKS]) + way + self.barrier, longest[FLOOR])
         step[:, 0] = np.max([each[:, 0] for each in longest.values()], axis=0)
-        return Measured(step, counts, {name: longest[name] for name in counts}, slowest)
+        return Measured(step, counts, {name: longest[name] for name in counts}, slowest, work.operations.argmax(1))
 
     def _farthest(self, messages: Array) -> tuple[Array, Array]:
         """Time and hops of the message that travels farthest in each step."""

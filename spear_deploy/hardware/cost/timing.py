@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.mesh import CoreMap
-from spear_deploy.hardware.cost.step_time import UNITS, StepClock, StepPrices, barrier_of, least_sure
+from spear_deploy.hardware.cost.step_time import SYNOPS, UNITS, StepClock, StepPrices, barrier_of, least_sure
 from spear_deploy.hardware.cost.work import ChipSteps
 
 Array = NDArray[np.float64]
@@ -69,6 +69,7 @@ class Timing:
         interval_ns: mean time from one inference to the next in a full pipeline.
         busiest_core: the core that is the slowest in most steps; None where the step is fixed or
             times are unknown.
+        most_synops_core: the core that does most synaptic operations in the step in which one does most.
         status: of the least sure time.
         figures: the keys of the times in it.
 
@@ -80,6 +81,7 @@ class Timing:
     latency: Latency | None
     interval_ns: Spread | None
     busiest_core: int | None
+    most_synops_core: int
     status: Status
     figures: tuple[str, ...]
 
@@ -127,13 +129,15 @@ def timing_of(
     times: dict[str, Array] = {}
     samples: list[Array] = []
     slowest = np.zeros(len(chip_steps.wiring.neurons), dtype=np.int64)
-    pipeline = np.zeros(3)
+    pipeline, most_synops_core = np.zeros(3), 0
     for alone, together in chip_steps.blocks():
         if prices.complete:
             pipeline += clock.measure(together).step_ns.sum(0)
         found = clock.measure(alone.flat)
         samples.append(found.step_ns.reshape(-1, chip_steps.steps, 3).sum(1))
         slowest += np.bincount(found.slowest, minlength=len(slowest))
+        if found.counts[SYNOPS].max() > worst.get(SYNOPS, -1.0):
+            most_synops_core = int(found.most_synops[found.counts[SYNOPS].argmax()])
         for name, count in found.counts.items():
             sums[name] = sums.get(name, 0.0) + float(count.sum())
             worst[name] = max(worst.get(name, 0.0), float(count.max()))
@@ -155,9 +159,11 @@ def timing_of(
     if fixed is not None and fixed.known:
         whole, gap = (_times(fixed.spread, count) for count in (steps, chip_steps.events.time_steps))
         latency = Latency(whole, whole, whole)
-        return Timing(steps, known, _without_times(terms), latency, gap, None, fixed.status, ("time.step",))
+        return Timing(
+            steps, known, _without_times(terms), latency, gap, None, most_synops_core, fixed.status, ("time.step",)
+        )
     if not prices.complete:
-        return Timing(steps, known, terms, None, None, None, Status.UNKNOWN, ())
+        return Timing(steps, known, terms, None, None, None, most_synops_core, Status.UNKNOWN, ())
     names = [term.name for term in terms]
     return Timing(
         steps,
@@ -166,6 +172,7 @@ def timing_of(
         _latency(np.concatenate(samples)),
         _spread(pipeline / chip_steps.events.samples),
         int(slowest.argmax()),
+        most_synops_core,
         least_sure([status for name in names for status in prices.statuses(name)]),
         tuple(figure for name in names for figure in prices.figures(name)),
     )

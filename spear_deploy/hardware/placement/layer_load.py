@@ -28,8 +28,10 @@ class Resource:
     limit: Callable[[Profile], Figure | None]
 
 
+NEURONS = "neurons per core"
+
 RESOURCES = (
-    Resource("neurons per core", "neurons", lambda profile: profile.core.neurons),
+    Resource(NEURONS, "neurons", lambda profile: profile.core.neurons),
     Resource("synapse memory per core", "B", lambda profile: profile.core.synapse_memory),
     Resource("memory per core", "B", lambda profile: profile.core.memory),
     Resource("input axons per core", "axons", lambda profile: profile.core.in_axons),
@@ -164,7 +166,7 @@ class LayerLoad:
         state_bytes = tile.neurons * self.variables * prices.state_variable_bytes
         tables_bytes = axons * prices.in_axon_entry_bytes + out_axons * prices.out_axon_entry_bytes
         return {
-            "neurons per core": tile.neurons,
+            NEURONS: tile.neurons,
             "synapse memory per core": synapse_bytes,
             "memory per core": state_bytes + synapse_bytes + tables_bytes,
             "input axons per core": axons,

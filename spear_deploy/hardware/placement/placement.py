@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.geometry import Reach
-from spear_deploy.hardware.placement.layer_load import LayerLoad, allowed, connect_consumers, layer_loads, unchecked
+from spear_deploy.hardware.placement.layer_load import (
+    NEURONS,
+    LayerLoad,
+    allowed,
+    connect_consumers,
+    layer_loads,
+    unchecked,
+)
 from spear_deploy.hardware.placement.overuse import overuse, without_seat
 from spear_deploy.hardware.placement.splitting import TooLargeForACoreError, split
 from spear_deploy.hardware.placement.thinning import NotThinnableError, kept_channels, thinned
@@ -97,7 +106,9 @@ class Placement:
         return "fits the known limits" if self.unchecked else "fits"
 
 
-def place(network: Network, profile: Profile, *, keep: float = 1.0) -> Placement:
+def place(
+    network: Network, profile: Profile, *, keep: float = 1.0, least_cores: Mapping[str, int] | None = None
+) -> Placement:
     """Split every neuron layer over cores under all known per-core limits at once.
 
     A core holds a rectangle (channels x rows x columns) of one layer. Memory, axons and neurons
@@ -106,7 +117,8 @@ def place(network: Network, profile: Profile, *, keep: float = 1.0) -> Placement
     that layer, so that the number of cores stays meaningful.
 
     With `keep` below 1 the network is placed as if every hidden layer had kept only its first
-    channels, at that ratio.
+    channels, at that ratio. A layer named in `least_cores` is cut into at least so many parts, as far as its neurons
+    go: more cores share its work.
 
     Raises:
         NotThinnableError: `keep` is below 1 and the network has grouped convolutions or reshapes.
@@ -117,7 +129,7 @@ def place(network: Network, profile: Profile, *, keep: float = 1.0) -> Placement
         loads = thinned(network, loads, keep)
     limits = allowed(profile)
     whole = profile.layers.split is not None and profile.layers.split.value is False
-    grids = _uncut(network, loads) if whole else _settle(network, loads, limits)
+    grids = _uncut(network, loads) if whole else _settle(network, loads, limits, least_cores or {})
     seats = seat(network, profile, kept_channels(network, keep)) if whole and core_sizes(profile) else None
     placed = [(layer, tile) for layer, grid in grids.items() for tile in grid.tiles()]
     cores = tuple(
@@ -173,19 +185,27 @@ def _uncut(network: Network, loads: dict[str, LayerLoad]) -> dict[str, Grid]:
     return grids
 
 
-def _settle(network: Network, loads: dict[str, LayerLoad], limits: dict[str, float]) -> dict[str, Grid]:
+def _settle(
+    network: Network, loads: dict[str, LayerLoad], limits: dict[str, float], least_cores: Mapping[str, int]
+) -> dict[str, Grid]:
     """Cut consumers before producers; again where loops make a layer its own consumer's consumer."""
     grids: dict[str, Grid] = {}
     for _ in range(_MOST_ROUNDS):
         before = dict(grids)
         for layer in reversed(network.layers):
             connect_consumers(network, loads, layer, grids)
-            grids[layer] = _cut(loads[layer], limits)
+            grids[layer] = _cut(loads[layer], _limits_of(loads[layer], limits, least_cores.get(layer, 1)))
         if not network.feedback or grids == before:
             break
     for layer in network.layers:
         connect_consumers(network, loads, layer, grids)
     return {layer: grids[layer] for layer in network.layers}
+
+
+def _limits_of(load: LayerLoad, limits: dict[str, float], parts: int) -> dict[str, float]:
+    """The limits of a core, and no more neurons than their share where a layer is to lie on several cores."""
+    most = max(1, -(-prod(load.volume) // parts))
+    return limits if parts <= 1 else limits | {NEURONS: min(most, limits.get(NEURONS, most))}
 
 
 def _cut(load: LayerLoad, limits: dict[str, float]) -> Grid:
@@ -194,7 +214,7 @@ def _cut(load: LayerLoad, limits: dict[str, float]) -> Grid:
         checked = dict(limits)
 
         def fits(tile: Tile, checked: dict[str, float] = checked) -> bool:
-            if tile.neurons > checked.get("neurons per core", tile.neurons):
+            if tile.neurons > checked.get(NEURONS, tile.neurons):
                 return False  # the cheapest answer first
             use = load.use(tile)
             return all(use[name] <= most for name, most in checked.items())

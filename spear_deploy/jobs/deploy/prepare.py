@@ -12,6 +12,7 @@ from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.hardware import SYNOPS
+from spear_deploy.hardware.spreading import eased_lines
 from spear_deploy.jobs.deploy.early_warnings import (
     chance,
     check_classes,
@@ -136,6 +137,8 @@ def _aim(
             progress.notice(f"{profile.name} is left out: {error}")
         else:
             found.append(target)
+            for line in eased_lines(target.plain_on_chip(factory.model), target.limits, target.least_cores):
+                progress.notice(f"{profile.name}: {line}")
             for doubt in slack_budgets(target.limits, factory.model.time_steps) if _mean_is_typed(request) else ():
                 progress.notice(f"{profile.name}: {doubt}")
         advance()

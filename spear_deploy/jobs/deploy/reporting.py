@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.data import Labels
-from spear_deploy.hardware import MAX_DROP, Activity, Cost, Follows, OnChip, Use, activity_of, estimate, place
+from spear_deploy.hardware import MAX_DROP, Activity, Cost, Follows, Use, activity_of
+from spear_deploy.hardware.spreading import moved
 from spear_deploy.jobs.deploy.evidence import Evidence
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
@@ -74,7 +75,8 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
     dense_uses = _uses(target, dense, evidence.on_target.dense, evidence.answers_to_given.of_reference)
     pruned_uses = _uses(target, pruned.model, evidence.on_target.pruned, evidence.answers)
     basis = basis_of(target.backend.name, evidence.lre_checks)
-    placement = place(pruned.model.network, target.chip)
+    placed = target.on_chip(pruned.model.network)
+    placement, needed = placed.placement, {layer: least for layer, (least, _) in moved(placed).items()}
     cost = _cost(target, pruned.model, evidence.on_target.pruned)
     guessing = most_by_guessing(len(data.validation), guess_rate(data.train.y, data.validation.y, dense.classes))
     in_torch, (dense_effective, pruned_effective) = evidence.in_torch, evidence.effective
@@ -132,7 +134,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
         search=search_report(pruned.problem, guessing),
         finalists=[finalist_report(one, chosen=one is choice.winner) for one in choice.tuned],
         spikes=spikes_report(pruned.model.network, in_torch.pruned, dense.time_steps, evidence.raster),
-        placement=placement_report(placement, cost.core_map),
+        placement=placement_report(placement, cost.core_map, needed),
         cost={"dense": cost_report(_cost(target, dense, evidence.on_target.dense)), "pruned": cost_report(cost)},
         rounding=rounding_report(evidence.losses),
         adaptations=[
@@ -189,12 +191,12 @@ def _activity(model: Model, measurement: Measurement) -> Activity:
 
 def _cost(target: Target, model: Model, measurement: Measurement) -> Cost:
     """What an inference costs on the target, whether or not the network fits there."""
-    return estimate(model.network, place(model.network, target.chip), _activity(model, measurement))
+    return target.on_chip(model.network, _activity(model, measurement)).cost
 
 
 def _uses(target: Target, model: Model, measurement: Measurement, answers: Answers) -> tuple[Use, ...]:
     """What a network uses of every limit, mean SynOps first."""
-    tested = OnChip(model.network, target.chip, _activity(model, measurement), answers)
+    tested = target.on_chip(model.network, _activity(model, measurement), answers)
     return (
         Use(target.limits[0], measurement.synops),
         *target.activity_uses(model.network, tested.measured),

@@ -1,0 +1,112 @@
+"""More cores than a network needs: its busiest layer is spread until the busiest core keeps what it is held to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from spear_deploy.hardware.amounts import both_texts
+from spear_deploy.hardware.limit import Limit, Use
+from spear_deploy.hardware.quantity import QUANTITIES, Follows, OnChip
+
+AIM = 0.95
+"""Share of a limit that is aimed at, so that other samples keep it too."""
+
+_GROWTH = 2
+"""By how much the cores of the busiest layer grow at a time."""
+
+_LEAST_GAIN = 0.01
+"""Cores that gain less are left to others."""
+
+
+def eased_by_cores(limits: Sequence[Limit]) -> list[Limit]:
+    """Those that more cores can ease: of time, and of what the busiest core does."""
+    return [limit for limit in limits if limit.quantity.by_core]
+
+
+def spread(on_chip: OnChip, limits: Sequence[Limit]) -> OnChip:
+    """The same network on more cores, where that brings it nearer to limits of time or of the busiest core.
+
+    The layer on the busiest core is cut into twice as many parts, and again, as long as the limit that is broken most
+    gains by it, the cores of the chip suffice and every limit of structure is kept. Unchanged where nothing is broken
+    or nothing helps. It costs no accuracy, so it comes before pruning takes channels.
+    """
+    eased, best = eased_by_cores(limits), on_chip
+    if not eased:
+        return on_chip
+    share = _largest(on_chip, eased)
+    structural = [limit for limit in limits if limit.quantity.follows is Follows.STRUCTURE]
+    if share <= 1:
+        return on_chip
+    while share > AIM:
+        layer = _busiest(best, eased)
+        more = None if layer is None else _on_more_cores(best, layer)
+        if more is None or not _fits(more, structural):
+            break
+        found = _largest(more, eased)
+        if found > share * (1 - _LEAST_GAIN):
+            break
+        best, share = more, found
+    return best
+
+
+def moved(on_chip: OnChip) -> Mapping[str, tuple[int, int]]:
+    """By layer that lies on more cores than it needs: how many it needs, and how many it has."""
+    needed = replace(on_chip, least_cores={}).placement.grids
+    return {
+        layer: (needed[layer].size, grid.size)
+        for layer, grid in on_chip.placement.grids.items()
+        if grid.size > needed[layer].size
+    }
+
+
+def moved_text(on_chip: OnChip) -> str:
+    """Such as `lif1 on 4 cores instead of 1`."""
+    return ", ".join(
+        f"{layer} on {found} cores instead of {needed}" for layer, (needed, found) in moved(on_chip).items()
+    )
+
+
+def eased_lines(plain: OnChip, limits: Sequence[Limit], least_cores: Mapping[str, int]) -> list[str]:
+    """What more cores do for each limit that they ease; nothing where no layer is given more."""
+    if not least_cores:
+        return []
+    spread_out = replace(plain, least_cores=least_cores)
+    lines = []
+    for limit in eased_by_cores(limits):
+        was, now = (limit.quantity.value(each) for each in (plain, spread_out))
+        before, _, unit = both_texts(was, now, limit.unit)
+        after, allowed, same_unit = both_texts(now, limit.allowed, limit.unit)
+        lines.append(
+            f"{moved_text(spread_out)}, which costs no accuracy: {limit.name} {before} {unit} becomes {after} of"
+            f" {allowed} {same_unit}"
+        )
+    return lines
+
+
+def _largest(on_chip: OnChip, limits: Sequence[Limit]) -> float:
+    return max(Use(limit, limit.quantity.value(on_chip)).share for limit in limits)
+
+
+def _busiest(on_chip: OnChip, limits: Sequence[Limit]) -> str | None:
+    """The layer on the core that decides the limit which is used most; None where no core does."""
+    worst = max(limits, key=lambda limit: Use(limit, limit.quantity.value(on_chip)).share)
+    timing = on_chip.cost.timing
+    core = timing.most_synops_core if worst.quantity is QUANTITIES["core-step"] else timing.busiest_core
+    return None if core is None else on_chip.placement.cores[core].layer
+
+
+def _on_more_cores(on_chip: OnChip, layer: str) -> OnChip | None:
+    """With a layer on about twice as many cores; None where it cannot be cut further."""
+    now = on_chip.placement.grids[layer].size
+    found = replace(on_chip, least_cores={**on_chip.least_cores, layer: now * _GROWTH})
+    return found if found.placement.grids[layer].size > now else None
+
+
+def _fits(on_chip: OnChip, limits: Sequence[Limit]) -> bool:
+    """Whether the cores suffice; what does not fit before is no reason to refuse more cores."""
+    placement = on_chip.placement
+    available = placement.profile.cores_available
+    if available is not None and placement.cores_needed > available:
+        return False
+    return not any(Use(limit, limit.quantity.value(on_chip)).overshoot for limit in limits)

@@ -1,0 +1,90 @@
+"""Layers on more cores than they need: the busiest core does less, and nothing of the network is lost."""
+
+import nir
+import numpy as np
+import pytest
+import torch
+
+from spear_deploy.hardware import OnChip, activity_of, load_profile, parse_budgets
+from spear_deploy.hardware.gates import hold
+from spear_deploy.hardware.spreading import eased_lines, moved, spread
+from spear_deploy.measure import measure_outputs
+from spear_deploy.network import Model
+
+rng = np.random.default_rng(2)
+TIME_STEPS, SAMPLES = 6, 4
+
+
+def dense(outputs, inputs):
+    return nir.Linear(rng.uniform(0.1, 1, (outputs, inputs)))
+
+
+@pytest.fixture(scope="module")
+def uneven(build):
+    """Nearly all operations are in one layer, which one core of Loihi 1 holds."""
+    network = build((60,), dense(200, 60), "lif", dense(400, 200), "lif", dense(10, 400), "lif")
+    generator = torch.Generator().manual_seed(1)
+    shares = {network.input: 0.2, network.layers[0]: 0.5, network.layers[1]: 0.01, network.layers[2]: 0.1}
+    events = {
+        name: torch.rand((TIME_STEPS, SAMPLES, *network.shapes[name]), generator=generator) < share
+        for name, share in shares.items()
+    }
+    inputs = events.pop(network.input)
+    found = measure_outputs(Model(network.graph, TIME_STEPS), inputs, events, torch.zeros(SAMPLES), analog_input=False)
+    return OnChip(network, load_profile("loihi1"), activity_of(found, TIME_STEPS, analog_input=False))
+
+
+def core_step(on_chip):
+    return on_chip.cost.timing.term("synaptic operations").worst
+
+
+def test_the_layer_on_the_busiest_core_is_spread_and_no_other(uneven):
+    found = spread(uneven, parse_budgets([f"core-step={core_step(uneven) / 3:.0f}"]))
+    _, busy, _ = uneven.network.layers
+    assert moved(found) == {busy: (1, 4)}
+    assert core_step(found) <= core_step(uneven) / 3
+
+
+def test_a_spread_network_does_the_same_operations_in_less_time(uneven):
+    found = spread(uneven, parse_budgets([f"{uneven.cost.time_ns.high / 2:.0f}ns"]))
+    assert found.cost.synops == uneven.cost.synops
+    assert found.cost.time_ns.high <= uneven.cost.time_ns.high / 2
+    assert found.cost.energy_pj.high < uneven.cost.energy_pj.high  # the chip idles for less time
+
+
+def test_nothing_moves_where_nothing_is_broken_or_no_core_decides(uneven):
+    kept = parse_budgets([f"core-step={2 * core_step(uneven):.0f}"])
+    assert spread(uneven, kept) is uneven
+    assert spread(uneven, parse_budgets(["10", "neurons=3"])) is uneven
+
+
+def test_a_limit_on_cores_is_kept_while_layers_are_spread(uneven):
+    budgets = parse_budgets([f"core-step={core_step(uneven) / 20:.0f}", "cores=5"])
+    found = spread(uneven, budgets)
+    assert 3 < found.placement.cores_needed <= 5
+
+
+def test_what_cannot_be_cut_further_ends_it(uneven):
+    """A neuron is the least: one core each, and the limit stays broken."""
+    found = spread(uneven, parse_budgets(["core-step=1"]))
+    assert core_step(found) > 1
+    assert found.placement.cores_needed <= uneven.chip.cores_available
+
+
+def test_every_neuron_is_placed_once(uneven):
+    found = spread(uneven, parse_budgets([f"core-step={core_step(uneven) / 7:.0f}"])).placement
+    assert sum(core.neurons for core in found.cores) == 200 + 400 + 10
+    assert found.fits
+
+
+def test_a_budget_that_another_placement_keeps_is_kept_and_says_how(uneven):
+    (held,) = hold(uneven, parse_budgets([f"core-step={core_step(uneven) / 3:.0f}"]))
+    assert held.kept
+    assert held.text.endswith(f"with {uneven.network.layers[1]} on 4 cores instead of 1")
+
+
+def test_what_more_cores_do_is_told_before_and_after(uneven):
+    budgets = parse_budgets([f"core-step={core_step(uneven) / 3:.0f}"])
+    (line,) = eased_lines(uneven, budgets, spread(uneven, budgets).least_cores)
+    assert "on 4 cores instead of 1, which costs no accuracy: SynOps of the busiest core in a step" in line
+    assert eased_lines(uneven, budgets, {}) == []
