@@ -56,13 +56,13 @@ def before_after(report: Report) -> Captioned:
             "energy / inference",
             energy_words(costs[0]),
             energy_words(costs[1]),
-            _left([cost and cost.energy_pj for cost in costs]),
+            _left([None if cost is None else cost.energy_pj for cost in costs]),
         ),
         (
             "time / inference",
             time_words(costs[0]),
             time_words(costs[1]),
-            _left([cost and cost.time_ns for cost in costs]),
+            _left([None if cost is None else cost.time_ns for cost in costs]),
         ),
         ("parameters", *_counts(dense.parameters, pruned.parameters)),
     ]
