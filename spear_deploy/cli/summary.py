@@ -10,12 +10,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from spear_deploy.hardware.amounts import amount_text, both_texts
 from spear_deploy.report import Report
 from spear_deploy.report.checks import predictions
-from spear_deploy.report.schema import LimitReport
 from spear_deploy.report.words.doubts import doubts
-from spear_deploy.report.words.quantity_text import error_text
+from spear_deploy.report.words.quantity_text import error_text, limit_texts, used_text
 from spear_deploy.report.words.wording import right_answers
 from spear_deploy.report.write import PAGE
 
@@ -38,8 +36,7 @@ def summary(report: Report, folder: Path) -> Group:
     table.add_row("parameters", *_counts(dense.parameters, pruned.parameters))
     for limit in report.budget.limits[1:]:
         if not limit.name.endswith("per core"):
-            dense_text, pruned_text = (amount_text(used, limit.unit) for used in (limit.dense, limit.pruned))
-            table.add_row(limit.name, dense_text, pruned_text, _allowed(limit))
+            table.add_row(limit.name, *limit_texts(limit))
     written = Text(f"written to {folder}, to read: {folder / PAGE}")
     return Group(table, _prediction(report), *_lines(report), _verdict(report), written)
 
@@ -94,13 +91,6 @@ def front(reports: Mapping[Path, Report]) -> Table:
     return table
 
 
-def _allowed(limit: LimitReport) -> str:
-    allowed = amount_text(limit.allowed, limit.unit)
-    if limit.least:
-        return f"at least {allowed}"
-    return f"at most {allowed}" if limit.unit == "points" else f"{limit.pruned / limit.allowed:.1%} of {allowed}"
-
-
 def _counts(dense: float, pruned: float) -> tuple[str, str, str]:
     return f"{dense:,.0f}", f"{pruned:,.0f}", f"{pruned / dense:.1%}" if dense else ""
 
@@ -112,8 +102,7 @@ def _lines(report: Report) -> list[Text]:
         Text(f"budget     {budget.synops:,.0f} SynOps ({budget.source} on {budget.split}); used {share:.1%} on test"),
     ]
     binding = next(limit for limit in budget.limits if limit.binds)
-    used, allowed, unit = both_texts(binding.pruned, binding.allowed, binding.unit)
-    lines.append(Text(f"binds      {binding.name}: {used} of {allowed} {unit} ({binding.origin})"))
+    lines.append(Text(f"binds      {binding.name}: {used_text(binding)} ({binding.origin})"))
     for name in report.measured:
         if name != "torch":  # its figures are those of the table
             lines += _measured(report, name)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from spear_deploy.hardware.amounts import amount_text, both_texts
 from spear_deploy.hardware.chip.figures import Bound, Figure, Quantity, Read, TimeCurve
 from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.report.schema import LimitReport
 
 
 def error_text(percent: float | None) -> str:
     """Such as `+3.1 %`: how far a prediction is from what was measured."""
     return "not comparable" if percent is None else f"{percent:+.1f} %"
+
+
+def limit_texts(limit: LimitReport) -> tuple[str, str, str]:
+    """What the dense and the pruned network use of a limit, and what is allowed."""
+    dense, pruned, allowed = (amount_text(each, limit.unit) for each in (limit.dense, limit.pruned, limit.allowed))
+    if limit.least:
+        return dense, pruned, f"at least {allowed}"
+    share = f"at most {allowed}" if limit.unit == "points" else f"{limit.pruned / limit.allowed:.1%} of {allowed}"
+    return dense, pruned, share
+
+
+def used_text(limit: LimitReport) -> str:
+    """What the pruned network uses of a limit, such as `60.3 of 50.0 us`."""
+    used, allowed, unit = both_texts(limit.pruned, limit.allowed, limit.unit)
+    return f"{used} of {allowed} {unit}"
 
 
 def value_text(figure: Figure) -> str:
