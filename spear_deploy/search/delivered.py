@@ -9,7 +9,8 @@ from spear_deploy.search.lre import Estimator, Prediction
 from spear_deploy.search.tuning import BOUND_AIM
 
 HELD_WITHIN = 0.03
-"""A second phase ends within this share of what it is held at, in 19 of 20 runs (docs/method.md)."""
+"""How far from what it is held at a second phase may end: on the digits its bound ends within half a per cent of the
+aim, and the bound's own margin over the mean changes while a network is trained (docs/method.md)."""
 
 
 @dataclass(frozen=True)
