@@ -192,5 +192,5 @@ def test_a_drop_that_the_budget_does_not_allow_is_told_with_what_other_synops_co
     assert verdict(others=[*KEPT, lost], front=front).reason == (
         "accuracy lost: 1.00 points exceed the 0.50 of budget max-drop=0.5 (on validation, of the networks that were"
         " fine-tuned here, 48.0% of the SynOps lose 1.2 points, 70.0% of the SynOps lose 0.2 points: allow more SynOps"
-        " or a larger drop)"
+        " or more loss)"
     )

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
-from spear_deploy.hardware import MAX_DROP
+from spear_deploy.hardware import Follows
 from spear_deploy.jobs.deploy.interruption import Interruption, first_interrupt_finishes
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -61,7 +61,7 @@ class Pruned:
         choice: the finalists, and which of them it was.
         problem: with all that the search evaluated.
         interrupted: in which stage the user cut the work short; empty where nobody did.
-        tries: the budgets that were tried to find the smallest one; where a largest drop stands beside a budget, the
+        tries: the budgets that were tried to find the smallest one; where accuracy is limited beside a budget, the
             front of all networks that were fine-tuned on the way.
         constrained: whether the second phase was held at the limits.
 
@@ -115,7 +115,7 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
                 lambda: interruption.wanted,
             )
     winner = choice.winner
-    both_asked = request.searched_drop is None and any(limit.quantity is MAX_DROP for limit in target.limits)
+    both_asked = request.searched_drop is None and target.limits_on(Follows.ANSWERS)
     return Pruned(
         winner.result.model,
         winner.plain.model,

@@ -99,7 +99,7 @@ def _near(front: Sequence[Try]) -> str:
     if not front:
         return "results at several larger budgets show what it takes"
     told = ", ".join(f"{one.share:.1%} of the SynOps lose {one.drop_points:.1f} points" for one in front)
-    return f"on validation, of the networks that were fine-tuned here, {told}: allow more SynOps or a larger drop"
+    return f"on validation, of the networks that were fine-tuned here, {told}: allow more SynOps or more loss"
 
 
 def _ruined(answers: Answers, asked: Sequence[Use]) -> list[str]:
