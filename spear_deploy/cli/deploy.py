@@ -63,6 +63,43 @@ Examples:
 """
 
 
+PANELS = {
+    "Chip and budgets": (
+        "target",
+        "budget",
+        "max_drop",
+        "min_accuracy",
+        "pareto",
+        "adapt",
+        "weight_bits",
+        "file_format",
+    ),
+    "How the file is used": ("data", "arch", "input_shape", "time_steps", "dt", "encoding", "read_out"),
+    "Samples for LRE": ("lre_samples", "lre_error", "workers", "cache", "no_cache"),
+    "Search": (
+        "strategy",
+        "pipeline",
+        "projection",
+        "evaluations",
+        "min_channels",
+        "channel_multiple",
+    ),
+    "Fine-tune": (
+        "finalists",
+        "plain_epochs",
+        "epochs",
+        "tet",
+        "patience",
+        "constraint",
+        "distillation",
+        "prune_multiple",
+    ),
+    "Machine": ("seed", "threads", "device", "lava", "lava_python"),
+    "Results": ("out_folder", "force", "plot", "as_json"),
+}
+"""Options by heading in the help."""
+
+
 @dataclass(frozen=True)
 class DeployOptions:
     """What is typed; all but the places of things fills a `DeployRequest`."""
@@ -72,7 +109,9 @@ class DeployOptions:
     budget: Annotated[
         list[str] | None,
         typer.Option(
-            help="50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable.", show_default=DEFAULT_BUDGET.granted
+            help="50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable.",
+            show_default=DEFAULT_BUDGET.granted,
+            metavar="BUDGET",
         ),
     ] = None
     max_drop: Annotated[
@@ -260,7 +299,7 @@ _OF_SPEAR_PLUS = (
 )
 
 
-@filled_from(DeployOptions)
+@filled_from(DeployOptions, PANELS)
 def deploy(asked: DeployOptions) -> None:
     """Prune MODEL until it fits a chip and its budget, and measure what it does there."""
     request = asked.request()

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from inspect import Parameter, Signature
-from typing import Any, TypeVar, get_type_hints
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+
+from typer.models import ArgumentInfo
 
 Options = TypeVar("Options")
 
 
-def filled_from(options: type[Options]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+METAVARS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
+"""What stands for a value in the help, by its type."""
+
+
+def filled_from(
+    options: type[Options], panels: Mapping[str, Sequence[str]] | None = None
+) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
     """Make a command of a function of one value: Typer sees the value's fields, their types and their defaults.
 
     Args:
         options: a dataclass whose fields are annotated as Typer's parameters are.
+        panels: fields by the heading that they stand under in the help, each with columns of its own width.
 
     """
     assert is_dataclass(options)
     hints = get_type_hints(options, include_extras=True)
+    heading = {name: panel for panel, names in (panels or {}).items() for name in names}
+    places = {name: place for place, name in enumerate(heading)}
     parameters = [
         Parameter(
             field.name,
             Parameter.KEYWORD_ONLY,
             default=Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
+            annotation=_described(hints[field.name], heading.get(field.name)),
         )
-        for field in fields(options)
+        for field in sorted(fields(options), key=lambda field: places.get(field.name, -1))
     ]
 
     def wrap(run: Callable[[Options], None]) -> Callable[..., None]:
@@ -39,3 +52,16 @@ def filled_from(options: type[Options]) -> Callable[[Callable[[Options], None]],
         return command
 
     return wrap
+
+
+def _described(hint: Any, panel: str | None) -> Any:
+    """An annotated parameter under a heading, with a word for its value."""
+    kind, info = get_args(hint)
+    if isinstance(info, ArgumentInfo):
+        return hint
+    described = copy.copy(info)
+    described.rich_help_panel = panel
+    if described.metavar is None:
+        plain = next((each for each in (get_args(kind) or (kind,)) if each in METAVARS), None)
+        described.metavar = METAVARS.get(plain) if plain is not None else None
+    return Annotated[kind, described]

@@ -14,7 +14,7 @@ Data = Annotated[
 Arch = Annotated[
     str | None,
     typer.Option(
-        "--arch", help="For a state_dict: package.module:factory, whose code is run, or net.toml (docs/importing.md)."
+        "--arch", help="For a state_dict: module:factory, whose code is run, or net.toml (docs/importing.md)."
     ),
 ]
 InputShape = Annotated[

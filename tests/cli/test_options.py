@@ -7,7 +7,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from spear_deploy.cli import main
 from spear_deploy.cli.options import filled_from
+from spear_deploy.cli.verbs import VERBS
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,27 @@ def test_help_shows_the_docstring_and_every_field(app):
     shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "120"}).output
     for word in ("Order MODEL.", "--count", "How many.", "--quiet"):
         assert word in shown
+
+
+def test_options_stand_under_their_headings_and_name_their_values():
+    made = typer.Typer()
+
+    @filled_from(Order, {"Amounts": ("count",)})
+    def order(asked: Order) -> None:
+        """Order MODEL."""
+
+    made.command()(order)
+    shown = CliRunner().invoke(made, ["--help"], env={"COLUMNS": "80"}).output
+    assert shown.index("Amounts") < shown.index("--count")
+    assert "N [x>=1]" in shown
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_nothing_in_the_help_is_cut_at_80_columns(verb, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    shown = capsys.readouterr().out
+    assert shown.splitlines()
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
