@@ -24,7 +24,7 @@ from spear_deploy.backends.lava.interpreter import executable
 from spear_deploy.backends.lava.job import LavaJob, fixed_job, floating_job
 from spear_deploy.backends.lava.process_group import worker_group
 from spear_deploy.errors import BackendError, ExportError, NotRunnableError
-from spear_deploy.exporters.lava.program import matrix_name, needs_own_process, program, remembers
+from spear_deploy.exporters.lava.program import matrix_names, needs_own_process, program, remembers
 from spear_deploy.exporting import Exporter, JudgedIntegers, sample_inputs, simulate
 from spear_deploy.exporting.judged import needed
 from spear_deploy.exporting.samples import static_sample
@@ -86,7 +86,7 @@ class LavaExporter(Exporter):
         """Write the script and, beside it, the arrays."""
         job, quantized = self._job(model)
         levels = None if quantized is None else quantized.levels
-        path.write_text(program(model, job, path.name, __version__, levels))
+        path.write_text(program(model, job, path.name, __version__, levels), encoding="utf-8")
         content = io.BytesIO()
         np.savez_compressed(content, **_arrays(job), inputs=self._samples(model))
         path.with_suffix(".npz").write_bytes(content.getvalue())
@@ -142,7 +142,7 @@ class LavaExporter(Exporter):
             except subprocess.TimeoutExpired:
                 raise ExportError(f"{path.name}: Lava gave no answer within {TIME_LIMIT_S:g} s") from None
         if code:
-            words = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+            words = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
             raise ExportError("\n  ".join([f"{path.name}: the script failed in Lava", *words]))
 
 
@@ -154,11 +154,13 @@ def _status(python: Path) -> LavaStatus:
 
 def _arrays(job: LavaJob) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    names = matrix_names(job)
     for layer in job.layers:
+        called = names[layer.name]
         found |= {f"{layer.name}.{key}": values for key, values in layer.constants.items()}
-        matrices = {matrix_name(layer, index): each.weights for index, each in enumerate(layer.synapses)}
+        matrices = dict(zip(called.synapses, (each.weights for each in layer.synapses), strict=True))
         if layer.axon is not None:
-            matrices[f"{layer.name}.axon"] = sparse.csr_matrix(layer.axon[:, None])
+            matrices[called.axon] = sparse.csr_matrix(layer.axon[:, None])
         for name, matrix in matrices.items():
             found[f"{name}.data"], found[f"{name}.indices"] = matrix.data, matrix.indices
             found[f"{name}.indptr"], found[f"{name}.shape"] = matrix.indptr, np.array(matrix.shape)

@@ -5,10 +5,13 @@ Names come from files of others: they enter the text only as `repr` or as checke
 
 from __future__ import annotations
 
+import ast
 import builtins
+import itertools
 import keyword
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -65,39 +68,32 @@ def remembers(job: LavaJob) -> bool:
 
 
 def variables(names: Iterable[str]) -> dict[str, str]:
-    """A Python variable for each name: the name itself where it is one."""
+    """A Python variable for each name: the name itself where it is one that nothing else has."""
     found: dict[str, str] = {}
-    for index, name in enumerate(names):
+    taken = set(_TAKEN)
+    for name in names:
         plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
         proposed = plain if plain[:1].isalpha() else f"layer{plain if plain.startswith('_') else '_' + plain}"
-        taken = proposed in found.values() or proposed in _TAKEN
-        found[name] = f"{proposed}_{index}" if taken else proposed
+        found[name] = unique(proposed, taken)
+        taken.add(found[name])
     return found
 
 
-_TAKEN = (
-    frozenset(dir(builtins))
-    | frozenset(keyword.kwlist)
-    | frozenset(
-        [
-            "inputs",
-            "source",
-            "np",
-            "sparse",
-            "weights",
-            "connect",
-            "run",
-            "main",
-            "build",
-            "original",
-            "hashable",
-            "argparse",
-            "dataclasses",
-            "importlib",
-            "sys",
-        ]
-    )
-)
+def unique(proposed: str, taken: Container[str]) -> str:
+    """The name proposed, or where it is taken the first of it_2, it_3, ... that is not."""
+    numbered = (f"{proposed}_{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([proposed], numbered) if name not in taken)
+
+
+def _own_names() -> Iterator[str]:
+    """What the parts that are the same for every network call something."""
+    given = {"version": "", "file": "", "inputs": "", "arithmetic": "", "steps": 1, "depth": 1}
+    for text in (HEAD.format(**given, imports=OWN_IMPORTS + FIXED_IMPORTS), OWN_NEURONS, CONNECT, RUN):
+        for node in ast.walk(ast.parse(text)):
+            yield from (value for value in vars(node).values() if isinstance(value, str))
+
+
+_TAKEN = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(_own_names()) | {"DTYPE", "TAG", "build"}
 
 
 def _input_words(model: Model) -> str:
@@ -108,18 +104,21 @@ def _input_words(model: Model) -> str:
 
 
 def _build(job: LavaJob, *, own_only: bool) -> str:
-    names = variables(layer.name for layer in job.layers)
+    names, matrices = variables(layer.name for layer in job.layers), matrix_names(job)
     ports = {job.network.input: "inputs"} | {name: f"{variable}.s_out" for name, variable in names.items()}
     lines = ['\ndef build(inputs):\n    """The layers by name, each with the steps that it is behind the input."""\n']
     for layer in job.layers:
-        lines += _layer(layer, names[layer.name], ports, own=own_only or needs_own_process(layer), fixed=job.fixed)
+        own = own_only or needs_own_process(layer)
+        lines += _layer(layer, names[layer.name], ports, matrices[layer.name], own=own, fixed=job.fixed)
     rows = "".join(
         f"        {name!r}: ({names[name]}, {layer.depth}),\n" for layer in job.layers for name in [layer.name]
     )
     return "".join(lines) + f"    return {{\n{rows}    }}\n\n"
 
 
-def _layer(layer: LavaLayer, variable: str, ports: dict[str, str], *, own: bool, fixed: bool) -> list[str]:
+def _layer(
+    layer: LavaLayer, variable: str, ports: dict[str, str], matrices: MatrixNames, *, own: bool, fixed: bool
+) -> list[str]:
     shape = " x ".join(map(str, layer.shape))
     size = int(np.prod(layer.shape))
     lines = [f"    # {layer.name!r}: {shape} neurons\n"]
@@ -142,15 +141,15 @@ def _layer(layer: LavaLayer, variable: str, ports: dict[str, str], *, own: bool,
     arguments += ["reset_interval=STEPS", f"reset_offset={1 + layer.depth} % STEPS"]
     lines.append(f"    {variable} = {'Neurons' if own else 'LIFReset'}(\n")
     lines += [f"        {argument},\n" for argument in arguments] + ["    )\n"]
-    for index, synapses in enumerate(layer.synapses):
+    for synapses, matrix in zip(layer.synapses, matrices.synapses, strict=True):
         source = ports[synapses.connection.source]
         options = _options(synapses, fixed=fixed)
-        lines.append(f"    connect({source}, {matrix_name(layer, index)!r}, {variable}.a_in{options})\n")
+        lines.append(f"    connect({source}, {matrix!r}, {variable}.a_in{options})\n")
     if layer.axon is not None:
         exponent = f", weight_exp={layer.axon_exponent}" if fixed else ""
         one = "Source(data=np.ones((1, 1), dtype=DTYPE)).s_out"
         lines.append("    # biases behind a synaptic current: a source that is always on\n")
-        lines.append(f"    connect({one}, {layer.name + '.axon'!r}, {variable}.a_in{exponent})\n")
+        lines.append(f"    connect({one}, {matrices.axon!r}, {variable}.a_in{exponent})\n")
     return [*lines, "\n"]
 
 
@@ -161,11 +160,30 @@ def kind(layer: LavaLayer) -> str:
     return "membrane" if layer.kind == "membrane" else "zero"
 
 
-def matrix_name(layer: LavaLayer, index: int) -> str:
-    """How the weights of a connection are called in the .npz."""
-    connection = layer.synapses[index].connection
-    twin = sum(each.connection.source == connection.source for each in layer.synapses[:index])
-    return f"{connection.source}->{layer.name}" + (f".{twin}" if twin else "")
+@dataclass(frozen=True)
+class MatrixNames:
+    """How the weights into a layer are called in the .npz: of its synapses, in their order, and of its axon."""
+
+    synapses: tuple[str, ...]
+    axon: str
+
+
+def matrix_names(job: LavaJob) -> dict[str, MatrixNames]:
+    """Names by layer, no two alike whatever the layers are called."""
+    taken: set[str] = set()
+
+    def name(proposed: str) -> str:
+        found = unique(proposed, taken)
+        taken.add(found)
+        return found
+
+    return {
+        layer.name: MatrixNames(
+            tuple(name(f"{synapses.connection.source}->{layer.name}") for synapses in layer.synapses),
+            name(f"{layer.name}.axon"),
+        )
+        for layer in job.layers
+    }
 
 
 def _options(synapses: LavaSynapses, *, fixed: bool) -> str:

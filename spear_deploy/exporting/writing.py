@@ -87,7 +87,7 @@ def export_model(
             own.mkdir()
             entries.append(_written(export, each, own))
         record = merged(read_record(folder), entries, __version__)
-        (working / RECORD).write_text(record.model_dump_json(indent=2, exclude_none=True) + "\n")
+        (working / RECORD).write_text(record.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
     return entries
 
 

@@ -23,7 +23,7 @@ def lazily(package: str, file: str, *, function: Callable[[Any], Any] | None = N
     """
     homes = {
         alias.asname or alias.name: (node.module, alias.name)
-        for node in ast.walk(ast.parse(Path(file).read_text()))
+        for node in ast.walk(ast.parse(Path(file).read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
     }

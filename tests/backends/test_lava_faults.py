@@ -307,8 +307,9 @@ class TestFaultsInTheWorker:
                 "no result within 2 s",
             ),
             (
-                "import pathlib, sys; pathlib.Path(sys.argv[-1], 'result.json').write_text("
-                '\'{"status": "done", "samples": 5, "seconds": 1, "versions": {}}\')',
+                "import pathlib, sys; new = pathlib.Path(sys.argv[-1], 'new'); new.write_text("
+                '\'{"status": "done", "samples": 5, "seconds": 1, "versions": {}}\');'
+                " new.replace(new.with_name('result.json'))",
                 "output cannot be read",
             ),
             (

@@ -1,5 +1,7 @@
 import ast
+import builtins
 import json
+import keyword
 import subprocess
 import sys
 import venv
@@ -13,6 +15,7 @@ from random_networks import random_models
 from test_onnx import conv_model
 from test_registry import small_model
 
+from spear_deploy.backends.lava.job import floating_job
 from spear_deploy.cli import main
 from spear_deploy.data import encode, load_data
 from spear_deploy.errors import ExportError, NotRunnableError
@@ -139,15 +142,39 @@ def test_names_of_layers_cannot_become_code(tmp_path):
 
 def test_layers_whose_names_are_alike_keep_apart(tmp_path):
     rng = np.random.default_rng(0)
-    names = ["a.b", "a_b", "np", "class"]
+    names = ["a_b_2", "a_b", "a.b", "STEPS", "DTYPE", "TAG", "print", "class", "Neurons", "given", "__name__", "2", "ü"]
     layers = []
     for index, name in enumerate(names):
         layers += [(f"dense{index}", nir.Linear(rng.normal(0, 1, (4, 4)))), (name, neuron((4,), rng))]
     tree = ast.parse(text(chain((4,), *layers), tmp_path))
     build = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "build")
     assigned = [node.targets[0].id for node in build.body if isinstance(node, ast.Assign)]
-    assert len(assigned) == len(set(assigned)) == 4
-    assert not set(assigned) & {"np", "class"}
+    assert len(assigned) == len(set(assigned)) == len(names)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    elsewhere = {node.id for part in tree.body if part is not build for node in ast.walk(part) if hasattr(node, "id")}
+    assert set(assigned) <= used
+    assert not set(assigned) & (elsewhere | set(dir(builtins)) | set(keyword.kwlist))
+
+
+def test_weights_whose_names_are_alike_keep_apart(tmp_path):
+    """Two connections from one layer to another beside a layer that is called as the second would be."""
+    rng = np.random.default_rng(0)
+    names = ("a", "b", "b_2", "a->b.axon")
+    layers = []
+    for index, name in enumerate(names):
+        layers += [(f"dense{index}", nir.Linear(rng.normal(0, 1, (4, 4)))), (name, neuron((4,), rng))]
+    extra = {f"by{number}": nir.Linear(rng.normal(0, 1, (4, 4))) for number in range(3)}
+    edges = [("a", "by0"), ("by0", "b"), ("a", "by1"), ("by1", "b_2"), ("a", "by2"), ("by2", "b")]
+    model = chain((4,), *layers, extra=extra, extra_edges=edges)
+    tree = ast.parse(text(model, tmp_path))
+    calls = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "connect"
+    ]
+    asked = [node.args[1].value for node in calls if isinstance(node.args[1], ast.Constant)]
+    job = floating_job(model.network, analog_input=model.encoding.analog)
+    assert len(asked) == len(set(asked)) == sum(len(layer.synapses) + (layer.axon is not None) for layer in job.layers)
+    with np.load(next(tmp_path.glob("*.npz"))) as arrays:
+        assert {name.removesuffix(".indptr") for name in arrays.files if name.endswith(".indptr")} == set(asked)
 
 
 def two_layer_loop():

@@ -37,7 +37,7 @@ def write_job(folder: Path, job: LavaJob, inputs: Tensor, given: dict[str, Any])
         "fixed": job.fixed,
         "layers": described,
     }
-    (folder / "job.json").write_text(json.dumps(content | given))
+    (folder / "job.json").write_text(json.dumps(content | given), encoding="utf-8")
 
 
 def read_outputs(folder: Path, job: LavaJob, samples: int, steps: int) -> dict[str, Array]:

@@ -98,7 +98,7 @@ def _members(group: int) -> list[int]:
 
 def _group_if_running(entry: Path) -> int | None:
     try:
-        stat = (entry / "stat").read_text()
+        stat = (entry / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     state, _parent, group = stat.rpartition(")")[2].split()[:3]

@@ -190,7 +190,7 @@ def _report(path: Path, done: int, total: int, on_progress: OnProgress | None) -
     if not path.exists():
         return done
     try:
-        now = int(json.loads(path.read_text())["samples"])
+        now = int(json.loads(path.read_text(encoding="utf-8"))["samples"])
     except (ValueError, KeyError, TypeError):  # not worth losing a run for; the result decides
         return done
     if now != done and on_progress is not None:
@@ -203,7 +203,7 @@ def _checked(path: Path, process: subprocess.Popen[bytes], log: Path, python: Pa
         ended = f"signal {-process.returncode}" if process.returncode < 0 else f"exit code {process.returncode}"
         raise BackendError(f"Lava: the worker ended with {ended} and without a result{_tail(log)}")
     try:
-        result: dict[str, Any] = json.loads(path.read_text())
+        result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         status = result["status"]
         complete = status != "done" or {"samples", "seconds", "versions"} <= set(result)
     except (ValueError, KeyError, TypeError):
@@ -222,5 +222,5 @@ def _checked(path: Path, process: subprocess.Popen[bytes], log: Path, python: Pa
 
 
 def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
     return ":\n" + "\n".join(lines) if lines else ""

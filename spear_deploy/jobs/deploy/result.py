@@ -64,7 +64,7 @@ def write_result(
             request, prepared.samples, prepared.effect, clock.seconds, peak_memory_mib(), clock.told
         )
         report = make_report(prepared.task, target, written, evidence, provenance)
-        (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
+        (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_run(working, plot=request.plot)
     return Written(written, report)
 

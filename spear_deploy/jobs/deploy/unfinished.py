@@ -41,4 +41,4 @@ class Unfinished:
     def _write(self, folder: Path) -> None:
         for name, model in self._networks.items():
             save_model_file(model, folder / name)
-        (folder / MEASURED).write_text(json.dumps(self._measured, indent=2) + "\n")
+        (folder / MEASURED).write_text(json.dumps(self._measured, indent=2) + "\n", encoding="utf-8")

@@ -1,3 +1,4 @@
+import ast
 import io
 import os
 import struct
@@ -218,6 +219,17 @@ def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path, kind):
             file.truncate(1 << 40)
     with pytest.raises(RefusedError, match=r"no ordinary file|bytes are more than"):
         read_text(path)
+
+
+def test_every_text_is_read_and_written_in_utf_8_whatever_the_locale():
+    root = Path(__file__).parents[3]
+    found = []
+    for path in [*(root / "spear_deploy").rglob("*.py"), *(root / "exporters").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = getattr(node.func, "attr", getattr(node.func, "id", "")) if isinstance(node, ast.Call) else ""
+            if name in ("read_text", "write_text") and isinstance(node.func, ast.Attribute):
+                found += [] if any(given.arg == "encoding" for given in node.keywords) else [f"{path}:{node.lineno}"]
+    assert found == []
 
 
 def test_every_reader_of_outside_files_goes_through_the_gate():

@@ -76,7 +76,7 @@ def run(folder: Path) -> dict[str, Any]:
     found = versions()
     from .network import ActorError, LavaNetwork
 
-    job = json.loads((folder / "job.json").read_text())
+    job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
     started = time.monotonic()
     try:
         network = LavaNetwork(job, folder)
@@ -111,5 +111,5 @@ def stream(network: Any, job: dict[str, Any], folder: Path) -> int:
 def _write(path: Path, content: dict[str, Any]) -> None:
     """Replace the file at once: a reader sees the old or the new content, never half of it."""
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(content))
+    fresh.write_text(json.dumps(content), encoding="utf-8")
     fresh.replace(path)
