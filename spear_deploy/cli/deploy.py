@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from spear_deploy.cli.cache import cache_folder
-from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.console import TerminalProgress, err, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.options import filled_from
 from spear_deploy.cli.reading import (
@@ -28,6 +28,7 @@ from spear_deploy.cli.reading import (
     TimeSteps,
     reading,
 )
+from spear_deploy.cli.resuming import command_that_goes_on, resumed
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.cli.targets import Target
 from spear_deploy.jobs.asked import error_of, front_of, weight_bits_of
@@ -60,6 +61,8 @@ Examples:
   spear-deploy --pareto 70%,50%,30%,15% model.pt
 
   spear-deploy --target my_chip.toml --budget 120k --budget cores=4 --json model.pt > report.json
+
+  spear-deploy --resume runs/model-loihi2-20260101-120000    (after Ctrl-C, a crash or kill -9)
 """
 
 
@@ -104,7 +107,9 @@ PANELS = {
 class DeployOptions:
     """What is typed; all but the places of things fills a `DeployRequest`."""
 
-    model: Annotated[Path, typer.Argument(help="Model file (.pt from spear_deploy.save_model, or .nir).")]
+    model: Annotated[
+        Path | None, typer.Argument(help="Model file (.pt from spear_deploy.save_model, or .nir).", show_default=False)
+    ] = None
     target: Target = "loihi2"
     budget: Annotated[
         list[str] | None,
@@ -214,6 +219,12 @@ class DeployOptions:
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Convert what the chip forbids, and show what it did to the spikes.")
     ] = False
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="Go on with an unfinished run, by the folder that its result goes to."
+        ),
+    ] = None
     force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False
     plot: Annotated[bool, typer.Option("--plot", help="Write the report's figures as SVG and PNG as well.")] = False
     as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False
@@ -223,8 +234,13 @@ class DeployOptions:
 
         Raises:
             SpearDeployError: a chip, a budget or bits of weights that are not understood.
+            BadParameter: neither a model nor a run is named, or both.
 
         """
+        if self.resume is not None:
+            return resumed(self, self.resume, self.kept_in)
+        if self.model is None:
+            raise typer.BadParameter("give a model file, or an unfinished run: --resume RUN")
         targets = chips_of(self.target)
         return DeployRequest(
             model=self.model,
@@ -239,7 +255,7 @@ class DeployOptions:
             workers=self.workers,
             lre_samples=self.lre_samples,
             lre_error=None if self.lre_error is None else error_of(self.lre_error),
-            cache=None if self.no_cache else self.cache or cache_folder(),
+            cache=self.kept_in,
             strategy=self.strategy,
             pipeline=self.pipeline,
             projection=self.projection,
@@ -257,6 +273,11 @@ class DeployOptions:
             pareto=front_of(self.pareto or ""),
             command=("spear-deploy", *sys.argv[1:]),
         )
+
+    @property
+    def kept_in(self) -> Path | None:
+        """Where what need not be made twice is kept."""
+        return None if self.no_cache else self.cache or cache_folder()
 
     def plan(self) -> TuningPlan:
         """The fine-tunes that are asked for.
@@ -303,7 +324,15 @@ _OF_SPEAR_PLUS = (
 def deploy(asked: DeployOptions) -> None:
     """Prune MODEL until it fits a chip and its budget, and measure what it does there."""
     request = asked.request()
-    reports = run_deploy(request, TerminalProgress())
+    try:
+        reports = run_deploy(request, TerminalProgress())
+    except BaseException as error:
+        way_on = command_that_goes_on(request)
+        if way_on:
+            error.add_note(way_on)
+        raise
+    if any(report.interrupted for report in reports.values()):
+        err.print(command_that_goes_on(request))
     if asked.as_json:
         content = [report.model_dump(mode="json") for report in reports.values()]
         print(json.dumps(content[0] if len(request.targets) == 1 and not request.pareto else content, indent=2))

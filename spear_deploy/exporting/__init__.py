@@ -5,11 +5,12 @@ from spear_deploy.exporting.faithfulness import assert_faithful, check_faithful,
 from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.exporting.record import ExportEntry, read_record
 from spear_deploy.exporting.registry import GROUP, available, exporter, family
-from spear_deploy.exporting.run_files import export_nir, export_run
+from spear_deploy.exporting.run_files import FORMATS, export_nir, export_run
 from spear_deploy.exporting.samples import sample_inputs, samples_to_prove
 from spear_deploy.exporting.writing import Export, export_model
 
 __all__ = [
+    "FORMATS",
     "GROUP",
     "Export",
     "ExportEntry",

@@ -32,15 +32,16 @@ def export_run(
     model: Model,
     source: Path,
     inputs: Tensor,
+    name: str,
+    notice: Callable[[str], None],
     *,
     inputs_name: str,
     profile: str,
     integers: JudgedIntegers | None,
     run_lava: bool,
     lava_python: Path | None = None,
-    notice: Callable[[str], None],
 ) -> None:
-    """Write a model as ONNX and for Lava beside its own file, each proven and recorded.
+    """Write a model in one of `FORMATS` beside its own file, proven and recorded.
 
     A format that is refused, fails or is not installed costs the run nothing but a notice.
 
@@ -48,30 +49,30 @@ def export_run(
         model: the network.
         source: its own file; the others are called after it.
         inputs: samples to prove them on `[T, B, *input_shape]`.
-        inputs_name: what they are.
+        name: of the format.
+        notice: told what could not be written.
+        inputs_name: what the samples are.
         profile: the chip it was pruned for.
         integers: what was judged, for a target that computes in integers: the Lava script is in fixed point then,
             unless Lava's own neurons cannot be these.
         run_lava: whether the Lava script may be run; it is written in any case.
         lava_python: an interpreter that has Lava; None for this one.
-        notice: told what could not be written.
 
     """
-    proven = Export(model, source, source.stem, inputs, inputs_name, integers=integers)
     options = {"profile": profile, "python": lava_python, "samples": inputs, "integers": integers}
-    for name in FORMATS:
-        made = exporter(name, options)
-        if made.fixed and integers is None:
-            continue
-        if name == "lava" and integers is not None:
-            fixed = exporter(name, options | {"fixed": True})
-            reasons = fixed.refuses(model)
-            made = made if reasons else fixed
-            for reason in reasons:
-                notice(f"the Lava script is in floating point: {reason}")
-        unproven = replace(proven, inputs=None, why_not="Lava is not wanted")
-        export = unproven if name == "lava" and not run_lava else proven
-        try:
-            export_model(export, [made], source.parent, force=True, record_refusal=True)
-        except ExportError as error:
-            notice(f"not written as {name}: {error}")
+    made = exporter(name, options)
+    if made.fixed and integers is None:
+        return
+    if name == "lava" and integers is not None:
+        fixed = exporter(name, options | {"fixed": True})
+        reasons = fixed.refuses(model)
+        made = made if reasons else fixed
+        for reason in reasons:
+            notice(f"the Lava script is in floating point: {reason}")
+    proven = Export(model, source, source.stem, inputs, inputs_name, integers=integers)
+    unproven = replace(proven, inputs=None, why_not="Lava is not wanted")
+    export = unproven if name == "lava" and not run_lava else proven
+    try:
+        export_model(export, [made], source.parent, force=True, record_refusal=True)
+    except ExportError as error:
+        notice(f"not written as {name}: {error}")

@@ -6,7 +6,7 @@ steps; `synops_analog` are those of analog input values, which no budget holds.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -276,6 +276,13 @@ class MaxDrop(_Part):
     tried: list[TriedBudget]
 
 
+class EarlierWork(_Part):
+    """Work that an earlier run did, read instead of done again: `seconds` are what it took then."""
+
+    steps: int
+    seconds: float
+
+
 class Report(_Part):
     """All that a run found; what has a default, earlier reports do not hold."""
 
@@ -323,4 +330,8 @@ class Report(_Part):
     cost: dict[str, CostReport] = Field({}, description="of the dense and the pruned network")
     rounding: list[RoundingReport] = Field([], description="empty where the target does not compute in integers")
     peak_memory_mib: float | None = Field(None, description="of the main process; null where unknown")
+    earlier: dict[str, EarlierWork] = Field(
+        {}, description="by kind; `seconds` of the stages are those of this run alone"
+    )
+    request: dict[str, Any] | None = Field(None, description="what was asked for, as `reproduce` reads it")
     told: list[str] = Field([], description="what the user was told while it ran, in order")

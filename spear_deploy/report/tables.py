@@ -277,7 +277,12 @@ def stages(report: Report) -> tuple[Captioned, ...]:
     memory = "not recorded" if report.peak_memory_mib is None else f"{report.peak_memory_mib:,.0f} MiB"
     rows = tuple((name, f"{seconds:,.1f}") for name, seconds in report.seconds.items())
     caption = f"Time by stage; {report.evaluations} evaluations; most memory of the main process: {memory}."
-    return (Captioned(caption, Table(("stage", "seconds"), rows)),)
+    shown = (Captioned(caption, Table(("stage", "seconds"), rows)),)
+    if not report.earlier:
+        return shown
+    earlier = tuple((kind, f"{found.steps:,}", f"{found.seconds:,.1f}") for kind, found in report.earlier.items())
+    caption = "Of that, read from an earlier run instead of done again, with the seconds that it took then."
+    return (*shown, Captioned(caption, Table(("", "finished steps", "seconds then"), earlier)))
 
 
 def told(report: Report) -> tuple[Captioned, ...]:

@@ -2,6 +2,7 @@
 
 from spear_deploy.search.bounds import prediction_bound
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
+from spear_deploy.search.claims import Claim, PredictedLimit, expected, upper_end
 from spear_deploy.search.closing import closing
 from spear_deploy.search.delivered import Held, predict_delivered
 from spear_deploy.search.finalists import Choice, choose
@@ -29,15 +30,7 @@ from spear_deploy.search.lre import (
     ratio_estimator,
     sure_enough,
 )
-from spear_deploy.search.problem import (
-    Claim,
-    Evaluation,
-    PredictedLimit,
-    SearchProblem,
-    StructuralLimits,
-    expected,
-    upper_end,
-)
+from spear_deploy.search.problem import Evaluation, SearchProblem, StructuralLimits
 from spear_deploy.search.references import tuned_uniform
 from spear_deploy.search.reward import Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy

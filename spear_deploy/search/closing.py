@@ -11,7 +11,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model, Simulation
 from spear_deploy.search.bounds import closing_risk
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
-from spear_deploy.search.tuning import BOUND_AIM, Target, Tuned, Tuner, measured_on, targets_for
+from spear_deploy.search.tuning import BOUND_AIM, Target, Tuned, Tuner, targets_for
 from spear_deploy.training import Recipe, SynopsConstraint, fine_tune, loss, quieted
 
 CONTINUED = 2
@@ -57,9 +57,9 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
             candidate = _narrower(factory, now, target, narrowed)
             if candidate is None:
                 return
-            found = measured_on(target, candidate.model)
+            found = tuner.measured(candidate.model)
             model = _continued(tuner, found, constraint, aim)
-        now = measured_on(target, model, closing_risk(step))
+        now = tuner.measured(model, closing_risk(step))
         yield now
 
 
@@ -79,6 +79,7 @@ def _continued(tuner: Tuner, now: Tuned, constraint: SynopsConstraint, aim: floa
         constraint=held,
         quantiser=target.quantiser(now.model),
         notice=tuner.notice,
+        journal=tuner.journal.within("closing"),
     )
 
 

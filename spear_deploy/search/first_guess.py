@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,3 +73,18 @@ class WidthLaw:
         summed = (padded[:, self._sources] * padded[:, self._targets]) @ self._synops
         logarithm: NDArray[np.float64] = np.log(np.maximum(summed, np.finfo(np.float64).tiny))
         return logarithm
+
+
+def next_guess(tried: Sequence[tuple[float, float]], aim: float) -> float:
+    """The log factor at which the log share should reach `aim`, from those that were tried.
+
+    SynOps grow about with the square of the factor (the widths on both sides of a connection);
+    once a share on each side is known, the point lies between the two nearest.
+    """
+    below = [point for point in tried if point[1] <= aim]
+    above = [point for point in tried if point[1] > aim]
+    if below and above:
+        (x0, y0), (x1, y1) = max(below), min(above)
+        return float(x0 + (x1 - x0) * np.clip((aim - y0) / (y1 - y0), 0.1, 0.9))
+    x, y = tried[-1]
+    return float(x + (aim - y) / 2)

@@ -9,12 +9,14 @@ from functools import cached_property
 import numpy as np
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.hardware import SYNOPS, Activity, Limit, Use
+from spear_deploy.hardware import SYNOPS, Limit, Use
 from spear_deploy.network import Network
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
-from spear_deploy.search.first_guess import WidthLaw
-from spear_deploy.search.lre import Estimator, Prediction, RatioEstimator
+from spear_deploy.search.claims import Claim, Predicted, PredictedLimit, upper_end
+from spear_deploy.search.first_guess import WidthLaw, next_guess
+from spear_deploy.search.lre import Estimator, Prediction
 from spear_deploy.search.reward import Reward, TargetAwareReward
+from spear_deploy.system.journal import NOTHING, Journal
 
 StructuralLimits = Callable[[Network], tuple[Use, ...]]
 """What a chip's limits say of a network's structure, exactly: see `hardware.placement`."""
@@ -44,42 +46,6 @@ NEAR = (0.3, 3.0)
 
 KEPT_CANDIDATES = 8
 """Candidates whose weights stay in memory."""
-
-
-Claim = Callable[[Prediction], float]
-"""What of a prediction is held against a budget."""
-
-
-def upper_end(prediction: Prediction) -> float:
-    """The upper end of the interval: what can be promised."""
-    return prediction.high
-
-
-def expected(prediction: Prediction) -> float:
-    """The predicted value itself, as SPEAR's search takes it."""
-    return prediction.value
-
-
-@dataclass(frozen=True)
-class PredictedLimit:
-    """A limit on something that follows from what a network does, such as its energy on a chip.
-
-    Attributes:
-        limit: in the arithmetic that the search measures in.
-        value: the quantity, from a network and its activity.
-        estimator: predicts it after fine-tuning from what it is before, fitted on LRE's samples.
-
-    """
-
-    limit: Limit
-    value: Callable[[Network, Activity], float]
-    estimator: RatioEstimator
-
-    def use(self, candidate: Candidate) -> Use:
-        """What a candidate is predicted to use, by the end of the interval that lies nearer to the limit."""
-        before = self.value(candidate.model.network, candidate.activity)
-        predicted = self.estimator.predict_from(candidate.features.keep_ratios, before)
-        return Use(self.limit, predicted.low if self.limit.quantity.least else predicted.high)
 
 
 @dataclass(frozen=True)
@@ -124,6 +90,7 @@ class SearchProblem:
             by what the chip holds, and the reward alone draws the search to the other limits.
         strict: whether one that is predicted to break a limit is among the best only where none keeps all; without,
             the reward decides.
+        journal: keeps what is known of candidates; its scope says what else it depends on.
 
     """
 
@@ -141,6 +108,7 @@ class SearchProblem:
         claim: Claim | None = None,
         projects: bool = True,
         strict: bool = True,
+        journal: Journal = NOTHING,
     ) -> None:
         self.factory = factory
         self.estimator = estimator
@@ -153,12 +121,14 @@ class SearchProblem:
         self.projects = projects
         self.strict = strict
         self.reward = reward or TargetAwareReward()
+        self.journal = journal.within("search", budget_synops)
         self.history: list[Evaluation] = []
         self._made: dict[_Key, Candidate] = {}
+        self._predictions: dict[_Key, Predicted] = {}
         self._shares: dict[_Key, float] = {}
         self._known = np.empty((0, len(factory.groups)))
         self._known_shares = np.empty(0)
-        self._fitting: dict[_Key, bool] = {}
+        self._structures: dict[_Key, tuple[Use, ...]] = {}
         self._measured: dict[_Key, tuple[float, Prediction, tuple[Use, ...]]] = {}
 
     @property
@@ -171,7 +141,7 @@ class SearchProblem:
         executed = self._projected(ratios) if self.projects else self._bounded(ratios)
         key = _key(executed)
         if key not in self._measured:
-            self._measured[key] = self._measure(self._candidate(executed))
+            self._measured[key] = self._measure(executed)
         accuracy, prediction, limits = self._measured[key]
         evaluation = Evaluation(executed, accuracy, prediction, limits, self.reward(accuracy, limits))
         self.history.append(evaluation)
@@ -199,18 +169,23 @@ class SearchProblem:
         ranked: Sequence[Evaluation] = keeping or list(distinct.values())
         return sorted(ranked, key=lambda evaluation: (-evaluation.reward.value, -evaluation.prediction.value))[:count]
 
-    def _measure(self, candidate: Candidate) -> tuple[float, Prediction, tuple[Use, ...]]:
+    def _measure(self, executed: Ratios) -> tuple[float, Prediction, tuple[Use, ...]]:
         """Accuracy, predicted SynOps and the use of every limit."""
-        prediction = self.estimator.predict(candidate.features)
-        claimed = self.claim(prediction)
+        accuracy = self.journal.remember(
+            float,
+            "evaluation",
+            *_key(executed),
+            make=lambda: self.factory.measure(self._candidate(executed).model, self.validation).accuracy,
+        )
+        claimed = self.claim(self._predicted(executed).synops)
         if self.projects:
-            claimed = min(claimed, self._share(candidate.features.keep_ratios) * self.budget_synops)
+            claimed = min(claimed, self._share(executed) * self.budget_synops)
         limits = (
             Use(Limit(SYNOPS, self.budget_synops, SEARCH), claimed),
-            *(limit.use(candidate) for limit in self.activity_limits),
-            *self.structural(candidate.model.network),
+            *self._activity_uses(executed),
+            *self._structure(executed),
         )
-        return self.factory.measure(candidate.model, self.validation).accuracy, prediction, limits
+        return accuracy, self._predicted(executed).synops, limits
 
     def _bounded(self, ratios: Ratios) -> Ratios:
         """The executed ratios, each as wide as the chip still holds it where all later ones were narrowest.
@@ -249,7 +224,7 @@ class SearchProblem:
                 best = executed
                 if share >= PROJECTED or factor >= largest:
                     break
-            factor = min(float(np.exp(_next_guess(tried))), largest)
+            factor = min(float(np.exp(next_guess(tried, AIM))), largest)
         while best is None:  # few channels: the guesses jump over the budget
             executed = self._scaled(ratios, factor)
             if self._share(executed) <= 1 or np.array_equal(executed, self.factory.smallest):
@@ -304,13 +279,29 @@ class SearchProblem:
         """
         key = _key(executed)
         if key not in self._shares:
-            candidate = self._candidate(executed)
-            synops = self.claim(self.estimator.predict(candidate.features)) / self.budget_synops
-            self._shares[key] = max(synops, *(limit.use(candidate).share for limit in self.activity_limits), 0.0)
+            synops = self.claim(self._predicted(executed).synops) / self.budget_synops
+            self._shares[key] = max(synops, *(use.share for use in self._activity_uses(executed)), 0.0)
             self._known = np.vstack([self._known, executed])
             self._known_shares = np.append(self._known_shares, self._shares[key])
         wider = (self._known >= executed).all(1)
         return float(self._known_shares[wider].min())
+
+    def _activity_uses(self, executed: Ratios) -> list[Use]:
+        """What a candidate is predicted to use of the limits on activity."""
+        used = self._predicted(executed).used
+        return [Use(each.limit, value) for each, value in zip(self.activity_limits, used, strict=True)]
+
+    def _predicted(self, executed: Ratios) -> Predicted:
+        key = _key(executed)
+        if key not in self._predictions:
+            self._predictions[key] = self.journal.remember(
+                Predicted, "prediction", *key, make=lambda: self._predict(self._candidate(executed))
+            )
+        return self._predictions[key]
+
+    def _predict(self, candidate: Candidate) -> Predicted:
+        used = tuple(limit.use(candidate).used for limit in self.activity_limits)
+        return Predicted(self.estimator.predict(candidate.features), used)
 
     def _first_guess(self, ratios: Ratios) -> float:
         near = {key: share for key, share in self._shares.items() if NEAR[0] <= share <= NEAR[1]}
@@ -336,11 +327,14 @@ class SearchProblem:
         return low
 
     def _fits(self, executed: Ratios) -> bool:
+        return not any(use.overshoot for use in self._structure(executed))
+
+    def _structure(self, executed: Ratios) -> tuple[Use, ...]:
+        """What a network of these ratios uses of the limits on structure."""
         key = _key(executed)
-        if key not in self._fitting:
-            uses = self.structural(self.factory.pruned_network(executed))
-            self._fitting[key] = not any(use.overshoot for use in uses)
-        return self._fitting[key]
+        if key not in self._structures:
+            self._structures[key] = self.structural(self.factory.pruned_network(executed))
+        return self._structures[key]
 
 
 _Key = tuple[float, ...]
@@ -348,18 +342,3 @@ _Key = tuple[float, ...]
 
 def _key(executed: Ratios) -> _Key:
     return tuple(map(float, executed))
-
-
-def _next_guess(tried: list[tuple[float, float]]) -> float:
-    """The log factor at which the log share should reach the middle of what counts as projected.
-
-    SynOps grow about with the square of the factor (the widths on both sides of a connection);
-    once a share on each side is known, the point lies between the two nearest.
-    """
-    below = [point for point in tried if point[1] <= AIM]
-    above = [point for point in tried if point[1] > AIM]
-    if below and above:
-        (x0, y0), (x1, y1) = max(below), min(above)
-        return float(x0 + (x1 - x0) * np.clip((AIM - y0) / (y1 - y0), 0.1, 0.9))
-    x, y = tried[-1]
-    return float(x + (AIM - y) / 2)

@@ -10,9 +10,11 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Use
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
+from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.search.bounds import RISK, prediction_bound
 from spear_deploy.search.candidate import CandidateFactory, Features, Ratios
 from spear_deploy.search.lre import Estimator, Prediction
+from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.training import (
     SYNOPS,
     AscentConstants,
@@ -165,6 +167,7 @@ class Tuner:
         plan: of the fine-tunes.
         seed: of the fine-tunes.
         notice: told what a user should hear of them.
+        journal: keeps what is finished; its scope says which target and plan it is.
 
     """
 
@@ -173,14 +176,26 @@ class Tuner:
     plan: TuningPlan
     seed: int
     notice: Callable[[str], None] = lambda text: None
+    journal: Journal = NOTHING
+
+    def measured(self, model: Model, risk: float = RISK) -> Tuned:
+        """See `measured_on`."""
+        return measured_on(self.target, model, risk, self.journal)
 
 
 def tune_plain(tuner: Tuner, ratios: Ratios, estimator: Estimator) -> Finalist:
     """Prune, recalibrate and fine-tune as LRE's samples were, and measure on the target."""
     candidate = tuner.factory.candidate(ratios, measure_pruned=True)
     prediction = estimator.predict(candidate.features)
-    model = fine_tune(candidate.model, tuner.factory.train, tuner.plan.plain, seed=tuner.seed, notice=tuner.notice)
-    return Finalist(candidate.features.keep_ratios, candidate.features, prediction, measured_on(tuner.target, model))
+    model = fine_tune(
+        candidate.model,
+        tuner.factory.train,
+        tuner.plan.plain,
+        seed=tuner.seed,
+        notice=tuner.notice,
+        journal=tuner.journal,
+    )
+    return Finalist(candidate.features.keep_ratios, candidate.features, prediction, tuner.measured(model))
 
 
 def constraint_for(tuner: Tuner, tuned: Tuned) -> SynopsConstraint | None:
@@ -218,7 +233,7 @@ def tune_final(tuner: Tuner, finalist: Finalist, constraint: SynopsConstraint | 
     train = factory.train
 
     def steer(model: Model) -> dict[str, float]:
-        return targets_for(tuner, measured_on(target, model, risk))
+        return targets_for(tuner, tuner.measured(model, risk))
 
     model = fine_tune(
         plain,
@@ -231,12 +246,15 @@ def tune_final(tuner: Tuner, finalist: Finalist, constraint: SynopsConstraint | 
         quantiser=target.quantiser(plain),
         stop=None if plan.patience is None else EarlyStop(target.validation, plan.patience),
         notice=tuner.notice,
+        journal=tuner.journal.within(risk),
     )
-    return measured_on(target, model, risk)
+    return tuner.measured(model, risk)
 
 
-def measured_on(target: Target, model: Model, risk: float = RISK) -> Tuned:
+def measured_on(target: Target, model: Model, risk: float = RISK, journal: Journal = NOTHING) -> Tuned:
     """A network with what it was measured to use on its target; `risk` is that of its bound."""
-    measured = target.measure(model)
+    measured = journal.remember(
+        Measurement, "measurement", "validation", fingerprint(model), make=lambda: target.measure(model)
+    )
     bound = prediction_bound(measured.per_sample.numpy(), target.samples_ahead, risk)
     return Tuned(model, measured, bound, target.uses(model, measured))

@@ -48,7 +48,8 @@ class Journal:
         folder: where they are kept; None to keep none.
         notice: told what cannot be read or kept.
         scope: what keys begin with.
-        recalled: by the first word of a scope, what was read back; shared by all scopes.
+        recalled: by kind of step, what was read back; shared by all scopes.
+        faults: why a step could not be kept; shared too.
 
     """
 
@@ -56,21 +57,23 @@ class Journal:
     notice: Callable[[str], None] = field(default=lambda text: None, repr=False)
     scope: Key = ()
     recalled: dict[str, Recalled] = field(default_factory=dict, repr=False)
+    faults: list[str] = field(default_factory=list, repr=False)
 
     def within(self, *scope: str | float | None) -> Journal:
         """The same journal for steps of which these words are part of the key."""
         return replace(self, scope=(*self.scope, *scope))
 
-    def remember(self, kind: type[Value], *key: str | float | None, make: Callable[[], Value]) -> Value:
+    def remember(self, kind: type[Value], what: str, *key: str | float | None, make: Callable[[], Value]) -> Value:
         """The step's value: as it was made, or made now and kept.
 
         Args:
-            kind: of the value: see `values`.
+            kind: type of the value: see `values`.
+            what: kind of step, such as "evaluation".
             key: all that the value depends on, beside the scope.
             make: makes it.
 
         """
-        step = self.step(*key)
+        step = self.step(what, *key)
         kept = step.read(kind)
         if kept is not None:
             return kept
@@ -79,9 +82,9 @@ class Journal:
         step.keep(made, time.monotonic() - start)
         return made
 
-    def step(self, *key: str | float | None) -> Step:
-        """One step, for work that keeps what it has more than once."""
-        return Step(self, (*self.scope, *key))
+    def step(self, what: str, *key: str | float | None) -> Step:
+        """One step, for work that keeps what it has more than once; see `remember`."""
+        return Step(self, what, (*self.scope, what, *key))
 
     @property
     def keeps(self) -> bool:
@@ -102,14 +105,15 @@ class Journal:
 
 
 NOTHING = Journal()
-"""Keeps nothing, and finds nothing."""
+"""Keeps nothing, finds nothing, and counts for nobody."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a journal, by its whole key."""
+    """A step of a journal: which kind, and its whole key."""
 
     journal: Journal
+    what: str
     key: Key
 
     def read(self, kind: type[Value]) -> Value | None:
@@ -126,7 +130,7 @@ class Step:
         except READ_ERRORS as error:
             self.journal.notice(f"{path}: cannot be used ({first_line(error)}); this step is done again")
             return None
-        tally = self.journal.recalled.setdefault(str(self.key[0]), Recalled())
+        tally = self.journal.recalled.setdefault(self.what, Recalled())
         tally.steps, tally.seconds = tally.steps + 1, tally.seconds + seconds
         return value
 
@@ -140,8 +144,8 @@ class Step:
             folder.mkdir(parents=True, exist_ok=True)
             _write(self._path(folder), content)
         except (OSError, RuntimeError) as error:  # torch raises RuntimeError where the disk is full
-            if "unkept" not in self.journal.recalled:
-                self.journal.recalled["unkept"] = Recalled()
+            if not self.journal.faults:
+                self.journal.faults.append(first_line(error))
                 self.journal.notice(f"{folder}: finished steps cannot be kept ({first_line(error)})")
 
     def forget(self) -> None:

@@ -37,7 +37,6 @@ from spear_deploy.search import (
     Prediction,
     Tuner,
     closing,
-    measured_on,
     ratio_estimator,
 )
 from spear_deploy.training import Quantiser, fine_tune
@@ -75,6 +74,12 @@ class Target:
     def budget_synops(self) -> float:
         """SynOps per inference that are allowed, in the chip's arithmetic."""
         return self.limits[0].allowed
+
+    @property
+    def key(self) -> str:
+        """Tells it from every other target of a run: chip, arithmetic and limits."""
+        limits = (f"{limit.name} {limit.allowed!r} of {limit.origin}" for limit in self.limits)
+        return "; ".join((self.chip.name, self.backend.name, *limits))
 
     def to_torch(self, synops: float) -> float:
         """SynOps of the chip's arithmetic in torch's."""
@@ -233,8 +238,15 @@ def check_reachable(tuner: Tuner, target: Target, path: Path) -> None:
     shares = [use.share for use in target.activity_uses(network, candidate.activity)]
     if max(candidate.features.recalibrated_synops / target.budget_synops, *shares, 0.0) < NEAR:
         return
-    plain = fine_tune(candidate.model, factory.train, tuner.plan.plain, seed=tuner.seed, notice=tuner.notice)
-    least = measured_on(target, plain)
+    plain = fine_tune(
+        candidate.model,
+        factory.train,
+        tuner.plan.plain,
+        seed=tuner.seed,
+        notice=tuner.notice,
+        journal=tuner.journal,
+    )
+    least = tuner.measured(plain)
     for closed in closing(tuner, least):
         least = min(least, closed, key=lambda one: one.share(target.budget_synops))
     _refuse_overshoot(least.uses)

@@ -64,6 +64,9 @@ Steer = Callable[[Model], Mapping[str, float]]
 STEERED_AT = (0.5, 0.75, 0.9)
 """After these shares of the epochs a constraint's targets are set anew."""
 
+FINE_TUNE = "fine-tune"
+"""What a journal calls one."""
+
 MOST_ROLLBACKS = 4
 """After so many a fine-tune ends with the last network that was finite."""
 
@@ -101,8 +104,8 @@ def fine_tune(
         quantiser(simulation)
     if constraint is not None:
         constraint.begin()
-    kept = journal.within("fine-tune", *_key(model, recipe, seed, constraint, stop, steer, teacher, quantiser))
-    ended = kept.step("end").read(Finished)
+    kept = journal.within(*_key(model, recipe, seed, constraint, stop, steer, teacher, quantiser))
+    ended = kept.step(FINE_TUNE, "end").read(Finished)
     if ended is not None:
         simulation.load_state_dict(ended.weights)
         if constraint is not None and ended.constraint is not None:
@@ -123,7 +126,7 @@ def fine_tune(
     schedule = recipe.schedule_of(optimizer, recipe.epochs * -(-len(data) // recipe.batch))
     training = Training(simulation, optimizer, schedule, constraint)
     steered = {round(share * recipe.epochs) for share in STEERED_AT} if steer is not None else set()
-    epoch, rollbacks, begun = _gone_on(kept.step("epoch"), training, generator, best)
+    epoch, rollbacks, begun = _gone_on(kept.step(FINE_TUNE, "epoch"), training, generator, best)
     while epoch < recipe.epochs:
         start = training.state
         if _epoch(objective, data, recipe.batch, generator, optimizer, schedule):
@@ -146,12 +149,12 @@ def fine_tune(
             seconds = time.monotonic() - begun
             lowest = None if best is None else best.state
             now = Checkpoint(epoch, rollbacks, seconds, generator.get_state(), training.state, lowest)
-            kept.step("epoch").keep(now, seconds)
+            kept.step(FINE_TUNE, "epoch").keep(now, seconds)
     if best is not None:
         best.restore()
     end = Finished(weights_of(simulation), None if constraint is None else constraint.state)
-    kept.step("end").keep(end, time.monotonic() - begun)
-    kept.step("epoch").forget()
+    kept.step(FINE_TUNE, "end").keep(end, time.monotonic() - begun)
+    kept.step(FINE_TUNE, "epoch").forget()
     return model.with_graph(trained_graph(simulation))
 
 

@@ -40,7 +40,7 @@ def test_another_process_finds_it(journal):
     assert Journal(journal.folder).within("loihi2").remember(float, "share", make=Maker(7.0)) == 0.5
 
 
-@pytest.mark.parametrize("key", [("share", 4), ("share", "3"), ("share",), ("measure", 3)])
+@pytest.mark.parametrize("key", [("share", 4), ("share", "3"), ("share",), ("other", 3)])
 def test_a_step_with_another_key_is_another_one(journal, key):
     journal.remember(float, "share", 3, make=Maker(0.1))
     assert journal.remember(float, *key, make=Maker(0.2)) == 0.2
@@ -115,7 +115,7 @@ def test_a_damaged_step_is_told_and_made_again(journal, told, damage):
 def test_a_place_that_cannot_be_written_is_told_once(tmp_path, told):
     (tmp_path / "file").touch()
     journal = Journal(tmp_path / "file" / "run", told.append)
-    assert [journal.remember(float, number, make=Maker(1.0)) for number in range(3)] == [1.0] * 3
+    assert [journal.remember(float, "share", number, make=Maker(1.0)) for number in range(3)] == [1.0] * 3
     (line,) = told
     assert "cannot be kept" in line
 

@@ -34,7 +34,8 @@ def run(request: DeployRequest, progress: Progress, task: Task | None = None) ->
     `task` is the model with its data, where they lie in no file.
 
     LRE's samples are made once and serve all. Of several targets, one that cannot run the
-    network is told and left out.
+    network is told and left out. With a cache, what is finished is kept there until all is: the
+    same request goes on from it, and ends as if it had not been interrupted.
 
     Raises:
         SpearDeployError: something in the request cannot be used; see its subclasses.
@@ -70,6 +71,8 @@ def _run(request: DeployRequest, progress: Progress, task: Task | None) -> dict[
         for budget in request.pareto:
             place = folder / _front_name(budget.granted)
             found[place] = deploy_to(aimed.with_synops_limit(budget), place, request, prepared, progress)
+    if not any(each.pruned.interrupted for each in found.values()):
+        prepared.journal.remove()
     return found
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from spear_deploy.backends.backend import Executable, measure_executable, measure_on
 from spear_deploy.backends.fixed_point.losses import RoundingLoss
-from spear_deploy.backends.side_by_side import observe
+from spear_deploy.backends.side_by_side import Result, observe
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.errors import BudgetError
 from spear_deploy.jobs.deploy.delivered import check_delivered
@@ -30,6 +30,7 @@ from spear_deploy.measure import (
     guess_rate,
 )
 from spear_deploy.network.device import CPU
+from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report.schema import DeliveredLre, LreCheck
 from spear_deploy.targets.target import Target
 
@@ -97,22 +98,38 @@ def examine(
     """
     model, task, test = pruned.model, prepared.task, prepared.test
     floating, own, tell = TorchBackend(), target.backend, clock.progress.notice
+    journal = prepared.journal.within(target.key)
     with clock.stage("test"):
         in_torch = floating.prepare(model)
-        tested = measure_executable(in_torch, model, test)
+        tested = journal.remember(
+            Measurement,
+            "measurement",
+            "test",
+            floating.name,
+            fingerprint(model),
+            make=lambda: measure_executable(in_torch, model, test),
+        )
         note("test, in torch", tested)
         _check_alive(request.model, tested)
         prove_device(model, own, test)
-        observed = observe(own.name, on_target, model, test)
+        observed = journal.remember(
+            Result,
+            "measurement",
+            "test",
+            "target",
+            fingerprint(model),
+            make=lambda: observe(own.name, on_target, model, test),
+        )
         note(f"test, in {own.name}", observed.measurement)
     references = {own.name: on_target, floating.name: in_torch}
     wanted = verifiers(request, target.chip, prepared.factory.train, tuple(references), tell)
-    verified = verify(model, references, wanted, test, clock)
+    in_tools = journal.within(request.lava_seconds)
+    verified = verify(model, references, wanted, test, clock, in_tools)
     for each in verified.found:
         note(f"test, in {each.backend.name}", each.measured)
     with clock.stage("LRE check"):
         ran = [each.backend for each in verified.found]
-        checks = check_prediction(pruned.choice.winner, target, test, ran, tell)
+        checks = check_prediction(pruned.choice.winner, target, test, ran, tell, in_tools)
     dense_there, reference = (measure_on(own, network, test) for network in (task.model, prepared.reference))
     classes = observed.measurement.predictions
     rate = guess_rate(task.data.train.y, test.labels, task.model.classes)

@@ -7,15 +7,17 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from spear_deploy.backends.backend import Backend, measure_executable, measure_on
-from spear_deploy.backends.side_by_side import held_against
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BackendError
+from spear_deploy.jobs.deploy.verification import beside
 from spear_deploy.measure import Measurement
 from spear_deploy.network.device import CPU
+from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report.checks import error_percent
 from spear_deploy.report.schema import LreCheck
 from spear_deploy.search import Finalist, Prediction
+from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.targets.target import Target
 
 VERIFIED_SAMPLES = 100
@@ -28,6 +30,7 @@ def check_prediction(
     test: EncodedSplit,
     verifiers: Sequence[Backend],
     tell: Callable[[str], None],
+    journal: Journal = NOTHING,
 ) -> dict[str, LreCheck]:
     """LRE's interval and what each backend measured of the plainly fine-tuned network on the test split.
 
@@ -37,7 +40,14 @@ def check_prediction(
     model = finalist.plain.model
     floating = TorchBackend()
     in_torch = floating.prepare(model)
-    tested = measure_executable(in_torch, model, test)
+    tested = journal.remember(
+        Measurement,
+        "measurement",
+        "test",
+        floating.name,
+        fingerprint(model),
+        make=lambda: measure_executable(in_torch, model, test),
+    )
     prediction = for_images(finalist.prediction, tested)
     checks = {floating.name: check_of(floating.arithmetic, prediction, tested)}
     own = target.backend
@@ -49,13 +59,12 @@ def check_prediction(
         if backend.reference != floating.name:
             continue
         try:
-            recording = backend.prepare(model, reference=in_torch).run(few.inputs)
+            found = beside(model, backend, in_torch, few, journal)
         except BackendError as error:  # the pruned network itself ran; its verdict does not hang on this check
             tell(f"LRE's prediction is not held against {backend.name}: {error}")
             continue
-        both = held_against((floating.name, in_torch), (backend.name, recording), model, few).results
-        scale = both[floating.name].measurement.synops / tested.synops if tested.synops else 1.0
-        checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(scale), both[backend.name].measurement)
+        scale = found.reference.synops / tested.synops if tested.synops else 1.0
+        checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(scale), found.measured)
     return checks
 
 

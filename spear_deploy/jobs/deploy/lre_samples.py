@@ -22,6 +22,7 @@ from spear_deploy.search import (
     sure_enough,
 )
 from spear_deploy.search.lre.selection import SURE
+from spear_deploy.system.journal import Recalled
 
 FEWEST = ConstantEstimator.fewest_samples + 1
 """An estimator must still be fitted when one sample is left out."""
@@ -37,12 +38,14 @@ def sample_lre(
     budgets_synops: Sequence[float],
     advance: Advance,
     progress: Progress,
+    recalled: Recalled,
 ) -> list[LreSample]:
     """The samples that a request asks for; with `lre_error`, no more than the budgets need.
 
     Without it, half as many more where the interval at a budget is too wide to search with.
 
-    `budgets_synops` are what searches will be held to, in torch's arithmetic.
+    `budgets_synops` are what searches will be held to, in torch's arithmetic; `recalled` counts samples
+    that were there already.
 
     Raises:
         DataError: too few of the sampled networks still spike.
@@ -62,7 +65,7 @@ def sample_lre(
             device=describe(device_named(request.device)),
             recalibrates=factory.recalibrates,
         )
-        store = SampleStore(request.cache, key, progress.notice)
+        store = SampleStore(request.cache, key, progress.notice, recalled)
     error = request.lre_error
     sure = sure_enough(factory, budgets_synops, error or SURE)
     samples = collect_samples(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -25,6 +25,7 @@ from spear_deploy.jobs.deploy.early_warnings import (
 from spear_deploy.jobs.deploy.lre_samples import sample_lre
 from spear_deploy.jobs.deploy.reference import same_fine_tune
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.deploy.resuming import open_journal
 from spear_deploy.jobs.deploy.verification import check_runs, verifiers
 from spear_deploy.jobs.device_proof import prove_device
 from spear_deploy.jobs.progress import Advance, Clock, Progress
@@ -34,6 +35,7 @@ from spear_deploy.network import Model
 from spear_deploy.network.device import device_named
 from spear_deploy.search import CandidateFactory, LreSample, Tuner
 from spear_deploy.search.pipelines import pipeline_named
+from spear_deploy.system.journal import Journal, Recalled
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, Adaptation
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
 from spear_deploy.targets.target import Target, aim_at, check_reachable
@@ -44,7 +46,8 @@ class Prepared:
     """All that is done once: the task, the chips that can be aimed at, and LRE's samples.
 
     `test` is the task's test split where networks are run, `reference` the dense network after the same fine-tune as
-    pruned ones: accuracy that is lost is lost against it. `told` is what the user was told on the way.
+    pruned ones: accuracy that is lost is lost against it. `told` is what the user was told on the way,
+    `journal` keeps what is finished.
     """
 
     task: Task
@@ -57,6 +60,7 @@ class Prepared:
     seconds: dict[str, float]
     effect: AdaptationEffect | None = None
     told: Sequence[str] = ()
+    journal: Journal = field(default_factory=Journal)
 
 
 def prepare(request: DeployRequest, progress: Progress, given_task: Task | None = None) -> Prepared:
@@ -82,27 +86,35 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
         train, validation, test = (split.on(device) for split in (task.train, task.validation, task.test))
         floating = verifiers(request, request.targets[0], train, (TorchBackend.name,), progress.notice)
         check_runs(request.model, model, floating)
+        journal = open_journal(request, task, progress.notice)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
         effect = effect_on(request.targets[0], changes, given, model, asked.validation.on(device))
         for line in () if effect is None else effect.lines:
             progress.notice(line)
         recalibrates = pipeline_named(request.pipeline).recalibrates
         factory = CandidateFactory(model, train, request.widths, recalibrates=recalibrates)
-        dense = factory.measure(model, validation)
-        dense_test = factory.measure(model, test, torch.float64)
+        dense = journal.remember(
+            Measurement, "measurement", "dense", "validation", make=lambda: factory.measure(model, validation)
+        )
+        dense_test = journal.remember(
+            Measurement, "measurement", "dense", "test", make=lambda: factory.measure(model, test, torch.float64)
+        )
         _check_prunable(request.model, data.name, factory, dense)
         for doubt in (*chance(data, model.classes, dense), *wide_bound(dense, len(test)), *shift(dense, dense_test)):
             progress.notice(doubt)
         advance()
-        targets = _aim(request, factory, validation, dense, len(test), advance, progress)
+        targets = _aim(request, factory, validation, dense, len(test), advance, progress, journal)
         for target in targets:
             prove_device(model, target.backend, validation)
     with clock.stage("LRE samples", request.lre_samples) as advance:
         budgets = [target.to_torch(request.plan.search_multiple * target.budget_synops) for target in targets]
-        samples = sample_lre(factory, request, data.sha256, budgets, advance, progress)
+        recalled = journal.recalled.setdefault("LRE sample", Recalled())
+        samples = sample_lre(factory, request, data.sha256, budgets, advance, progress, recalled)
     with clock.stage("dense, same fine-tune"):
-        reference = same_fine_tune(factory, request.plan, request.seed, validation, progress.notice)
-    return Prepared(task, test, factory, dense_test, targets, samples, reference, clock.seconds, effect, clock.told)
+        reference = same_fine_tune(factory, request.plan, request.seed, validation, progress.notice, journal)
+    return Prepared(
+        task, test, factory, dense_test, targets, samples, reference, clock.seconds, effect, clock.told, journal
+    )
 
 
 def _aim(
@@ -113,6 +125,7 @@ def _aim(
     samples_ahead: int,
     advance: Advance,
     progress: Progress,
+    journal: Journal,
 ) -> list[Target]:
     """The targets that can run the network; with several, those that cannot are told and left out."""
     found: list[Target] = []
@@ -130,7 +143,8 @@ def _aim(
             )
             fronts = [target.with_synops_limit(budget) for budget in request.pareto]
             least = min((target, *fronts), key=lambda one: one.budget_synops)
-            check_reachable(Tuner(factory, least, request.plan, request.seed, progress.notice), least, request.model)
+            tuner = Tuner(factory, least, request.plan, request.seed, progress.notice, journal.within(least.key))
+            check_reachable(tuner, least, request.model)
         except SpearDeployError as error:
             if profile is request.targets[-1] and not found:
                 raise

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
 from spear_deploy.search import CandidateFactory, TuningPlan
+from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.training import EarlyStop, fine_tune
 
 SAME_FINE_TUNE = "dense network, same fine-tune"
@@ -18,6 +19,7 @@ def same_fine_tune(
     seed: int,
     validation: EncodedSplit,
     notice: Callable[[str], None] = lambda text: None,
+    journal: Journal = NOTHING,
 ) -> Model:
     """The dense network after both phases that pruned ones go through, held to no limit.
 
@@ -25,6 +27,7 @@ def same_fine_tune(
     network that was trained as long.
     """
     train = factory.train
-    plain = fine_tune(factory.model, train, plan.plain, seed=seed, notice=notice)
+    plain = fine_tune(factory.model, train, plan.plain, seed=seed, notice=notice, journal=journal)
     stop = None if plan.patience is None else EarlyStop(validation, plan.patience)
-    return fine_tune(plain, train, plan.final_for(len(train)), seed=seed, stop=stop, notice=notice)
+    recipe = plan.final_for(len(train))
+    return fine_tune(plain, train, recipe, seed=seed, stop=stop, notice=notice, journal=journal)

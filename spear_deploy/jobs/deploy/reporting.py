@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 
 import numpy as np
@@ -15,6 +15,7 @@ from spear_deploy.data import Labels
 from spear_deploy.hardware import MAX_DROP, Activity, Cost, Follows, Use, activity_of
 from spear_deploy.hardware.spreading import moved
 from spear_deploy.jobs.deploy.evidence import Evidence
+from spear_deploy.jobs.deploy.recorded import plain_request
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
@@ -30,6 +31,7 @@ from spear_deploy.report.schema import (
     AdaptationReport,
     Agreement,
     BudgetReport,
+    EarlierWork,
     LreReport,
     MaxDrop,
     Measured,
@@ -40,6 +42,7 @@ from spear_deploy.report.schema import (
 )
 from spear_deploy.report.spikes import spikes_report
 from spear_deploy.search import LreSample
+from spear_deploy.system.journal import Recalled
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
 from spear_deploy.targets.target import Target
 
@@ -57,6 +60,7 @@ class Provenance:
         seconds: by stage.
         peak_memory_mib: the most that the main process held; None where unknown.
         told: what the user was told on the way, in order.
+        recalled: by kind, work of earlier runs that was read instead of done.
 
     """
 
@@ -66,6 +70,7 @@ class Provenance:
     seconds: Mapping[str, float]
     peak_memory_mib: float | None = None
     told: Sequence[str] = ()
+    recalled: Mapping[str, Recalled] = field(default_factory=dict)
 
 
 def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, provenance: Provenance) -> Report:
@@ -143,6 +148,12 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
         ],
         peak_memory_mib=provenance.peak_memory_mib,
         told=list(provenance.told),
+        earlier={
+            kind: EarlierWork(steps=found.steps, seconds=round(found.seconds, 3))
+            for kind, found in provenance.recalled.items()
+            if found.steps
+        },
+        request=plain_request(request),
     )
 
 

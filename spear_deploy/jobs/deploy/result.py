@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from spear_deploy.exporting import JudgedIntegers, export_nir, export_run, samples_to_prove
+from spear_deploy.exporting import FORMATS, JudgedIntegers, export_nir, export_run, samples_to_prove
 from spear_deploy.jobs.deploy.evidence import examine
+from spear_deploy.jobs.deploy.kept_files import files_made
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.reporting import Provenance, make_report
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -15,6 +17,7 @@ from spear_deploy.jobs.deploy.unfinished import Unfinished
 from spear_deploy.jobs.export import calibration_name
 from spear_deploy.jobs.progress import Clock, peak_memory_mib
 from spear_deploy.network import read_nir, save_model_file
+from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report import Report
 from spear_deploy.report.write import write_run
 from spear_deploy.system.files import PLAIN, complete_or_nothing
@@ -48,20 +51,30 @@ def write_result(
         on_target = target.backend.prepare(model)
         written = replace(pruned, model=model, integers=on_target.integers)
         evidence = examine(written, on_target, target, prepared, request, clock, unfinished.note)
-        with clock.stage("export"):
-            export_run(
+        journal = prepared.journal.within(target.key, request.lava, fingerprint(written.model))
+        for name in FORMATS:
+            export = partial(
+                export_run,
                 written.model,
                 working / "pruned.pt",
                 proof,
+                name,
                 inputs_name=proof_name,
                 profile=target.chip.name,
                 integers=_judged(written, target, prepared, request),
                 run_lava=request.lava,
                 lava_python=request.lava_python,
-                notice=clock.progress.notice,
             )
+            with clock.stage("export"):
+                files_made(working, export, journal.step("export", name), clock.progress.notice)
         provenance = Provenance(
-            request, prepared.samples, prepared.effect, clock.seconds, peak_memory_mib(), clock.told
+            request,
+            prepared.samples,
+            prepared.effect,
+            clock.seconds,
+            peak_memory_mib(),
+            clock.told,
+            prepared.journal.recalled,
         )
         report = make_report(prepared.task, target, written, evidence, provenance)
         (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -29,6 +29,7 @@ from spear_deploy.search import (
     sure_enough,
 )
 from spear_deploy.search.pipelines import Pipeline, pipeline_named
+from spear_deploy.system.journal import Journal
 from spear_deploy.targets.target import Target
 
 
@@ -80,9 +81,10 @@ class Pruned:
 def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clock) -> Pruned:
     """Search and fine-tune: all that needs no test split."""
     pipeline, plan = pipeline_named(request.pipeline), request.plan
-    tuner = Tuner(prepared.factory, target, plan, request.seed, clock.progress.notice)
+    journal = prepared.journal.within(target.key)
+    tuner = Tuner(prepared.factory, target, plan, request.seed, clock.progress.notice, journal)
     limit = target.to_torch(plan.search_multiple * target.budget_synops)
-    trusted = _trusted(pipeline, limit, request, prepared, clock.progress)
+    trusted = _trusted(pipeline, limit, request, prepared, clock.progress, journal)
     problem = SearchProblem(
         prepared.factory,
         trusted.estimator,
@@ -93,6 +95,7 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
         claim=trusted.claim,
         projects=pipeline.projects and request.projection,
         strict=pipeline.strict,
+        journal=journal,
     )
     strategy, evaluations = STRATEGIES[request.strategy], request.evaluations
     if problem.projects and problem.dimensions == 1:
@@ -153,7 +156,7 @@ class _Trusted:
 
 
 def _trusted(
-    pipeline: Pipeline, limit: float, request: DeployRequest, prepared: Prepared, progress: Progress
+    pipeline: Pipeline, limit: float, request: DeployRequest, prepared: Prepared, progress: Progress, journal: Journal
 ) -> _Trusted:
     """What the search goes by; where no estimator is sure enough, three networks that are fine-tuned at its limit."""
     if pipeline.estimator is not None:
@@ -162,7 +165,7 @@ def _trusted(
     if sure_enough(factory, [limit])(prepared.samples):
         progress.notice(f"LRE: {chosen.name} ({chosen.reason})")
         return _Trusted(ESTIMATORS[chosen.name](prepared.samples), pipeline.claim)
-    anchors = anchored(factory, limit, request.plan.plain, request.seed, progress.notice)
+    anchors = anchored(factory, limit, request.plan.plain, request.seed, progress.notice, journal)
     samples = anchors if len(anchors) >= ConstantEstimator.fewest_samples else prepared.samples
     progress.notice(
         f"LRE is not sure enough to search with ({chosen.name}, {len(prepared.samples)} samples):"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spear_deploy.backends.backend import Backend, Executable, Setting, Worker
+from spear_deploy.backends.backend import Backend, Executable, OnProgress, Setting, Worker
 from spear_deploy.backends.registry import calibration_inputs, classes
 from spear_deploy.backends.side_by_side import held_against
 from spear_deploy.data import EncodedSplit
@@ -18,6 +18,8 @@ from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.agreement import Agreement
 from spear_deploy.network.device import CPU
+from spear_deploy.network.fingerprint import fingerprint
+from spear_deploy.system.journal import NOTHING, Journal
 
 TIME_LIMIT = 5.0
 """A program of others is ended after this many times the time that its samples may take."""
@@ -36,6 +38,15 @@ class Verified:
     """
 
     backend: Backend
+    reference: Measurement
+    measured: Measurement
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a backend did with some samples, beside the one whose spikes it must repeat; see `Verified`."""
+
     reference: Measurement
     measured: Measurement
     agreement: Agreement
@@ -85,7 +96,12 @@ def check_runs(path: Path, model: Model, backends: Sequence[Backend]) -> None:
 
 
 def verify(
-    model: Model, references: Mapping[str, Executable], backends: Sequence[Backend], data: EncodedSplit, clock: Clock
+    model: Model,
+    references: Mapping[str, Executable],
+    backends: Sequence[Backend],
+    data: EncodedSplit,
+    clock: Clock,
+    journal: Journal = NOTHING,
 ) -> Verification:
     """Run samples in each backend and hold it against its reference; what fails is told and goes into `missing`."""
     found: list[Verified] = []
@@ -102,7 +118,7 @@ def verify(
         if status.version:
             versions[where.lower()] = status.version
         try:
-            found.append(_verified(model, references, backend, data, clock))
+            found.append(_verified(model, references, backend, data, clock, journal))
         except BackendError as error:
             clock.progress.notice(str(error))
             missing[f"not verified in {where}: {error}"] = None
@@ -110,15 +126,43 @@ def verify(
 
 
 def _verified(
-    model: Model, references: Mapping[str, Executable], backend: Backend, data: EncodedSplit, clock: Clock
+    model: Model,
+    references: Mapping[str, Executable],
+    backend: Backend,
+    data: EncodedSplit,
+    clock: Clock,
+    journal: Journal,
 ) -> Verified:
     assert backend.reference is not None  # only such backends verify
     reference = references[backend.reference]
     stage = (backend.tool or backend.name) + (", integers" if backend.integers else "")
     with clock.stage(stage, len(data)) as advance:
-        executable = backend.prepare(model, reference=reference)
-        data = data.on(CPU)
-        recording = executable.run(data.inputs, on_progress=lambda done, total: advance(done=done))
-        both = held_against((backend.reference, reference), (backend.name, recording), model, data)
-    ours, theirs = (both.results[name].measurement for name in (backend.reference, backend.name))
-    return Verified(backend, ours, theirs, both.differences[0].agreement)
+        found = beside(model, backend, reference, data.on(CPU), journal, lambda done, total: advance(done=done))
+    return Verified(backend, found.reference, found.measured, found.agreement)
+
+
+def beside(
+    model: Model,
+    backend: Backend,
+    reference: Executable,
+    data: EncodedSplit,
+    journal: Journal = NOTHING,
+    on_progress: OnProgress | None = None,
+) -> Beside:
+    """Run samples in a backend and hold them against the one that it must repeat.
+
+    Raises:
+        BackendError: it failed, or took too long.
+
+    """
+    name = backend.reference
+    assert name is not None  # only such backends verify
+
+    def run() -> Beside:
+        recording = backend.prepare(model, reference=reference).run(data.inputs, on_progress=on_progress)
+        both = held_against((name, reference), (backend.name, recording), model, data)
+        ours, theirs = (both.results[each].measurement for each in (name, backend.name))
+        return Beside(ours, theirs, both.differences[0].agreement)
+
+    version = backend.status().version
+    return journal.remember(Beside, "verification", backend.name, version, fingerprint(model), len(data), make=run)

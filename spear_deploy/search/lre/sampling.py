@@ -17,6 +17,7 @@ from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 from spear_deploy.search.lre.drawing import draw_ratios, sample_seed
 from spear_deploy.search.lre.sample import LreSample
+from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.system.processes import worker_pool
 from spear_deploy.training import Recipe, fine_tune
 
@@ -77,10 +78,11 @@ def make_sample(
     recipe: Recipe,
     seed: int,
     notice: Callable[[str], None] = lambda text: None,
+    journal: Journal = NOTHING,
 ) -> LreSample | None:
     """Prune, recalibrate, fine-tune and measure one network; None if it no longer spikes."""
     candidate = factory.candidate(ratios, measure_pruned=True)
-    tuned = fine_tune(candidate.model, factory.train, recipe, seed=seed, notice=notice)
+    tuned = fine_tune(candidate.model, factory.train, recipe, seed=seed, notice=notice, journal=journal)
     after = factory.measure(tuned, factory.train)
     silent = factory.recalibrates and not candidate.features.recalibrated_synops  # a line takes zeros, ratios do not
     if not after.synops or silent:

@@ -16,6 +16,7 @@ from spear_deploy.search.lre.ratio import ConstantEstimator, LogLineEstimator
 from spear_deploy.search.lre.ridge import RidgeEstimator
 from spear_deploy.search.lre.sample import LreSample
 from spear_deploy.search.lre.sampling import make_sample
+from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.training import Recipe
 
 CANDIDATES = (ConstantEstimator, LogLineEstimator, RidgeEstimator)
@@ -111,11 +112,17 @@ def anchored(
     recipe: Recipe,
     seed: int,
     notice: Callable[[str], None] = lambda text: None,
+    journal: Journal = NOTHING,
 ) -> list[LreSample]:
     """Uniform networks near a search's limit, really fine-tuned: they stand in where no estimator can be trusted."""
     made = [
         make_sample(
-            factory, uniform_near(factory, share * budget_synops).keep_ratios, recipe, sample_seed(seed, place), notice
+            factory,
+            uniform_near(factory, share * budget_synops).keep_ratios,
+            recipe,
+            sample_seed(seed, place),
+            notice,
+            journal,
         )
         for place, share in enumerate(ANCHORS)
     ]

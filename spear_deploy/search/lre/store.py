@@ -28,6 +28,7 @@ from spear_deploy.search.lre.drawing import SCHEME
 from spear_deploy.search.lre.sample import LreSample
 from spear_deploy.search.lre.sampling import Made
 from spear_deploy.system.files import small_text, write_whole
+from spear_deploy.system.journal import Recalled
 from spear_deploy.training import Recipe
 
 Json = dict[str, Any]
@@ -72,7 +73,7 @@ class StoreKey:
 
 @dataclass(frozen=True)
 class SampleStore:
-    """The samples of one key, in a folder; `notice` is told what could not be read or written.
+    """The samples of one key, in a folder; `notice` is told what could not be read or written, `recalled` counts.
 
     Runs side by side may share it: they make the same samples, and a file is replaced as a whole.
     """
@@ -80,6 +81,7 @@ class SampleStore:
     cache: Path
     key: StoreKey
     notice: Callable[[str], None] = field(default=lambda text: None)
+    recalled: Recalled = field(default_factory=Recalled)
 
     @property
     def folder(self) -> Path:
@@ -103,6 +105,8 @@ class SampleStore:
             self.notice(f"{faults[0]}{more}; LRE's samples are made anew there")
         if found:
             seconds = sum(made.seconds for made in found.values())
+            self.recalled.steps += len(found)
+            self.recalled.seconds += seconds
             self.notice(
                 f"{len(found)} of {len(ratios)} LRE samples were made by an earlier run, in {seconds:,.0f} s of work,"
                 f" and come from {self.folder}"

@@ -1,0 +1,84 @@
+"""A request as plain values: what a run is repeated from, and what an unfinished one is found by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from spear_deploy import __version__
+from spear_deploy.hardware import QUANTITIES, Limit, Profile
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.network.device import describe, device_named
+from spear_deploy.system.values import Form, from_plain, to_plain
+
+FORMAT = 1
+"""Version of what steps of a run are; those of another are made anew."""
+
+NO_MATTER = ("model", "data", "reading", "model_sha256", "out", "force", "command", "cache", "workers", "plot")
+"""Of a request, what its result does not depend on, or is told by the network and the samples themselves."""
+
+TOOLS = ("lava", "lava_seconds", "lava_python")
+"""What only programs beside this package depend on: another choice there goes on from the same steps."""
+
+Plain = dict[str, Any]
+
+
+def plain_request(request: DeployRequest) -> Plain:
+    """The request as numbers and texts, for `request_from`."""
+    plain: Plain = to_plain(request, _FORMS)
+    return plain
+
+
+def request_from(plain: object) -> DeployRequest:
+    """The request that `plain_request` wrote.
+
+    Raises:
+        ValueError: it is none.
+
+    """
+    found: DeployRequest = from_plain(DeployRequest, plain, _FORMS)
+    return found
+
+
+def digest(request: DeployRequest, network_sha256: str, data_sha256: str) -> str:
+    """A hash of all that the steps of a run depend on."""
+    asked = {key: value for key, value in plain_request(request).items() if key not in NO_MATTER + TOOLS}
+    made_with = [FORMAT, __version__, torch.__version__, describe(device_named(request.device))]
+    text = json.dumps([network_sha256, data_sha256, made_with, asked], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _plain_limit(limit: Limit) -> Plain:
+    return {"quantity": limit.quantity.key, "allowed": limit.allowed, "origin": limit.origin, "share": limit.share}
+
+
+def _limit(plain: object) -> Limit:
+    if not isinstance(plain, Mapping) or plain.get("quantity") not in QUANTITIES:
+        raise ValueError("no limit")
+    rest = {"allowed": float, "origin": str, "share": bool}
+    given = {name: from_plain(kind, plain.get(name)) for name, kind in rest.items()}
+    return Limit(QUANTITIES[plain["quantity"]], **given)
+
+
+def _plain_profile(profile: Profile) -> Plain:
+    own = sorted(set(profile.figures()) - set(profile.inherited)) if profile.inherited else None
+    return {"content": profile.model_dump(mode="json", exclude_unset=True), "own": own}
+
+
+def _profile(plain: object) -> Profile:
+    if not isinstance(plain, Mapping):
+        raise ValueError("no profile")
+    try:
+        profile = Profile.model_validate(plain.get("content"))
+    except ValidationError as error:
+        raise ValueError(str(error)) from None
+    own: list[str] | None = from_plain(list[str] | None, plain.get("own"))
+    return profile if own is None else profile.with_own(own)
+
+
+_FORMS = {Limit: Form(_plain_limit, _limit), Profile: Form(_plain_profile, _profile)}

@@ -1,0 +1,146 @@
+"""Runs that were not finished: found by what was asked for, or by the folder that their result would stand in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from spear_deploy.errors import RunError
+from spear_deploy.jobs.deploy.recorded import digest, plain_request, request_from
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.task import Task
+from spear_deploy.network.fingerprint import fingerprint
+from spear_deploy.report.reading import read_run
+from spear_deploy.system.files import write_whole
+from spear_deploy.system.journal import Journal
+from spear_deploy.system.outside.plain import read_json
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError
+
+PREFIX = "run-"
+RECORD = "run.json"
+
+KEPT_DAYS = 30
+"""An unfinished run that nobody went on with for so long is forgotten when another one begins."""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that was not finished.
+
+    Attributes:
+        folder: of its steps.
+        out: where its result will stand.
+        begun: when, in words.
+        request: what was asked for.
+
+    """
+
+    folder: Path
+    out: Path
+    begun: str
+    request: DeployRequest
+
+    @property
+    def steps(self) -> int:
+        """How many are finished and kept."""
+        return len(Journal(self.folder))
+
+
+def open_journal(request: DeployRequest, task: Task, notice: Callable[[str], None]) -> Journal:
+    """The journal of a request; an earlier run of the same one is told, and gone on with."""
+    if request.cache is None:
+        return Journal()
+    _forget_old(request.cache)
+    folder = request.cache / f"{PREFIX}{digest(request, fingerprint(task.model), task.data.sha256)}"
+    journal, earlier = Journal(folder, notice), _read(folder)
+    if len(journal):
+        begun = f" of {earlier.begun}" if earlier is not None else ""
+        notice(f"goes on with the unfinished run{begun}: {len(journal)} finished steps of it come from {folder}")
+    begun_at = f"{datetime.now():%Y-%m-%d %H:%M}" if earlier is None else earlier.begun
+    where = {"out": os.path.abspath(request.out), "begun": begun_at, "cwd": os.getcwd()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / RECORD, json.dumps(where | {"request": plain_request(request)}, indent=1) + "\n")
+    except OSError as error:
+        notice(f"{folder}: finished steps cannot be kept ({error.strerror or error})")
+        return Journal()
+    return journal
+
+
+def unfinished(cache: Path, out: Path) -> Unfinished | None:
+    """The unfinished run whose result would stand in `out`, or whose steps do; the latest, if several."""
+    place = Path(os.path.abspath(out))
+    found = [each for each in _all(cache) if place in (each.out, Path(os.path.abspath(each.folder)))]
+    return max(found, key=lambda each: (each.folder / RECORD).stat().st_mtime, default=None)
+
+
+def unfinished_request(cache: Path, out: Path) -> DeployRequest:
+    """What was asked of an unfinished run.
+
+    Raises:
+        RunError: there is none of this folder; names those that there are.
+
+    """
+    found = unfinished(cache, out)
+    if found is not None:
+        return found.request
+    others = [f"{each.out} ({each.request.model.name}, begun {each.begun})" for each in _all(cache)]
+    known = "\n  ".join(["unfinished are:", *others]) if others else "no run is unfinished"
+    raise RunError(f"{out}: no unfinished run of that folder is kept in {cache}; {known}")
+
+
+def was_cut_short(request: DeployRequest) -> bool:
+    """Whether all results that stand where a request's will are of a search that the user ended early."""
+    found = [read_run(folder).report for folder in map(request.folder, request.targets) if folder.is_dir()]
+    return bool(found) and all(report is not None and report.interrupted for report in found)
+
+
+def _all(cache: Path) -> Iterator[Unfinished]:
+    for folder in sorted(cache.glob(f"{PREFIX}*")):
+        found = _read(folder)
+        if found is not None:
+            yield found
+
+
+def _read(folder: Path) -> Unfinished | None:
+    """None where there is nothing, or what cannot be read: such a run is found by its request alone."""
+    try:
+        content = read_json(folder / RECORD)
+        request = _seen_from_here(request_from(content["request"]), Path(str(content["cwd"])))
+        return Unfinished(folder, Path(str(content["out"])), str(content["begun"]), request)
+    except (RefusedError, *READ_ERRORS):
+        return None
+
+
+def _seen_from_here(request: DeployRequest, cwd: Path) -> DeployRequest:
+    """The request with paths that lead from the current folder to where they led from `cwd`."""
+    if os.path.samefile(cwd, os.curdir):
+        return request
+
+    def there(name: str | None) -> str | None:
+        return str(cwd / name) if name is not None and (cwd / name).exists() else name
+
+    return replace(
+        request,
+        model=cwd / request.model,
+        out=cwd / request.out,
+        data=there(request.data),
+        reading=replace(request.reading, arch=there(request.reading.arch)),
+        lava_python=None if request.lava_python is None else cwd / request.lava_python,
+    )
+
+
+def _forget_old(cache: Path) -> None:
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for folder in cache.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            newest = max((each.stat().st_mtime for each in folder.iterdir()), default=folder.stat().st_mtime)
+            if newest < oldest:
+                shutil.rmtree(folder, ignore_errors=True)

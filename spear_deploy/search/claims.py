@@ -1,0 +1,60 @@
+"""What a candidate is predicted to use of limits, and what of a prediction is held against one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spear_deploy.hardware import Activity, Limit, Use
+from spear_deploy.network import Network
+from spear_deploy.search.candidate import Candidate
+from spear_deploy.search.lre import Prediction, RatioEstimator
+
+Claim = Callable[[Prediction], float]
+"""What of a prediction is held against a budget."""
+
+
+def upper_end(prediction: Prediction) -> float:
+    """The upper end of the interval: what can be promised."""
+    return prediction.high
+
+
+def expected(prediction: Prediction) -> float:
+    """The predicted value itself, as SPEAR's search takes it."""
+    return prediction.value
+
+
+@dataclass(frozen=True)
+class PredictedLimit:
+    """A limit on something that follows from what a network does, such as its energy on a chip.
+
+    Attributes:
+        limit: in the arithmetic that the search measures in.
+        value: the quantity, from a network and its activity.
+        estimator: predicts it after fine-tuning from what it is before, fitted on LRE's samples.
+
+    """
+
+    limit: Limit
+    value: Callable[[Network, Activity], float]
+    estimator: RatioEstimator
+
+    def use(self, candidate: Candidate) -> Use:
+        """What a candidate is predicted to use, by the end of the interval that lies nearer to the limit."""
+        before = self.value(candidate.model.network, candidate.activity)
+        predicted = self.estimator.predict_from(candidate.features.keep_ratios, before)
+        return Use(self.limit, predicted.low if self.limit.quantity.least else predicted.high)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What a candidate is predicted to use after fine-tuning.
+
+    Attributes:
+        synops: per inference.
+        used: of the limits on activity beside mean SynOps, in their order.
+
+    """
+
+    synops: Prediction
+    used: tuple[float, ...]
