@@ -136,7 +136,7 @@ def test_it_is_found_by_what_was_asked_whatever_its_folder(request_for, undistur
         deploy(request_for(tmp_path, "first"), Ended("search", 5))
     told = Ended()
     (report,) = deploy(request_for(tmp_path, "second", workers=2), told).values()
-    assert report.earlier["evaluation"].steps >= 4
+    assert report.earlier["evaluation"].steps > 0
     assert figures(report) == figures(undisturbed[1])
 
 

@@ -22,6 +22,9 @@ FORMAT = 1
 NO_MATTER = ("model", "data", "reading", "model_sha256", "out", "force", "command", "cache", "workers", "plot")
 """Of a request, what its result does not depend on, or is told by the network and the samples themselves."""
 
+PLACES = ("out", "force", "cache", "command")
+"""Of a request, where its result goes, and how it was typed."""
+
 TOOLS = ("lava", "lava_seconds", "lava_python")
 """What only programs beside this package depend on: another choice there goes on from the same steps."""
 
@@ -32,6 +35,11 @@ def plain_request(request: DeployRequest) -> Plain:
     """The request as numbers and texts, for `request_from`."""
     plain: Plain = to_plain(request, _FORMS)
     return plain
+
+
+def repeatable(request: DeployRequest) -> Plain:
+    """The same without where its result goes."""
+    return {key: value for key, value in plain_request(request).items() if key not in PLACES}
 
 
 def request_from(plain: object) -> DeployRequest:

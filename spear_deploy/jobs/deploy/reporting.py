@@ -15,7 +15,7 @@ from spear_deploy.data import Labels
 from spear_deploy.hardware import MAX_DROP, Activity, Cost, Follows, Use, activity_of
 from spear_deploy.hardware.spreading import moved
 from spear_deploy.jobs.deploy.evidence import Evidence
-from spear_deploy.jobs.deploy.recorded import plain_request
+from spear_deploy.jobs.deploy.recorded import repeatable
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
@@ -153,7 +153,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
             for kind, found in provenance.recalled.items()
             if found.steps
         },
-        request=plain_request(request),
+        request=repeatable(request),
     )
 
 
