@@ -14,6 +14,7 @@ from spear_deploy.exporters.onnx.weights import Weights
 from spear_deploy.network import Network
 from spear_deploy.network.linear import padding_of, pair
 from spear_deploy.network.pools import MaxPool2d
+from spear_deploy.network.resampling import Resample
 
 Shape = tuple[int, ...]
 
@@ -117,6 +118,16 @@ def _max_pool(
     return builder.add("MaxPool", [x], name, kernel_shape=kernel, strides=stride, pads=padding * 2)
 
 
+def _resample(
+    builder: GraphBuilder, node: Resample, name: str, x: str, taken: Shape, given: Shape, weights: Weights
+) -> str:
+    columns = builder.constant(f"{name}.columns", np.ascontiguousarray(node.columns.T))
+    if len(taken) == 2:
+        return builder.add("MatMul", [x, columns], name)
+    along = builder.add("MatMul", [x, columns], f"{name}.along")
+    return builder.add("MatMul", [builder.constant(f"{name}.rows", node.rows), along], name)
+
+
 def _flatten(
     builder: GraphBuilder, node: nir.NIRNode, name: str, x: str, taken: Shape, given: Shape, weights: Weights
 ) -> str:
@@ -137,6 +148,7 @@ _BUILDERS: dict[type, Callable[[GraphBuilder, Any, str, str, Shape, Shape, Weigh
     nir.SumPool2d: _sum_pool,
     nir.AvgPool2d: _avg_pool,
     MaxPool2d: _max_pool,
+    Resample: _resample,
     nir.Flatten: _flatten,
     nir.Scale: _scale,
 }

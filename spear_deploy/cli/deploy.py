@@ -175,6 +175,14 @@ class DeployOptions:
     ] = True
     evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100
     min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1
+    keep: Annotated[
+        str,
+        typer.Option(
+            help="Channels that single layers keep: conv1=all,fc*=50%-100%.",
+            show_default=False,
+            metavar="LAYER=SHARE,..",
+        ),
+    ] = ""
     channel_multiple: Annotated[
         int, typer.Option(min=1, help="Channels are kept in multiples of it (or all), as some chips like.")
     ] = 1
@@ -261,6 +269,7 @@ class DeployOptions:
             projection=self.projection,
             evaluations=self.evaluations,
             widths=replace(DeployRequest.widths, minimum=self.min_channels, multiple=self.channel_multiple),
+            keep=self.keep,
             finalists=self.finalists,
             plan=self.plan(),
             lava=self.lava,

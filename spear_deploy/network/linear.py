@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.pools import MaxPool2d, as_sum
+from spear_deploy.network.resampling import Resample, resampling, routing
 
 WEIGHT_TYPES = (nir.Affine, nir.Linear, nir.Conv1d, nir.Conv2d)
 """Nodes that hold synapses."""
@@ -86,6 +87,8 @@ def synapse_pattern(node: nir.NIRNode) -> nir.NIRNode:
         return nir.SumPool2d(kernel_size=node.kernel_size, stride=node.stride, padding=node.padding)
     if isinstance(node, MaxPool2d):
         return as_sum(node)
+    if isinstance(node, Resample):
+        return routing(node)
     if isinstance(node, nir.Scale):
         return nir.Scale(scale=(node.scale != 0).astype(np.float64))
     return node
@@ -186,6 +189,7 @@ _BUILDERS: dict[type, Callable[[Any, torch.dtype], nn.Module]] = {
     nir.SumPool2d: _sum_pool,
     nir.AvgPool2d: _avg_pool,
     MaxPool2d: _max_pool,
+    Resample: resampling,
     nir.Flatten: _flatten,
     nir.Scale: _scale,
 }

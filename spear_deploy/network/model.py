@@ -19,10 +19,14 @@ from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.read_out import ReadOut
+from spear_deploy.network.resampling import Resample
 from spear_deploy.network.torch_file import read_torch_file
 
 FORMAT = "spear-deploy model"
 FORMAT_VERSION = 1
+
+_OWN_NODES: dict[str, type[nir.NIRNode]] = {kind.__name__: kind for kind in (MaxPool2d, Resample)}
+"""Nodes that NIR does not have."""
 
 
 class Encoding(StrEnum):
@@ -195,8 +199,9 @@ def graph_from_dict(content: dict[str, Any]) -> nir.NIRGraph:
 
 
 def _node_from_dict(content: dict[str, Any]) -> nir.NIRNode:
-    if content["type"] == MaxPool2d.__name__:
-        return MaxPool2d.from_dict(content)
+    own = _OWN_NODES.get(content["type"])
+    if own is not None:
+        return own.from_dict(content)
     return nir.dict2NIRNode(content)
 
 

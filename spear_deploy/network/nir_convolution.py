@@ -33,7 +33,7 @@ def for_any_reader(node: nir.NIRNode) -> nir.NIRNode:
     node.metadata = dict(node.metadata)
     if int(node.groups) > 1:
         node.metadata["groups"] = int(node.groups)
-        node.weight = _dense(node.weight, int(node.groups))
+        node.weight = without_groups(node.weight, int(node.groups))
         node.groups = 1
     if isinstance(node, nir.Conv2d) and not isinstance(node.padding, str | bytes):
         height, width = node.weight.shape[2:]
@@ -58,12 +58,13 @@ def restored(node: nir.NIRNode, name: str) -> nir.NIRNode:
         _undo_square(node, name, pair(kernel))
     groups = int(node.metadata.pop("groups", 1))
     if groups > 1 and int(node.groups) == 1:
-        node.weight = _grouped(node.weight, groups, name)
+        node.weight = with_groups(node.weight, groups, name)
         node.groups = groups
     return node
 
 
-def _dense(weight: NDArray[Any], groups: int) -> NDArray[Any]:
+def without_groups(weight: NDArray[Any], groups: int) -> NDArray[Any]:
+    """The weights of the equal convolution of one group, zeros between groups."""
     outputs, inputs = weight.shape[:2]
     dense = np.zeros((outputs, inputs * groups, *weight.shape[2:]), dtype=weight.dtype)
     for group in range(groups):
@@ -72,7 +73,13 @@ def _dense(weight: NDArray[Any], groups: int) -> NDArray[Any]:
     return dense
 
 
-def _grouped(dense: NDArray[Any], groups: int, name: str) -> NDArray[Any]:
+def with_groups(dense: NDArray[Any], groups: int, name: str) -> NDArray[Any]:
+    """The weights of the equal convolution in so many groups.
+
+    Raises:
+        ModelError: there is none.
+
+    """
     outputs, channels = dense.shape[:2]
     if outputs % groups or channels % groups:
         raise ModelError(f"{name}: metadata groups = {groups} does not divide {channels} x {outputs} channels")

@@ -16,12 +16,12 @@ import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network import pools, resampling
 from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.graph import Network
 from spear_deploy.network.model import Encoding, Model, graph_from_dict
 from spear_deploy.network.nir_convolution import for_any_reader
 from spear_deploy.network.nir_graph import prepare
-from spear_deploy.network.pools import marked
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.system.outside.hdf5 import open_hdf5
 from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
@@ -34,7 +34,9 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
         usage["population"] = model.population
     if model.data is not None:
         usage["data"] = model.data
-    nodes = {name: for_any_reader(marked(_of_its_shape(model, name))) for name in model.graph.nodes}
+    nodes = {
+        name: for_any_reader(resampling.marked(pools.marked(_of_its_shape(model, name)))) for name in model.graph.nodes
+    }
     content = with_nodes(model.graph, nodes).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
     image = io.BytesIO()  # HDF5 ends the process where a disk is full

@@ -8,11 +8,11 @@ import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network import pools, resampling
 from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES
 from spear_deploy.network.nir_convolution import restored
 from spear_deploy.network.nir_scalars import spread_scalars
-from spear_deploy.network.pools import unmarked
 from spear_deploy.network.widen import widen
 
 _PARAMETERS = (
@@ -42,7 +42,7 @@ def prepare(graph: nir.NIRGraph, dt_s: float | None = None) -> tuple[nir.NIRGrap
     """
     graph, spread = spread_scalars(flatten(graph))
     notices = [f"{name}: its scalar parameters are spread over the layer" for name in spread]
-    nodes = {name: unmarked(restored(_widened(node, name, notices), name), name) for name, node in graph.nodes.items()}
+    nodes = {name: _own(restored(_widened(node, name, notices), name), name) for name, node in graph.nodes.items()}
     dt, assumed = _time_step(graph, dt_s)
     weak = []
     for name, node in nodes.items():
@@ -101,6 +101,11 @@ def _contracted(edges: list[tuple[str, str]], gone: str) -> list[tuple[str, str]
     before = [a for a, b in edges if b == gone]
     after = [b for a, b in edges if a == gone]
     return [edge for edge in edges if gone not in edge] + [(a, b) for a in before for b in after]
+
+
+def _own(node: nir.NIRNode, name: str) -> nir.NIRNode:
+    """A node that NIR does not have, where one stands for it."""
+    return resampling.unmarked(pools.unmarked(node, name), name)
 
 
 def _widened(node: nir.NIRNode, name: str, notices: list[str]) -> nir.NIRNode:

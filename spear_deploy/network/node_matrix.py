@@ -12,6 +12,7 @@ from scipy import sparse
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.linear import padding_of, pair
+from spear_deploy.network.resampling import Resample
 
 Shape = tuple[int, ...]
 Weights = NDArray[np.float64]
@@ -74,6 +75,14 @@ def _sum_pool(node: nir.SumPool2d | nir.AvgPool2d, before: Shape, after: Shape) 
     return _windows(weight, before, after, pair(node.stride), (1, 1), pair(node.padding), before[0])
 
 
+def _resample(node: Resample, before: Shape, after: Shape) -> Any:
+    parts = [sparse.identity(before[0]), *([node.rows] if len(before) == 3 else []), node.columns]
+    matrix = sparse.csr_matrix(parts[0])
+    for part in parts[1:]:
+        matrix = sparse.kron(matrix, sparse.csr_matrix(part), format="csr")
+    return matrix
+
+
 def _windows(
     weight: Weights,
     before: Shape,
@@ -126,6 +135,7 @@ _MATRICES: dict[type, Callable[[Any, Shape, Shape], Any]] = {
     nir.Conv2d: _conv2d,
     nir.SumPool2d: _sum_pool,
     nir.AvgPool2d: _sum_pool,
+    Resample: _resample,
     nir.Flatten: _same,
     nir.Delay: _same,
     nir.Scale: _scale,

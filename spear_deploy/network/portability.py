@@ -20,12 +20,21 @@ from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, neuron_of, 
 from spear_deploy.network.nir_graph import prepare
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.proof import prove_equal
+from spear_deploy.network.resampling import Resample
 
 _ROUNDING = 1e-12
 """How far a constant may move when it goes through tau and r, relative: float64 rounding."""
 
 
-_NO_MAXIMUM = "it takes the largest current of a window, which NIR has no node for: another reader sums the window"
+_NO_NODE: dict[type, str] = {
+    MaxPool2d: "it takes the largest current of a window, which NIR has no node for: another reader sums the window",
+    Resample: "it moves positions (padding, enlarging, uneven windows), which NIR has no node for: another reader"
+    " leaves them where they are",
+}
+_INSTEAD: dict[type, str] = {
+    MaxPool2d: "move the pool behind the neuron, or train with a sum or average pool",
+    Resample: "train with zero padding in the convolution, with windows that divide their input, and without enlarging",
+}
 
 
 def differences(network: Network) -> tuple[str, ...]:
@@ -35,7 +44,7 @@ def differences(network: Network) -> tuple[str, ...]:
         reason = _beyond_nir(network.neurons[name])
         if reason is not None and not isinstance(network.nodes[name], nir.Threshold):
             found.append(f"{name}: {reason}")
-    found += [f"{name}: {_NO_MAXIMUM}" for name, node in network.nodes.items() if isinstance(node, MaxPool2d)]
+    found += [f"{name}: {_NO_NODE[type(node)]}" for name, node in network.nodes.items() if type(node) in _NO_NODE]
     if network.dt_s != DEFAULT_DT_S:
         found.append(f"dt = {network.dt_s:g} s stands in the metadata only; most readers assume {DEFAULT_DT_S:g} s")
     return tuple(found)
@@ -57,11 +66,8 @@ def portable(model: Model) -> Model:
     for name, node in network.nodes.items():
         if isinstance(node, nir.Delay):
             nodes[name] = nir.Delay(np.asarray(node.delay) * stretch)
-        elif isinstance(node, MaxPool2d):
-            raise ModelError(
-                f"{name}: {_NO_MAXIMUM}; it has no portable form (move the pool behind the neuron, or train with a sum"
-                " or average pool)"
-            )
+        elif type(node) in _NO_NODE:
+            raise ModelError(f"{name}: {_NO_NODE[type(node)]}; it has no portable form ({_INSTEAD[type(node)]})")
         elif name in network.neurons and not isinstance(node, nir.Threshold):
             nodes[name] = _portable_node(network.neurons[name], name)
         else:

@@ -17,6 +17,7 @@ from spear_deploy.network.graph import Connection, Network, module_of
 from spear_deploy.network.linear import WEIGHT_TYPES, Delay, linear_module, synapse_pattern
 from spear_deploy.network.node_matrix import node_matrix
 from spear_deploy.network.pools import MaxPool2d
+from spear_deploy.network.resampling import Resample
 
 
 def fan_out(network: Network, connection: Connection) -> Tensor:
@@ -29,7 +30,8 @@ def fan_out(network: Network, connection: Connection) -> Tensor:
     path = _counted(network, connection)
     weights = sum(isinstance(network.nodes[name], WEIGHT_TYPES) for name in path)
     shape = network.shapes[connection.source]
-    if weights > 1:  # several weight nodes without neurons between are one matrix to a chip
+    repeats = any(isinstance(node := network.nodes[name], Resample) and not node.splits for name in path)
+    if weights > 1 or repeats:  # where several ways lead from one neuron to another, a chip has one synapse
         matrix = synapse_matrix(network, replace(connection, path=path))
         counts = np.diff(matrix.tocsc().indptr)
         return torch.from_numpy(counts.astype(np.float64)).reshape(shape)

@@ -1,12 +1,14 @@
 """Channel groups, importance and surgery: pure functions from graph to graph."""
 
 from spear_deploy.pruning.groups import Group, Member, Role, channel_groups
+from spear_deploy.pruning.keeping import Keep, kept_ranges, parse_keep
 from spear_deploy.pruning.selection import ANY_WIDTH, Widths, channels_kept, choose_channels, importance, kept_by_layer
 from spear_deploy.pruning.surgery import prune
 
 __all__ = [
     "ANY_WIDTH",
     "Group",
+    "Keep",
     "Member",
     "Role",
     "Widths",
@@ -15,5 +17,7 @@ __all__ = [
     "choose_channels",
     "importance",
     "kept_by_layer",
+    "kept_ranges",
+    "parse_keep",
     "prune",
 ]

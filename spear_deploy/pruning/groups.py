@@ -128,14 +128,12 @@ class _Ties:
     def _visit_weights(self, name: str, node: nir.NIRNode, begin: str, repeat: int) -> None:
         groups = int(getattr(node, "groups", 1))
         channels = self.network.shapes[self.network.sources(name)[0]][0]
-        if groups == 1:
-            self.members[begin].append(Member(name, Role.CONSUMER, repeat))
-            self.members[name].append(Member(name, Role.PRODUCER))
-        elif groups == channels == node.weight.shape[0]:
+        if groups == channels == node.weight.shape[0] and groups > 1:
             self.union.union(begin, name)
             self.members[name].append(Member(name, Role.CARRIER))
         else:
-            self.fixed[begin] = self.fixed[name] = f"{name} has {groups} groups of channels"
+            self.members[begin].append(Member(name, Role.CONSUMER, repeat))
+            self.members[name].append(Member(name, Role.PRODUCER))
 
     def _tie(self, name: str, axes: list[tuple[str, int]]) -> None:
         """Axes that are summed are one, if their channels lie alike."""

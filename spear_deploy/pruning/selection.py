@@ -33,11 +33,13 @@ class Widths:
     """How many channels a group may keep: at least `minimum`, in multiples of `multiple`, or all.
 
     A group whose size is no multiple may still stay whole; one with no multiple between the
-    minimum and its size always does.
+    minimum and its size always does. `ranges` are the fewest and most channels of single groups, by
+    name; where no multiple lies between them, any number between them is kept.
     """
 
     minimum: int = 1
     multiple: int = 1
+    ranges: tuple[tuple[str, int, int], ...] = ()
 
     def __post_init__(self) -> None:
         if self.minimum < 1 or self.multiple < 1:
@@ -52,6 +54,16 @@ class Widths:
         least = min(self.multiple * -(-self.minimum // self.multiple), size)
         nearest = min(max(self.multiple * round(wanted / self.multiple), least), size)
         return size if size - wanted < abs(wanted - nearest) else nearest
+
+    def kept_of(self, group: Group, keep_ratio: float) -> int:
+        """The allowed number of a group's channels that is nearest to the keep ratio."""
+        range_ = next((each for each in self.ranges if each[0] == group.name), None)
+        if range_ is None:
+            return self.kept(group.size, keep_ratio)
+        least, most = (min(count, group.size) for count in range_[1:])
+        between = range(least, most + 1)
+        allowed = [count for count in between if self.kept(group.size, count / group.size) == count] or list(between)
+        return min(allowed, key=lambda count: abs(count - keep_ratio * group.size))
 
     def check(self, groups: Iterable[Group]) -> None:
         """Hold the minimum against the groups that may be pruned.
@@ -70,7 +82,7 @@ ANY_WIDTH = Widths()
 
 def channels_kept(group: Group, keep_ratio: float, widths: Widths = ANY_WIDTH) -> int:
     """How many channels a keep ratio leaves: the nearest allowed number, at least one, at most all."""
-    return widths.kept(group.size, keep_ratio)
+    return widths.kept_of(group, keep_ratio)
 
 
 def choose_channels(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from copy import copy
 from typing import Any
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from spear_deploy.network import Network
 from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.neuron import NEURON_TYPES
+from spear_deploy.network.nir_convolution import with_groups, without_groups
 from spear_deploy.pruning.groups import Group, Role
 
 Index = NDArray[np.intp]
@@ -22,7 +24,8 @@ def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> n
     """The graph with only the kept channels of each group.
 
     Rows of what produces them, columns of what consumes them and the parameters of the neurons
-    they pass through are removed together; everything else stays as it is.
+    they pass through are removed together; everything else stays as it is. A convolution in groups keeps
+    them where its groups stay alike; else it becomes the equal one of a single group, with zeros between them.
 
     Args:
         network: the network to prune; it is not changed.
@@ -31,12 +34,18 @@ def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> n
 
     """
     nodes = dict(network.nodes)
+    axes: dict[str, dict[Role, Index]] = defaultdict(dict)
     for group in groups:
         if group.name not in keep:
             continue
         index = np.asarray(keep[group.name], dtype=np.intp)
         for member in group.members:
+            if member.role is not Role.CARRIER and int(getattr(nodes[member.node], "groups", 1)) > 1:
+                axes[member.node][member.role] = index
+                continue
             nodes[member.node] = _cut(nodes[member.node], member.role, index, member.repeat)
+    for name, kept in axes.items():
+        nodes[name] = _cut_groups(nodes[name], name, kept)
     pruned = with_nodes(network.graph, nodes)
     return _with_input_shapes(pruned)
 
@@ -56,6 +65,29 @@ def _cut(node: nir.NIRNode, role: Role, index: Index, repeat: int) -> nir.NIRNod
             cut.bias = node.bias[entries]
         if role is Role.CARRIER:
             cut.groups = len(index)
+    cut.__post_init__()
+    return cut
+
+
+def _cut_groups(node: nir.NIRNode, name: str, kept: Mapping[Role, Index]) -> nir.NIRNode:
+    """A convolution in groups with some of its outputs (producer) and inputs (consumer)."""
+    groups = int(node.groups)
+    whole = without_groups(node.weight, groups)
+    rows, columns = (
+        kept.get(role, np.arange(size)) for role, size in zip((Role.PRODUCER, Role.CONSUMER), whole.shape, strict=False)
+    )
+    each = [
+        np.bincount(index * groups // size, minlength=groups)
+        for index, size in zip((rows, columns), whole.shape, strict=False)
+    ]
+    left = each[0] + each[1] > 0
+    alike = all((counts[left] == counts[left][0]).all() and counts[left][0] for counts in each)
+    cut = copy(node)
+    cut.weight = whole[rows][:, columns]
+    cut.bias = node.bias[rows]
+    cut.groups = int(left.sum()) if alike else 1
+    if cut.groups > 1:
+        cut.weight = with_groups(cut.weight, cut.groups, name)
     cut.__post_init__()
     return cut
 

@@ -9,7 +9,7 @@ from spear_deploy.pruning import Role, channel_groups
 TIED = {
     "plain": {"a": "a", "b": "b"},
     "strided and padded": {"a": "a", "b": "b"},
-    "grouped": {"c": "c"},
+    "grouped": {"a": "a", "b": "b", "c": "c"},
     "depthwise": {"a": "a b", "c": "c"},
     "sum pool": {"a": "a", "b": "b"},
     "max pool": {"a": "a", "b": "b"},
@@ -65,19 +65,6 @@ def test_a_residual_onto_the_classes_fixes_what_it_joins():
     (group,) = channel_groups(Network(chain.graph()))
     assert not group.prunable
     assert "classes" in group.fixed
-
-
-def test_channels_around_a_grouped_convolution_are_fixed_and_say_why():
-    network = Network(ALL["grouped"]().graph())
-    fixed = {group.name: group.fixed for group in channel_groups(network)}
-    assert fixed["a"] == fixed["b"] == "conv2 has 2 groups of channels"
-    assert fixed["c"] == ""
-
-
-def test_a_depthwise_convolution_with_two_outputs_a_channel_is_fixed():
-    chain = Chain((2, 5, 5)).conv("conv1", 4).neurons("a").conv("twice", 8, groups=4).neurons("b")
-    network = Network(chain.flatten().linear("fc", 3).neurons("c").graph())
-    assert [group.name for group in channel_groups(network) if group.prunable] == []
 
 
 def test_a_flatten_that_mixes_channels_with_positions_fixes_them():

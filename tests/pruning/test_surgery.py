@@ -4,10 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_networks import ALL, analog_input, residual
+from made_networks import ALL, Chain, analog_input, residual
 from silencing import kept_by_layer, run, silence
 
-from spear_deploy.network import Network, read_nir, write_nir
+from spear_deploy.network import Network, fan_out, read_nir, synapse_matrix, write_nir
 from spear_deploy.network.neuron import NEURON_TYPES
 from spear_deploy.pruning import channel_groups, prune
 
@@ -106,3 +106,38 @@ def test_keeping_every_channel_changes_nothing():
             if hasattr(node, key):
                 np.testing.assert_array_equal(getattr(pruned.nodes[name], key), getattr(node, key))
     assert {type(node) for node in pruned.nodes.values() if isinstance(node, NEURON_TYPES)} == {nir.LIF}
+
+
+def grouped_network():
+    chain = Chain((2, 5, 5)).conv("conv1", 6).neurons("a").conv("twice", 6, groups=3).neurons("b")
+    return Network(chain.flatten().linear("fc", 3).neurons("c").graph())
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "groups"),
+    [
+        ([0, 3, 4], [1, 2, 4], 3),  # one of each group
+        ([2, 3, 4, 5], [2, 3, 4, 5], 2),  # a whole group is gone
+        ([0, 1, 2], [0, 2, 4], 1),  # groups of different sizes: one, with zeros between
+    ],
+)
+def test_a_convolution_keeps_its_groups_where_they_stay_alike(inputs, outputs, groups):
+    network = grouped_network()
+    pruned = prune(network, channel_groups(network), {"a": np.array(inputs), "b": np.array(outputs)})
+    node, whole = pruned.nodes["twice"], network.nodes["twice"]
+    assert int(node.groups) == groups
+    assert node.weight.shape == (len(outputs), len(inputs) // groups, *whole.weight.shape[2:])
+    pairs = [(out, into) for out in outputs for into in inputs if out // 2 == into // 2]
+    wanted = sum(np.abs(whole.weight[out, into % 2]).sum() for out, into in pairs)
+    assert np.abs(node.weight).sum() == pytest.approx(wanted)
+
+
+def test_synops_of_a_pruned_grouped_convolution_are_those_of_its_synapses_alone():
+    network = grouped_network()
+    uneven = {"a": np.array([0, 1, 2]), "b": np.array([0, 2, 4])}
+    pruned = Network(prune(network, channel_groups(network), uneven))
+    (before,), (after,) = (each.into("b") for each in (network, pruned))
+    whole = synapse_matrix(network, before).toarray().reshape(6, 25, 6, 25)
+    left = synapse_matrix(pruned, after).toarray()
+    assert np.count_nonzero(left) == np.count_nonzero(whole[[0, 2, 4]][:, :, [0, 1, 2]])
+    assert int(fan_out(pruned, after).sum()) == np.count_nonzero(left)

@@ -11,6 +11,7 @@ from made_networks import Chain, plain
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.pruning import Widths
 from spear_deploy.search import (
+    STRATEGIES,
     CandidateFactory,
     Prediction,
     SearchProblem,
@@ -149,6 +150,19 @@ def test_every_candidate_keeps_the_widths_that_were_asked_for():
     for ratios in np.random.default_rng(0).uniform(0.05, 1.0, (6, 2)):
         shapes = problem.project(ratios).model.network.shapes
         assert all(shapes[layer][0] % 4 == 0 and shapes[layer][0] >= 8 for layer in "ab")
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("share", [0.15, 0.6])
+def test_every_strategy_keeps_the_channels_that_a_user_wants_kept(name, share):
+    widths = Widths(ranges=(("a", 12, 12), ("b", 5, 9)))
+    factory = CandidateFactory(wide(12).neurons("c").model(), samples_of(20, seed=0), widths)
+    problem = problem_of(factory, share)
+    STRATEGIES[name].run(problem, 12, seed=1)
+    kept = np.array([evaluation.ratios * 12 for evaluation in problem.history]).round()
+    assert (kept[:, 0] == 12).all()
+    assert ((kept[:, 1] >= 5) & (kept[:, 1] <= 9)).all()
+    assert all(problem.project(ratios).model.network.shapes["a"] == (12,) for ratios in (np.ones(2), np.full(2, 0.1)))
 
 
 def test_another_process_makes_the_same_sample_of_the_same_widths():

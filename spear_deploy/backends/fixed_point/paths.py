@@ -14,6 +14,7 @@ from spear_deploy.errors import BackendError
 from spear_deploy.network import Connection, Network, synapse_matrix
 from spear_deploy.network.graph import delay_steps
 from spear_deploy.network.linear import pair
+from spear_deploy.network.resampling import Resample, routing
 
 Array = NDArray[np.float64]
 
@@ -89,7 +90,7 @@ def _simple_path(
         return None
     before, after = nodes[: places[0]], nodes[places[0] + 1 :]
     weight = with_weight(nodes[places[0]], weight_of(nodes[places[0]]))
-    if not all(_flattens(node) or (isinstance(node, _POOLS) and _splits(node)) for node in before):
+    if not all(_flattens(node) or _routes(node) for node in before):
         return None
     for node in after:
         if isinstance(node, _POOLS):
@@ -108,16 +109,27 @@ def _flattens(node: nir.NIRNode) -> bool:
     return isinstance(node, nir.Flatten)
 
 
+def _routes(node: nir.NIRNode) -> bool:
+    """Whether a node leads each input to one place at most, all by the same factor."""
+    if isinstance(node, Resample):
+        return node.splits and node.factor is not None
+    return isinstance(node, _POOLS) and _splits(node)
+
+
 def _splits(pool: nir.NIRNode) -> bool:
     """Whether each input of a pool belongs to one window at most."""
     return all(stride >= kernel for kernel, stride in zip(pair(pool.kernel_size), pair(pool.stride), strict=True))
 
 
 def _factor(node: nir.NIRNode) -> float:
+    if isinstance(node, Resample):
+        return node.factor or 1.0
     return 1.0 / float(np.prod(pair(node.kernel_size))) if isinstance(node, nir.AvgPool2d) else 1.0
 
 
 def _as_sum(node: nir.NIRNode) -> nir.NIRNode:
+    if isinstance(node, Resample):
+        return routing(node)
     if isinstance(node, nir.AvgPool2d):
         return nir.SumPool2d(node.kernel_size, node.stride, node.padding)
     return node

@@ -19,6 +19,7 @@ from spear_deploy.backends.fixed_point.quantized import QuantizedSynapses
 from spear_deploy.errors import BackendError
 from spear_deploy.network.device import CPU
 from spear_deploy.network.linear import linear_module
+from spear_deploy.network.resampling import Resample
 
 EXACT_BFLOAT16 = 1 << 8
 EXACT_FLOAT32 = 1 << 24
@@ -157,6 +158,8 @@ def _range_behind(node: nir.NIRNode, low: float, high: float) -> tuple[float, fl
         window = torch.as_tensor(node.kernel_size, device=CPU).flatten().long()
         size = float(window[0] * window[-1])
         return low * size, high * size
+    if isinstance(node, Resample):
+        return low * node.most, high * node.most
     if not hasattr(node, "weight"):
         return low, high
     rows = torch.as_tensor(node.weight, device=CPU).double().flatten(1)

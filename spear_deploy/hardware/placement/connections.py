@@ -17,6 +17,7 @@ from spear_deploy.network import Connection, Network, synapse_matrix
 from spear_deploy.network.graph import Shape, delay_steps
 from spear_deploy.network.linear import WEIGHT_TYPES, padding_of, pair
 from spear_deploy.network.pools import MaxPool2d, with_sums
+from spear_deploy.network.resampling import Resample
 
 POOLS = (nir.SumPool2d, nir.AvgPool2d, MaxPool2d)
 CONVOLUTIONS = (nir.Conv1d, nir.Conv2d)
@@ -49,7 +50,7 @@ def reach_of(network: Network, connection: Connection) -> Reach:
     weights = [node for node in kinds if isinstance(node, WEIGHT_TYPES)]
     if any(isinstance(node, nir.Scale) and not _is_one_factor(node) for node in kinds):
         weights = []
-    elif not any(isinstance(node, (*POOLS, *WEIGHT_TYPES)) for node in kinds):
+    elif not any(isinstance(node, (*POOLS, Resample, *WEIGHT_TYPES)) for node in kinds):
         return OneToOne(source, target, delay_bits)
     elif not weights and not any(isinstance(node, nir.Flatten) for node in kinds):
         return _windowed(network, path, source, target, delay_bits)
@@ -114,6 +115,8 @@ def _axis(network: Network, path: Sequence[str], axis: int) -> Mask:
             kernel, stride, padding = (pair(value)[axis] for value in (node.kernel_size, node.stride, node.padding))
             relation = np.asarray(_window(size_out, size_in, kernel, stride, padding, 1).any(2))
             (before if taps is None else after).append(relation)
+        elif isinstance(node, Resample):
+            (before if taps is None else after).append((node.rows, node.columns)[axis] != 0)
         else:
             taps = _taps(node, size_out, size_in, axis)
     if taps is None:

@@ -16,6 +16,7 @@ from spear_deploy.hardware.rules.rules import Subject, listed, most, one_of, rul
 from spear_deploy.network import Reset
 from spear_deploy.network.linear import padding_of, pair
 from spear_deploy.network.pools import MaxPool2d
+from spear_deploy.network.resampling import Resample
 
 KINDS: dict[type, str] = {
     nir.Affine: "dense",
@@ -25,6 +26,7 @@ KINDS: dict[type, str] = {
     nir.SumPool2d: "sum pool",
     nir.AvgPool2d: "average pool",
     MaxPool2d: "max pool",
+    Resample: "resampling",
     nir.Flatten: "flatten",
     nir.Scale: "scale",
     nir.Delay: "delay",

@@ -33,6 +33,7 @@ from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.device import device_named
+from spear_deploy.pruning import channel_groups, kept_ranges
 from spear_deploy.search import CandidateFactory, LreSample, Tuner
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.system.journal import Journal, Recalled
@@ -92,7 +93,9 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
         for line in () if effect is None else effect.lines:
             progress.notice(line)
         recalibrates = pipeline_named(request.pipeline).recalibrates
-        factory = CandidateFactory(model, train, request.widths, recalibrates=recalibrates)
+        ranges = kept_ranges(request.kept, channel_groups(model.network))
+        widths = replace(request.widths, ranges=ranges)
+        factory = CandidateFactory(model, train, widths, recalibrates=recalibrates)
         dense = journal.remember(
             Measurement, "measurement", "dense", "validation", make=lambda: factory.measure(model, validation)
         )

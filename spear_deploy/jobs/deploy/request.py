@@ -12,7 +12,7 @@ from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.hardware import MAX_DROP, SYNOPS, Limit, Profile, parse_budget
 from spear_deploy.jobs.asked import budgets_of
 from spear_deploy.network import Reading
-from spear_deploy.pruning import ANY_WIDTH, Widths
+from spear_deploy.pruning import ANY_WIDTH, Keep, Widths, parse_keep
 from spear_deploy.search import TuningPlan
 from spear_deploy.search.pipelines import PIPELINES, SPEAR, check_plan, check_strategy, pipeline_named
 
@@ -51,6 +51,7 @@ class DeployConfig:
             draws the search there. The pipeline `spear` never does.
         evaluations: candidates that the search evaluates.
         widths: how many channels of a layer may be kept.
+        keep: the same of single layers, such as `conv1=all,fc*=50%-100%`; see `pruning.parse_keep`.
         finalists: candidates that are fine-tuned.
         plan: of the fine-tunes; by default the pipeline's own.
         lava: whether programs beside this package, such as Lava, run the result.
@@ -63,6 +64,7 @@ class DeployConfig:
 
     Raises:
         BudgetError: a budget cannot be understood.
+        SearchError: `keep` cannot be.
         SearchError: there is no such strategy or pipeline, or the pipeline does not follow the plan.
 
     """
@@ -80,6 +82,7 @@ class DeployConfig:
     projection: bool = True
     evaluations: int = 100
     widths: Widths = ANY_WIDTH
+    keep: str = ""
     finalists: int = 3
     plan: TuningPlan = field(default=DEFAULT_PLAN)
     lava: bool = True
@@ -91,7 +94,7 @@ class DeployConfig:
     plot: bool = False
 
     def __post_init__(self) -> None:
-        _ = self.limits  # faults in a budget show at once
+        _ = self.limits, self.kept  # faults in what is typed show at once
         if self.strategy == SPEAR:
             object.__setattr__(self, "pipeline", SPEAR)
             object.__setattr__(self, "strategy", "ddpg")
@@ -100,6 +103,11 @@ class DeployConfig:
         if self.plan is DEFAULT_PLAN:
             object.__setattr__(self, "plan", pipeline.plan)
         check_plan(self.pipeline, self.plan)
+
+    @cached_property
+    def kept(self) -> tuple[Keep, ...]:
+        """The shares of channels that stay, read."""
+        return parse_keep(self.keep)
 
     @cached_property
     def limits(self) -> tuple[Limit, ...]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from spear_deploy.network.importing.expression import Cat, Expression, Many, Opaque, add, at_step, leaves
 from spear_deploy.network.importing.layout import leading, reshaped
+from spear_deploy.network.importing.rewriting import interpolation, padding
 from spear_deploy.network.linear import Scale
 
 if TYPE_CHECKING:
@@ -129,6 +130,37 @@ def _pool(kind: str, module: type[nn.Module]) -> Handler:
     return handle
 
 
+def _moved(
+    kind: str, module: Callable[[Recorder, tuple[int, ...], tuple[Any, ...], dict[str, Any]], nn.Module]
+) -> Handler:
+    """A function that moves positions, as the module of its matrices."""
+
+    def handle(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+        value = args[0]
+        axis = recorder.time_axis(value)
+        if axis is not None and axis >= 0:
+            return Opaque(f"{kind} over a whole sequence; call it once a step"), None
+        with recorder.quiet():
+            found = module(recorder, tuple(value.shape[1:]), args[1:], kwargs)
+        return recorder.applied(kind, (repr(args[1:]), repr(sorted(kwargs.items()))), found, value), axis
+
+    return handle
+
+
+def _padding(recorder: Recorder, shape: tuple[int, ...], args: Any, kwargs: Any) -> nn.Module:
+    given = {**dict(zip(("pad", "mode", "value"), args, strict=False)), **kwargs}
+    return padding("pad", given["pad"], given.get("mode", "constant"), shape, given.get("value"))
+
+
+def _interpolation(recorder: Recorder, shape: tuple[int, ...], args: Any, kwargs: Any) -> nn.Module:
+    names = ("size", "scale_factor", "mode", "align_corners")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    mode = given.get("mode") or "nearest"
+    return interpolation(
+        "interpolate", shape, given.get("size"), given.get("scale_factor"), mode, given.get("align_corners")
+    )
+
+
 def _dropout(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
     if torch.equal(args[0], result):
         return recorder.expression(args[0]), recorder.time_axis(args[0])
@@ -246,6 +278,8 @@ HANDLERS: dict[str, Handler] = {
     "avg_pool2d": _pool("avg_pool2d", nn.AvgPool2d),
     "avg_pool1d": _pool("avg_pool1d", nn.AvgPool1d),
     "adaptive_avg_pool2d": _pool("adaptive_avg_pool2d", nn.AdaptiveAvgPool2d),
+    "pad": _moved("pad", _padding),
+    "interpolate": _moved("interpolate", _interpolation),
     **dict.fromkeys(("repeat", "expand"), _repeat),
     "unsqueeze": _unsqueeze,
     "__getitem__": _get_item,

@@ -15,10 +15,25 @@ from torch import Tensor, nn
 from spear_deploy.errors import ModelError
 from spear_deploy.network.importing import spikingjelly
 from spear_deploy.network.importing.neurons import KINDS, runs_as, spread
+from spear_deploy.network.importing.rewriting import RESAMPLING, TRANSPOSED, adaptive, average, windows
 from spear_deploy.network.linear import Scale
 from spear_deploy.network.pools import MaxPool2d
+from spear_deploy.network.resampling import Resampling
 
 Shape = tuple[int, ...]
+
+_GATED = "its gates multiply states, which no spiking neuron does; use RLeaky or RSynaptic"
+_BY_SAMPLE = (
+    "it divides by statistics of each sample, which no synapse does; train with BatchNorm, which goes into weights"
+)
+_FLAT = "a chip's maps have two axes, and time is none of them; let Conv2d see each time step"
+_WAYS_OUT: dict[str, str] = {
+    **dict.fromkeys(("GroupNorm", "LayerNorm", "InstanceNorm1d", "InstanceNorm2d"), _BY_SAMPLE),
+    **dict.fromkeys(("SLSTM", "SConv2dLSTM", "LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"), _GATED),
+    **dict.fromkeys(("Conv3d", "MaxPool3d", "AvgPool3d", "BatchNorm3d"), _FLAT),
+    "Alpha": "its membrane is the difference of two currents and no state of its own; use Synaptic",
+}
+"""What to use in the place of layers that have no node."""
 
 IDENTITIES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 """Layers that do nothing in eval mode."""
@@ -53,7 +68,7 @@ def nodes_of(module: nn.Module, name: str, shape: Shape) -> list[nir.NIRNode]:
 
 def torch_class(module: nn.Module) -> type[nn.Module] | None:
     """The class whose `forward` a layer runs, on one step or, as SpikingJelly's wrappers do, on all."""
-    known = (*_BUILDERS, *IDENTITIES, *NORMS)
+    known = (*_BUILDERS, *IDENTITIES, *NORMS, *RESAMPLING, *TRANSPOSED)
     return runs_as(module, known) or spikingjelly.torch_layer(module, known)
 
 
@@ -70,7 +85,11 @@ def is_identity(module: nn.Module) -> bool:
 
 def unsupported(module: nn.Module, name: str) -> str:
     """What to tell about a layer that NIR has no nodes for."""
-    layers = sorted({kind.__name__ for kind in (*_BUILDERS, *NORMS)} - {"RecurrentOneToOne", "Scale"})
+    kind = type(module).__name__
+    if kind in _WAYS_OUT:
+        return f"{name}: {kind} is not supported: {_WAYS_OUT[kind]}"
+    given = (*_BUILDERS, *NORMS, *RESAMPLING, *TRANSPOSED)
+    layers = sorted({kind.__name__ for kind in given} - {"RecurrentOneToOne", "Scale", "Resampling"})
     neurons = sorted(kind.__name__ for kind in KINDS)
     known = ", ".join([*layers, "Dropout", "Identity", *neurons, "SpikingJelly's IFNode, LIFNode, ParametricLIFNode"])
     return f"{name}: {type(module).__name__} is not supported; supported: {known}"
@@ -101,13 +120,7 @@ def _linear(module: nn.Linear, name: str, shape: Shape) -> list[nir.NIRNode]:
     return [nir.Affine(weight=_weight(module), bias=_bias(module))]
 
 
-def _check_conv(module: Any, name: str) -> None:
-    if module.padding_mode != "zeros":
-        raise ModelError(f"{name}: padding_mode {module.padding_mode!r} is not supported, only 'zeros'")
-
-
 def _conv1d(module: nn.Conv1d, name: str, shape: Shape) -> list[nir.NIRNode]:
-    _check_conv(module, name)
     padding = module.padding if isinstance(module.padding, str) else module.padding[0]
     return [
         nir.Conv1d(
@@ -123,7 +136,6 @@ def _conv1d(module: nn.Conv1d, name: str, shape: Shape) -> list[nir.NIRNode]:
 
 
 def _conv2d(module: nn.Conv2d, name: str, shape: Shape) -> list[nir.NIRNode]:
-    _check_conv(module, name)
     return [
         nir.Conv2d(
             input_shape=(shape[1], shape[2]),
@@ -141,11 +153,9 @@ def _avg_pool2d(module: nn.AvgPool2d, name: str, shape: Shape) -> list[nir.NIRNo
     kind: type[nir.NIRNode] = nir.AvgPool2d
     if module.divisor_override == 1:
         kind = nir.SumPool2d
-    elif module.divisor_override is not None:
-        raise ModelError(f"{name}: divisor_override {module.divisor_override} is not supported, only 1 (a sum pool)")
-    elif not module.count_include_pad and any(_pair(module.padding)):
-        raise ModelError(f"{name}: padding that is not counted (count_include_pad=False) is not supported")
-    _check_ceil(module, name, shape, 2)
+    uncounted = module.divisor_override is None and not module.count_include_pad and any(_pair(module.padding))
+    if module.divisor_override not in (None, 1) or uncounted or _reaches_over(module, shape):
+        return [average(module, shape).node()]
     return [kind(kernel_size=_pair(module.kernel_size), stride=_stride(module), padding=_pair(module.padding))]
 
 
@@ -153,40 +163,47 @@ def _adaptive_avg_pool2d(module: nn.AdaptiveAvgPool2d, name: str, shape: Shape) 
     size = module.output_size if isinstance(module.output_size, tuple) else (module.output_size,) * 2
     wanted = [given if out is None else int(out) for out, given in zip(size, shape[1:], strict=True)]
     if any(given % out for out, given in zip(wanted, shape[1:], strict=True)):
-        raise ModelError(
-            f"{name}: AdaptiveAvgPool2d to {_times(tuple(wanted))} needs an input that it divides,"
-            f" found {_times(shape[1:])}; use AvgPool2d"
-        )
+        return [adaptive(module.output_size, shape).node()]
     kernel = np.array([given // out for out, given in zip(wanted, shape[1:], strict=True)])
     return [nir.AvgPool2d(kernel_size=kernel, stride=kernel.copy(), padding=np.zeros(2, dtype=np.int64))]
 
 
 def _avg_pool1d(module: nn.AvgPool1d, name: str, shape: Shape) -> list[nir.NIRNode]:
     """A depthwise convolution: NIR has no pool in one dimension."""
-    _check_ceil(module, name, shape, 1)
-    if not module.count_include_pad and _one(module.padding):
-        raise ModelError(f"{name}: padding that is not counted (count_include_pad=False) is not supported")
+    if _reaches_over(module, shape) or (not module.count_include_pad and _one(module.padding)):
+        return [average(module, shape).node()]
     kernel = _one(module.kernel_size)
     return [_depthwise(shape, kernel, _one(module.stride), _one(module.padding), 1 / kernel)]
 
 
 def _max_pool2d(module: nn.MaxPool2d, name: str, shape: Shape) -> list[nir.NIRNode]:
     """Of spikes, 0 or 1, the largest is whether their sum exceeds a half."""
-    _check_max_pool(module, name, shape, 2)
-    pool = nir.SumPool2d(_pair(module.kernel_size), _stride(module), _pair(module.padding))
+    if _is_uneven(module, shape):
+        return _largest_of_spikes(module, shape)
+    pool: nir.NIRNode = nir.SumPool2d(_pair(module.kernel_size), _stride(module), _pair(module.padding))
     return [pool, _any_spike((shape[0], *_pooled(module, shape, 2)))]
 
 
 def _max_pool1d(module: nn.MaxPool1d, name: str, shape: Shape) -> list[nir.NIRNode]:
-    _check_max_pool(module, name, shape, 1)
+    if _is_uneven(module, shape):
+        return _largest_of_spikes(module, shape)
     pool = _depthwise(shape, _one(module.kernel_size), int(_stride(module)[0]), _one(module.padding), 1.0)
     return [pool, _any_spike((shape[0], *_pooled(module, shape, 1)))]
+
+
+def _largest_of_spikes(module: Any, shape: Shape) -> list[nir.NIRNode]:
+    pool = windows(module, shape)
+    return [pool.node(), _any_spike((shape[0], *(len(each) for each in (pool.rows, pool.columns)[3 - len(shape) :])))]
 
 
 def largest_of(module: nn.Module, name: str, shape: Shape) -> MaxPool2d:
     """A max pool of anything but spikes: the node that takes the largest value."""
     axes = len(shape) - 1
-    _check_max_pool(module, name, shape, axes)
+    if _is_uneven(module, shape):
+        raise ModelError(
+            f"{name}: a dilation, or a ceil_mode whose windows reach over the edge, is not supported before a neuron;"
+            " move the pool behind the neuron, where it takes the largest of spikes"
+        )
     lead = 2 - axes  # [C, L] has one row
     kernel, stride, padding = (
         np.array([*[start] * lead, *_axes(value, axes)])
@@ -205,16 +222,20 @@ def _depthwise(shape: Shape, kernel: int, stride: int, padding: int, value: floa
     return nir.Conv1d(length, weight, stride, padding, 1, channels, np.zeros(channels))
 
 
-def _check_max_pool(module: Any, name: str, shape: Shape, axes: int) -> None:
-    _check_ceil(module, name, shape, axes)
-    if any(np.atleast_1d(module.dilation) != 1):
-        raise ModelError(f"{name}: dilation {module.dilation} of a max pool is not supported")
+def _is_uneven(module: Any, shape: Shape) -> bool:
+    """Whether a max pool has holes, or windows that reach over the edge."""
+    return bool(np.any(np.atleast_1d(module.dilation) != 1)) or _reaches_over(module, shape)
 
 
-def _check_ceil(module: Any, name: str, shape: Shape, axes: int) -> None:
+def _reaches_over(module: Any, shape: Shape) -> bool:
+    """Whether ceil_mode adds windows that reach over the edge."""
+    axes = len(shape) - 1
     spans = np.array(shape[1:]) + 2 * _axes(module.padding, axes) - _axes(module.kernel_size, axes)
-    if module.ceil_mode and any(spans % _stride(module, axes)):
-        raise ModelError(f"{name}: ceil_mode is not supported where windows reach over the edge")
+    return bool(module.ceil_mode and np.any(spans % _stride(module, axes)))
+
+
+def _resampling(module: Resampling, name: str, shape: Shape) -> list[nir.NIRNode]:
+    return [module.node()]
 
 
 def _pooled(module: Any, shape: Shape, axes: int) -> Shape:
@@ -279,4 +300,5 @@ _BUILDERS: dict[type[nn.Module], Callable[[Any, str, Shape], list[nir.NIRNode]]]
     OneToOneOfRLeaky: _one_to_one,
     OneToOneOfRSynaptic: _one_to_one,
     Scale: _scale,
+    Resampling: _resampling,
 }

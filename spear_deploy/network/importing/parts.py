@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from spear_deploy.network.importing.expression import Apply, Cat, Expression, Opaque, add
 from spear_deploy.network.importing.layers import AVERAGE_POOLS, MAX_POOLS, NORMS, WEIGHTED
+from spear_deploy.network.resampling import Resampling
 
 Shape = tuple[int, ...]
 
@@ -60,7 +61,7 @@ def _split(module: Any, cat: Cat, shape: Shape) -> list[nn.Module] | None:
     if isinstance(module, nn.Flatten):
         whole = module.start_dim == 1 and module.end_dim in (-1, len(shape))
         return [module] * len(parts) if whole else None
-    return [module] * len(parts) if isinstance(module, (*AVERAGE_POOLS, *MAX_POOLS)) else None
+    return [module] * len(parts) if isinstance(module, (*AVERAGE_POOLS, *MAX_POOLS, Resampling)) else None
 
 
 def _norm(module: Any, part: slice) -> nn.Module:

@@ -28,6 +28,7 @@ from spear_deploy.network.importing.expression import (
 from spear_deploy.network.importing.functions import HANDLERS, select
 from spear_deploy.network.importing.layout import leading
 from spear_deploy.network.importing.parts import on_parts
+from spear_deploy.network.importing.rewriting import rewritten, shape_behind
 
 _SAME = frozenset(("clone", "contiguous", "detach", "detach_", "requires_grad_", "alias", "positive"))
 """Functions that hand on their argument."""
@@ -108,6 +109,13 @@ class Recorder(TorchFunctionMode):
     def on(self, name: str, module: nn.Module, expression: Expression, shape: tuple[int, ...]) -> Expression:
         """A layer on a value of `shape`; of concatenated channels, on each part."""
         if isinstance(expression, Opaque):
+            return expression
+        others = rewritten(module, name, shape)
+        for ending, part in others:
+            if not isinstance(expression, Opaque):
+                expression = self.on(f"{name}{ending}", part, expression, shape)
+                shape = shape_behind(part, shape)
+        if others:
             return expression
         if not isinstance(expression, Cat):
             self.layers[name] = Step(name, module, shape)

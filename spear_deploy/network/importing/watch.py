@@ -67,7 +67,7 @@ class Watch:
                 module.forward = partial(self._neuron, name, module, module.forward)
             elif is_layer(module):
                 module.forward = partial(self._layer, name, module, module.forward)
-            elif (not list(module.children()) and _is_foreign(module)) or spikingjelly.is_other_neuron(module):
+            elif (not list(module.children()) and _is_foreign(module)) or _is_other_neuron(module):
                 inside |= set(module.modules())
                 module.forward = partial(self._unknown, name, module, module.forward)
         self.restart()
@@ -124,8 +124,11 @@ class Watch:
         return y
 
     def _unknown(self, name: str, module: nn.Module, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with self.recorder.quiet():
-            result = run(*args, **kwargs)
+        try:
+            with self.recorder.quiet():
+                result = run(*args, **kwargs)
+        except Exception:  # it may not run in double precision
+            raise ModelError(unsupported(module, name)) from None
         for tensor in result if isinstance(result, tuple) else (result,):
             if isinstance(tensor, Tensor):
                 self.recorder.mark(tensor, Opaque(unsupported(module, name)))
@@ -194,6 +197,11 @@ def _averages_pass(module: nn.Module, value: Many) -> bool:
     if not isinstance(module, nn.Linear):
         return isinstance(module, nn.Flatten)
     return value.mean or module.bias is None
+
+
+def _is_other_neuron(module: nn.Module) -> bool:
+    """Whether a module is a neuron that is not converted."""
+    return isinstance(module, snntorch.SpikingNeuron) or spikingjelly.is_other_neuron(module)
 
 
 def _is_foreign(module: nn.Module) -> bool:
