@@ -9,7 +9,12 @@ import typer
 from spear_deploy.network import Encoding, Reading, ReadOut
 
 Data = Annotated[
-    str | None, typer.Option("--data", help="digits, or an .npz file.", show_default="what the model names")
+    str | None,
+    typer.Option(
+        "--data",
+        help="digits, an .npz file, or a folder of event recordings by class.",
+        show_default="what the model names",
+    ),
 ]
 Arch = Annotated[
     str | None,

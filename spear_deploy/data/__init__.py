@@ -7,7 +7,22 @@ from spear_deploy.system.lazy import lazily
 if TYPE_CHECKING:
     from spear_deploy.data.dataset import Dataset, Labels, Split, SplitName, load_data
     from spear_deploy.data.encoding import EncodedSplit, check_fits, encode, recoded
+    from spear_deploy.data.events import Binning, Frames
+    from spear_deploy.data.samples import data_of
 else:
     __getattr__ = lazily(__name__, __file__)
 
-__all__ = ["Dataset", "EncodedSplit", "Labels", "Split", "SplitName", "check_fits", "encode", "load_data", "recoded"]
+__all__ = [
+    "Binning",
+    "Dataset",
+    "EncodedSplit",
+    "Frames",
+    "Labels",
+    "Split",
+    "SplitName",
+    "check_fits",
+    "data_of",
+    "encode",
+    "load_data",
+    "recoded",
+]

@@ -162,8 +162,17 @@ class Dataset:
         return tuple(self.train.x.shape[1:])
 
 
-def load_data(name: str | os.PathLike[str]) -> Dataset:
-    """A data set by name (`digits`) or from an npz file.
+def load_data(
+    name: str | os.PathLike[str],
+    *,
+    input_shape: Sequence[int] | None = None,
+    time_steps: int | None = None,
+    binning: str = "time",
+) -> Dataset:
+    """A data set by name (`digits`), from an npz file, or from a folder of event recordings by class.
+
+    A folder holds `train/<class>/` and `test/<class>/`, or `<class>/`, with recordings that are
+    binned into T frames of `input_shape`, as the network takes them; see `recordings`.
 
     An npz holds x_train, y_train, x_test, y_test and optionally x_val, y_val; without them 15 %
     of every class of train become validation, drawn from a fixed seed. Samples are
@@ -178,10 +187,19 @@ def load_data(name: str | os.PathLike[str]) -> Dataset:
     if str(name) in _KNOWN:
         return _KNOWN[str(name)]()
     path = Path(name)
+    if path.is_dir():
+        from spear_deploy.data.events import Binning, Frames
+        from spear_deploy.data.recordings import load_folder
+
+        if input_shape is None or time_steps is None:
+            raise DataError(
+                f"{path}: a folder of recordings is binned for a network: say its input_shape and time_steps"
+            )
+        return load_folder(path, Frames(time_steps, tuple(input_shape), Binning(binning)))
     if path.suffix != ".npz":
         raise DataError(
-            f"no data set called {str(name)!r}; known: {', '.join(sorted(_KNOWN))}, or the path of an .npz file"
-            f" with {', '.join(_NEEDED)}"
+            f"no data set called {str(name)!r}; known: {', '.join(sorted(_KNOWN))}, the path of an .npz file with"
+            f" {', '.join(_NEEDED)}, or of a folder with recordings of events by class"
         )
     return _load_npz(path)
 
@@ -245,7 +263,9 @@ def _as_array(name: str, key: str, values: object) -> NDArray[np.generic]:
     try:
         return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
     except ValueError as error:
-        raise DataError(f"{name}: {key} is no array: {str(error).splitlines()[0]}") from None
+        raise DataError(
+            f"{name}: {key} is no array: {str(error).splitlines()[0]}; pad samples of unequal length with zeros"
+        ) from None
 
 
 def _split(name: SplitName, key: str, arrays: dict[str, NDArray[np.generic]]) -> Split:

@@ -8,11 +8,11 @@ from spear_deploy.backends.backend import CALIBRATION_SAMPLES, measure_on
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.registry import arithmetic_of
 from spear_deploy.backends.torch import TorchBackend
-from spear_deploy.data import SplitName, load_data
+from spear_deploy.data import SplitName
 from spear_deploy.errors import RunError
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.lre_check import check_of, for_images
-from spear_deploy.jobs.task import Task
+from spear_deploy.jobs.task import Task, data_for
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import load_any
 from spear_deploy.report import Report
@@ -44,7 +44,8 @@ def _measured(folder: Path, report: Report, profile: Profile, data: str | None) 
     path = folder / (PLAIN if report.lre.check else "pruned.pt")
     if not path.is_file():
         raise RunError(f"{path}: is missing, so that it cannot be measured again; leave out --again")
-    task = Task(load_any(path), load_data(data or report.data), report.seed)
+    given = load_any(path)
+    task = Task(given, data_for(given, data or report.data), report.seed)
     if task.data.sha256 != report.data_sha256:
         raise RunError(f"{data or report.data}: is not the data of the run in {folder}: SHA-256 differs; give --data")
     model, in_torch = task.model, TorchBackend()

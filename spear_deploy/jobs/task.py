@@ -140,10 +140,15 @@ def find_task(
     source = data_source(path, model, data)
     if source is None:
         return None
-    found = Task(model, load_data(source), seed)
+    found = Task(model, data_for(model, source), seed)
     if found.data.labels is Labels.NONE:
         tell(f"{found.data.name} {NOTICE}")
     return found
+
+
+def data_for(model: Model, source: str) -> Dataset:
+    """A data set as a network takes it: recordings of events are binned into its frames."""
+    return load_data(source, input_shape=model.network.input_shape, time_steps=model.time_steps, binning=model.binning)
 
 
 def data_source(path: Path, model: Model, asked: str | None) -> str | None:
@@ -151,7 +156,7 @@ def data_source(path: Path, model: Model, asked: str | None) -> str | None:
     if asked is not None or model.data is None:
         return asked
     beside = path.parent / model.data
-    return str(beside) if beside.is_file() else model.data
+    return str(beside) if beside.exists() else model.data
 
 
 def labelled_by(model: Model, split: Split, *, seed: int) -> Split:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spear_deploy.network.model import Model
+from spear_deploy.network.model import BINNINGS, Model
 
 
 def fingerprint(model: Model) -> str:
@@ -16,6 +16,7 @@ def fingerprint(model: Model) -> str:
     digest = hashlib.sha256()
     use: tuple[object, ...] = (model.time_steps, str(model.encoding), str(model.read_out))
     use += () if model.population == 1 else (model.population,)
+    use += () if model.binning == BINNINGS[0] else (model.binning,)
     digest.update(repr((use, sorted(model.graph.edges))).encode())
     for name in sorted(model.graph.nodes):
         digest.update(name.encode())

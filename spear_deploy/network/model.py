@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from spear_deploy.network.torch_file import read_torch_file
 
 FORMAT = "spear-deploy model"
 FORMAT_VERSION = 1
+
+BINNINGS = ("time", "count")
+"""How recordings of events become frames; the first is the usual one."""
 
 _OWN_NODES: dict[str, type[nir.NIRNode]] = {kind.__name__: kind for kind in (MaxPool2d, Resample)}
 """Nodes that NIR does not have."""
@@ -73,6 +76,7 @@ class Model:
         data: the data set it was trained on: a name, or the path of an npz file.
         notices: what was assumed or changed when it was read from a foreign file, one line each.
         population: outputs a class: those of one class follow each other and are added up.
+        binning: how recordings of events become T frames: `time` (of equal duration) or `count` (of equally many).
 
     Raises:
         ModelError: the parts do not suit each other.
@@ -86,6 +90,7 @@ class Model:
     data: str | None = None
     notices: tuple[str, ...] = field(default=(), compare=False)
     population: int = 1
+    binning: str = BINNINGS[0]
     network: Network = field(init=False, repr=False)
 
     def __repr__(self) -> str:
@@ -97,6 +102,8 @@ class Model:
         return f"Model({chain}; {use}; {self.parameters:,} parameters)"
 
     def __post_init__(self) -> None:
+        if self.binning not in BINNINGS:
+            raise ModelError(f"{self.binning!r}: no such binning; known: {', '.join(BINNINGS)}")
         if self.time_steps < 1:
             raise ModelError(f"a network runs for at least 1 time step, found {self.time_steps}")
         network = Network(self.graph)
@@ -119,7 +126,7 @@ class Model:
 
     def with_graph(self, graph: nir.NIRGraph) -> Model:
         """The same use of another network."""
-        return Model(graph, self.time_steps, self.encoding, self.read_out, self.data, self.notices, self.population)
+        return replace(self, graph=graph)
 
     @property
     def classes(self) -> int:
@@ -147,6 +154,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         "read_out": str(model.read_out),
         "data": model.data,
         "population": model.population,
+        "binning": model.binning,
         "graph": _to_plain(model.graph.to_dict()),
     }
     torch.save(content, path)
@@ -184,6 +192,7 @@ def from_content(content: Any, name: str) -> Model:
             ReadOut(content["read_out"]),
             content["data"],
             population=int(content.get("population", 1)),
+            binning=str(content.get("binning", BINNINGS[0])),
         )
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None

@@ -19,7 +19,7 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network import pools, resampling
 from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.graph import Network
-from spear_deploy.network.model import Encoding, Model, graph_from_dict
+from spear_deploy.network.model import BINNINGS, Encoding, Model, graph_from_dict
 from spear_deploy.network.nir_convolution import for_any_reader
 from spear_deploy.network.nir_graph import prepare
 from spear_deploy.network.read_out import ReadOut
@@ -32,6 +32,8 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     usage = {"time_steps": model.time_steps, "encoding": str(model.encoding), "read_out": str(model.read_out)}
     if model.population != 1:
         usage["population"] = model.population
+    if model.binning != BINNINGS[0]:
+        usage["binning"] = model.binning
     if model.data is not None:
         usage["data"] = model.data
     nodes = {
@@ -121,4 +123,5 @@ def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any], notice
         None if data is None else str(data),
         notices,
         int(meta.get("population", 1)),
+        str(meta.get("binning", BINNINGS[0])),
     )

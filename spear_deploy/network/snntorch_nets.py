@@ -17,7 +17,7 @@ from spear_deploy.network.graph import Network
 from spear_deploy.network.importing.assemble import assemble
 from spear_deploy.network.importing.heads import HeadKind
 from spear_deploy.network.importing.trace import Recording, record
-from spear_deploy.network.model import Encoding, Model, save
+from spear_deploy.network.model import BINNINGS, Encoding, Model, save
 from spear_deploy.network.neuron import DEFAULT_DT_S
 from spear_deploy.network.proof import compare, compare_read_out, sample_input
 from spear_deploy.network.read_out import ReadOut
@@ -43,6 +43,7 @@ def save_model(
     sample: Tensor | None = None,
     classes: int | None = None,
     output: str | int | None = None,
+    binning: str = BINNINGS[0],
 ) -> Model:
     """Convert a trained snnTorch network, prove it and write it as a model file.
 
@@ -67,6 +68,8 @@ def save_model(
         classes: number of classes, where several outputs stand for each (a population code).
         output: which of several outputs is meant: the name of its layer, or its place among what
             the network returns.
+        binning: how recordings of events become T frames: `time` (of equal duration) or `count` (of equally many
+            events).
 
     Returns:
         The model, as `spear_deploy.load_model` gives it back.
@@ -97,6 +100,7 @@ def save_model(
             sample=sample,
             classes=classes,
             output=output,
+            binning=binning,
         )
     save(model, path)
     return model
@@ -114,6 +118,7 @@ def from_snntorch(
     sample: Tensor | None = None,
     classes: int | None = None,
     output: str | int | None = None,
+    binning: str = BINNINGS[0],
 ) -> Model:
     """Convert a trained snnTorch network to a model; see `save_model`."""
     encoding_ = member(Encoding, encoding, "encoding")
@@ -132,7 +137,7 @@ def from_snntorch(
         recording = record(net, inputs.double(), static=static)
         built = assemble(recording, read_out=read_out_, binary_input=binary, dt_s=dt_s, output=output)
         population = _population(built.graph, classes, built.head.population)
-        model = Model(built.graph, time_steps, encoding_, built.read_as, data, population=population)
+        model = Model(built.graph, time_steps, encoding_, built.read_as, data, population=population, binning=binning)
         proof = compare(_outputs(recording, model), built.graph, inputs.double())
         if built.head.kind is HeadKind.CURRENTS:
             compare_read_out(built.head.name, recording.returned[built.head.position], built.graph, inputs.double())

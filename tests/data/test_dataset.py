@@ -167,7 +167,7 @@ def test_a_single_array_is_no_npz(tmp_path):
 def test_a_missing_file_and_an_unknown_name_are_told_apart(tmp_path):
     with pytest.raises(DataError, match=r"none\.npz: no such data file"):
         load_data(tmp_path / "none.npz")
-    with pytest.raises(DataError, match=r"no data set called 'cifar'; known: digits, or the path of an \.npz file"):
+    with pytest.raises(DataError, match=r"no data set called 'cifar'; known: digits, the path of an \.npz file"):
         load_data("cifar")
 
 

@@ -13,7 +13,7 @@ from spear_deploy.backends.lava.job import floating_job
 from spear_deploy.errors import ModelError
 from spear_deploy.exporters.onnx import OnnxExporter
 from spear_deploy.exporting import assert_faithful
-from spear_deploy.hardware.placement.connections import reach_of
+from spear_deploy.hardware.placement.connections import reach_of, volume_of
 from spear_deploy.network import (
     Simulation,
     differences,
@@ -147,7 +147,7 @@ def test_synapses_are_those_that_torchs_own_layers_make_of_one_spike_at_a_time(c
         reached = (layers(one) - layers(torch.zeros_like(one))).flatten(1).T.numpy()
     np.testing.assert_allclose(synapse_matrix(network, connection).toarray(), reached, atol=1e-12)
     np.testing.assert_array_equal(fan_out(network, connection).flatten().numpy(), (np.abs(reached) > 1e-12).sum(0))
-    fan_in = np.broadcast_to(reach_of(network, connection).fan_in(), network.shapes[connection.target])
+    fan_in = np.broadcast_to(reach_of(network, connection).fan_in(), volume_of(network.shapes[connection.target]))
     assert int(fan_in.sum()) == int((np.abs(reached) > 1e-12).sum())
 
 

@@ -1,0 +1,111 @@
+"""Recordings of events, and the frames that they are binned into."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spear_deploy.data.dataset import times
+from spear_deploy.errors import DataError
+
+Integers = NDArray[np.int64]
+
+MOST_IN_A_FRAME = 255
+"""Events of one pixel in one frame that are told apart."""
+
+
+class Binning(StrEnum):
+    """How a recording becomes frames.
+
+    TIME: frames of equal duration, from its first event to its last. COUNT: frames of equally many events.
+    """
+
+    TIME = "time"
+    COUNT = "count"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Events of one recording, in the order of time.
+
+    Attributes:
+        x: columns, from 0, `[N]`.
+        y: rows, from 0, `[N]`.
+        time_us: microseconds, `[N]`.
+        polarity: 0 or 1, `[N]`.
+
+    """
+
+    x: Integers
+    y: Integers
+    time_us: Integers
+    polarity: Integers
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What a network sees of a recording: events counted in T frames, `[T, C, H, W]`.
+
+    Attributes:
+        steps: T.
+        shape: `(2, H, W)` with a channel a polarity, or `(1, H, W)` for both together.
+        binning: how events are divided among the frames.
+
+    """
+
+    steps: int
+    shape: tuple[int, ...]
+    binning: Binning = Binning.TIME
+
+    def of(self, recording: Recording, name: str) -> NDArray[np.uint8]:
+        """The frames of one recording, called `name` in messages.
+
+        Raises:
+            DataError: it holds no events, an event outside of the sensor, or a clock that runs backwards; or the
+                network takes no maps of one or two channels.
+
+        """
+        if len(self.shape) != 3 or self.shape[0] not in (1, 2):
+            raise DataError(
+                f"{name}: events need a network with an input of 1 or 2 channels x height x width,"
+                f" found {times(self.shape)}"
+            )
+        self._check(recording, name)
+        count = len(recording)
+        if self.binning is Binning.COUNT:
+            frame = np.arange(count) * self.steps // count
+        else:
+            since = recording.time_us - recording.time_us[0]
+            frame = since * self.steps // (int(since[-1]) + 1)
+        channel = recording.polarity if self.shape[0] == 2 else np.zeros(count, dtype=np.int64)
+        place = np.ravel_multi_index((frame, channel, recording.y, recording.x), (self.steps, *self.shape))
+        counted = np.bincount(place, minlength=self.steps * int(np.prod(self.shape)))
+        return np.minimum(counted, MOST_IN_A_FRAME).astype(np.uint8).reshape(self.steps, *self.shape)
+
+    def _check(self, recording: Recording, name: str) -> None:
+        if not len(recording):
+            raise DataError(f"{name}: holds no events")
+        limits = (
+            ("x", recording.x, self.shape[2]),
+            ("y", recording.y, self.shape[1]),
+            ("polarity", recording.polarity, 2),
+        )
+        for what, values, size in limits:
+            wrong = np.flatnonzero((values < 0) | (values >= size))
+            if len(wrong):
+                raise DataError(
+                    f"{name}: event {wrong[0]} has {what} = {values[wrong[0]]}, the network's input has 0 to {size - 1}"
+                )
+        back = np.flatnonzero(np.diff(recording.time_us) < 0)
+        if len(back):
+            at = back[0]
+            before, after = recording.time_us[at], recording.time_us[at + 1]
+            raise DataError(
+                f"{name}: the clock runs backwards after event {at}, from {before} to {after} us; sort the events"
+            )

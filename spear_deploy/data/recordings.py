@@ -1,0 +1,180 @@
+"""Files of events: one reader a suffix, our own and those of other packages, and a folder of them by class.
+
+Another package offers a reader by an entry point of the group `spear_deploy.data`, whose name is the suffix
+without its dot and whose value is a function from a path to a `Recording`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spear_deploy.data.dataset import Dataset
+from spear_deploy.data.events import Frames, Recording
+from spear_deploy.data.splitting import stratified
+from spear_deploy.errors import DataError
+from spear_deploy.system.outside.npz import read_npz
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
+
+GROUP = "spear_deploy.data"
+"""Entry-point group under which another package offers readers."""
+
+Reader = Callable[[Path], Recording]
+
+_NAMES = {
+    "x": ("x", "xs"),
+    "y": ("y", "ys"),
+    "time_us": ("t", "ts", "time", "timestamp"),
+    "polarity": ("p", "ps", "polarity"),
+}
+"""How the columns of events are called."""
+
+_NMNIST_BYTES = 5
+_TEST_SHARE = 0.2
+_LIBRARIES = {
+    "aedat": "AEDAT 2 files are read by tonic.io.read_aedat2 or jAER",
+    "aedat4": "AEDAT 4 files are read by the packages dv-processing and aedat",
+    "dat": "Prophesee's files are read by the packages expelliarmus and metavision",
+    "raw": "Prophesee's files are read by the packages expelliarmus and metavision",
+}
+
+
+def read_recording(path: Path) -> Recording:
+    """The events of a file.
+
+    Raises:
+        DataError: no reader for its suffix, or it is damaged.
+
+    """
+    suffix = path.suffix.removeprefix(".").lower()
+    offered = {entry.name: entry for entry in entry_points(group=GROUP)}
+    try:
+        if suffix in offered:
+            reader: Reader = offered[suffix].load()
+            return reader(path)
+        if suffix not in READERS:
+            known = ", ".join(f".{each}" for each in sorted({*READERS, *offered}))
+            hint = (
+                f"; {_LIBRARIES[suffix]}: write what they give as .npz with x, y, t (us) and p"
+                if suffix in _LIBRARIES
+                else ""
+            )
+            raise DataError(f"{path}: no reader for .{suffix}; known: {known}{hint}")
+        return READERS[suffix](path)
+    except (RefusedError, *READ_ERRORS) as error:
+        raise DataError(f"{path}: a damaged recording ({first_line(error)})") from None
+
+
+def _nmnist(path: Path) -> Recording:
+    """Five bytes an event: x, y, then polarity in the highest of 24 bits and microseconds in the others.
+
+    Source: Orchard et al., Converting static image datasets to spiking neuromorphic datasets using
+    saccades, Front. Neurosci. 9, 2015.
+    """
+    content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    if len(content) % _NMNIST_BYTES:
+        raise DataError(
+            f"{path}: truncated: {len(content)} bytes are no whole number of events of {_NMNIST_BYTES} bytes"
+        )
+    events = content.reshape(-1, _NMNIST_BYTES).astype(np.int64)
+    time_us = ((events[:, 2] & 0x7F) << 16) | (events[:, 3] << 8) | events[:, 4]
+    return Recording(events[:, 0], events[:, 1], time_us, events[:, 2] >> 7)
+
+
+def _npy(path: Path) -> Recording:
+    array = np.load(path, allow_pickle=False)
+    if array.dtype.names is None:
+        raise DataError(
+            f"{path}: needs fields x, y, t and p (a structured array), found {array.dtype} of shape {array.shape}"
+        )
+    return recording_of({name: array[name] for name in array.dtype.names}, str(path))
+
+
+def _npz(path: Path) -> Recording:
+    arrays, _ = read_npz(path, {name for names in _NAMES.values() for name in names})
+    return recording_of(arrays, str(path))
+
+
+def _hdf5(path: Path) -> Recording:
+    import h5py
+
+    from spear_deploy.system.outside.hdf5 import open_hdf5
+
+    with open_hdf5(path) as file:
+        held: Any = file.get("events", file)
+        if isinstance(held, h5py.Dataset):
+            array = held[()]
+            return recording_of({name: array[name] for name in array.dtype.names or ()}, str(path))
+        return recording_of(
+            {name: item[()] for name, item in held.items() if isinstance(item, h5py.Dataset)}, str(path)
+        )
+
+
+READERS: dict[str, Reader] = {"bin": _nmnist, "npy": _npy, "npz": _npz, "h5": _hdf5, "hdf5": _hdf5}
+
+
+def recording_of(columns: dict[str, NDArray[Any]], name: str) -> Recording:
+    """A recording from its columns, however they are called.
+
+    Raises:
+        DataError: one is missing, or they differ in length.
+
+    """
+    found: dict[str, Any] = {}
+    for field, names in _NAMES.items():
+        held = next((columns[each] for each in names if each in columns), None)
+        if held is None:
+            raise DataError(f"{name}: needs x, y, t (us) and p, found {', '.join(columns) or 'none of them'}")
+        found[field] = np.asarray(held).astype(np.int64)
+    if len({len(values) for values in found.values()}) > 1:
+        lengths = ", ".join(f"{len(values)} of {field}" for field, values in found.items())
+        raise DataError(f"{name}: truncated: {lengths}")
+    return Recording(**found)
+
+
+def load_folder(folder: Path, frames: Frames) -> Dataset:
+    """Recordings in folders by class: `train/<class>/*` and `test/<class>/*`, or `<class>/*`, of which a fifth is test.
+
+    Classes are numbered in the order of their names, numbers by their value.
+
+    Raises:
+        DataError: no such folders, a class that only one of them has, or a recording that cannot be used.
+
+    """
+    parts = {each.name.lower(): each for each in folder.iterdir() if each.is_dir()}
+    if {"train", "test"} <= set(parts):
+        names = _classes(parts["train"])
+        other = set(names) ^ set(_classes(parts["test"]))
+        if other:
+            raise DataError(f"{folder}: {', '.join(sorted(other))}: a class that train or test lacks")
+        train, test = (_read(parts[each], names, frames) for each in ("train", "test"))
+    else:
+        samples, labels = _read(folder, _classes(folder), frames)
+        kept, held = stratified(labels, _TEST_SHARE)
+        train, test = (samples[kept], labels[kept]), (samples[held], labels[held])
+    return Dataset.of_arrays(str(folder), x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+
+
+def _classes(folder: Path) -> list[str]:
+    names = [each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")]
+    if not names:
+        raise DataError(f"{folder}: holds no folder a class with recordings in it")
+    return sorted(names, key=lambda name: (0, int(name), name) if name.isdigit() else (1, 0, name))
+
+
+def _read(folder: Path, names: list[str], frames: Frames) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    samples, labels = [], []
+    for label, name in enumerate(names):
+        for path in sorted(
+            each for each in (folder / name).iterdir() if each.is_file() and not each.name.startswith(".")
+        ):
+            samples.append(frames.of(read_recording(path), str(path)))
+            labels.append(label)
+    if not samples:
+        raise DataError(f"{folder}: its folders {', '.join(names[:3])} hold no recordings")
+    return np.stack(samples), np.array(labels)

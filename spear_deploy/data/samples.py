@@ -1,0 +1,87 @@
+"""Data sets of PyTorch's kind, and of tonic's: anything that gives a sample and its label by number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spear_deploy.data.dataset import Dataset
+from spear_deploy.data.events import Binning, Frames
+from spear_deploy.data.recordings import recording_of
+from spear_deploy.errors import DataError
+
+
+class Samples(Protocol):
+    """A map-style `torch.utils.data.Dataset`: sample and label by number."""
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Any:
+        """A sample and its label."""
+        ...
+
+
+def data_of(
+    train: Samples,
+    test: Samples,
+    validation: Samples | None = None,
+    *,
+    name: str = "samples",
+    input_shape: Sequence[int] | None = None,
+    time_steps: int | None = None,
+    binning: str = "time",
+) -> Dataset:
+    """A data set from sets of samples with labels.
+
+    Args:
+        train: samples to learn from; arrays, tensors, or structured arrays of events (x, y, t, p), as tonic has them.
+        test: samples that final figures are measured on.
+        validation: samples that choices are made on; by default 15 % of train.
+        name: what messages and reports call it.
+        input_shape: of a network that takes events, `(2, H, W)`; they are binned into frames.
+        time_steps: T, for events.
+        binning: how events are divided among the frames; see `Binning`.
+
+    Raises:
+        DataError: samples that differ in shape, or events that cannot be binned.
+
+    """
+    if binning not in list(Binning):
+        raise DataError(f"{binning!r}: no such binning; known: {', '.join(Binning)}")
+    frames = None
+    if input_shape is not None and time_steps is not None:
+        frames = Frames(time_steps, tuple(input_shape), Binning(binning))
+    arrays: dict[str, object] = {}
+    for part, given in (("train", train), ("test", test), ("val", validation)):
+        if given is not None:
+            arrays[f"x_{part}"], arrays[f"y_{part}"] = _stacked(given, f"{name}: {part}", frames)
+    return Dataset.of_arrays(name, **arrays)
+
+
+def _stacked(given: Samples, name: str, frames: Frames | None) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    samples: list[NDArray[Any]] = []
+    labels: list[int] = []
+    for index in range(len(given)):
+        sample, label = given[index]
+        array = np.asarray(sample.detach().cpu() if isinstance(sample, torch.Tensor) else sample)
+        if array.dtype.names is not None:
+            if frames is None:
+                raise DataError(f"{name}: holds events; say input_shape and time_steps, so that they can be binned")
+            columns = {key: array[key] for key in array.dtype.names}
+            array = frames.of(recording_of(columns, f"{name} {index}"), f"{name} {index}")
+        if samples and array.shape != samples[0].shape:
+            raise DataError(
+                f"{name} {index} is of shape {array.shape}, the first of {samples[0].shape}; pad all to one length"
+                " (zeros at the end are silence), or leave it out"
+            )
+        samples.append(array)
+        labels.append(int(label))
+    if not samples:
+        raise DataError(f"{name} holds no samples")
+    return np.stack(samples), np.array(labels)

@@ -1,0 +1,175 @@
+"""Recordings of events: read from every kind of file, checked, and binned as the model says."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from spear_deploy.data import Binning, Frames, data_of, load_data
+from spear_deploy.data.events import Recording
+from spear_deploy.data.recordings import read_recording
+from spear_deploy.errors import DataError
+
+SHAPE = (2, 4, 5)
+KINDS = ("bin", "npy", "npz", "h5", "hdf5")
+
+
+def events(count=40, seed=0):
+    rng = np.random.default_rng(seed)
+    return Recording(
+        rng.integers(0, 5, count),
+        rng.integers(0, 4, count),
+        np.sort(rng.integers(0, 9000, count)),
+        rng.integers(0, 2, count),
+    )
+
+
+def columns(recording):
+    return {"x": recording.x, "y": recording.y, "t": recording.time_us, "p": recording.polarity}
+
+
+def structured(recording):
+    array = np.zeros(len(recording), dtype=[("x", "i2"), ("y", "i2"), ("t", "i8"), ("p", "i1")])
+    for name, values in columns(recording).items():
+        array[name] = values
+    return array
+
+
+def write(recording, path):
+    """As the makers of each format write it."""
+    if path.suffix == ".bin":
+        word = recording.polarity << 23 | recording.time_us
+        raw = np.stack([recording.x, recording.y, word >> 16, word >> 8 & 255, word & 255], 1)
+        path.write_bytes(raw.astype(np.uint8).tobytes())
+    elif path.suffix == ".npy":
+        np.save(path, structured(recording))
+    elif path.suffix == ".npz":
+        np.savez(path, **columns(recording))
+    else:
+        with h5py.File(path, "w") as file:
+            for name, values in columns(recording).items():
+                file[f"events/{name}s"] = values
+    return path
+
+
+def by_hand(recording, steps, frame_of):
+    found = np.zeros((steps, *SHAPE), dtype=int)
+    for number in range(len(recording)):
+        place = recording.polarity[number], recording.y[number], recording.x[number]
+        found[(frame_of(number), *place)] += 1
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recording_is_the_same_in_every_kind_of_file(tmp_path, kind):
+    wanted = events()
+    found = read_recording(write(wanted, tmp_path / f"a.{kind}"))
+    for field, values in vars(wanted).items():
+        np.testing.assert_array_equal(getattr(found, field), values)
+
+
+def test_frames_are_of_equal_duration_or_of_equally_many_events():
+    recording = events()
+    last, first = recording.time_us[-1], recording.time_us[0]
+    by_time = by_hand(recording, 6, lambda number: (recording.time_us[number] - first) * 6 // (last - first + 1))
+    by_count = by_hand(recording, 6, lambda number: number * 6 // len(recording))
+    np.testing.assert_array_equal(Frames(6, SHAPE).of(recording, "a"), by_time)
+    np.testing.assert_array_equal(Frames(6, SHAPE, Binning.COUNT).of(recording, "a"), by_count)
+    np.testing.assert_array_equal(Frames(6, (1, 4, 5)).of(recording, "a")[:, 0], by_time.sum(1))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"x": 9}, "a: event 3 has x = 9, the network's input has 0 to 4"),
+        ({"y": -1}, "a: event 3 has y = -1, the network's input has 0 to 3"),
+        ({"time_us": 0}, "a: the clock runs backwards after event 2"),
+    ],
+)
+def test_events_that_cannot_be_are_refused_by_number(change, said):
+    recording = events()
+    for field, value in change.items():
+        getattr(recording, field)[3] = value
+    recording.time_us[2] = max(recording.time_us[2], 1)
+    with pytest.raises(DataError, match=said):
+        Frames(6, SHAPE).of(recording, "a")
+
+
+def test_truncated_and_unknown_files_are_refused_with_a_way_out(tmp_path):
+    path = write(events(), tmp_path / "a.bin")
+    path.write_bytes(path.read_bytes()[:-2])
+    with pytest.raises(DataError, match="truncated: 198 bytes are no whole number of events"):
+        read_recording(path)
+    (tmp_path / "a.aedat4").write_bytes(b"#!AER-DAT4.0")
+    with pytest.raises(DataError, match=r"no reader for \.aedat4; known: \.bin, .*dv-processing"):
+        read_recording(tmp_path / "a.aedat4")
+    np.savez(tmp_path / "b.npz", x=[1, 2], y=[1, 2], t=[1], p=[0, 0])
+    with pytest.raises(DataError, match="truncated: 2 of x, 2 of y, 1 of time_us"):
+        read_recording(tmp_path / "b.npz")
+    (tmp_path / "c.h5").write_bytes(b"no")
+    with pytest.raises(DataError, match="a damaged recording"):
+        read_recording(tmp_path / "c.h5")
+
+
+def folder(root, *, split):
+    for part in ("Train", "Test") if split else ("",):
+        for label in (0, 2, 10):
+            (root / part / str(label)).mkdir(parents=True)
+            for number in range(5):
+                write(events(seed=label * 10 + number), root / part / str(label) / f"{number}.bin")
+    return root
+
+
+def test_folders_by_class_are_a_data_set(tmp_path):
+    data = load_data(folder(tmp_path, split=True), input_shape=SHAPE, time_steps=6)
+    assert (len(data.train), len(data.validation), len(data.test)) == (12, 3, 15)
+    assert data.test.y.tolist() == [0] * 5 + [1] * 5 + [2] * 5
+    np.testing.assert_array_equal(data.test.x[10], Frames(6, SHAPE).of(events(seed=100), "a"))
+
+
+def test_of_folders_without_test_a_fifth_of_each_class_is_held_out(tmp_path):
+    data = load_data(folder(tmp_path, split=False), input_shape=SHAPE, time_steps=6)
+    assert data.test.y.bincount().tolist() == [1, 1, 1]
+    with pytest.raises(DataError, match="say its input_shape and time_steps"):
+        load_data(tmp_path)
+
+
+class Tonic(torch.utils.data.Dataset):
+    """A map-style data set of structured events, as tonic's are."""
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        return structured(events(seed=index)), index % 2
+
+
+def test_sets_of_samples_are_taken_from_python():
+    data = data_of(Tonic(), Tonic(), input_shape=SHAPE, time_steps=6, binning="count")
+    np.testing.assert_array_equal(data.test.x[7], Frames(6, SHAPE, Binning.COUNT).of(events(seed=7), "a"))
+    plain = data_of([(torch.full((3,), 0.5), 1)] * 10, [(torch.zeros(3), 0)])
+    assert plain.sample_shape == (3,)
+    with pytest.raises(DataError, match="test 1 is of shape \\(4,\\), the first of \\(3,\\); pad all to one length"):
+        data_of([(np.zeros(3), 0)] * 10, [(np.zeros(3), 0), (np.zeros(4), 1)])
+    with pytest.raises(DataError, match="'evenly': no such binning; known: time, count"):
+        data_of(Tonic(), Tonic(), input_shape=SHAPE, time_steps=6, binning="evenly")
+
+
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "nmnist" / "recordings.zip"
+
+
+@pytest.mark.cases
+@pytest.mark.skipif(not CASES.is_file(), reason="the folder of real recordings is not beside the checkout")
+def test_real_recordings_are_read_and_keep_every_event(tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(CASES) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".bin")][::100]
+        for name in names:
+            path = Path(archive.extract(name, tmp_path))
+            recording = read_recording(path)
+            assert 1000 < len(recording) < 9000
+            assert 250_000 < recording.time_us[-1] - recording.time_us[0] < 330_000
+            assert int(Frames(10, (2, 34, 34)).of(recording, name).sum(dtype=int)) == len(recording)
