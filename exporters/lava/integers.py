@@ -29,7 +29,8 @@ def _layer(network: Network, name: str, levels: float | None) -> QuantizedLayer:
     unity = LOIHI2.unity
     alpha = np.zeros(neuron.shape) if neuron.alpha is None else neuron.alpha
     shift = np.full(neuron.shape, LOIHI2.input_shift, dtype=np.int64)
-    bias = np.rint(bias_current(network, name)).astype(np.int64)
+    offset = 0.0 if neuron.offset is None else neuron.offset
+    bias = np.rint(bias_current(network, name) + offset).astype(np.int64)
     return QuantizedLayer(
         name=name,
         shape=neuron.shape,

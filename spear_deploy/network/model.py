@@ -25,6 +25,9 @@ from spear_deploy.network.torch_file import read_torch_file
 FORMAT = "spear-deploy model"
 FORMAT_VERSION = 1
 
+INTEGERS = "integers"
+"""Key of the graph's metadata where weights, thresholds and decays are a chip's own integers: which chip's."""
+
 BINNINGS = ("time", "count")
 """How recordings of events become frames; the first is the usual one."""
 

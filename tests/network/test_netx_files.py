@@ -9,8 +9,12 @@ import torch
 from netx_builders import CUBA, conv_net, weights, write
 from torch.nn import functional
 
+from spear_deploy.backends.fixed_point import LOIHI2, LoihiExecution, quantize
 from spear_deploy.errors import ModelError
+from spear_deploy.exporters.lava.integers import integers_of
+from spear_deploy.hardware import check, load_profile
 from spear_deploy.network import Simulation, load_any, write_nir
+from spear_deploy.network.editing import graph_of
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "lava"
 
@@ -27,8 +31,8 @@ def test_convolutions_and_dense_layers_run_by_the_cuba_equation(tmp_path):
     u = v = torch.zeros(6, 4, 3, 4).double()
     w = torch.zeros(6, 5).double()
     for t in range(20):
-        u = 0.75 * u + functional.conv2d(x[t], conv, bias, stride=(2, 1), padding=(1, 0), groups=2)
-        v = 0.875 * v + u
+        u = 0.75 * u + functional.conv2d(x[t], conv, stride=(2, 1), padding=(1, 0), groups=2)
+        v = 0.875 * v + u + bias.reshape(-1, 1, 1)
         first = (v > 80).double()
         v = v * (1 - first)
         w = 0.875 * w + first.flatten(1) @ dense.T
@@ -65,8 +69,10 @@ def test_what_the_format_does_not_hold_has_to_be_given(tmp_path):
         load_any(path, input_shape=(2, 5, 5))
     with pytest.raises(ModelError, match="give --input-shape"):
         load_any(path, time_steps=5)
-    with pytest.raises(ModelError, match="layer 0: type 'pool' is not supported"):
-        load_any(write(tmp_path / "b.net", ("pool", {"weight": weights(2, 3)})), time_steps=5)
+    with pytest.raises(ModelError, match="layer 0: type 'unpool' is not supported; supported: average, conv"):
+        load_any(write(tmp_path / "b.net", ("unpool", {"weight": weights(2, 3)})), time_steps=5, input_shape=(2,))
+    with pytest.raises(ModelError, match="the first layer is a pool, and the file does not say its input"):
+        load_any(write(tmp_path / "p.net", ("pool", {"weight": weights(2, 3)})), time_steps=5)
     with h5py.File(tmp_path / "c.net", "w") as file:
         file.create_group("layer")
     with pytest.raises(ModelError, match="holds no layers"):
@@ -110,3 +116,82 @@ def test_the_oxford_network_spikes_as_loihis_integers_do_up_to_their_rounding(tm
             assert found == pytest.approx(spikes.sum(), rel=0.005)
             total, source = total + int(spikes.sum()), spikes
     assert total == 12_772  # what Lava's own fixed-point simulation counts
+
+
+def cuba(values, *, current, membrane, threshold=80.0):
+    """Spikes of CUBA neurons for inputs `[T, B, *shape]`, by the equation."""
+    u = v = torch.zeros_like(values[0])
+    found = []
+    for value in values:
+        u = (1 - current / 4096) * u + value
+        v = (1 - membrane / 4096) * v + u
+        found.append((v > threshold).double())
+        v = v * (1 - found[-1])
+    return torch.stack(found)
+
+
+def test_input_blocks_pools_and_averages_run_by_the_cuba_equation(tmp_path):
+    first = {"shape": [2, 4, 4], "weight": np.array([60.0]), "bias": np.array([2.0]), "neuron": CUBA}
+    pool = {"shape": [2, 2, 2], "weight": np.full((1, 1, 2, 2), 30.0), "kernelSize": [2, 2], "stride": [2, 2]}
+    pool |= {"padding": [0, 0], "neuron": CUBA}
+    dense = {"shape": [6], "weight": weights(6, 8), "neuron": CUBA}
+    last = ("average", {"shape": [3]})
+    blocks = (("input", first), ("pool", pool), ("flatten", {"shape": [8]}), ("dense", dense), last)
+    model = load_any(write(tmp_path / "a.net", *blocks), time_steps=15)
+    assert (model.network.input_shape, model.classes, model.population) == ((2, 4, 4), 3, 2)
+    x = (torch.rand(15, 6, 2, 4, 4, generator=torch.Generator().manual_seed(1)) < 0.4).double()
+    found = Simulation(model.graph, torch.float64)(x).outputs
+    settings = {"current": 1024, "membrane": 512}
+    u = v = torch.zeros(6, 2, 4, 4).double()
+    early = []
+    for step in x:
+        u = 0.75 * u + 60 * step
+        v = 0.875 * v + u + 2
+        early.append((v > 80).double())
+        v = v * (1 - early[-1])
+    early = torch.stack(early)
+    pooled = cuba(30 * early.reshape(15, 6, 2, 2, 2, 2, 2).sum((4, 6)), **settings)
+    assert torch.equal(found["0_cuba"], early)
+    assert torch.equal(found["1_cuba"], pooled)
+    assert torch.equal(
+        found["3_cuba"], cuba(pooled.flatten(2) @ torch.from_numpy(weights(6, 8)).double().T, **settings)
+    )
+    assert 0 < found["3_cuba"].mean() < 1
+
+
+def test_recurrence_is_one_step_late(tmp_path):
+    again = weights(4, 4, seed=3) - 60
+    content = {"shape": [4], "weight": weights(4, 3), "weight_rec": again, "neuron": CUBA}
+    model = load_any(write(tmp_path / "a.net", ("dense_rec", content)), time_steps=15)
+    x = (torch.rand(15, 6, 3, generator=torch.Generator().manual_seed(1)) < 0.6).double()
+    found = Simulation(model.graph, torch.float64)(x).output
+    into, back = torch.from_numpy(weights(4, 3)).double(), torch.from_numpy(again).double()
+    u = v = spikes = torch.zeros(6, 4).double()
+    for t in range(15):
+        u = 0.75 * u + x[t] @ into.T + spikes @ back.T
+        v = 0.875 * v + u
+        spikes = (v > 80).double()
+        v = v * (1 - spikes)
+        assert torch.equal(found[t], spikes)
+    assert 0 < found.mean() < 1
+
+
+def test_integers_that_a_file_brings_are_run_as_they_are(tmp_path):
+    """Scales of our own would differ from them in some spikes, because decays are rounded at every step."""
+    model = load_any(conv_net(tmp_path / "a.net"), time_steps=40, input_shape=(2, 5, 5))
+    x = (torch.rand(40, 50, 2, 5, 5, generator=torch.Generator().manual_seed(2)) < 0.3).double()
+    chosen = quantize(model, LOIHI2, calibration=x)
+    assert [layer.scale for layer in chosen.layers] == [1.0, 1.0]
+    wanted = LoihiExecution(integers_of(model.network, None)).run(x).outputs
+    found = LoihiExecution(chosen).run(x).outputs
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    unmarked = model.with_graph(graph_of(model.graph.nodes, model.graph.edges))
+    rescaled = LoihiExecution(quantize(unmarked, LOIHI2, calibration=x))
+    assert any(not torch.equal(output, wanted[name]) for name, output in rescaled.run(x).outputs.items())
+
+
+def test_integers_that_the_chip_cannot_hold_are_rounded_like_any_others(tmp_path):
+    content = {"shape": [3], "weight": 10 * weights(3, 2), "neuron": CUBA}
+    model = load_any(write(tmp_path / "a.net", ("dense", content)), time_steps=5)
+    assert quantize(model, LOIHI2).layers[0].scale != 1.0
+    assert check(model.network, load_profile("loihi2"), analog_input=False).fits

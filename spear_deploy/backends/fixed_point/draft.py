@@ -31,6 +31,7 @@ from spear_deploy.backends.fixed_point.rounding import (
 )
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Connection, Network, Neuron, Reset, bias_current
+from spear_deploy.network.model import INTEGERS
 
 Array = NDArray[np.float64]
 
@@ -98,7 +99,13 @@ class Draft:
         self.limit = _largest_scale(self.neuron, chip, seen, self.bias)
 
     def best(self, clips: tuple[float, ...], spikes: dict[str, Tensor]) -> QuantizedLayer:
-        """The layer of least weight error, or of the nearest spikes where weights vanish."""
+        """The layer of least weight error, or of the nearest spikes where weights vanish.
+
+        Integers of a chip that the network was given in stay as they are, where this chip holds them.
+        """
+        given = self._as_given()
+        if given is not None:
+            return given
         scale = best_scale([found.values for found in self.weights], self.limit, self.chip, clips)
         layer = self.rounded(scale, [best_exponent(found.values, scale, self.chip) for found in self.weights])
         vanished = max(found.rounding.vanished / max(found.rounding.weights, 1) for found in layer.synapses)
@@ -109,6 +116,22 @@ class Draft:
         if self._fires_otherwise(layer, spikes):
             return self._nearest_in_spikes(layer, spikes, (0,))
         return layer
+
+    def _as_given(self) -> QuantizedLayer | None:
+        """The layer at a scale of 1, if its numbers are a chip's integers already and this chip holds them all."""
+        if INTEGERS not in self.network.graph.metadata or any(found.graded for found in self.weights):
+            return None
+        threshold = self.neuron.threshold
+        if threshold is None or self.axon is not None or float(threshold.max()) > self.chip.threshold_max:
+            return None
+        layer = self.rounded(1.0, [0] * len(self.weights))
+        same = (
+            all(not found.rounding.worst and not found.rounding.clipped for found in layer.synapses)
+            and layer.vth is not None
+            and np.array_equal(layer.vth, threshold)
+            and np.array_equal(layer.bias, self.bias * (1 << self.chip.input_shift))
+        )
+        return layer if same else None
 
     def rounded(
         self,

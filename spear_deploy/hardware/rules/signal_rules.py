@@ -17,17 +17,21 @@ from spear_deploy.network.linear import WEIGHT_TYPES
 
 @rule("weight range")
 def weight_range(subject: Subject) -> Iterator[Finding]:
-    """Weights that are integers already must lie in the range of the chip, and be of one sign where it has one."""
+    """Weights that are integers already must lie in the range of the chip, and be of one sign where it has one.
+
+    For a chip whose arithmetic is known they are rounded like any others, thresholds with them.
+    """
     allowed = subject.profile.synapses.weight_range
     if allowed is None or allowed.value is None:
         return
+    rounded = subject.profile.neurons.arithmetic is not None
     for name, node in subject.network.nodes.items():
         if not isinstance(node, WEIGHT_TYPES):
             continue
         weight = np.asarray(node.weight)
         low, high = float(weight.min()), float(weight.max())
         is_integer = bool((weight == np.round(weight)).all()) and max(-low, high) > 1
-        if is_integer and not within(allowed, low, high):
+        if is_integer and not rounded and not within(allowed, low, high):
             found, limit = f"{low:g} to {high:g}", f"{allowed.value[0]} to {allowed.value[1]}"
             yield wall("weight range", name, found, limit, "scale the weights and thresholds of the layer", allowed)
         elif low < 0 <= allowed.value[0] and not is_integer:

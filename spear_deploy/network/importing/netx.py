@@ -5,8 +5,8 @@
 A CUBA neuron becomes the equation it approximates in integers, with the factor 2^6 that Loihi
 puts on currents and thresholds left out:
 
-    u[t] = (1 - iDecay / 4096) u[t-1] + weight s[t] + bias
-    v[t] = (1 - vDecay / 4096) v[t-1] + u[t],  spike above vThMant, reset to zero
+    u[t] = (1 - iDecay / 4096) u[t-1] + weight s[t]
+    v[t] = (1 - vDecay / 4096) v[t-1] + u[t] + bias,  spike above vThMant, reset to zero
 
 The one step that each layer adds on the chip is latency, and not part of the graph. Source:
 lava-dl, netx/hdf5.py and slayer/block/base.py, and Lava's LIF (du = iDecay - 1, dv = vDecay).
@@ -14,7 +14,8 @@ lava-dl, netx/hdf5.py and slayer/block/base.py, and Lava's LIF (du = iDecay - 1,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.editing import graph_of
-from spear_deploy.network.model import Encoding, Model
+from spear_deploy.network.model import INTEGERS, Encoding, Model
 from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, node_of
 from spear_deploy.network.widen import widen
 from spear_deploy.system.outside.hdf5 import open_hdf5
@@ -90,50 +91,140 @@ def _model(layers: list[dict[str, Any]], time_steps: int, input_shape: Shape | N
     shape = input_shape or _first_shape(layers[0])
     chain = _Chain({"input": nir.Input(np.array(shape))}, [], "input", shape)
     notices = ["Loihi's integer arithmetic is not part of the graph: its neurons are run as the equation they round"]
+    population = 1
     for index, layer in enumerate(layers):
         kind = _text(layer.get("type", ""))
         if kind == "flatten":
             size = int(np.prod(chain.shape))
             chain.append(f"{index}_flatten", nir.Flatten(np.array(chain.shape), 0, -1), (size,))
             continue
-        if kind not in ("dense", "conv"):
-            raise ModelError(f"layer {index}: type {kind!r} is not supported; supported: conv, dense, flatten")
-        _append_weights(chain, index, kind, layer, notices)
+        if kind == "average":
+            population = _population(index, layer, chain.shape)
+            continue
+        if kind not in _BLOCKS:
+            known = ", ".join(sorted((*_BLOCKS, "flatten", "average")))
+            raise ModelError(f"layer {index}: type {kind!r} is not supported; supported: {known}")
+        if population > 1:
+            raise ModelError(f"layer {index}: a layer behind an average over outputs is not supported")
+        _BLOCKS[kind](chain, index, layer, notices)
         neuron = _neuron(layer["neuron"], f"layer {index}", chain.shape, dt_s)
+        if _into_membrane(kind, layer):
+            neuron = replace(neuron, offset=_spread_bias(layer, chain.shape))
         chain.append(f"{index}_cuba", node_of(neuron), chain.shape)
+        if kind == "dense_rec":
+            _append_recurrence(chain, index, layer, notices)
         _append_delay(chain, index, layer, dt_s)
     chain.append("output", nir.Output(np.array(chain.shape)), chain.shape)
-    graph = graph_of(chain.nodes, chain.edges)
-    return Model(graph, time_steps, Encoding.SPIKES, notices=tuple(notices))
+    graph = graph_of(chain.nodes, chain.edges, {INTEGERS: "loihi"})
+    return Model(graph, time_steps, Encoding.SPIKES, notices=tuple(notices), population=population)
 
 
 def _first_shape(layer: dict[str, Any]) -> Shape:
-    if _text(layer.get("type", "")) == "conv":
-        raise ModelError("the first layer is a convolution, and the file does not say its input: give --input-shape")
+    kind = _text(layer.get("type", ""))
+    if kind == "input":
+        return tuple(int(n) for n in np.atleast_1d(layer["shape"]))
+    if kind in ("conv", "pool"):
+        raise ModelError(f"the first layer is a {kind}, and the file does not say its input: give --input-shape")
     return (int(np.asarray(layer["weight"]).shape[1]),)
 
 
-def _append_weights(chain: _Chain, index: int, kind: str, layer: dict[str, Any], notices: list[str]) -> None:
-    name = f"{index}_{kind}"
-    if isinstance(layer.get("weight"), dict):
+def _weight(index: int, layer: dict[str, Any], notices: list[str], key: str = "weight") -> NDArray[Any]:
+    if isinstance(layer.get(key), dict):
         raise ModelError(f"layer {index}: complex weights are not supported")
-    weight, notice = widen(layer["weight"], f"{name}: weight")
+    weight, notice = widen(layer[key], f"layer {index}: {key}")
     notices += [notice] if notice else []
-    out = tuple(int(n) for n in np.atleast_1d(layer["shape"]))
-    if kind == "dense":
-        size = int(np.prod(out))
-        weight = weight.reshape(size, -1)
-        if len(chain.shape) > 1:
-            chain.append(f"{index}_flatten", nir.Flatten(np.array(chain.shape), 0, -1), (int(np.prod(chain.shape)),))
-        if weight.shape[1] != chain.shape[0]:
-            raise ModelError(f"layer {index}: takes {weight.shape[1]} inputs, found {chain.shape[0]}")
-        node = nir.Affine(weight, _bias(layer, size)) if "bias" in layer else nir.Linear(weight)
-        chain.append(name, node, (size,))
-        return
-    per_axis = [tuple(int(n) for n in np.atleast_1d(layer[key])[:2]) for key in ("stride", "padding", "dilation")]
+    return weight
+
+
+def _append_input(chain: _Chain, index: int, layer: dict[str, Any], notices: list[str]) -> None:
+    """Neurons right behind the input, with one weight for all."""
+    shape = tuple(int(n) for n in np.atleast_1d(layer["shape"]))
+    if shape != chain.shape:
+        raise ModelError(f"layer {index}: takes an input of {shape}, found {chain.shape}")
+    factor = float(_weight(index, layer, notices).ravel()[0]) if "weight" in layer else 1.0
+    if factor != 1:
+        chain.append(f"{index}_input", nir.Scale(np.full(shape, factor)), shape)
+
+
+def _append_dense(chain: _Chain, index: int, layer: dict[str, Any], notices: list[str]) -> None:
+    size = int(np.prod(np.atleast_1d(layer["shape"])))
+    weight = _weight(index, layer, notices).reshape(size, -1)
+    if len(chain.shape) > 1:
+        chain.append(f"{index}_flatten", nir.Flatten(np.array(chain.shape), 0, -1), (int(np.prod(chain.shape)),))
+    if weight.shape[1] != chain.shape[0]:
+        raise ModelError(f"layer {index}: takes {weight.shape[1]} inputs, found {chain.shape[0]}")
+    before = "bias" in layer and not _into_membrane(_text(layer["type"]), layer)
+    node = nir.Affine(weight, _bias(layer, size)) if before else nir.Linear(weight)
+    chain.append(f"{index}_dense", node, (size,))
+
+
+def _append_recurrence(chain: _Chain, index: int, layer: dict[str, Any], notices: list[str]) -> None:
+    """Spikes of the step before, through weights of their own."""
+    size = chain.shape[0]
+    name, neurons = f"{index}_recurrent", chain.last
+    chain.nodes[name] = nir.Linear(_weight(index, layer, notices, "weight_rec").reshape(size, size))
+    chain.edges += [(neurons, name), (name, neurons)]
+
+
+def _append_conv(chain: _Chain, index: int, layer: dict[str, Any], notices: list[str]) -> None:
+    weight = _weight(index, layer, notices)
     weight = weight.reshape(weight.shape[:4])
-    node = nir.Conv2d(chain.shape[1:], weight, *per_axis, int(layer["groups"]), _bias(layer, len(weight)))
-    chain.append(name, node, out)
+    groups = int(layer.get("groups", 1))
+    node = nir.Conv2d(chain.shape[1:], weight, *_per_axis(layer), groups, _own_bias(layer, len(weight)))
+    chain.append(f"{index}_conv", node, tuple(int(n) for n in np.atleast_1d(layer["shape"])))
+
+
+def _append_pool(chain: _Chain, index: int, layer: dict[str, Any], notices: list[str]) -> None:
+    """A sum over windows with one weight: a convolution of each channel by itself."""
+    channels = chain.shape[0]
+    kernel = tuple(int(n) for n in np.atleast_1d(layer["kernelSize"])[:2])
+    kernel = kernel * 2 if len(kernel) == 1 else kernel
+    factor = float(_weight(index, layer, notices).ravel()[0])
+    weight = np.full((channels, 1, *kernel), factor, dtype=np.float32)
+    node = nir.Conv2d(chain.shape[1:], weight, *_per_axis(layer), channels, _own_bias(layer, channels))
+    chain.append(f"{index}_pool", node, tuple(int(n) for n in np.atleast_1d(layer["shape"])))
+
+
+def _per_axis(layer: dict[str, Any]) -> list[tuple[int, ...]]:
+    """Stride, padding and dilation."""
+    usual = {"stride": 1, "padding": 0, "dilation": 1}
+    found = [np.atleast_1d(layer.get(key, value)).ravel() for key, value in usual.items()]
+    return [(int(each[0]), int(each[min(1, len(each) - 1)])) for each in found]
+
+
+def _population(index: int, layer: dict[str, Any], shape: Shape) -> int:
+    """Outputs for each class, where the file ends in a mean over them."""
+    size, outputs = int(np.prod(shape)), int(np.prod(np.atleast_1d(layer["shape"])))
+    if not outputs or size % outputs:
+        raise ModelError(f"layer {index}: an average of {size} outputs to {outputs}, which does not divide them")
+    return size // outputs
+
+
+_BLOCKS: dict[str, Callable[[_Chain, int, dict[str, Any], list[str]], None]] = {
+    "conv": _append_conv,
+    "dense": _append_dense,
+    "dense_rec": _append_dense,
+    "input": _append_input,
+    "pool": _append_pool,
+}
+
+
+def _into_membrane(kind: str, layer: dict[str, Any]) -> bool:
+    """Whether a bias cannot stand beside the weights: there it would pass the synaptic current, as Lava's does not."""
+    if "bias" not in layer:
+        return False
+    return kind in ("input", "dense_rec") or float(np.asarray(layer["neuron"]["iDecay"])) != _FULL_DECAY
+
+
+def _own_bias(layer: dict[str, Any], size: int) -> NDArray[Any]:
+    """The bias of a convolution, where it may stand beside its weights."""
+    return np.zeros(size) if _into_membrane("conv", layer) else _bias(layer, size)
+
+
+def _spread_bias(layer: dict[str, Any], shape: Shape) -> NDArray[np.float64]:
+    bias, _ = widen(layer["bias"], "bias")
+    lead = bias.ravel().astype(np.float64)
+    return np.broadcast_to(lead.reshape(-1, *(1,) * (len(shape) - 1)), shape).copy()
 
 
 def _bias(layer: dict[str, Any], size: int) -> NDArray[Any]:
