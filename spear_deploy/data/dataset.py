@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -16,7 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spear_deploy.data.folder import holds_arrays, read_folder
 from spear_deploy.data.splitting import SPLIT_SEED, stratified
+from spear_deploy.data.stored import Given, Index, Packed, Stored
 from spear_deploy.errors import DataError, briefly
 from spear_deploy.system.outside.npz import read_npz
 from spear_deploy.system.outside.refusal import RefusedError
@@ -63,7 +65,7 @@ class Labels(StrEnum):
 
 @dataclass(frozen=True)
 class Split:
-    """Samples `[N, *sample_shape]` (float32, or uint8 as the file holds them), labels `[N]` (int64) and their origin.
+    """Samples `[N, *sample_shape]` (float32, uint8, or unpacked by the batch), labels `[N]` (int64) and their origin.
 
     `index` numbers the samples within `source`, so that a split can be told and made again.
     `outputs` `[N, classes]` (float32) are mean outputs over time that a network is to learn in
@@ -71,7 +73,7 @@ class Split:
     """
 
     name: SplitName
-    x: Tensor
+    x: Tensor | Stored
     y: Tensor
     source: str
     index: NDArray[np.int64]
@@ -87,7 +89,7 @@ class Split:
     def take(self, part: slice) -> Split:
         """Some of the samples."""
         outputs = None if self.outputs is None else self.outputs[part]
-        return Split(self.name, self.x[part], self.y[part], self.source, self.index[part], outputs)
+        return Split(self.name, _some(self.x, part), self.y[part], self.source, self.index[part], outputs)
 
 
 @dataclass(frozen=True)
@@ -133,12 +135,9 @@ class Dataset:
         digest = hashlib.sha256()
         for split in self.splits:
             for tensor in (split.x, split.y, *([] if split.outputs is None else [split.outputs])):
-                array = tensor.numpy()
-                digest.update(str(array.shape).encode())
-                for start in range(0, len(array), HASHED_AT_ONCE):
-                    part = array[start : start + HASHED_AT_ONCE]
-                    plain = part.astype(np.float32) if part.dtype == np.uint8 else part
-                    digest.update(np.ascontiguousarray(plain).data)
+                digest.update(str(tuple(tensor.shape)).encode())
+                for start in range(0, len(tensor), HASHED_AT_ONCE):
+                    digest.update(_bytes_of(tensor, slice(start, start + HASHED_AT_ONCE)))
         return digest.hexdigest()
 
     @cached_property
@@ -162,6 +161,17 @@ class Dataset:
         return tuple(self.train.x.shape[1:])
 
 
+def _some(x: Tensor | Stored, index: Index) -> Tensor | Stored:
+    return x.take(index) if isinstance(x, Stored) else x[index]
+
+
+def _bytes_of(x: Tensor | Stored, part: slice) -> bytes | memoryview:
+    if isinstance(x, Stored):
+        return x.bytes_of(part)
+    found = x[part].numpy()
+    return np.ascontiguousarray(found.astype(np.float32) if found.dtype == np.uint8 else found).data
+
+
 def load_data(
     name: str | os.PathLike[str],
     *,
@@ -180,6 +190,10 @@ def load_data(
     rates), or `[N, T, *input_shape]` of 0 and 1 for spikes; labels are integers from 0. All
     labels may be missing, not some of them.
 
+    A folder may hold the same arrays as npy files (`x_train.npy`, ...). Their samples stay there and are read by the
+    batch, so that they need not fit into memory. `x_train_bits.npy` instead holds zeros and ones as
+    `numpy.packbits(x, axis=-1)` packs them; the last axis is a multiple of 8.
+
     Raises:
         DataError: unknown name, missing or damaged file, shapes or values that do not fit.
 
@@ -187,6 +201,8 @@ def load_data(
     if str(name) in _KNOWN:
         return _KNOWN[str(name)]()
     path = Path(name)
+    if holds_arrays(path):
+        return _from_arrays(str(path), *read_folder(path))
     if path.is_dir():
         from spear_deploy.data.events import Binning, Frames
         from spear_deploy.data.recordings import load_folder
@@ -234,7 +250,8 @@ def _load_npz(path: Path) -> Dataset:
     return _from_arrays(str(path), arrays, others)
 
 
-def _from_arrays(path: str, arrays: dict[str, NDArray[np.generic]], others: Sequence[str] = ()) -> Dataset:
+def _from_arrays(path: str, arrays: Mapping[str, Given], others: Sequence[str] = ()) -> Dataset:
+    arrays = dict(arrays)
     labelled = any(key in arrays for key in (*_LABELS, "y_val"))
     missing = [key for key in (_NEEDED if labelled else _SAMPLES) if key not in arrays]
     if missing:
@@ -249,7 +266,7 @@ def _from_arrays(path: str, arrays: dict[str, NDArray[np.generic]], others: Sequ
         if f"x_{key}" in arrays:
             _check_samples(path, key, arrays[f"x_{key}"], arrays["x_train"])
             if labelled:
-                _check_labels(path, key, arrays[f"y_{key}"], len(arrays[f"x_{key}"]))
+                _check_labels(path, key, np.asarray(arrays[f"y_{key}"]), len(arrays[f"x_{key}"]))
     train = _split(SplitName.TRAIN, "train", arrays)
     if "x_val" in arrays:
         validation = _split(SplitName.VALIDATION, "val", arrays)
@@ -268,12 +285,21 @@ def _as_array(name: str, key: str, values: object) -> NDArray[np.generic]:
         ) from None
 
 
-def _split(name: SplitName, key: str, arrays: dict[str, NDArray[np.generic]]) -> Split:
-    held = arrays.pop(f"x_{key}")
-    x = torch.from_numpy(held.view(np.uint8) if held.dtype in (np.uint8, np.bool_) else held.astype(np.float32))
+def _split(name: SplitName, key: str, arrays: dict[str, Given]) -> Split:
+    x = _kept(arrays.pop(f"x_{key}"))
     labels = arrays.get(f"y_{key}")
-    y = torch.full((len(x),), UNLABELLED) if labels is None else torch.from_numpy(labels.astype(np.int64))
+    y = torch.full((len(x),), UNLABELLED) if labels is None else torch.from_numpy(np.asarray(labels).astype(np.int64))
     return Split(name, x, y, f"x_{key}", np.arange(len(x)))
+
+
+def _kept(held: Given) -> Tensor | Stored:
+    """Zeros and ones a bit each, other bytes as they are, all else in float32."""
+    if isinstance(held, Stored):
+        return held
+    if held.dtype not in (np.uint8, np.bool_):
+        return torch.from_numpy(held.astype(np.float32))
+    small = held.view(np.uint8)
+    return Packed.of(small) if int(small.max(initial=0)) <= 1 else torch.from_numpy(small)
 
 
 def _cut_validation(path: str, train: Split) -> tuple[Split, Split]:
@@ -281,20 +307,30 @@ def _cut_validation(path: str, train: Split) -> tuple[Split, Split]:
         raise DataError(f"{path}: {len(train)} training samples are too few to take validation from; give x_val")
     kept, held = (torch.from_numpy(part) for part in stratified(train.y.numpy(), NPZ_VALIDATION_SHARE))
     source = f"{train.source}, stratified by class, seed {SPLIT_SEED}"
-    validation = Split(SplitName.VALIDATION, train.x[held], train.y[held], source, train.index[held.numpy()])
-    return Split(SplitName.TRAIN, train.x[kept], train.y[kept], source, train.index[kept.numpy()]), validation
+    validation, rest = (
+        Split(part, _some(train.x, taken), train.y[taken], source, train.index[taken.numpy()])
+        for part, taken in ((SplitName.VALIDATION, held), (SplitName.TRAIN, kept))
+    )
+    return rest, validation
 
 
-def _check_samples(path: str, key: str, x: NDArray[np.generic], train: NDArray[np.generic]) -> None:
-    if x.dtype.kind not in "fiub":
+def _check_samples(path: str, key: str, x: Given, train: Given) -> None:
+    if not isinstance(x, Stored) and x.dtype.kind not in "fiub":
         raise DataError(f"{path}: x_{key} must hold numbers, found {x.dtype}")
     if not x.ndim or not len(x):
         raise DataError(f"{path}: x_{key} holds no samples")
     if x.shape[1:] != train.shape[1:]:
         found, needed = times(x.shape[1:]), times(train.shape[1:])
         raise DataError(f"{path}: samples of x_{key} are {found}, those of x_train {needed}")
-    if x.dtype.kind == "f" and not (np.abs(x) <= np.finfo(np.float32).max).all():
+    if not _all_finite(x):
         raise DataError(f"{path}: x_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
+
+
+def _all_finite(x: Given) -> bool:
+    """Whether all values are finite in float32."""
+    if isinstance(x, Stored):
+        return x.binary or all(part.dtype == torch.uint8 or bool(part.isfinite().all()) for part in x.parts())
+    return x.dtype.kind != "f" or bool((np.abs(x) <= np.finfo(np.float32).max).all())
 
 
 def _check_labels(path: str, key: str, y: NDArray[np.generic], samples: int) -> None:

@@ -10,13 +10,11 @@ import torch
 from torch import Tensor
 
 from spear_deploy.data.dataset import Dataset, Split, SplitName, times
+from spear_deploy.data.stored import AT_ONCE, Packed, Stored
 from spear_deploy.errors import DataError
 
 TIMED = ("spikes", "sequence", "counts", "clipped")
 """Encodings of samples that have a time axis of their own."""
-
-CHECKED_AT_ONCE = 64
-"""Samples that are looked at together: no mask of a whole split stands in memory."""
 
 _CPU = torch.device("cpu")
 _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
@@ -28,20 +26,25 @@ class EncodedSplit:
 
     Attributes:
         name: of the split.
-        stored: the inputs as they are kept, on the CPU, `[T, N, *input_shape]`; spikes may be uint8.
+        stored: the inputs as they are kept, on the CPU: `[T, N, *input_shape]`, spikes perhaps uint8, or samples
+            `[N, T, *input_shape]` (`[N, *input_shape]` where they are shown) that are unpacked by the batch.
         labels: `[N]`, on the CPU.
         analog: whether the inputs are values (direct) or spikes (0 and 1).
         outputs: those of `Split`.
         device: where the samples are run.
+        clipped: whether counts above 1 become 1.
+        shown: time steps that each of `stored` is shown, where it is samples without time; else 0.
 
     """
 
     name: SplitName
-    stored: Tensor
+    stored: Tensor | Stored
     labels: Tensor
     analog: bool
     outputs: Tensor | None = None
     device: torch.device = _CPU
+    clipped: bool = False
+    shown: int = 0
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -52,10 +55,7 @@ class EncodedSplit:
 
         A static image stays one image, shown T times.
         """
-        static = len(self.stored) > 1 and self.stored.stride(0) == 0
-        kept = (self.stored[0] if static else self.stored).to(self.device)
-        floating = kept if kept.is_floating_point() else kept.to(torch.float32)
-        return floating.expand(self.stored.shape) if static else floating.contiguous()
+        return self._unpacked(lambda kept: kept.dtype if kept.is_floating_point() else torch.float32, self.device)
 
     def on(self, device: torch.device) -> EncodedSplit:
         """The same samples, to be run on another device."""
@@ -63,14 +63,29 @@ class EncodedSplit:
 
     def as_float64(self) -> Tensor:
         """The inputs in float64, on the CPU; a static image stays one image, shown T times."""
-        if self.stored.stride(0) == 0:
-            return self.stored[0].to(torch.float64).expand(self.stored.shape)
-        return self.stored.to(torch.float64)
+        return self._unpacked(lambda kept: torch.float64, _CPU)
+
+    def as_stored(self) -> Tensor:
+        """The inputs as small as they are, on the CPU; spikes are perhaps uint8."""
+        return self._unpacked(lambda kept: kept.dtype, _CPU)
+
+    def _unpacked(self, dtype: Callable[[Tensor], torch.dtype], device: torch.device) -> Tensor:
+        stored, steps = self.stored, self.shown
+        if isinstance(stored, Stored):
+            kept = stored.tensor() if steps else stored.tensor().transpose(0, 1)
+        else:
+            steps = len(stored) if len(stored) > 1 and stored.stride(0) == 0 else 0
+            kept = stored[0] if steps else stored
+        kept = kept.to(device)
+        kept = kept.clamp(max=1) if self.clipped else kept
+        numbers = kept.to(dtype(kept)).contiguous()
+        return numbers.expand(steps, *numbers.shape) if steps else numbers
 
     def take(self, index: Tensor | slice) -> EncodedSplit:
         """Some of the samples."""
         outputs = None if self.outputs is None else self.outputs[index]
-        return replace(self, stored=self.stored[:, index], labels=self.labels[index], outputs=outputs)
+        stored = self.stored.take(index) if isinstance(self.stored, Stored) else self.stored[:, index]
+        return replace(self, stored=stored, labels=self.labels[index], outputs=outputs)
 
 
 def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> EncodedSplit:
@@ -87,6 +102,8 @@ def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> En
     """
     x = split.x
     if encoding == "direct":
+        if isinstance(x, Stored):
+            return EncodedSplit(split.name, x, split.y, True, split.outputs, shown=time_steps)
         return EncodedSplit(split.name, x.expand(time_steps, *x.shape), split.y, True, split.outputs)
     if encoding == "rate":
         _check_range(split, "rate", "probabilities in [0, 1]")
@@ -105,9 +122,11 @@ def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> En
         if encoding in ("counts", "clipped") and not _each(x, _are_counts):
             raise DataError(f"encoding {encoding!r} needs counts 0, 1, 2, ..., {split.name} holds other values")
         analog = encoding in ("sequence", "counts")
-        sequences = x.clamp(max=1) if encoding == "clipped" else x
-        kept = sequences if analog else sequences.to(torch.uint8)
-        return EncodedSplit(split.name, kept.transpose(0, 1), split.y, analog, split.outputs)
+        if isinstance(x, Stored):
+            clipped = encoding == "clipped" and not x.binary
+            return EncodedSplit(split.name, x, split.y, analog, split.outputs, clipped=clipped)
+        kept = x.transpose(0, 1) if analog else Packed.of(x.numpy())
+        return EncodedSplit(split.name, kept, split.y, analog, split.outputs)
     raise DataError(f"unknown encoding {encoding!r}; known: {', '.join(('direct', 'rate', *TIMED))}")
 
 
@@ -115,7 +134,7 @@ def recoded(data: EncodedSplit, encoding: str) -> EncodedSplit:
     """Samples for a model whose encoding differs from that of the data in one thing: that counts are clipped to 1."""
     if encoding != "clipped":
         return data
-    return replace(data, stored=data.stored.clamp(max=1), analog=False)
+    return replace(data, clipped=True, analog=False)
 
 
 def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], classes: int) -> None:
@@ -135,8 +154,10 @@ def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], class
         )
 
 
-def _each(x: Tensor, holds: Callable[[Tensor], bool]) -> bool:
-    return all(holds(part) for part in torch.split(x, CHECKED_AT_ONCE))
+def _each(x: Tensor | Stored, holds: Callable[[Tensor], bool]) -> bool:
+    if isinstance(x, Stored):
+        return x.binary or all(holds(part) for part in x.parts())
+    return all(holds(part) for part in torch.split(x, AT_ONCE))
 
 
 def _are_spikes(values: Tensor) -> bool:
@@ -147,17 +168,20 @@ def _are_counts(values: Tensor) -> bool:
     return values.dtype == torch.uint8 or bool(((values >= 0) & (values == values.round())).all())
 
 
-def _bernoulli(split: Split, time_steps: int, seed: int) -> Tensor:
-    spikes = np.empty((time_steps, *split.x.shape), dtype=np.uint8)
-    values = split.x.numpy()
+def _bernoulli(split: Split, time_steps: int, seed: int) -> Packed:
+    shape = tuple(split.x.shape[1:])
+    spikes = Packed.room((len(split), time_steps, *shape))
     for row, index in enumerate(split.index):
         draw = np.random.default_rng((seed, _SPLIT_KEYS[split.name], int(index)))
-        spikes[:, row] = draw.random((time_steps, *values.shape[1:])) < values[row]
-    return torch.from_numpy(spikes)
+        part = slice(row, row + 1)
+        spikes.fill(part, draw.random((1, time_steps, *shape)) < split.x[part].numpy()[:, None])
+    return spikes
 
 
 def _check_range(split: Split, encoding: str, needed: str) -> None:
-    low, high = float(split.x.min()), float(split.x.max())
+    parts = list(torch.split(split.x, AT_ONCE)) if isinstance(split.x, Tensor) else split.x.parts()
+    ends = [torch.aminmax(part) for part in parts]
+    low, high = min(float(least) for least, _ in ends), max(float(most) for _, most in ends)
     if low < 0 or high > 1:
         raise DataError(
             f"encoding {encoding!r} needs {needed}, {split.name} goes from {low:g} to {high:g}; scale the data"

@@ -168,7 +168,7 @@ def labelled_by(model: Model, split: Split, *, seed: int) -> Split:
     simulation = Simulation(model.graph, torch.float64)
     with torch.no_grad():
         size = samples_at_once(model.network, model.time_steps)
-        runs = [simulation(encoded.take(part).stored).output for part in batches(len(encoded), size)]
+        runs = [simulation(encoded.take(part).as_stored()).output for part in batches(len(encoded), size)]
     classes = torch.cat([classify(output, model.read_out, model.population) for output in runs])
     outputs = torch.cat([read_outputs(output, model.read_out).float() for output in runs])
     return replace(split, y=classes, outputs=outputs)

@@ -51,6 +51,31 @@ def read_npz(path: Path, wanted: Container[str]) -> tuple[dict[str, NDArray[Any]
     return arrays, tuple(name for name in names if name not in arrays)
 
 
+def read_npy_layout(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+    """Shape and type of the array in an npy file, and the bytes before its first number; none of them is read.
+
+    Raises:
+        RefusedError: no npy, in columns instead of rows, or of another length than its header says.
+
+    """
+    try:
+        with path.open("rb") as file:
+            shape, fortran, dtype = _header(file, path.name)
+            offset = file.tell()
+    except RefusedError:
+        raise
+    except READ_ERRORS as error:
+        raise RefusedError(first_line(error)) from None
+    if fortran and len(shape) > 1:
+        raise RefusedError(
+            f"{path.name}: is in Fortran order; write it with numpy.save(..., numpy.ascontiguousarray(x))"
+        )
+    expected, found = offset + math.prod(shape) * dtype.itemsize, path.stat().st_size
+    if expected != found:
+        raise RefusedError(f"{path.name}: its header says {expected:,} bytes, it holds {found:,}")
+    return shape, dtype, offset
+
+
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> NDArray[Any]:
     if entry.compress_type not in _METHODS:
         raise RefusedError(f"{name}: packed in another way than numpy does")
