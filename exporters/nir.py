@@ -35,7 +35,7 @@ class NirExporter(Exporter):
         self.portable = portable
         self.fixed = fixed
         self.integers = integers
-        self.arithmetic = "loihi" if fixed else "float64"
+        self.arithmetic = "integers" if fixed else "float64"
 
     def refuses(self, model: Model) -> tuple[str, ...]:
         """What NIR alone cannot say, where a portable graph is wanted, or integers that have no place in the graph."""

@@ -62,7 +62,7 @@ class LavaExporter(Exporter):
         self.integers = integers
         self.samples = samples
         self.python = python or Path(sys.executable)
-        self.arithmetic = "loihi" if fixed else "float64"
+        self.arithmetic = "integers" if fixed else "float64"
 
     def refuses(self, model: Model) -> tuple[str, ...]:
         """What Lava cannot run, and in fixed point what its own LIF is not."""

@@ -51,7 +51,7 @@ class NetxExporter(Exporter):
     suffix = ".net"
     family = "lava"
     says = "a netx file (HDF5) for lava-dl, in a Loihi's integers"
-    arithmetic = "loihi"
+    arithmetic = "integers"
     fixed = True
 
     def __init__(self, *, integers: JudgedIntegers | None = None) -> None:

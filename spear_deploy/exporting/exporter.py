@@ -27,7 +27,7 @@ class Exporter(ABC):
             the others beside it, under names that begin with the same stem.
         family: formats with the same family are written together by `--to FAMILY`.
         says: one line for `export --list`.
-        arithmetic: in which `run` computes: float64, float32, or loihi (fixed point).
+        arithmetic: in which `run` computes: float64, float32, or integers (a chip's fixed point).
         fixed: whether the file holds a chip's integers. Such an exporter takes the keyword
             `integers` (`JudgedIntegers`), writes those and no others, and refuses without.
 

@@ -18,7 +18,7 @@ from spear_deploy.network.agreement import EXACT, FLOAT64, Agreement, Tolerance,
 TIE = 1e-5
 """A float32 spike may differ where the float64 membrane is this near the threshold, relative to it."""
 
-MEMBRANE = {"float64": FLOAT64.membrane, "float32": 1e-4, "loihi": EXACT.membrane}
+MEMBRANE = {"float64": FLOAT64.membrane, "float32": 1e-4, "integers": EXACT.membrane}
 """How far a membrane that is read out may differ, relative to the largest: what rounding in
 another order of summation amounts to over an inference. Spikes have no tolerance."""
 

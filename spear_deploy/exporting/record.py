@@ -36,7 +36,7 @@ class Verification(BaseModel):
         why_not: why it was not.
         equal: whether every output is at its place, but for ties.
         fault: where not.
-        arithmetic: of both runs: float64, float32 or loihi.
+        arithmetic: of both runs: float64, float32 or the integers of a chip.
         reference: what the file was compared with.
         inputs: what they ran on.
         after_ties: samples that a tie changed, and that are compared no further.

@@ -12,10 +12,14 @@ from spear_deploy.exporting.exporter import Exporter
 GROUP = "spear_deploy.exporters"
 """Entry-point group under which a package offers exporters."""
 
+OURS = "spear-deploy"
+"""The package whose exporters nobody replaces."""
+
 
 def available() -> dict[str, EntryPoint]:
-    """All installed exporters by name, whoever offers them."""
-    return dict(sorted((entry.name, entry) for entry in entry_points(group=GROUP)))
+    """All installed exporters by name, whoever offers them; ours where others use the same name."""
+    found = sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, _package(entry) == OURS))
+    return {entry.name: entry for entry in found}
 
 
 def exporter(name: str, options: Mapping[str, object] | None = None) -> Exporter:
@@ -32,14 +36,11 @@ def exporter(name: str, options: Mapping[str, object] | None = None) -> Exporter
     found = available()
     if name not in found:
         raise ExportError(f"no exporter called {name!r}; known: {', '.join(found)}")
-    try:
-        offered = found[name].load()
-    except ImportError as error:
-        raise ExportError(f"{name}: {error.name or error} is not installed; {_remedy(name)}") from None
+    offered = _loaded(name, found[name])
     try:
         named = declared(offered)
         made = offered(**{key: value for key, value in (options or {}).items() if key in named})
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ExportError(f"{name}: this exporter cannot be made ({error})") from None
     if not isinstance(made, Exporter):
         raise ExportError(f"{name}: {found[name].value} is no subclass of spear_deploy.exporting.Exporter")
@@ -61,9 +62,37 @@ def family(name: str) -> tuple[str, ...]:
     """
     if name in available():
         own = exporter(name).family or name
-        return tuple(each for each in available() if each == name or exporter(each).family == own)
+        return tuple(each for each in available() if each == name or _family_of(each) == own)
     return (exporter(name).name,)
 
 
-def _remedy(name: str) -> str:
-    return f"install it with: pip install 'spear-deploy[{name}]'"
+def _family_of(name: str) -> str | None:
+    """The family of an exporter; None of one that cannot be used, which keeps nobody from the others."""
+    try:
+        return exporter(name).family
+    except ExportError:
+        return None
+
+
+def _loaded(name: str, entry: EntryPoint) -> Callable[..., object]:
+    """What an entry point offers.
+
+    Raises:
+        ExportError: it cannot be imported; names the package that offers it, or what is not installed.
+
+    """
+    package = _package(entry)
+    try:
+        found: Callable[..., object] = entry.load()
+    except Exception as error:  # whatever another package raises while it is imported
+        if isinstance(error, ImportError) and package == OURS:
+            lacking = error.name or error
+            remedy = f"install it with: pip install '{OURS}[{name}]'"
+            raise ExportError(f"{name}: {lacking} is not installed; {remedy}") from None
+        fault = f"{type(error).__name__}: {error}"
+        raise ExportError(f"exporter {name!r} of {package} cannot be imported ({fault})") from error
+    return found
+
+
+def _package(entry: EntryPoint) -> str:
+    return "unknown" if entry.dist is None else entry.dist.name

@@ -34,7 +34,7 @@ from spear_deploy.search.problem import Evaluation, SearchProblem, StructuralLim
 from spear_deploy.search.references import tuned_uniform
 from spear_deploy.search.reward import Reward, TarConstants, TargetAwareReward
 from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
-from spear_deploy.search.tuning import Finalist, Target, Tuned, Tuner, TuningPlan, measured_on, tune_plain
+from spear_deploy.search.tuning import Evaluator, Finalist, Tuned, Tuner, TuningPlan, measured_on, tune_plain
 
 __all__ = [
     "ESTIMATORS",
@@ -49,6 +49,7 @@ __all__ = [
     "DdpgConstants",
     "Estimator",
     "Evaluation",
+    "Evaluator",
     "Features",
     "Finalist",
     "Held",
@@ -68,7 +69,6 @@ __all__ = [
     "Strategy",
     "StructuralLimits",
     "TarConstants",
-    "Target",
     "TargetAwareReward",
     "Tuned",
     "Tuner",

@@ -11,7 +11,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model, Simulation
 from spear_deploy.search.bounds import closing_risk
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
-from spear_deploy.search.tuning import BOUND_AIM, Target, Tuned, Tuner, targets_for
+from spear_deploy.search.tuning import BOUND_AIM, Evaluator, Tuned, Tuner, targets_for
 from spear_deploy.training import Recipe, SynopsConstraint, fine_tune, loss, quieted
 
 CONTINUED = 2
@@ -31,7 +31,7 @@ EPOCHS = 0.25
 
 
 def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = None) -> Iterator[Tuned]:
-    """Ever more frugal networks from one that breaks a limit, each measured on its target.
+    """Ever more frugal networks from one that breaks a limit, each measured where it counts.
 
     In the order of what they cost: the constraint goes on from its multipliers, with targets
     lowered by what was overshot; all weights are scaled down a little, so that neurons fire
@@ -40,13 +40,13 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
     on validation; one that is as narrow as can be and keeps them not is the last. Every step
     scales by what is missing or takes a channel away, so it always ends.
     """
-    factory, target, plan = tuner.factory, tuner.target, tuner.plan
+    factory, evaluator, plan = tuner.factory, tuner.evaluator, tuner.plan
     now, step, since_narrowed, narrowed = start, 0, 0, 0
     constraint = constraint or SynopsConstraint({}, plan.ascent)
-    while now.share(target.budget_synops) > 1:
+    while now.share(evaluator.budget_synops) > 1:
         step += 1
         aim = BOUND_AIM - LOWERED * step
-        quiet = _quieter(factory, now, aim / now.share(target.budget_synops)) if since_narrowed < QUIETED else None
+        quiet = _quieter(factory, now, aim / now.share(evaluator.budget_synops)) if since_narrowed < QUIETED else None
         if plan.constrained and step <= CONTINUED:
             model = _continued(tuner, now, constraint, aim)
         elif quiet is not None:
@@ -54,7 +54,7 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
             model = quiet
         else:
             narrowed, since_narrowed = narrowed + 1, 0
-            candidate = _narrower(factory, now, target, narrowed)
+            candidate = _narrower(factory, now, evaluator, narrowed)
             if candidate is None:
                 return
             found = tuner.measured(candidate.model)
@@ -65,10 +65,10 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
 
 def _continued(tuner: Tuner, now: Tuned, constraint: SynopsConstraint, aim: float) -> Model:
     """A short fine-tune, held at the limits if the plan says so."""
-    train, target, plan = tuner.factory.train, tuner.target, tuner.plan
+    train, evaluator, plan = tuner.factory.train, tuner.evaluator, tuner.plan
     recipe = plan.final_for(len(train))
     short = Recipe(max(round(EPOCHS * recipe.epochs), 1), recipe.batch, recipe.learning_rate / 2)
-    if plan.constrained and now.share(target.budget_synops) > 0:
+    if plan.constrained and now.share(evaluator.budget_synops) > 0:
         constraint.targets = targets_for(tuner, now, aim)
     held = constraint if plan.constrained and constraint.targets else None
     return fine_tune(
@@ -77,7 +77,7 @@ def _continued(tuner: Tuner, now: Tuned, constraint: SynopsConstraint, aim: floa
         short,
         seed=tuner.seed,
         constraint=held,
-        quantiser=target.quantiser(now.model),
+        quantiser=evaluator.quantiser(now.model),
         notice=tuner.notice,
         journal=tuner.journal.within("closing"),
     )
@@ -90,11 +90,11 @@ def _quieter(factory: CandidateFactory, now: Tuned, wanted: float) -> Model | No
     return quieted(now.model, factory.probe, wanted)
 
 
-def _narrower(factory: CandidateFactory, now: Tuned, target: Target, attempt: int) -> Candidate | None:
+def _narrower(factory: CandidateFactory, now: Tuned, evaluator: Evaluator, attempt: int) -> Candidate | None:
     """With fewer channels; None where there is nothing to take away."""
     own = CandidateFactory(now.model, factory.train, factory.widths)
     whole = np.ones(len(own.groups))
-    over = now.share(target.budget_synops)
+    over = now.share(evaluator.budget_synops)
     if over > MOST_QUIETED:
         everywhere = own.executed(np.full(len(own.groups), np.sqrt(BOUND_AIM / over)))
         if not np.array_equal(everywhere, whole):

@@ -11,7 +11,7 @@ from spear_deploy.search.bounds import shared_risk
 from spear_deploy.search.candidate import Ratios
 from spear_deploy.search.closing import closing
 from spear_deploy.search.problem import SearchProblem
-from spear_deploy.search.tuning import Finalist, Target, Tuner, constraint_for, tune_final, tune_plain
+from spear_deploy.search.tuning import Evaluator, Finalist, Tuner, constraint_for, tune_final, tune_plain
 from spear_deploy.training import SynopsConstraint
 
 
@@ -72,7 +72,7 @@ def finished(
 
     `risk` is that of each finalist's bound.
     """
-    target = tuner.target
+    evaluator = tuner.evaluator
     tuned: list[Finalist] = []
     constraints: list[SynopsConstraint | None] = []
     for finalist in through:
@@ -83,21 +83,21 @@ def finished(
         if stopped():
             break
     repaired: list[Finalist] = []
-    frugal = min(range(len(tuned)), key=lambda place: _share(tuned[place], target))
-    if _share(tuned[frugal], target) > 1:
+    frugal = min(range(len(tuned)), key=lambda place: _share(tuned[place], evaluator))
+    if _share(tuned[frugal], evaluator) > 1:
         first = tuned[frugal]
         for closed in closing(tuner, first.result, constraints[frugal]):
             ratios = tuner.factory.ratios_of(closed.model)
             repaired.append(replace(first, ratios=ratios, final=closed))
             on_tuned(repaired[-1])
     every = (*tuned, *repaired)
-    keeping = [one for one in every if _share(one, target) <= 1]
-    best = max(keeping, key=_merit) if keeping else min(every, key=lambda one: _share(one, target))
+    keeping = [one for one in every if _share(one, evaluator) <= 1]
+    best = max(keeping, key=_merit) if keeping else min(every, key=lambda one: _share(one, evaluator))
     return Choice(best, every, len(repaired))
 
 
-def _share(finalist: Finalist, target: Target) -> float:
-    return finalist.result.share(target.budget_synops)
+def _share(finalist: Finalist, evaluator: Evaluator) -> float:
+    return finalist.result.share(evaluator.budget_synops)
 
 
 def _candidates(problem: SearchProblem, count: int) -> list[Ratios]:

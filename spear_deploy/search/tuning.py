@@ -30,7 +30,7 @@ BOUND_AIM = 0.985
 """The second phase aims at this share of the budget, by the upper bound."""
 
 PROBE_SAMPLES = 1024
-"""Training samples on which a network's SynOps are compared with those on its target."""
+"""Training samples on which a network's SynOps are compared with those that count."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ class TuningPlan:
         return self.prune_multiple if self.constrained else 1.0
 
 
-class Target(Protocol):
-    """What a network is held against: measurements on the validation split, on one chip."""
+class Evaluator(Protocol):
+    """What a network is held against: measurements on the validation split, in the arithmetic that counts."""
 
     @property
     def budget_synops(self) -> float:
-        """SynOps per inference that are allowed, in the chip's arithmetic."""
+        """SynOps per inference that are allowed, in that arithmetic."""
         ...
 
     @property
@@ -92,11 +92,11 @@ class Target(Protocol):
         ...
 
     def measure(self, model: Model) -> Measurement:
-        """A model on the validation split, in the chip's arithmetic."""
+        """A model on the validation split, in that arithmetic."""
         ...
 
     def quantiser(self, model: Model) -> Quantiser | None:
-        """What rounds a model as the chip does while it is fine-tuned; None where nothing does."""
+        """What rounds a model as that arithmetic does while it is fine-tuned; None where nothing does."""
         ...
 
     def uses(self, model: Model, measured: Measurement) -> tuple[Use, ...]:
@@ -106,11 +106,11 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class Tuned:
-    """A fine-tuned network, and what was measured of it on its target.
+    """A fine-tuned network, and what was measured of it where it counts.
 
     Attributes:
         model: the network.
-        validation: on the validation split, in the target's arithmetic.
+        validation: on the validation split, in the arithmetic that counts.
         synops_bound: upper bound of the mean SynOps that the split ahead will show.
         uses: of the limits on activity beside SynOps.
 
@@ -159,20 +159,20 @@ class Finalist:
 
 @dataclass(frozen=True)
 class Tuner:
-    """What fine-tunes networks that were pruned from one dense model, for one target.
+    """What fine-tunes networks that were pruned from one dense model, for one evaluator.
 
     Attributes:
         factory: of the dense model, with its training data.
-        target: where networks are measured.
+        evaluator: measures networks in the arithmetic that counts.
         plan: of the fine-tunes.
         seed: of the fine-tunes.
         notice: told what a user should hear of them.
-        journal: keeps what is finished; its scope says which target and plan it is.
+        journal: keeps what is finished; its scope says which evaluator and plan it is.
 
     """
 
     factory: CandidateFactory
-    target: Target
+    evaluator: Evaluator
     plan: TuningPlan
     seed: int
     notice: Callable[[str], None] = lambda text: None
@@ -180,11 +180,11 @@ class Tuner:
 
     def measured(self, model: Model, risk: float = RISK) -> Tuned:
         """See `measured_on`."""
-        return measured_on(self.target, model, risk, self.journal)
+        return measured_on(self.evaluator, model, risk, self.journal)
 
 
 def tune_plain(tuner: Tuner, ratios: Ratios, estimator: Estimator) -> Finalist:
-    """Prune, recalibrate and fine-tune as LRE's samples were, and measure on the target."""
+    """Prune, recalibrate and fine-tune as LRE's samples were, and measure it where it counts."""
     candidate = tuner.factory.candidate(ratios, measure_pruned=True)
     prediction = estimator.predict(candidate.features)
     model = fine_tune(
@@ -200,7 +200,7 @@ def tune_plain(tuner: Tuner, ratios: Ratios, estimator: Estimator) -> Finalist:
 
 def constraint_for(tuner: Tuner, tuned: Tuned) -> SynopsConstraint | None:
     """The constraint that brings a network to its limits; none where it keeps them anyway."""
-    if not tuner.plan.constrained or tuned.share(tuner.target.budget_synops) <= BOUND_AIM:
+    if not tuner.plan.constrained or tuned.share(tuner.evaluator.budget_synops) <= BOUND_AIM:
         return None
     return SynopsConstraint(targets_for(tuner, tuned), tuner.plan.ascent)
 
@@ -209,11 +209,11 @@ def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str,
     """What a constraint should hold a network at, by what it was measured to use of its limits.
 
     A constraint sees training samples in floating point. So its target is what the network uses
-    there, times `aim` over the largest share of a limit that it uses on its target: the chip's
+    there, times `aim` over the largest share of a limit that it uses where it counts: the chip's
     arithmetic, the validation split, the bound and limits on energy or time are all in it.
     A limit on a tail has a target of its own where it is the one that is broken.
     """
-    factory, target = tuner.factory, tuner.target
+    factory, evaluator = tuner.factory, tuner.evaluator
     seen = factory.measure(tuned.model, factory.train.take(slice(0, PROBE_SAMPLES)))
     tails = {"p99": seen.p99_synops, "step": seen.busiest_step_synops}
     own = {
@@ -222,14 +222,14 @@ def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str,
         if use.limit.quantity.key in tails
     }
     rest = [use.share for use in tuned.uses if use.limit.quantity.key not in tails]
-    share = max(tuned.synops_bound / target.budget_synops, *rest, 0.0)
+    share = max(tuned.synops_bound / evaluator.budget_synops, *rest, 0.0)
     broken = {name: each for name, each in own.items() if each < tails[name]}
     return {SYNOPS: aim * seen.synops / share, **broken}
 
 
 def tune_final(tuner: Tuner, finalist: Finalist, constraint: SynopsConstraint | None, risk: float = RISK) -> Tuned:
     """The second phase of a finalist, from where the first one ended; `risk` is that of its bound."""
-    plain, factory, target, plan = finalist.plain.model, tuner.factory, tuner.target, tuner.plan
+    plain, factory, evaluator, plan = finalist.plain.model, tuner.factory, tuner.evaluator, tuner.plan
     train = factory.train
 
     def steer(model: Model) -> dict[str, float]:
@@ -243,18 +243,18 @@ def tune_final(tuner: Tuner, finalist: Finalist, constraint: SynopsConstraint | 
         constraint=constraint,
         steer=steer,
         teacher=Teacher(factory.dense_outputs, plan.distillation) if plan.distillation else None,
-        quantiser=target.quantiser(plain),
-        stop=None if plan.patience is None else EarlyStop(target.validation, plan.patience),
+        quantiser=evaluator.quantiser(plain),
+        stop=None if plan.patience is None else EarlyStop(evaluator.validation, plan.patience),
         notice=tuner.notice,
         journal=tuner.journal.within(risk),
     )
     return tuner.measured(model, risk)
 
 
-def measured_on(target: Target, model: Model, risk: float = RISK, journal: Journal = NOTHING) -> Tuned:
-    """A network with what it was measured to use on its target; `risk` is that of its bound."""
+def measured_on(evaluator: Evaluator, model: Model, risk: float = RISK, journal: Journal = NOTHING) -> Tuned:
+    """A network with what it was measured to use; `risk` is that of its bound."""
     measured = journal.remember(
-        Measurement, "measurement", "validation", fingerprint(model), make=lambda: target.measure(model)
+        Measurement, "measurement", "validation", fingerprint(model), make=lambda: evaluator.measure(model)
     )
-    bound = prediction_bound(measured.per_sample.numpy(), target.samples_ahead, risk)
-    return Tuned(model, measured, bound, target.uses(model, measured))
+    bound = prediction_bound(measured.per_sample.numpy(), evaluator.samples_ahead, risk)
+    return Tuned(model, measured, bound, evaluator.uses(model, measured))

@@ -218,7 +218,7 @@ class TestTies:
 
     def test_float64_and_fixed_point_know_no_ties(self):
         assert not self.compared(0.5 * (1 + 5e-6), "float64").equal
-        assert not self.compared(0.5 * (1 + 5e-6), "loihi").equal
+        assert not self.compared(0.5 * (1 + 5e-6), "integers").equal
 
 
 @pytest.mark.parametrize("opset", [17, 1000])

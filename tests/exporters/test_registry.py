@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from spear_deploy.cli import app
 from spear_deploy.errors import ExportError
-from spear_deploy.exporting import Exporter, assert_faithful, available, exporter, simulate
+from spear_deploy.exporting import Exporter, assert_faithful, available, exporter, family, simulate
 from spear_deploy.network import load_model_file, save_model_file
 
 THIRD_PARTY = '''
@@ -85,6 +85,33 @@ class TestAThirdPartysExporter:
         result = CliRunner().invoke(app, ["export", str(tmp_path / "net.pt"), "--to", "other", "--out", str(tmp_path)])
         assert "equal to the model in 2 layers" in result.output
         assert load_model_file(tmp_path / "net.other").time_steps == 6
+
+
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("import a_format_that_is_not_there", "ModuleNotFoundError"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("this is no python", "SyntaxError"),
+        ("", "AttributeError"),
+    ],
+)
+def test_an_exporter_that_cannot_be_imported_is_named_and_the_others_go_on(other_package, tmp_path, code, fault):
+    (other_package / "other_format.py").write_text(code)
+    with pytest.raises(ExportError, match=rf"^exporter 'other' of other-format cannot be imported \({fault}: "):
+        exporter("other")
+    listed = CliRunner().invoke(app, ["export", "--list"]).output
+    assert f"not usable: exporter 'other' of other-format cannot be imported ({fault}" in listed
+    assert family("lava") == ("lava", "netx")
+    save_model_file(small_model(), tmp_path / "net.pt")
+    result = CliRunner().invoke(app, ["export", str(tmp_path / "net.pt"), "--to", "nir", "--out", str(tmp_path)])
+    assert "equal to the model in 2 layers" in result.output
+
+
+def test_nobody_replaces_an_exporter_of_ours(other_package):
+    entries = other_package / "other_format-1.0.dist-info" / "entry_points.txt"
+    entries.write_text("[spear_deploy.exporters]\nnir = other_format:TorchExporter\n")
+    assert exporter("nir").suffix == ".nir"
 
 
 class Wrong(Exporter):

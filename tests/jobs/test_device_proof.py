@@ -40,9 +40,31 @@ class Wrong(ChipBackend):
         return Turning()
 
 
-def test_a_device_that_computes_the_same_passes():
-    prove_device(MODEL, ChipBackend(LOIHI2, DATA.inputs), OTHER)
-    prove_device(MODEL, TorchBackend(), OTHER)
+def watched(backend):
+    """The backend, and the number of samples of each run that is made on it."""
+    runs, prepare = [], backend.prepare
+
+    def watching(model, **options):
+        ready = prepare(model, **options)
+
+        class Seen(Executable):
+            def run(self, inputs, **more):
+                runs.append(inputs.shape[1])
+                return ready.run(inputs, **more)
+
+        return Seen()
+
+    backend.prepare = watching
+    return backend, runs
+
+
+def test_a_device_that_computes_the_same_passes_in_torch_and_in_the_chip_s_integers(monkeypatch):
+    (in_torch, floats), (on_chip, integers) = watched(TorchBackend()), watched(ChipBackend(LOIHI2, DATA.inputs))
+    monkeypatch.setattr("spear_deploy.jobs.device_proof.TorchBackend", lambda: in_torch)
+    prove_device(MODEL, in_torch, OTHER)
+    assert (floats, integers) == ([16, 16], [])  # here and there
+    prove_device(MODEL, on_chip, OTHER)
+    assert (floats, integers) == ([16] * 4, [16, 16])
 
 
 def test_one_integer_spike_that_differs_is_refused_with_its_place():
@@ -53,4 +75,6 @@ def test_one_integer_spike_that_differs_is_refused_with_its_place():
 
 
 def test_the_cpu_needs_no_proof():
-    prove_device(MODEL, Wrong(LOIHI2, DATA.inputs), DATA)
+    backend, runs = watched(Wrong(LOIHI2, DATA.inputs))
+    prove_device(MODEL, backend, DATA)
+    assert runs == []
