@@ -13,7 +13,7 @@ from spear_deploy.cli.gates import Budgets, FailOn
 from spear_deploy.cli.reading import Arch, Data, Dt, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
 from spear_deploy.cli.targets import Target
 from spear_deploy.jobs.asked import budgets_of, gates_of
-from spear_deploy.jobs.check import SAMPLES, subject_of
+from spear_deploy.jobs.check import SAMPLES, subjects_of
 from spear_deploy.jobs.check import check as run_check
 from spear_deploy.jobs.chips import chips_of
 from spear_deploy.report.chip_json import held_json, row_json
@@ -58,7 +58,7 @@ def check(
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
     profiles, limits, at = chips_of(target), budgets_of(budget or ()), gates_of(fail_on)
     given = reading(arch, input_shape, time_steps, dt, encoding, read_out)
-    subject = subject_of(model, data, samples, given, TerminalProgress().notice)
+    (subject,) = subjects_of([model], data, samples, given, TerminalProgress().notice)
     found = [run_check(subject, profile, adapt=adapt, limits=limits) for profile in profiles]
     if as_json:
         content = [

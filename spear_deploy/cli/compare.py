@@ -15,12 +15,19 @@ from spear_deploy.cli.gates import Budgets, FailOn
 from spear_deploy.cli.reading import Arch, Data, Dt, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
 from spear_deploy.cli.targets import Target
 from spear_deploy.jobs.asked import budgets_of, gates_of
-from spear_deploy.jobs.check import SAMPLES, check_all, subject_of
+from spear_deploy.jobs.check import SAMPLES, check_all, subjects_of
 from spear_deploy.jobs.chips import chips_of
 from spear_deploy.report.chip_json import held_json, row_json
 from spear_deploy.report.pictures.comparison_picture import comparison_svg
 from spear_deploy.report.pictures.file import write_picture
-from spear_deploy.report.terminal.compare import CSV_COLUMNS, SORT_KEYS, comparison_html, comparison_table, csv_row
+from spear_deploy.report.terminal.compare import (
+    SORT_KEYS,
+    comparison_html,
+    comparison_table,
+    csv_columns,
+    csv_row,
+    synops_text,
+)
 
 EPILOG = """
 Examples:
@@ -59,7 +66,7 @@ def compare(
         raise typer.BadParameter("--json and --csv both print on stdout; give one")
     profiles, limits, at = chips_of(target), budgets_of(budget or ()), gates_of(fail_on)
     given = reading(arch, input_shape, time_steps, dt, encoding, read_out)
-    subjects = [subject_of(path, data, samples, given, TerminalProgress().notice) for path in models]
+    subjects = subjects_of(models, data, samples, given, TerminalProgress().notice)
     found = sorted(check_all(subjects, profiles, limits), key=lambda each: SORT_KEYS[sort](each.row))
     rows = [each.row for each in found]
     origins = {subject.name: subject.origin for subject in subjects}
@@ -71,13 +78,16 @@ def compare(
         print(json.dumps(listed, indent=2))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(CSV_COLUMNS)
-        writer.writerows(csv_row(row) for row in rows)
+        encodings = {subject.name: str(subject.model.encoding) for subject in subjects}
+        writer.writerow(csv_columns(limits))
+        writer.writerows(csv_row(each.row, encodings[each.row.model], each.held) for each in found)
     else:
         out.print(comparison_table(rows, with_model=len(models) > 1))
         for each in found:
             for held in each.held:
                 out.print(f"{each.row.model} on {each.row.profile.name}: {held.text}")
+        for line in synops_text(rows):
+            out.print(line)
         for subject in subjects:
             out.print(f"{subject.name}: {subject.origin_text}")
         out.print("sources of every figure: spear-deploy profiles show NAME")

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from spear_deploy.cli.console import err, out
 from spear_deploy.jobs.validate import validate as run_validate
-from spear_deploy.report.comparison import run_names
 from spear_deploy.report.gap import Coverage, Gap, RunCheck, coverage
 from spear_deploy.report.reading import find_runs, read_run
+from spear_deploy.report.words.names import names_apart
 from spear_deploy.report.words.quantity_text import error_text
 
 EPILOG = """
@@ -43,7 +43,7 @@ def validate(
 ) -> None:
     """Hold LRE's interval against SynOps measured on data that the search never saw."""
     folders = [read_run(folder) for folder in find_runs(runs)]
-    names = run_names(folders)
+    names = names_apart([folder.path for folder in folders])
     checked = []
     for name, folder in zip(names, folders, strict=True):
         checked.append(run_validate(name, folder, again=again, data=data, profile=profile))

@@ -19,6 +19,7 @@ from spear_deploy.jobs.task import Task, Tell, find_task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.measure import measure_split
 from spear_deploy.network import Model, Reading
+from spear_deploy.report.words.names import names_apart
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, adapt
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, effect_on
 
@@ -55,14 +56,21 @@ class Subject:
         """Which samples the spikes are the mean of, and in which arithmetic; None without data."""
         if self.activity is None:
             return None
-        return {"split": "test", "samples": self.samples, "backend": "torch", "arithmetic": "float32"}
+        encoding = str(self.model.encoding)
+        return {
+            "split": "test",
+            "samples": self.samples,
+            "encoding": encoding,
+            "backend": "torch",
+            "arithmetic": "float32",
+        }
 
     @property
     def origin_text(self) -> str:
         """Which samples the spikes are the mean of, in words."""
         if self.activity is None:
             return "no spikes were measured: no data were given"
-        return f"spikes: mean of {self.samples} test samples, torch, float32"
+        return f"spikes: mean of {self.samples} test samples, encoding {self.model.encoding}, torch, float32"
 
     @property
     def analog_input(self) -> bool:
@@ -108,10 +116,13 @@ class Checked:
         return [*told, "what the host computes is not priced"] if self.on_host else told
 
 
-def subject_of(path: Path, data: str | None, samples: int, reading: Reading, tell: Tell) -> Subject:
-    """A model file, and what it does on its data where it has some; see `load_task`."""
-    model = load_model(path, reading=reading, tell=tell)
-    return measured(path.name, model, find_task(path, model, data, tell=tell), samples)
+def subjects_of(paths: Sequence[Path], data: str | None, samples: int, reading: Reading, tell: Tell) -> list[Subject]:
+    """Model files, and what each does on its data where it has some; see `load_task`."""
+    subjects = []
+    for path, name in zip(paths, names_apart(paths), strict=True):
+        model = load_model(path, reading=reading, tell=tell)
+        subjects.append(measured(name, model, find_task(path, model, data, tell=tell), samples))
+    return subjects
 
 
 @torch_settings()

@@ -12,13 +12,14 @@ from spear_deploy.report.pictures.figure import Axis, Level, Mark, Panel, Series
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
 from spear_deploy.report.tables import Captioned
+from spear_deploy.report.words.names import names_apart
 from spear_deploy.report.words.quantity_text import error_text
 from spear_deploy.report.words.wording import energy_words, time_words, verdict_text
 
 
 def comparison_page(runs: Sequence[RunFolder]) -> Page:
     """One page for several runs; those without a readable report are named."""
-    names = run_names(runs)
+    names = names_apart([run.path for run in runs])
     reports = {name: run.report for name, run in zip(names, runs, strict=True) if run.report is not None}
     gaps = tuple(f"{name}: {gap}" for name, run in zip(names, runs, strict=True) for gap in run.gaps)
     ok = [report.verdict.ok for report in reports.values()]
@@ -33,16 +34,6 @@ def comparison_page(runs: Sequence[RunFolder]) -> Page:
     if reports:
         sections = (Section("runs", "The runs", (_table(reports), _verdicts(reports)), comparison_figures(reports)),)
     return Page(f"{len(runs)} runs compared", all(ok) and len(ok) == len(runs) if ok else None, verdict, gaps, sections)
-
-
-def run_names(runs: Sequence[RunFolder]) -> list[str]:
-    """Short names that differ: the folder's own, with as many of its parents as that takes."""
-    parts = [run.path.absolute().parts for run in runs]
-    for length in range(1, max(map(len, parts), default=1) + 1):
-        names = ["/".join(each[-length:]) for each in parts]
-        if len(set(names)) == len(names):
-            return names
-    return [f"{'/'.join(each)} ({place})" for place, each in enumerate(parts, 1)]
 
 
 def comparison_figures(reports: dict[str, Report]) -> tuple[Figure, ...]:

@@ -18,6 +18,20 @@ MOST_ROUTERS = 1024
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A picture that is markup already, made by this package and nobody else, and what it shows."""
+
+    svg: str
+    says: str
+
+
+CORE_MAP = (
+    "Where the cores lie: a grey square is a router, a number the layer, the filled height the use of the resource that"
+    " fills a core most. Numbers: in the table of cores above."
+)
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page.
 
@@ -26,7 +40,7 @@ class Section:
         heading: a few words.
         tables: shown as they are.
         figures: each with its numbers.
-        svg: a picture that is markup already, made here and nowhere else; empty where there is none.
+        drawn: a picture that is markup already; None where there is none.
         text: shown as typed, such as a command.
 
     """
@@ -35,7 +49,7 @@ class Section:
     heading: str
     tables: tuple[tables.Captioned, ...] = ()
     figures: tuple[Figure, ...] = ()
-    svg: str = ""
+    drawn: Drawn | None = None
     text: str = ""
 
 
@@ -75,7 +89,7 @@ def run_page(run: RunFolder) -> Page:
         ),
         Section("search", "Search", tables.finalists(report), pick("search", "pareto")),
         Section("layers", "Layers and spikes", (), pick("layers", "rates", "raster")),
-        Section("chip", "On the chip", tables.cores(report), pick("cores", "energy", "rounding"), core_map(report)),
+        Section("chip", "On the chip", tables.cores(report), pick("cores", "energy", "rounding"), _drawn(report)),
         Section(
             "again",
             "Make it again",
@@ -87,6 +101,11 @@ def run_page(run: RunFolder) -> Page:
     title = f"{Path(report.model).name} on {report.target}"
     kept = tuple(section for section in sections if section.tables or section.figures)
     return Page(title, report.verdict.ok, verdict_text(report), (*run.gaps, *warnings(report), *refused), kept)
+
+
+def _drawn(report: Report) -> Drawn | None:
+    svg = core_map(report)
+    return Drawn(svg, CORE_MAP) if svg else None
 
 
 def core_map(report: Report) -> str:

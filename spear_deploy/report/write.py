@@ -59,8 +59,8 @@ def write_plots(page: Page, folder: Path) -> list[Path]:
         contents = {
             f"{figure.key}.{ending}": canvas_bytes(figure, ending) for figure in section.figures for ending in FORMATS
         }
-        if section.svg:
-            contents["core_map.svg"] = section.svg.encode()
+        if section.drawn is not None:
+            contents["core_map.svg"] = section.drawn.svg.encode()
         for name, content in contents.items():
             with replaced_when_complete(folder / name) as working:
                 working.write_bytes(content)

@@ -89,8 +89,9 @@ def test_check_ends_with_1_where_it_does_not_fit_and_names_every_violation(tmp_p
 
 def test_the_origin_of_the_spikes_is_named():
     content = json.loads(run("check", DIGITS, "--samples", "7", "--json").stdout)
-    assert content["measured"] == {"split": "test", "samples": 7, "backend": "torch", "arithmetic": "float32"}
-    assert "mean of 7 test samples, torch, float32" in run("check", DIGITS, "--samples", "7").stdout
+    origin = {"split": "test", "samples": 7, "encoding": "direct", "backend": "torch", "arithmetic": "float32"}
+    assert content["measured"] == origin
+    assert "mean of 7 test samples, encoding direct, torch, float32" in run("check", DIGITS, "--samples", "7").stdout
 
 
 def test_without_data_sizes_are_checked_and_nothing_is_priced(tmp_path):
@@ -159,6 +160,27 @@ def test_compare_as_csv_is_read_back_with_empty_cells_where_nothing_is_known():
     assert [row["target"] for row in table] == ["loihi2", "speck2f"]
     assert float(table[0]["energy_low_pj"]) < float(table[0]["energy_high_pj"])
     assert table[1]["energy_low_pj"] == ""
+    assert {row["encoding"] for row in table} == {"direct"}
+
+
+def test_compare_as_csv_holds_budgets_and_names_files_of_one_name_apart(tmp_path):
+    again = tmp_path / "digits.pt"
+    again.write_bytes(Path(DIGITS).read_bytes())
+    words = ("--target", "loihi2", "--budget", "core-step=1k", "--samples", "5", "--csv")
+    first, second = csv.DictReader(io.StringIO(run("compare", DIGITS, str(again), *words).stdout))
+    assert first["model"].endswith("examples/digits.pt")
+    assert second["model"] == f"{tmp_path.name}/digits.pt"
+    used = float(first["budget core-step: used [SynOps]"])
+    assert (used <= float(first["budget core-step: allowed [SynOps]"])) == (first["budget core-step: kept"] == "True")
+
+
+def test_six_chips_are_compared_at_80_columns_without_a_cut_word():
+    six = "akd1000,loihi1,loihi2,reckon,speck2f,truenorth"
+    shown = run("compare", DIGITS, "--target", six, "--samples", "5").stdout
+    assert "\u2026" not in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert all(re.search(rf"^ *{name} ", shown, re.MULTILINE) for name in six.split(","))
+    assert re.search(r"digits.pt: [\d,]+ SynOps an inference", shown)
 
 
 def test_rows_are_ordered_by_energy_with_the_unpriced_last():
@@ -181,7 +203,10 @@ def test_compare_draws_a_plot_and_a_page(tmp_path):
     texts = [each.text for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "digits.pt, loihi2" in texts
     assert "no price for synapses, input values" in texts
-    assert html.read_text().count("<tr>") == 4
+    page = html.read_text()
+    assert page.count("<tr>") == 4
+    assert "spear-deploy report" in page  # the frame of a run's page: style, headings, no source from elsewhere
+    assert "a disc where it fits, a ring where it does not" in page
 
 
 def test_pictures_and_pages_of_ours_are_made_again_and_those_of_others_left_alone(tmp_path):

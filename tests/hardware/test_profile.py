@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from spear_deploy.errors import ProfileError
-from spear_deploy.hardware import known_profiles, load_profile, place
+from spear_deploy.hardware import check, known_profiles, load_profile, place
 from spear_deploy.hardware.chip.figures import Energy, Status
 
 FIGURE = """
@@ -184,3 +184,14 @@ def test_synapse_memory_of_unknown_packing_is_not_checked(own, build):
     placement = place(build((50,), nir.Linear(np.ones((50, 50))), "lif"), profile)
     assert placement.unchecked == ("synapse memory per core",)
     assert placement.verdict == "fits the known limits"
+
+
+def test_reckon_holds_256_inputs_256_hidden_neurons_and_16_outputs_and_no_more(build):
+    """One energy for a synaptic operation of the whole chip, with nothing to add (5.3 pJ at 0.5 V)."""
+    chip = load_profile("reckon")
+    fitting = build((256,), nir.Linear(np.ones((256, 256))), "lif", nir.Linear(np.ones((16, 256))), "lif")
+    assert check(fitting, chip, analog_input=False).fits
+    wide = build((257,), nir.Linear(np.ones((257, 257))), "lif", nir.Linear(np.ones((17, 257))), "lif")
+    broken = [finding.rule for finding in check(wide, chip, analog_input=False).violations]
+    assert broken == ["input channels", "hidden neurons", "output neurons"]
+    assert (chip.energy.scope.value, chip.energy.synaptic_operation.amount) == ("all-in", 5.3)

@@ -24,6 +24,10 @@
     }
     details.forEach((each) => { each.open = true; });
   }
+  const tell = () => document.querySelectorAll(".wide").forEach((each) => each.toggleAttribute("data-scrolls", each.scrollWidth > each.clientWidth + 1));
+  tell();
+  addEventListener("resize", tell);
+  details.forEach((each) => each.addEventListener("toggle", tell));
   const opened = new Set();
   addEventListener("beforeprint", () => details.forEach((each) => { if (!each.open) { opened.add(each); each.open = true; } }));
   addEventListener("afterprint", () => { opened.forEach((each) => { each.open = false; }); opened.clear(); });

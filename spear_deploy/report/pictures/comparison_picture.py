@@ -11,7 +11,7 @@ from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.system.files import MARK
 
-_LEFT, _RIGHT, _LINE, _TOP = 230, 180, 26, 44
+_LEFT, _RIGHT, _LINE, _TOP = 290, 180, 26, 44
 _AXIS = 420
 _FITS, _DOES_NOT = "#228833", "#aa3377"
 _DASHES = {Status.MEASURED: "", Status.PUBLISHED: "", Status.DERIVED: "", Status.ESTIMATED: ' stroke-dasharray="5 3"'}
@@ -20,7 +20,7 @@ _DASHES = {Status.MEASURED: "", Status.PUBLISHED: "", Status.DERIVED: "", Status
 def comparison_svg(rows: Sequence[Row]) -> str:
     """One line a row: a bar from low to high and a mark at typical, dashed where estimated.
 
-    Green fits, purple does not; a chip without a price says so.
+    Green and a disc fit, purple and a ring do not; a chip without a price says so.
     """
     energies = [row.cost.energy_pj for row in rows if row.cost is not None and row.cost.energy_pj is not None]
     low = floor(log10(min((each.low for each in energies if each.low > 0), default=1.0)))
@@ -45,7 +45,7 @@ def comparison_svg(rows: Sequence[Row]) -> str:
         drawn.append(f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle" fill="#555555">{label}</text>')
     for index, row in enumerate(rows):
         drawn += _line(row, _TOP + _LINE * index + _LINE / 2, at)
-    legend = "green: fits, purple: does not; dashed: estimated; the mark is the typical value"
+    legend = "the mark is the typical value: a disc where it fits, a ring where it does not; dashed: estimated"
     drawn.append(f'<text x="{_LEFT}" y="{bottom + 38}" fill="#555555">{legend}</text>')
     drawn.append("</svg>")
     return "\n".join(drawn) + "\n"
@@ -53,21 +53,21 @@ def comparison_svg(rows: Sequence[Row]) -> str:
 
 def _line(row: Row, y: float, at: Callable[[float], float]) -> list[str]:
     colour = _FITS if row.verdict.fits else _DOES_NOT
-    name = f"{row.model}, {row.profile.name}"
+    name = f"{row.model}, {row.profile.name}{'' if row.verdict.fits else ' (does not fit)'}"
     drawn = [f'<text x="{_LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>']
     energy = row.cost.energy_pj if row.cost is not None else None
     if row.cost is None or energy is None:
         why = "not measured" if row.cost is None else f"no price for {', '.join(row.cost.unpriced)}"
         drawn.append(f'<text x="{_LEFT + 6}" y="{y + 4:.1f}" fill="#888888">{escape(why)}</text>')
         return drawn
-    return drawn + _bar(energy, row.cost.energy_status, colour, y, at)
+    return drawn + _bar(energy, row.cost.energy_status, colour, row.verdict.fits, y, at)
 
 
-def _bar(energy: Spread, status: Status, colour: str, y: float, at: Callable[[float], float]) -> list[str]:
+def _bar(energy: Spread, status: Status, colour: str, fits: bool, y: float, at: Callable[[float], float]) -> list[str]:
     low, typical, high = at(energy.low), at(energy.typical), at(energy.high)
-    dashes = _DASHES.get(status, "")
+    dashes, filled = _DASHES.get(status, ""), colour if fits else "#ffffff"
     return [
         f'<line x1="{low:.1f}" y1="{y}" x2="{high:.1f}" y2="{y}" stroke="{colour}" stroke-width="6"{dashes}/>',
-        f'<circle cx="{typical:.1f}" cy="{y}" r="5" fill="{colour}"/>',
+        f'<circle cx="{typical:.1f}" cy="{y}" r="5" fill="{filled}" stroke="{colour}" stroke-width="2"/>',
         f'<text x="{_LEFT + _AXIS + 12}" y="{y + 4:.1f}">{escape(energy_text(energy))}</text>',
     ]

@@ -40,7 +40,7 @@ def _plot(panel: Panel) -> dict[str, Any]:
         "barmode": "group" if panel.x.categories else "overlay",
         "showlegend": len(panel.series) > 1,
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "margin": {"l": 60, "r": 12, "t": 30, "b": 50},
+        "margin": {"l": 60, "r": 12, "t": 64, "b": 50},  # above the legend the tool bar has its own line
         "font": {"family": "system-ui, sans-serif", "size": 12, "color": "#1a1a1a"},
         "paper_bgcolor": "#ffffff",
         "plot_bgcolor": "#ffffff",
@@ -50,7 +50,8 @@ def _plot(panel: Panel) -> dict[str, Any]:
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
-    shown: dict[str, Any] = {"title": {"text": plain(axis.title)}, "automargin": True, "gridcolor": "#dddddd"}
+    title = {"text": plain(axis.title), "standoff": 14}  # off the ticks, however long their names
+    shown: dict[str, Any] = {"title": title, "automargin": True, "gridcolor": "#dddddd"}
     if axis.categories:
         names = [plain(name) for name in axis.categories]
         shown |= {"type": "category", "categoryorder": "array", "categoryarray": names}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 from math import inf
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from spear_deploy.hardware.amounts import energy_text, time_text
 from spear_deploy.hardware.comparison import Row
+from spear_deploy.hardware.gates import Held
+from spear_deploy.hardware.limit import Limit
+from spear_deploy.report.content import Drawn, Page, Section
+from spear_deploy.report.pictures import Table as NumberTable
 from spear_deploy.report.pictures.comparison_picture import comparison_svg
-from spear_deploy.system.files import MARK
+from spear_deploy.report.tables import Captioned
 
 
 def _energy(row: Row) -> float:
@@ -70,19 +74,36 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def comparison_table(rows: Sequence[Row], *, with_model: bool) -> Table:
-    """A line for each model on each chip."""
-    first = 0 if with_model else 1
-    table = Table()
-    for column in COLUMNS[first:]:
-        table.add_column(column, no_wrap=column == "target")  # the name has to be typed
+    """A line for each model on each chip, readable at 80 columns; SynOps are the model's, and stand below."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in (*(["model"] if with_model else []), "target", "fits", "cores", "what binds", "energy", "time"):
+        table.add_column(column, no_wrap=column == "target", overflow="fold")  # a name has to be typed
     for row in rows:
-        table.add_row(*cells(row)[first:], style="" if row.verdict.fits else "dim")
+        found = dict(zip(COLUMNS, cells(row), strict=True))
+        energy, status = found["energy"], found["status"]
+        table.add_row(
+            *([found["model"]] if with_model else []),
+            found["target"],
+            found["fits"] if row.verdict.fits else f"no; keep to fit: {found['keep to fit']}",
+            found["cores"],
+            found["binding limit"],
+            energy if energy == _NOT_AVAILABLE else f"{energy} ({status})",
+            found["time"],
+            style="" if row.verdict.fits else "dim",
+        )
     return table
 
 
-CSV_COLUMNS = (
+def synops_text(rows: Sequence[Row]) -> list[str]:
+    """SynOps of each model, which are the same on every chip; nothing where no spikes were measured."""
+    found = {row.model: row.cost.synops for row in rows if row.cost is not None}
+    return [f"{model}: {synops:,.0f} SynOps an inference" for model, synops in found.items()]
+
+
+_CSV_COLUMNS = (
     "model",
     "target",
+    "encoding",
     "fits",
     "verdict",
     "cores",
@@ -101,19 +122,39 @@ CSV_COLUMNS = (
     "time_low_ns",
     "time_typical_ns",
     "time_high_ns",
+    "time_status",
     "keep_ratio_to_fit",
     "violations",
+    "unchecked",
 )
 
 
-def csv_row(row: Row) -> tuple[object, ...]:
-    """Plain numbers in the order of `CSV_COLUMNS`, empty where not available."""
+def csv_columns(limits: Sequence[Limit]) -> tuple[str, ...]:
+    """The columns of `csv_row`: three for each budget, after those that every row has."""
+    budgets = [
+        (
+            f"budget {limit.quantity.key}: used [{limit.unit}]",
+            f"budget {limit.quantity.key}: allowed [{limit.unit}]",
+            f"budget {limit.quantity.key}: kept",
+        )
+        for limit in limits
+    ]
+    return (*_CSV_COLUMNS, *(name for three in budgets for name in three))
+
+
+def _held_cells(held: Held) -> tuple[object, ...]:
+    return (None, held.limit.allowed, None) if held.use is None else (held.use.used, held.limit.allowed, held.kept)
+
+
+def csv_row(row: Row, encoding: str, held: Sequence[Held]) -> tuple[object, ...]:
+    """Plain numbers in the order of `csv_columns`, empty where not available."""
     cost, binding = row.cost, row.binding
     energy = cost.energy_pj if cost is not None else None
     time = cost.time_ns if cost is not None else None
     return (
         row.model,
         row.profile.name,
+        encoding,
         row.verdict.fits,
         row.verdict.text,
         row.verdict.placement.cores_needed,
@@ -128,25 +169,24 @@ def csv_row(row: Row) -> tuple[object, ...]:
         None if cost is None else cost.energy_at_least,
         None if cost is None or cost.priced_pj is None else cost.priced_pj.low,
         *((None,) * 3 if time is None else (time.low, time.typical, time.high)),
+        None if cost is None or time is None else str(cost.timing.status),
         row.keep,
         "; ".join(dict.fromkeys(finding.rule for finding in row.verdict.violations)),
+        "; ".join(row.verdict.placement.unchecked),
+        *(cell for each in held for cell in _held_cells(each)),
     )
 
 
 def comparison_html(rows: Sequence[Row]) -> str:
-    """Table and plot in one page that needs nothing else."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
-    body = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)) + "</tr>" for row in rows)
-    models = escape(", ".join(dict.fromkeys(row.model for row in rows)))
+    """Table and plot on a page like that of a run."""
+    from spear_deploy.report.html import render  # a page takes long to import, and few ask for one
+
+    models = ", ".join(dict.fromkeys(row.model for row in rows))
     chips = len({row.profile.name for row in rows})
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="{MARK}"><title>spear-deploy compare</title>
-<style>body{{font-family:sans-serif;margin:2em}} table{{border-collapse:collapse;margin-bottom:2em}}
-td,th{{border:1px solid #ccc;padding:.3em .6em;text-align:left}}</style></head><body>
-<h1>{models} on {chips} chips</h1>
-<table><tr>{head}</tr>
-{body}
-</table>
-{comparison_svg(rows)}
-</body></html>
-"""
+    fitting = sum(row.verdict.fits for row in rows)
+    table = NumberTable(COLUMNS, tuple(cells(row) for row in rows))
+    caption = "Each model on each chip. Every figure has its source in: spear-deploy profiles show NAME"
+    drawn = Drawn(comparison_svg(rows), "Energy of an inference on each chip. The numbers are in the table above.")
+    section = Section("chips", "The chips", (Captioned(caption, table),), drawn=drawn)
+    verdict = f"{fitting} of {len(rows)} rows fit."
+    return render(Page(f"{models} on {chips} chips", None, verdict, (), (section,)))
