@@ -241,8 +241,8 @@ def test_the_same_run_gives_the_same_page(folder):
 
 def test_the_core_map_shows_every_core(folder):
     (chip,) = [section for section in run_page(read_run(folder)).sections if section.key == "chip"]
-    assert chip.svg.count("neurons per core 10.0%") == 1
-    assert chip.svg.count("neurons per core 20.0%") == 1
+    assert chip.drawn.svg.count("neurons per core 10.0%") == 1
+    assert chip.drawn.svg.count("neurons per core 20.0%") == 1
 
 
 def test_what_was_lost_stands_against_both_dense_networks_in_one_arithmetic():
