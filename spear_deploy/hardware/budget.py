@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable
 
 from spear_deploy.errors import BudgetError
+from spear_deploy.hardware.chip.figures import AMBIGUOUS
 from spear_deploy.hardware.limit import BUDGET, Limit
 from spear_deploy.hardware.quantity import OTHER_KEYS, QUANTITIES, SYNOPS_UNIT, Follows, Quantity
 
+BYTES = "B"
 _FORM = re.compile(r"(?:(?P<name>[A-Za-z][A-Za-z0-9-]*)\s*=\s*)?(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[^\s\d]*)")
 
 
@@ -72,6 +74,8 @@ def _quantity(given: str, name: str | None, unit: str) -> tuple[Quantity, float]
     if name not in QUANTITIES:
         raise BudgetError(f"budget '{given}': unknown name '{name}'; known: {', '.join(QUANTITIES)}")
     units = _units(QUANTITIES[name])
+    if unit not in units and unit in AMBIGUOUS and BYTES in units:
+        raise BudgetError(f"budget '{given}': unit '{unit}' may mean {AMBIGUOUS[unit]}")
     if unit not in units:
         valid = ", ".join(repr(known) if known else "no unit" for known in units)
         raise BudgetError(f"budget '{given}': unknown unit '{unit}' for {name}; valid: {valid}")

@@ -244,7 +244,7 @@ _ROWS = (
         "B",
         Follows.STRUCTURE,
         lambda on_chip: on_chip.placement.quantities["synapse memory"],
-        {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "KiB": 1024.0, "MiB": 1024.0**2},
+        {"B": 1.0, "kB": 1e3, "MB": 1e6, "KiB": 1024.0, "MiB": 1024.0**2},
         example="synapse-memory=64KiB",
     ),
     Quantity(

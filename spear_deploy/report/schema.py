@@ -295,6 +295,9 @@ class Report(_Part):
         "data", description="dense network: the data held none, and every accuracy is the agreement with that network"
     )
     target: str
+    profile: str = Field(
+        "", description="how many figures of the target's profile are another's; empty where it is of its own"
+    )
     seed: int
     threads: int
     device: str = Field(

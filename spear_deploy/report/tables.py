@@ -261,7 +261,7 @@ def origin(report: Report) -> Captioned:
         ("data", report.data),
         ("SHA-256 of the data", report.data_sha256),
         ("splits (sample numbers are in report.json)", splits),
-        ("target", report.target),
+        ("target", f"{report.target}: {report.profile}" if report.profile else report.target),
         ("budget", report.budget.source),
         ("seed", str(report.seed)),
         ("threads of torch", str(report.threads)),

@@ -51,6 +51,7 @@ def test_a_budget_is_read_with_its_unit(text, key, value, unit):
         ("-3", "is not understood"),
         ("3 apples", "unknown unit 'apples'"),
         ("corse=4", "unknown name 'corse'; known: synops, p99, step, core-step, cores"),
+        ("synapse-memory=64KB", "unit 'KB' may mean 1,000 or 1,024 bytes: write kB or KiB"),
         ("power=20ms", "unknown unit 'ms' for power; valid: 'uW'"),
         ("cores=2.5", "whole numbers"),
         ("0%", "grants nothing"),

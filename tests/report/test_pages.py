@@ -235,6 +235,23 @@ def test_what_was_converted_and_every_estimator_are_told(folder):
     assert any("lif1 (0.05, samples from 0.1)" in warning for warning in page.warnings)
 
 
+def test_a_profile_that_rests_on_another_says_so_on_the_page(folder):
+    content = json.loads((folder / "report.json").read_text())
+    own = "39 of 45 figures are those of loihi1"
+    (folder / "report.json").write_text(json.dumps(content | {"target": "mine", "profile": own}))
+    page = run_page(read_run(folder))
+    assert f"The profile mine rests on another: {own}." in page.warnings
+    assert ("target", f"mine: {own}") in [
+        row for section in page.sections for each in section.tables for row in each.table.rows
+    ]
+
+
+def test_energy_and_time_say_what_share_pruning_left(folder):
+    rows = {row[0]: row for each in run_page(read_run(folder)).sections[0].tables for row in each.table.rows}
+    assert rows["time / inference"][3] == "100.0%"
+    assert rows["energy / inference"][3] == ""  # a part has no price, so there is no total to take a share of
+
+
 def test_the_same_run_gives_the_same_page(folder):
     assert render(run_page(read_run(folder))) == render(run_page(read_run(folder)))
 

@@ -41,6 +41,7 @@ from spear_deploy.report.schema import (
     TriedBudget,
 )
 from spear_deploy.report.spikes import spikes_report
+from spear_deploy.report.words.quantity_text import inherited_text
 from spear_deploy.search import LreSample
 from spear_deploy.system.journal import Recalled
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
@@ -92,6 +93,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
         data_sha256=data.given_sha256,
         labels="data" if data.labels is Labels.DATA else "dense network",
         target=target.chip.name,
+        profile=inherited_text(target.chip),
         seed=request.seed,
         threads=request.threads,
         device=describe(device_named(request.device)),

@@ -52,7 +52,9 @@ def value_text(figure: Figure) -> str:
 
 
 def inherited_text(profile: Profile) -> str:
-    """How many figures of a profile are another's."""
+    """How many figures of a profile are another's; nothing where it inherits none."""
+    if not profile.inherited:
+        return ""
     return f"{len(profile.inherited)} of {len(profile.figures())} figures are those of {profile.inherits}"
 
 

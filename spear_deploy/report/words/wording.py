@@ -62,6 +62,8 @@ def warnings(report: Report) -> list[str]:
         found.append("The result was not run in Lava.")
     if report.budget.unchecked:
         found.append(f"Not checked, because nobody has published it: {', '.join(report.budget.unchecked)}.")
+    if report.profile:
+        found.append(f"The profile {report.target} rests on another: {report.profile}.")
     cost = report.cost.get("pruned")
     if cost is not None and cost.energy_pj is None:
         found.append(f"The energy is not available: no price is known for {', '.join(cost.unpriced)}.")
