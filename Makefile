@@ -5,27 +5,33 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Only what the lock files name, byte for byte as it was when they were written: `make lock` writes them anew.
+LOCKED := $(PIP) --require-hashes --no-deps --requirement
 
-.PHONY: help setup demo test lint types tests evidence evidence-mnist example clean
+.PHONY: help setup demo test lint types tests lock lowest newest evidence evidence-mnist example clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 setup: $(VENV)/.ready
 
-# torch first: its pin keeps pip from taking a build with gigabytes of CUDA where a CPU build is offered.
-$(VENV)/.ready: pyproject.toml constraints.txt
+# torch first: a build for the CPU, where one is offered, needs none of the gigabytes of CUDA that the default needs.
+$(VENV)/.ready: pyproject.toml $(wildcard requirements/*.lock)
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, found " + sys.version.split()[0] + "; name one with make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) torch
-	$(PIP) --editable '.[onnx]'
-	PIP_CONSTRAINT=constraints.txt $(BIN)/spear-deploy lava install
+	$(LOCKED) requirements/torch-cpu.lock 2> /dev/null || $(LOCKED) requirements/torch.lock
+	@if $(BIN)/python -c 'import sys, importlib.metadata as m; sys.exit(not any("nvidia" in each for each in m.requires("torch") or ()))'; \
+	then $(LOCKED) requirements/cuda.lock; fi
+	$(LOCKED) requirements/run.lock
+	$(LOCKED) requirements/lava.lock --ignore-requires-python
+	$(PIP) --no-deps --no-build-isolation --editable .
+	$(BIN)/spear-deploy lava status
 	@$(BIN)/python -c 'import torch; print("torch", torch.__version__, "with CUDA" if torch.version.cuda else "for CPU")'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.ready
-	$(PIP) --editable '.[dev,onnx,oracles]'
+	$(LOCKED) requirements/dev.lock
 	@touch $@
 
 demo: setup
@@ -45,6 +51,21 @@ types: $(VENV)/.dev
 
 tests: $(VENV)/.dev
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+lock:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip --disable-pip-version-check install --quiet uv
+	build/lock/bin/python requirements/lock.py
+
+# The suite under the oldest and under the newest releases that pyproject.toml allows, each in a venv of its own.
+# TORCH=torch==2.13.0 takes that one instead, where no other build is at hand.
+lowest newest:
+	$(PYTHON) -m venv build/$@
+	build/$@/bin/python -m pip --disable-pip-version-check install --quiet uv
+	build/$@/bin/python -m uv pip install --quiet --python build/$@ \
+	  --resolution $(if $(filter lowest,$@),lowest-direct,highest) $(TORCH) --editable '.[dev,onnx,oracles]'
+	build/$@/bin/spear-deploy lava install
+	build/$@/bin/python -m pytest --numprocesses 2 --dist loadgroup
 
 # Resumable: what stands in docs/evidence/raw is not made again. MNIST=folder of idx files, or an npz.
 MNIST ?= ../shared/cases/mnist
