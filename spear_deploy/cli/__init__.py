@@ -13,7 +13,7 @@ from typer.core import TyperGroup, TyperOption
 
 from spear_deploy import __version__
 from spear_deploy.cli.console import visible
-from spear_deploy.cli.ending import InterruptedVerb, Terminated, ending_by_signal, usable_streams
+from spear_deploy.cli.ending import InterruptedVerb, Terminated, ending_by_signal, machine_limit, usable_streams
 from spear_deploy.cli.verbs import Verbs
 from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.system.processes import safe_path
@@ -66,10 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except typer.Abort as error:
             _told("interrupted; no result was written", error)
             code = INTERRUPTED
-        except MemoryError as error:
-            code = _told("out of memory", error)
-        except OSError as error:
-            code = _told(f"{error.filename or 'the output'}: {error.strerror or error}", error)
+        except (ImportError, MemoryError, OSError, RuntimeError) as error:
+            limit = machine_limit(error)
+            if not limit:
+                raise
+            code = _told(limit, error)
     sys.exit(code if isinstance(code, int) else 0)
 
 

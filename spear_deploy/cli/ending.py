@@ -1,4 +1,4 @@
-"""How the command line ends: by Ctrl-C, by SIGTERM or SIGHUP, and where its streams are closed or odd."""
+"""How the command line ends: by signal or at a limit of the machine, and where its streams are closed or odd."""
 
 from __future__ import annotations
 
@@ -22,6 +22,26 @@ class InterruptedVerb(Exception):  # noqa: N818
     def __init__(self, interrupt: KeyboardInterrupt) -> None:
         super().__init__()
         self.interrupt = interrupt
+
+
+_NO_MEMORY = ("allocate memory", "out of memory", "OutOfMemory", "bad_alloc", "bad allocation", "start new thread")
+"""What torch, CUDA, C++ and Python's threads say of too little memory, none of them as a MemoryError."""
+
+
+def machine_limit(error: BaseException) -> str:
+    """What of the machine is too small or missing, in words; nothing where the fault is another."""
+    words = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or any(each in words for each in _NO_MEMORY):
+        return "out of memory"
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        package = error.name.partition(".")[0]
+        return f"{package} is not installed; install what is needed with: pip install 'spear-deploy[onnx]'"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'the output'}: {error.strerror}"
+    if isinstance(error, ImportError | OSError):
+        line = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        return f"a library cannot be loaded, which may be for want of memory ({line})"
+    return ""
 
 
 @contextmanager

@@ -1,0 +1,94 @@
+"""Too little memory, disk, processors or packages, and surroundings of another kind: told in words, or no matter."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from spear_deploy.cli import main
+from spear_deploy.cli.verbs import Verb
+
+DIGITS = str(Path(__file__).parents[2] / "examples" / "digits.pt")
+CHECK = ("check", DIGITS, "--target", "loihi2", "--samples", "2", "--json")
+
+
+def called(*words, folder, before=None, environment=None):
+    return subprocess.run(
+        [sys.executable, "-m", "spear_deploy", *words],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        preexec_fn=before,
+        env=os.environ if environment is None else environment,
+    )
+
+
+def too_much(*arguments):
+    torch.empty(1 << 60, dtype=torch.uint8)
+
+
+def no_thread(*arguments):
+    raise RuntimeError("can't start new thread")
+
+
+def no_module(*arguments):
+    raise ModuleNotFoundError("No module named 'onnx'", name="onnx.helper")
+
+
+def no_library(*arguments):
+    raise OSError("libtorch_cpu.so: failed to map segment from shared object")
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (too_much, "out of memory"),
+        (no_thread, "out of memory"),
+        (no_module, "onnx is not installed; install what is needed with: pip install 'spear-deploy[onnx]'"),
+        (no_library, "a library cannot be loaded, which may be for want of memory (libtorch_cpu.so: failed to map"),
+    ],
+)
+def test_what_the_machine_lacks_is_told_in_one_line_with_code_2(fault, message, monkeypatch, capsys):
+    monkeypatch.setattr(Verb, "load", fault)
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "net.pt"])
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert told.startswith(f"spear-deploy: {message}")
+    assert told.count("\n") == 1
+
+
+def test_a_fault_of_ours_is_not_taken_for_one_of_the_machine(monkeypatch):
+    def fault(*arguments):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Verb, "load", fault)
+    with pytest.raises(RuntimeError, match="a bug"):
+        main(["check", "net.pt"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space are Linux's")
+def test_an_address_space_too_small_for_the_libraries_is_told(tmp_path):
+    """What `ulimit -v` sets."""
+    limit = 300 << 20
+    ended = called(*CHECK, folder=tmp_path, before=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    last = ended.stderr.splitlines()[-1]
+    assert last == "spear-deploy: out of memory" or last.startswith("spear-deploy: a library cannot be loaded"), last
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system binds no process to a processor")
+def test_one_processor_no_home_another_locale_and_time_zone_change_no_figure(tmp_path):
+    odd = {key: value for key, value in os.environ.items() if key not in ("HOME", "LANG", "LC_ALL", "TMPDIR")}
+    odd |= {"LC_ALL": "tr_TR.ISO-8859-9", "TZ": "Pacific/Kiritimati", "PYTHONUTF8": "0", "PYTHONIOENCODING": "latin-1"}
+    one = {min(os.sched_getaffinity(0))}
+    here = called(*CHECK, folder=tmp_path)
+    there = called(*CHECK, folder=tmp_path, before=lambda: os.sched_setaffinity(0, one), environment=odd)
+    assert (here.returncode, there.returncode) == (0, 0), here.stderr + there.stderr
+    assert here.stdout == there.stdout != ""
