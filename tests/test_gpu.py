@@ -97,8 +97,8 @@ def test_float32_counts_the_same_operations_within_a_thousandth(gpu, name):
     assert theirs.synops == pytest.approx(ours.synops, rel=1e-3)
     assert theirs.synops_analog == ours.synops_analog
     assert theirs.events[model.network.input].tolist() == ours.events[model.network.input].tolist()
-    on_gpu = effective_operations(model, data.on(gpu).inputs)
-    assert on_gpu.acs == pytest.approx(effective_operations(model, data.inputs).acs, rel=1e-3)
+    on_gpu = effective_operations(model, data.on(gpu))
+    assert on_gpu.acs == pytest.approx(effective_operations(model, data).acs, rel=1e-3)
 
 
 @pytest.mark.parametrize("network", [strided_and_padded, recurrent])

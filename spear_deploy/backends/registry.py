@@ -131,4 +131,4 @@ def arithmetic_of(
 
 def calibration_inputs(train: EncodedSplit) -> Tensor:
     """The inputs `[T, N, *input_shape]` that scales of integers are chosen on: the same, whatever they run on."""
-    return train.take(slice(0, CALIBRATION_SAMPLES)).on(CPU).inputs
+    return train.take(slice(0, CALIBRATION_SAMPLES)).on(CPU).as_stored()

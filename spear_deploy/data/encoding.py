@@ -66,8 +66,8 @@ class EncodedSplit:
         return self._unpacked(lambda kept: torch.float64, _CPU)
 
     def as_stored(self) -> Tensor:
-        """The inputs as small as they are, on the CPU; spikes are perhaps uint8."""
-        return self._unpacked(lambda kept: kept.dtype, _CPU)
+        """The inputs on the device, as small as they are: spikes are perhaps uint8."""
+        return self._unpacked(lambda kept: kept.dtype, self.device)
 
     def _unpacked(self, dtype: Callable[[Tensor], torch.dtype], device: torch.device) -> Tensor:
         stored, steps = self.stored, self.shown

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model, Simulation, batches, samples_at_once
 from spear_deploy.network.linear import WEIGHT_TYPES, linear_module, synapse_pattern
 
@@ -26,17 +27,17 @@ class EffectiveOperations:
 
 
 @torch.no_grad()
-def effective_operations(model: Model, inputs: Tensor) -> EffectiveOperations:
-    """Effective_ACs and Effective_MACs of a model on inputs `[T, N, *input_shape]`."""
-    simulation = Simulation(model.graph).to(inputs.device)
+def effective_operations(model: Model, data: EncodedSplit) -> EffectiveOperations:
+    """Effective_ACs and Effective_MACs of a model on encoded samples, some at a time."""
+    simulation = Simulation(model.graph).to(data.device)
     patterns = {
-        name: linear_module(synapse_pattern(node), name).to(inputs.device)
+        name: linear_module(synapse_pattern(node), name).to(data.device)
         for name, node in model.network.nodes.items()
         if isinstance(node, WEIGHT_TYPES)
     }
     totals = {True: 0.0, False: 0.0}
-    for part in batches(inputs.shape[1], samples_at_once(model.network, model.time_steps)):
-        x = inputs[:, part]
+    for part in batches(len(data), samples_at_once(model.network, model.time_steps)):
+        x = data.take(part).inputs
         for name, seen in _inputs_of(simulation, list(patterns), x).items():
             # A static image passes its first weights once for all time steps.
             repeats = x.shape[0] * x.shape[1] / sum(len(each) for each in seen)
@@ -44,7 +45,7 @@ def effective_operations(model: Model, inputs: Tensor) -> EffectiveOperations:
                 binary = bool(((each == 0) | (each.abs() == 1)).all())
                 reached = patterns[name]((each != 0).to(torch.float32)).sum(dtype=torch.float64)
                 totals[binary] += float(reached) * repeats
-    samples = inputs.shape[1]
+    samples = len(data)
     return EffectiveOperations(acs=totals[True] / samples, macs=totals[False] / samples)
 
 

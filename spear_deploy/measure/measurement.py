@@ -161,8 +161,12 @@ def measure_outputs(
     """
     tally = Tally(model, SynopsCounter(model.network, fan_out), analog_input)
     for part in batches(len(labels), samples_at_once(model.network, model.time_steps)):
-        tally.add(inputs[:, part], {layer: output[:, part] for layer, output in outputs.items()})
+        tally.add(inputs[:, part], {layer: _floating(output[:, part]) for layer, output in outputs.items()})
     return tally.measurement(labels)
+
+
+def _floating(values: Tensor) -> Tensor:
+    return values if values.is_floating_point() else values.to(torch.float32)
 
 
 class Tally:

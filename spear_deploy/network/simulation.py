@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import nir
 import torch
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.batching import batches
 from spear_deploy.network.graph import Network, module_of
 from spear_deploy.network.linear import Delay
 from spear_deploy.network.neuron import Neuron
 from spear_deploy.network.neuron_layer import TRAINABLE, NeuronLayer
 from spear_deploy.network.surrogate import Spike, atan
 
-__all__ = ["Heard", "NeuronLayer", "Simulation", "Trace", "Watch"]
+__all__ = ["Adjust", "Heard", "NeuronLayer", "Simulation", "Trace", "Watch"]
 
 Watch = Callable[[str, Tensor, Tensor], None]
 """Told the layer, its current u and its membrane v `[B, *shape]` after each step, after the reset."""
+
+Adjust = Callable[[str, Tensor], Tensor]
+"""From a layer and what it receives, `[T, N, *shape]`, to what it is to receive; may change it in place."""
 
 Heard = Callable[[str, Tensor, Tensor], None]
 """Told the layer, what connections hand it, biases included, and what it sends, `[T, B, *shape]` each."""
@@ -85,6 +90,18 @@ class Simulation(nn.Module):
             free = not hasattr(self, plain) and plain not in self.names.values()
             self.names[name] = plain if free else f"node_{index}_{plain}"
 
+    @cached_property
+    def _read_last(self) -> list[list[str]]:
+        """By stage, the connections whose values no later stage reads: what they gave need not stay in memory."""
+        network, last = self.network, dict[str, int]()
+        for place, stage in enumerate(network.stages):
+            last |= {source: place for name in stage for source in network.sources(name)}
+        kept = {network.input, network.output, *network.layers}
+        return [
+            [name for name, place in last.items() if place == number and name not in kept]
+            for number in range(len(network.stages))
+        ]
+
     def module(self, name: str) -> nn.Module:
         """The module of one node."""
         return self.get_submodule(self.names[name])
@@ -100,13 +117,60 @@ class Simulation(nn.Module):
         `watch` is told of all states, `heard` of all currents.
         """
         values: dict[str, Tensor] = {self.network.input: cast(x, self.dtype)}
-        for stage in self.network.stages:
+        for stage, read in zip(self.network.stages, self._read_last, strict=True):
             if len(stage) == 1 and not self.network.edges.has_edge(stage[0], stage[0]):
                 self._run_node(stage[0], values, watch, heard)
             else:
                 self._run_loop(stage, values, watch, heard)
+            for name in read:
+                values.pop(name, None)
         read_out = self.network.read_out
         return Trace({name: values[name] for name in self.network.layers}, read_out)
+
+    def in_stages(self, x: Tensor, size: int, adjust: Adjust) -> Trace:
+        """Run layer after layer, each on all samples before the next: what it receives may follow from all of them.
+
+        Of floating-point numbers only one layer's currents stand in memory, and the states of `size` samples;
+        spikes are kept as uint8. Layers in a loop run together, and are not adjusted.
+        """
+        values: dict[str, Tensor] = {self.network.input: x}
+        for stage in self.network.stages:
+            if len(stage) > 1 or self.network.edges.has_edge(stage[0], stage[0]):
+                for name, output in self._loop_in_parts(stage, values, size).items():
+                    values[name] = self._kept(name, output)
+            elif stage[0] in self.network.neurons:
+                values[stage[0]] = self._layer_in_parts(stage[0], values, size, adjust)
+        return Trace({name: values[name] for name in self.network.layers}, self.network.read_out)
+
+    def _layer_in_parts(self, name: str, values: dict[str, Tensor], size: int, adjust: Adjust) -> Tensor:
+        x = values[self.network.input]
+        currents = adjust(name, _in_parts(lambda part: self._received(name, values, part), x, size))
+        return _in_parts(lambda part: self._kept(name, self.module(name)(currents[:, part])), x, size)
+
+    def _kept(self, name: str, output: Tensor) -> Tensor:
+        spikes = name in self.network.neurons and self.network.neurons[name].spikes
+        return output.to(torch.uint8) if spikes else output
+
+    def _received(self, name: str, values: dict[str, Tensor], part: slice) -> Tensor:
+        """What a node receives for some samples, from what layers sent."""
+        return _sum([self._sent(source, values, part) for source in self.network.sources(name)])
+
+    def _sent(self, name: str, values: dict[str, Tensor], part: slice) -> Tensor:
+        if name in values:
+            return cast(values[name][:, part], self.dtype)
+        module, total = self.module(name), self._received(name, values, part)
+        return module(total) if isinstance(module, Delay) else _over_time(module, total)
+
+    def _loop_in_parts(self, stage: list[str], values: dict[str, Tensor], size: int) -> dict[str, Tensor]:
+        inside, x = set(stage), values[self.network.input]
+        parts: dict[str, list[Tensor]] = {name: [] for name in stage}
+        for part in batches(x.shape[1], size):
+            around = {source for name in stage for source in self.network.sources(name)} - inside
+            local = {name: self._sent(name, values, part) for name in {self.network.input, *around}}
+            self._run_loop(stage, local, None, None)
+            for name, found in parts.items():
+                found.append(self._kept(name, local[name]))
+        return {name: torch.cat(found, dim=1) for name, found in parts.items()}
 
     def _run_node(self, name: str, values: dict[str, Tensor], watch: Watch | None, heard: Heard | None) -> None:
         if name == self.network.input:
@@ -175,6 +239,20 @@ class Simulation(nn.Module):
             return output
         stepped: Tensor = module(total)
         return stepped
+
+
+def _in_parts(found: Callable[[slice], Tensor], x: Tensor, size: int) -> Tensor:
+    """What is found for some samples at a time, `[T, N, *shape]`; what is the same in every step stays one step."""
+    steps, count = x.shape[:2]
+    whole: Tensor | None = None
+    for part in batches(count, size):
+        values = found(part)
+        kept = values[:1] if steps > 1 and values.stride(0) == 0 else values
+        if whole is None:
+            whole = kept.new_empty((len(kept), count, *kept.shape[2:]))
+        whole[:, part] = kept
+    assert whole is not None  # there is a sample at least
+    return whole.expand(steps, *whole.shape[1:])
 
 
 def cast(inputs: Tensor, dtype: torch.dtype) -> Tensor:

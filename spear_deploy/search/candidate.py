@@ -101,7 +101,7 @@ class CandidateFactory:
 
     @cached_property
     def _statistics(self) -> dict[str, CurrentStatistics]:
-        return current_statistics(Simulation(self.model.graph).to(self.probe.device), self.probe.inputs)
+        return current_statistics(Simulation(self.model.graph).to(self.probe.device), self.probe.as_stored())
 
     @cached_property
     def dense_outputs(self) -> Tensor:
@@ -161,7 +161,7 @@ class CandidateFactory:
         self, pruned: nir.NIRGraph, channels: Mapping[str, NDArray[np.intp]]
     ) -> tuple[Model, Measurement]:
         """A pruned graph whose currents are matched to the dense model's, and its measurement on the probe."""
-        inputs = self.probe.inputs
+        inputs = self.probe.as_stored()
         graph, trace = recalibrate(pruned, self._statistics, channels, inputs)
         model = self.model.with_graph(graph)
         return model, measure_outputs(model, inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog)

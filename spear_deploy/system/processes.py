@@ -181,7 +181,8 @@ def _serve(connection: Connection, start: Path) -> None:
             job = connection.recv()
             try:
                 if work is None:
-                    begin, arguments = pickle.loads(start.read_bytes())
+                    with start.open("rb") as file:
+                        begin, arguments = pickle.load(file)
                     work = begin(*arguments)
                 answer = True, work(job)
             except Exception as error:

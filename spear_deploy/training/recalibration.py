@@ -16,9 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spear_deploy.network import Network, Simulation, Trace
+from spear_deploy.network import Network, Simulation, Trace, samples_at_once
 from spear_deploy.network.editing import with_arrays, with_nodes
-from spear_deploy.network.simulation import NeuronLayer
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,11 @@ def current_statistics(simulation: Simulation, inputs: Tensor) -> dict[str, Curr
     """Statistics of every feed-forward neuron layer's input current, on inputs `[T, N, *shape]`."""
     found: dict[str, CurrentStatistics] = {}
 
-    def record(name: str) -> Any:
-        def hook(module: NeuronLayer, arguments: tuple[Tensor]) -> None:
-            found[name] = _statistics(arguments[0])
+    def record(name: str, current: Tensor) -> Tensor:
+        found[name] = _statistics(current)
+        return current
 
-        return hook
-
-    _run_with_hooks(simulation, inputs, record)
+    simulation.in_stages(inputs, samples_at_once(simulation.network, len(inputs)), record)
     return found
 
 
@@ -68,35 +65,22 @@ def recalibrate(
     simulation = Simulation(graph).to(inputs.device)
     corrections: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def correct(name: str) -> Any:
-        def hook(module: NeuronLayer, arguments: tuple[Tensor]) -> tuple[Tensor]:
-            (current,) = arguments
-            if not weights_into(simulation.network, name):
-                return (current,)
-            now, target = _statistics(current), dense[name]
-            index = torch.as_tensor(np.array(keep[name]), device=current.device) if name in keep else slice(None)
-            usable = (now.deviation > 0) & (target.deviation[index] > 0)
-            scale = torch.where(usable, target.deviation[index] / now.deviation, 1.0)
-            shift = torch.where(usable, target.mean[index] - scale * now.mean, 0.0)
-            if not _has_bias(simulation.network, name):
-                shift = torch.zeros_like(shift)
-            corrections[name] = (scale, shift)
-            return (current * _by_channel(scale, current) + _by_channel(shift, current),)
+    def correct(name: str, current: Tensor) -> Tensor:
+        if not weights_into(simulation.network, name):
+            return current
+        now, target = _statistics(current), dense[name]
+        index = torch.as_tensor(np.array(keep[name]), device=current.device) if name in keep else slice(None)
+        usable = (now.deviation > 0) & (target.deviation[index] > 0)
+        scale = torch.where(usable, target.deviation[index] / now.deviation, 1.0)
+        shift = torch.where(usable, target.mean[index] - scale * now.mean, 0.0)
+        if not _has_bias(simulation.network, name):
+            shift = torch.zeros_like(shift)
+        corrections[name] = (scale, shift)
+        step = current[:1] if current.stride(0) == 0 else current
+        return step.mul_(_by_channel(scale, current)).add_(_by_channel(shift, current)).expand(current.shape)
 
-        return hook
-
-    trace = _run_with_hooks(simulation, inputs, correct)
+    trace = simulation.in_stages(inputs, samples_at_once(simulation.network, len(inputs)), correct)
     return _apply(simulation.network, corrections), trace
-
-
-def _run_with_hooks(simulation: Simulation, inputs: Tensor, hook: Any) -> Trace:
-    handles = [simulation.module(name).register_forward_pre_hook(hook(name)) for name in simulation.network.layers]
-    try:
-        trace: Trace = simulation(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return trace
 
 
 def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -> nir.NIRGraph:

@@ -65,7 +65,27 @@ def test_the_trace_is_what_the_recalibrated_network_does(name):
         outputs = Simulation(graph)(x).outputs
     assert trace.outputs.keys() == outputs.keys()
     for layer, spikes in outputs.items():
-        assert torch.equal(trace.outputs[layer], spikes), layer
+        assert torch.equal(trace.outputs[layer].float(), spikes), layer
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_how_many_samples_stand_in_memory_changes_nothing(name):
+    model = ALL[name]().model()
+    x = analog_input(model, samples=20).double()
+    simulation = Simulation(model.graph, torch.float64)
+    received, expected = {}, {}
+
+    def listen(layer, currents):
+        received[layer] = currents.clone()
+        return currents
+
+    with torch.no_grad():
+        whole = simulation(x, heard=lambda layer, currents, sent: expected.update({layer: currents}))
+        found = simulation.in_stages(x, 3, listen)
+    for layer, sent in whole.outputs.items():
+        torch.testing.assert_close(found.outputs[layer].double(), sent)
+    for layer, currents in received.items():
+        torch.testing.assert_close(currents, expected[layer])
 
 
 def test_recalibration_brings_the_firing_of_a_trained_network_back():

@@ -34,7 +34,7 @@ class HostSplit:
     def chip_inputs(self, inputs: Tensor) -> Tensor:
         """The spikes that the host injects for inputs `[T, B, *input_shape]`, float64."""
         with torch.no_grad():
-            trace: Trace = Simulation(self.host.graph, torch.float64)(inputs.double())
+            trace: Trace = Simulation(self.host.graph, torch.float64)(inputs)
         return trace.output
 
 

@@ -99,7 +99,8 @@ def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> flo
 
     The most levels that make all samples integers are taken, or as many as fit.
     """
-    binary = not model.encoding.analog if calibration is None else bool(((calibration == 0) | (calibration == 1)).all())
+    shown = None if calibration is None else calibration[:1] if calibration.stride(0) == 0 else calibration
+    binary = not model.encoding.analog if shown is None else bool(((shown == 0) | (shown == 1)).all())
     if binary:
         return None
     if chip.graded_bits == 0:
@@ -107,9 +108,9 @@ def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> flo
             f"{model.network.input}: the input holds values, and the chip's spikes carry none;"
             " use encoding 'rate' or 'spikes', or let the first layer run on the host with --adapt"
         )
-    if calibration is None:
+    if shown is None:
         return float((1 << chip.graded_bits) - 1)
-    values = torch.from_numpy(np.unique(calibration.numpy())).double()
+    values = torch.from_numpy(np.unique(shown.numpy())).double()
     signed = bool((values < 0).any())
     most = (1 << (chip.graded_bits - int(signed))) - 1
     largest = float(values.abs().max())

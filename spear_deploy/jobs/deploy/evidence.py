@@ -142,7 +142,7 @@ def examine(
         lre_checks=checks,
         answers=max(tuned, given, key=lambda answers: answers.drop_points),
         answers_to_given=given,
-        effective=(effective_operations(task.model, test.inputs), effective_operations(model, test.inputs)),
+        effective=(effective_operations(task.model, test), effective_operations(model, test)),
         delivered=check_delivered(
             pruned, target, prepared, {floating.name: tested, own.name: observed.measurement}, verified.found
         ),

@@ -12,7 +12,7 @@ import torch
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
-from spear_deploy.network.device import exact_products
+from spear_deploy.network.device import exact_products, reuse_memory
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 from spear_deploy.search.lre.drawing import draw_ratios, sample_seed
@@ -221,5 +221,6 @@ def _begin_worker(
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
     exact_products()
+    reuse_memory()
     factory = CandidateFactory(model, train, widths, recalibrates=recalibrates)
     return lambda job: _timed(factory, job)
