@@ -9,7 +9,7 @@ from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.activity import Activity
 from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.estimate import estimate
-from spear_deploy.hardware.placement.use import Use
+from spear_deploy.hardware.placement.use import ResourceUse
 from spear_deploy.hardware.rules.verdict import Verdict, check, keep_needed
 from spear_deploy.network import Network
 
@@ -34,7 +34,7 @@ class Row:
     keep: float | None
 
     @property
-    def binding(self) -> Use | None:
+    def binding(self) -> ResourceUse | None:
         """The limit that is used most."""
         return max(self.verdict.placement.uses, key=lambda use: use.share, default=None)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from spear_deploy.hardware.cost.timing import Timing
     from spear_deploy.hardware.gates import Held
     from spear_deploy.hardware.placement.placement import Core
-    from spear_deploy.hardware.placement.use import Use
+    from spear_deploy.hardware.placement.use import ResourceUse
     from spear_deploy.hardware.rules.finding import Finding
 
 
@@ -44,7 +44,7 @@ def row_json(row: Row, *, cores: bool = False) -> dict[str, Any]:
     return content
 
 
-def use_json(use: Use) -> dict[str, Any]:
+def use_json(use: ResourceUse) -> dict[str, Any]:
     """One resource, used and allowed."""
     return {
         "resource": use.resource,

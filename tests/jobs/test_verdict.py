@@ -179,6 +179,7 @@ def test_a_prediction_that_missed_is_told_and_no_fault_of_the_network():
     [
         ("chip", ("torch", "chip", "lava"), "chip"),
         ("torch", ("torch", "lava"), "lava"),
+        ("torch", ("torch", "toy", "lava"), "lava"),
         ("torch", ("torch",), "torch"),
     ],
 )

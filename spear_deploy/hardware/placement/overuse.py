@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from spear_deploy.hardware.chip.figures import Figure
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.layer_load import RESOURCES
-from spear_deploy.hardware.placement.use import Use
+from spear_deploy.hardware.placement.use import ResourceUse
 from spear_deploy.hardware.placement.whole_layers import Seats
 from spear_deploy.hardware.rules.finding import Finding, Kind
 
 _LIMITS = {resource.name: resource.limit for resource in RESOURCES}
 
 
-def overuse(use: Use, profile: Profile, cores: Mapping[str, int]) -> Finding:
+def overuse(use: ResourceUse, profile: Profile, cores: Mapping[str, int]) -> Finding:
     """The finding for a use that exceeds what is allowed; `cores` is how many each layer takes."""
     share = use.allowed / use.used
     if use.layer is None:
@@ -37,7 +37,7 @@ def overuse(use: Use, profile: Profile, cores: Mapping[str, int]) -> Finding:
     return Finding(use.resource, kind, use.layer, found, most, mend, source, share)
 
 
-def _largest_layer(cores: Mapping[str, int], use: Use) -> str:
+def _largest_layer(cores: Mapping[str, int], use: ResourceUse) -> str:
     """Which layer to prune to what, so that the rest finds its cores."""
     layer = max(cores, key=lambda name: cores[name])
     left = cores[layer] - (use.used - use.allowed)

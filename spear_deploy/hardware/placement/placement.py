@@ -20,7 +20,7 @@ from spear_deploy.hardware.placement.overuse import overuse, without_seat
 from spear_deploy.hardware.placement.splitting import TooLargeForACoreError, split
 from spear_deploy.hardware.placement.thinning import NotThinnableError, kept_channels, thinned
 from spear_deploy.hardware.placement.tiles import Grid, Tile, whole
-from spear_deploy.hardware.placement.use import Use, chip_uses, core_uses, worst_uses, worst_uses_by_layer
+from spear_deploy.hardware.placement.use import ResourceUse, chip_uses, core_uses, worst_uses, worst_uses_by_layer
 from spear_deploy.hardware.placement.whole_layers import core_sizes, seat
 from spear_deploy.hardware.rules.finding import Finding
 from spear_deploy.network import Network
@@ -44,7 +44,7 @@ class Core:
     number: int
     layer: str
     tile: Tile
-    uses: tuple[Use, ...]
+    uses: tuple[ResourceUse, ...]
 
     @property
     def neurons(self) -> int:
@@ -52,7 +52,7 @@ class Core:
         return self.tile.neurons
 
     @property
-    def binding(self) -> Use | None:
+    def binding(self) -> ResourceUse | None:
         """The resource that is used most; None where no limit is known."""
         return max(self.uses, key=lambda use: use.share, default=None)
 
@@ -76,7 +76,7 @@ class Placement:
     profile: Profile
     grids: dict[str, Grid]
     cores: tuple[Core, ...]
-    uses: tuple[Use, ...]
+    uses: tuple[ResourceUse, ...]
     unchecked: tuple[str, ...]
     findings: tuple[Finding, ...]
     quantities: dict[str, float]

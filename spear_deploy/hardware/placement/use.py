@@ -16,7 +16,7 @@ _UNITS = {resource.name: resource.unit for resource in RESOURCES}
 
 
 @dataclass(frozen=True)
-class Use:
+class ResourceUse:
     """How much of one resource is used, and how much there is.
 
     Attributes:
@@ -51,21 +51,23 @@ class Use:
 
 def core_uses(
     layer: str, use: dict[str, float], limits: dict[str, float], seats: Seats | None, origin: str
-) -> tuple[Use, ...]:
+) -> tuple[ResourceUse, ...]:
     """What one core holds against what it has."""
-    uses = [Use(name, use[name], most, _UNITS[name], layer, origin) for name, most in limits.items()]
+    uses = [ResourceUse(name, use[name], most, _UNITS[name], layer, origin) for name, most in limits.items()]
     if seats is not None:
         sizes = seats.sizes[seats.core[layer] if layer in seats.core else seats.nearest[layer]]
         memories = zip(WORDS, seats.needs[layer], sizes, strict=True)
-        uses += [Use(f"{name} of the core", need, have, "words", layer, origin) for name, need, have in memories]
+        uses += [
+            ResourceUse(f"{name} of the core", need, have, "words", layer, origin) for name, need, have in memories
+        ]
     return tuple(uses)
 
 
-def chip_uses(profile: Profile, loads: Mapping[str, LayerLoad], cores: int, memory: float) -> list[Use]:
+def chip_uses(profile: Profile, loads: Mapping[str, LayerLoad], cores: int, memory: float) -> list[ResourceUse]:
     """What the network takes of the whole chip."""
     uses = []
     if profile.cores_available is not None:
-        uses.append(Use("cores", cores, profile.cores_available, "cores", None, profile.origin))
+        uses.append(ResourceUse("cores", cores, profile.cores_available, "cores", None, profile.origin))
     chip = profile.chip
     needs: tuple[tuple[str, Quantity | None, str, Callable[[], float]], ...] = (
         ("neurons of the chip", chip.neurons, "neurons", lambda: sum(prod(load.volume) for load in loads.values())),
@@ -76,7 +78,7 @@ def chip_uses(profile: Profile, loads: Mapping[str, LayerLoad], cores: int, memo
         countable = counts_synapses(profile) or unit != "B"
         if figure is not None and figure.known and countable:
             chips = 1.0 if chip.chips is None or not chip.chips.known else chip.chips.amount
-            uses.append(Use(name, used(), figure.amount * chips, unit, None, profile.origin))
+            uses.append(ResourceUse(name, used(), figure.amount * chips, unit, None, profile.origin))
     return uses
 
 
@@ -84,18 +86,18 @@ def _synapses(load: LayerLoad) -> float:
     return float(sum(part.synapses for part in load.incoming(whole(load.volume))))
 
 
-def worst_uses(uses: Iterable[Use]) -> list[Use]:
+def worst_uses(uses: Iterable[ResourceUse]) -> list[ResourceUse]:
     """For each resource of a core, the core that takes the largest share of it."""
     return _worst(uses, lambda use: use.resource)
 
 
-def worst_uses_by_layer(uses: Iterable[Use]) -> list[Use]:
+def worst_uses_by_layer(uses: Iterable[ResourceUse]) -> list[ResourceUse]:
     """The same for each layer apart."""
     return _worst(uses, lambda use: (use.layer, use.resource))
 
 
-def _worst(uses: Iterable[Use], key: Callable[[Use], object]) -> list[Use]:
-    worst: dict[object, Use] = {}
+def _worst(uses: Iterable[ResourceUse], key: Callable[[ResourceUse], object]) -> list[ResourceUse]:
+    worst: dict[object, ResourceUse] = {}
     for use in uses:
         if key(use) not in worst or use.share > worst[key(use)].share:
             worst[key(use)] = use

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from torch import Tensor
 
-from spear_deploy.backends.backend import Executable, measure_executable, measure_on
+from spear_deploy.backends.backend import Executable, measure_on
 from spear_deploy.backends.fixed_point.losses import RoundingLoss
 from spear_deploy.backends.side_by_side import Result, observe
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.errors import BudgetError
 from spear_deploy.jobs.deploy.delivered import check_delivered
-from spear_deploy.jobs.deploy.lre_check import check_prediction
+from spear_deploy.jobs.deploy.lre_check import check_prediction, tested_in
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.reference import SAME_FINE_TUNE
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -101,14 +101,7 @@ def examine(
     journal = prepared.journal.within(target.key)
     with clock.stage("test"):
         in_torch = floating.prepare(model)
-        tested = journal.remember(
-            Measurement,
-            "measurement",
-            "test",
-            floating.name,
-            fingerprint(model),
-            make=lambda: measure_executable(in_torch, model, test),
-        )
+        tested = tested_in(floating, in_torch, model, test, journal)
         note("test, in torch", tested)
         _check_alive(request.model, tested)
         prove_device(model, own, test)

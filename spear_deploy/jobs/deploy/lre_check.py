@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from spear_deploy.backends.backend import Backend, measure_executable, measure_on
+from spear_deploy.backends.backend import Backend, Executable, measure_executable, measure_on
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BackendError
 from spear_deploy.jobs.deploy.verification import beside
 from spear_deploy.measure import Measurement
+from spear_deploy.network import Model
 from spear_deploy.network.device import CPU
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report.checks import error_percent
@@ -22,6 +23,20 @@ from spear_deploy.targets.target import Target
 
 VERIFIED_SAMPLES = 100
 """Test samples that the plainly fine-tuned network runs in programs of others: it only serves this check."""
+
+
+def tested_in(
+    backend: Backend, executable: Executable, model: Model, test: EncodedSplit, journal: Journal
+) -> Measurement:
+    """What a network does on the test split in one arithmetic, measured once in a run."""
+    return journal.remember(
+        Measurement,
+        "measurement",
+        "test",
+        backend.name,
+        fingerprint(model),
+        make=lambda: measure_executable(executable, model, test),
+    )
 
 
 def check_prediction(
@@ -40,14 +55,7 @@ def check_prediction(
     model = finalist.plain.model
     floating = TorchBackend()
     in_torch = floating.prepare(model)
-    tested = journal.remember(
-        Measurement,
-        "measurement",
-        "test",
-        floating.name,
-        fingerprint(model),
-        make=lambda: measure_executable(in_torch, model, test),
-    )
+    tested = tested_in(floating, in_torch, model, test, journal)
     prediction = for_images(finalist.prediction, tested)
     checks = {floating.name: check_of(floating.arithmetic, prediction, tested)}
     own = target.backend
