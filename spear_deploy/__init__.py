@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from spear_deploy.data import Dataset, Split, load_data
     from spear_deploy.hardware import load_profile
     from spear_deploy.jobs.deploy.request import DeployConfig
-    from spear_deploy.jobs.face import DeployResult, Exported, check, compare, deploy, export, simulate
+    from spear_deploy.jobs.face import DeployResult, Exported, check, compare, deploy, export, reproduce, simulate
+    from spear_deploy.jobs.reproduce import Reproduced
     from spear_deploy.jobs.simulate import SimulateConfig
     from spear_deploy.network import Model, check_convertible, save_model, to_snntorch, to_torch
     from spear_deploy.network import load_any as load_model
@@ -27,6 +28,7 @@ __all__ = [
     "Exported",
     "Model",
     "Report",
+    "Reproduced",
     "SimulateConfig",
     "Split",
     "check",
@@ -37,6 +39,7 @@ __all__ = [
     "load_data",
     "load_model",
     "load_profile",
+    "reproduce",
     "save_model",
     "simulate",
     "to_snntorch",

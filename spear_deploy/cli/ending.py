@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
@@ -53,6 +53,8 @@ def ending_by_signal() -> Iterator[None]:
 
     def end(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)  # once is enough; what is open is closed now
+        with suppress(OSError):  # at once, whatever holds the streams
+            os.write(2, f"\nspear-deploy: {signal.Signals(number).name}: ending\n".encode())
         raise Terminated
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}

@@ -98,6 +98,11 @@ VERBS = {
         "validate",
         "Hold LRE's interval against SynOps measured on data that the search never saw.",
     ),
+    "reproduce": Verb(
+        "reproduce",
+        "reproduce",
+        "Repeat RUN from what its report records, and compare weights and figures.",
+    ),
     "profiles": Verb(
         "profiles",
         "app",

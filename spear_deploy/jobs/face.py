@@ -16,6 +16,7 @@ from spear_deploy.hardware import Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.jobs import check as checking
 from spear_deploy.jobs import export as exporting
+from spear_deploy.jobs import reproduce as reproducing
 from spear_deploy.jobs import simulate as simulating
 from spear_deploy.jobs.check import SAMPLES, Checked
 from spear_deploy.jobs.chips import chip_of
@@ -23,6 +24,7 @@ from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
 from spear_deploy.jobs.export import ExportRequest
 from spear_deploy.jobs.progress import Progress, Silent
+from spear_deploy.jobs.reproduce import Reproduced
 from spear_deploy.jobs.simulate import Outcome, SimulateConfig
 from spear_deploy.jobs.task import Task
 from spear_deploy.network import Model, save_model_file
@@ -171,6 +173,25 @@ def deploy(
         (written,) = deploying.run(request, progress or Silent(), Task(model, data, config.seed)).values()
         files = _read(out)
     return DeployResult(written.pruned.model, written.report, written.pruned.integers, files)
+
+
+def reproduce(
+    run: str | Path, model: Model | None = None, data: Dataset | None = None, *, progress: Progress | None = None
+) -> Reproduced:
+    """Repeat a run from what its report records, and compare weights and figures.
+
+    Args:
+        run: the run folder.
+        model: the network that was pruned, where it came from no file.
+        data: likewise.
+        progress: hears how far it is.
+
+    Raises:
+        RunError: the run cannot be repeated: its report says too little, or the network or the data are others now.
+
+    """
+    given = None if model is None or data is None else (model, data)
+    return reproducing.reproduce(Path(run), progress, given=given)
 
 
 def export(

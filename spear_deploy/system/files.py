@@ -88,7 +88,7 @@ def complete_or_nothing(folder: Path, *, force: bool, keep: Callable[[Path], str
     exists = folder.is_dir()
     beside = folder if exists else _nearest(folder)
     try:
-        working = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=beside))
+        working = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{_short_name(folder)}-", dir=beside))
     except OSError as error:
         raise OutputError(f"{beside}: cannot be written ({error.strerror or error})") from None
     try:
@@ -226,8 +226,7 @@ def locked(folder: Path) -> Iterator[None]:
 
     """
     place = _nearest(folder)
-    name = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
-    path = place / f".spear-deploy-{name}.lock"
+    path = place / f".spear-deploy-{_short_name(folder)}.lock"
     try:
         lock = _lock(path, folder)
     except OSError:  # a place without locks; that it can be written was checked
@@ -238,6 +237,17 @@ def locked(folder: Path) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(lock)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a process that was killed left beside a folder that is locked by us: its working folders."""
+    for beside in {folder, _nearest(folder)}:
+        for left in beside.glob(f"{_PARTIAL}{_short_name(folder)}-*"):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _short_name(folder: Path) -> str:
+    return hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
 
 
 def _lock(path: Path, folder: Path) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import tempfile
 import threading
@@ -174,7 +175,7 @@ def worker_pool(
 def _serve(connection: Connection, start: Path) -> None:
     """A worker's life: until the connection is closed, or the process at its other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it hears Ctrl-C and ends it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(start.parent,), daemon=True).start()
     work: Callable[[Any], Any] | None = None
     with suppress(EOFError, BrokenPipeError):
         while True:
@@ -201,8 +202,10 @@ def _sendable(error: Exception) -> Exception:
     return error
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: Path) -> None:
+    """Once whoever started this worker is gone: remove what it would have removed, and go."""
     parent = parent_process()
     if parent is not None:
         parent.join()
+    shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

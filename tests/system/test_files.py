@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from spear_deploy.system.files import (
     keep_incomplete,
     locked,
     replaced_when_complete,
+    sweep,
 )
 
 
@@ -353,3 +355,18 @@ def test_a_file_with_the_longest_name_can_be_written(tmp_path):
     with replaced_when_complete(path) as working:
         working.write_text("page")
     assert names(tmp_path) == [path.name]
+
+
+def test_what_a_killed_process_left_beside_a_folder_is_swept_and_nothing_else(tmp_path):
+    place, other = tmp_path / "run", tmp_path / "other"
+    for folder in (place, other):
+        with suppress(KeyboardInterrupt), complete_or_nothing(folder, force=False) as working:
+            left = working.with_name(f"{working.name}x")  # as if it had not been tidied
+            left.mkdir()
+            (left / "pruned.pt").touch()
+            raise KeyboardInterrupt
+    assert len(list(tmp_path.iterdir())) == 2
+    sweep(place)
+    assert len(list(tmp_path.iterdir())) == 1
+    sweep(other)
+    assert list(tmp_path.iterdir()) == []

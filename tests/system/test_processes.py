@@ -123,7 +123,10 @@ def running(pid):
 def test_workers_end_with_whoever_started_them_even_if_that_is_killed(tmp_path):
     script = tmp_path / "endless.py"
     script.write_text(ENDLESS.format(tests=str(Path(__file__).parent), folder=str(tmp_path)))
-    process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env = os.environ | {"TMPDIR": str(temporary)}
+    process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL, env=env)
     at_work = tmp_path / "a"
     try:
         deadline = time.monotonic() + 120
@@ -137,3 +140,4 @@ def test_workers_end_with_whoever_started_them_even_if_that_is_killed(tmp_path):
     while running(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not running(pid)
+    assert list(temporary.iterdir()) == []

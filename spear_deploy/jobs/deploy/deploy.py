@@ -16,7 +16,7 @@ from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network.device import device_named, exact_products, reuse_memory
 from spear_deploy.report import Report
-from spear_deploy.system.files import check_writable, locked
+from spear_deploy.system.files import check_writable, locked, sweep
 from spear_deploy.targets.target import Target
 
 
@@ -47,6 +47,7 @@ def run(request: DeployRequest, progress: Progress, task: Task | None = None) ->
     reuse_memory()
     with locked(request.out):
         for place in _places(request):
+            sweep(place)
             check_writable(place, force=request.force)
         with torch_settings(request.threads):
             return _run(request, progress, task)

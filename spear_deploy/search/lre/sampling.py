@@ -25,8 +25,8 @@ FIRST_CHECK = 12
 CHECK_EVERY = 4
 """When it is asked whether the samples are enough; so results do not depend on the number of workers."""
 
-LATE_S = 10.0
-"""How long an interrupted sampling waits for the samples in flight."""
+LATE_S = 5.0
+"""How long an interrupted sampling waits for the samples in flight: less than containers are given to end."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import signal
 import sys
 import threading
@@ -33,7 +34,7 @@ class LavaMissingError(Exception):
 
 def main(folder: Path) -> None:
     """Run the job in the folder and leave `result.json` there."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     try:
         result = run(folder)
     except LavaMissingError as error:
@@ -47,10 +48,11 @@ def main(folder: Path) -> None:
     os._exit(0)  # Lava's own exit handlers wait for ever once an actor is gone
 
 
-def _end_with_parent() -> None:
-    """End the whole group once stdin is closed: whoever started this worker is gone."""
+def _end_with_parent(folder: Path) -> None:
+    """End the whole group once stdin is closed: whoever started this worker, and would remove its folder, is gone."""
     while os.read(0, 1):  # without sys.stdin, whose lock a forked actor would inherit
         pass
+    shutil.rmtree(folder, ignore_errors=True)
     os.killpg(os.getpgrp(), signal.SIGTERM)  # Python's resource tracker outlives it, and frees shared memory
 
 

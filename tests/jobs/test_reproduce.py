@@ -1,0 +1,102 @@
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_task import arrays, write_task
+
+import spear_deploy
+from spear_deploy.data import Dataset
+from spear_deploy.errors import RunError
+from spear_deploy.hardware import load_profile
+from spear_deploy.jobs.deploy.deploy import deploy
+from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
+from spear_deploy.jobs.progress import Silent
+from spear_deploy.jobs.reproduce import reproduce
+from spear_deploy.network import load_any
+from spear_deploy.search import TuningPlan
+from spear_deploy.training import Recipe
+
+RECIPE = Recipe(epochs=1, batch=16, learning_rate=5e-3)
+FEW = {
+    "budgets": ("30%",),
+    "seed": 5,
+    "lre_samples": 8,
+    "evaluations": 6,
+    "finalists": 1,
+    "plan": TuningPlan(RECIPE, replace(RECIPE, epochs=2)),
+    "lava": False,
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run folder, beside the model and the data that it was made of."""
+    folder = tmp_path_factory.mktemp("made")
+    model = write_task(folder)
+    deploy(DeployRequest(model=model, targets=(load_profile("loihi2"),), out=folder / "run", **FEW), Silent())
+    return folder / "run"
+
+
+@pytest.fixture
+def copied(run, tmp_path):
+    """The same elsewhere, with a report that still names the first place."""
+    shutil.copytree(run.parent, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "run"
+
+
+def test_a_run_is_repeated_to_the_same_weights_and_figures(run):
+    found = reproduce(run)
+    assert found.same
+    assert found.weights == {"pruned.pt": True, "pruned.nir": True, "plain.pt": True}
+    assert found.figures > 500
+    assert found.versions == found.differing == ()
+
+
+def test_a_figure_that_was_changed_is_found(copied):
+    path = copied / "report.json"
+    report = json.loads(path.read_text())
+    report["pruned"]["accuracy"] += 0.01
+    report["versions"]["torch"] = "1.0"
+    path.write_text(json.dumps(report))
+    found = reproduce(copied)
+    assert [each.key for each in found.differing] == ["pruned.accuracy"]
+    assert [(each.key, each.then) for each in found.versions] == [("torch", "1.0")]
+    assert not found.same
+
+
+def test_another_model_or_other_data_are_refused(copied):
+    model = copied.parent / "model.pt"
+    model.write_bytes(model.read_bytes() + b" ")
+    with pytest.raises(RunError, match=r"model.pt: is not the model of .*SHA-256 differs"):
+        reproduce(copied, model=model)
+    other = copied.parent / "other.npz"
+    np.savez(other, **arrays(seed=1))
+    with pytest.raises(RunError, match=r"other.npz: is not the data of .*SHA-256 differs"):
+        reproduce(copied, data=str(other))
+    with pytest.raises(RunError, match=r"nowhere.pt: the model of .* is not there"):
+        reproduce(copied, model=copied / "nowhere.pt")
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"request": None}, "does not record what was asked for"),
+        ({"request": {"budgets": 3}}, "cannot be read"),
+        ({"interrupted": "search"}, "cut it short in search"),
+    ],
+)
+def test_what_cannot_be_repeated_is_refused(copied, changes, why):
+    path = copied / "report.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    with pytest.raises(RunError, match=why):
+        reproduce(copied)
+
+
+def test_a_run_from_python_is_repeated_from_python(run, tmp_path):
+    model, data = load_any(run.parent / "model.pt"), Dataset.of_arrays(**arrays())
+    spear_deploy.deploy(model, "loihi2", data, DeployConfig(**FEW)).save(tmp_path / "run")
+    with pytest.raises(RunError, match="lay in no file"):
+        spear_deploy.reproduce(tmp_path / "run")
+    assert spear_deploy.reproduce(tmp_path / "run", model, data).same
