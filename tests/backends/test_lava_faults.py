@@ -339,7 +339,10 @@ class TestFaultsInTheWorker:
             "tell = lambda *_: print('runs', flush=True)\n"
             "run_lava(small_model(), inputs(200_000), time_limit_s=90, on_progress=tell)"
         )
-        parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        env = os.environ | {"TMPDIR": str(temporary)}
+        parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=env)
         try:
             if when == "running":
                 assert parent.stdout.readline() == "runs\n"
@@ -354,9 +357,10 @@ class TestFaultsInTheWorker:
             parent.wait()
             parent.stdout.close()
         deadline = time.monotonic() + 30
-        while processes() and time.monotonic() < deadline:
+        while (processes() or list(temporary.iterdir())) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not processes()
+        assert list(temporary.iterdir()) == []
 
     def test_ctrl_c_ends_the_worker_too(self):
         main = threading.main_thread().ident

@@ -122,7 +122,9 @@ def examine(
         note(f"test, in {each.backend.name}", each.measured)
     with clock.stage("LRE check"):
         ran = [each.backend for each in verified.found]
-        checks = check_prediction(pruned.choice.winner, target, test, ran, tell, in_tools)
+        checks = check_prediction(
+            pruned.choice.winner, target, test, ran, tell, in_tools.within(*verified.versions.values())
+        )
     dense_there, reference = (measure_on(own, network, test) for network in (task.model, prepared.reference))
     classes = observed.measurement.predictions
     rate = guess_rate(task.data.train.y, test.labels, task.model.classes)

@@ -51,7 +51,7 @@ def write_result(
         on_target = target.backend.prepare(model)
         written = replace(pruned, model=model, integers=on_target.integers)
         evidence = examine(written, on_target, target, prepared, request, clock, unfinished.note)
-        journal = prepared.journal.within(target.key, request.lava, fingerprint(written.model))
+        journal = prepared.journal.within(target.key, request.lava, fingerprint(written.model), proof_name)
         for name in FORMATS:
             export = partial(
                 export_run,

@@ -118,7 +118,7 @@ def verify(
         if status.version:
             versions[where.lower()] = status.version
         try:
-            found.append(_verified(model, references, backend, data, clock, journal))
+            found.append(_verified(model, references, backend, data, clock, journal.within(status.version)))
         except BackendError as error:
             clock.progress.notice(str(error))
             missing[f"not verified in {where}: {error}"] = None
@@ -151,6 +151,8 @@ def beside(
 ) -> Beside:
     """Run samples in a backend and hold them against the one that it must repeat.
 
+    The scope of `journal` says which version of a program is run, and for how long.
+
     Raises:
         BackendError: it failed, or took too long.
 
@@ -164,5 +166,4 @@ def beside(
         ours, theirs = (both.results[each].measurement for each in (name, backend.name))
         return Beside(ours, theirs, both.differences[0].agreement)
 
-    version = backend.status().version
-    return journal.remember(Beside, "verification", backend.name, version, fingerprint(model), len(data), make=run)
+    return journal.remember(Beside, "verification", backend.name, fingerprint(model), len(data), make=run)
