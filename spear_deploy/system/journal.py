@@ -50,6 +50,7 @@ class Journal:
         scope: what keys begin with.
         recalled: by kind of step, what was read back; shared by all scopes.
         faults: why a step could not be kept; shared too.
+        own: steps that were kept here and now, which are not recalled when they are read; shared too.
 
     """
 
@@ -58,6 +59,7 @@ class Journal:
     scope: Key = ()
     recalled: dict[str, Recalled] = field(default_factory=dict, repr=False)
     faults: list[str] = field(default_factory=list, repr=False)
+    own: set[Key] = field(default_factory=set, repr=False)
 
     def within(self, *scope: str | float | None) -> Journal:
         """The same journal for steps of which these words are part of the key."""
@@ -130,8 +132,9 @@ class Step:
         except READ_ERRORS as error:
             self.journal.notice(f"{path}: cannot be used ({first_line(error)}); this step is done again")
             return None
-        tally = self.journal.recalled.setdefault(self.what, Recalled())
-        tally.steps, tally.seconds = tally.steps + 1, tally.seconds + seconds
+        if self.key not in self.journal.own:
+            tally = self.journal.recalled.setdefault(self.what, Recalled())
+            tally.steps, tally.seconds = tally.steps + 1, tally.seconds + seconds
         return value
 
     def keep(self, value: object, seconds: float) -> None:
@@ -143,6 +146,7 @@ class Step:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _write(self._path(folder), content)
+            self.journal.own.add(self.key)
         except (OSError, RuntimeError) as error:  # torch raises RuntimeError where the disk is full
             if not self.journal.faults:
                 self.journal.faults.append(first_line(error))

@@ -165,7 +165,8 @@ def _supervise(
 ) -> dict[str, Any]:
     """Run the worker to its end or to the limit; returns its result, raises its fault."""
     command = worker_command(python, _START, str(folder))
-    env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    # What Lava's processes leave in their temporary folder goes with the job's, however they end.
+    env = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TMPDIR": str(folder)}
     log = folder / "worker.log"
     deadline = time.monotonic() + time_limit_s
     result = folder / "result.json"

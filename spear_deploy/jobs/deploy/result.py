@@ -52,21 +52,22 @@ def write_result(
         written = replace(pruned, model=model, integers=on_target.integers)
         evidence = examine(written, on_target, target, prepared, request, clock, unfinished.note)
         journal = prepared.journal.within(target.key, request.lava, fingerprint(written.model), proof_name)
-        for name in FORMATS:
-            export = partial(
-                export_run,
-                written.model,
-                working / "pruned.pt",
-                proof,
-                name,
-                inputs_name=proof_name,
-                profile=target.chip.name,
-                integers=_judged(written, target, prepared, request),
-                run_lava=request.lava,
-                lava_python=request.lava_python,
-            )
-            with clock.stage("export"):
-                files_made(working, export, journal.step("export", name), clock.progress.notice)
+        export = partial(
+            export_run,
+            written.model,
+            working / "pruned.pt",
+            proof,
+            inputs_name=proof_name,
+            profile=target.chip.name,
+            integers=_judged(written, target, prepared, request),
+            run_lava=request.lava,
+            lava_python=request.lava_python,
+        )
+        with clock.stage("export", len(FORMATS)) as advance:
+            for name in FORMATS:
+                make = partial(export, name)
+                files_made(working, make, journal.step("export", name), clock.progress.notice)
+                advance()
         provenance = Provenance(
             request,
             prepared.samples,
