@@ -144,6 +144,10 @@ def from_snntorch(
         if not proof.silent:
             break
     notices = tuple(f"{name}{_SILENT}" for name in proof.silent)
+    notices += tuple(
+        f"{name} stands in several places: each has weights of its own from here on, as on a chip"
+        for name in built.shared
+    )
     if built.also_returned:
         also = ", ".join(built.also_returned)
         notices += (f"the network also returns {also}; its output is taken to be {built.read_out}",)

@@ -113,7 +113,6 @@ def reset_changed_later():
 
 
 REFUSED = {
-    "a layer in two places": (Shared, r"fc: it stands in several places of the network; give each its own module"),
     "a neuron in two places": (
         SharedNeuron,
         r"lif1 is called 2 times in 5 time steps; a module that stands in several",

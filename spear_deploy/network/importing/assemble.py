@@ -30,6 +30,7 @@ from spear_deploy.network.importing.expression import (
 from spear_deploy.network.importing.heads import Head, HeadKind, choose
 from spear_deploy.network.importing.layers import MAX_POOLS, largest_of, nodes_of, torch_class
 from spear_deploy.network.importing.neurons import neuron_of_module, spike_size
+from spear_deploy.network.importing.sharing import apart
 from spear_deploy.network.importing.trace import Recording
 from spear_deploy.network.neuron import Neuron, Reset, node_of
 from spear_deploy.network.read_out import ReadOut
@@ -49,6 +50,7 @@ class Assembled:
         read_as: how it becomes a class.
         folded: the batch normalisations that went into weights.
         also_returned: layers before the output that the original returns too.
+        shared: layers with weights that stand in several places.
 
     """
 
@@ -58,6 +60,7 @@ class Assembled:
     read_as: ReadOut
     folded: tuple[str, ...]
     also_returned: tuple[str, ...]
+    shared: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,8 @@ def assemble(
         last = f"{head.name}_out"
         inputs[last] = _steady(last, list(head.parts), silent) if head.complete(recording) else head.root
     inputs = {name: inputs[name] for name in _ancestors(inputs, last)}
-    inputs, layers, folded = fold(inputs, recording.layers)
+    inputs, layers, shared = apart(inputs, recording.layers, recording.shapes)
+    inputs, layers, folded = fold(inputs, layers)
     builder = _Builder(recording, binary_input, dt_s)
     builder.layers = layers
     builder.ports = {(leaf.node, leaf.port) for root in inputs.values() for leaf in leaves(root)}
@@ -109,7 +113,7 @@ def assemble(
             builder.add_read_out(name, root, _shape_of(recording, head))
     builder.edges.add(_Edge(last, "output", 0))
     builder.nodes["output"] = nir.Output(np.array(_shape_of(recording, head)))
-    return Assembled(builder.graph(), last, head, chosen.read_out, tuple(folded), chosen.also)
+    return Assembled(builder.graph(), last, head, chosen.read_out, tuple(folded), chosen.also, tuple(shared))
 
 
 def _shape_of(recording: Recording, head: Head) -> tuple[int, ...]:

@@ -59,6 +59,15 @@ class Step:
     shape: tuple[int, ...]
 
 
+Place = tuple[str, Expression]
+"""A layer, and what it is called on, relative to its step."""
+
+
+def place_of(name: str, expression: Expression) -> Place:
+    """Where a layer stands."""
+    return name, expression
+
+
 class Recorder(TorchFunctionMode):
     """Expressions of all tensors that depend on the input, while the mode is entered."""
 
@@ -67,6 +76,7 @@ class Recorder(TorchFunctionMode):
         self.steps = steps
         self.reserved = reserved
         self.layers: dict[str, Step] = {}
+        self.shapes: dict[Place, tuple[int, ...]] = {}
         self._known: dict[int, tuple[Tensor, Expression, int | None]] = {}
         self._quiet = False
         self._named: dict[tuple[object, ...], str] = {}
@@ -117,6 +127,8 @@ class Recorder(TorchFunctionMode):
                 shape = shape_behind(part, shape)
         if others:
             return expression
+        latest = max((leaf.step or 0 for leaf in leaves(expression)), default=0)
+        self.shapes[place_of(name, relative(expression, latest))] = shape
         if not isinstance(expression, Cat):
             self.layers[name] = Step(name, module, shape)
             return Apply(name, expression)

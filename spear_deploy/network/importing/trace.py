@@ -23,7 +23,7 @@ from spear_deploy.network.importing.expression import (
     opaque_part,
 )
 from spear_deploy.network.importing.functions import BatchIndexed
-from spear_deploy.network.importing.recorder import Step
+from spear_deploy.network.importing.recorder import Place, Step
 from spear_deploy.network.importing.spikingjelly import takes_sequences
 from spear_deploy.network.importing.watch import NeuronCalls, Watch
 
@@ -38,6 +38,7 @@ class Recording:
         outputs: where each value that the network returns comes from.
         returned: those values, as the tensors of each.
         sample: the input that was run, `[T, B, *input_shape]`.
+        shapes: of one step of what each layer takes, by the places where it is called.
 
     """
 
@@ -46,6 +47,7 @@ class Recording:
     outputs: list[Expression]
     returned: list[list[Tensor]]
     sample: Tensor
+    shapes: dict[Place, tuple[int, ...]]
 
 
 class _Unsuited(Exception):  # noqa: N818 - a signal between run modes, never shown
@@ -107,7 +109,9 @@ def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
             if opaque is not None:
                 raise _Unsuited(f"{name} receives {opaque.reason}", final=not opaque.reason.startswith(OTHER_LAYOUT))
     outputs, values = _expressions(watch, returned), [list(_tensors(value)) for value in returned]
-    recording = Recording(dict(watch.neurons), dict(watch.recorder.layers), outputs, values, sample)
+    recording = Recording(
+        dict(watch.neurons), dict(watch.recorder.layers), outputs, values, sample, dict(watch.recorder.shapes)
+    )
     if run is not _steps:
         _check_fresh(watch, sample, run, recording)
     return recording

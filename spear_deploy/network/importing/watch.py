@@ -129,10 +129,18 @@ class Watch:
                 result = run(*args, **kwargs)
         except Exception:  # it may not run in double precision
             raise ModelError(unsupported(module, name)) from None
-        for tensor in result if isinstance(result, tuple) else (result,):
-            if isinstance(tensor, Tensor):
-                self.recorder.mark(tensor, Opaque(unsupported(module, name)))
-        return result
+        if not isinstance(result, tuple):
+            return self._opaque(result, module, name)
+        return tuple(self._opaque(each, module, name) for each in result)
+
+    def _opaque(self, value: Any, module: nn.Module, name: str) -> Any:
+        """What an unknown module gives, in double precision like all around it."""
+        if not isinstance(value, Tensor):
+            return value
+        with self.recorder.quiet():
+            wide = value.double() if value.is_floating_point() else value
+        self.recorder.mark(wide, Opaque(unsupported(module, name)))
+        return wide
 
     def _neuron(self, name: str, module: Any, run: Callable[..., Any], x: Tensor, *args: Any, **kwargs: Any) -> Any:
         if spikingjelly.takes_sequences(module):
