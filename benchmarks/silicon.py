@@ -16,13 +16,14 @@ import nir
 import numpy as np
 import torch
 
-from spear_deploy.hardware import Activity, estimate, load_profile, place
+from spear_deploy.hardware import Activity, Cost, estimate, load_profile, place
 from spear_deploy.hardware.chip.figures import Spread
 from spear_deploy.measure.record import Recorder
 from spear_deploy.network import Network
 
 ROWS = Path(__file__).with_suffix(".csv")
 INPUTS, HIDDEN, CLASSES, STEPS = 2312, 512, 10, 300
+MOST_APART = 3.0
 INPUT_EVENTS, HIDDEN_SPIKES = 2640, 5000
 """Of an inference: together 1.4 M SynOps, what a network of this kind does on real recordings."""
 
@@ -53,13 +54,42 @@ def nmnist() -> tuple[Network, Activity]:
 
 
 def line(
-    work: str, chip: str, had: str, what: str, found: Spread, measured: float, unit: str, bound: bool = False
+    work: str,
+    chip: str,
+    had: str,
+    what: str,
+    found: Spread,
+    measured: float,
+    unit: str,
+    reason: str,
+    bound: bool = False,
 ) -> str:
-    inside = "inside" if found.low <= measured <= found.high else f"{measured / found.typical:.1f} x typical"
+    """One row: inside the range or not, how far from the typical value, and where it is far, what is missing."""
+    inside = "inside" if found.low <= measured <= found.high else "outside"
     if bound:  # a part against the whole: it must not exceed it
-        inside = "typically more than the whole" if found.typical > measured else "less than the whole"
+        inside = "part of it" if found.low <= measured else "more than the whole"
+    factor = measured / found.typical
+    far = max(factor, 1 / factor) > MOST_APART and not bound
     spread = " - ".join(f"{value:.3g}" for value in (found.low, found.typical, found.high))
-    return f"| {work} | {chip} | {had} | {what} | {spread} {unit} | {measured:g} {unit} | {inside} |"
+    cells = (
+        work,
+        chip,
+        had,
+        what,
+        f"{spread} {unit}",
+        f"{measured:g} {unit}",
+        inside,
+        f"{factor:.1f}",
+        reason if far else "",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def missing(cost: Cost) -> str:
+    """What was counted, and has no price or time on the chip."""
+    unpriced = [term.missing[0] for term in cost.timing.unpriced if term.missing]
+    counts = ", ".join(f"{term.name}: {term.count:,.0f} {term.unit}" for term in cost.outside.terms)
+    return f"no price for {', '.join(dict.fromkeys([*cost.outside.missing, *unpriced]))} ({counts})"
 
 
 def scaled(spread: Spread, factor: float) -> Spread:
@@ -76,10 +106,9 @@ def lines() -> Iterator[str]:
                 cost = estimate(network, place(network, load_profile(chip)), activity)
                 had = "network made to its counts"
                 if cost.energy_pj is not None and cost.time_ns is not None:
-                    yield line(
-                        row["work"], chip, had, "energy", scaled(cost.energy_pj, 1e-9), float(row["mj_total"]), "mJ"
-                    )
-                    yield line(row["work"], chip, had, "time", scaled(cost.time_ns, 1e-6), float(row["ms"]), "ms")
+                    energy, time, why = scaled(cost.energy_pj, 1e-9), scaled(cost.time_ns, 1e-6), missing(cost)
+                    yield line(row["work"], chip, had, "energy", energy, float(row["mj_total"]), "mJ", why)
+                    yield line(row["work"], chip, had, "time", time, float(row["ms"]), "ms", why)
         if not (row["ms"] and row["mj_total"]):
             continue
         static = load_profile(row["chip"]).energy.static_per_chip
@@ -91,14 +120,23 @@ def lines() -> Iterator[str]:
         if row["mj_dynamic"]:
             measured = float(row["mj_total"]) - float(row["mj_dynamic"])
             used = " (its price rests on this row)" if row["used"] else ""
-            yield line(row["work"], row["chip"], had, what + used, idle, measured, "mJ")
+            yield line(row["work"], row["chip"], had, what + used, idle, measured, "mJ", "")
         else:
             total = float(row["mj_total"])
-            yield line(row["work"], row["chip"], had, what + "; measured: with all else", idle, total, "mJ", bound=True)
+            what += "; measured: with all else"
+            yield line(row["work"], row["chip"], had, what, idle, total, "mJ", "", bound=True)
 
 
 if __name__ == "__main__":
-    print("| row (all at second hand) | profile | what was had | what | predicted low - typical - high | measured | |")
-    print("|---|---|---|---|---|---|---|")
+    columns = (
+        "row (all at second hand)",
+        "profile",
+        "what was had",
+        "what",
+        "predicted low - typical - high",
+        "measured",
+    )
+    print(f"| {' | '.join((*columns, 'inside', 'measured / typical', 'missing, where further apart than 3'))} |")
+    print("|---" * 9 + "|")
     for text in lines():
         print(text)
