@@ -336,7 +336,7 @@ def test_a_budget_of_energy_is_kept_where_it_is_measured_and_said_to_be_an_estim
     assert limit.name == "energy per inference, high end (estimated)"
     assert (limit.unit, limit.origin) == ("pJ", f"budget energy={granted:.0f}pJ")
     assert limit.pruned <= limit.allowed < limit.dense == energy(narrow).dense
-    assert limit.binds
+    assert limit.binds or report.placement.needed  # more cores may keep it without pruning: less time at rest
 
 
 def test_a_budget_of_energy_is_refused_on_a_chip_without_prices(model, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 
 import numpy as np
@@ -78,7 +78,8 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
     """The report of a run: figures, verdict, and what is needed to make them again."""
     request, dense, data, choice = provenance.request, task.model, task.data, pruned.choice
     measured, agreement = _backends(target, evidence)
-    dense_uses = _uses(target, dense, evidence.on_target.dense, evidence.answers_to_given.of_reference)
+    as_given = replace(target, least_cores={})  # the dense network lies as it did before anything was changed
+    dense_uses = _uses(as_given, dense, evidence.on_target.dense, evidence.answers_to_given.of_reference)
     pruned_uses = _uses(target, pruned.model, evidence.on_target.pruned, evidence.answers)
     basis = basis_of(target.backend.name, evidence.lre_checks)
     placed = target.on_chip(pruned.model.network)
@@ -142,7 +143,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
         finalists=[finalist_report(one, chosen=one is choice.winner) for one in choice.tuned],
         spikes=spikes_report(pruned.model.network, in_torch.pruned, dense.time_steps, evidence.raster),
         placement=placement_report(placement, cost.core_map, needed),
-        cost={"dense": cost_report(_cost(target, dense, evidence.on_target.dense)), "pruned": cost_report(cost)},
+        cost={"dense": cost_report(_cost(as_given, dense, evidence.on_target.dense)), "pruned": cost_report(cost)},
         rounding=rounding_report(evidence.losses),
         adaptations=[
             AdaptationReport.model_validate(each)
