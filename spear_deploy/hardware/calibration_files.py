@@ -53,7 +53,7 @@ def _rows(reader: csv.DictReader[str], where: str) -> list[Row]:
                 faults.append(f"{where}, line {number}: {column} is no number: {cell[:40]!r}")
                 continue
             if not 0 <= values[column] < float("inf"):
-                faults.append(f"{where}, line {number}: {column} must be a number from 0 on, found {cell}")
+                faults.append(f"{where}, line {number}: {column} must be a number from 0 on, found {cell[:40]}")
         rows.append(Row((cells[_NETWORK] or f"line {number}").strip(), values))
     if faults:
         more = [f"and {len(faults) - MOST_FAULTS:,} more"] if len(faults) > MOST_FAULTS else []

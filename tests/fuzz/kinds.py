@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import nir
@@ -15,10 +16,11 @@ import snntorch
 import torch
 from torch import nn
 
-from spear_deploy.data import load_data
+from spear_deploy.data import Dataset, load_data
 from spear_deploy.exporting.bundle import open_bundle, write_bundle
 from spear_deploy.hardware import load_profile
 from spear_deploy.hardware.chip.profile_files import profile_text
+from spear_deploy.jobs.calibrate import calibrate
 from spear_deploy.network import load_any, save_model_file, write_nir
 from spear_deploy.network.model import Model
 from spear_deploy.report.reading import read_run
@@ -48,6 +50,7 @@ class Kind:
         sound: makes a sound one.
         mutate: changes its bytes.
         read: reads it as the command line does; raises what that raises.
+        differs: what of that is not as somebody else's reader has it; nothing where they agree.
 
     """
 
@@ -55,6 +58,7 @@ class Kind:
     sound: Callable[[Path], None]
     mutate: Callable[[bytes, random.Random], bytes]
     read: Callable[[Path], object]
+    differs: Callable[[Path, Any], str] = lambda path, found: ""
 
 
 def small_model() -> Model:
@@ -110,6 +114,55 @@ def bundle(path: Path) -> None:
     inside.unlink()
 
 
+def rows(path: Path) -> None:
+    """Measured inferences."""
+    lines = [f"net {n},1,{s},{s * 2e-8 + 0.1},{s * 2e-8},1.0" for n, s in enumerate((1e5, 3e5, 1e6, 2e6))]
+    path.write_text("\n".join(["network,chips,synops,mj_total,mj_dynamic,ms", *lines]) + "\n")
+
+
+def arch(path: Path) -> None:
+    """The description of a checkpoint that lies beside it."""
+    layers = [("0", "Linear"), ("1", "Leaky"), ("2", "Linear"), ("3", "Leaky")]
+    blocks = [f'[[layer]]\nname = "{name}"\nkind = "{kind}"' for name, kind in layers]
+    path.write_text("\n".join(["time_steps = 4", "input_shape = [6]", *blocks]) + "\n")
+
+
+def read_arch(path: Path) -> object:
+    """Read a sound checkpoint as the description says."""
+    checkpoint(path.with_suffix(".pt"))
+    return load_any(path.with_suffix(".pt"), arch=str(path), dt_s=1e-4)
+
+
+def unlike_numpy(path: Path, found: Dataset) -> str:
+    """Samples and labels against numpy's own reader."""
+    with np.load(path) as held:
+        for split, key in ((found.train, "train"), (found.validation, "train"), (found.test, "test")):
+            x, y = held[f"x_{key}"][split.index], held[f"y_{key}"][split.index]
+            if not np.array_equal(x.astype(np.float32), split.x.numpy().astype(np.float32)):
+                return f"x_{key}"
+            if not np.array_equal(y.astype(object), split.y.numpy().astype(object)):
+                return f"y_{key}"
+    return ""
+
+
+def unlike_torch(path: Path, found: Model) -> str:
+    """Weights against what torch itself reads."""
+    nodes = torch.load(path, weights_only=True)["graph"]["nodes"]
+    return _unlike({name: node["weight"].numpy() for name, node in nodes.items() if "weight" in node}, found)
+
+
+def unlike_nir(path: Path, found: Model) -> str:
+    """Weights against NIR's own reader."""
+    nodes = nir.read(path).nodes
+    return _unlike({name: node.weight for name, node in nodes.items() if hasattr(node, "weight")}, found)
+
+
+def _unlike(weights: dict[str, Any], found: Model) -> str:
+    held = {name: node.weight for name, node in found.graph.nodes.items() if hasattr(node, "weight")}
+    wrong = [name for name in weights if name not in held or not np.array_equal(held[name], weights[name])]
+    return ", ".join(wrong)
+
+
 def mutate_hdf5(content: bytes, rng: random.Random) -> bytes:
     """A dataset replaced or renamed; else bytes."""
     if rng.random() < 0.5:
@@ -152,12 +205,14 @@ def write_report(path: Path) -> None:
 
 
 KINDS = {
-    "npz": Kind("data.npz", npz, mutate_zip, load_data),
-    "model": Kind("net.pt", lambda path: save_model_file(small_model(), path), mutate_zip, load),
+    "npz": Kind("data.npz", npz, mutate_zip, load_data, unlike_numpy),
+    "model": Kind("net.pt", lambda path: save_model_file(small_model(), path), mutate_zip, load, unlike_torch),
     "checkpoint": Kind("net.pt", checkpoint, mutate_zip, load),
-    "nir": Kind("net.nir", lambda path: write_nir(small_model(), path), mutate_hdf5, load),
+    "nir": Kind("net.nir", lambda path: write_nir(small_model(), path), mutate_hdf5, load, unlike_nir),
     "netx": Kind("net.net", netx, mutate_hdf5, load),
     "toml": Kind("chip.toml", lambda path: _write(path, profile_text("loihi2")), mutate_text, load_profile),
+    "arch": Kind("net.toml", arch, mutate_text, read_arch),
+    "rows": Kind("rows.csv", rows, mutate_text, lambda path: calibrate("loihi2", path, instrument="none")),
     "bundle": Kind("net.zip", bundle, mutate_zip, read_bundle),
     "report": Kind("report.json", write_report, mutate_text, read_report),
 }

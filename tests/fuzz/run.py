@@ -116,8 +116,9 @@ def _read(kind: Kind, path: Path) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            kind.read(path)
-            outcome = "read"
+            found = kind.read(path)
+            wrong = kind.differs(path, found)
+            outcome = f"wrong: {wrong}" if wrong else "read"
         except SpearDeployError as error:
             text = str(error)
             outcome = f"refused: {text}"

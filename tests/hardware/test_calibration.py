@@ -81,6 +81,13 @@ def test_a_total_below_its_dynamic_part_is_refused():
 HEADER = "network,chips,synops,updates,mj_total,mj_dynamic,ms\n"
 
 
+def test_a_cell_of_any_length_is_told_in_few_words():
+    for cell in ("9" * 5000, "-" + "9" * 300, "x" * 9000):
+        with pytest.raises(DataError) as told:
+            read_rows(f"{HEADER}a,1,{cell},,,,\n", "rows.csv")
+        assert len(str(told.value)) < 200
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
