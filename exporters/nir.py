@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -30,6 +31,10 @@ class NirExporter(Exporter):
     name = "nir"
     suffix = ".nir"
     says = "NIR graph (HDF5), for every tool that reads NIR"
+    options: ClassVar = {
+        "portable": "only what any faithful reader runs alike, or refuse",
+        "fixed": "the chip's rounded values, with scales",
+    }
 
     def __init__(self, *, portable: bool = False, fixed: bool = False, integers: JudgedIntegers | None = None) -> None:
         self.portable = portable

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -49,6 +49,7 @@ class LavaExporter(Exporter):
     suffix = "_lava.py"
     family = "lava"
     says = "a stand-alone Python script for lava-nc, with its weights (.npz)"
+    options: ClassVar = {"fixed": "the script in fixed point"}
 
     def __init__(
         self,

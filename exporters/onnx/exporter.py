@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import onnx
 import torch
@@ -49,6 +50,11 @@ class OnnxExporter(Exporter):
     suffix = ".onnx"
     says = "ONNX, one time step with explicit states or a whole inference, for onnxruntime and others"
     arithmetic = "float32"
+    options: ClassVar = {
+        "form": "step (one time step, explicit states), scan or unroll (a whole inference)",
+        "opset": "version of the operators",
+        "int8": "weights in 8 bits (QDQ)",
+    }
 
     def __init__(
         self, *, form: str = Form.STEP, opset: int = OLDEST_OPSET, int8: bool = False, profile: str | None = None

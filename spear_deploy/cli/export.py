@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import Parameter
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +10,11 @@ import typer
 
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
+from spear_deploy.cli.options import with_options
 from spear_deploy.cli.reading import Arch, Dt, FileFormat, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
 from spear_deploy.errors import ExportError
 from spear_deploy.jobs.asked import weight_bits_of
-from spear_deploy.jobs.export import DEFAULT_TARGET, ExportRequest, formats, run_bundle, run_export
+from spear_deploy.jobs.export import DEFAULT_TARGET, ExportRequest, Option, formats, options, run_bundle, run_export
 
 EPILOG = """
 Examples:
@@ -21,7 +23,9 @@ Examples:
 
   spear-deploy export model.pt --to onnx --form unroll
 
-  spear-deploy export runs/digits-loihi2/pruned.pt --to bundle --target loihi2
+  spear-deploy export runs/digits-loihi2 --to bundle
+
+  spear-deploy export runs/digits-loihi2 --to nir,lava --fixed --out exported
 
   spear-deploy export model.pt --to netx --target loihi2 --format netx
 
@@ -33,8 +37,21 @@ Examples:
 BUNDLE = "bundle"
 
 
+def _flag(option: Option) -> Parameter:
+    """What exporters leave to the user, as an option of the verb."""
+    kind = type(option.default)
+    says = "; ".join(f"{name}: {what}" for name, what in option.says.items())
+    flags = (f"--{option.name.replace('_', '-')}",) if kind is bool else ()
+    annotation = Annotated[kind, typer.Option(*flags, help=f"{says}.")]  # type: ignore[valid-type]
+    return Parameter(option.name, Parameter.KEYWORD_ONLY, default=option.default, annotation=annotation)
+
+
+DECLARED = {option.name: option for option in options()}
+
+
+@with_options(map(_flag, DECLARED.values()))
 def export(
-    model: Annotated[Path | None, typer.Argument(help="Model file.")] = None,
+    model: Annotated[Path | None, typer.Argument(help="Model file, or the folder of a run.")] = None,
     to: Annotated[str, typer.Option("--to", help="Formats, separated by commas; see --list.")] = "nir",
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the files.")] = Path(),
     data: Annotated[str | None, typer.Option(help="Data to prove it on; else the model's own, else made up.")] = None,
@@ -44,15 +61,12 @@ def export(
     dt: Dt = None,
     encoding: InputEncoding = None,
     read_out: OutputReadOut = None,
-    portable: Annotated[
-        bool, typer.Option("--portable", help="NIR: only what any faithful reader runs alike, or refuse.")
-    ] = False,
     target: Annotated[
         str | None,
         typer.Option(
             "--target",
             help="Chip whose integers are written, a name or TOML file; a bundle gets its profile.",
-            show_default=DEFAULT_TARGET,
+            show_default=f"{DEFAULT_TARGET}, or the run's",
         ),
     ] = None,
     weight_bits: Annotated[
@@ -62,22 +76,16 @@ def export(
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Convert what the chip forbids, before anything else.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the encoding of the samples.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of the encoding of the samples.", show_default="0, or the run's")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace existing files.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Run each file and compare it with the model.")
     ] = True,
-    form: Annotated[
-        str, typer.Option(help="ONNX: step (one time step, explicit states), scan or unroll (a whole inference).")
-    ] = "step",
-    opset: Annotated[int, typer.Option(help="ONNX: version of the operators.")] = 18,
-    int8: Annotated[bool, typer.Option("--int8", help="ONNX: weights in 8 bits (QDQ).")] = False,
-    fixed: Annotated[
-        bool,
-        typer.Option("--fixed", help="Lava: the script in fixed point. NIR: the chip's rounded values, with scales."),
-    ] = False,
     lava_python: LavaPython = None,
     list_formats: Annotated[bool, typer.Option("--list", help="List the formats.")] = False,
+    **chosen: object,
 ) -> None:
     """Write MODEL in other formats, and prove that each does what the model does."""
     if list_formats:
@@ -92,19 +100,13 @@ def export(
         reading=reading(arch, input_shape, time_steps, dt, encoding, read_out),
         data=data,
         target=target,
-        weight_bits=weight_bits_of(weight_bits),
+        weight_bits=None if weight_bits is None else weight_bits_of(weight_bits),
         file_format=file_format,
         adapt=adapt,
         seed=seed,
         verify=verify,
-        options={
-            "portable": portable,
-            "form": form,
-            "opset": opset,
-            "int8": int8,
-            "fixed": fixed,
-            "python": lava_python,
-        },
+        options={key: value for key, value in chosen.items() if value != DECLARED[key].default},
+        lava_python=lava_python,
         force=force,
     )
     if BUNDLE not in request.formats:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from inspect import Parameter, Signature
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
@@ -65,3 +66,25 @@ def _described(hint: Any, panel: str | None) -> Any:
         plain = next((each for each in (get_args(kind) or (kind,)) if each in METAVARS), None)
         described.metavar = METAVARS.get(plain) if plain is not None else None
     return Annotated[kind, described]
+
+
+def with_options(more: Iterable[Parameter]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command that takes `**options` further ones that others declare; its own have precedence."""
+    added = list(more)
+
+    def wrap(run: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(run, include_extras=True)
+        own = [each for each in signature(run).parameters.values() if each.kind is not Parameter.VAR_KEYWORD]
+        own = [each.replace(annotation=hints[each.name]) for each in own]
+        names = {each.name for each in own}
+        parameters = [*own, *(each.replace(kind=Parameter.KEYWORD_ONLY) for each in added if each.name not in names)]
+
+        @wraps(run)
+        def command(*given: Any, **options: Any) -> None:
+            run(*given, **options)
+
+        command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {each.name: each.annotation for each in parameters}
+        return command
+
+    return wrap

@@ -4,7 +4,7 @@ from spear_deploy.exporting.exporter import Exporter, Outputs, simulate
 from spear_deploy.exporting.faithfulness import assert_faithful, check_faithful, compare
 from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.exporting.record import ExportEntry, read_record
-from spear_deploy.exporting.registry import GROUP, available, exporter, family
+from spear_deploy.exporting.registry import GROUP, Option, available, check_options, exporter, family, options
 from spear_deploy.exporting.run_files import FORMATS, export_nir, export_run
 from spear_deploy.exporting.samples import sample_inputs, samples_to_prove
 from spear_deploy.exporting.writing import Export, export_model
@@ -16,16 +16,19 @@ __all__ = [
     "ExportEntry",
     "Exporter",
     "JudgedIntegers",
+    "Option",
     "Outputs",
     "assert_faithful",
     "available",
     "check_faithful",
+    "check_options",
     "compare",
     "export_model",
     "export_nir",
     "export_run",
     "exporter",
     "family",
+    "options",
     "read_record",
     "sample_inputs",
     "samples_to_prove",

@@ -30,6 +30,8 @@ class Exporter(ABC):
         arithmetic: in which `run` computes: float64, float32, or integers (a chip's fixed point).
         fixed: whether the file holds a chip's integers. Such an exporter takes the keyword
             `integers` (`JudgedIntegers`), writes those and no others, and refuses without.
+        options: what the user may set, each a keyword of `__init__` that has a default, with a line that
+            says what it does. The command line has a flag for each, of the default's type.
 
     What its `__init__` takes by keyword are its options; `registry.exporter` hands it those that it
     names out of all that are known: `integers`, `samples` (inputs that a file may hold as examples),
@@ -43,6 +45,7 @@ class Exporter(ABC):
     says: ClassVar[str] = ""
     arithmetic: str = "float64"
     fixed: bool = False
+    options: ClassVar[Mapping[str, str]] = {}
 
     def refuses(self, model: Model) -> tuple[str, ...]:
         """Why the format cannot say this network, a line for each reason; empty if it can."""

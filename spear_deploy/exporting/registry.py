@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from importlib.metadata import EntryPoint, entry_points
 
 from spear_deploy.errors import ExportError
@@ -45,6 +47,63 @@ def exporter(name: str, options: Mapping[str, object] | None = None) -> Exporter
     if not isinstance(made, Exporter):
         raise ExportError(f"{name}: {found[name].value} is no subclass of spear_deploy.exporting.Exporter")
     return made
+
+
+@dataclass(frozen=True)
+class Option:
+    """A choice that exporters leave to the user.
+
+    Attributes:
+        name: the keyword of the exporters' `__init__`.
+        default: what stands where it is not set; its type is the option's.
+        says: what it does, by exporter.
+
+    """
+
+    name: str
+    default: bool | int | float | str
+    says: Mapping[str, str] = field(default_factory=dict)
+
+
+def options() -> tuple[Option, ...]:
+    """What the installed exporters leave to the user; of two that differ in an option's type the first has it."""
+    found: dict[str, Option] = {}
+    for name in available():
+        try:
+            offered = _loaded(name, available()[name])
+            says: Mapping[str, str] = getattr(offered, "options", {})
+            own = {key: _default(offered, name, key) for key in says}
+        except (ExportError, TypeError, ValueError):  # it is told where its format is asked for
+            continue
+        for key, default in own.items():
+            known = found.setdefault(key, Option(key, default))
+            if type(known.default) is type(default):
+                found[key] = replace(known, says={**known.says, name: says[key]})
+    return tuple(found[key] for key in sorted(found))
+
+
+def check_options(given: Mapping[str, object], formats: Collection[str]) -> None:
+    """Refuse what was set and would change nothing.
+
+    Raises:
+        ExportError: no exporter has such an option, or none of these formats and it is not at its default.
+
+    """
+    known = {option.name: option for option in options()}
+    for key, value in given.items():
+        if key not in known:
+            raise ExportError(f"no exporter has an option {key!r}; known: {', '.join(known)}")
+        option = known[key]
+        if value != option.default and not set(option.says) & set(formats):
+            raise ExportError(f"{key} is an option of {', '.join(option.says)}, not of {', '.join(formats)}")
+
+
+def _default(offered: Callable[..., object], name: str, key: str) -> bool | int | float | str:
+    parameter = inspect.signature(offered).parameters.get(key)
+    default = None if parameter is None or parameter.kind is not parameter.KEYWORD_ONLY else parameter.default
+    if not isinstance(default, bool | int | float | str):
+        raise ExportError(f"{name}: its option {key} is no keyword of its class with a plain default")
+    return default.value if isinstance(default, Enum) else default
 
 
 def declared(offered: Callable[..., object]) -> tuple[str, ...]:

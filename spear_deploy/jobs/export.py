@@ -22,17 +22,21 @@ from spear_deploy.exporting import (
     Exporter,
     JudgedIntegers,
     available,
+    check_options,
     export_model,
     exporter,
     family,
     sample_inputs,
     samples_to_prove,
 )
+from spear_deploy.exporting import Option as Option
+from spear_deploy.exporting import options as options
 from spear_deploy.exporting.bundle import is_bundle, write_bundle
 from spear_deploy.hardware import Profile, load_profile
 from spear_deploy.hardware.chip.profile_files import profile_text
 from spear_deploy.jobs.progress import Progress
-from spear_deploy.jobs.task import Task, find_task, load_model
+from spear_deploy.jobs.run_settings import run_settings
+from spear_deploy.jobs.task import Task, data_for, find_task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import Model, Reading
 from spear_deploy.system.files import replaced_when_complete
@@ -48,18 +52,19 @@ class ExportRequest:
     """What the user asked for.
 
     Attributes:
-        model: the model file.
+        model: the model file, or the folder of a run, whose settings then stand for what is not given.
         formats: names of exporters or of families of them.
         out: the folder of the files.
         reading: what the model file leaves unsaid.
         data: to prove the files on, and to choose integers on; by default what the model names.
         target: the chip whose integers are held, a name or a TOML file; `DEFAULT_TARGET` where none is named.
-        weight_bits: fewer bits than the chip's.
+        weight_bits: fewer bits than the chip's; None for those, or those of the run.
         file_format: choose the integers among those that this format can hold; see `FILE_FORMATS`.
         adapt: whether what the chip forbids is converted.
-        seed: of the encoding of the samples.
+        seed: of the encoding of the samples; None for 0, or that of the run.
         verify: whether each file is run and compared.
         options: of the exporters, by the names that they declare.
+        lava_python: an interpreter that has Lava; None for this one.
         force: whether existing files may be replaced.
 
     """
@@ -70,12 +75,13 @@ class ExportRequest:
     reading: Reading = field(default_factory=Reading)
     data: str | None = None
     target: str | None = None
-    weight_bits: WeightBits = field(default_factory=WeightBits)
+    weight_bits: WeightBits | None = None
     file_format: str | None = None
     adapt: bool = False
-    seed: int = 0
+    seed: int | None = None
     verify: bool = True
     options: Mapping[str, object] = field(default_factory=dict)
+    lava_python: Path | None = None
     force: bool = False
 
 
@@ -146,7 +152,7 @@ def run_export(request: ExportRequest, progress: Progress, task: Task | None = N
 
     """
     names = [name for word in request.formats for name in family(word)]
-    asked, exporters = _prepare(request, names, progress, given=task)
+    asked, exporters = _prepare(_as_run_made(request, progress), names, progress, given=task)
     return export_model(asked, exporters, request.out, force=request.force)
 
 
@@ -158,6 +164,7 @@ def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportE
         SpearDeployError: something in the request cannot be used; see its subclasses.
 
     """
+    request = _as_run_made(request, progress)
     path = request.out / f"{request.model.stem}.bundle.zip"
     if path.exists() and not request.force:
         raise OutputError(f"{path}: exists; choose another folder with --out, or --force")
@@ -176,6 +183,33 @@ def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportE
     return entries, path
 
 
+def _as_run_made(request: ExportRequest, progress: Progress) -> ExportRequest:
+    """The request about a run's network, with the run's settings where it names none."""
+    if not request.model.is_dir():
+        return request
+    run = run_settings(request.model)
+    progress.notice(f"{request.model}: as its report.json says, for {request.target or run.target}")
+    data: str | None = request.data or run.data
+    try:
+        changed = data_for(load_model(run.model), data or run.data).given_sha256 != run.data_sha256
+    except DataError as error:
+        if request.data is not None:
+            raise
+        progress.notice(f"the data of the run are not found ({error})")
+        data, changed = None, False
+    if changed:
+        progress.notice(f"{data}: other data than those of the run, so that integers chosen on them may differ")
+    return replace(
+        request,
+        model=run.model,
+        data=data,
+        target=request.target or run.target,
+        weight_bits=request.weight_bits or run.weight_bits,
+        file_format=request.file_format or run.file_format,
+        seed=run.seed if request.seed is None else request.seed,
+    )
+
+
 def _prepare(
     request: ExportRequest,
     names: Sequence[str],
@@ -185,6 +219,8 @@ def _prepare(
     given: Task | None = None,
 ) -> tuple[Export, list[Exporter]]:
     """The model with its samples and integers, and the exporters of these names, `floating` ones without integers."""
+    names = list(dict.fromkeys(names))
+    check_options(request.options, names)
     profile = load_profile(request.target or DEFAULT_TARGET)
     if given is None:
         model = load_model(request.model, reading=request.reading, tell=progress.notice)
@@ -198,8 +234,8 @@ def _prepare(
     for change in adapted.changes:
         progress.notice(f"{change.layer}: {change.rule}: {change.before} becomes {change.after}")
     subject = _subject(request, adapted, profile, task, missing)
-    options = {**request.options, "profile": profile.name if request.target else None, "samples": subject.inputs}
-    names = list(dict.fromkeys(names))
+    facts = {"profile": profile.name if request.target else None, "samples": subject.inputs}
+    options = {**request.options, **facts, "python": request.lava_python}
     fixed = {name: options | ({"fixed": False} if name in floating else {}) for name in names}
     exporters = [exporter(name, fixed[name]) for name in names]
     integers = _integers(request, profile, subject, exporters, progress)
@@ -224,7 +260,7 @@ def _subject(request: ExportRequest, adapted: Adapted, profile: Profile, task: T
         proven = task.encoded(SplitName.TEST, samples_to_prove(model))
         inputs, name = proven.as_float64(), f"{task.data.name}, first {len(proven)} test samples"
         train = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
-        calibration = calibration_name(task.data, request.seed)
+        calibration = calibration_name(task.data, task.seed)
     missing = missing or "the model names no data, and none was given"
     chip = format_of(profile)
     if adapted.host_first and chip is not None and not chip.graded_bits:
@@ -238,7 +274,7 @@ def _subject(request: ExportRequest, adapted: Adapted, profile: Profile, task: T
 def _task(request: ExportRequest, model: Model) -> tuple[Task | None, str]:
     """The model with its data, where they can be found and suit it; else why not. What was asked for must."""
     try:
-        found = find_task(request.model, model, request.data, seed=request.seed)
+        found = find_task(request.model, model, request.data, seed=request.seed or 0)
         if found is not None:
             found.encoded(SplitName.TEST, 1)
     except DataError as error:
@@ -274,7 +310,9 @@ def _chosen(request: ExportRequest, profile: Profile, subject: _Subject) -> Judg
             f"{request.model}: integers are chosen on training samples, as simulate and deploy do, and there are none:"
             f" {subject.missing}"
         )
-    backend = arithmetic_of(profile, subject.train, request.weight_bits, file_format=request.file_format)
+    backend = arithmetic_of(
+        profile, subject.train, request.weight_bits or WeightBits(), file_format=request.file_format
+    )
     quantized = backend.prepare(subject.model).integers
     if quantized is None:
         raise BackendError(

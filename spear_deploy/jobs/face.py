@@ -234,7 +234,7 @@ def export(
             formats=tuple(formats),
             out=out,
             target=chip,
-            weight_bits=weight_bits or WeightBits(),
+            weight_bits=weight_bits,
             file_format=file_format,
             adapt=adapt,
             seed=seed,

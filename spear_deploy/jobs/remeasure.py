@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from spear_deploy.backends.backend import CALIBRATION_SAMPLES, measure_on
-from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.registry import arithmetic_of
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import SplitName
 from spear_deploy.errors import RunError
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.lre_check import check_of, for_images
+from spear_deploy.jobs.run_settings import run_weight_bits
 from spear_deploy.jobs.task import Task, data_for
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import load_any
@@ -56,15 +56,9 @@ def _measured(folder: Path, report: Report, profile: Profile, data: str | None) 
         prediction = for_images(prediction, tested)
     checks = {"torch": check_of(in_torch.arithmetic, prediction, tested)}
     layers = {"torch": layer_reports(tested)}
-    backend = arithmetic_of(profile, task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES), _weight_bits(report))
+    backend = arithmetic_of(profile, task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES), run_weight_bits(report))
     if backend.name != "torch":
         on_target = measure_on(backend, model, task.test)
         checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(lre.target_factor), on_target)
         layers[backend.name] = layer_reports(on_target)
     return Again(measure_on(in_torch, model, task.validation).synops, checks, layers)
-
-
-def _weight_bits(report: Report) -> WeightBits:
-    """The bits that each layer's weights had in a run."""
-    named = {each.layer: each.weight_bits for each in report.rounding if each.weight_bits is not None}
-    return WeightBits(max(named.values(), default=None), named)

@@ -313,6 +313,9 @@ class Report(_Part):
     lre: LreReport
     measured: dict[str, Measured]
     agreement: dict[str, Agreement]
+    file_format: str | None = Field(
+        default=None, description="the file format whose integers were chosen; null for all of the target's"
+    )
     adaptations: list[AdaptationReport] = Field([], description="empty without --adapt, and where nothing is forbidden")
     verdict: Verdict
     answers: AnswersReport | None = Field(default=None, description="what the verdict's `works` follows from")

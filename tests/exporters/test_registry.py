@@ -1,4 +1,5 @@
 import importlib
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,16 @@ from typer.testing import CliRunner
 
 from spear_deploy.cli import app
 from spear_deploy.errors import ExportError
-from spear_deploy.exporting import Exporter, assert_faithful, available, exporter, family, simulate
+from spear_deploy.exporting import (
+    Exporter,
+    assert_faithful,
+    available,
+    check_options,
+    exporter,
+    family,
+    options,
+    simulate,
+)
 from spear_deploy.network import load_model_file, save_model_file
 
 THIRD_PARTY = '''
@@ -29,6 +39,10 @@ class TorchExporter(Exporter):
     name = "other"
     suffix = ".other"
     says = "a format of another project"
+    options = {"shade": "how dark it is"}
+
+    def __init__(self, *, shade: int = 3):
+        self.shade = shade
 
     def write(self, model, path):
         save_model_file(model, path)
@@ -85,6 +99,33 @@ class TestAThirdPartysExporter:
         result = CliRunner().invoke(app, ["export", str(tmp_path / "net.pt"), "--to", "other", "--out", str(tmp_path)])
         assert "equal to the model in 2 layers" in result.output
         assert load_model_file(tmp_path / "net.other").time_steps == 6
+
+    def test_declares_an_option_that_the_command_line_then_has(self, other_package):
+        assert next(option for option in options() if option.name == "shade").says == {"other": "how dark it is"}
+        assert exporter("other", {"shade": 5, "opset": 18}).shade == 5
+        ran = subprocess.run(
+            [sys.executable, "-m", "spear_deploy", "export", "--help"],
+            capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(other_package)},
+        )  # fmt: skip
+        helped = ran.stdout
+        assert "--shade" in helped
+        assert "--opset" in helped
+
+
+def test_what_was_set_and_would_change_nothing_is_refused():
+    check_options({"form": "scan", "fixed": False}, ["onnx", "nir"])
+    with pytest.raises(ExportError, match="form is an option of onnx, not of nir, lava"):
+        check_options({"form": "scan"}, ["nir", "lava"])
+    with pytest.raises(
+        ExportError, match="no exporter has an option 'shape'; known: fixed, form, int8, opset, portable"
+    ):
+        check_options({"shape": "scan"}, ["onnx"])
+
+
+@pytest.mark.parametrize("name", ["nir", "onnx", "lava", "netx"])
+def test_what_an_exporter_declares_is_what_its_class_takes(name):
+    made = exporter(name)
+    assert all(hasattr(made, key) for key in made.options)
 
 
 @pytest.mark.parametrize(

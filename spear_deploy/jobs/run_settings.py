@@ -1,0 +1,59 @@
+"""How a run made its network and integers, as its report.json says: so that they can be made again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spear_deploy.backends.fixed_point.weight_bits import WeightBits
+from spear_deploy.errors import RunError
+from spear_deploy.report import Report
+from spear_deploy.report.reading import REPORT, read_run
+
+NETWORK = "pruned.pt"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run was made with.
+
+    Attributes:
+        model: the file of the delivered network.
+        target: the chip.
+        data: the data set, as the run loaded it.
+        data_sha256: of samples and labels.
+        seed: of the encoding.
+        weight_bits: of each layer that the report names.
+        file_format: whose integers were chosen; None for all of the chip's.
+
+    """
+
+    model: Path
+    target: str
+    data: str
+    data_sha256: str
+    seed: int
+    weight_bits: WeightBits
+    file_format: str | None
+
+
+def run_settings(folder: Path) -> RunSettings:
+    """The settings of a run folder.
+
+    Raises:
+        RunError: the folder holds no network, or no report that can be read.
+
+    """
+    model, report = folder / NETWORK, read_run(folder).report
+    if not model.is_file() or report is None:
+        missing = REPORT if report is None else NETWORK
+        raise RunError(f"{folder}: no run folder with a sound {missing}; give the folder of a run, or a model file")
+    return RunSettings(
+        model, report.target, report.data, report.data_sha256, report.seed, run_weight_bits(report), report.file_format
+    )
+
+
+def run_weight_bits(report: Report) -> WeightBits:
+    """The bits that each layer's weights had in a run."""
+    named = {each.layer: each.weight_bits for each in report.rounding if each.weight_bits is not None}
+    return WeightBits(max(named.values(), default=None), named)

@@ -1,0 +1,76 @@
+"""`export` of a run folder: the integers that the verdict is about, without saying again what they follow from."""
+
+import json
+
+import numpy as np
+import pytest
+from made_task import arrays, untrained
+
+import spear_deploy as sd
+from spear_deploy.backends.fixed_point.weight_bits import WeightBits
+from spear_deploy.errors import RunError
+from spear_deploy.jobs.export import ExportRequest, run_export
+from spear_deploy.jobs.progress import Silent
+from spear_deploy.network import save_model_file
+from spear_deploy.search import TuningPlan
+from spear_deploy.training import Recipe
+
+
+class Heard(Silent):
+    def __init__(self):
+        self.notices = []
+
+    def notice(self, text):
+        self.notices.append(text)
+
+
+def integers(folder, file_format):
+    entries = json.loads((folder / "export.json").read_text())["exports"]
+    return next(entry["integers"] for entry in entries if entry["format"] == file_format)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A run with bits, seed and file format that are nobody's default."""
+    monkeypatch.chdir(tmp_path)
+    np.savez("samples.npz", **arrays())
+    recipe = Recipe(epochs=1, batch=16, learning_rate=5e-3)
+    config = sd.DeployConfig(
+        budgets=("60%",), seed=3, weight_bits=WeightBits(6), file_format="netx", lre_samples=8, evaluations=4,
+        finalists=1, plan=TuningPlan(recipe, recipe), lava=False,
+    )  # fmt: skip
+    sd.deploy(untrained(), "loihi2", sd.load_data("samples.npz"), config).save("run")
+    return tmp_path / "run"
+
+
+def test_a_run_is_exported_in_its_own_integers_and_its_data_may_be_gone(folder, tmp_path):
+    heard = Heard()
+    run_export(ExportRequest(folder, ("nir",), tmp_path / "out", options={"fixed": True}), heard)
+    found, judged = integers(tmp_path / "out", "nir"), integers(folder, "netx")
+    assert found == judged
+    assert "6-bit" in found["arithmetic"]
+    assert heard.notices[0] == f"{folder}: as its report.json says, for loihi2"
+    (tmp_path / "samples.npz").unlink()
+    run_export(ExportRequest(folder, ("nir",), tmp_path / "later"), heard)
+    assert any("the data of the run are not found" in notice for notice in heard.notices)
+
+
+def test_what_is_asked_for_precedes_what_the_run_had_and_other_data_are_told(folder, tmp_path):
+    changed = arrays()
+    changed["x_train"] = changed["x_train"][::-1].copy()
+    changed["y_train"] = changed["y_train"][::-1].copy()
+    np.savez("other.npz", **changed)
+    heard = Heard()
+    asked = ExportRequest(
+        folder, ("nir",), tmp_path / "out", data="other.npz", weight_bits=WeightBits(5), options={"fixed": True}
+    )
+    run_export(asked, heard)
+    assert "5-bit" in integers(tmp_path / "out", "nir")["arithmetic"]
+    assert any(notice.startswith("other.npz: other data than those of the run") for notice in heard.notices)
+
+
+def test_a_folder_without_report_or_network_is_named(tmp_path):
+    (tmp_path / "run").mkdir()
+    save_model_file(untrained(), tmp_path / "run" / "pruned.pt")
+    with pytest.raises(RunError, match=r"no run folder with a sound report\.json"):
+        run_export(ExportRequest(tmp_path / "run", ("nir",), tmp_path / "out"), Silent())
