@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from spear_deploy.hardware.amounts import amount_text, both_texts
 from spear_deploy.hardware.chip.figures import Bound, Figure, Quantity, Read, TimeCurve
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.report.schema import LimitReport
+
+if TYPE_CHECKING:
+    from spear_deploy.report.schema import LimitReport
 
 
 def error_text(percent: float | None) -> str:
