@@ -9,11 +9,12 @@ from spear_deploy.system.lazy import lazily
 if TYPE_CHECKING:
     from spear_deploy.data import Dataset, Split, load_data
     from spear_deploy.hardware import load_profile
+    from spear_deploy.jobs.check import Checked
     from spear_deploy.jobs.deploy.request import DeployConfig
     from spear_deploy.jobs.face import DeployResult, Exported, check, compare, deploy, export, reproduce, simulate
     from spear_deploy.jobs.reproduce import Reproduced
     from spear_deploy.jobs.simulate import SimulateConfig
-    from spear_deploy.network import Model, check_convertible, save_model, to_snntorch, to_torch
+    from spear_deploy.network import Model, TorchNetwork, check_convertible, save_model, to_snntorch, to_torch
     from spear_deploy.network import load_any as load_model
     from spear_deploy.report import Report
 else:
@@ -22,6 +23,7 @@ else:
 __version__ = version("spear-deploy")
 
 __all__ = [
+    "Checked",
     "Dataset",
     "DeployConfig",
     "DeployResult",
@@ -31,6 +33,7 @@ __all__ = [
     "Reproduced",
     "SimulateConfig",
     "Split",
+    "TorchNetwork",
     "check",
     "check_convertible",
     "compare",
