@@ -68,6 +68,13 @@ def test_help_names_an_example(capsys, given):
     assert "spear-deploy " in capsys.readouterr().out
 
 
+def test_help_says_that_a_factory_is_run(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit):
+        main(["check", "--help"])
+    assert "module:factory, whose code is run" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("verb", ["deploy", "check", "compare", "simulate"])
 def test_help_says_what_happens_where_an_option_is_left_out(capsys, monkeypatch, verb):
     monkeypatch.setenv("COLUMNS", "200")

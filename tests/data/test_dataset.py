@@ -179,3 +179,14 @@ def test_samples_that_do_not_suit_the_network_are_refused(written):
         check_fits(data, "direct", (2, 3), classes=3)
     check_fits(data, "direct", (2, 3), classes=4)
     check_fits(data, "spikes", (3,), classes=4)
+
+
+@pytest.mark.parametrize("label", [2**64 - 1, 2**63, 2**31])
+@pytest.mark.parametrize("key", ["y_train", "y_test"])
+def test_labels_beyond_all_classes_are_refused_and_never_wrapped(written, key, label):
+    """As int64 the first would be -1, which stands for no label."""
+    content = arrays()
+    content[key] = content[key].astype(np.uint64)
+    content[key][0] = label
+    with pytest.raises(DataError, match=f"labels number classes, {key} holds {label}"):
+        load_data(written(**content))

@@ -200,6 +200,19 @@ def test_a_bundle_that_its_manifest_does_not_describe_is_refused(bundle, tmp_pat
         open_bundle(rewritten(bundle, tmp_path, change), tmp_path / "out")
 
 
+@pytest.mark.parametrize("size", [-2, 2**63, 1.5, "many"])
+def test_a_size_that_no_file_has_is_refused_before_anything_is_read(bundle, tmp_path, size):
+    def change(entries):
+        manifest = json.loads(entries[MANIFEST])
+        manifest["files"]["net.nir"]["bytes"] = size
+        entries[MANIFEST] = json.dumps(manifest).encode()
+
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ExportError, match=r"its manifest\.json is damaged"):
+        open_bundle(rewritten(bundle, tmp_path, change), tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
 PATHS = ["../evil", "/tmp/evil", "sub/evil", "..\\evil", "C:evil", "..", ".", " ", "evil\n", "sub/"]
 
 

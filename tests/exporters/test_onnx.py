@@ -268,3 +268,14 @@ def test_a_threshold_that_is_subtracted_once_a_spike_stays_below_for_as_many_ste
     x = sample_inputs(once)
     assert not torch.equal(*(simulate(each, x, torch.float64)["lif2"] for each in (once, again)))
     assert assert_faithful(OnnxExporter(form=form), once).layers
+
+
+def test_onnxruntime_sends_nothing_home(tmp_path, monkeypatch):
+    """Its telemetry is on by default where a build has it."""
+    switched = []
+    monkeypatch.setattr(onnxruntime, "disable_telemetry_events", lambda: switched.append("off"))
+    assert_faithful(
+        OnnxExporter(),
+        chain((4,), ("dense", nir.Linear(np.eye(3, 4))), ("out", neuron((3,), np.random.default_rng(0)))),
+    )
+    assert switched

@@ -138,6 +138,15 @@ def test_a_strategy_says_nothing(name, three, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_strategy_leaves_nothing_in_the_folder_of_temporary_files(name, three, tmp_path, monkeypatch):
+    """Stable-Baselines3's own logger would: a folder SB3-<date> a search."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    run(name, three, 3)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_evolution_leaves_numpys_global_generator_alone(three):
     before = np.random.get_state()[1].copy()
     run("evolution", three, 20)
