@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -37,12 +39,49 @@ out = VisibleConsole(soft_wrap=True, markup=False, highlight=False)
 err = VisibleConsole(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
+class _Lines:
+    """Tells of a stage in lines, as a log wants them."""
+
+    def __init__(self, name: str, total: int) -> None:
+        self.name, self.total = name, total
+        self.start, self.done, self.tenths, self.detail = time.monotonic(), 0, 0, ""
+
+    def __call__(self, done: int | None = None, detail: str | None = None) -> None:
+        self.done = self.done + 1 if done is None else done
+        self.detail = self.detail if detail is None else detail
+        tenths = 10 * self.done // max(self.total, 1)
+        if tenths > self.tenths and self.done < self.total:
+            self.tenths = tenths
+            self._tell()
+
+    def end(self) -> None:
+        """The whole stage is done."""
+        self.done = self.total
+        self._tell()
+
+    def _tell(self) -> None:
+        passed = time.monotonic() - self.start
+        left = passed / self.done * (self.total - self.done) if self.done else 0.0
+        ahead = f", about {_duration(left)} left" if self.done < self.total else ""
+        detail = f", {self.detail}" if self.detail else ""
+        err.print(f"{self.name:<14} {self.done}/{self.total}, {_duration(passed)} passed{ahead}{detail}")
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
+
+
 class TerminalProgress:
-    """A bar for each stage, on stderr."""
+    """A bar for each stage, on stderr; where that is no terminal, a line for every tenth of it."""
 
     @contextmanager
     def stage(self, name: str, total: int) -> Iterator[Advance]:
-        """Show a bar while the stage lasts, and leave it there."""
+        """Show how far the stage is while it lasts, and leave it there."""
+        if not err.is_terminal:
+            lines = _Lines(name, total)
+            yield lines
+            lines.end()
+            return
         columns = (
             TextColumn("{task.description:<14}"),
             BarColumn(),

@@ -59,3 +59,26 @@ def test_an_error_shows_a_path_with_brackets_as_it_is(capsys, tmp_path):
         main(["check", str(tmp_path / "nets[old].pt")])
     assert ended.value.code == 2
     assert "nets[old].pt" in capsys.readouterr().err
+
+
+def test_without_a_terminal_a_stage_is_a_line_for_every_tenth_of_it(capsys, monkeypatch):
+    clock = iter(range(0, 4000, 4))
+    monkeypatch.setattr("spear_deploy.cli.console.time.monotonic", lambda: next(clock))
+    with TerminalProgress().stage("LRE samples", 100) as advance:
+        for number in range(100):
+            advance(detail=f"sample {number}")
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 10
+    assert lines[0] == "LRE samples    10/100, 0:00:04 passed, about 0:00:36 left, sample 9"
+    assert lines[-1] == "LRE samples    100/100, 0:00:40 passed, sample 99"
+
+
+def test_a_stage_of_few_units_tells_of_each_and_one_that_jumps_tells_what_is_done(capsys):
+    with TerminalProgress().stage("measure", 2) as advance:
+        advance()
+        advance()
+    with TerminalProgress().stage("Lava", 400) as advance:
+        advance(done=300)
+        advance(done=301)
+    found = [line.split(",")[0] for line in capsys.readouterr().err.splitlines()]
+    assert found == ["measure        1/2", "measure        2/2", "Lava           300/400", "Lava           400/400"]
