@@ -26,6 +26,9 @@ MOST_QUIETED = 1.1
 LOWERED = 0.005
 """Each further try aims this much lower."""
 
+FILLED = 0.96
+"""A closed network that uses less of its limits is trained once more, up to them."""
+
 EPOCHS = 0.25
 """Share of the second phase's epochs that each closing fine-tune takes."""
 
@@ -37,7 +40,8 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
     lowered by what was overshot; all weights are scaled down a little, so that neurons fire
     less; channels go, those first that cost the least loss for the SynOps they save, with a
     short fine-tune after it. It ends with the first network that keeps every limit, by its bound
-    on validation; one that is as narrow as can be and keeps them not is the last. Every step
+    on validation, and where that one leaves much of them unused, with what a last fine-tune up to
+    them makes of it. One that is as narrow as can be and keeps them not is the last. Every step
     scales by what is missing or takes a channel away, so it always ends.
     """
     factory, evaluator, plan = tuner.factory, tuner.evaluator, tuner.plan
@@ -58,9 +62,13 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
             if candidate is None:
                 return
             found = tuner.measured(candidate.model)
+            constraint = SynopsConstraint({}, plan.ascent)  # the other's multipliers were wound up by another network
             model = _continued(tuner, found, constraint, aim)
         now = tuner.measured(model, closing_risk(step))
         yield now
+    if step and plan.constrained and now.share(evaluator.budget_synops) < FILLED:
+        model = _continued(tuner, now, SynopsConstraint({}, plan.ascent), BOUND_AIM)
+        yield tuner.measured(model, closing_risk(step + 1))
 
 
 def _continued(tuner: Tuner, now: Tuned, constraint: SynopsConstraint, aim: float) -> Model:

@@ -186,3 +186,14 @@ def test_every_fine_tune_of_a_finalist_tells_when_it_met_nan(factory):
     choose(problem, Tuner(factory, OnTorch(problem, share=0.5), plan, 0, told.append), 1, lambda one: None)
     assert any("halved" in line for line in told)
     assert "ends with the last finite network" in told[-1]
+
+
+def test_a_closed_network_is_not_silenced_by_multipliers_that_were_wound_up_before_it_was_narrowed(factory):
+    """Far above its budget the constraint pulls ever harder; the narrower network that follows is near it already."""
+    problem = problem_of(factory, 0.9)
+    target = OnTorch(problem, share=1 / 3)
+    plan = TuningPlan(PLAIN, Recipe(epochs=4, batch=16, learning_rate=1e-2))
+    choice, _ = chosen(problem, plan, target)
+    assert choice.repairs > 2
+    assert choice.winner.result.synops_bound <= target.budget_synops
+    assert choice.winner.result.validation.accuracy > 0.5  # four classes; 0.25 with the multipliers kept
