@@ -331,7 +331,7 @@ def test_earlier_results_are_not_overwritten(refused):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "Missing argument 'model'"),
+        ((), "give a model file, or an unfinished run: --resume RUN"),
         (("model.pt", "--sed", "3"), "No such option: --sed"),
         (("model.pt", "--seed", "three"), "'--seed': Input should be a valid integer"),
         (("model.pt", "--seed", "-1"), "'--seed': Input should be greater than or equal to 0"),

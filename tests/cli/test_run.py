@@ -157,7 +157,8 @@ def test_ctrl_c_while_lava_runs_keeps_the_network_and_leaves_no_process(task, tm
     workers = workers_of(process.pid)
     err = interrupted(process)
     (kept,) = tmp_path.iterdir()
-    assert err.rstrip().endswith(f"what there is was kept in {kept}")
+    assert f"what there is was kept in {kept}\n" in err
+    assert err.rstrip().endswith(f"go on with: spear-deploy --resume {tmp_path / 'run'}")
     assert {"pruned.pt", "plain.pt", "measured.json"} <= {path.name for path in kept.iterdir()}
     assert still_run(workers) == []
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spear_deploy.errors import BudgetError
+from spear_deploy.errors import BudgetError, DataError, ModelError, ProfileError, SearchError
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.max_drop import smallest_budget
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.result import Written, write_result
+from spear_deploy.jobs.deploy.resuming import forget
 from spear_deploy.jobs.deploy.search import solve
 from spear_deploy.jobs.progress import Clock, Progress
 from spear_deploy.jobs.task import Task
@@ -18,6 +19,9 @@ from spear_deploy.network.device import device_named, exact_products, reuse_memo
 from spear_deploy.report import Report
 from spear_deploy.system.files import check_writable, locked, sweep
 from spear_deploy.targets.target import Target
+
+REFUSALS = (ModelError, DataError, ProfileError, BudgetError, SearchError)
+"""Faults of what was asked for: going on would end in the same one."""
 
 
 def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
@@ -50,7 +54,11 @@ def run(request: DeployRequest, progress: Progress, task: Task | None = None) ->
             sweep(place)
             check_writable(place, force=request.force)
         with torch_settings(request.threads):
-            return _run(request, progress, task)
+            try:
+                return _run(request, progress, task)
+            except REFUSALS:
+                forget(request)
+                raise
 
 
 def _places(request: DeployRequest) -> list[Path]:

@@ -96,6 +96,13 @@ def unfinished_request(cache: Path, out: Path) -> DeployRequest:
     raise RunError(f"{out}: no unfinished run of that folder is kept in {cache}; {known}")
 
 
+def forget(request: DeployRequest) -> None:
+    """Remove what is kept of a request that nothing can come of."""
+    found = None if request.cache is None else unfinished(request.cache, request.out)
+    if found is not None:
+        shutil.rmtree(found.folder, ignore_errors=True)
+
+
 def was_cut_short(request: DeployRequest) -> bool:
     """Whether all results that stand where a request's will are of a search that the user ended early."""
     found = [read_run(folder).report for folder in map(request.folder, request.targets) if folder.is_dir()]
