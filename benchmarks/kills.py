@@ -50,6 +50,8 @@ def logged_job(folder: Path, job: Sequence[str]) -> None:
 
     def kept(step: Step, value: object, seconds: float) -> None:
         keep(step, value, seconds)
+        if not step.journal.keeps:  # of a sample, which is kept as a whole
+            return
         epoch = value.epoch if isinstance(value, Checkpoint) else None
         os.write(log, f"{json.dumps([*step.key, epoch])}\n".encode())
 

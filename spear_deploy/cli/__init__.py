@@ -63,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except InterruptedVerb as error:
             _told("interrupted; no result was written", error.interrupt)
             code = TERMINATED if isinstance(error.interrupt, Terminated) else INTERRUPTED
+        except KeyboardInterrupt as error:  # while a verb was being imported
+            _told("interrupted; no result was written", error)
+            code = TERMINATED if isinstance(error, Terminated) else INTERRUPTED
         except typer.Abort as error:
             _told("interrupted; no result was written", error)
             code = INTERRUPTED
