@@ -18,11 +18,15 @@ from spear_deploy.data.dataset import Dataset
 from spear_deploy.data.events import Frames, Recording
 from spear_deploy.data.splitting import stratified
 from spear_deploy.errors import DataError
-from spear_deploy.system.outside.npz import read_npz
+from spear_deploy.system.outside.npz import read_npy_layout, read_npz
+from spear_deploy.system.outside.plain import read_bytes
 from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
 
 GROUP = "spear_deploy.data"
 """Entry-point group under which another package offers readers."""
+
+LARGEST_RECORDING = 1 << 30
+"""Bytes of one recording; those of a gesture or a digit are kilobytes to megabytes."""
 
 Reader = Callable[[Path], Recording]
 
@@ -76,7 +80,7 @@ def _nmnist(path: Path) -> Recording:
     Source: Orchard et al., Converting static image datasets to spiking neuromorphic datasets using
     saccades, Front. Neurosci. 9, 2015.
     """
-    content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    content = np.frombuffer(read_bytes(path, LARGEST_RECORDING), dtype=np.uint8)
     if len(content) % _NMNIST_BYTES:
         raise DataError(
             f"{path}: truncated: {len(content)} bytes are no whole number of events of {_NMNIST_BYTES} bytes"
@@ -87,7 +91,8 @@ def _nmnist(path: Path) -> Recording:
 
 
 def _npy(path: Path) -> Recording:
-    array = np.load(path, allow_pickle=False)
+    shape, dtype, offset = read_npy_layout(path)
+    array = np.frombuffer(read_bytes(path, LARGEST_RECORDING)[offset:], dtype=dtype).reshape(shape)
     if array.dtype.names is None:
         raise DataError(
             f"{path}: needs fields x, y, t and p (a structured array), found {array.dtype} of shape {array.shape}"
