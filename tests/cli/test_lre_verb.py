@@ -45,6 +45,8 @@ def test_a_run_tells_its_tails_and_how_well_it_predicts(call, task):
         report.pop("command")
         report.pop("peak_memory_mib")
     assert "come from kept/lre-" in again["told"].pop(0)
+    assert first.pop("earlier") == {}
+    assert again.pop("earlier")["LRE sample"]["steps"] == len(list(kept.iterdir()))
     assert again == first
 
     limits = {limit["name"]: limit for limit in first["budget"]["limits"]}
