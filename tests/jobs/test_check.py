@@ -22,7 +22,13 @@ def task(tmp_path):
 
 def test_a_model_is_priced_by_what_it_does_on_the_first_test_samples(task):
     subject = measured("net", task.model, task, samples=20)
-    assert subject.origin == {"split": "test", "samples": 20, "backend": "torch", "arithmetic": "float32"}
+    assert subject.origin == {
+        "split": "test",
+        "samples": 20,
+        "encoding": "direct",
+        "backend": "torch",
+        "arithmetic": "float32",
+    }
     found = check(subject, load_profile("loihi2"))
     assert found.fits
     synops = measure_split(task.model, task.encoded("test", 20)).synops
