@@ -134,7 +134,7 @@ def test_encoding_in_batches_draws_what_encoding_the_whole_does(encoding, monkey
     model = replace(Chain((1, 4, 4)).conv("conv", 2).neurons("lif").model(5), encoding=Encoding(encoding))
     x = torch.rand(30, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     split = Split(SplitName.TEST, x, torch.zeros(30, dtype=torch.int64), "made up", np.arange(100, 130))
-    monkeypatch.setattr(room, "STATES_AT_ONCE", 7 * 5 * 32)
+    monkeypatch.setattr(room, "samples_at_once", lambda network, time_steps: 7)
     parts = list(room.encoded_batches(model, split, seed=3))
     assert [len(part) for part in parts] == [7, 7, 7, 7, 2]
     whole = encode(split, encoding, 5, seed=3)
