@@ -59,7 +59,7 @@ def test_layers_that_hang_together_are_kept_by_any_of_their_names():
     size=st.integers(1, 60),
     ends=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     multiple=st.integers(1, 9),
-    ratio=st.floats(0, 1.5),
+    ratio=st.floats(0, 1.5, allow_subnormal=False),  # a fine-tune elsewhere has them flushed to zero
 )
 def test_any_keep_ratio_leaves_a_number_between_the_fewest_and_the_most(size, ends, multiple, ratio):
     least, most = sorted(min(end, size) for end in ends)
