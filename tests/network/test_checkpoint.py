@@ -108,6 +108,26 @@ def test_three_ways_of_saving_the_same_network_give_the_same_spikes(here):
     assert torch.equal(spikes[0], spikes[2])
 
 
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        *((f"time_steps = {each}", "time_steps") for each in ("nan", "inf", "true", "0", "-1", "4.5", "{}", '"4"')),
+        *((f"input_shape = {each}", "input_shape") for each in ("6", "[]", "[0]", "[6.5]", '["6"]', "[{}]", "[true]")),
+        ("dt_s = nan", "dt_s"),
+        ("encoding = 1", "encoding"),
+        ("time_steps = 2000000000", "more than 2,147,483,648 input values an inference"),
+    ],
+)
+def test_a_use_that_no_network_can_have_is_refused_by_name(here, given, named):
+    torch.save(make_dense().state_dict(), "net.pth")
+    key = given.partition(" ")[0]
+    lines = [line for line in textwrap.dedent(TOML).splitlines() if not line.startswith(key)]
+    (here / "net.toml").write_text("\n".join([given, *lines]))
+    with pytest.raises(ModelError, match=f"net.toml: .*{named}") as told:
+        load_any("net.pth", arch="net.toml")
+    assert "\n" not in str(told.value)
+
+
 @pytest.mark.parametrize("number", [3, -1, 255])
 def test_a_reset_that_snntorch_does_not_number_is_refused_with_those_that_it_does(here, number):
     state = make_dense().state_dict()

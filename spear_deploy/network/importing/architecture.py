@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import snntorch
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
@@ -22,7 +24,32 @@ from spear_deploy.system.outside.refusal import RefusedError
 
 State = Mapping[str, Tensor]
 
-_USE = ("input_shape", "time_steps", "encoding", "read_out", "data", "dt_s")
+LARGEST_SIZE = 1 << 31
+"""Of an axis, and of an input or an inference as a whole: what no chip is offered, and torch could not hold."""
+
+_Size = Annotated[int, Field(ge=1, le=LARGEST_SIZE)]
+
+
+class _Use(BaseModel):
+    """How a network is used, as a description may say it."""
+
+    model_config = ConfigDict(strict=True)
+
+    input_shape: Annotated[list[_Size], Field(min_length=1, max_length=8)] | None = None
+    time_steps: _Size | None = None
+    encoding: str | None = None
+    read_out: str | None = None
+    data: str | None = None
+    dt_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _moderate(self) -> Self:
+        if math.prod(self.input_shape or ()) * (self.time_steps or 1) > LARGEST_SIZE:
+            raise ValueError(f"more than {LARGEST_SIZE:,} input values an inference")
+        return self
+
+
+_USE = tuple(_Use.model_fields)
 
 
 @dataclass(frozen=True)
@@ -80,6 +107,12 @@ def from_toml(path: Path, state: State) -> Architecture:
     unknown = set(content) - {*_USE, "layer"}
     if unknown:
         raise ModelError(f"{path}: unknown {', '.join(sorted(unknown))}; known: {', '.join(_USE)}, layer")
+    try:
+        _Use.model_validate({key: content[key] for key in _USE if key in content})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"])) or "input_shape x time_steps"
+        raise ModelError(f"{path}: {where}: {fault['msg']}") from None
     layers = content.get("layer", [])
     if not isinstance(layers, list) or not layers:
         raise ModelError(f"{path}: it describes no layers; write a [[layer]] table for each, in order")
