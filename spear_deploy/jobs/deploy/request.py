@@ -99,7 +99,7 @@ class DeployConfig:
             object.__setattr__(self, "pipeline", SPEAR)
             object.__setattr__(self, "strategy", "ddpg")
         pipeline = pipeline_named(self.pipeline)
-        check_strategy(self.strategy, projects=pipeline.projects and self.projection)
+        check_strategy(self.strategy, projects=self.projects)
         if self.plan is DEFAULT_PLAN:
             object.__setattr__(self, "plan", pipeline.plan)
         check_plan(self.pipeline, self.plan)
@@ -108,6 +108,11 @@ class DeployConfig:
     def kept(self) -> tuple[Keep, ...]:
         """The shares of channels that stay, read."""
         return parse_keep(self.keep)
+
+    @property
+    def projects(self) -> bool:
+        """Whether candidates are brought to the budget before they are rewarded."""
+        return self.projection and pipeline_named(self.pipeline).projects
 
     @cached_property
     def limits(self) -> tuple[Limit, ...]:

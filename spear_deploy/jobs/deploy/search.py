@@ -93,7 +93,7 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
         target.validation,
         activity_limits=target.predicted_limits(prepared.factory, prepared.samples),
         claim=trusted.claim,
-        projects=pipeline.projects and request.projection,
+        projects=request.projects,
         strict=pipeline.strict,
         journal=journal,
     )

@@ -6,7 +6,7 @@ at neurons: their outputs are leaves, so what leads into one neuron layer stays 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 INPUT = "input"
@@ -142,15 +142,20 @@ def at_step(expression: Expression, step: int) -> Expression:
 
 def relative(expression: Expression, now: int) -> Expression:
     """The expression with steps counted backwards from now: 0 is the present, 1 the step before."""
+    return with_steps(expression, lambda step: 0 if step is None else now - step)
+
+
+def with_steps(expression: Expression, change: Callable[[int | None], int]) -> Expression:
+    """The expression with the step of every leaf changed."""
     match expression:
         case Leaf(node, port, step):
-            return Leaf(node, port, 0 if step is None else now - step)
+            return Leaf(node, port, change(step))
         case Apply(op, of):
-            return Apply(op, relative(of, now))
+            return Apply(op, with_steps(of, change))
         case Sum(terms):
-            return Sum(tuple(relative(term, now) for term in terms))
+            return Sum(tuple(with_steps(term, change) for term in terms))
         case Cat(parts, sizes):
-            return Cat(tuple(relative(part, now) for part in parts), sizes)
+            return Cat(tuple(with_steps(part, change) for part in parts), sizes)
     return expression
 
 

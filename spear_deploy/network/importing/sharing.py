@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from spear_deploy.network.importing.expression import Apply, Cat, Expression, Leaf, Sum, leaves
+from spear_deploy.network.importing.expression import Apply, Cat, Expression, Sum, leaves, with_steps
 from spear_deploy.network.importing.layers import WEIGHTED
 from spear_deploy.network.importing.recorder import Place, Step, place_of
 
@@ -66,17 +66,4 @@ class _Separate:
 def _from_now(expression: Expression) -> Expression:
     """The expression with its latest step as the present."""
     late = min((leaf.step or 0 for leaf in leaves(expression)), default=0)
-    return _earlier(expression, late)
-
-
-def _earlier(expression: Expression, steps: int) -> Expression:
-    match expression:
-        case Leaf(node, port, step):
-            return Leaf(node, port, (step or 0) - steps)
-        case Apply(op, of):
-            return Apply(op, _earlier(of, steps))
-        case Sum(terms):
-            return Sum(tuple(_earlier(term, steps) for term in terms))
-        case Cat(parts, sizes):
-            return Cat(tuple(_earlier(part, steps) for part in parts), sizes)
-    return expression
+    return with_steps(expression, lambda step: (step or 0) - late)
