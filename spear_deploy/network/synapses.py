@@ -24,18 +24,38 @@ def fan_out(network: Network, connection: Connection) -> Tensor:
     """How many non-zero synapses a spike of each source neuron reaches, `[*source_shape]`.
 
     Exact at borders, with stride, padding and groups: each position has its own fan-out. Pools
-    only route; an empty path joins neurons one to one, which is one synapse each. A pool that takes
-    the largest current adds none: all currents into it are computed, whichever is the largest.
+    only route; an empty path joins neurons one to one, which is one synapse each. Where several ways
+    lead from one neuron to another, a chip has one synapse. A pool that takes the largest current adds
+    none: all currents into it are computed, whichever is the largest.
     """
     path = _counted(network, connection)
-    weights = sum(isinstance(network.nodes[name], WEIGHT_TYPES) for name in path)
     shape = network.shapes[connection.source]
-    repeats = any(isinstance(node := network.nodes[name], Resample) and not node.splits for name in path)
-    if weights > 1 or repeats:  # where several ways lead from one neuron to another, a chip has one synapse
+    nodes = [network.nodes[name] for name in path]
+    if _ways_may_meet(nodes):
         matrix = synapse_matrix(network, replace(connection, path=path))
         counts = np.diff(matrix.tocsc().indptr)
         return torch.from_numpy(counts.astype(np.float64)).reshape(shape)
-    return paths_out([network.nodes[name] for name in path], shape)
+    return paths_out(nodes, shape)
+
+
+def _ways_may_meet(nodes: Sequence[nir.NIRNode]) -> bool:
+    """Whether several ways may lead from one neuron to another: windows that overlap, or anything behind weights."""
+    weighted = False
+    for node in nodes:
+        if isinstance(node, WEIGHT_TYPES):
+            if weighted:
+                return True
+            weighted = True
+        elif isinstance(node, Resample | nir.SumPool2d | nir.AvgPool2d) and (weighted or not _splits(node)):
+            return True
+    return False
+
+
+def _splits(node: Any) -> bool:
+    """Whether each position goes to one position at most."""
+    if isinstance(node, Resample):
+        return node.splits
+    return bool((np.asarray(node.kernel_size) <= np.asarray(node.stride)).all())
 
 
 def paths_out(nodes: Sequence[nir.NIRNode], shape: tuple[int, ...]) -> Tensor:

@@ -154,3 +154,27 @@ def test_a_layer_of_many_neurons_is_written_out_by_index():
     found = synapse_matrix(network, network.into("target")[0])
     assert found.nnz == 16 * 16 * (32 * 3 - 2) ** 2
     np.testing.assert_array_equal(np.diff(found.tocsc().indptr), fan_out(network, network.into("target")[0]).flatten())
+
+
+SEVERAL_WAYS = {
+    "pool behind weights": [("conv", conv2d(4, 2, (3, 3))), ("pool", square_pool(nir.AvgPool2d, 2, 2, 0))],
+    "pool that overlaps": [("pool", square_pool(nir.SumPool2d, 3, 2, 0)), ("conv", conv2d(4, 2, (2, 2)))],
+    "depthwise and pointwise": [("depth", conv2d(4, 2, (3, 3), groups=2)), ("point", conv2d(5, 4, (1, 1)))],
+    "pool that does not": [("pool", square_pool(nir.AvgPool2d, 2, 2, 0)), ("conv", conv2d(4, 2, (2, 2)))],
+}
+
+
+@pytest.mark.parametrize("case", SEVERAL_WAYS)
+def test_neurons_that_several_ways_join_have_one_synapse(case):
+    """As a chip holds them: the neurons that a spike reaches are those that one spike at a time changes."""
+    shape, layers = (2, 9, 9), SEVERAL_WAYS[case]
+    spikes = torch.eye(int(np.prod(shape)), dtype=torch.float64).reshape(-1, *shape)
+    with torch.no_grad():
+        reached, zero = spikes, torch.zeros_like(spikes[:1])
+        for name, node in layers:
+            module = linear_module(node, name, torch.float64)
+            reached, zero = module(reached), module(zero)
+    target = lif(tuple(reached.shape[1:]))
+    network = Network(graph_of(shape, ("source", lif(shape)), *layers, ("target", target)))
+    expected = ((reached - zero).abs() > 1e-12).flatten(1).sum(1).reshape(shape)
+    np.testing.assert_array_equal(fan_out(network, network.into("target")[0]).numpy(), expected.numpy())
