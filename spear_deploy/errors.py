@@ -6,14 +6,50 @@ The command line turns each into one clear message and exit code 2; library user
 
 from collections.abc import Callable
 from functools import wraps
+from reprlib import Repr
 from typing import ParamSpec, TypeVar
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
+LONGEST_MESSAGE = 2000
+LONGEST_LINE = 300
+"""Characters, of a message that would be longer than a screen."""
+
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
+
+
+def quoted(value: object) -> str:
+    """A value out of a file or an option as a message shows it: as in Python, cut in the middle where it is long."""
+    return _SHORT.repr(value)
+
 
 class SpearDeployError(Exception):
-    """Every fault that spear-deploy itself reports."""
+    """Every fault that spear-deploy itself reports.
+
+    Whatever a file holds, its message is no longer than a screen: names and values are cut in the middle.
+    """
+
+    def __str__(self) -> str:
+        return bounded(super().__str__())
+
+
+def bounded(message: str) -> str:
+    """The message, with lines cut in the middle and the last ones left out where it would be longer than a screen."""
+    if len(message) <= LONGEST_MESSAGE:
+        return message
+    lines = [_cut(line) for line in message.splitlines()]
+    fitting = LONGEST_MESSAGE // LONGEST_LINE - 1
+    more = [f"  ... and {len(lines) - fitting:,} more lines"] if len(lines) > fitting else []
+    return "\n".join(lines[:fitting] + more)
+
+
+def _cut(line: str) -> str:
+    if len(line) <= LONGEST_LINE:
+        return line
+    head, tail = LONGEST_LINE // 2, LONGEST_LINE // 3
+    return f"{line[:head]} [... {len(line) - head - tail:,} characters ...] {line[-tail:]}"
 
 
 class ModelError(SpearDeployError):

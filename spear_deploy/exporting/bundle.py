@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spear_deploy import __version__
-from spear_deploy.errors import ExportError, OutputError, SpearDeployError
+from spear_deploy.errors import ExportError, OutputError, SpearDeployError, quoted
 from spear_deploy.system.outside.refusal import READ_ERRORS, first_line
 
 MANIFEST = "manifest.json"
@@ -104,11 +104,11 @@ def _check_names(bundle: zipfile.ZipFile, path: Path) -> None:
     for entry in bundle.infolist():
         name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
         if name != entry.filename or not _is_plain(name):
-            raise ExportError(f"{path}: the name {name!r} leads out of the bundle's folder; it was not opened")
+            raise ExportError(f"{path}: the name {quoted(name)} leads out of the bundle's folder; it was not opened")
         if kind not in (0, stat.S_IFREG):
-            raise ExportError(f"{path}: {name!r} is no file but a link or device; it was not opened")
+            raise ExportError(f"{path}: {quoted(name)} is no file but a link or device; it was not opened")
         if name.casefold() in seen:
-            raise ExportError(f"{path}: {name!r} is in it twice; it was not opened")
+            raise ExportError(f"{path}: {quoted(name)} is in it twice; it was not opened")
         seen.add(name.casefold())
 
 
@@ -126,7 +126,7 @@ def _manifest(bundle: zipfile.ZipFile, path: Path) -> Manifest:
     except ValidationError:
         raise ExportError(f"{path}: its {MANIFEST} is damaged") from None
     if manifest.format != FORMAT:
-        raise ExportError(f"{path}: {manifest.format!r}, this spear-deploy opens {FORMAT!r}")
+        raise ExportError(f"{path}: {quoted(manifest.format)}, this spear-deploy opens {FORMAT!r}")
     listed = set(manifest.files) | {MANIFEST}
     if names != listed or manifest.model not in manifest.files:
         odd = ", ".join(sorted(names ^ listed)) or manifest.model

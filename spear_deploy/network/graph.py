@@ -12,7 +12,7 @@ import nir
 import numpy as np
 import torch
 
-from spear_deploy.errors import ModelError
+from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.faults import check_finite, first_line
 from spear_deploy.network.linear import WEIGHT_TYPES, Delay, is_linear, linear_module
 from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES, Neuron, neuron_of
@@ -165,7 +165,9 @@ class Network:
             raise ModelError("the graph is empty: it holds no nodes")
         for name, node in self.nodes.items():
             if not str(name).strip(".") or "/" in name or not name.isprintable():
-                raise ModelError(f"{name!r}: no name of a node: names are printable and hold no '/', as files need it")
+                raise ModelError(
+                    f"{quoted(name)}: no name of a node: names are printable and hold no '/', as files need it"
+                )
             if isinstance(node, nir.NIRGraph):
                 raise ModelError(f"{name}: a graph in the graph; flatten it with spear_deploy.network.flatten")
             if isinstance(node, (nir.Input, nir.Output, *NEURON_TYPES)):
@@ -181,7 +183,7 @@ class Network:
         for source, target in self.graph.edges:
             for end in (source, target):
                 if end not in known:
-                    raise ModelError(f"edge {source} -> {target}: there is no node {end!r}")
+                    raise ModelError(f"edge {source} -> {target}: there is no node {quoted(end)}")
 
     def _only(self, kind: type) -> str:
         found = sorted(name for name, node in self.nodes.items() if isinstance(node, kind))

@@ -14,7 +14,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.errors import ModelError
+from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.faults import check_finite
 
 Array = NDArray[np.float64]
@@ -207,7 +207,7 @@ def _reset_of(meta: dict[str, Any], name: str) -> Reset:
         return Reset(found)
     except ValueError:
         known = ", ".join(Reset)
-        raise ModelError(f"{name}: unknown reset {found!r} in the metadata; known: {known}") from None
+        raise ModelError(f"{name}: unknown reset {quoted(found)} in the metadata; known: {known}") from None
 
 
 def _exact(meta: dict[str, Any], key: str, derived: Array, name: str) -> Array:

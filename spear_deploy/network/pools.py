@@ -14,7 +14,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.errors import ModelError
+from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.editing import with_nodes
 
 MARK = "max"
@@ -70,7 +70,7 @@ def unmarked(node: nir.NIRNode, name: str) -> nir.NIRNode:
         return node
     kind = _text(node.metadata["pool"])
     if kind != MARK:
-        raise ModelError(f"{name}: unknown pool {kind!r} in the metadata; known: {MARK}")
+        raise ModelError(f"{name}: unknown pool {quoted(kind)} in the metadata; known: {MARK}")
     found = MaxPool2d(node.kernel_size, node.stride, node.padding)
     found.metadata = {key: copy(value) for key, value in node.metadata.items() if key != "pool"}
     return found

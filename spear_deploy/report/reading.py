@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spear_deploy.errors import DataError, RunError
+from spear_deploy.errors import DataError, RunError, bounded, quoted
 from spear_deploy.report.earlier import as_now
 from spear_deploy.report.schema import SCHEMA_VERSION, Report
 from spear_deploy.system.files import PLAIN
@@ -112,7 +112,8 @@ def read_run(folder: Path) -> RunFolder:
         if reasons:
             refused.append(f"{export.get('format')}: {'; '.join(map(str, reasons))}")
     files, file_gaps = _files(folder, expected)
-    return RunFolder(folder, report, tuple(files), tuple(refused), (*gaps, *export_gaps, *file_gaps))
+    every = (*gaps, *export_gaps, *file_gaps)
+    return RunFolder(folder, report, tuple(files), tuple(map(bounded, refused)), tuple(map(bounded, every)))
 
 
 def _is_run(folder: Path) -> bool:
@@ -169,7 +170,7 @@ def _files(folder: Path, expected: dict[str, str]) -> tuple[list[RunFile], list[
     for name, written in expected.items():
         path = folder / name
         if Path(name).name != name:
-            gaps.append(f"{EXPORTS}: {name!r} is no name of a file in the run folder")
+            gaps.append(f"{EXPORTS}: {quoted(name)} is no name of a file in the run folder")
             continue
         try:
             digest = hashlib.sha256(read_bytes(path, LARGEST_FILE)).hexdigest()

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spear_deploy.errors import ProfileError
+from spear_deploy.errors import ProfileError, quoted
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.system.outside.plain import LARGEST_TOML, parse_toml, read_text
 from spear_deploy.system.outside.refusal import RefusedError
@@ -126,7 +126,7 @@ def _inherited(target: str | Path, chain: tuple[str, ...]) -> tuple[str, dict[st
     if parent is None:
         return where, content, None
     if not isinstance(parent, str):
-        raise ProfileError(f"{where}: inherits: needs the name of a profile or a TOML file, found {parent!r}")
+        raise ProfileError(f"{where}: inherits: needs the name of a profile or a TOML file, found {quoted(parent)}")
     beside = Path(where).parent / parent
     source: str | Path = beside if parent.endswith(".toml") and beside.is_file() else parent
     try:
@@ -165,7 +165,7 @@ def _faults(error: ValidationError, where: str) -> list[str]:
         else:
             message = fault["msg"].removeprefix("Value error, ")
             if fault["type"] != "value_error":
-                message = f"{message[0].lower()}{message[1:]}, found {fault['input']!r}"
+                message = f"{message[0].lower()}{message[1:]}, found {quoted(fault['input'])}"
         lines.append(f"{where}: {key}: {message}")
     return lines
 

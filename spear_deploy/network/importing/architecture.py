@@ -16,7 +16,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
-from spear_deploy.errors import ModelError
+from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.faults import first_line
 from spear_deploy.network.importing.layers import SumPool2d
 from spear_deploy.system.outside.plain import read_toml
@@ -123,9 +123,9 @@ def from_toml(path: Path, state: State) -> Architecture:
         try:
             modules[name.replace(".", "_")] = _build(kind, _part(state, name), options)
         except ModelError as error:
-            raise ModelError(f"{path}: layer {name!r}: {error}") from None
+            raise ModelError(f"{path}: layer {quoted(name)}: {error}") from None
         except Exception as error:  # torch and snnTorch check their options in their own ways
-            raise ModelError(f"{path}: layer {name!r} ({kind}): {first_line(error)}") from None
+            raise ModelError(f"{path}: layer {quoted(name)} ({kind}): {first_line(error)}") from None
     return Architecture(nn.Sequential(modules), {key: content[key] for key in _USE if key in content})
 
 
@@ -191,7 +191,7 @@ def _build(kind: Any, part: State, options: dict[str, Any]) -> nn.Module:
         return _PLAIN[kind](**options)
     if kind not in _SIZED:
         known = ", ".join(sorted((*_NEURONS, *_PLAIN, *_SIZED)))
-        raise ModelError(f"kind {kind!r} is not known; known: {known}")
+        raise ModelError(f"kind {quoted(kind)} is not known; known: {known}")
     if "weight" not in part and "running_mean" not in part:
         raise ModelError("the checkpoint holds no weight of that name")
     module = _SIZED[kind](part, options)

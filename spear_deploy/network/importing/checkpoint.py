@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from spear_deploy.errors import ModelError
+from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.faults import first_line
 from spear_deploy.network.importing.architecture import Architecture, from_factory, from_toml, inferred
 from spear_deploy.network.model import Model
@@ -77,7 +77,7 @@ def read_checkpoint(
     notices: list[str] = []
     (key, held), *others = _states_in(content).items()
     if others:
-        notices.append(f"of the weights under {', '.join((key, *dict(others)))} those under {key!r} are taken")
+        notices.append(f"of the weights under {', '.join((key, *dict(others)))} those under {quoted(key)} are taken")
     state = _cleaned(held, notices)
     try:
         built = _architecture(arch, state)

@@ -24,7 +24,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.errors import ModelError
+from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.editing import graph_of
 from spear_deploy.network.model import INTEGERS, Encoding, Model
 from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, node_of
@@ -103,7 +103,7 @@ def _model(layers: list[dict[str, Any]], time_steps: int, input_shape: Shape | N
             continue
         if kind not in _BLOCKS:
             known = ", ".join(sorted((*_BLOCKS, "flatten", "average")))
-            raise ModelError(f"layer {index}: type {kind!r} is not supported; supported: {known}")
+            raise ModelError(f"layer {index}: type {quoted(kind)} is not supported; supported: {known}")
         if population > 1:
             raise ModelError(f"layer {index}: a layer behind an average over outputs is not supported")
         _BLOCKS[kind](chain, index, layer, notices)
@@ -237,7 +237,7 @@ def _bias(layer: dict[str, Any], size: int) -> NDArray[Any]:
 def _neuron(config: dict[str, Any], name: str, shape: Shape, dt_s: float) -> Neuron:
     kind = _text(config.get("type", ""))
     if kind not in ("CUBA", "LOIHI"):
-        raise ModelError(f"{name}: neurons of type {kind!r} are not supported; supported: CUBA")
+        raise ModelError(f"{name}: neurons of type {quoted(kind)} are not supported; supported: CUBA")
     for key, usual in (("refDelay", 1), ("gradedSpike", 0), ("wgtExp", 0), ("weight_exp", 0)):
         found = int(np.asarray(config.get(key, usual)))
         if found != usual:
