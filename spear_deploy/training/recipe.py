@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from spear_deploy.training.compiler import import_compiler
+
 OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "sgd": partial(torch.optim.SGD, momentum=0.9),
@@ -51,6 +53,7 @@ class Recipe:
         """
         if self.optimiser not in OPTIMISERS:
             raise ValueError(f"no optimiser called {self.optimiser!r}; known: {', '.join(OPTIMISERS)}")
+        import_compiler()
         return OPTIMISERS[self.optimiser](parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
 
     def schedule_of(self, optimiser: torch.optim.Optimizer, steps: int) -> CosineAnnealingLR:

@@ -17,6 +17,7 @@ from stable_baselines3.common.utils import update_learning_rate
 from spear_deploy.search.problem import SearchProblem
 from spear_deploy.search.strategies.environment import PruningEnvironment, last_evaluation
 from spear_deploy.search.strategies.strategy import OnEvaluation, evaluate_uniform
+from spear_deploy.training.compiler import import_compiler
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class Ddpg:
             return
         constants = self.constants
         steps = problem.dimensions
+        import_compiler()
         agent = AmcAgent(
             "MlpPolicy",
             PruningEnvironment(problem),
