@@ -226,7 +226,8 @@ def train(task: Task, data: spear_deploy.Dataset, seed: int, device: str) -> tup
     found = {}
     with torch.no_grad():
         for split in data.splits:
-            classes = [rates(part.float().to(device)).argmax(1).cpu() for part in split.x.split(200)]
+            parts = (split.x[start : start + 200] for start in range(0, len(split), 200))
+            classes = [rates(part.float().to(device)).argmax(1).cpu() for part in parts]
             found[str(split.name)] = float((torch.cat(classes) == split.y).double().mean())
     utils.reset(net)
     return net.to("cpu"), found
