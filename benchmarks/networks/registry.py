@@ -1,0 +1,12 @@
+"""All networks of the table."""
+
+from __future__ import annotations
+
+from benchmarks.networks import forms, snntorch_layers, snntorch_tutorials, spikingjelly_zoo
+from benchmarks.networks.case import Case
+
+CASES: dict[str, Case] = {
+    case.name: case
+    for module in (snntorch_tutorials, forms, snntorch_layers, spikingjelly_zoo)
+    for case in module.CASES
+}
