@@ -147,7 +147,7 @@ def run(out: Path, kills: int, seed: int) -> bool:
     while not done or sum(each["killed"] for each in done) < kills:
         number = len(done)
         generator = random.Random(f"{seed} {number}")
-        after = generator.uniform(0, done[0]["with_children_s"]) if done else None
+        after = generator.uniform(0, done[-1]["with_children_s"]) if done else None
         done.append(one(out, number, after, generator))
         record.write_text(json.dumps(done, indent=1))
         print(f"{number}: {done[-1]}", flush=True)
