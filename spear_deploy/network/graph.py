@@ -14,7 +14,7 @@ import torch
 
 from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.faults import check_finite, first_line
-from spear_deploy.network.linear import WEIGHT_TYPES, Delay, is_linear, linear_module
+from spear_deploy.network.linear import WEIGHT_TYPES, Delay, is_linear, linear_module, output_shape
 from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES, Neuron, neuron_of
 from spear_deploy.network.pools import MaxPool2d
 
@@ -282,17 +282,13 @@ class Network:
         if isinstance(node, nir.Output | nir.Delay):
             self.shapes[name] = shape
             return
-        module = linear_module(node, name).to("meta")
-        if isinstance(module, torch.nn.Linear):
-            module.register_parameter("bias", None)  # changes no shape; with it torch's compiler is imported: 1.4 s
         try:
-            out = module(torch.empty((1, *shape), device="meta"))
+            self.shapes[name] = output_shape(node, name, shape)
         except (RuntimeError, ValueError, IndexError) as error:
             raise ModelError(
                 f"{name}: {type(node).__name__} cannot take the {_times(shape)} that {sources[0]} gives"
                 f" ({first_line(error)})"
             ) from None
-        self.shapes[name] = tuple(out.shape[1:])
 
 
 def delay_steps(node: nir.Delay, name: str, dt_s: float) -> int:

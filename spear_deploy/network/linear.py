@@ -66,6 +66,24 @@ def linear_module(node: nir.NIRNode, name: str = "connection", dtype: torch.dtyp
         raise ModelError(f"{name}: not a {type(node).__name__} that can run ({first_line(error)})") from None
 
 
+def output_shape(node: nir.NIRNode, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that a linear NIR node makes of another, both without the batch.
+
+    A batch of no samples is run through it: it takes no memory, and torch's own rules hold. (Torch's "meta" tensors
+    would do as well, but import sympy and torch's compiler: 2 s.)
+
+    Raises:
+        ModelError: the node is of a kind that is not supported.
+        RuntimeError, ValueError, IndexError: it cannot take that shape.
+
+    """
+    module = linear_module(node, name)
+    with torch.no_grad():
+        if isinstance(module, nn.AvgPool2d | nn.MaxPool2d) and len(shape) == 2:  # torch would take it for one sample
+            return tuple(module(torch.empty((0, 1, *shape))).shape[2:])
+        return tuple(module(torch.empty((0, *shape))).shape[1:])
+
+
 def is_linear(node: nir.NIRNode) -> bool:
     """Whether the node only connects (weights, pools, reshapes) and holds no neurons."""
     return type(node) in _BUILDERS or isinstance(node, nir.Delay)

@@ -11,12 +11,11 @@ from typing import Any
 
 import nir
 import numpy as np
-import torch
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.faults import first_line
-from spear_deploy.network.linear import linear_module
+from spear_deploy.network.linear import output_shape
 from spear_deploy.network.neuron import NEURON_TYPES
 
 Shape = tuple[int, ...]
@@ -72,11 +71,10 @@ def _output_shape(graph: nir.NIRGraph, name: str, shapes: dict[str, Shape], path
 
 def _after(node: nir.NIRNode, name: str, shape: Shape) -> Shape:
     try:
-        out = linear_module(node, name).to("meta")(torch.empty((1, *shape), device="meta"))
+        return output_shape(node, name, shape)
     except (RuntimeError, ValueError, IndexError) as error:
         given = " x ".join(map(str, shape))
         raise ModelError(f"{name}: cannot take an input of {given} ({first_line(error)})") from None
-    return tuple(out.shape[1:])
 
 
 def _spread(node: nir.NIRNode, shape: Shape) -> nir.NIRNode:
