@@ -50,7 +50,9 @@ class Kind:
         sound: makes a sound one.
         mutate: changes its bytes.
         read: reads it as the command line does; raises what that raises.
+        command: what to type in its folder so that it is read.
         differs: what of that is not as somebody else's reader has it; nothing where they agree.
+        beside: puts a sound file beside it that the command needs.
 
     """
 
@@ -58,7 +60,9 @@ class Kind:
     sound: Callable[[Path], None]
     mutate: Callable[[bytes, random.Random], bytes]
     read: Callable[[Path], object]
+    command: tuple[str, ...]
     differs: Callable[[Path, Any], str] = lambda path, found: ""
+    beside: Callable[[Path], None] = lambda path: None
 
 
 def small_model() -> Model:
@@ -204,22 +208,43 @@ def write_report(path: Path) -> None:
     path.write_bytes(kept[0].read_bytes() if kept else json.dumps({"schema_version": 1, "verdict": {}}).encode())
 
 
+def _saved(path: Path) -> None:
+    save_model_file(small_model(), path)
+
+
+def _nir(path: Path) -> None:
+    write_nir(small_model(), path)
+
+
+def _profile(path: Path) -> None:
+    path.write_text(profile_text("loihi2"))
+
+
+def _calibrated(path: Path) -> object:
+    return calibrate("loihi2", path, instrument="none")
+
+
+SHAPES = ("--time-steps", "4", "--input-shape", "6", "--dt", "1e-4")
+
 KINDS = {
-    "npz": Kind("data.npz", npz, mutate_zip, load_data, unlike_numpy),
-    "model": Kind("net.pt", lambda path: save_model_file(small_model(), path), mutate_zip, load, unlike_torch),
-    "checkpoint": Kind("net.pt", checkpoint, mutate_zip, load),
-    "nir": Kind("net.nir", lambda path: write_nir(small_model(), path), mutate_hdf5, load, unlike_nir),
-    "netx": Kind("net.net", netx, mutate_hdf5, load),
-    "toml": Kind("chip.toml", lambda path: _write(path, profile_text("loihi2")), mutate_text, load_profile),
-    "arch": Kind("net.toml", arch, mutate_text, read_arch),
-    "rows": Kind("rows.csv", rows, mutate_text, lambda path: calibrate("loihi2", path, instrument="none")),
-    "bundle": Kind("net.zip", bundle, mutate_zip, read_bundle),
-    "report": Kind("report.json", write_report, mutate_text, read_report),
+    "npz": Kind(
+        *("data.npz", npz, mutate_zip, load_data, ("check", "net.pt", "--data", "data.npz"), unlike_numpy),
+        beside=lambda path: _saved(path.with_name("net.pt")),
+    ),
+    "model": Kind("net.pt", _saved, mutate_zip, load, ("groups", "net.pt"), unlike_torch),
+    "checkpoint": Kind("net.pt", checkpoint, mutate_zip, load, ("groups", "net.pt", *SHAPES)),
+    "nir": Kind("net.nir", _nir, mutate_hdf5, load, ("groups", "net.nir", "--time-steps", "4"), unlike_nir),
+    "netx": Kind("net.net", netx, mutate_hdf5, load, ("groups", "net.net", "--time-steps", "4")),
+    "toml": Kind("chip.toml", _profile, mutate_text, load_profile, ("profiles", "check", "chip.toml")),
+    "arch": Kind(
+        *("net.toml", arch, mutate_text, read_arch),
+        ("groups", "net.pt", "--arch", "net.toml", "--dt", "1e-4"),
+        beside=lambda path: checkpoint(path.with_name("net.pt")),
+    ),
+    "rows": Kind("rows.csv", rows, mutate_text, _calibrated, ("calibrate", "loihi2", "rows.csv", "--instrument", "x")),
+    "bundle": Kind("net.zip", bundle, mutate_zip, read_bundle, ("import", "net.zip", "--out", "inside")),
+    "report": Kind("report.json", write_report, mutate_text, read_report, ("report", ".")),
 }
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text)
 
 
 def sound_file(kind: Kind, folder: Path) -> bytes:
