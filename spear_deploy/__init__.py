@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from spear_deploy.data import Dataset, Split, load_data
     from spear_deploy.hardware import load_profile
     from spear_deploy.jobs.check import Checked
-    from spear_deploy.jobs.deploy.request import DeployConfig
+    from spear_deploy.jobs.deploy.request import DeployConfig, quickened
     from spear_deploy.jobs.face import DeployResult, Exported, check, compare, deploy, export, reproduce, simulate
     from spear_deploy.jobs.reproduce import Reproduced
     from spear_deploy.jobs.simulate import SimulateConfig
@@ -42,6 +42,7 @@ __all__ = [
     "load_data",
     "load_model",
     "load_profile",
+    "quickened",
     "reproduce",
     "save_model",
     "simulate",

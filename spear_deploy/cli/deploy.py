@@ -43,6 +43,7 @@ from spear_deploy.jobs.deploy.request import (
     DeployRequest,
     allowed,
     default_folder,
+    quickened,
 )
 from spear_deploy.search import STRATEGIES, TuningPlan
 from spear_deploy.search.pipelines import PIPELINES, SPEAR, SPEAR_RECIPE
@@ -53,6 +54,8 @@ Examples:
   spear-deploy --target loihi2 model.pt
 
   spear-deploy --target loihi1,loihi2 --budget 30% --seed 1 model.pt
+
+  spear-deploy --quick --budget 30% model.pt    (a first look, in a fraction of the time)
 
   spear-deploy --max-drop 1.0 model.pt
 
@@ -80,6 +83,7 @@ PANELS = {
     "How the file is used": ("data", "arch", "input_shape", "time_steps", "dt", "encoding", "read_out"),
     "Samples for LRE": ("lre_samples", "lre_error", "workers", "cache", "no_cache"),
     "Search": (
+        "quick",
         "strategy",
         "pipeline",
         "projection",
@@ -155,6 +159,10 @@ class DeployOptions:
         Path | None, typer.Option("--cache", help="Keep LRE's samples here.", show_default="the user's cache")
     ] = None
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Make LRE's samples anew, and keep none.")] = False
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="A first look: few samples, candidates and epochs."),
+    ] = False
     strategy: Annotated[
         str,
         typer.Option(help=f"How candidates are looked for: {', '.join(STRATEGIES)}.", metavar="NAME"),
@@ -250,7 +258,7 @@ class DeployOptions:
         if self.model is None:
             raise typer.BadParameter("give a model file, or an unfinished run: --resume RUN")
         targets = chips_of(self.target)
-        return DeployRequest(
+        request = DeployRequest(
             model=self.model,
             targets=targets,
             out=self.out_folder or default_folder(self.model, [profile.name for profile in targets], datetime.now()),
@@ -282,6 +290,7 @@ class DeployOptions:
             pareto=front_of(self.pareto or ""),
             command=("spear-deploy", *sys.argv[1:]),
         )
+        return quickened(request) if self.quick else request
 
     @property
     def kept_in(self) -> Path | None:

@@ -28,7 +28,7 @@ def summary(report: Report, folder: Path) -> Group:
     dense, pruned = report.dense, report.pruned
     change = 100 * (pruned.accuracy - dense.accuracy)
     table.add_row(
-        f"{right_answers(report)} (test)", f"{dense.accuracy:.2%}", f"{pruned.accuracy:.2%}", f"{change:+.2f} points"
+        f"{right_answers(report)} (test)", f"{dense.accuracy:.2%}", f"{pruned.accuracy:.2%}", f"{change:+z.2f} points"
     )
     table.add_row("SynOps / inference", *_counts(dense.synops, pruned.synops))
     if dense.synops_analog:
@@ -84,7 +84,7 @@ def front(reports: Mapping[Path, Report]) -> Table:
             f"{own.synops:,.0f}",
             f"{own.synops / report.budget.limits[0].dense:.1%}",
             f"{own.accuracy:.2%}",
-            "" if report.answers is None else f"{-report.answers.drop_points:+.2f}",
+            "" if report.answers is None else f"{-report.answers.drop_points:+z.2f}",
             "yes" if report.verdict.ok else "NO",
             "" if beaten else "*",
         )
@@ -109,12 +109,12 @@ def _lines(report: Report) -> list[Text]:
     if report.answers is not None:
         lost = report.answers
         given = report.answers_to_given
-        beside = "" if given is None else f"; {-given.drop_points:+.2f} against it as given"
+        beside = "" if given is None else f"; {-given.drop_points:+z.2f} against it as given"
         lines.append(
             Text(
-                f"{'change':<10} {-lost.drop_points:+.2f} points against the {lost.reference} in {budget.arithmetic}"
-                f" ({lost.reference_accuracy:.2%} to {lost.accuracy:.2%}), 95 % interval {-lost.drop_high:+.2f} to"
-                f" {-lost.drop_low:+.2f}{beside}"
+                f"{'change':<10} {-lost.drop_points:+z.2f} points against the {lost.reference} in {budget.arithmetic}"
+                f" ({lost.reference_accuracy:.2%} to {lost.accuracy:.2%}), 95 % interval {-lost.drop_high:+z.2f} to"
+                f" {-lost.drop_low:+z.2f}{beside}"
             )
         )
     lines += [Text(f"warning    {doubt}", style="bold yellow") for doubt in doubts(report)]

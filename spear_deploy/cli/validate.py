@@ -94,7 +94,7 @@ def _layers(run: RunCheck) -> Table:
         table.add_column(name, justify="right")
     for layer in run.layers:
         values = [f"{layer.synops[name]:,.0f}" if name in layer.synops else "not measured" for name in backends]
-        table.add_row(layer.layer, *values, "" if layer.rounding is None else f"{layer.rounding:+.2%}")
+        table.add_row(layer.layer, *values, "" if layer.rounding is None else f"{layer.rounding:+z.2%}")
     return table
 
 

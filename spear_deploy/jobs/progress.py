@@ -48,6 +48,10 @@ class Recorded:
         """A stage of the other."""
         return self._progress.stage(name, total)
 
+    def hint(self, text: str) -> None:
+        """Tell the other what holds on this machine and at this time alone: it is not kept."""
+        self._progress.notice(text)
+
     def notice(self, text: str) -> None:
         """Tell the other, and keep it."""
         self.told.append(text)

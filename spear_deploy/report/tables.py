@@ -31,7 +31,7 @@ def before_after(report: Report) -> Captioned:
             f"{right_answers(report)} (test, torch float64)",
             f"{dense.accuracy:.2%}",
             f"{pruned.accuracy:.2%}",
-            f"{100 * (pruned.accuracy - dense.accuracy):+.2f} points",
+            f"{100 * (pruned.accuracy - dense.accuracy):+z.2f} points",
         ),
         ("SynOps / inference (test, torch float64)", *_counts(dense.synops, pruned.synops)),
     ]
@@ -43,7 +43,7 @@ def before_after(report: Report) -> Captioned:
                 f"{right_answers(report)} (test, {report.budget.arithmetic})",
                 f"{lost.reference_accuracy:.2%} ({lost.reference})",
                 f"{lost.accuracy:.2%}",
-                f"{-lost.drop_points:+.2f} points, 95 % interval {-lost.drop_high:+.2f} to {-lost.drop_low:+.2f}",
+                f"{-lost.drop_points:+z.2f} points, 95 % interval {-lost.drop_high:+z.2f} to {-lost.drop_low:+z.2f}",
             )
         )
     if limit is not None:
@@ -102,7 +102,7 @@ def adaptations(report: Report) -> tuple[Captioned, ...]:
             each.rule,
             each.before,
             each.after,
-            "was silent" if each.spike_change_percent is None else f"{each.spike_change_percent:+.2f} %",
+            "was silent" if each.spike_change_percent is None else f"{each.spike_change_percent:+z.2f} %",
         )
         for each in report.adaptations
     )

@@ -60,7 +60,7 @@ class AdaptationEffect:
         found = []
         for each in self.changes:
             change = self.spike_change_percent(each.layer)
-            measured = "; it was silent before" if change is None else f"; its spikes: {change:+.2f} %"
+            measured = "; it was silent before" if change is None else f"; its spikes: {change:+z.2f} %"
             spikes = self.before is not None and each.layer in self.before.layers
             without = measured if spikes else ""
             found.append(f"{each.layer}: {each.before} became {each.after} ({each.rule} of {self.target}){without}")

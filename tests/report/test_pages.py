@@ -271,6 +271,13 @@ def test_what_was_lost_stands_against_both_dense_networks_in_one_arithmetic():
     assert given[3] == "-4.00 points, 95 % interval -8.00 to +0.00"
 
 
+def test_where_nothing_was_lost_no_minus_stands():
+    report = full_report()
+    nothing = report.answers.model_copy(update={"drop_points": 0.0, "drop_low": -0.001, "drop_high": 0.001})
+    rows = {row[1]: row for row in before_after(report.model_copy(update={"answers": nothing})).table.rows}
+    assert rows["96.00% (dense network, same fine-tune)"][3] == "+0.00 points, 95 % interval +0.00 to +0.00"
+
+
 def test_a_page_replaces_a_page_and_nothing_else(folder, call):
     page = folder.parent / "page.html"
     assert call(folder, "--out", page)[0] == call(folder, "--out", page)[0]

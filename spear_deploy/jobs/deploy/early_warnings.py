@@ -125,7 +125,7 @@ def shift(validation: Measurement, test: Measurement) -> list[str]:
         return []
     change = after.mean() / before.mean() - 1
     return [
-        f"the dense network's SynOps on the inputs of test lie {change:+.1%} from those on validation's, which chance"
+        f"the dense network's SynOps on the inputs of test lie {change:+z.1%} from those on validation's, which chance"
         " does not explain: a budget that is kept on validation may be"
         f" {'broken' if change > 0 else 'left unused'} on test by as much"
     ]

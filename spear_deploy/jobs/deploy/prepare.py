@@ -13,6 +13,7 @@ from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.hardware.spreading import eased_lines
+from spear_deploy.jobs.deploy.ahead import measured_costs, told
 from spear_deploy.jobs.deploy.early_warnings import (
     chance,
     check_classes,
@@ -109,6 +110,8 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
         targets = _aim(request, factory, validation, dense, len(test), advance, progress, journal)
         for target in targets:
             prove_device(model, target.backend, validation)
+        runs = len(targets) * max(len(request.pareto), 1)
+        progress.hint(told(measured_costs(request, factory, targets[0]), request, train, runs))
     with clock.stage("LRE samples", request.lre_samples) as advance:
         budgets = [target.to_torch(request.plan.search_multiple * target.budget_synops) for target in targets]
         recalled = journal.recalled.setdefault("LRE sample", Recalled())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
 
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.hardware import MAX_DROP, SYNOPS, Limit, Profile, parse_budget
@@ -118,6 +120,24 @@ class DeployConfig:
     def limits(self) -> tuple[Limit, ...]:
         """The budgets, read."""
         return tuple(parse_budget(each) if isinstance(each, str) else each for each in self.budgets)
+
+
+Config = TypeVar("Config", bound=DeployConfig)
+
+QUICK = MappingProxyType({"lre_samples": 8, "evaluations": 20, "finalists": 1})
+QUICK_EPOCHS = 5
+"""A first look: fewer samples, candidates and epochs of the second phase."""
+
+
+def quickened(config: Config) -> Config:
+    """The quick preset: what takes long is cut to what a first look needs, and to no more than was asked for."""
+    plan = config.plan
+    if plan.final.epochs:
+        plan = replace(plan, final=replace(plan.final, epochs=min(plan.final.epochs, QUICK_EPOCHS)), fewest_steps=0)
+    else:
+        plan = replace(plan, plain=replace(plan.plain, epochs=min(plan.plain.epochs, QUICK_EPOCHS)))
+    fewer = {name: min(getattr(config, name), most) for name, most in QUICK.items()}
+    return replace(config, plan=plan, **fewer)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ def difference_table(difference: Difference) -> Table:
         title_justify="left",
     )
     for layer, each in difference.agreement.layers.items():
-        error = "not comparable" if each.count_error_percent is None else f"{each.count_error_percent:+.3f} %"
+        error = "not comparable" if each.count_error_percent is None else f"{each.count_error_percent:+z.3f} %"
         table.add_row(layer, f"{each.spikes[0]:,}", f"{each.spikes[1]:,}", error, f"{each.differing:,}")
     return table
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def error_text(percent: float | None) -> str:
     """Such as `+3.1 %`: how far a prediction is from what was measured."""
-    return "not comparable" if percent is None else f"{percent:+.1f} %"
+    return "not comparable" if percent is None else f"{percent:+z.1f} %"
 
 
 def limit_texts(limit: LimitReport) -> tuple[str, str, str]:

@@ -21,12 +21,12 @@ def verdict_text(report: Report) -> str:
     check = report.lre.check.get(verdict.basis)
     measured = check or report.measured.get(verdict.basis)
     error = verdict.prediction_error_percent
-    off = "cannot be held" if error is None else f"is off by {error:+.1f} %"
+    off = "cannot be held" if error is None else f"is off by {error:+z.1f} %"
     where = f"{verdict.basis} on {measured.samples} test samples" if measured else verdict.basis
     inside = "inside" if verdict.covered else "OUTSIDE"
     tuned = " after the plain fine-tune" if check is not None else ""
     figures = (
-        f"test {right_answers(report)} {report.pruned.accuracy:.2%} in torch ({change:+.2f} points),"
+        f"test {right_answers(report)} {report.pruned.accuracy:.2%} in torch ({change:+z.2f} points),"
         f" {_judged(report):,.0f} of {budget.synops:,.0f} SynOps per inference in {budget.arithmetic};"
         f" LRE's prediction {off} against {where}{tuned}, which is {inside} its 95 % interval"
     )

@@ -1,0 +1,103 @@
+"""What lies ahead: how long each stage takes at most on this machine, told before the long work from a few steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spear_deploy.data import EncodedSplit
+from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest, quickened
+from spear_deploy.jobs.progress import peak_memory_mib
+from spear_deploy.search import CandidateFactory
+from spear_deploy.search.pipelines import pipeline_named
+from spear_deploy.targets.target import Target
+from spear_deploy.training import fine_tune
+
+STEPS = 2
+"""Training steps that are timed, after one that is not."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What was measured of the dense network on this machine; a pruned one costs less.
+
+    Attributes:
+        step_s: of one training step on a batch.
+        counted_s: of counting the SynOps of one sample in floating point.
+        judged_s: of one run over the validation split in the target's arithmetic.
+        candidate_s: of making one candidate and measuring it, as the search does.
+
+    """
+
+    step_s: float
+    counted_s: float
+    judged_s: float
+    candidate_s: float
+
+
+def measured_costs(request: DeployRequest, factory: CandidateFactory, target: Target) -> Costs:
+    """Time a few steps of the dense network."""
+    recipe, train = replace(request.plan.plain, epochs=1), factory.train
+    fine_tune(factory.model, train.take(slice(0, recipe.batch)), recipe, seed=0)
+    few = train.take(slice(0, STEPS * recipe.batch))
+    steps = -(-len(few) // recipe.batch)
+    factory.candidate(factory.executed(np.ones(len(factory.groups))))  # what all candidates share is made with it
+    return Costs(
+        step_s=_seconds(lambda: fine_tune(factory.model, few, recipe, seed=0)) / steps,
+        counted_s=_seconds(lambda: factory.measure(factory.model, factory.probe)) / len(factory.probe),
+        judged_s=_seconds(lambda: target.measure(factory.model)),
+        candidate_s=_seconds(
+            lambda: factory.measure(
+                factory.candidate(factory.executed(np.full(len(factory.groups), 0.5))).model, target.validation
+            )
+        ),
+    )
+
+
+def stages(costs: Costs, config: DeployConfig, train: EncodedSplit, runs: int) -> Mapping[str, float]:
+    """Seconds of each stage, by its name, at most: for `runs` searches over targets and budgets."""
+    plan, pipeline = config.plan, pipeline_named(config.pipeline)
+    steps = math.ceil(len(train) / plan.plain.batch)
+    plain = costs.step_s * steps * plan.plain.epochs
+    final = costs.step_s * steps * plan.final_for(len(train)).epochs
+    counted = costs.counted_s * len(train)
+    finalists = config.finalists + 1
+    return {
+        "LRE samples": math.ceil(config.lre_samples / config.workers) * (plain + counted),
+        "dense, same fine-tune": plain + final,
+        "search": runs * config.evaluations * costs.candidate_s,
+        "fine-tune": runs
+        * (
+            finalists * (plain + costs.judged_s) + math.ceil(finalists / 2) * (final + costs.judged_s)
+            if pipeline.estimator is None
+            else plain
+        ),
+    }
+
+
+def told(costs: Costs, request: DeployRequest, train: EncodedSplit, runs: int) -> str:
+    """What lies ahead, in one sentence, and what the quick preset would need."""
+    ahead = stages(costs, request, train, runs)
+    quick = sum(stages(costs, quickened(request), train, runs).values())
+    total = sum(ahead.values())
+    named = ", ".join(f"{name} {_clock(seconds)}" for name, seconds in ahead.items())
+    saved = f"; the quick preset: {_clock(quick)}" if quick < total else ""
+    return (
+        f"ahead on this machine, at most and without what is kept from before: {named}; in all {_clock(total)}"
+        f" before the result is run, with {peak_memory_mib() / 1024:.1f} GiB a process so far{saved}"
+    )
+
+
+def _clock(seconds: float) -> str:
+    whole = max(round(seconds), 1)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start

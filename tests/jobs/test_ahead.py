@@ -1,0 +1,71 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.jobs.deploy.ahead import Costs, stages
+from spear_deploy.jobs.deploy.request import DeployConfig, quickened
+from spear_deploy.jobs.progress import Recorded, Silent
+from spear_deploy.training import Recipe
+
+COSTS = Costs(step_s=1.0, counted_s=0.01, judged_s=3.0, candidate_s=2.0)
+
+
+def split(count):
+    return EncodedSplit(SplitName.TRAIN, torch.zeros(1, count, 2), torch.zeros(count, dtype=torch.int64), analog=False)
+
+
+def config(**changes):
+    plan = replace(DeployConfig().plan, plain=Recipe(4, 50), final=Recipe(10, 50), fewest_steps=0)
+    return DeployConfig(plan=plan, lre_samples=10, evaluations=30, finalists=2, **changes)
+
+
+def test_stages_take_what_their_steps_take():
+    # 100 samples are 2 steps an epoch: the first phase takes 8 s, the second 20 s, counting 1 s
+    assert stages(COSTS, config(), split(100), runs=1) == {
+        "LRE samples": 10 * (8 + 1),
+        "dense, same fine-tune": 8 + 20,
+        "search": 30 * 2,
+        "fine-tune": 3 * (8 + 3) + 2 * (20 + 3),
+    }
+
+
+def test_workers_share_the_samples_and_every_budget_has_its_own_search():
+    alone, more = stages(COSTS, config(), split(100), runs=1), stages(COSTS, config(workers=4), split(100), runs=3)
+    assert more["LRE samples"] == 3 * (8 + 1)
+    assert more["search"] == 3 * alone["search"]
+    assert more["fine-tune"] == 3 * alone["fine-tune"]
+    assert more["dense, same fine-tune"] == alone["dense, same fine-tune"]
+
+
+def test_the_pipeline_spear_fine_tunes_once():
+    found = stages(COSTS, DeployConfig(pipeline="spear"), split(128), runs=1)
+    epochs = DeployConfig(pipeline="spear").plan.plain.epochs
+    assert found["fine-tune"] == 2 * epochs
+
+
+@pytest.mark.parametrize("pipeline", ["spear+", "spear"])
+def test_the_quick_preset_takes_a_fraction_of_the_time(pipeline):
+    whole = DeployConfig(pipeline=pipeline)
+    long, short = (sum(stages(COSTS, each, split(1000), 1).values()) for each in (whole, quickened(whole)))
+    assert short < long / 2
+
+
+def test_the_quick_preset_asks_for_no_more_than_was_asked_for():
+    little = DeployConfig(lre_samples=8, evaluations=5, finalists=1)
+    assert quickened(little).evaluations == 5
+    assert quickened(quickened(DeployConfig())) == quickened(DeployConfig())
+
+
+def test_what_holds_on_this_machine_alone_is_told_and_not_kept():
+    class Heard(Silent):
+        def notice(self, text):
+            heard.append(text)
+
+    heard = []
+    progress = Recorded(Heard())
+    progress.hint("ahead: 3 s")
+    progress.notice("one class is rare")
+    assert heard == ["ahead: 3 s", "one class is rare"]
+    assert progress.told == ["one class is rare"]
