@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from spear_deploy.network.model import load as load_model_file
     from spear_deploy.network.model import save as save_model_file
     from spear_deploy.network.neuron import Neuron, Reset, neuron_of, node_of
-    from spear_deploy.network.nir_file import read_nir, write_nir
+    from spear_deploy.network.nir_file import from_nir, read_nir, write_nir
     from spear_deploy.network.nir_graph import flatten
     from spear_deploy.network.portability import differences, portable
     from spear_deploy.network.proof import Proof, prove_equal
@@ -48,6 +48,7 @@ __all__ = [
     "differences",
     "fan_out",
     "flatten",
+    "from_nir",
     "from_snntorch",
     "from_spikingjelly",
     "load_any",

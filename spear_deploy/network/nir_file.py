@@ -47,8 +47,10 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
 
 
 def _of_its_shape(model: Model, name: str) -> nir.NIRNode:
-    """The node with the shape of what leads into it: nir compares a Delay's, and its file needs a convolution's."""
+    """The node with the shape of what leads into it: nir compares a Delay's, and its file needs others'."""
     node, network = model.graph.nodes[name], model.network
+    if isinstance(node, nir.Flatten):
+        return nir.Flatten(np.array(network.shapes[network.sources(name)[0]]), node.start_dim, node.end_dim)
     if isinstance(node, nir.Delay):
         return nir.Delay(np.full(network.shapes[name], np.asarray(node.delay).flat[0]))
     if isinstance(node, nir.Conv1d | nir.Conv2d) and node.input_shape is None:
@@ -90,21 +92,39 @@ def read_nir(
         raise ModelError(f"{path}: refused: {error}") from None
     except READ_ERRORS as error:
         raise ModelError(f"{path}: not a NIR file, or damaged ({first_line(error)})") from None
+    try:
+        return from_nir(graph, time_steps=time_steps, dt_s=dt_s, encoding=encoding, read_out=read_out)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+
+
+def from_nir(
+    graph: nir.NIRGraph,
+    *,
+    time_steps: int | None = None,
+    dt_s: float | None = None,
+    encoding: Encoding | None = None,
+    read_out: ReadOut | None = None,
+) -> Model:
+    """Take a NIR graph in memory as a model; arguments as `read_nir`'s.
+
+    Raises:
+        ModelError: it is damaged, or does not say how the network is used.
+
+    """
     asked = {"encoding": encoding, "read_out": read_out}
     meta = graph.metadata | {key: str(value) for key, value in asked.items() if value is not None}
     steps = meta.get("time_steps") if time_steps is None else time_steps
     if steps is None:
         raise ModelError(
-            f"{path}: this NIR graph does not say for how many time steps it runs: give --time-steps"
+            "this NIR graph does not say for how many time steps it runs: give --time-steps"
             " (or the graph metadata of docs/nir-metadata.md)"
         )
     try:
         graph, notices = prepare(graph, dt_s)
         return _model_of(graph, int(steps), meta, notices)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from None
     except READ_ERRORS as error:
-        raise ModelError(f"{path}: the NIR graph is damaged ({first_line(error)})") from None
+        raise ModelError(f"the NIR graph is damaged ({first_line(error)})") from None
 
 
 def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any], notices: tuple[str, ...]) -> Model:

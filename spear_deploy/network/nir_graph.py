@@ -11,6 +11,7 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network import pools, resampling
 from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES
+from spear_deploy.network.nir_batch import without_batch
 from spear_deploy.network.nir_convolution import restored
 from spear_deploy.network.nir_scalars import spread_scalars
 from spear_deploy.network.widen import widen
@@ -40,8 +41,9 @@ def prepare(graph: nir.NIRGraph, dt_s: float | None = None) -> tuple[nir.NIRGrap
         ModelError: nested graphs without clear ends, or two different time steps.
 
     """
-    graph, spread = spread_scalars(flatten(graph))
-    notices = [f"{name}: its scalar parameters are spread over the layer" for name in spread]
+    graph, notices = without_batch(flatten(graph))
+    graph, spread = spread_scalars(graph)
+    notices += [f"{name}: its scalar parameters are spread over the layer" for name in spread]
     nodes = {name: _own(restored(_widened(node, name, notices), name), name) for name, node in graph.nodes.items()}
     dt, assumed = _time_step(graph, dt_s)
     weak = []

@@ -10,7 +10,7 @@ from network_builders import graph_of, lif
 from torch.nn import functional
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network import Network, Simulation, flatten, load_any, write_nir
+from spear_deploy.network import Network, Simulation, flatten, from_nir, load_any, write_nir
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "nir"
 
@@ -274,3 +274,37 @@ class TestRealNetworks:
     def test_an_integrator_that_hardly_integrates_is_pointed_out(self):
         model = load_any(CASES / "cnn_sinabs.nir", time_steps=2)
         assert any("graphs from sinabs are meant for --dt 1" in notice for notice in model.notices)
+
+
+ENDS = {
+    "a batch of one": ((1, 3), (1, 4)),
+    "a batch and time": ((2, 30, 3), (2, 30, 4)),
+}
+
+
+@pytest.mark.parametrize("scalar", [True, False])
+@pytest.mark.parametrize("case", ENDS)
+def test_axes_of_the_batch_that_exporters_write_into_shapes_are_left_out_and_told(case, scalar):
+    """As nirtorch takes them from the tensor that norse's, sinabs' and rockpool's networks are traced with."""
+    given, ends = ENDS[case]
+    plain = graph_of((3,), ("fc", dense(4, 3)), ("lif", lif(4)))
+    graph = graph_of(given, ("fc", dense(4, 3)), ("lif", lif(() if scalar else 4)), output_shape=ends)
+    model = from_nir(graph, time_steps=30)
+    assert model.network.input_shape == (3,)
+    assert model.classes == 4
+    shape = " x ".join(map(str, given))
+    assert f"input: its shape {shape} begins with axes of a batch or of time: 3 is taken" in model.notices
+    x = 2 * torch.rand(30, 5, 3, dtype=torch.float64)
+    expected = Simulation(plain, torch.float64)(x).output
+    assert expected.sum() > 0
+    assert torch.equal(Simulation(model.graph, torch.float64)(x).output, expected)
+
+
+def test_maps_lose_the_batch_alone_and_weights_on_the_last_of_several_axes_keep_all():
+    convolution = nir.Conv2d(None, np.ones((3, 2, 3, 3)), 1, 0, 1, 1, np.zeros(3))
+    maps = graph_of((1, 2, 5, 5), ("conv", convolution), ("lif", lif(())), output_shape=(1, 3, 3, 3))
+    assert from_nir(maps, time_steps=2).network.shapes["lif"] == (3, 3, 3)
+    rows = graph_of((2, 3), ("fc", dense(4, 3)), ("lif", lif((2, 4))))
+    model = from_nir(rows, time_steps=2)
+    assert (model.network.input_shape, model.classes) == ((2, 3), 8)
+    assert not any("batch" in notice for notice in model.notices)

@@ -158,6 +158,23 @@ def test_an_image_that_is_repeated_inside_is_a_static_input():
     torch.testing.assert_close(outputs_of(model, x.expand(T, *x.shape)).mean(0), logits)
 
 
+class Multiplies(SewNet):
+    """A SEW network whose shortcuts are joined by AND."""
+
+    def __init__(self):
+        super().__init__()
+        self.block2 = Block(4)
+
+    def forward(self, x):
+        first = self.sn(self.conv(x))
+        return self.fc(torch.flatten(self.pool(self.block2(self.block(first) * first)), 2)).mean(0)
+
+
+def test_a_product_of_spikes_is_refused_by_what_it_is_in_multi_step_mode_too():
+    with pytest.raises(ModelError, match=r"block2_sn1 receives a product of two values .*no synapse does; add them$"):
+        from_spikingjelly(Multiplies(), input_shape=(2, 8, 8), time_steps=T, encoding="spikes")
+
+
 def test_what_is_not_converted_is_named():
     other = nn.Sequential(layer.Linear(4, 4), neuron.CUBALIFNode())
     with pytest.raises(

@@ -57,7 +57,7 @@ def _divide(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple
 def _scaled(recorder: Recorder, a: Any, b: Any, result: Tensor, *, inverse: bool) -> tuple[Expression, int | None]:
     value, factor = (a, b) if isinstance(a, Tensor) and recorder.knows(a) else (b, a)
     if isinstance(factor, Tensor) and recorder.knows(factor):
-        return Opaque("a product of two values that depend on the input"), None
+        return Opaque("a product of two values that depend on the input, which no synapse does; add them"), None
     axis = recorder.time_axis(value)
     single = not isinstance(factor, Tensor) or factor.numel() == 1
     if value.shape != result.shape or (axis is not None and not single):

@@ -23,6 +23,7 @@ from spear_deploy.network.importing.expression import (
     Opaque,
     Zero,
     leaves,
+    opaque_part,
     relative,
 )
 from spear_deploy.network.importing.functions import HANDLERS, select
@@ -172,6 +173,8 @@ class Recorder(TorchFunctionMode):
             return result
         for tensor in _tensors(result):
             expression, axis = self._explain(name, args, kwargs, tensor)
+            if isinstance(expression, Opaque) and name in HANDLERS:  # the first cause is told, not what came of it
+                expression = next(filter(None, (opaque_part(self.expression(each)) for each in known)), expression)
             self.mark(tensor, expression, axis)
         return result
 

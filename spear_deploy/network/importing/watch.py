@@ -108,7 +108,9 @@ class Watch:
         with recorder.quiet():
             y = run(x)
         expression, axis = recorder.expression(x), recorder.time_axis(x)
-        if spikingjelly.takes_sequences(module) and axis is None:
+        if isinstance(expression, Opaque):
+            recorder.mark(y, expression, axis)
+        elif spikingjelly.takes_sequences(module) and axis is None:
             recorder.mark(y, Opaque(f"one step in a multi-step module ({name})"))
         elif is_identity(module) or (isinstance(module, nn.Flatten) and y.shape == x.shape):
             recorder.mark(y, expression, axis)
@@ -173,7 +175,7 @@ class Watch:
         """A call of a neuron with all time steps, `[T, B, *shape]`."""
         recorder = self.recorder
         received: Expression = recorder.expression(x)
-        if recorder.time_axis(x) != 0:
+        if recorder.time_axis(x) != 0 and not isinstance(received, Opaque):
             received = Opaque(f"one step in a multi-step module ({name})")
         with recorder.quiet():
             result = spikingjelly.steps_of(module, run, x)
