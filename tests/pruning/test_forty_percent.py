@@ -4,7 +4,9 @@ import pytest
 import torch
 from made_networks import (
     analog_input,
+    depthwise,
     each_neuron_its_own,
+    grouped,
     recurrent,
     recurrent_maps,
     residual,
@@ -12,11 +14,48 @@ from made_networks import (
     several_skips,
 )
 from silencing import kept_by_layer, run, silence
+from torch import nn
 
+from benchmarks.networks.forms import DenselyConnected, Shared, leaky, trained
 from spear_deploy.backends.lava import run_lava
+from spear_deploy.network import from_snntorch
 from spear_deploy.pruning import channel_groups, choose_channels, prune
 
+
+class Converted:
+    """A network of snnTorch in the place of a chain."""
+
+    def __init__(self, build, shape, seed):
+        self.build, self.shape, self.seed = build, shape, seed
+
+    def model(self, time_steps):
+        torch.manual_seed(self.seed)
+        return from_snntorch(self.build(), input_shape=self.shape, time_steps=time_steps)
+
+
+def concatenated(seed):
+    """As in DenseNets: blocks that see all before them, pools and norms on the way, a flat end."""
+    return Converted(lambda: trained(DenselyConnected()), (2, 6, 6), seed)
+
+
+def shared(seed):
+    """One convolution and one pool in two places."""
+    return Converted(Shared, (2, 8, 8), seed)
+
+
+def resampled(seed):
+    """A transposed convolution, enlarging, and padding that mirrors."""
+    layers = [nn.ConvTranspose2d(6, 5, 3, stride=2), leaky(), nn.Upsample(scale_factor=2), nn.Conv2d(5, 6, 3, stride=2)]
+    last = [nn.Conv2d(6, 4, 3, padding=1, padding_mode="reflect"), leaky()]
+    return Converted(lambda: nn.Sequential(nn.Conv2d(2, 6, 3), leaky(), *layers, leaky(), *last), (2, 5, 5), seed)
+
+
 HARD = {
+    "concatenation": concatenated,
+    "groups": grouped,
+    "depthwise": depthwise,
+    "shared weights": shared,
+    "transposed, enlarged, mirrored": resampled,
     "residual sum": residual,
     "several skips": several_skips,
     "all-to-all recurrence": recurrent,
