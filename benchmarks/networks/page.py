@@ -8,31 +8,32 @@ from benchmarks.networks.judge import COLUMNS, Row
 
 HEAD = """# Networks as people have them
 
-Written by `python -m benchmarks.networks --lava --to docs/networks.md`, on small random networks whose every layer
-spikes. Each is run by its own framework; a figure stands where the spikes of every layer are the same in every place:
+Written by `python -m benchmarks.networks --lava [NAME..] --to docs/networks.md`, on small random networks whose every
+layer spikes. Each is run by its own framework; a figure stands where all spikes are the same in every place:
 
 - spikes: all neuron layers on the samples of the table;
 - SynOps: of a mean sample, counted once more by loops over every synapse;
-- Loihi 2: whether `check` finds nothing; integers: its own, spikes equal to Lava's fixed point on {samples};
+- Loihi 2: whether `check` finds nothing;
+- integers: its own, spikes equal to Lava's fixed point on 2 samples ("held" where Lava was not run);
 - NIR, ONNX, netx: the file, written, read and run again, spikes equal (netx: those of its integers);
-- Lava: the same in Lava, in float64.
+- Lava: the same in Lava, in float64, on 2 samples ("written" where it was not run).
 
 A number in brackets is the reason of a refusal, below.
 """
 
 
-def page(rows: Sequence[Row], *, lava: bool) -> str:
+def page(rows: Sequence[Row]) -> str:
     """The page, with each reason said once."""
     reasons: list[str] = []
 
-    def note(text: str, prefix: str = "") -> str:
-        said = text.split(": ", 1)[-1] if not prefix else text
+    def note(text: str) -> str:
+        said = text.split(": ", 1)[-1]
         if said not in reasons:
             reasons.append(said)
         return f"[{reasons.index(said) + 1}]"
 
     lines = [
-        HEAD.format(samples="2 samples" if lava else "none here (run with --lava)"),
+        HEAD,
         f"| network | by | {' | '.join(COLUMNS)} |",
         "|---" * (2 + len(COLUMNS)) + "|",
     ]

@@ -39,7 +39,7 @@ def test_a_network_is_equal_or_refused_with_a_reason_in_every_column(name):
 def test_a_network_that_does_not_load_has_the_reason_on_the_page():
     row = judge(CASES["tutorial 4: Alpha"])
     assert "Alpha is not supported" in row.refused
-    assert "| tutorial 4: Alpha | snnTorch | [1] | - |" in page([row], lava=False)
+    assert "| tutorial 4: Alpha | snnTorch | [1] | - |" in page([row])
 
 
 def test_a_spike_that_is_not_the_sources_is_told():
