@@ -1,4 +1,4 @@
-"""What lies ahead: how long each stage takes at most on this machine, told before the long work from a few steps."""
+"""What lies ahead: about how long each stage takes on this machine, told before the long work from a few steps."""
 
 from __future__ import annotations
 
@@ -59,7 +59,11 @@ def measured_costs(request: DeployRequest, factory: CandidateFactory, target: Ta
 
 
 def stages(costs: Costs, config: DeployConfig, train: EncodedSplit, runs: int) -> Mapping[str, float]:
-    """Seconds of each stage, by its name, at most: for `runs` searches over targets and budgets."""
+    """Seconds of each stage, by its name, for `runs` searches over targets and budgets.
+
+    Pruned networks are taken to cost what the dense one costs; what an agent needs for its own training, the
+    fine-tunes' constraint and closing steps are not known before.
+    """
     plan, pipeline = config.plan, pipeline_named(config.pipeline)
     steps = math.ceil(len(train) / plan.plain.batch)
     plain = costs.step_s * steps * plan.plain.epochs
@@ -87,8 +91,8 @@ def told(costs: Costs, request: DeployRequest, train: EncodedSplit, runs: int) -
     named = ", ".join(f"{name} {_clock(seconds)}" for name, seconds in ahead.items())
     saved = f"; the quick preset: {_clock(quick)}" if quick < total else ""
     return (
-        f"ahead on this machine, at most and without what is kept from before: {named}; in all {_clock(total)}"
-        f" before the result is run, with {peak_memory_mib() / 1024:.1f} GiB a process so far{saved}"
+        f"ahead on this machine, about: {named} and the agent's own training; in all {_clock(total)}, less what is kept"
+        f" from before, until the result is run; {peak_memory_mib() / 1024:.1f} GiB a process so far{saved}"
     )
 
 
