@@ -11,7 +11,7 @@ import typer
 
 from spear_deploy.cli.cache import cache_folder
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.resuming import unfinished, unfinished_request, was_cut_short
+from spear_deploy.jobs.deploy.resuming import unfinished, unfinished_request
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -41,8 +41,7 @@ def resumed(options: DataclassInstance, run: Path, cache: Path | None) -> Deploy
     if typed:
         named = ", ".join("MODEL" if name == "model" else f"--{name.replace('_', '-')}" for name in typed)
         raise typer.BadParameter(f"--resume takes all options from the run; leave out {named}")
-    request = unfinished_request(cache or cache_folder(), run)
-    return replace(request, cache=cache, force=request.force or was_cut_short(request))
+    return replace(unfinished_request(cache or cache_folder(), run), cache=cache)
 
 
 def command_that_goes_on(request: DeployRequest) -> str:

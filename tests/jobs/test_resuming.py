@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from made_task import write_task
 
-from spear_deploy.errors import RunError
+from spear_deploy.errors import OutputError, RunError
 from spear_deploy.hardware import load_profile, parse_budget
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.recorded import plain_request, request_from
@@ -29,22 +29,23 @@ class Killed(BaseException):
 
 
 class Ended(Silent):
-    """Ends the run when a stage has advanced so far; keeps the notices."""
+    """Ends the run when a stage has advanced so far, the first or a later one of that name; keeps the notices."""
 
-    def __init__(self, stage="", after=0):
-        self.at, self.after, self.notices = stage, after, []
+    def __init__(self, stage="", after=0, which=1):
+        self.at, self.after, self.left, self.notices = stage, after, which, []
 
     @contextmanager
     def stage(self, name, total):
         done = 0
+        self.left -= name == self.at
 
         def advance(done_so_far=None, detail=None):
             nonlocal done
             done += 1
-            if name == self.at and done == self.after:
+            if name == self.at and done == self.after and not self.left:
                 raise Killed
 
-        if name == self.at and not self.after:
+        if name == self.at and not self.after and not self.left:
             raise Killed
         yield advance
 
@@ -138,6 +139,23 @@ def test_it_is_found_by_what_was_asked_whatever_its_folder(request_for, undistur
     (report,) = deploy(request_for(tmp_path, "second", workers=2), told).values()
     assert report.earlier["evaluation"].steps > 0
     assert figures(report) == figures(undisturbed[1])
+
+
+def test_of_several_results_those_that_are_complete_are_no_hindrance(request_for, finished_steps, tmp_path):
+    asked = request_for(tmp_path, budgets=(), pareto=(parse_budget("60%"), parse_budget("30%")), force=False)
+    with pytest.raises(Killed):
+        deploy(asked, Ended("search", 3, which=2))
+    first = results(tmp_path / "run" / "60pct")
+    assert first
+    assert not (tmp_path / "run" / "30pct").exists()
+    with pytest.raises(OutputError, match="is not empty"):
+        deploy(replace(asked, seed=1), Ended())  # of another request
+    reports = deploy(unfinished(asked.cache, asked.out).request, Ended())
+    assert [place.name for place in reports] == ["60pct", "30pct"]
+    assert results(tmp_path / "run" / "60pct") == first
+    assert set(finished_steps.values()) == {1}
+    with pytest.raises(OutputError, match="is not empty"):
+        deploy(asked, Ended())  # nothing of it is unfinished any more
 
 
 def test_another_seed_does_not_go_on_with_it(request_for, tmp_path):

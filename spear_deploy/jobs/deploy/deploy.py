@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from spear_deploy.errors import BudgetError, DataError, ModelError, ProfileError, SearchError
@@ -10,7 +11,7 @@ from spear_deploy.jobs.deploy.max_drop import smallest_budget
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.result import Written, write_result
-from spear_deploy.jobs.deploy.resuming import forget
+from spear_deploy.jobs.deploy.resuming import forget, is_part
 from spear_deploy.jobs.deploy.search import solve
 from spear_deploy.jobs.progress import Clock, Progress
 from spear_deploy.jobs.task import Task
@@ -50,9 +51,13 @@ def run(request: DeployRequest, progress: Progress, task: Task | None = None) ->
     exact_products()
     reuse_memory()
     with locked(request.out):
-        for place in _places(request):
+        places = _places(request)
+        earlier = [place for place in places if is_part(request, place)]
+        for place in places:
             sweep(place)
-            check_writable(place, force=request.force)
+            check_writable(place, force=request.force or place in earlier)
+        if earlier:  # all others are free
+            request = replace(request, force=True)
         with torch_settings(request.threads):
             try:
                 return _run(request, progress, task)

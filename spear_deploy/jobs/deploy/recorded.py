@@ -53,9 +53,14 @@ def request_from(plain: object) -> DeployRequest:
     return found
 
 
+def what_matters(plain: Mapping[str, Any]) -> Plain:
+    """Of a request as plain values, what its result depends on, but for the network and the samples."""
+    return {key: value for key, value in plain.items() if key not in NO_MATTER}
+
+
 def digest(request: DeployRequest, network_sha256: str, data_sha256: str) -> str:
     """A hash of all that the steps of a run depend on."""
-    asked = {key: value for key, value in plain_request(request).items() if key not in NO_MATTER + TOOLS}
+    asked = {key: value for key, value in what_matters(plain_request(request)).items() if key not in TOOLS}
     made_with = [FORMAT, __version__, torch.__version__, describe(device_named(request.device))]
     text = json.dumps([network_sha256, data_sha256, made_with, asked], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from spear_deploy.errors import RunError
-from spear_deploy.jobs.deploy.recorded import digest, plain_request, request_from
+from spear_deploy.jobs.deploy.recorded import PLACES, digest, plain_request, request_from, what_matters
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.task import Task
 from spear_deploy.network.fingerprint import fingerprint
@@ -103,10 +103,22 @@ def forget(request: DeployRequest) -> None:
         shutil.rmtree(found.folder, ignore_errors=True)
 
 
-def was_cut_short(request: DeployRequest) -> bool:
-    """Whether all results that stand where a request's will are of a search that the user ended early."""
-    found = [read_run(folder).report for folder in map(request.folder, request.targets) if folder.is_dir()]
-    return bool(found) and all(report is not None and report.interrupted for report in found)
+def is_part(request: DeployRequest, place: Path) -> bool:
+    """Whether the result in a place is one that the unfinished run of this request wrote before it was ended.
+
+    Of several results that are asked for some may be complete, or the search for one was cut short by the user.
+    """
+    found = None if request.cache is None else unfinished(request.cache, request.out)
+    if found is None or not place.is_dir():
+        return False
+    free = {name: getattr(request, name) for name in (*PLACES, "workers", "plot")}
+    report = read_run(place).report
+    asked = None if report is None else report.request
+    return (
+        replace(found.request, **free) == request
+        and asked is not None
+        and what_matters(asked) == what_matters(json.loads(json.dumps(plain_request(request))))
+    )
 
 
 def _all(cache: Path) -> Iterator[Unfinished]:
