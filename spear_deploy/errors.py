@@ -4,8 +4,9 @@ The command line turns each into one clear message and exit code 2; library user
 `SpearDeployError`. A message names the thing, what was found, and what is needed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
+from itertools import accumulate
 from reprlib import Repr
 from typing import ParamSpec, TypeVar
 
@@ -36,13 +37,25 @@ class SpearDeployError(Exception):
 
 
 def bounded(message: str) -> str:
-    """The message, with lines cut in the middle and the last ones left out where it would be longer than a screen."""
+    """The message, cut where it would be longer than a screen: long lines in the middle, many lines in the middle.
+
+    The end stays: of a traceback, it is what counts.
+    """
     if len(message) <= LONGEST_MESSAGE:
         return message
     lines = [_cut(line) for line in message.splitlines()]
-    fitting = LONGEST_MESSAGE // LONGEST_LINE - 1
-    more = [f"  ... and {len(lines) - fitting:,} more lines"] if len(lines) > fitting else []
-    return "\n".join(lines[:fitting] + more)
+    room = LONGEST_MESSAGE // 2 - len("[... 1,000,000 lines ...]")
+    first = _fitting(lines, room)
+    last = _fitting(lines[first:][::-1], room)
+    left_out = len(lines) - first - last
+    gap = [f"[... {left_out:,} lines ...]"] if left_out else []
+    return "\n".join([*lines[:first], *gap, *lines[len(lines) - last :]])
+
+
+def _fitting(lines: Sequence[str], room: int) -> int:
+    """How many of the first lines take no more characters than there is room for."""
+    ends = accumulate(len(line) + 1 for line in lines)
+    return sum(end <= room for end in ends)
 
 
 def _cut(line: str) -> str:

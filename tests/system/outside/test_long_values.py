@@ -122,11 +122,16 @@ def test_the_gaps_of_a_report_are_no_longer_than_a_screen_either(tmp_path):
 
 
 def test_what_is_cut_out_of_a_message_is_counted_and_its_beginning_and_end_stay():
-    message = str(SpearDeployError(f"net.toml: layer {LONG}: no such kind\n" * 100))
-    assert message.startswith("net.toml: layer xxx")
-    assert message.splitlines()[0].endswith(": no such kind")
-    assert "characters ...]" in message
-    assert message.splitlines()[-1].endswith("more lines")
+    lines = [f"line {n}: {LONG} of kind {n}" for n in range(100)]
+    message = str(SpearDeployError("\n".join(lines)))
+    shown = message.splitlines()
+    assert len(message) <= LONGEST_MESSAGE
+    assert shown[0].startswith("line 0: xxx")
+    assert shown[0].endswith("x of kind 0")
+    assert "characters ...]" in shown[0]
+    (gap,) = (line for line in shown if line.startswith("[... "))
+    assert gap == f"[... {100 - len(shown) + 1} lines ...]"
+    assert shown[-1].endswith("x of kind 99")
 
 
 def test_a_message_that_fits_stays_as_it_is():
