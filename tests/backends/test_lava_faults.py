@@ -321,8 +321,20 @@ class TestFaultsInTheWorker:
                 "exec(start)",
                 "ran out of memory|not available in .*: failed to map segment",
             ),
+            (
+                "import sys\nfrom multiprocessing import shared_memory\n"
+                "def none(**given): raise FileNotFoundError(2, 'No such file or directory')\n"
+                "shared_memory.SharedMemory = none\n"
+                "sys.argv = sys.argv[-3:]\n"
+                "start = sys.argv.pop(1)\n"
+                "exec(start)",
+                r"^Lava: needs shared memory, as in /dev/shm, and there is none \(No such file or directory\)$",
+            ),
         ],
-        ids=["hangs", "fails", "does nothing", "aborts", "ignores SIGTERM", "leaves a child", "lies", "lacks memory"],
+        ids=[
+            *("hangs", "fails", "does nothing", "aborts", "ignores SIGTERM", "leaves a child", "lies", "lacks memory"),
+            "lacks shared memory",
+        ],
     )
     def test_an_interpreter_that(self, tmp_path, script, message):
         path = tmp_path / "python"
@@ -369,6 +381,26 @@ class TestFaultsInTheWorker:
         with pytest.raises(KeyboardInterrupt):
             run_lava(small_model(), inputs(200_000), time_limit_s=LIMIT_S)
         timer.join()
+
+
+@pytest.mark.lava
+@linux
+def test_lava_runs_where_the_folder_for_temporary_files_has_a_path_too_long_for_its_sockets(tmp_path, monkeypatch):
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # found out anew
+    assert run_lava(small_model(), inputs(), time_limit_s=LIMIT_S).samples == 5
+    assert list(long.iterdir()) == []
+
+
+def test_a_folder_that_lava_cannot_use_is_told_where_there_is_no_other(tmp_path, monkeypatch):
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    monkeypatch.setattr(os, "access", lambda *arguments: False)
+    with pytest.raises(BackendError, match=r"at most 48 bytes, found .*x; set TMPDIR|at most 44 bytes"):
+        runner.temporary_folder()
 
 
 @pytest.mark.lava

@@ -29,6 +29,13 @@ from spear_deploy.network import Connection, Model, Network
 OnProgress = Callable[[int, int], None]
 """Called with the samples done and the samples given."""
 
+LONGEST_SOCKET = 107 if sys.platform == "linux" else 103
+"""Bytes that the path of a Unix socket may have. Source: `sun_path` in sys/un.h."""
+
+_FOLDER = "spear-deploy-lava-"
+_SOCKET_BELOW = len(f"/{_FOLDER}12345678/pymp-12345678/listener-12345678")
+"""Of that, what multiprocessing and we put below the folder for temporary files."""
+
 POLL_S = 0.05
 LOG_LINES = 15
 """Lines of the worker's log that an error shows."""
@@ -129,7 +136,7 @@ def run_lava_fixed(
 def _run(
     job: LavaJob, inputs: Tensor, limits: Limits, on_progress: OnProgress | None, python: Path | None, watch: bool
 ) -> LavaRun:
-    with tempfile.TemporaryDirectory(prefix="spear-deploy-lava-") as name:
+    with tempfile.TemporaryDirectory(prefix=_FOLDER, dir=temporary_folder()) as name:
         folder = Path(name)
         given = {
             "sample_budget_s": limits.sample_budget_s,
@@ -148,6 +155,23 @@ def _run(
             versions=dict(result["versions"]),
             states=read_states(folder, job, samples, len(inputs)) if watch else {},
         )
+
+
+def temporary_folder() -> str:
+    """The folder for temporary files, or another one where that has a path too long for the sockets of Lava.
+
+    Raises:
+        BackendError: none is short enough.
+
+    """
+    known = tempfile.gettempdir()
+    for folder in (known, "/tmp", "/var/tmp"):
+        if len(os.fsencode(folder)) + _SOCKET_BELOW <= LONGEST_SOCKET and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    raise BackendError(
+        f"Lava: its sockets need a folder for temporary files of at most {LONGEST_SOCKET - _SOCKET_BELOW} bytes,"
+        f" found {known}; set TMPDIR to a shorter one"
+    )
 
 
 def _check_inputs(network: Network, inputs: Tensor) -> None:
@@ -215,6 +239,8 @@ def _checked(path: Path, process: subprocess.Popen[bytes], log: Path, python: Pa
         raise BackendError(f"Lava is not available in {python} ({result['message']}); {how_to_install(python)}")
     if status == "actor":
         raise BackendError(f"Lava: a process model failed:\n{result['message']}")
+    if status == "no shared memory":
+        raise BackendError(f"Lava: needs shared memory, as in /dev/shm, and there is none ({result['message']})")
     if status == "memory":
         raise BackendError("Lava: the worker ran out of memory; run fewer samples, or give it more")
     if status != "done":

@@ -18,6 +18,7 @@ import threading
 import time
 import traceback
 from importlib.metadata import version
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,10 @@ def versions() -> dict[str, str]:
 def run(folder: Path) -> dict[str, Any]:
     """Build the network, stream the samples, and say how many were done in which time."""
     found = versions()
+    try:
+        check_shared_memory()
+    except OSError as error:
+        return {"status": "no shared memory", "message": error.strerror or str(error)}
     from .network import ActorError, LavaNetwork
 
     job = json.loads((folder / "job.json").read_text(encoding="utf-8"))
@@ -88,6 +93,18 @@ def run(folder: Path) -> dict[str, Any]:
     except ActorError as error:
         return {"status": "actor", "message": str(error)}
     return {"status": "done", "samples": samples, "seconds": seconds, "versions": found}
+
+
+def check_shared_memory() -> None:
+    """Make some and let it go: Lava's processes have no other way to talk.
+
+    Raises:
+        OSError: there is none.
+
+    """
+    block = SharedMemory(create=True, size=1)
+    block.close()
+    block.unlink()
 
 
 def stream(network: Any, job: dict[str, Any], folder: Path) -> int:
