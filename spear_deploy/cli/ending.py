@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
+from spear_deploy.system.installing import how_to_install
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM or SIGHUP: what Ctrl-C is, from somebody else."""
@@ -34,8 +36,7 @@ def machine_limit(error: BaseException) -> str:
     if isinstance(error, MemoryError) or any(each in words for each in _NO_MEMORY):
         return "out of memory"
     if isinstance(error, ModuleNotFoundError) and error.name:
-        package = error.name.partition(".")[0]
-        return f"{package} is not installed; install what is needed with: pip install 'spear-deploy[onnx]'"
+        return f"{error.name.partition('.')[0]} is not installed; install it with: {how_to_install(error.name)}"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename or 'the output'}: {error.strerror}"
     if isinstance(error, ImportError | OSError):

@@ -35,8 +35,11 @@ def no_thread(*arguments):
     raise RuntimeError("can't start new thread")
 
 
-def no_module(*arguments):
-    raise ModuleNotFoundError("No module named 'onnx'", name="onnx.helper")
+def missing(module):
+    def fault(*arguments):
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
+
+    return fault
 
 
 def no_library(*arguments):
@@ -48,7 +51,12 @@ def no_library(*arguments):
     [
         (too_much, "out of memory"),
         (no_thread, "out of memory"),
-        (no_module, "onnx is not installed; install what is needed with: pip install 'spear-deploy[onnx]'"),
+        (missing("onnx.helper"), "onnx is not installed; install it with: pip install 'spear-deploy[onnx]'"),
+        (missing("onnxruntime"), "onnxruntime is not installed; install it with: pip install 'spear-deploy[onnx]'"),
+        (missing("asteval"), "asteval is not installed; install it with: pip install 'spear-deploy[lava]'"),
+        (missing("sklearn.datasets"), "sklearn is not installed; install it with: pip install spear-deploy"),
+        (missing("networkx"), "networkx is not installed; install it with: pip install spear-deploy"),
+        (missing("tonic"), "tonic is not installed; install it with: pip install tonic"),
         (no_library, "a library cannot be loaded, which may be for want of memory (libtorch_cpu.so: failed to map"),
     ],
 )
