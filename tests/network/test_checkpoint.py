@@ -272,6 +272,12 @@ def test_a_description_that_is_wrong_is_refused_by_line(here, find, replace, mes
         load_any("net.pth", arch="net.toml")
 
 
+def test_a_key_that_a_layer_does_not_have_is_refused_by_layer(here):
+    torch.save(make_dense().state_dict() | {"fc1.other": torch.ones(8)}, "net.pth")
+    with pytest.raises(ModelError, match=r"net\.pth: layer 'fc1': the checkpoint does not fit \(.*\"other\""):
+        load_any("net.pth", time_steps=T)
+
+
 def test_a_checkpoint_that_is_no_chain_is_not_guessed(here):
     net = nn.Sequential(nn.Linear(6, 8), leaky(), nn.Linear(8, 3))
     torch.save(net.state_dict(), "net.pth")

@@ -121,11 +121,9 @@ def from_toml(path: Path, state: State) -> Architecture:
         options = dict(layer)
         kind, name = options.pop("kind", None), str(options.pop("name", index))
         try:
-            modules[name.replace(".", "_")] = _build(kind, _part(state, name), options)
+            modules[name.replace(".", "_")] = _named(name, kind, _part(state, name), options)
         except ModelError as error:
-            raise ModelError(f"{path}: layer {quoted(name)}: {error}") from None
-        except Exception as error:  # torch and snnTorch check their options in their own ways
-            raise ModelError(f"{path}: layer {quoted(name)} ({kind}): {first_line(error)}") from None
+            raise ModelError(f"{path}: {error}") from None
     return Architecture(nn.Sequential(modules), {key: content[key] for key in _USE if key in content})
 
 
@@ -156,9 +154,9 @@ def inferred(state: State) -> Architecture:
         if size is not None and inputs != size:
             raise ModelError(f"{layer}: takes {inputs} inputs, the layer before it gives {size}: give --arch")
         size = outputs
-        modules[layer.replace(".", "_")] = _build("Linear", _part(state, layer), {})
+        modules[layer.replace(".", "_")] = _named(layer, "Linear", _part(state, layer), {})
         part = _part(state, neuron)
-        modules[neuron.replace(".", "_")] = _build(_neuron_kind(part), part, {})
+        modules[neuron.replace(".", "_")] = _named(neuron, _neuron_kind(part), part, {})
     order = ", ".join(name for pair in zip(linear, neurons, strict=True) for name in pair)
     width = state[f"{linear[0]}.weight"].shape[1]
     return Architecture(
@@ -183,6 +181,16 @@ def _neuron_kind(part: State) -> str:
     return ("R" if recurrent else "") + ("Synaptic" if "alpha" in part else "Leaky")
 
 
+def _named(name: str, kind: Any, part: State, options: dict[str, Any]) -> nn.Module:
+    """A layer; what is wrong with it is told with its name."""
+    try:
+        return _build(kind, part, options)
+    except ModelError as error:
+        raise ModelError(f"layer {quoted(name)}: {error}") from None
+    except Exception as error:  # torch and snnTorch check their options in their own ways
+        raise ModelError(f"layer {quoted(name)} ({kind}): {first_line(error)}") from None
+
+
 def _build(kind: Any, part: State, options: dict[str, Any]) -> nn.Module:
     """A layer with the sizes of its part of the checkpoint, and that part loaded."""
     if kind in _NEURONS:
@@ -195,8 +203,15 @@ def _build(kind: Any, part: State, options: dict[str, Any]) -> nn.Module:
     if "weight" not in part and "running_mean" not in part:
         raise ModelError("the checkpoint holds no weight of that name")
     module = _SIZED[kind](part, options)
-    module.double().load_state_dict(part)
+    _fill(module.double(), part)
     return module
+
+
+def _fill(module: nn.Module, part: State) -> None:
+    try:
+        module.load_state_dict(part)
+    except RuntimeError as error:  # its first line says no more than that there is one
+        raise ModelError(f"the checkpoint does not fit ({str(error).splitlines()[-1].strip()[:200]})") from None
 
 
 def _linear(part: State, options: dict[str, Any]) -> nn.Module:
@@ -250,7 +265,7 @@ def _neuron(kind: str, part: State, options: dict[str, Any]) -> nn.Module:
         held = {key: part[f"recurrent.{key}"] for key in ("weight", "bias") if f"recurrent.{key}" in part}
         if "bias" not in held:
             module.recurrent.register_parameter("bias", None)
-        module.recurrent.load_state_dict(held)
+        _fill(module.recurrent, held)
     return module
 
 
