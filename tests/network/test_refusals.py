@@ -112,6 +112,13 @@ def reset_changed_later():
     return net
 
 
+class Own(snntorch.Leaky):
+    """A neuron that does something else."""
+
+    def forward(self, x, mem=None):
+        return super().forward(2 * x, mem)
+
+
 REFUSED = {
     "a neuron in two places": (
         SharedNeuron,
@@ -134,6 +141,10 @@ REFUSED = {
     "an activation": (
         lambda: nn.Sequential(nn.Linear(6, 6), nn.ReLU(), leaky()),
         r"1_relu: ReLU is not supported; supported: .*Conv2d.*Dropout",
+    ),
+    "a neuron of one's own": (
+        lambda: nn.Sequential(nn.Linear(6, 6), Own(beta=0.9, init_hidden=True)),
+        r"1_own: Own is not supported; supported: Lapicque, Leaky, RLeaky, RSynaptic, Synaptic$",
     ),
     "Alpha": (
         lambda: nn.Sequential(nn.Linear(6, 6), snntorch.Alpha(alpha=0.9, beta=0.8, init_hidden=True)),

@@ -8,6 +8,7 @@ from typing import Any
 import nir
 import numpy as np
 from numpy.typing import NDArray
+from snntorch import SpikingNeuron
 from snntorch._neurons.rleaky import RecurrentOneToOne as OneToOneOfRLeaky
 from snntorch._neurons.rsynaptic import RecurrentOneToOne as OneToOneOfRSynaptic
 from torch import Tensor, nn
@@ -88,11 +89,16 @@ def unsupported(module: nn.Module, name: str) -> str:
     kind = type(module).__name__
     if kind in _WAYS_OUT:
         return f"{name}: {kind} is not supported: {_WAYS_OUT[kind]}"
+    of_spikingjelly = "SpikingJelly's IFNode, LIFNode, ParametricLIFNode"
+    neurons = ", ".join(sorted(kind.__name__ for kind in KINDS))
+    if spikingjelly.is_other_neuron(module):
+        return f"{name}: {kind} is not supported; supported: {of_spikingjelly}"
+    if isinstance(module, SpikingNeuron):
+        return f"{name}: {kind} is not supported; supported: {neurons}"
     given = (*_BUILDERS, *NORMS, *RESAMPLING, *TRANSPOSED)
     layers = sorted({kind.__name__ for kind in given} - {"RecurrentOneToOne", "Scale", "Resampling"})
-    neurons = sorted(kind.__name__ for kind in KINDS)
-    known = ", ".join([*layers, "Dropout", "Identity", *neurons, "SpikingJelly's IFNode, LIFNode, ParametricLIFNode"])
-    return f"{name}: {type(module).__name__} is not supported; supported: {known}"
+    known = ", ".join([*layers, "Dropout", "Identity", neurons, of_spikingjelly])
+    return f"{name}: {kind} is not supported; supported: {known}"
 
 
 def _weight(module: Any) -> NDArray[Any]:
