@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -135,6 +135,13 @@ def of_torch(
         return Subject(model, x, by_layer(model, recorded(net, x, run)))
 
     return read
+
+
+def drawn(layers: Iterable[Any]) -> None:
+    """Draw the weights of layers that were made earlier, with the seed of the case."""
+    for layer in layers:
+        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d | nn.ConvTranspose2d):
+            layer.reset_parameters()
 
 
 def enliven(net: nn.Module, x: Tensor, run: Run) -> None:

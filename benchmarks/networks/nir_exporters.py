@@ -17,7 +17,7 @@ import snntorch as snn
 import torch
 from torch import Tensor, nn
 
-from benchmarks.networks.case import Case, Subject, inputs_for
+from benchmarks.networks.case import Case, Subject, drawn, inputs_for
 from spear_deploy.network import Encoding, from_nir
 
 Shape = tuple[int, ...]
@@ -77,6 +77,7 @@ def norse_net(*layers: str | nn.Module) -> Callable[[], nn.Module]:
     """Layers of torch, and norse's neurons by name, easily brought to spike."""
 
     def build() -> nn.Module:
+        drawn(layers)
         import norse.torch as norse
         from norse.torch.functional.iaf import IAFParameters
         from norse.torch.functional.lif_box import LIFBoxParameters
@@ -110,6 +111,7 @@ def sinabs_net(kind: str, *layers: Any, **options: Any) -> Callable[[], nn.Modul
     """Layers of torch, and sinabs' neurons at the places of None: one spike a step, reset to zero, as NIR has them."""
 
     def build() -> nn.Module:
+        drawn(layers)
         import sinabs.activation as sa
         import sinabs.layers as sl
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.networks.case import Case, of_torch
+from benchmarks.networks.case import Case, drawn, of_torch
 from benchmarks.networks.forms import trained
 
 MAP, LINE, FLAT = (2, 8, 8), (2, 16), (8,)
@@ -26,6 +26,7 @@ def behind(*layers: nn.Module) -> Callable[[], nn.Module]:
     """Spikes, the layers that are tried, neurons, and a dense end."""
 
     def build() -> nn.Module:
+        drawn(layers)
         first: nn.Module = nn.LazyConv2d(4, 3, padding=1)
         if any(isinstance(layer, _OF_LINES) for layer in layers):
             first = nn.LazyConv1d(4, 3, padding=1)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import nir
 import numpy as np
 
 from spear_deploy.backends.fixed_point.formats import LOIHI2
-from spear_deploy.backends.fixed_point.paths import weight_of, with_weight
+from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, with_weight
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, Rounding
 from spear_deploy.network import Connection, Network, Reset, bias_current
 from spear_deploy.network.linear import WEIGHT_TYPES
@@ -49,14 +50,14 @@ def _layer(network: Network, name: str, levels: float | None) -> QuantizedLayer:
 
 
 def _synapses(network: Network, connection: Connection, levels: float | None) -> QuantizedSynapses:
-    nodes = [network.nodes[name] for name in connection.path]
+    nodes = [node for name in connection.path if not isinstance(node := network.nodes[name], nir.Delay)]
     nodes = [with_weight(node, weight_of(node)) if isinstance(node, WEIGHT_TYPES) else node for node in nodes]
     return QuantizedSynapses(
         connection=connection,
         nodes=tuple(nodes),
         exponent=0,
         mixed=True,
-        late=0,
+        late=delay_of(network, connection),
         graded=connection.source == network.input and levels is not None,
         rounding=_EXACT,
     )

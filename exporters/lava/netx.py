@@ -1,9 +1,10 @@
-"""A `.net` file (HDF5) as lava-dl's netx loads it: a chain of dense and convolutional blocks in integers.
+"""A `.net` file (HDF5) as lava-dl's netx loads it: dense, recurrent and convolutional blocks in integers, in a chain.
 
     layer/<i>/{type, shape, weight, bias, neuron/{type, iDecay, vDecay, vThMant, ...}, stride, ...}
 
-netx has one weight exponent (0) and one bias exponent (6), and reads du = iDecay - 1, dv = vDecay.
-Source: lava-dl 0.6.0, netx/hdf5.py, Network.get_neuron_params, create_dense, create_conv.
+netx has one weight exponent (0) and one bias exponent (6), and reads du = iDecay - 1, dv = vDecay. A layer may hear
+itself (`dense_rec`, `weight_rec`), and its axons may be late by whole steps (`delay`).
+Source: lava-dl 0.6.0, netx/hdf5.py, Network.get_neuron_params, create_dense, create_dense_rec, create_conv.
 
 Beside that, attributes that lava-dl does not read: how the network is used, and each layer's name and scale.
 """
@@ -34,6 +35,9 @@ from spear_deploy.network.importing.netx import read_netx
 from spear_deploy.network.linear import padding_of, pair
 from spear_deploy.system.outside.hdf5 import open_hdf5
 from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError
+
+MOST_DELAY = 62
+"""Steps that an axon may be late in lava-dl's netx."""
 
 
 class NetxExporter(Exporter):
@@ -79,8 +83,9 @@ class NetxExporter(Exporter):
                 file.attrs["input_levels"] = quantized.levels
             groups = file.create_group("layer")
             finer = LOIHI2.decay_bits - quantized.format.decay_bits
-            for layer in quantized.layers:
-                _write_layer(groups, layer, finer)
+            for index, layer in enumerate(quantized.layers):
+                behind = quantized.layers[index + 1 : index + 2]
+                _write_layer(groups, layer, finer, delay=sum(_forward(each).late for each in behind))
         path.write_bytes(image.getvalue())
 
     def run(self, path: Path, inputs: Tensor) -> dict[str, Tensor]:
@@ -126,8 +131,15 @@ def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
     layer = quantized.layers[index]
     before = quantized.layers[index - 1].name if index else quantized.network.input
     found = []
-    if [each.connection.source for each in layer.synapses] != [before] or layer.synapses[0].late:
-        found.append("netx has one chain of layers, without loops, branches and delays")
+    forward, recurrent = _forward(layer), _recurrent(layer)
+    if {each.connection.source for each in layer.synapses} - {layer.name} != {before} or len(layer.synapses) > 2:
+        found.append("netx has one chain of layers, without branches and loops over several")
+    elif not index and forward.late:
+        found.append("netx has delays behind neurons only")
+    elif forward.late > MOST_DELAY:
+        found.append(f"netx has delays of up to {MOST_DELAY} steps, this one has {forward.late}")
+    if recurrent is not None and (recurrent.late != 1 or not _is_dense(recurrent, layer)):
+        found.append("netx has recurrence through one dense matrix, a step late")
     if not layer.spikes or layer.reset is not Reset.ZERO:
         found.append("netx has neurons that spike and reset to zero only")
     constants = [layer.du, layer.dv, *([] if layer.vth is None else [layer.vth])]
@@ -135,16 +147,16 @@ def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
         found.append("netx has one decay and one threshold a layer")
     if layer.axon is not None:
         found.append("netx puts a bias into the membrane, this layer's passes a synaptic current")
-    if layer.synapses and not _holds(_weights(layer.synapses[0])):
-        exponent = layer.synapses[0].exponent
+    unheld = [each.exponent for each in layer.synapses if _is_weighted(each) and not _holds(_weights(each))]
+    if unheld:
         found.append(
-            f"netx has no weight exponent, these weights have one of {exponent}; have integers chosen for netx"
+            f"netx has no weight exponent, these weights have one of {unheld[0]}; have integers chosen for netx"
         )
     step = 1 << NETX_BIAS_EXPONENT
     if (layer.bias % step).any() or np.abs(layer.bias).max() > step * LOIHI2.bias_mantissa_max:
         found.append(f"netx has biases in multiples of {step}, up to 4095 of them; have integers chosen for netx")
-    if layer.synapses and not _is_block(layer):
-        kinds = ", ".join(type(node).__name__ for node in layer.synapses[0].nodes)
+    if not _is_block(layer):
+        kinds = ", ".join(type(node).__name__ for node in forward.nodes) or "none"
         found.append(f"netx has one convolution or one dense matrix before a layer, no pools; found {kinds}")
     elif layer.bias.ndim == 3 and (layer.bias != layer.bias[:, :1, :1]).any():
         found.append("netx has one bias a channel")
@@ -164,21 +176,47 @@ def _holds(weights: NDArray[np.float64]) -> bool:
     return not (weights % held.step).any() and held.low <= weights.min() and weights.max() <= held.high
 
 
+def _forward(layer: QuantizedLayer) -> QuantizedSynapses:
+    """The synapses from other neurons or the input, the first of several."""
+    return next((each for each in layer.synapses if each.connection.source != layer.name), layer.synapses[0])
+
+
+def _recurrent(layer: QuantizedLayer) -> QuantizedSynapses | None:
+    """The synapses of a layer to itself."""
+    return next((each for each in layer.synapses if each.connection.source == layer.name), None)
+
+
+def _is_weighted(synapses: QuantizedSynapses) -> bool:
+    return sum(hasattr(node, "weight") for node in synapses.nodes) == 1
+
+
+def _is_dense(synapses: QuantizedSynapses, layer: QuantizedLayer) -> bool:
+    """Whether there is one dense matrix, perhaps behind a Flatten."""
+    flat = all(isinstance(node, nir.Flatten) for node in synapses.nodes[:-1])
+    dense = bool(synapses.nodes) and isinstance(synapses.nodes[-1], nir.Affine | nir.Linear)
+    return flat and dense and len(layer.shape) == 1
+
+
 def _is_block(layer: QuantizedLayer) -> bool:
-    *before, last = layer.synapses[0].nodes
-    flat = all(isinstance(node, nir.Flatten) for node in before)
-    if isinstance(last, nir.Conv2d):
-        return not before and not isinstance(padding_of(last), str)
-    return flat and isinstance(last, nir.Affine | nir.Linear) and len(layer.shape) == 1
+    nodes = _forward(layer).nodes
+    if nodes and isinstance(nodes[-1], nir.Conv2d):
+        return len(nodes) == 1 and not isinstance(padding_of(nodes[-1]), str)
+    return _is_dense(_forward(layer), layer)
 
 
-def _write_layer(groups: h5py.Group, layer: QuantizedLayer, finer: int) -> None:
-    node = layer.synapses[0].nodes[-1]
-    if any(isinstance(each, nir.Flatten) for each in layer.synapses[0].nodes):
+def _write_layer(groups: h5py.Group, layer: QuantizedLayer, finer: int, *, delay: int) -> None:
+    """Append a layer whose axons are late by `delay` steps."""
+    forward, recurrent = _forward(layer), _recurrent(layer)
+    node = forward.nodes[-1]
+    if any(isinstance(each, nir.Flatten) for each in forward.nodes):
         groups.create_group(str(len(groups)))["type"] = _text("flatten")
     group = groups.create_group(str(len(groups)))
     group["shape"] = np.array(layer.shape)
-    group["weight"] = _weights(layer.synapses[0]).astype(np.float32)
+    group["weight"] = _weights(forward).astype(np.float32)
+    if recurrent is not None:
+        group["weight_rec"] = _weights(recurrent).astype(np.float32)
+    if delay:
+        group["delay"] = np.full(layer.shape, delay)
     bias = layer.bias >> NETX_BIAS_EXPONENT
     if bias.any():
         group["bias"] = (bias[:, 0, 0] if bias.ndim == 3 else bias).astype(np.float32)
@@ -191,7 +229,7 @@ def _write_layer(groups: h5py.Group, layer: QuantizedLayer, finer: int) -> None:
             group[key] = np.array(pair(value))
         group["groups"] = int(node.groups)
     else:
-        group["type"] = _text("dense")
+        group["type"] = _text("dense" if recurrent is None else "dense_rec")
         group["outFeatures"], group["inFeatures"] = node.weight.shape
     assert layer.vth is not None  # refused otherwise
     neuron: dict[str, Any] = {

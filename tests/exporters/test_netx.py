@@ -121,10 +121,77 @@ def reset_model(**options):
     return chain((4,), ("dense", dense), ("out", neuron((3,), rng, **options)))
 
 
+def hearing_itself(*, steps=0, seed=4, alpha=True):
+    """A recurrent layer of synaptic currents, its loop late by further steps."""
+    rng = np.random.default_rng(seed)
+    back = {"back": nir.Linear(rng.normal(0, 0.5, (8, 8)))}
+    edges = [("hidden", "back"), ("back", "hidden")]
+    if steps:
+        back["wait"] = nir.Delay(np.full(8, (steps + 1) * 1e-4))
+        edges = [("hidden", "wait"), ("wait", "back"), ("back", "hidden")]
+    layers = [("dense", nir.Linear(rng.normal(0, 0.8, (8, 6)))), ("hidden", neuron((8,), rng, alpha=alpha))]
+    layers += [("dense2", nir.Linear(rng.normal(0, 0.6, (5, 8)))), ("out", neuron((5,), rng))]
+    return chain((6,), *layers, extra=back, extra_edges=edges, encoding=Encoding.SPIKES)
+
+
+def late(steps, *, before=True):
+    """Axons that are late, of the input or of neurons."""
+    rng = np.random.default_rng(2)
+    wait = ("wait", nir.Delay(np.full(6 if before else 8, steps * 1e-4)))
+    first, second = (nir.Linear(rng.normal(0, 0.8, shape)) for shape in ((8, 6), (5, 8)))
+    hidden = [("dense", first), ("hidden", neuron((8,), rng))]
+    layers = [wait, *hidden] if before else [*hidden, wait]
+    return chain((6,), *layers, ("dense2", second), ("out", neuron((5,), rng)), encoding=Encoding.SPIKES, time_steps=12)
+
+
+def looped():
+    """Two layers that hear each other."""
+    rng = np.random.default_rng(5)
+    layers = [("dense", nir.Linear(rng.normal(0, 0.8, (8, 6)))), ("first", neuron((8,), rng))]
+    layers += [("dense2", nir.Linear(rng.normal(0, 0.6, (5, 8)))), ("second", neuron((5,), rng))]
+    back = {"back": nir.Linear(rng.normal(0, 0.5, (8, 5)))}
+    return chain((6,), *layers, extra=back, extra_edges=[("second", "back"), ("back", "first")])
+
+
+@pytest.mark.parametrize("alpha", [True, False])
+def test_recurrence_is_written_as_lava_dl_has_it_and_read_back_to_the_last_spike(tmp_path, alpha):
+    model = hearing_itself(alpha=alpha)
+    exporter = exporter_of(model)
+    assert assert_faithful(exporter, model).spikes
+    exporter.write(model, tmp_path / "net.net")
+    with h5py.File(tmp_path / "net.net") as file:
+        assert file["layer/0/type"][()].tolist() == [b"dense_rec"]
+        assert file["layer/0/weight_rec"].shape == (8, 8)
+        assert (file["layer/0/weight_rec"][()] % 1 == 0).all()
+    read = load_any(tmp_path / "net.net", time_steps=6)
+    assert len(read.network.feedback) == 1
+
+
+@pytest.mark.parametrize("steps", [1, 3, 62])
+def test_axons_that_are_late_are_written_and_read_back_to_the_last_spike(tmp_path, steps):
+    model = late(steps, before=False)
+    exporter = exporter_of(model)
+    assert assert_faithful(exporter, model).spikes
+    exporter.write(model, tmp_path / "net.net")
+    with h5py.File(tmp_path / "net.net") as file:
+        assert file["layer/0/delay"][()].tolist() == [steps] * 8
+        assert "delay" not in file["layer/1"]
+    assert list(load_any(tmp_path / "net.net", time_steps=6).network.delays.values()) == [steps]
+
+
+def test_more_than_62_steps_are_refused():
+    assert (
+        "netx has delays of up to 62 steps, this one has 63" in exporter_of(late(63, before=False)).refuses(late(63))[0]
+    )
+
+
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (recurrent_model(), "hidden: netx has one chain of layers, without loops"),
+        (recurrent_model(), "hidden: netx puts a bias into the membrane"),
+        (looped(), "first: netx has one chain of layers, without branches and loops over several"),
+        (hearing_itself(steps=1), "hidden: netx has recurrence through one dense matrix, a step late"),
+        (late(63), "hidden: netx has delays behind neurons only"),
         (conv_model(), "lif2: netx has one convolution or one dense matrix before a layer, no pools"),
         (reset_model(reset=Reset.SUBTRACT), "out: netx has neurons that spike and reset to zero only"),
         (reset_model(spikes=False), "out: netx has neurons that spike"),

@@ -177,10 +177,8 @@ def test_a_product_of_spikes_is_refused_by_what_it_is_in_multi_step_mode_too():
 
 def test_what_is_not_converted_is_named():
     other = nn.Sequential(layer.Linear(4, 4), neuron.CUBALIFNode())
-    with pytest.raises(
-        ModelError,
-        match=r"1_cubalifnode: CUBALIFNode is not supported; supported: SpikingJelly's IFNode, LIFNode, ParametricLIFNode$",
-    ):
+    named = r"1_cubalifnode: CUBALIFNode .*; supported: SpikingJelly's IFNode, LIFNode, ParametricLIFNode$"
+    with pytest.raises(ModelError, match=named):
         from_spikingjelly(other, input_shape=(4,), time_steps=T)
     upside_down = nn.Sequential(layer.Linear(4, 4), neuron.IFNode(v_reset=1.5))
     with pytest.raises(ModelError, match=r"1_ifnode: its threshold 1 must exceed its start 1.5"):
