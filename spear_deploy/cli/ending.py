@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -38,6 +39,8 @@ def machine_limit(error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"{error.name.partition('.')[0]} is not installed; install it with: {how_to_install(error.name)}"
     if isinstance(error, OSError) and error.strerror:
+        if error.errno == errno.ENOENT and not error.filename:  # "No usable temporary directory found in ..."
+            return f"{error.strerror}; set TMPDIR to a folder that can be written to"
         return f"{error.filename or 'the output'}: {error.strerror}"
     if isinstance(error, ImportError | OSError):
         line = (str(error).splitlines() or [type(error).__name__])[0][:300]

@@ -163,8 +163,11 @@ def worker_pool(
     """
     with tempfile.TemporaryDirectory(prefix="spear-deploy-workers-") as folder:
         path = Path(folder) / "start"
-        with path.open("wb") as file:
-            pickle.dump((begin, start), file)
+        try:
+            with path.open("wb") as file:
+                pickle.dump((begin, start), file)
+        except OSError as error:  # a full disk does not say which
+            raise OSError(error.errno, error.strerror, str(path)) from None
         pool: WorkerPool[Job, Result] = WorkerPool(count, path)
         try:
             yield pool

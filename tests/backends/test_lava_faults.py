@@ -1,3 +1,4 @@
+import errno
 import os
 import re
 import signal
@@ -392,6 +393,15 @@ def test_lava_runs_where_the_folder_for_temporary_files_has_a_path_too_long_for_
     monkeypatch.setattr(tempfile, "tempdir", None)  # found out anew
     assert run_lava(small_model(), inputs(), time_limit_s=LIMIT_S).samples == 5
     assert list(long.iterdir()) == []
+
+
+def test_a_full_disk_under_the_folder_for_temporary_files_is_told_as_lavas_fault_alone(monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(runner, "write_job", full)
+    with pytest.raises(BackendError, match=r"^Lava: /.*spear-deploy-lava-.*No space left on device\); set TMPDIR"):
+        run_lava(small_model(), inputs(), time_limit_s=LIMIT_S)
 
 
 def test_a_folder_that_lava_cannot_use_is_told_where_there_is_no_other(tmp_path, monkeypatch):

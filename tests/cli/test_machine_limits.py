@@ -4,7 +4,9 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -46,9 +48,22 @@ def no_library(*arguments):
     raise OSError("libtorch_cpu.so: failed to map segment from shared object")
 
 
+def no_folder(*arguments):
+    tempfile.tempdir = None
+    with (
+        patch.object(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"]),
+        patch("os.getcwd", lambda: "/nowhere"),
+    ):
+        tempfile.gettempdir()
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
+        (
+            no_folder,
+            "No usable temporary directory found in ['/nowhere']; set TMPDIR to a folder that can be written to",
+        ),
         (too_much, "out of memory"),
         (no_thread, "out of memory"),
         (missing("onnx.helper"), "onnx is not installed; install it with: pip install 'spear-deploy[onnx]'"),

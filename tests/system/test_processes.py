@@ -1,4 +1,6 @@
+import errno
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -70,6 +72,18 @@ def raises(kind):
         raise kind(text)
 
     return work
+
+
+def test_a_disk_that_is_full_is_named_by_the_file_that_found_no_room(monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pickle, "dump", full)
+    with (
+        pytest.raises(OSError, match=r"No space left on device: '/.*spear-deploy-workers-.*start'"),
+        worker_pool(1, int),
+    ):
+        raise AssertionError
 
 
 def test_what_a_job_raises_is_raised_here():

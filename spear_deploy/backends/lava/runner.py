@@ -143,7 +143,12 @@ def _run(
             "min_samples": limits.min_samples,
             "watch": watch,
         }
-        write_job(folder, job, inputs, given)
+        try:
+            write_job(folder, job, inputs, given)
+        except OSError as error:
+            raise BackendError(
+                f"Lava: {folder}: cannot be written ({error.strerror or error}); set TMPDIR to a folder with more room"
+            ) from None
         interpreter = python or Path(sys.executable)
         result = _supervise(folder, interpreter, limits.time_limit_s, inputs.shape[1], on_progress)
         samples = int(result["samples"])
