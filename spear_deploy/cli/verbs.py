@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from spear_deploy.cli.ending import InterruptedVerb
+from spear_deploy.system.lazy import uncollected
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class Verb:
 
     def load(self, name: str) -> Any:
         """Its command."""
-        module = importlib.import_module(f"spear_deploy.cli.{self.module}")
+        with uncollected():
+            module = importlib.import_module(f"spear_deploy.cli.{self.module}")
         found = getattr(module, self.function)
         if isinstance(found, typer.Typer):
             app = found

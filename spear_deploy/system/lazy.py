@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -39,3 +41,28 @@ def lazily(package: str, file: str, *, function: Callable[[Any], Any] | None = N
         return found
 
     return find
+
+
+def missing_package(error: BaseException) -> str:
+    """The package of others that is not installed, where that is what an error says; empty where it says anything else.
+
+    An import that fails inside of a package that is there, ours or another's, is a fault and nothing to install.
+    """
+    name = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    return "" if "." in name or name == __name__.partition(".")[0] else name
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no garbage among what is made in here, nor ever again: modules make none, and stay to the end.
+
+    An import of torch and what comes with it walks over the same objects dozens of times otherwise.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_on:
+            gc.enable()

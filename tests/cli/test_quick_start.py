@@ -1,6 +1,7 @@
 """Short commands import what they use and nothing else."""
 
 import ast
+import gc
 import importlib
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import spear_deploy
 from spear_deploy.cli.verbs import VERBS
 from spear_deploy.hardware.chip import profile_files
 from spear_deploy.hardware.placement.packing import PACKINGS
+from spear_deploy.system.lazy import uncollected
 
 HEAVY = {
     *("torch", "sklearn", "matplotlib", "plotly", "snntorch", "stable_baselines3", "scipy", "nir", "h5py", "networkx"),
@@ -73,6 +75,16 @@ def test_every_public_name_of_a_lazy_package_is_found_when_it_is_asked_for():
         assert all(getattr(package, name) is not None for name in package.__all__)
         with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
             _ = package.nonsense
+
+
+def test_what_an_import_made_is_never_looked_through_for_garbage():
+    with uncollected():
+        assert not gc.isenabled()
+        made = [object.__new__(type("Made", (), {}))]
+    assert gc.isenabled()
+    assert not any(each is made for each in gc.get_objects())  # which holds what may still be collected
+    gc.unfreeze()
+    assert any(each is made for each in gc.get_objects())
 
 
 def test_profiles_may_name_every_packing_formula_and_no_other():

@@ -1,32 +1,14 @@
 """The figures of a report: described once, drawn by Plotly in a page and by matplotlib into files."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from spear_deploy.report.pictures.chip import cores_figure, energy_figure, rounding_figure
-from spear_deploy.report.pictures.draw_plotly import plots
-from spear_deploy.report.pictures.figure import Figure, Table
-from spear_deploy.report.pictures.layers import layers_figure, raster_figure, rates_figure
-from spear_deploy.report.pictures.prediction import backends_figure, lre_figure
-from spear_deploy.report.pictures.search import pareto_figure, search_figure
-from spear_deploy.report.schema import Report
+from spear_deploy.system.lazy import lazily
+
+if TYPE_CHECKING:
+    from spear_deploy.report.pictures.draw_plotly import plots
+    from spear_deploy.report.pictures.figure import Figure, Table
+    from spear_deploy.report.pictures.of_report import FIGURES, figures
+else:
+    __getattr__ = lazily(__name__, __file__)
 
 __all__ = ["FIGURES", "Figure", "Table", "figures", "plots"]
-
-FIGURES = (
-    backends_figure,
-    lre_figure,
-    search_figure,
-    pareto_figure,
-    layers_figure,
-    raster_figure,
-    rates_figure,
-    cores_figure,
-    energy_figure,
-    rounding_figure,
-)
-
-
-def figures(report: Report) -> list[Figure]:
-    """Every figure that the report holds the numbers of, in their order on the page."""
-    drawn = (make(report) for make in FIGURES)
-    return [figure for figure in drawn if figure is not None]
