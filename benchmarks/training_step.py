@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from spear_deploy.network import Simulation, from_snntorch
 from spear_deploy.network.device import describe, device_named, exact_products
+from spear_deploy.system.lazy import missing_package
 
 TIME_STEPS = 4
 NETWORKS = {
@@ -131,6 +132,8 @@ def variants(widths, device):
         theirs = f"SpikingJelly {version('spikingjelly')}"
         backends = spikingjelly_backends(device)
     except ImportError as error:
+        if not missing_package(error):
+            raise
         return found, {"SpikingJelly": str(error)}
     for backend in backends:
         name = f"{theirs} ({backend})"

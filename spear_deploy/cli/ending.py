@@ -13,6 +13,7 @@ from types import FrameType
 from typing import TextIO
 
 from spear_deploy.system.installing import how_to_install
+from spear_deploy.system.lazy import missing_package
 
 
 class Terminated(KeyboardInterrupt):
@@ -36,13 +37,14 @@ def machine_limit(error: BaseException) -> str:
     words = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or any(each in words for each in _NO_MEMORY):
         return "out of memory"
-    if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"{error.name.partition('.')[0]} is not installed; install it with: {how_to_install(error.name)}"
+    if package := missing_package(error):
+        return f"{package} is not installed; install it with: {how_to_install(package)}"
     if isinstance(error, OSError) and error.strerror:
         if error.errno == errno.ENOENT and not error.filename:  # "No usable temporary directory found in ..."
             return f"{error.strerror}; set TMPDIR to a folder that can be written to"
         return f"{error.filename or 'the output'}: {error.strerror}"
-    if isinstance(error, ImportError | OSError):
+    ours = isinstance(error, ImportError) and (error.name or "").startswith(__name__.partition(".")[0])
+    if isinstance(error, ImportError | OSError) and not isinstance(error, ModuleNotFoundError) and not ours:
         line = (str(error).splitlines() or [type(error).__name__])[0][:300]
         return f"a library cannot be loaded, which may be for want of memory ({line})"
     return ""

@@ -7,7 +7,7 @@ without its dot and whose value is a function from a path to a `Recording`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,7 @@ def read_recording(path: Path) -> Recording:
     offered = {entry.name: entry for entry in entry_points(group=GROUP)}
     try:
         if suffix in offered:
-            reader: Reader = offered[suffix].load()
-            return reader(path)
+            return _offered(offered[suffix])(path)
         if suffix not in READERS:
             known = ", ".join(f".{each}" for each in sorted({*READERS, *offered}))
             hint = (
@@ -72,6 +71,17 @@ def read_recording(path: Path) -> Recording:
         return READERS[suffix](path)
     except (RefusedError, *READ_ERRORS) as error:
         raise DataError(f"{path}: a damaged recording ({first_line(error)})") from None
+
+
+def _offered(entry: EntryPoint) -> Reader:
+    """The reader of another package."""
+    try:
+        reader: Reader = entry.load()
+    except Exception as error:  # whatever another package raises while it is imported
+        package = "" if entry.dist is None else f" of {entry.dist.name}"
+        fault = f"{type(error).__name__}: {first_line(error)}"
+        raise DataError(f"the reader of .{entry.name}{package} cannot be imported ({fault})") from error
+    return reader
 
 
 def _nmnist(path: Path) -> Recording:

@@ -11,6 +11,7 @@ from importlib.metadata import EntryPoint, entry_points
 from spear_deploy.errors import ExportError
 from spear_deploy.exporting.exporter import Exporter
 from spear_deploy.system.installing import how_to_install
+from spear_deploy.system.lazy import missing_package
 
 GROUP = "spear_deploy.exporters"
 """Entry-point group under which a package offers exporters."""
@@ -145,9 +146,10 @@ def _loaded(name: str, entry: EntryPoint) -> Callable[..., object]:
     try:
         found: Callable[..., object] = entry.load()
     except Exception as error:  # whatever another package raises while it is imported
-        if isinstance(error, ImportError) and package == OURS:
-            remedy = f"install it with: {how_to_install(error.name or name)}"
-            raise ExportError(f"{name}: {error.name or error} is not installed; {remedy}") from None
+        lacking = missing_package(error)
+        if lacking and package == OURS:
+            remedy = f"install it with: {how_to_install(lacking)}"
+            raise ExportError(f"{name}: {lacking} is not installed; {remedy}") from None
         fault = f"{type(error).__name__}: {error}"
         raise ExportError(f"exporter {name!r} of {package} cannot be imported ({fault})") from error
     return found

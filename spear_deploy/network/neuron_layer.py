@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -191,11 +190,13 @@ def _kernels(values: Tensor, layer: NeuronLayer) -> ModuleType | None:
     """The kernels of a GPU that run all steps at once, where there are any for this layer."""
     if values.device.type != "cuda":
         return None
-    with suppress(ImportError):  # torch's own builds for CUDA bring Triton, others may not
+    try:
         from spear_deploy.network import neuron_kernels
-
-        return neuron_kernels if neuron_kernels.knows(layer) else None
-    return None
+    except ImportError as error:  # torch's own builds for CUDA bring Triton, others may not
+        if (error.name or "").startswith(__name__.partition(".")[0]):
+            raise
+        return None
+    return neuron_kernels if neuron_kernels.knows(layer) else None
 
 
 def _pieces(values: Tensor) -> list[slice]:

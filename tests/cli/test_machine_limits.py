@@ -66,10 +66,10 @@ def no_folder(*arguments):
         ),
         (too_much, "out of memory"),
         (no_thread, "out of memory"),
-        (missing("onnx.helper"), "onnx is not installed; install it with: pip install 'spear-deploy[onnx]'"),
+        (missing("onnx"), "onnx is not installed; install it with: pip install 'spear-deploy[onnx]'"),
         (missing("onnxruntime"), "onnxruntime is not installed; install it with: pip install 'spear-deploy[onnx]'"),
         (missing("asteval"), "asteval is not installed; install it with: pip install 'spear-deploy[lava]'"),
-        (missing("sklearn.datasets"), "sklearn is not installed; install it with: pip install spear-deploy"),
+        (missing("sklearn"), "sklearn is not installed; install it with: pip install spear-deploy"),
         (missing("networkx"), "networkx is not installed; install it with: pip install spear-deploy"),
         (missing("tonic"), "tonic is not installed; install it with: pip install tonic"),
         (no_library, "a library cannot be loaded, which may be for want of memory (libtorch_cpu.so: failed to map"),
@@ -85,12 +85,22 @@ def test_what_the_machine_lacks_is_told_in_one_line_with_code_2(fault, message, 
     assert told.count("\n") == 1
 
 
-def test_a_fault_of_ours_is_not_taken_for_one_of_the_machine(monkeypatch):
+@pytest.mark.parametrize(
+    "bug",
+    [
+        RuntimeError("a bug"),
+        ImportError("cannot import name 'a bug'", name="spear_deploy.cli.check"),
+        ModuleNotFoundError("No module named 'spear_deploy.a bug'", name="spear_deploy.a bug"),
+        ModuleNotFoundError("No module named 'onnx.a bug'", name="onnx.a bug"),  # onnx itself is there
+    ],
+    ids=lambda bug: f"{type(bug).__name__} of {getattr(bug, 'name', None)}",
+)
+def test_a_fault_of_ours_is_not_taken_for_one_of_the_machine(bug, monkeypatch):
     def fault(*arguments):
-        raise RuntimeError("a bug")
+        raise bug
 
     monkeypatch.setattr(Verb, "load", fault)
-    with pytest.raises(RuntimeError, match="a bug"):
+    with pytest.raises(type(bug), match="a bug"):
         main(["check", "net.pt"])
 
 

@@ -1,5 +1,6 @@
 """Recordings of events: read from every kind of file, checked, and binned as the model says."""
 
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import h5py
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from spear_deploy.data import Binning, Frames, data_of, load_data
+from spear_deploy.data import Binning, Frames, data_of, load_data, recordings
 from spear_deploy.data.events import Recording
 from spear_deploy.data.recordings import read_recording
 from spear_deploy.errors import DataError
@@ -173,3 +174,14 @@ def test_real_recordings_are_read_and_keep_every_event(tmp_path):
             assert 1000 < len(recording) < 9000
             assert 250_000 < recording.time_us[-1] - recording.time_us[0] < 330_000
             assert int(Frames(10, (2, 34, 34)).of(recording, name).sum(dtype=int)) == len(recording)
+
+
+@pytest.mark.parametrize("fault", [ModuleNotFoundError("No module named 'board'", name="board"), ValueError("no key")])
+def test_a_reader_of_another_package_that_cannot_be_imported_is_named(monkeypatch, tmp_path, fault):
+    def load(entry):
+        raise fault
+
+    monkeypatch.setattr(EntryPoint, "load", load)
+    monkeypatch.setattr(recordings, "entry_points", lambda group: [EntryPoint("board", "board:read", group)])
+    with pytest.raises(DataError, match=rf"^the reader of \.board cannot be imported \({type(fault).__name__}: "):
+        read_recording(tmp_path / "events.board")

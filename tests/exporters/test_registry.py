@@ -2,6 +2,7 @@ import importlib
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import nir
 import numpy as np
@@ -147,6 +148,24 @@ def test_an_exporter_that_cannot_be_imported_is_named_and_the_others_go_on(other
     save_model_file(small_model(), tmp_path / "net.pt")
     result = CliRunner().invoke(app, ["export", str(tmp_path / "net.pt"), "--to", "nir", "--out", str(tmp_path)])
     assert "equal to the model in 2 layers" in result.output
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (ModuleNotFoundError("No module named 'onnx'", name="onnx"), "onnx is not installed; install it with: pip"),
+        (ImportError("cannot import name 'x'", name="spear_deploy.network"), "cannot be imported .*cannot import name"),
+        (ModuleNotFoundError("No module", name="spear_deploy.typo"), "cannot be imported .*No module"),
+        (ModuleNotFoundError("No module", name="onnx.gone"), "cannot be imported .*No module"),
+    ],
+)
+def test_only_what_is_not_there_is_told_to_be_missing(monkeypatch, fault, told):
+    def load(entry):
+        raise fault
+
+    monkeypatch.setattr(EntryPoint, "load", load)
+    with pytest.raises(ExportError, match=told):
+        exporter("onnx")
 
 
 def test_nobody_replaces_an_exporter_of_ours(other_package):

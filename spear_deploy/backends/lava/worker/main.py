@@ -70,6 +70,8 @@ def versions() -> dict[str, str]:
         compat.apply()
         from . import network  # noqa: F401
     except ImportError as error:
+        if (error.name or "").partition(".")[0] == __package__:  # a fault of ours
+            raise
         raise LavaMissingError(str(error)) from error
     return {"lava": version("lava-nc"), "numpy": version("numpy"), "python": platform.python_version()}
 
