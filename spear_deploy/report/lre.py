@@ -26,12 +26,13 @@ def lre_report(
     target_factor: float,
     groups: Sequence[str],
     check: Mapping[str, LreCheck],
+    claimed: float | None = None,
     delivered: DeliveredLre | None = None,
 ) -> LreReport:
     """Every estimator on the same samples, beside the `prediction` of the one that the search used.
 
-    `features` are the pruned network's, `groups` names its keep ratios; `check` holds the
-    prediction against what was measured, `delivered` is the prediction of the delivered network.
+    `features` are the pruned network's, `groups` names its keep ratios; `check` holds the prediction against what
+    was measured, `claimed` is what of it the search took, `delivered` is the prediction of the delivered network.
     """
     judged = {name: leave_one_out(fit, samples) for name, fit in ESTIMATORS.items()}
     line = LinearEstimator.fit(samples)
@@ -52,6 +53,7 @@ def lre_report(
             name: _estimator_report(fit(samples).predict(features), judged[name]) for name, fit in ESTIMATORS.items()
         },
         check=dict(check),
+        claimed=claimed,
         delivered=delivered,
         scatter=[
             ScatterPoint(

@@ -157,7 +157,10 @@ class LreReport(_Part):
     )
     linear: LinearLre
     check: dict[str, LreCheck] = Field(default_factory=dict)
-    delivered: DeliveredLre | None = None
+    claimed: float | None = Field(
+        None, description="what of it the search held against the budget; null in earlier reports: the upper end"
+    )
+    delivered: DeliveredLre | None = Field(None, description="null where that is the plainly fine-tuned network itself")
     estimators: dict[str, EstimatorReport] = Field(default_factory=dict, description="all of them, on the same samples")
     scatter: list[ScatterPoint] = Field(default_factory=list)
     extrapolated: str = Field(

@@ -54,6 +54,15 @@ def test_an_interval_that_is_wide_says_little(low, high, times):
     assert told(lre__low=20.0, lre__high=30.0) == []
 
 
+@pytest.mark.parametrize(
+    ("claimed", "held"),
+    [(None, "is held to the upper one"), (60.0, "is held to the upper one"), (31.0, "takes the 31 between them")],
+)
+def test_what_the_search_took_of_a_wide_interval_is_told_as_it_was(claimed, held):
+    (doubt,) = told(lre__low=20.0, lre__high=60.0, lre__claimed=claimed)
+    assert f"and the search {held}" in doubt
+
+
 def test_a_search_among_ruins_is_told():
     ruins = [evaluation(0.5, 0.1, 30.0), evaluation(0.6, 0.12, 30.0), evaluation(0.7, 0.9, 30.0)]
     (doubt,) = told(search__history=ruins, search__most_by_guessing=0.12)

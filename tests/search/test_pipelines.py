@@ -18,6 +18,7 @@ from spear_deploy.jobs.deploy.search import solve
 from spear_deploy.jobs.progress import Clock, Silent
 from spear_deploy.measure import measure_split
 from spear_deploy.pruning import channel_groups, choose_channels, prune
+from spear_deploy.report.checks import PLAIN, predictions
 from spear_deploy.search import (
     STRATEGIES,
     CandidateFactory,
@@ -163,6 +164,8 @@ def test_a_run_of_spear_that_overshoots_delivers_its_network_and_is_not_ok(model
     assert report.measured[report.verdict.basis].synops > report.budget.synops
     assert (report.verdict.within_budget, report.verdict.ok, report.repairs) == (False, False, 0)
     assert (tmp_path / "out" / "pruned.pt").is_file()
+    assert report.lre.claimed == report.lre.predicted  # it promises the value, not the end of the interval
+    assert {row.network for row in predictions(report)} == {PLAIN}  # one network, one interval
 
 
 def most_neurons(allowed):

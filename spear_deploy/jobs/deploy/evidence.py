@@ -56,7 +56,8 @@ class Evidence:
         answers: of the pruned network in the target's arithmetic, beside those of the dense one after the same
             fine-tune, or as it was given where the fine-tune did it harm: whichever is right more often.
         answers_to_given: likewise, beside those of the dense one as it was given.
-        delivered: what was predicted of the pruned network itself, beside what each backend measured of it.
+        delivered: what was predicted of the pruned network itself, beside what each backend measured of it; None
+            where that is the plainly fine-tuned network, which `lre_checks` are about.
         effective: operations as NeuroBench counts them, of the dense and of the pruned network.
         losses: of rounding, where the target computes in integers.
         raster: what each layer of the pruned network sends on the first sample, `[T, 1, *shape]`, in torch.
@@ -138,7 +139,9 @@ def examine(
         answers=max(tuned, given, key=lambda answers: answers.drop_points),
         answers_to_given=given,
         effective=(effective_operations(task.model, test), effective_operations(model, test)),
-        delivered=check_delivered(
+        delivered=None
+        if pruned.choice.winner.final is None  # it is the plain network, which `lre_checks` are about
+        else check_delivered(
             pruned, target, prepared, {floating.name: tested, own.name: observed.measurement}, verified.found
         ),
         losses=observed.losses,

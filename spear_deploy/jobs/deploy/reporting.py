@@ -196,6 +196,7 @@ def _lre(target: Target, pruned: Pruned, evidence: Evidence, samples: Sequence[L
         target_factor=target.synops_factor,
         groups=[group.name for group in problem.factory.groups],
         check=dict(evidence.lre_checks),
+        claimed=problem.claim(winner.prediction),
         delivered=evidence.delivered,
     )
 

@@ -40,9 +40,11 @@ def _unsure(report: Report) -> str:
     if lre.high <= WIDEST_INTERVAL * lre.low:
         return ""
     times = f"{lre.high / lre.low:.1f} times" if lre.high < MOST_TIMES * lre.low else f"more than {MOST_TIMES} times"
+    takes = lre.high if lre.claimed is None else lre.claimed
+    held = "is held to the upper one" if takes >= lre.high else f"takes the {takes:,.0f} between them as it is"
     return (
         f"LRE was not sure: the upper end of its interval ({lre.low:,.0f} to {lre.high:,.0f}) is {times} the lower, and"
-        " the search is held to the upper one. More samples, or longer fine-tunes of them, make it surer."
+        f" the search {held}. More samples, or longer fine-tunes of them, make it surer."
     )
 
 
