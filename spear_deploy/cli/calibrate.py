@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from spear_deploy.cli.console import err, out
 from spear_deploy.jobs.calibrate import calibrate as run_calibration
+from spear_deploy.report.terminal.table import Table
 
 EPILOG = """
 Rows are CSV with a header; what is not known stays empty. A row is one measured inference: network (its name), chips,

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from spear_deploy.cli.console import out
 from spear_deploy.cli.reading import Arch, Dt, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
 from spear_deploy.jobs.groups import groups as find_groups
+from spear_deploy.report.terminal.table import Table
 
 EPILOG = """
 Examples:

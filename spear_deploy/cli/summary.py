@@ -7,11 +7,11 @@ from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.report import Report
 from spear_deploy.report.checks import predictions
+from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.doubts import doubts
 from spear_deploy.report.words.quantity_text import error_text, limit_texts, used_text
 from spear_deploy.report.words.wording import right_answers

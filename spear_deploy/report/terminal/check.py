@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Set
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.hardware.amounts import energy_text, power_text, time_text
@@ -15,6 +14,7 @@ from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.input_output import Outside
 from spear_deploy.hardware.placement.placement import Core
 from spear_deploy.hardware.rules.finding import Kind
+from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.quantity_text import inherited_text
 
 

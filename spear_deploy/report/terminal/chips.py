@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.report.chip_json import overview_json
+from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.quantity_text import status_text, value_text
 
 
@@ -50,7 +49,7 @@ def differences_table(first: Profile, second: Profile) -> Table:
     table = Table()
     table.add_column("figure", no_wrap=True)
     for profile in (first, second):
-        table.add_column(profile.name, overflow="fold")
+        table.add_column(profile.name)
     for key, texts in differences(first, second).items():
         table.add_row(key, *(text or "-" for text in texts))
     return table

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from spear_deploy.hardware.amounts import energy_text, time_text
 from spear_deploy.hardware.comparison import Row
@@ -16,6 +15,7 @@ from spear_deploy.report.content import Drawn, Page, Section
 from spear_deploy.report.pictures import Table as NumberTable
 from spear_deploy.report.pictures.comparison_picture import comparison_svg
 from spear_deploy.report.tables import Captioned
+from spear_deploy.report.terminal.table import Table
 
 
 def _energy(row: Row) -> float:
@@ -77,7 +77,7 @@ def comparison_table(rows: Sequence[Row], *, with_model: bool) -> Table:
     """A line for each model on each chip, readable at 80 columns; SynOps are the model's, and stand below."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in (*(["model"] if with_model else []), "target", "fits", "cores", "what binds", "energy", "time"):
-        table.add_column(column, no_wrap=column == "target", overflow="fold")  # a name has to be typed
+        table.add_column(column, no_wrap=column == "target")  # a name has to be typed
     for row in rows:
         found = dict(zip(COLUMNS, cells(row), strict=True))
         energy, status = found["energy"], found["status"]

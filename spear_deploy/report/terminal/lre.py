@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.report import LreReport, Report, ScatterPoint
+from spear_deploy.report.terminal.table import Table
 
 WIDTH, HEIGHT = 56, 16
 """Of the plot, in characters."""

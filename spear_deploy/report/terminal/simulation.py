@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.table import Table
 from rich.text import Text
 
 from spear_deploy.backends.recording import StateRange
 from spear_deploy.backends.side_by_side import Difference, Result
+from spear_deploy.report.terminal.table import Table
 
 
 def layers_table(result: Result) -> Table:
