@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -10,8 +10,8 @@ import torch
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model, Simulation
 from spear_deploy.search.bounds import closing_risk
-from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
-from spear_deploy.search.tuning import BOUND_AIM, Evaluator, Tuned, Tuner, targets_for
+from spear_deploy.search.candidate import Candidate, CandidateFactory
+from spear_deploy.search.tuning import BOUND_AIM, Tuned, Tuner, targets_for
 from spear_deploy.training import Recipe, SynopsConstraint, fine_tune, loss, quieted
 
 CONTINUED = 2
@@ -25,6 +25,12 @@ MOST_QUIETED = 1.1
 
 LOWERED = 0.005
 """Each further try aims this much lower."""
+
+MORE_EACH_TIME = 1.5
+"""A group that was narrowed in vain is narrowed further, by so many times what is missing."""
+
+MOST_OF_A_GROUP = 0.5
+"""Share of its channels that one group loses at once."""
 
 FILLED = 0.96
 """A closed network that uses less of its limits is trained once more, up to them."""
@@ -58,7 +64,10 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
             model = quiet
         else:
             narrowed, since_narrowed = narrowed + 1, 0
-            candidate = _narrower(factory, now, evaluator, narrowed)
+            over = now.share(evaluator.budget_synops)
+            if over > MOST_QUIETED:
+                narrowed = 0
+            candidate = _narrower(factory, now, over, (1 - aim / over) * MORE_EACH_TIME ** max(narrowed - 1, 0))
             if candidate is None:
                 return
             found = tuner.measured(candidate.model)
@@ -98,29 +107,40 @@ def _quieter(factory: CandidateFactory, now: Tuned, wanted: float) -> Model | No
     return quieted(now.model, factory.probe, wanted)
 
 
-def _narrower(factory: CandidateFactory, now: Tuned, evaluator: Evaluator, attempt: int) -> Candidate | None:
-    """With fewer channels; None where there is nothing to take away."""
+def _narrower(factory: CandidateFactory, now: Tuned, over: float, saved: float) -> Candidate | None:
+    """With fewer channels; None where there is nothing to take away.
+
+    A network far `over` its limit loses channels in all groups. Else they go from one, as many as save the share
+    `saved` of its SynOps.
+    """
     own = CandidateFactory(now.model, factory.train, factory.widths)
     whole = np.ones(len(own.groups))
-    over = now.share(evaluator.budget_synops)
     if over > MOST_QUIETED:
         everywhere = own.executed(np.full(len(own.groups), np.sqrt(BOUND_AIM / over)))
         if not np.array_equal(everywhere, whole):
             return own.candidate(everywhere)
-    tries = [each for each in _one_group_less(own, min(0.02 * 2**attempt, 0.5)) if not np.array_equal(each, whole)]
-    if not tries:
-        return None
-    return min((own.candidate(ratios) for ratios in tries), key=lambda one: _cost(own, now.model, one))
+    tries = [each for each in _one_group_less(own, saved) if each.features.keep_ratios.min() < 1]
+    return min(tries, key=lambda one: _cost(own, now.model, one), default=None)
 
 
-def _one_group_less(factory: CandidateFactory, share: float) -> Sequence[Ratios]:
-    """Ratios that take about this share of the channels from one group, at least one; from each group in turn."""
-    found = []
-    for place, group in enumerate(factory.groups):
-        ratios = np.ones(len(factory.groups))
-        ratios[place] = 1 - max(share, factory.widths.multiple / group.size)
-        found.append(factory.executed(np.clip(ratios, 0.0, 1.0)))
-    return found
+def _one_group_less(factory: CandidateFactory, saved: float) -> Iterator[Candidate]:
+    """Candidates without about as many channels of one group as save this share of the SynOps; of each in turn.
+
+    What a group's channels save is measured once and taken to grow with their number.
+    """
+    for place in range(len(factory.groups)):
+        first = _without(factory, place, saved)
+        taken = 1 - float(first.features.keep_ratios[place])  # whole channels
+        found = 1 - first.features.recalibrated_synops / factory.dense.synops
+        yield first if found <= 0 else _without(factory, place, saved * taken / found)
+
+
+def _without(factory: CandidateFactory, place: int, share: float) -> Candidate:
+    """Without this share of a group's channels, at least one and at most half of them."""
+    least = factory.widths.multiple / factory.groups[place].size
+    ratios = np.ones(len(factory.groups))
+    ratios[place] = 1 - max(min(share, MOST_OF_A_GROUP), least)
+    return factory.candidate(factory.executed(np.clip(ratios, 0.0, 1.0)))
 
 
 def _cost(factory: CandidateFactory, before: Model, candidate: Candidate) -> float:

@@ -6,6 +6,7 @@ from test_search import RecalibratedTimes, unlimited, wide
 
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.search import CandidateFactory, SearchProblem, Tuner, TuningPlan, choose, closing
+from spear_deploy.search.closing import _narrower
 from spear_deploy.search.tuning import constraint_for, tune_plain
 from spear_deploy.training import AscentConstants, Recipe, fine_tune
 
@@ -110,6 +111,15 @@ def test_a_network_that_is_far_above_its_budget_comes_near_it_with_the_first_ste
     assert first.result.synops_bound > 3 * problem.budget_synops
     assert closed.result.synops_bound < 1.5 * problem.budget_synops
     assert choice.winner.result.synops_bound <= problem.budget_synops
+
+
+@pytest.mark.parametrize("saved", [0.06, 0.12, 0.25])
+def test_a_layer_loses_as_many_channels_as_save_what_is_missing(factory, saved):
+    now = Tuner(factory, OnTorch(problem_of(factory, 0.9)), CONSTRAINED, 0).measured(factory.model)
+    narrower = _narrower(factory, now, 1.08, saved)
+    ratios = narrower.features.keep_ratios
+    assert np.sum(ratios < 1) == 1
+    assert 0.6 * saved < 1 - narrower.features.recalibrated_synops / factory.dense.synops < 1.6 * saved
 
 
 @pytest.mark.parametrize("share", [0.55, 0.3, 0.05])
