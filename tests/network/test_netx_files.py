@@ -9,6 +9,7 @@ import torch
 from netx_builders import CUBA, conv_net, weights, write
 from torch.nn import functional
 
+import spear_deploy
 from spear_deploy.backends.fixed_point import LOIHI2, LoihiExecution, quantize
 from spear_deploy.errors import ModelError
 from spear_deploy.exporters.lava.integers import integers_of
@@ -61,6 +62,15 @@ def test_what_cannot_be_run_exactly_is_refused(tmp_path, change, message):
     path = conv_net(tmp_path / "a.net", **change)
     with pytest.raises(ModelError, match=message):
         load_any(path, time_steps=5, input_shape=(2, 5, 5))
+
+
+def test_a_sound_file_is_loaded_from_python_with_what_it_does_not_say(tmp_path):
+    path = conv_net(tmp_path / "a.net")
+    model = spear_deploy.load_model(path, time_steps=20, input_shape=(2, 5, 5))
+    assert (model.time_steps, model.network.input_shape) == (20, (2, 5, 5))
+    assert len(model.network.layers) == 2
+    with pytest.raises(ModelError, match=r"a\.net: a netx file does not say for how many time steps it runs"):
+        spear_deploy.load_model(path)
 
 
 def test_what_the_format_does_not_hold_has_to_be_given(tmp_path):
