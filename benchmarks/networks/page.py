@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.networks.judge import COLUMNS, Row
+
+PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
 
 HEAD = """# Networks as people have them
 

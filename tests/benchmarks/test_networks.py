@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.networks.case import Subject
 from benchmarks.networks.judge import COLUMNS, judge
-from benchmarks.networks.page import page
+from benchmarks.networks.page import PAGE, page
 from benchmarks.networks.registry import CASES
 
 SAMPLE = [
@@ -51,3 +51,10 @@ def test_a_spike_that_is_not_the_sources_is_told():
     row = judge(replace(case, read=lambda: wrong))
     assert row.wrong
     assert row.cells["spikes"].text == f"lif2: 1 of {spikes.numel()} differ"
+
+
+def test_the_page_has_a_row_for_every_network_and_none_is_wrong():
+    """Write it anew with `python -m benchmarks.networks --lava --to docs/networks.md`."""
+    text = PAGE.read_text()
+    assert all(f"\n| {name} | {case.source} | " in text for name, case in CASES.items())
+    assert "**" not in text
