@@ -52,7 +52,10 @@ DECLARED = {option.name: option for option in options()}
 @with_options(map(_flag, DECLARED.values()))
 def export(
     model: Annotated[Path | None, typer.Argument(help="Model file, or the folder of a run.")] = None,
-    to: Annotated[str, typer.Option("--to", help="Formats, separated by commas; see --list.")] = "nir",
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", help="Formats, separated by commas; see --list.", show_default="nir", metavar="NAME,.."),
+    ] = None,
     out_folder: Annotated[Path, typer.Option("--out", help="Folder for the files.")] = Path(),
     data: Annotated[str | None, typer.Option(help="Data to prove it on; else the model's own, else made up.")] = None,
     arch: Arch = None,
@@ -95,7 +98,7 @@ def export(
         raise ExportError("which model? spear-deploy export MODEL --to nir (or --list for the formats)")
     request = ExportRequest(
         model=model,
-        formats=tuple(word.strip() for word in to.split(",")),
+        formats=tuple(word.strip() for each in to or ["nir"] for word in each.split(",")),
         out=out_folder,
         reading=reading(arch, input_shape, time_steps, dt, encoding, read_out),
         data=data,

@@ -80,12 +80,12 @@ def test_json_of_several_chips_is_a_list_in_their_order(run, tmp_path):
 
 
 def test_a_result_that_was_to_be_verified_in_lava_and_was_not_ends_with_code_1(run, monkeypatch):
-    missing = LavaStatus(False, Path(sys.executable), {}, (), missing="lava-nc", advice="type this")
+    missing = LavaStatus(False, Path(sys.executable), {}, (), missing="No module named 'lava'", advice="type this")
     monkeypatch.setattr(sys.modules["spear_deploy.backends.lava.backend"], "status", lambda python: missing)
     code, out, err = run("model.pt", *QUICK)
     assert code == 1
-    assert "Lava is not installed, so the result is not verified in it; type this" in err
-    assert "NOT OK: not verified in Lava, which is not installed (type this, or --no-lava)" in out
+    assert "Lava cannot be used (No module named 'lava'), so the result is not verified in it; type this" in err
+    assert "NOT OK: not verified in Lava, which cannot be used: No module named 'lava' (type this, or --no-lava)" in out
 
 
 def test_an_export_writes_the_named_format(run, tmp_path):
@@ -93,6 +93,11 @@ def test_an_export_writes_the_named_format(run, tmp_path):
     assert code == 0
     assert "written to exported/model.nir" in out
     assert sorted(path.name for path in (tmp_path / "exported").iterdir()) == ["export.json", "model.nir"]
+
+
+def test_formats_that_are_named_one_by_one_are_all_written(run, tmp_path):
+    run("export", "model.pt", "--to", "nir", "--to", "onnx", "--out", "both", "--no-verify")
+    assert {path.suffix for path in (tmp_path / "both").iterdir()} == {".nir", ".onnx", ".json"}
 
 
 def started(task, out, *arguments):

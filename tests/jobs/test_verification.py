@@ -126,8 +126,8 @@ def test_a_program_that_is_not_there_is_told_once_with_the_way_out():
     lacking = Other(status=ToolStatus(missing="no module", advice="pip install other"))
     found, said = verified(lacking, lacking)
     assert found.found == ()
-    assert found.missing.count("not verified in other, which is not installed (pip install other") == 1
-    assert len(said) == 1
+    assert found.missing.count("not verified in other, which cannot be used: no module (pip install other") == 1
+    assert said == ["other cannot be used (no module), so the result is not verified in it; pip install other"]
 
 
 def test_what_a_backend_cannot_run_is_known_before_the_long_work(tmp_path):

@@ -110,9 +110,11 @@ def verify(
     for backend in backends:
         where, status = backend.tool or backend.name, backend.status()
         if status.missing:
-            why = f"not verified in {where}, which is not installed ({status.advice}, or --no-lava)"
+            why = f"not verified in {where}, which cannot be used: {status.missing} ({status.advice}, or --no-lava)"
             if why not in missing:
-                clock.progress.notice(f"{where} is not installed, so the result is not verified in it; {status.advice}")
+                clock.progress.notice(
+                    f"{where} cannot be used ({status.missing}), so the result is not verified in it; {status.advice}"
+                )
             missing[why] = None
             continue
         if status.version:
