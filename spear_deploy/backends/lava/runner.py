@@ -228,8 +228,13 @@ def _report(path: Path, done: int, total: int, on_progress: OnProgress | None) -
     return now
 
 
+NO_MEMORY = "Lava: the worker ran out of memory; run fewer samples, or give it more"
+
+
 def _checked(path: Path, process: subprocess.Popen[bytes], log: Path, python: Path) -> dict[str, Any]:
     if not path.exists():
+        if _tail(log).endswith("MemoryError"):  # too little even to write the result
+            raise BackendError(NO_MEMORY)
         ended = f"signal {-process.returncode}" if process.returncode < 0 else f"exit code {process.returncode}"
         raise BackendError(f"Lava: the worker ended with {ended} and without a result{_tail(log)}")
     try:
@@ -241,13 +246,16 @@ def _checked(path: Path, process: subprocess.Popen[bytes], log: Path, python: Pa
     if not complete:
         raise BackendError(f"Lava: the worker's result cannot be read{_tail(log)}") from None
     if status == "missing":
-        raise BackendError(f"Lava is not available in {python} ({result['message']}); {how_to_install(python)}")
+        *_, cause = result["message"].strip().splitlines() or [
+            "no reason given"
+        ]  # numpy's advice fills a screen before it
+        raise BackendError(f"Lava is not available in {python} ({cause}); {how_to_install(python)}")
     if status == "actor":
         raise BackendError(f"Lava: a process model failed:\n{result['message']}")
     if status == "no shared memory":
         raise BackendError(f"Lava: needs shared memory, as in /dev/shm, and there is none ({result['message']})")
     if status == "memory":
-        raise BackendError("Lava: the worker ran out of memory; run fewer samples, or give it more")
+        raise BackendError(NO_MEMORY)
     if status != "done":
         raise BackendError(f"Lava: the worker failed:\n{result['message']}")
     return result
