@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TextIO
 
 from spear_deploy.system.installing import how_to_install
-from spear_deploy.system.lazy import missing_package
+from spear_deploy.system.lazy import is_ours, missing_package
 
 
 class Terminated(KeyboardInterrupt):
@@ -43,7 +43,7 @@ def machine_limit(error: BaseException) -> str:
         if error.errno == errno.ENOENT and not error.filename:  # "No usable temporary directory found in ..."
             return f"{error.strerror}; set TMPDIR to a folder that can be written to"
         return f"{error.filename or 'the output'}: {error.strerror}"
-    ours = isinstance(error, ImportError) and (error.name or "").startswith(__name__.partition(".")[0])
+    ours = isinstance(error, ImportError) and is_ours(error)
     if isinstance(error, ImportError | OSError) and not isinstance(error, ModuleNotFoundError) and not ours:
         line = (str(error).splitlines() or [type(error).__name__])[0][:300]
         return f"a library cannot be loaded, which may be for want of memory ({line})"

@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 from spear_deploy.network.device import CPU
 from spear_deploy.network.neuron import Neuron, Reset
 from spear_deploy.network.surrogate import Spike, Surrogate, atan
+from spear_deploy.system.lazy import is_ours
 
 TRAINABLE = ("beta", "alpha", "threshold")
 """Constants that may be trained; decays are held in [0, 1]."""
@@ -193,7 +194,7 @@ def _kernels(values: Tensor, layer: NeuronLayer) -> ModuleType | None:
     try:
         from spear_deploy.network import neuron_kernels
     except ImportError as error:  # torch's own builds for CUDA bring Triton, others may not
-        if (error.name or "").startswith(__name__.partition(".")[0]):
+        if is_ours(error):
             raise
         return None
     return neuron_kernels if neuron_kernels.knows(layer) else None

@@ -52,6 +52,11 @@ def missing_package(error: BaseException) -> str:
     return "" if "." in name or name == __name__.partition(".")[0] else name
 
 
+def is_ours(error: ImportError) -> bool:
+    """Whether it is a module of this package that cannot be imported: a fault of ours."""
+    return (error.name or "").partition(".")[0] == __name__.partition(".")[0]
+
+
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Look for no garbage among what is made in here, nor ever again: modules make none, and stay to the end.

@@ -66,6 +66,11 @@ def how_to_install(python: Path) -> str:
     return f"install it with: {python} -m pip install numpy {companions} && {python} -m pip install {options} {LAVA}"
 
 
+def last_line(message: str) -> str:
+    """What counts of an import's fault: numpy's own advice fills a screen before the cause."""
+    return (message.strip().splitlines() or ["no reason given"])[-1]
+
+
 def status(python: Path | None = None) -> LavaStatus:
     """Import Lava as the worker does, in a process of its own, and say what came of it.
 
@@ -88,7 +93,7 @@ def status(python: Path | None = None) -> LavaStatus:
         last = (ended.stderr.splitlines() or ["no output"])[-1]
         raise BackendError(f"Lava: {python} cannot run the Lava worker ({last})") from None
     if "missing" in found:
-        return LavaStatus(False, python, {}, (), missing=found["missing"], advice=how_to_install(python))
+        return LavaStatus(False, python, {}, (), missing=last_line(found["missing"]), advice=how_to_install(python))
     return LavaStatus(True, python, found["versions"], tuple(found["work_arounds"]))
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, input_integers
 from spear_deploy.backends.lava.exchange import read_fan_out, read_outputs, read_states, write_job
-from spear_deploy.backends.lava.install import how_to_install
+from spear_deploy.backends.lava.install import how_to_install, last_line
 from spear_deploy.backends.lava.interpreter import worker_command
 from spear_deploy.backends.lava.job import LavaJob, fixed_job, floating_job
 from spear_deploy.backends.lava.process_group import worker_group
@@ -246,10 +246,8 @@ def _checked(path: Path, process: subprocess.Popen[bytes], log: Path, python: Pa
     if not complete:
         raise BackendError(f"Lava: the worker's result cannot be read{_tail(log)}") from None
     if status == "missing":
-        *_, cause = result["message"].strip().splitlines() or [
-            "no reason given"
-        ]  # numpy's advice fills a screen before it
-        raise BackendError(f"Lava is not available in {python} ({cause}); {how_to_install(python)}")
+        why = last_line(result["message"])
+        raise BackendError(f"Lava is not available in {python} ({why}); {how_to_install(python)}")
     if status == "actor":
         raise BackendError(f"Lava: a process model failed:\n{result['message']}")
     if status == "no shared memory":
