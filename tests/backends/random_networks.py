@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from spear_deploy.network import Encoding, Model, Network, Neuron, ReadOut, Reset, node_of
-from spear_deploy.network.linear import linear_module
+from spear_deploy.network.linear import output_shape
 
 INPUT_SHAPE = (2, 6, 6)
 
@@ -60,7 +60,7 @@ class Builder:
             return self.shape
         if hasattr(node, "v_threshold") or isinstance(node, nir.LI | nir.CubaLI):
             return tuple(int(n) for n in node.input_type["input"])
-        return tuple(linear_module(node).to("meta")(torch.empty((1, *self.shape), device="meta")).shape[1:])
+        return output_shape(node, name, self.shape)
 
     def conv(self, name, channels, kernel=3, stride=1, padding=1, groups=1, scale=1.0):
         fan_in = self.shape[0] // groups * kernel**2
