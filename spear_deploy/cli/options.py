@@ -8,9 +8,12 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
 
 from typer.models import ArgumentInfo
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Options = TypeVar("Options")
 
@@ -53,6 +56,15 @@ def filled_from(
         return command
 
     return wrap
+
+
+def typed(options: DataclassInstance) -> list[str]:
+    """The fields that are not as they are by default, in their order."""
+    return [
+        each.name
+        for each in fields(options)
+        if each.default is not MISSING and getattr(options, each.name) != each.default
+    ]
 
 
 def _described(hint: Any, panel: str | None) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import MISSING, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from spear_deploy.cli.cache import cache_folder
+from spear_deploy.cli.options import typed
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.resuming import unfinished, unfinished_request
 
@@ -33,13 +34,9 @@ def resumed(options: DataclassInstance, run: Path, cache: Path | None) -> Deploy
         RunError: there is no such run.
 
     """
-    typed = [
-        each.name
-        for each in fields(options)
-        if each.name not in WITH_RESUME and each.default is not MISSING and getattr(options, each.name) != each.default
-    ]
-    if typed:
-        named = ", ".join("MODEL" if name == "model" else f"--{name.replace('_', '-')}" for name in typed)
+    others = [name for name in typed(options) if name not in WITH_RESUME]
+    if others:
+        named = ", ".join("MODEL" if name == "model" else f"--{name.replace('_', '-')}" for name in others)
         raise typer.BadParameter(f"--resume takes all options from the run; leave out {named}")
     return replace(unfinished_request(cache or cache_folder(), run), cache=cache)
 

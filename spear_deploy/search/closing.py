@@ -51,7 +51,7 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
     scales by what is missing or takes a channel away, so it always ends.
     """
     factory, evaluator, plan = tuner.factory, tuner.evaluator, tuner.plan
-    now, step, since_narrowed, narrowed = start, 0, 0, 0
+    now, step, since_narrowed, in_vain = start, 0, 0, 0
     constraint = constraint or SynopsConstraint({}, plan.ascent)
     while now.share(evaluator.budget_synops) > 1:
         step += 1
@@ -63,11 +63,9 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
             since_narrowed += 1
             model = quiet
         else:
-            narrowed, since_narrowed = narrowed + 1, 0
-            over = now.share(evaluator.budget_synops)
-            if over > MOST_QUIETED:
-                narrowed = 0
-            candidate = _narrower(factory, now, over, (1 - aim / over) * MORE_EACH_TIME ** max(narrowed - 1, 0))
+            over, since_narrowed = now.share(evaluator.budget_synops), 0
+            in_vain = 0 if over > MOST_QUIETED else in_vain + 1
+            candidate = _narrower(factory, now, over, (1 - aim / over) * MORE_EACH_TIME ** max(in_vain - 1, 0))
             if candidate is None:
                 return
             found = tuner.measured(candidate.model)

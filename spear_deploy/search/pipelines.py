@@ -45,7 +45,7 @@ class Pipeline:
         strict: whether candidates that are predicted to keep every limit go before all others, or the reward decides.
         plan: of the fine-tunes, unless the user says otherwise.
         ending: from the best candidates to one network.
-        fine_tunes: how many the ending makes of so many finalists.
+        fine_tunes: how many the ending makes of so many finalists, in its first and in its second phase.
 
     """
 
@@ -56,7 +56,7 @@ class Pipeline:
     strict: bool
     plan: TuningPlan
     ending: Ending
-    fine_tunes: Callable[[int], int]
+    fine_tunes: Callable[[int], tuple[int, int]]
 
 
 def fine_tuned_best(
@@ -87,7 +87,7 @@ PIPELINES = {
         # there (12 runs), and nothing on MNIST.
         plan=TuningPlan(fewest_steps=360),
         ending=choose,
-        fine_tunes=lambda count: count + 1 + -(-(count + 1) // 2),
+        fine_tunes=lambda count: (count + 1, -(-(count + 1) // 2)),
     ),
     SPEAR: Pipeline(
         recalibrates=False,
@@ -97,7 +97,7 @@ PIPELINES = {
         strict=False,
         plan=TuningPlan(plain=SPEAR_RECIPE, final=replace(SPEAR_RECIPE, epochs=0), constrained=False),
         ending=fine_tuned_best,
-        fine_tunes=lambda count: 1,
+        fine_tunes=lambda count: (1, 0),
     ),
 }
 """By name: `spear`, as its authors tell it (Xie et al., arXiv 2507.02945), and `spear+`, ours."""

@@ -42,7 +42,7 @@ def test_workers_share_the_samples_and_every_budget_has_its_own_search():
 def test_the_pipeline_spear_fine_tunes_once():
     found = stages(COSTS, DeployConfig(pipeline="spear"), split(128), runs=1)
     epochs = DeployConfig(pipeline="spear").plan.plain.epochs
-    assert found["fine-tune"] == 2 * epochs
+    assert found["fine-tune"] == 2 * epochs + COSTS.judged_s
 
 
 @pytest.mark.parametrize("pipeline", ["spear+", "spear"])
@@ -56,6 +56,13 @@ def test_the_quick_preset_asks_for_no_more_than_was_asked_for():
     little = DeployConfig(lre_samples=8, evaluations=5, finalists=1)
     assert quickened(little).evaluations == 5
     assert quickened(quickened(DeployConfig())) == quickened(DeployConfig())
+
+
+def test_what_is_named_stays_in_the_quick_preset():
+    found = quickened(DeployConfig(evaluations=60), but=("evaluations", "epochs"))
+    assert found.evaluations == 60
+    assert found.plan == DeployConfig().plan
+    assert found.lre_samples < DeployConfig().lre_samples
 
 
 def test_what_holds_on_this_machine_alone_is_told_and_not_kept():

@@ -64,22 +64,17 @@ def stages(costs: Costs, config: DeployConfig, train: EncodedSplit, runs: int) -
     Pruned networks are taken to cost what the dense one costs; what an agent needs for its own training, the
     fine-tunes' constraint and closing steps are not known before.
     """
-    plan, pipeline = config.plan, pipeline_named(config.pipeline)
+    plan = config.plan
     steps = math.ceil(len(train) / plan.plain.batch)
     plain = costs.step_s * steps * plan.plain.epochs
     final = costs.step_s * steps * plan.final_for(len(train)).epochs
     counted = costs.counted_s * len(train)
-    finalists = config.finalists + 1
+    first, second = pipeline_named(config.pipeline).fine_tunes(config.finalists)
     return {
         "LRE samples": math.ceil(config.lre_samples / config.workers) * (plain + counted),
         "dense, same fine-tune": plain + final,
         "search": runs * config.evaluations * costs.candidate_s,
-        "fine-tune": runs
-        * (
-            finalists * (plain + costs.judged_s) + math.ceil(finalists / 2) * (final + costs.judged_s)
-            if pipeline.estimator is None
-            else plain
-        ),
+        "fine-tune": runs * (first * (plain + costs.judged_s) + second * (final + costs.judged_s)),
     }
 
 

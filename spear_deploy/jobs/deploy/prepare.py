@@ -110,8 +110,8 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
         targets = _aim(request, factory, validation, dense, len(test), advance, progress, journal)
         for target in targets:
             prove_device(model, target.backend, validation)
-        runs = len(targets) * max(len(request.pareto), 1)
         if not any(each.steps for each in journal.recalled.values()):  # a run that goes on has less ahead
+            runs = len(targets) * max(len(request.pareto), 1)
             progress.hint(told(measured_costs(request, factory, targets[0]), request, train, runs))
     with clock.stage("LRE samples", request.lre_samples) as advance:
         budgets = [target.to_torch(request.plan.search_multiple * target.budget_synops) for target in targets]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -124,20 +124,26 @@ class DeployConfig:
 
 Config = TypeVar("Config", bound=DeployConfig)
 
-QUICK = MappingProxyType({"lre_samples": 8, "evaluations": 20, "finalists": 1})
-QUICK_EPOCHS = 5
-"""A first look: fewer samples, candidates and epochs of the second phase."""
+QUICK = MappingProxyType({"lre_samples": 8, "evaluations": 20, "finalists": 1, "epochs": 5})
+"""A first look: fewer samples, candidates and epochs of the last phase."""
 
 
-def quickened(config: Config) -> Config:
-    """The quick preset: what takes long is cut to what a first look needs, and to no more than was asked for."""
+def quickened(config: Config, but: Container[str] = ()) -> Config:
+    """The quick preset: what takes long is cut to what a first look needs, and to no more than was asked for.
+
+    Args:
+        config: of which all else stays.
+        but: what of `lre_samples`, `evaluations`, `finalists` and `epochs` stays as well.
+
+    """
     plan = config.plan
-    if plan.final.epochs:
-        plan = replace(plan, final=replace(plan.final, epochs=min(plan.final.epochs, QUICK_EPOCHS)), fewest_steps=0)
-    else:
-        plan = replace(plan, plain=replace(plan.plain, epochs=min(plan.plain.epochs, QUICK_EPOCHS)))
-    fewer = {name: min(getattr(config, name), most) for name, most in QUICK.items()}
-    return replace(config, plan=plan, **fewer)
+    last = "final" if plan.final.epochs else "plain"
+    recipe = getattr(plan, last)
+    if "epochs" not in but:
+        short = replace(recipe, epochs=min(recipe.epochs, QUICK["epochs"]))
+        plan = replace(plan, **{last: short}, fewest_steps=0)
+    own = {name: most for name, most in QUICK.items() if hasattr(config, name) and name not in but}
+    return replace(config, plan=plan, **{name: min(getattr(config, name), most) for name, most in own.items()})
 
 
 @dataclass(frozen=True, kw_only=True)

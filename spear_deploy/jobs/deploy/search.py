@@ -109,7 +109,7 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
         with clock.stage("search", evaluations) as advance:
             _search(problem, strategy, evaluations, request.seed, advance, interruption)
         count = 1 if interruption.wanted else request.finalists
-        with clock.stage("fine-tune", pipeline.fine_tunes(count)) as advance:
+        with clock.stage("fine-tune", sum(pipeline.fine_tunes(count))) as advance:
             choice = pipeline.ending(
                 problem,
                 tuner,

@@ -1,0 +1,313 @@
+"""What can be typed after `spear-deploy [deploy]`, and the main job that it asks for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spear_deploy.cli.cache import cache_folder
+from spear_deploy.cli.lava_python import LavaPython
+from spear_deploy.cli.options import typed
+from spear_deploy.cli.reading import (
+    Arch,
+    Data,
+    Device,
+    Dt,
+    FileFormat,
+    InputEncoding,
+    InputShape,
+    OutputReadOut,
+    TimeSteps,
+    reading,
+)
+from spear_deploy.cli.resuming import resumed
+from spear_deploy.cli.targets import Target
+from spear_deploy.jobs.asked import error_of, front_of, weight_bits_of
+from spear_deploy.jobs.chips import chips_of
+from spear_deploy.jobs.deploy.request import (
+    DEFAULT_BUDGET,
+    DEFAULT_PIPELINE,
+    DEFAULT_PLAN,
+    DEFAULT_STRATEGY,
+    DEFAULT_THREADS,
+    DeployRequest,
+    allowed,
+    default_folder,
+    quickened,
+)
+from spear_deploy.search import STRATEGIES, TuningPlan
+from spear_deploy.search.pipelines import PIPELINES, SPEAR, SPEAR_RECIPE
+
+PANELS = {
+    "Chip and budgets": (
+        "target",
+        "budget",
+        "max_drop",
+        "min_accuracy",
+        "pareto",
+        "adapt",
+        "weight_bits",
+        "file_format",
+    ),
+    "How the file is used": ("data", "arch", "input_shape", "time_steps", "dt", "encoding", "read_out"),
+    "Samples for LRE": ("lre_samples", "lre_error", "workers", "cache", "no_cache"),
+    "Search": (
+        "quick",
+        "strategy",
+        "pipeline",
+        "projection",
+        "evaluations",
+        "min_channels",
+        "channel_multiple",
+    ),
+    "Fine-tune": (
+        "finalists",
+        "plain_epochs",
+        "epochs",
+        "tet",
+        "patience",
+        "constraint",
+        "distillation",
+        "prune_multiple",
+    ),
+    "Machine": ("seed", "threads", "device", "lava", "lava_python"),
+    "Results": ("out_folder", "force", "plot", "as_json"),
+}
+"""Options by heading in the help."""
+
+
+@dataclass(frozen=True)
+class DeployOptions:
+    """What is typed; all but the places of things fills a `DeployRequest`."""
+
+    model: Annotated[
+        Path | None, typer.Argument(help="Model file (.pt from spear_deploy.save_model, or .nir).", show_default=False)
+    ] = None
+    target: Target = "loihi2"
+    budget: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable.",
+            show_default=DEFAULT_BUDGET.granted,
+            metavar="BUDGET",
+        ),
+    ] = None
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Accuracy that may be lost; without a budget, look for the smallest.", metavar="POINTS"
+        ),
+    ] = None
+    min_accuracy: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Accuracy that must be left.", metavar="PERCENT")
+    ] = None
+    pareto: Annotated[
+        str | None, typer.Option(help="One result for each of several budgets: 70%,50%,30%,15%.", metavar="BUDGET,..")
+    ] = None
+    data: Data = None
+    arch: Arch = None
+    input_shape: InputShape = None
+    time_steps: TimeSteps = None
+    dt: Dt = None
+    encoding: InputEncoding = None
+    read_out: OutputReadOut = None
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the results.", show_default="runs/<model>-<target>-<time>")
+    ] = None
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch; results hold for one number.")] = (
+        DEFAULT_THREADS
+    )
+    device: Device = "cpu"
+    workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2
+    lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE, at most.")] = 24
+    lre_error: Annotated[
+        str | None, typer.Option(help="Stop sampling when LRE predicts the budget within this, such as 3%.")
+    ] = None
+    cache: Annotated[
+        Path | None, typer.Option("--cache", help="Keep LRE's samples here.", show_default="the user's cache")
+    ] = None
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Make LRE's samples anew, and keep none.")] = False
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="A first look: few samples, candidates and epochs."),
+    ] = False
+    strategy: Annotated[
+        str,
+        typer.Option(help=f"How candidates are looked for: {', '.join(STRATEGIES)}.", metavar="NAME"),
+    ] = DEFAULT_STRATEGY
+    pipeline: Annotated[
+        str,
+        typer.Option(
+            help="What surrounds the search: spear+ (ours), or spear as its authors tell it: no projection,"
+            " no constraint, no repair.",
+            metavar="NAME",
+        ),
+    ] = DEFAULT_PIPELINE
+    projection: Annotated[
+        bool,
+        typer.Option(
+            "--projection/--no-projection", help="Bring candidates to the budget; without, only the reward (TAR) does."
+        ),
+    ] = True
+    evaluations: Annotated[int, typer.Option(min=4, help="Candidates that the search evaluates.")] = 100
+    min_channels: Annotated[int, typer.Option(min=1, help="The fewest channels that a layer keeps.")] = 1
+    keep: Annotated[
+        str,
+        typer.Option(
+            help="Channels that single layers keep: conv1=all,fc*=50%-100%.",
+            show_default=False,
+            metavar="LAYER=SHARE,..",
+        ),
+    ] = ""
+    channel_multiple: Annotated[
+        int, typer.Option(min=1, help="Channels are kept in multiples of it (or all), as some chips like.")
+    ] = 1
+    finalists: Annotated[int, typer.Option(min=1, help="Candidates that are fine-tuned.")] = 3
+    plain_epochs: Annotated[
+        int, typer.Option(min=1, help="Epochs of the first fine-tune, plain, as LRE's samples have it.")
+    ] = DEFAULT_PLAN.plain.epochs
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Epochs of the second fine-tune, towards the budget.",
+            show_default=f"{DEFAULT_PLAN.final.epochs}, or as many as make {DEFAULT_PLAN.fewest_steps} steps;"
+            f" with the pipeline spear, of its only one: {SPEAR_RECIPE.epochs}",
+        ),
+    ] = None
+    tet: Annotated[
+        bool, typer.Option("--tet", help="With the pipeline spear: learn every time step's own output (TET).")
+    ] = False
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="End the second fine-tune after so many epochs that gain nothing on validation."),
+    ] = None
+    constraint: Annotated[
+        bool, typer.Option("--constraint/--no-constraint", help="Hold the second fine-tune at the budget.")
+    ] = DEFAULT_PLAN.constrained
+    distillation: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Weight of the dense network's outputs beside the labels in the second fine-tune."
+        ),
+    ] = DEFAULT_PLAN.distillation
+    prune_multiple: Annotated[
+        float, typer.Option(min=1, help="With the constraint, prune to so many times the budget.")
+    ] = DEFAULT_PLAN.prune_multiple
+    lava: Annotated[bool, typer.Option(help="Run the result in Lava.")] = True
+    lava_python: LavaPython = None
+    file_format: FileFormat = None
+    weight_bits: Annotated[
+        str | None, typer.Option("--weight-bits", help="Fewer bits than the chip's: 6, or conv1=8,fc=4.")
+    ] = None
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="Convert what the chip forbids, and show what it did to the spikes.")
+    ] = False
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume", metavar="RUN", help="Go on with an unfinished run, by the folder that its result goes to."
+        ),
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Replace existing results.")] = False
+    plot: Annotated[bool, typer.Option("--plot", help="Write the report's figures as SVG and PNG as well.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report alone on stdout.")] = False
+
+    def request(self) -> DeployRequest:
+        """The main job that is asked for.
+
+        Raises:
+            SpearDeployError: a chip, a budget or bits of weights that are not understood.
+            BadParameter: neither a model nor a run is named, or both.
+
+        """
+        if self.resume is not None:
+            return resumed(self, self.resume, self.kept_in)
+        if self.model is None:
+            raise typer.BadParameter("give a model file, or an unfinished run: --resume RUN")
+        targets = chips_of(self.target)
+        request = DeployRequest(
+            model=self.model,
+            targets=targets,
+            out=self.out_folder or default_folder(self.model, [profile.name for profile in targets], datetime.now()),
+            budgets=allowed(self.budget or [], self.max_drop, self.min_accuracy, front=bool(self.pareto)),
+            reading=reading(self.arch, self.input_shape, self.time_steps, self.dt, self.encoding, self.read_out),
+            data=self.data,
+            seed=self.seed,
+            device=self.device,
+            threads=self.threads,
+            workers=self.workers,
+            lre_samples=self.lre_samples,
+            lre_error=None if self.lre_error is None else error_of(self.lre_error),
+            cache=self.kept_in,
+            strategy=self.strategy,
+            pipeline=self.pipeline,
+            projection=self.projection,
+            evaluations=self.evaluations,
+            widths=replace(DeployRequest.widths, minimum=self.min_channels, multiple=self.channel_multiple),
+            keep=self.keep,
+            finalists=self.finalists,
+            plan=self.plan(),
+            lava=self.lava,
+            lava_python=self.lava_python,
+            weight_bits=weight_bits_of(self.weight_bits),
+            file_format=self.file_format,
+            adapt=self.adapt,
+            force=self.force,
+            plot=self.plot,
+            pareto=front_of(self.pareto or ""),
+            command=("spear-deploy", *sys.argv[1:]),
+        )
+        return quickened(request, but=typed(self)) if self.quick else request
+
+    @property
+    def kept_in(self) -> Path | None:
+        """Where what need not be made twice is kept."""
+        return None if self.no_cache else self.cache or cache_folder()
+
+    def plan(self) -> TuningPlan:
+        """The fine-tunes that are asked for.
+
+        Raises:
+            BadParameter: an option that the pipeline has no use for.
+
+        """
+        if SPEAR in (self.pipeline, self.strategy):
+            self._refuse(_OF_SPEAR_PLUS, f"the pipeline {SPEAR} has one plain fine-tune of one network")
+            plan = PIPELINES[SPEAR].plan
+            recipe = replace(plan.plain, epochs=self.epochs or plan.plain.epochs, each_step=self.tet)
+            return replace(plan, plain=recipe)
+        self._refuse(("tet",), f"only the pipeline {SPEAR} knows that loss")
+        return TuningPlan(
+            plain=replace(DEFAULT_PLAN.plain, epochs=self.plain_epochs),
+            final=DEFAULT_PLAN.final if self.epochs is None else replace(DEFAULT_PLAN.final, epochs=self.epochs),
+            fewest_steps=DEFAULT_PLAN.fewest_steps if self.epochs is None else 0,
+            patience=self.patience,
+            constrained=self.constraint,
+            distillation=self.distillation,
+            prune_multiple=self.prune_multiple,
+        )
+
+    def _refuse(self, options: Sequence[str], why: str) -> None:
+        """Raise a BadParameter where one of some options is not as it is by default."""
+        for name in typed(self):
+            if name in options:
+                raise typer.BadParameter(f"--{name.replace('_', '-')}: {why}")
+
+
+_OF_SPEAR_PLUS = (
+    "projection",
+    "finalists",
+    "plain_epochs",
+    "patience",
+    "constraint",
+    "distillation",
+    "prune_multiple",
+)
