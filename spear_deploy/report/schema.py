@@ -246,6 +246,10 @@ class Verdict(_Part):
     reason: str = ""
 
 
+MOST_LOST_POINTS = 10.0
+"""A network that lost more accuracy for certain no longer does its work, unless the user said what may be lost."""
+
+
 class AnswersReport(_Part):
     """The pruned network's answers on the test split beside those of another, in the target's arithmetic."""
 

@@ -26,6 +26,15 @@ def test_a_sound_run_leaves_none():
     assert told() == []
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "said"), [(3.0, 16.6, True), (-0.5, 16.6, False), (3.0, 9.9, False), (10.1, 20.0, False)]
+)
+def test_a_loss_that_may_be_more_than_a_working_network_has_is_told(low, high, said):
+    found = told(answers__drop_low=low, answers__drop_high=high, answers__drop_points=10.0)
+    assert [doubt for doubt in found if doubt.startswith("10.0 points were lost")] == found
+    assert bool(found) is said
+
+
 @pytest.mark.parametrize(("used", "share"), [(20.9, "59.7%"), (0.28, "0.8%")])
 def test_a_budget_of_which_little_is_used_was_not_what_held_the_network_back(used, share):
     limit = full_content()["budget"]["limits"][0]

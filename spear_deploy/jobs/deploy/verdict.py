@@ -9,10 +9,7 @@ from spear_deploy.hardware import Follows, Use
 from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.jobs.deploy.search import Try
 from spear_deploy.measure import Answers
-from spear_deploy.report.schema import Agreement, LreCheck, Verdict
-
-MOST_LOST_POINTS = 10.0
-"""A network that lost more accuracy for certain no longer does its work, unless the user said what may be lost."""
+from spear_deploy.report.schema import MOST_LOST_POINTS, Agreement, LreCheck, Verdict
 
 
 def judge(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spear_deploy.hardware.limit import BUDGET
-from spear_deploy.report.schema import Report
+from spear_deploy.report.schema import MOST_LOST_POINTS, Report
 
 LEAST_USED = 0.6
 """A budget of which less is used was not what held the network back."""
@@ -17,8 +17,21 @@ MOST_TIMES = 1000
 
 def doubts(report: Report) -> list[str]:
     """Each with what to do."""
-    found = [_unused(report), _unsure(report), _collapsed(report)]
+    found = [_lost(report), _unused(report), _unsure(report), _collapsed(report)]
     return [doubt for doubt in found if doubt]
+
+
+def _lost(report: Report) -> str:
+    """A loss that is there, and may be more than a network that still works has."""
+    lost = report.answers
+    if lost is None or not 0 < lost.drop_low <= MOST_LOST_POINTS < lost.drop_high:
+        return ""
+    interval = f"95 % interval {lost.drop_low:.1f} to {lost.drop_high:.1f}"
+    return (
+        f"{lost.drop_points:.1f} points were lost against the {lost.reference}, and by {lost.samples} test samples it"
+        f" may be more than {MOST_LOST_POINTS:g} ({interval}). A larger budget or longer fine-tunes lose less; a limit on"
+        " the drop makes it part of the verdict."
+    )
 
 
 def _unused(report: Report) -> str:
