@@ -29,8 +29,8 @@ def _lost(report: Report) -> str:
     interval = f"95 % interval {lost.drop_low:.1f} to {lost.drop_high:.1f}"
     return (
         f"{lost.drop_points:.1f} points were lost against the {lost.reference}, and by {lost.samples} test samples it"
-        f" may be more than {MOST_LOST_POINTS:g} ({interval}). A larger budget or longer fine-tunes lose less; a limit on"
-        " the drop makes it part of the verdict."
+        f" may be more than {MOST_LOST_POINTS:g} ({interval}). A larger budget or longer fine-tunes lose less; a limit"
+        " on the drop makes it part of the verdict."
     )
 
 
