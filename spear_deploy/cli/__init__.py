@@ -14,6 +14,7 @@ from typer.core import TyperGroup, TyperOption
 from spear_deploy import __version__
 from spear_deploy.cli.console import visible
 from spear_deploy.cli.ending import InterruptedVerb, Terminated, ending_by_signal, machine_limit, usable_streams
+from spear_deploy.cli.spelling import FLAGS, spelled
 from spear_deploy.cli.verbs import Verbs
 from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.system.processes import safe_path
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _told(message: str, error: BaseException) -> int:
     """Say it, with what was added on its way, such as where work is kept."""
     lines = [f"spear-deploy: {message}", *getattr(error, "__notes__", [])]
-    print(visible("\n  ".join(lines)), file=sys.stderr)
+    print(visible(spelled("\n  ".join(lines), FLAGS)), file=sys.stderr)
     return BAD_INPUT
 
 

@@ -30,11 +30,11 @@ def calibrate(
     rows: Annotated[Path, typer.Argument(help="CSV of measured inferences.", metavar="ROWS")],
     instrument: Annotated[str, typer.Option(help="What the measurements were made with.")],
     date: Annotated[str, typer.Option(help="When they were made; today if not said.")] = "",
-    to: Annotated[Path | None, typer.Option("--out", "-o", help="Write the profile.", metavar="FILE")] = None,
+    out_file: Annotated[Path | None, typer.Option("--out", "-o", help="Write the profile.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Fit energies and times of a chip to measurements, each with its interval, as a profile that inherits."""
-    found = run_calibration(profile, rows, to, instrument=instrument, date=date)
+    found = run_calibration(profile, rows, out_file, instrument=instrument, date=date)
     if as_json:
         print(json.dumps(asdict(found), indent=2))
     else:
@@ -49,5 +49,5 @@ def calibrate(
             errors.add_row(each.network, each.what, f"{each.predicted / each.measured:.2f}")
         out.print(errors)
         out.print("in pJ, ns and mW")
-    if to is not None:
-        err.print(f"written to {to}")
+    if out_file is not None:
+        err.print(f"written to {out_file}")

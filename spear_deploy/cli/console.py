@@ -6,12 +6,15 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.segment import Segment
+from rich.text import Text
 
+from spear_deploy.cli.spelling import FLAGS, spelled, spelled_text
 from spear_deploy.jobs.progress import Advance
 
 
@@ -27,10 +30,19 @@ def _written_out(character: str) -> str:
 
 
 class VisibleConsole(Console):
-    """Shows names from files of others as they are: [x] in one is no markup, and no terminal obeys them."""
+    """Shows names from files of others as they are, and options as they are typed.
+
+    [x] in a name is no markup, and no terminal obeys it.
+    """
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Styled text of a string, such as a cell of a table."""
+        return super().render_str(spelled(text, FLAGS), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Segments in which only what Rich itself adds is obeyed."""
+        if isinstance(renderable, Text):
+            renderable = spelled_text(renderable, FLAGS)
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
 

@@ -27,6 +27,7 @@ from spear_deploy.cli.reading import (
     reading,
 )
 from spear_deploy.cli.resuming import resumed
+from spear_deploy.cli.spelling import named
 from spear_deploy.cli.targets import Target
 from spear_deploy.jobs.asked import error_of, front_of, weight_bits_of
 from spear_deploy.jobs.chips import chips_of
@@ -299,7 +300,7 @@ class DeployOptions:
         """Raise a BadParameter where one of some options is not as it is by default."""
         for name in typed(self):
             if name in options:
-                raise typer.BadParameter(f"--{name.replace('_', '-')}: {why}")
+                raise typer.BadParameter(f"{named(name)}: {why}")
 
 
 _OF_SPEAR_PLUS = (

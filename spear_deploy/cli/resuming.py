@@ -11,6 +11,7 @@ import typer
 
 from spear_deploy.cli.cache import cache_folder
 from spear_deploy.cli.options import typed
+from spear_deploy.cli.spelling import named
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.resuming import unfinished, unfinished_request
 
@@ -36,8 +37,8 @@ def resumed(options: DataclassInstance, run: Path, cache: Path | None) -> Deploy
     """
     others = [name for name in typed(options) if name not in WITH_RESUME]
     if others:
-        named = ", ".join("MODEL" if name == "model" else f"--{name.replace('_', '-')}" for name in others)
-        raise typer.BadParameter(f"--resume takes all options from the run; leave out {named}")
+        found = ", ".join("MODEL" if name == "model" else named(name) for name in others)
+        raise typer.BadParameter(f"--resume takes all options from the run; leave out {found}")
     return replace(unfinished_request(cache or cache_folder(), run), cache=cache)
 
 

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from spear_deploy.cli.ending import InterruptedVerb
+from spear_deploy.cli.spelling import FLAGS, flags_of
 from spear_deploy.system.lazy import uncollected
 
 
@@ -128,6 +129,7 @@ class Commands(MutableMapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self.loaded:
             self.loaded[name] = self.verbs[name].load(name)
+            FLAGS.update(flags_of(self.loaded[name]))
         return self.loaded[name]
 
     def __setitem__(self, name: str, command: Any) -> None:

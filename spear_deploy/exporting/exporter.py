@@ -22,11 +22,11 @@ class Exporter(ABC):
     A subclass is an entry point of the group `spear_deploy.exporters`; `assert_faithful` tests it.
 
     Attributes:
-        name: what `--to` calls it.
+        name: what users call it.
         suffix: of the file, which is named after the model. A format of several files writes
             the others beside it, under names that begin with the same stem.
-        family: formats with the same family are written together by `--to FAMILY`.
-        says: one line for `export --list`.
+        family: formats with the same family are written together by its name.
+        says: one line for the list of formats.
         arithmetic: in which `run` computes: float64, float32, or integers (a chip's fixed point).
         fixed: whether the file holds a chip's integers. Such an exporter takes the keyword
             `integers` (`JudgedIntegers`), writes those and no others, and refuses without.

@@ -187,7 +187,7 @@ def read_record(folder: Path) -> Record | None:
     try:
         return Record.model_validate(read_json(path))
     except (ValidationError, RefusedError):
-        raise ExportError(f"{path}: not a record of exports, or damaged; choose another folder with --out") from None
+        raise ExportError(f"{path}: not a record of exports, or damaged; choose another folder (`folder`)") from None
 
 
 def merged(old: Record | None, new: Iterable[ExportEntry], version: str) -> Record:

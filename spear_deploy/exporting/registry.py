@@ -115,7 +115,7 @@ def declared(offered: Callable[..., object]) -> tuple[str, ...]:
 
 
 def family(name: str) -> tuple[str, ...]:
-    """The names of the exporters that `--to NAME` means: those of a family, or the one itself.
+    """The names of the exporters that a name means: those of a family, or the one itself.
 
     Raises:
         ExportError: no installed package offers it.

@@ -168,8 +168,8 @@ def _check_replaceable(path: Path, recorded: Mapping[str, str], *, force: bool) 
 
     """
     if not force:
-        raise OutputError(f"{path}: exists; choose another folder with --out, or --force")
+        raise OutputError(f"{path}: exists; choose another folder (`folder`), or `force=True`")
     if path.is_symlink() or not path.is_file() or recorded.get(path.name) != sha256(path):
         raise OutputError(
-            f"{path}: is not as an export wrote it, and is not replaced; choose another folder with --out"
+            f"{path}: is not as an export wrote it, and is not replaced; choose another folder (`folder`)"
         )

@@ -167,7 +167,7 @@ def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportE
     request = _as_run_made(request, progress)
     path = request.out / f"{request.model.stem}.bundle.zip"
     if path.exists() and not request.force:
-        raise OutputError(f"{path}: exists; choose another folder with --out, or --force")
+        raise OutputError(f"{path}: exists; choose another folder (`folder`), or `force=True`")
     with replaced_when_complete(path, ours=is_bundle) as working:
         asked, exporters = _prepare(request, BUNDLED, progress, floating=("nir",))
         with tempfile.TemporaryDirectory(prefix="spear-deploy-bundle-") as name:

@@ -43,11 +43,11 @@ def measure_again(folder: Path, report: Report, profile: Profile, data: str | No
 def _measured(folder: Path, report: Report, profile: Profile, data: str | None) -> Again:
     path = folder / (PLAIN if report.lre.check else "pruned.pt")
     if not path.is_file():
-        raise RunError(f"{path}: is missing, so that it cannot be measured again; leave out --again")
+        raise RunError(f"{path}: is missing, so that it cannot be measured again")
     given = load_any(path)
     task = Task(given, data_for(given, data or report.data), report.seed)
     if task.data.sha256 != report.data_sha256:
-        raise RunError(f"{data or report.data}: is not the data of the run in {folder}: SHA-256 differs; give --data")
+        raise RunError(f"{data or report.data}: is not the data of the run in {folder}: SHA-256 differs; give `data`")
     model, in_torch = task.model, TorchBackend()
     tested = measure_on(in_torch, model, task.test)
     lre = report.lre

@@ -1,4 +1,4 @@
-"""The JSON that `simulate --json` prints; field names are those of docs/fixed-point.md."""
+"""The JSON that the verb `simulate` prints; field names are those of docs/fixed-point.md."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def load_task(
     model = load_model(path, reading=reading, tell=tell)
     found = find_task(path, model, data, seed=seed, tell=tell)
     if found is None:
-        raise DataError(f"{path}: the model does not name its data; give it with --data digits or --data file.npz")
+        raise DataError(f"{path}: the model does not name its data; give `data='digits'` or `data='file.npz'`")
     return found
 
 

@@ -117,7 +117,7 @@ def from_nir(
     steps = meta.get("time_steps") if time_steps is None else time_steps
     if steps is None:
         raise ModelError(
-            "this NIR graph does not say for how many time steps it runs: give --time-steps"
+            "this NIR graph does not say for how many time steps it runs: give `time_steps`"
             " (or the graph metadata of docs/nir-metadata.md)"
         )
     try:

@@ -53,12 +53,12 @@ def prepare(graph: nir.NIRGraph, dt_s: float | None = None) -> tuple[nir.NIRGrap
             if isinstance(node, nir.IF | nir.I) and "gain" not in node.metadata and (abs(node.r) * dt < _WEAK).all():
                 weak.append(name)
     if assumed:
-        notices.append(f"the graph names no time step: dt = {dt:g} s is assumed (give it with --dt)")
+        notices.append(f"the graph names no time step: dt = {dt:g} s is assumed (give it: `dt_s`)")
         if weak:
             gain = float(nodes[weak[0]].r.flat[0]) * dt
             notices.append(
                 f"{', '.join(weak)}: with this dt an integrator takes in r dt = {gain:g} of its input a step;"
-                " graphs from sinabs are meant for --dt 1"
+                " graphs from sinabs are meant for `dt_s=1`"
             )
     silent = [name for name, node in nodes.items() if isinstance(node, _RESETTING) and "reset" not in node.metadata]
     if silent:
@@ -138,6 +138,6 @@ def _time_step(graph: nir.NIRGraph, dt_s: float | None) -> tuple[float, bool]:
     if named:
         dt, name = next(iter(named.items()))
         if dt_s is not None and dt_s != dt:
-            raise ModelError(f"{name}: its metadata says dt = {dt:g} s, --dt says {dt_s:g} s; leave --dt out")
+            raise ModelError(f"{name}: its metadata says dt = {dt:g} s, `dt_s` says {dt_s:g} s; leave `dt_s` out")
         return dt, False
     return (DEFAULT_DT_S, True) if dt_s is None else (dt_s, False)

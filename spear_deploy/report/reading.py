@@ -90,7 +90,7 @@ def read_report(run: Path) -> Report:
     try:
         return Report.model_validate(read_json(path))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); give the folder of a run (--out)") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}); give the folder of a run") from None
     except RefusedError as error:
         raise DataError(f"{path}: not a report of spear-deploy ({error})") from None
     except ValidationError as error:

@@ -210,7 +210,7 @@ class Agreement(_Part):
 
 
 class AdaptationReport(_Part):
-    """One thing that the target forbids and `--adapt` converted, before anything else was done."""
+    """One thing that the target forbids and that was converted, before anything else was done."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, serialize_by_alias=True)
 
@@ -323,7 +323,7 @@ class Report(_Part):
     file_format: str | None = Field(
         default=None, description="the file format whose integers were chosen; null for all of the target's"
     )
-    adaptations: list[AdaptationReport] = Field([], description="empty without --adapt, and where nothing is forbidden")
+    adaptations: list[AdaptationReport] = Field([], description="empty without `adapt`, and where nothing is forbidden")
     verdict: Verdict
     answers: AnswersReport | None = Field(default=None, description="what the verdict's `works` follows from")
     answers_to_given: AnswersReport | None = Field(

@@ -55,9 +55,9 @@ def check_writable(folder: Path, *, force: bool) -> None:
     except OSError as error:
         place = folder if os.path.isdir(folder) or error.errno == errno.ENAMETOOLONG else _nearest(folder)
         if error.errno == errno.ENOTDIR:
-            raise OutputError(f"{place}: is a file; results need a folder (--out)") from None
+            raise OutputError(f"{place}: is a file; results need a folder (`folder`)") from None
         raise OutputError(
-            f"{place}: cannot write there ({error.strerror or error}); choose another folder with --out"
+            f"{place}: cannot write there ({error.strerror or error}); choose another folder (`folder`)"
         ) from None
     except ValueError as error:  # a name with a zero byte
         raise OutputError(f"{folder!r}: no name of a folder ({error})") from None
@@ -260,7 +260,7 @@ def _lock(path: Path, folder: Path) -> int:
             holder = os.read(lock, 200).decode(errors="replace") or "another process"
             os.close(lock)
             raise OutputError(
-                f"{folder}: {holder} is at work for this folder; wait for it, or choose another one with --out"
+                f"{folder}: {holder} is at work for this folder; wait for it, or choose another folder (`folder`)"
             ) from None
         except OSError:
             os.close(lock)
@@ -275,19 +275,19 @@ def _lock(path: Path, folder: Path) -> int:
 
 def _check_replaceable(folder: Path, *, force: bool, besides: Path | None = None) -> None:
     if os.path.lexists(folder) and not os.path.isdir(folder):
-        raise OutputError(f"{folder}: is a file; results need a folder (--out)")
+        raise OutputError(f"{folder}: is a file; results need a folder (`folder`)")
     if not os.path.isdir(folder):
         return
     entries = [each for each in folder.iterdir() if each != besides and not each.name.startswith(_PARTIAL)]
     if entries and not force:
-        raise OutputError(f"{folder}: exists and is not empty; choose another folder with --out, or --force")
+        raise OutputError(f"{folder}: exists and is not empty; choose another folder (`folder`), or `force=True`")
     recorded = _recorded(folder)
     for file in _files_below(entries):
         name = os.path.relpath(file, folder)
         if name != WRITTEN and (file.is_symlink() or not file.is_file() or recorded.get(name) != _sha256(file)):
             raise OutputError(
                 f"{folder}: holds {name}, which is not as spear-deploy wrote it; nothing was replaced, choose another"
-                " folder with --out"
+                " folder (`folder`)"
             )
 
 

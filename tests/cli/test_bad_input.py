@@ -253,7 +253,7 @@ def test_unknown_data_is_told_with_the_known_ones(refused):
 def test_a_model_that_does_not_name_its_data_is_told_what_to_type(refused):
     save_model_file(untrained(data=None), "model.pt")
     message = refused("model.pt")
-    assert message == "model.pt: the model does not name its data; give it with --data digits or --data file.npz"
+    assert message == "model.pt: the model does not name its data; give --data digits or --data file.npz"
 
 
 @pytest.mark.parametrize(
@@ -317,14 +317,14 @@ def test_a_chip_on_which_not_even_one_channel_fits_is_told(refused, task):
 def test_a_place_that_cannot_be_written_to_is_told_before_the_work(refused):
     assert not os.access("/proc/self/fd/none", os.F_OK)
     message = refused("--out", "/proc/results", "model.pt")
-    assert re.fullmatch(r"/proc: cannot write there \(.*\); choose another folder with --out", message)
+    assert re.fullmatch(r"/proc: cannot write there \(.*\); choose another folder \(--out\)", message)
 
 
 def test_earlier_results_are_not_overwritten(refused):
     Path("results").mkdir()
     Path("results", "report.json").write_text("earlier")
     message = refused("--out", "results", "model.pt")
-    assert message == "results: exists and is not empty; choose another folder with --out, or --force"
+    assert message == "results: exists and is not empty; choose another folder (--out), or --force"
     assert Path("results", "report.json").read_text() == "earlier"
 
 
@@ -355,7 +355,7 @@ def test_an_unknown_format_is_told_with_the_known_ones(refused):
 def test_an_export_does_not_overwrite(refused):
     Path("model.nir").write_text("earlier")
     message = refused("export", "model.pt", "--to", "nir")
-    assert message == "model.nir: exists; choose another folder with --out, or --force"
+    assert message == "model.nir: exists; choose another folder (--out), or --force"
     assert Path("model.nir").read_text() == "earlier"
 
 

@@ -176,7 +176,7 @@ def test_fewer_bits_and_conversions_are_reported_with_what_they_cost(run, tmp_pa
     words = ("subtract.pt", "--target", str(own), "--out", "results", *QUICK, "--no-lava")
     code, _, err = run(*words)
     assert code == 2
-    assert "or convert it with --adapt" in err
+    assert "or convert it: --adapt" in err
 
     code, out, err = run(*words, "--adapt", "--weight-bits", "6,fc=4", "--json")
 

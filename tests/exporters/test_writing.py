@@ -65,7 +65,7 @@ def test_existing_files_are_kept_unless_forced(model_file, tmp_path, capsys):
     assert run(model_file, "--out", folder) == 0
     (folder / "net.nir").write_bytes(b"mine")
     assert run(model_file, "--out", folder) == 2
-    assert "net.nir: exists; choose another folder with --out, or --force" in capsys.readouterr().err
+    assert "net.nir: exists; choose another folder (--out), or --force" in capsys.readouterr().err
     assert (folder / "net.nir").read_bytes() == b"mine"
     assert run(model_file, "--out", folder, "--force") == 2
     assert "net.nir: is not as an export wrote it, and is not replaced" in capsys.readouterr().err

@@ -201,7 +201,7 @@ def test_a_convolutional_checkpoint_is_described_in_toml(here):
     expected = run_by_snntorch(net, x)
     assert 0 < expected.mean() < 1
     assert torch.equal(Simulation(model.graph, torch.float64)(x).output, expected)
-    with pytest.raises(ModelError, match=r"features\.0: its weight has 4 axes; stride, .*: give --arch"):
+    with pytest.raises(ModelError, match=r"features\.0: its weight has 4 axes; stride, .*: give `arch`"):
         load_any("net.pth", time_steps=6)
 
 
@@ -239,11 +239,11 @@ def test_tensors_that_were_saved_on_cuda_load_on_the_cpu(here, monkeypatch):
 @pytest.mark.parametrize(
     ("arch", "options", "message"),
     [
-        (None, {}, "a checkpoint does not say its time steps: give --time-steps"),
-        ("my_networks:make_dense", {"time_steps": 3}, "does not say its input shape: give --input-shape"),
-        ("my_networks", {}, "--arch my_networks: needed package.module:factory or a .toml file"),
-        ("my_networks:nothing", {}, "--arch my_networks:nothing: AttributeError"),
-        ("nowhere:net", {}, "--arch nowhere:net: ModuleNotFoundError"),
+        (None, {}, "a checkpoint does not say its time steps: give `time_steps`"),
+        ("my_networks:make_dense", {"time_steps": 3}, "does not say its input shape: give `input_shape`"),
+        ("my_networks", {}, "`arch` my_networks: needed package.module:factory or a .toml file"),
+        ("my_networks:nothing", {}, "`arch` my_networks:nothing: AttributeError"),
+        ("nowhere:net", {}, "`arch` nowhere:net: ModuleNotFoundError"),
         ("builtins:dict", {}, "needed a torch module, it gave dict"),
         ("torch.nn:Identity", {}, "the checkpoint does not fit: no fc1.weight in the network"),
         ("missing.toml", {}, "missing.toml: cannot be read"),
@@ -323,5 +323,5 @@ def test_of_several_sets_of_weights_the_usual_one_is_taken_and_said(tmp_path, mo
 def test_a_parameter_of_the_network_itself_is_named_where_nothing_is_inferred(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({**make_dense().state_dict(), "temperature": torch.ones(1)}, "net.pth")
-    with pytest.raises(ModelError, match="found 2 weights, 2 neurons, and temperature: give --arch"):
+    with pytest.raises(ModelError, match="found 2 weights, 2 neurons, and temperature: give `arch`"):
         load_any("net.pth", time_steps=T)

@@ -58,7 +58,7 @@ def test_the_time_step_may_be_given_but_not_against_the_metadata(tmp_path):
     np.testing.assert_allclose(model.network.neurons["lif"].beta, 0.9)
     write_nir(model, tmp_path / "again.nir")
     assert load_any(tmp_path / "again.nir").network.dt_s == 5e-5
-    with pytest.raises(ModelError, match=r"lif: its metadata says dt = 5e-05 s, --dt says 0\.001 s"):
+    with pytest.raises(ModelError, match=r"lif: its metadata says dt = 5e-05 s, `dt_s` says 0\.001 s"):
         load_any(tmp_path / "again.nir", dt_s=1e-3)
 
 
@@ -273,7 +273,7 @@ class TestRealNetworks:
 
     def test_an_integrator_that_hardly_integrates_is_pointed_out(self):
         model = load_any(CASES / "cnn_sinabs.nir", time_steps=2)
-        assert any("graphs from sinabs are meant for --dt 1" in notice for notice in model.notices)
+        assert any("graphs from sinabs are meant for `dt_s=1`" in notice for notice in model.notices)
 
 
 ENDS = {

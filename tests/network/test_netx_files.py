@@ -75,9 +75,9 @@ def test_a_sound_file_is_loaded_from_python_with_what_it_does_not_say(tmp_path):
 
 def test_what_the_format_does_not_hold_has_to_be_given(tmp_path):
     path = conv_net(tmp_path / "a.net")
-    with pytest.raises(ModelError, match="give --time-steps"):
+    with pytest.raises(ModelError, match="give `time_steps`"):
         load_any(path, input_shape=(2, 5, 5))
-    with pytest.raises(ModelError, match="give --input-shape"):
+    with pytest.raises(ModelError, match="give `input_shape`"):
         load_any(path, time_steps=5)
     with pytest.raises(ModelError, match="layer 0: type 'unpool' is not supported; supported: average, conv"):
         load_any(write(tmp_path / "b.net", ("unpool", {"weight": weights(2, 3)})), time_steps=5, input_shape=(2,))

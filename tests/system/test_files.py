@@ -79,7 +79,7 @@ def test_earlier_results_are_replaced_only_by_force(tmp_path):
     folder = tmp_path / "run"
     write_run(folder, old="earlier")
     with pytest.raises(
-        OutputError, match=r"run: exists and is not empty; choose another folder with --out, or --force"
+        OutputError, match=r"run: exists and is not empty; choose another folder \(`folder`\), or `force=True`"
     ):
         check_writable(folder, force=False)
     write_run(folder, force=True, new="later")
@@ -272,15 +272,15 @@ def test_two_processes_never_work_for_one_folder(tmp_path):
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(OutputError, match=r"taken: is a file; results need a folder \(--out\)"):
+    with pytest.raises(OutputError, match=r"taken: is a file; results need a folder \(`folder`\)"):
         check_writable(tmp_path / "taken", force=True)
-    with pytest.raises(OutputError, match=r"taken: is a file; results need a folder \(--out\)"):
+    with pytest.raises(OutputError, match=r"taken: is a file; results need a folder \(`folder`\)"):
         check_writable(tmp_path / "taken" / "run", force=False)
 
 
 @pytest.mark.skipif(not os.access("/proc/self", os.X_OK), reason="needs a file system that nobody may write to")
 def test_a_place_that_nobody_may_write_to_is_named_before_the_work():
-    with pytest.raises(OutputError, match=r"^/proc: cannot write there \(.*\); choose another folder with --out"):
+    with pytest.raises(OutputError, match=r"^/proc: cannot write there \(.*\); choose another folder \(`folder`\)"):
         check_writable(Path("/proc/spear-deploy-run"), force=False)
 
 

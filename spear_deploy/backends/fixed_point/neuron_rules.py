@@ -39,7 +39,7 @@ def check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
             raise BackendError(
                 f"{name}: the {what} loses {1 - keep[slow].max():.3g} of its value in a step, the chip's finest decay"
                 f" is 1/{chip.unity}; use a longer time step or no leak at all,"
-                " or let it be converted with --adapt"
+                " or let it be converted: `adapt=True`"
             )
     if not neuron.spikes:
         return
@@ -48,7 +48,7 @@ def check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
         raise BackendError(
             f"{name}: the chip resets the membrane to zero, this layer subtracts the threshold;"
             " train with reset_mechanism='zero', choose a chip with programmable neurons,"
-            " or let it be converted with --adapt"
+            " or let it be converted: `adapt=True`"
         )
     if neuron.reset is Reset.SUBTRACT_ONCE:
         raise BackendError(
@@ -59,11 +59,11 @@ def check_neuron(name: str, neuron: Neuron, chip: Format) -> None:
     if neuron.reset is Reset.ZERO_HOLD:
         raise BackendError(
             f"{name}: the chip integrates in the step after a spike, this layer loses that step's input"
-            " (snnTorch's delayed reset to zero); train with reset_delay=False, or let it be converted with --adapt"
+            " (snnTorch's delayed reset to zero); train with reset_delay=False, or let it be converted: `adapt=True`"
         )
     if (neuron.reset is Reset.NONE or neuron.reset_value is not None) and not memoryless:
         raise BackendError(
             f"{name}: the chip resets the membrane to zero, this layer"
             f" {'never resets it' if neuron.reset is Reset.NONE else 'resets it to another value'};"
-            " train with reset_mechanism='zero', or let it be converted with --adapt"
+            " train with reset_mechanism='zero', or let it be converted: `adapt=True`"
         )

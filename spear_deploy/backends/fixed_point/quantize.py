@@ -106,7 +106,7 @@ def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> flo
     if chip.graded_bits == 0:
         raise BackendError(
             f"{model.network.input}: the input holds values, and the chip's spikes carry none;"
-            " use encoding 'rate' or 'spikes', or let the first layer run on the host with --adapt"
+            " use encoding 'rate' or 'spikes', or let the first layer run on the host: `adapt=True`"
         )
     if shown is None:
         return float((1 << chip.graded_bits) - 1)

@@ -104,7 +104,7 @@ def unknown_profile(name: str, known: list[str]) -> str:
     """The message for a profile that does not exist: those that do, and the nearest."""
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.4)
     lines = [f"no profile called '{name}'", f"  known: {', '.join(known)}"]
-    own = "your own chip: --target my_chip.toml (start from: spear-deploy profiles show loihi2 --toml)"
+    own = "your own chip: give its TOML file (start from: spear-deploy profiles show loihi2 --toml)"
     lines.append(f"  did you mean '{near[0]}'? {own[0].upper()}{own[1:]}" if near else f"  {own}")
     return "\n".join(lines)
 

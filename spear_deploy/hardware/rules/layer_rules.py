@@ -199,7 +199,7 @@ def reset(subject: Subject) -> Iterator[Finding]:
         if not neuron.spikes or neuron.reset is Reset.NONE or one_of(allowed, str(neuron.reset)):
             continue
         mend = f"train with reset {listed(allowed)}" + (
-            ", or convert it with --adapt" if one_of(allowed, "zero") else ""
+            ", or convert it: `adapt=True`" if one_of(allowed, "zero") else ""
         )
         yield wall("reset", layer, f"reset {neuron.reset}", listed(allowed), mend, allowed)
 

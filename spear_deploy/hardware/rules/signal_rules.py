@@ -102,7 +102,9 @@ def analog_input(subject: Subject) -> Iterator[Finding]:
     """Where the chip takes spikes only, the input must be spikes."""
     allowed = subject.profile.io.graded_input
     if subject.analog_input and allowed is not None and allowed.value is False:
-        mend = "train with rate-coded or event input, or run the first layer on the host (check, simulate: --adapt)"
+        mend = (
+            "train with rate-coded or event input, or run the first layer on the host (check, simulate: `adapt=True`)"
+        )
         yield wall("analog input", subject.network.input, "values", "spikes", mend, allowed)
 
 

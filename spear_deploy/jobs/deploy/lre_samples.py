@@ -83,7 +83,7 @@ def sample_lre(
     if len(samples) < FEWEST:
         raise DataError(
             f"only {len(samples)} of LRE's sampled networks still spike after fine-tuning, {FEWEST} are needed:"
-            " ask for more (--lre-samples), or for longer fine-tunes (--plain-epochs)"
+            " ask for more (`lre_samples`), or for longer fine-tunes (`plan.plain.epochs`)"
         )
     if len(samples) > request.lre_samples:
         progress.notice(
@@ -93,6 +93,6 @@ def sample_lre(
     if error is not None and not sure(samples):
         progress.notice(
             f"{len(samples)} samples leave LRE's interval at the budget wider than +-{error:.1%};"
-            " --lre-samples makes more"
+            " more `lre_samples` narrow it"
         )
     return samples

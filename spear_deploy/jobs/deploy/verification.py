@@ -92,7 +92,7 @@ def check_runs(path: Path, model: Model, backends: Sequence[Backend]) -> None:
         try:
             backend.prepare(model)
         except BackendError as error:
-            raise BackendError(f"{path}: {error}: --no-lava") from None
+            raise BackendError(f"{path}: {error}: `lava=False`") from None
 
 
 def verify(
@@ -110,7 +110,7 @@ def verify(
     for backend in backends:
         where, status = backend.tool or backend.name, backend.status()
         if status.missing:
-            why = f"not verified in {where}, which cannot be used: {status.missing} ({status.advice}, or --no-lava)"
+            why = f"not verified in {where}, which cannot be used: {status.missing} ({status.advice}, or `lava=False`)"
             if why not in missing:
                 clock.progress.notice(
                     f"{where} cannot be used ({status.missing}), so the result is not verified in it; {status.advice}"

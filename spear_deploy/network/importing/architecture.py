@@ -70,16 +70,16 @@ def from_factory(reference: str) -> Architecture:
     """
     module_name, _, attribute = reference.partition(":")
     if not module_name or not attribute:
-        raise ModelError(f"--arch {reference}: needed package.module:factory or a .toml file")
+        raise ModelError(f"`arch` {reference}: needed package.module:factory or a .toml file")
     sys.path.insert(0, str(Path.cwd()))
     try:
         net = getattr(importlib.import_module(module_name), attribute)()
     except Exception as error:  # the user's own code may raise anything
-        raise ModelError(f"--arch {reference}: {first_line(error)}") from None
+        raise ModelError(f"`arch` {reference}: {first_line(error)}") from None
     finally:
         sys.path.remove(str(Path.cwd()))
     if not isinstance(net, nn.Module):
-        raise ModelError(f"--arch {reference}: needed a torch module, it gave {type(net).__name__}")
+        raise ModelError(f"`arch` {reference}: needed a torch module, it gave {type(net).__name__}")
     return Architecture(net, {})
 
 
@@ -141,18 +141,18 @@ def inferred(state: State) -> Architecture:
     if wide:
         raise ModelError(
             f"{wide[0]}: its weight has {state[f'{wide[0]}.weight'].dim()} axes; stride, padding and pools of a"
-            " convolutional network are not in its checkpoint: give --arch"
+            " convolutional network are not in its checkpoint: give `arch`"
         )
     left = [name for name in names if name not in (*linear, *neurons)]
     if left or len(linear) != len(neurons) or not linear:
         found = f"{len(linear)} weights, {len(neurons)} neurons" + (f", and {left[0]}" if left else "")
-        raise ModelError(f"only a chain of Linear layers, each with a neuron, is inferred; found {found}: give --arch")
+        raise ModelError(f"only a chain of Linear layers, each with a neuron, is inferred; found {found}: give `arch`")
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     size = None
     for layer, neuron in zip(linear, neurons, strict=True):
         outputs, inputs = state[f"{layer}.weight"].shape
         if size is not None and inputs != size:
-            raise ModelError(f"{layer}: takes {inputs} inputs, the layer before it gives {size}: give --arch")
+            raise ModelError(f"{layer}: takes {inputs} inputs, the layer before it gives {size}: give `arch`")
         size = outputs
         modules[layer.replace(".", "_")] = _named(layer, "Linear", _part(state, layer), {})
         part = _part(state, neuron)

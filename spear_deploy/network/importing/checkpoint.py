@@ -93,9 +93,7 @@ def read_checkpoint(
         use = built.use | {key: value for key, value in given.items() if value is not None}
         for key in ("input_shape", "time_steps"):
             if key not in use:
-                raise ModelError(
-                    f"a checkpoint does not say its {key.replace('_', ' ')}: give --{key.replace('_', '-')}"
-                )
+                raise ModelError(f"a checkpoint does not say its {key.replace('_', ' ')}: give `{key}`")
         model = from_snntorch(built.net, **use)
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None
@@ -134,8 +132,8 @@ def _load(built: Architecture, state: dict[str, Tensor], arch: str) -> None:
         missing, unexpected = built.net.double().load_state_dict(state, strict=False)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip() if str(error) else first_line(error)
-        raise ModelError(f"--arch {arch}: the checkpoint does not fit ({reason})") from None
+        raise ModelError(f"`arch` {arch}: the checkpoint does not fit ({reason})") from None
     if missing or unexpected:
         what = [f"no {key} in the checkpoint" for key in missing[:3]]
         what += [f"no {key} in the network" for key in unexpected[:3]]
-        raise ModelError(f"--arch {arch}: the checkpoint does not fit: {', '.join(what)}")
+        raise ModelError(f"`arch` {arch}: the checkpoint does not fit: {', '.join(what)}")

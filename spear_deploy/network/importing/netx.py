@@ -53,7 +53,7 @@ def read_netx(path: Path, *, time_steps: int | None, input_shape: Shape | None, 
 
     """
     if time_steps is None:
-        raise ModelError(f"{path}: a netx file does not say for how many time steps it runs: give --time-steps")
+        raise ModelError(f"{path}: a netx file does not say for how many time steps it runs: give `time_steps`")
     try:
         with open_hdf5(path) as file:
             group = file["layer"]
@@ -124,7 +124,7 @@ def _first_shape(layer: dict[str, Any]) -> Shape:
     if kind == "input":
         return tuple(int(n) for n in np.atleast_1d(layer["shape"]))
     if kind in ("conv", "pool"):
-        raise ModelError(f"the first layer is a {kind}, and the file does not say its input: give --input-shape")
+        raise ModelError(f"the first layer is a {kind}, and the file does not say its input: give `input_shape`")
     return (int(np.asarray(layer["weight"]).shape[1]),)
 
 
