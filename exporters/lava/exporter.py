@@ -48,6 +48,7 @@ class LavaExporter(Exporter):
     name = "lava"
     suffix = "_lava.py"
     family = "lava"
+    tool = "Lava"
     says = "a stand-alone Python script for lava-nc, with its weights (.npz)"
     options: ClassVar = {"fixed": "the script in fixed point"}
 

@@ -12,6 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 import torch
 from torch import Tensor
 
+from spear_deploy.backends import TORCH
 from spear_deploy.backends.backend import CALIBRATION_SAMPLES, Backend, Executable, Setting
 from spear_deploy.backends.fixed_point.backend import ChipBackend
 from spear_deploy.backends.fixed_point.chip_format import format_of
@@ -27,7 +28,7 @@ GROUP = "spear_deploy.backends"
 """Entry-point group under which another package offers backends."""
 
 OWN = {
-    "torch": "spear_deploy.backends.torch:TorchBackend",
+    TORCH: "spear_deploy.backends.torch:TorchBackend",
     "chip": "spear_deploy.backends.fixed_point.backend:ChipBackend",
     "lava": "spear_deploy.backends.lava.backend:LavaBackend",
     "lava-fixed": "spear_deploy.backends.lava.backend:LavaFixedBackend",

@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
+from spear_deploy.backends import TORCH
 from spear_deploy.backends.backend import Backend, Executable, OnProgress, Setting
 from spear_deploy.backends.recording import LayerStates, Recording, range_of
 from spear_deploy.network import Model, Simulation, Trace
@@ -16,7 +17,7 @@ from spear_deploy.network.device import where_held
 class TorchBackend(Backend):
     """The torch simulation in floating point."""
 
-    name: ClassVar[str] = "torch"
+    name: ClassVar[str] = TORCH
 
     def __init__(self, dtype: torch.dtype = torch.float64) -> None:
         self.dtype = dtype

@@ -10,6 +10,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from spear_deploy.backends import TORCH
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import (
@@ -54,7 +55,7 @@ chip nearly always differ; chip and lava-fixed, or torch and lava, must not.
 
 def simulate(
     model: Annotated[Path, typer.Argument(help="Model file, dense or pruned.")],
-    on: Annotated[str, typer.Option("--on", help=f"Backend: {', '.join(offered())}.")] = "torch",
+    on: Annotated[str, typer.Option("--on", help=f"Backend: {', '.join(offered())}.")] = TORCH,
     compare: Annotated[
         str | None, typer.Option("--compare", help="Backends to hold against each other, separated by commas.")
     ] = None,

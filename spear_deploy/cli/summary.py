@@ -9,12 +9,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.text import Text
 
+from spear_deploy.backends import TORCH
 from spear_deploy.report import Report
-from spear_deploy.report.checks import predictions
+from spear_deploy.report.checks import predictions, repeated
 from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.doubts import doubts
 from spear_deploy.report.words.quantity_text import error_text, limit_texts, used_text
-from spear_deploy.report.words.wording import right_answers
+from spear_deploy.report.words.wording import repeated_text, right_answers
 from spear_deploy.report.write import PAGE
 
 
@@ -104,7 +105,7 @@ def _lines(report: Report) -> list[Text]:
     binding = next(limit for limit in budget.limits if limit.binds)
     lines.append(Text(f"binds      {binding.name}: {used_text(binding)} ({binding.origin})"))
     for name in report.measured:
-        if name != "torch":  # its figures are those of the table
+        if name != TORCH:  # its figures are those of the table
             lines += _measured(report, name)
     if report.answers is not None:
         lost = report.answers
@@ -130,7 +131,7 @@ def _measured(report: Report, name: str) -> list[Text]:
     found = report.measured[name]
     right = f"{right_answers(report)} {found.accuracy:.2%}"
     text = f"{name:<10} {found.synops:,.0f} SynOps, {right} on {found.samples} samples"
-    against = next((other for other in report.measured if f"{other}_{name}" in report.agreement), None)
+    against = repeated(report).get(name)
     if against is None:
         return [Text(text)]
     agreement = report.agreement[f"{against}_{name}"]
@@ -148,6 +149,5 @@ def _measured(report: Report, name: str) -> list[Text]:
 def _verdict(report: Report) -> Text:
     best = f" (cut short in the {report.interrupted}: the best so far)" if report.interrupted else ""
     if report.verdict.ok:
-        agrees = " and Lava agrees" if report.agreement else " (not run in Lava)"
-        return Text(f"OK: within budget{agrees}{best}", style="bold green")
+        return Text(f"OK: within budget{repeated_text(report)}{best}", style="bold green")
     return Text(f"NOT OK: {report.verdict.reason}{best}", style="bold red")

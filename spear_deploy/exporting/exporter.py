@@ -30,6 +30,7 @@ class Exporter(ABC):
         arithmetic: in which `run` computes: float64, float32, or integers (a chip's fixed point).
         fixed: whether the file holds a chip's integers. Such an exporter takes the keyword
             `integers` (`JudgedIntegers`), writes those and no others, and refuses without.
+        tool: the program beside this package that runs the file, such as Lava; empty for none.
         options: what the user may set, each a keyword of `__init__` that has a default, with a line that
             says what it does. The command line has a flag for each, of the default's type.
 
@@ -45,6 +46,7 @@ class Exporter(ABC):
     says: ClassVar[str] = ""
     arithmetic: str = "float64"
     fixed: bool = False
+    tool: ClassVar[str] = ""
     options: ClassVar[Mapping[str, str]] = {}
 
     def refuses(self, model: Model) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def check_options(given: Mapping[str, object], formats: Collection[str]) -> None
             raise ExportError(f"no exporter has an option {key!r}; known: {', '.join(known)}")
         option = known[key]
         if value != option.default and not set(option.says) & set(formats):
-            raise ExportError(f"{key} is an option of {', '.join(option.says)}, not of {', '.join(formats)}")
+            raise ExportError(f"`{key}` is an option of {', '.join(option.says)}, not of {', '.join(formats)}")
 
 
 def _default(offered: Callable[..., object], name: str, key: str) -> bool | int | float | str:

@@ -38,7 +38,7 @@ def export_run(
     inputs_name: str,
     profile: str,
     integers: JudgedIntegers | None,
-    run_lava: bool,
+    run_tools: bool,
     lava_python: Path | None = None,
 ) -> None:
     """Write a model in one of `FORMATS` beside its own file, proven and recorded.
@@ -53,9 +53,10 @@ def export_run(
         notice: told what could not be written.
         inputs_name: what the samples are.
         profile: the chip it was pruned for.
-        integers: what was judged, for a target that computes in integers: the Lava script is in fixed point then,
-            unless Lava's own neurons cannot be these.
-        run_lava: whether the Lava script may be run; it is written in any case.
+        integers: what was judged, for a target that computes in integers: a format of both kinds, such as the Lava
+            script, holds them then, unless it cannot.
+        run_tools: whether files that programs beside this package run, such as Lava, may be run; they are written in
+            any case.
         lava_python: an interpreter that has Lava; None for this one.
 
     """
@@ -63,15 +64,15 @@ def export_run(
     made = exporter(name, options)
     if made.fixed and integers is None:
         return
-    if name == "lava" and integers is not None:
+    if integers is not None and not made.fixed and "fixed" in made.options:
         fixed = exporter(name, options | {"fixed": True})
         reasons = fixed.refuses(model)
         made = made if reasons else fixed
         for reason in reasons:
-            notice(f"the Lava script is in floating point: {reason}")
+            notice(f"{name}: written in floating point: {reason}")
     proven = Export(model, source, source.stem, inputs, inputs_name, integers=integers)
-    unproven = replace(proven, inputs=None, why_not="Lava is not wanted")
-    export = unproven if name == "lava" and not run_lava else proven
+    unproven = replace(proven, inputs=None, why_not=f"{made.tool} is not wanted")
+    export = unproven if made.tool and not run_tools else proven
     try:
         export_model(export, [made], source.parent, force=True, record_refusal=True)
     except ExportError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from spear_deploy.backends import TORCH
 from spear_deploy.backends.fixed_point import split_first_layer
 from spear_deploy.data import EncodedSplit, SplitName, recoded
 from spear_deploy.hardware import Activity, Limit, OnChip, Profile, activity_of
@@ -61,7 +62,7 @@ class Subject:
             "split": "test",
             "samples": self.samples,
             "encoding": encoding,
-            "backend": "torch",
+            "backend": TORCH,
             "arithmetic": "float32",
         }
 
@@ -70,7 +71,7 @@ class Subject:
         """Which samples the spikes are the mean of, in words."""
         if self.activity is None:
             return "no spikes were measured: no data were given"
-        return f"spikes: mean of {self.samples} test samples, encoding {self.model.encoding}, torch, float32"
+        return f"spikes: mean of {self.samples} test samples, encoding {self.model.encoding}, {TORCH}, float32"
 
     @property
     def analog_input(self) -> bool:

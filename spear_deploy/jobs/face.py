@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from spear_deploy.backends import TORCH
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import Dataset
@@ -118,7 +119,7 @@ def simulate(
     model: Model,
     chip: Profile | str,
     data: Dataset,
-    on: Sequence[str] = ("torch",),
+    on: Sequence[str] = (TORCH,),
     config: SimulateConfig | None = None,
     *,
     seed: int = 0,

@@ -54,10 +54,10 @@ def _measured(folder: Path, report: Report, profile: Profile, data: str | None) 
     prediction = Prediction(lre.predicted, lre.low, lre.high)
     if lre.check:  # intervals of earlier reports are already wider by what a finite set of images adds
         prediction = for_images(prediction, tested)
-    checks = {"torch": check_of(in_torch.arithmetic, prediction, tested)}
-    layers = {"torch": layer_reports(tested)}
+    checks = {in_torch.name: check_of(in_torch.arithmetic, prediction, tested)}
+    layers = {in_torch.name: layer_reports(tested)}
     backend = arithmetic_of(profile, task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES), run_weight_bits(report))
-    if backend.name != "torch":
+    if backend.name not in checks:
         on_target = measure_on(backend, model, task.test)
         checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(lre.target_factor), on_target)
         layers[backend.name] = layer_reports(on_target)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from spear_deploy.backends import side_by_side
+from spear_deploy.backends import TORCH, side_by_side
 from spear_deploy.backends.backend import CALIBRATION_SAMPLES, TIME_LIMIT_S, Setting, Worker
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.registry import available, backend_class, known_name, prepared
@@ -111,7 +111,7 @@ def backends_of(text: str) -> tuple[str, ...]:
 def simulate(
     task: Task,
     chip: Profile,
-    on: Sequence[str] = ("torch",),
+    on: Sequence[str] = (TORCH,),
     config: SimulateConfig | None = None,
     progress: Progress | None = None,
 ) -> Outcome:

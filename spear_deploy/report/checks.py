@@ -21,6 +21,12 @@ def predicted_in(report: Report, arithmetic: str) -> tuple[float, float, float]:
     return factor * report.lre.low, factor * report.lre.predicted, factor * report.lre.high
 
 
+def repeated(report: Report) -> dict[str, str]:
+    """The backends that were to repeat every spike of another, each with that other."""
+    names = list(report.measured)
+    return {name: other for name in names for other in names if f"{other}_{name}" in report.agreement}
+
+
 def error_percent(predicted: float, synops: float) -> float | None:
     """How far a prediction is from what was measured, in percent of that; None of a network that does nothing."""
     return 100.0 * (predicted - synops) / synops if synops else None

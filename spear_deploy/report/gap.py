@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 
+from spear_deploy.backends import TORCH
 from spear_deploy.report import LayerReport, Report
 from spear_deploy.report.checks import checks, computes_as_target
 from spear_deploy.report.schema import LreCheck
@@ -145,7 +146,7 @@ def coverage(runs: Sequence[RunCheck]) -> Coverage | None:
 
 
 def _gap(report: Report, found: dict[str, LreCheck], basis: str, again: Again | None) -> Gap | None:
-    judged, in_torch = found.get(basis), found.get("torch")
+    judged, in_torch = found.get(basis), found.get(TORCH)
     if judged is None or in_torch is None or not judged.synops or not in_torch.synops:
         return None
     total = judged.predicted / judged.synops
@@ -169,7 +170,7 @@ def _validation(report: Report, rounded: float) -> float | None:
 def _rounding(report: Report) -> str | None:
     """The backend that computes as the target does, where that is not torch."""
     names = (name for name, one in report.measured.items() if computes_as_target(report, one.arithmetic))
-    return next((name for name in names if name != "torch"), None)
+    return next((name for name in names if name != TORCH), None)
 
 
 def _layers(by_backend: dict[str, list[LayerReport]], rounding: str | None) -> tuple[LayerGap, ...]:
@@ -177,6 +178,6 @@ def _layers(by_backend: dict[str, list[LayerReport]], rounding: str | None) -> t
     found = []
     for name in names:
         synops = {backend: row.synops for backend, rows in by_backend.items() for row in rows if row.layer == name}
-        exact, rounded = synops.get("torch"), None if rounding is None else synops.get(rounding)
+        exact, rounded = synops.get(TORCH), None if rounding is None else synops.get(rounding)
         found.append(LayerGap(name, synops, rounded / exact - 1 if exact and rounded is not None else None))
     return tuple(found)

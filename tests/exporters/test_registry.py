@@ -115,7 +115,7 @@ class TestAThirdPartysExporter:
 
 def test_what_was_set_and_would_change_nothing_is_refused():
     check_options({"form": "scan", "fixed": False}, ["onnx", "nir"])
-    with pytest.raises(ExportError, match="form is an option of onnx, not of nir, lava"):
+    with pytest.raises(ExportError, match="`form` is an option of onnx, not of nir, lava"):
         check_options({"form": "scan"}, ["nir", "lava"])
     with pytest.raises(
         ExportError, match="no exporter has an option 'shape'; known: fixed, form, int8, opset, portable"

@@ -65,9 +65,9 @@ def test_the_page_leads_with_the_verdict_and_says_how_to_make_it_again(folder, c
     html = (folder / "report.html").read_text()
     assert len(html.encode()) < MOST_BYTES
     text = " ".join(Reader(html).text)
-    assert text.index("OK: model.pt pruned for loihi2 keeps its budget and Lava agrees") < text.index(
-        "Before and after"
-    )
+    assert text.index(
+        "OK: model.pt pruned for loihi2 keeps its budget, and lava and lava-fixed repeat every spike"
+    ) < text.index("Before and after")
     for said in ("91.00%", "-4.00 points", "29 of 35 SynOps", "spear-deploy --target loihi2 'my model.pt'", "ab" * 32):
         assert said in text
     assert "not available: no price for spikes; what is priced: 1.00 to 4.00 pJ" in text

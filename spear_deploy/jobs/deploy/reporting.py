@@ -11,6 +11,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
+from spear_deploy.backends import TORCH
 from spear_deploy.data import Labels
 from spear_deploy.hardware import MAX_DROP, Activity, Cost, Follows, Use, activity_of
 from spear_deploy.hardware.spreading import moved
@@ -164,8 +165,8 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
 def _backends(target: Target, evidence: Evidence) -> tuple[dict[str, Measured], dict[str, Agreement]]:
     """What every backend measured of the pruned network, and which of them agree."""
     both, backend = evidence.in_torch, target.backend
-    measured = {"torch": measured_report(both.pruned, both.arithmetic)}
-    if backend.name != "torch":
+    measured = {TORCH: measured_report(both.pruned, both.arithmetic)}
+    if backend.name not in measured:
         measured[backend.name] = measured_report(evidence.on_target.pruned, backend.arithmetic)
     agreement: dict[str, Agreement] = {}
     for each in evidence.verified.found:

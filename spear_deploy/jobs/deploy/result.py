@@ -60,7 +60,7 @@ def write_result(
             inputs_name=proof_name,
             profile=target.chip.name,
             integers=_judged(written, target, prepared, request),
-            run_lava=request.lava,
+            run_tools=request.lava,
             lava_python=request.lava_python,
         )
         with clock.stage("export", len(FORMATS)) as advance:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spear_deploy.backends import TORCH
 from spear_deploy.report.checks import checks
 from spear_deploy.report.pictures.figure import Axis, Figure, Level, Mark, Panel, Series
 from spear_deploy.report.schema import Report, ScatterPoint
@@ -73,7 +74,7 @@ def lre_figure(report: Report) -> Figure | None:
 
 
 def _line_panel(report: Report, samples: list[ScatterPoint]) -> Panel:
-    line, in_torch = report.lre.linear, checks(report).get("torch")
+    line, in_torch = report.lre.linear, checks(report).get(TORCH)
     before = [sample.pruned_synops for sample in samples]
     own = [(line.predicted - line.intercept) / line.slope] if line.slope else []
     ends = _ends(before + own)
@@ -88,7 +89,7 @@ def _line_panel(report: Report, samples: list[ScatterPoint]) -> Panel:
 
 def _estimator_panel(report: Report, samples: list[ScatterPoint]) -> Panel:
     predicted = [sample.loo_predicted for sample in samples]
-    in_torch = checks(report).get("torch")
+    in_torch = checks(report).get(TORCH)
     ends = _ends([*predicted, report.lre.predicted])
     series = [
         Series("samples, each predicted without itself", tuple(predicted), tuple(sample.synops for sample in samples)),

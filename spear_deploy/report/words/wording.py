@@ -6,6 +6,7 @@ from pathlib import Path
 
 from spear_deploy.hardware.amounts import energy_text, time_text
 from spear_deploy.hardware.chip.figures import Spread
+from spear_deploy.report.checks import repeated
 from spear_deploy.report.chip_part import CostReport
 from spear_deploy.report.part import Range
 from spear_deploy.report.schema import Report
@@ -32,8 +33,15 @@ def verdict_text(report: Report) -> str:
     )
     if not verdict.ok:
         return f"NOT OK: {model} pruned for {report.target}: {verdict.reason} ({figures})."
-    agrees = " and Lava agrees spike for spike" if _all_equal(report) else " (not verified in Lava)"
-    return f"OK: {model} pruned for {report.target} keeps its budget{agrees}: {figures}."
+    return f"OK: {model} pruned for {report.target} keeps its budget{repeated_text(report)}: {figures}."
+
+
+def repeated_text(report: Report) -> str:
+    """Who repeated every spike of the result, as the end of a sentence on one that is OK."""
+    names = list(repeated(report))
+    if not names:
+        return " (no other program ran it)"
+    return f", and {' and '.join(names)} repeat{'' if len(names) > 1 else 's'} every spike"
 
 
 def right_answers(report: Report) -> str:
@@ -59,7 +67,7 @@ def warnings(report: Report) -> list[str]:
     if report.labels == "dense network":
         found.append("The data held no labels: every accuracy is the agreement with the dense network.")
     if not report.agreement:
-        found.append("The result was not run in Lava.")
+        found.append("The result was run by no other program, such as Lava.")
     if report.budget.unchecked:
         found.append(f"Not checked, because nobody has published it: {', '.join(report.budget.unchecked)}.")
     if report.profile:
@@ -100,10 +108,6 @@ def time_words(cost: CostReport | None) -> str:
 def _judged(report: Report) -> float:
     """SynOps of the pruned network on test in the arithmetic of the budget."""
     return report.budget.limits[0].pruned if report.budget.limits else report.pruned.synops
-
-
-def _all_equal(report: Report) -> bool:
-    return bool(report.agreement) and all(agreement.equal for agreement in report.agreement.values())
 
 
 def _spread(found: Range) -> Spread:
