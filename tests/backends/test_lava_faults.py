@@ -2,25 +2,21 @@ import errno
 import os
 import re
 import signal
-import stat
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
-from dataclasses import replace
 from pathlib import Path
 
-import nir
 import numpy as np
 import pytest
 import torch
-from random_networks import Builder, neurons
+from random_networks import Builder
 
-from spear_deploy.backends.lava import install, run_lava, runner, status
+from spear_deploy.backends.lava import run_lava, runner, status
 from spear_deploy.errors import BackendError
-from spear_deploy.network import Model, Reset, node_of
 
 linux = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="looks into /dev/shm and /proc")
 LIMIT_S = 60
@@ -106,115 +102,6 @@ def at_first_progress(action):
 def an_actor():
     leader = worker_pid()
     return max(pid for pid, parent in processes().items() if parent == leader)
-
-
-def reset_layer(**changes):
-    neuron = replace(neurons(np.random.default_rng(0), (6,)), **changes)
-    nodes = {
-        "input": nir.Input(np.array([4])),
-        "dense": nir.Linear(np.ones((6, 4))),
-        "hidden": node_of(neuron),
-        "output": nir.Output(np.array([6])),
-    }
-    edges = [("input", "dense"), ("dense", "hidden"), ("hidden", "output")]
-    return Model(nir.NIRGraph(nodes, edges, type_check=False), 3)
-
-
-@pytest.mark.parametrize(
-    ("changes", "rule"),
-    [
-        ({"reset": Reset.NONE}, "never does"),
-        ({"reset_value": np.full(6, 0.25)}, "resets it to 0.25"),
-    ],
-)
-def test_a_reset_that_lava_does_not_know_is_refused_by_name(changes, rule):
-    with pytest.raises(BackendError, match=f"^hidden: .*{rule}.*torch"):
-        run_lava(reset_layer(**changes), inputs(), time_limit_s=LIMIT_S)
-
-
-def test_a_loop_through_two_layers_is_refused_because_lava_takes_two_steps():
-    model = reset_layer()
-    rng = np.random.default_rng(0)
-    nodes = dict(model.graph.nodes) | {
-        "there": nir.Linear(np.eye(6)),
-        "other": node_of(neurons(rng, (6,))),
-        "back": nir.Linear(np.eye(6)),
-    }
-    loop = [("hidden", "there"), ("there", "other"), ("other", "back"), ("back", "hidden")]
-    looped = Model(nir.NIRGraph(nodes, [*model.graph.edges, *loop], type_check=False), 3)
-    with pytest.raises(BackendError, match=r"hidden -> other -> hidden: .*takes 2 time steps"):
-        run_lava(looped, inputs(), time_limit_s=LIMIT_S)
-
-
-def test_inputs_of_another_shape_are_refused():
-    with pytest.raises(BackendError, match=r"takes inputs \[T, B, 4\], found \[3, 5, 7\]"):
-        run_lava(small_model(), torch.zeros(3, 5, 7), time_limit_s=LIMIT_S)
-
-
-def test_inputs_that_are_not_finite_are_refused():
-    with pytest.raises(BackendError, match="must be finite"):
-        run_lava(small_model(), inputs().fill_(float("nan")), time_limit_s=LIMIT_S)
-
-
-@pytest.fixture
-def python_without_lava(tmp_path):
-    """An interpreter in which `import lava` fails, everything else as here."""
-    path = tmp_path / "python-without-lava"
-    path.write_text(
-        f"""#!{sys.executable}
-import sys
-sys.modules["lava"] = None
-arguments = sys.argv[1:]
-while arguments[0] != "-c":
-    arguments = arguments[2:]
-sys.argv = ["-c", *arguments[2:]]
-exec(arguments[1])
-"""
-    )
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    return path
-
-
-def test_without_lava_a_run_says_what_to_type(python_without_lava):
-    with pytest.raises(BackendError, match=r"not available in .*install it with: .*pip install"):
-        run_lava(small_model(), inputs(), time_limit_s=LIMIT_S, python=python_without_lava)
-
-
-def test_without_lava_the_status_says_so_and_what_to_type(python_without_lava):
-    found = status(python_without_lava)
-    assert not found.available
-    assert "lava" in found.missing
-    assert "--ignore-requires-python lava-nc==0.10.0" in found.advice
-
-
-def test_without_lava_this_interpreter_gets_it_by_one_command(monkeypatch, python_without_lava):
-    monkeypatch.setattr(sys, "executable", str(python_without_lava))
-    assert status().advice == "install it with: spear-deploy lava install"
-
-
-def test_an_interpreter_that_does_not_exist_is_named():
-    with pytest.raises(BackendError, match="/nowhere/python cannot be started"):
-        run_lava(small_model(), inputs(), time_limit_s=LIMIT_S, python=Path("/nowhere/python"))
-    with pytest.raises(BackendError, match="/nowhere/python cannot be started"):
-        status(Path("/nowhere/python"))
-
-
-def test_a_failing_pip_is_reported_with_its_last_words(monkeypatch, tmp_path):
-    pip = tmp_path / "python"
-    pip.write_text("#!/bin/sh\necho 'ERROR: no network' >&2\nexit 1\n")
-    pip.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(pip))
-    with pytest.raises(BackendError, match=r"pip install asteval .* failed:\nERROR: no network"):
-        install(lambda step: None)
-
-
-@pytest.mark.lava
-def test_status_knows_lava_and_what_it_needs_to_run_here():
-    found = status()
-    assert found.available
-    assert found.versions["lava"] == "0.10.0"
-    assert found.advice == ""
-    assert bool(found.work_arounds) == (sys.version_info >= (3, 11) or np.__version__ >= "2.4")
 
 
 @pytest.mark.lava
@@ -424,12 +311,3 @@ def test_lava_imports_nothing_from_the_current_folder(tmp_path, monkeypatch):
     assert status().available
     assert run_lava(small_model(), inputs(), time_limit_s=LIMIT_S).samples == 5
     assert not ran.exists()
-
-
-@pytest.mark.lava
-def test_an_interpreter_may_be_named_from_the_current_folder(tmp_path, monkeypatch):
-    (tmp_path / "python").symlink_to(sys.executable)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
-    assert status(Path("./python")).available
-    assert run_lava(small_model(), inputs(), time_limit_s=LIMIT_S, python=Path("./python")).samples == 5

@@ -6,35 +6,19 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 import pytest
 import torch
-from made_task import CLASSES, chip, write_task
+from made_task import CLASSES, write_task
+from small_runs import PLAN, run
 
 from spear_deploy.data import load_data
-from spear_deploy.errors import BudgetError
-from spear_deploy.hardware import QUANTITIES, Follows, Quantity, load_profile, parse_budget, place
-from spear_deploy.jobs.deploy.deploy import deploy
-from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.progress import Silent
+from spear_deploy.hardware import load_profile, place
 from spear_deploy.network import Encoding, Simulation, load_any, save_model_file
 from spear_deploy.report import Report
-from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
-
-RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
-PLAN = TuningPlan(RECIPE, replace(RECIPE, epochs=8))
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     return write_task(tmp_path_factory.mktemp("task"))
-
-
-def run(model, out, *targets, **options):
-    """The main job, with few samples and evaluations; one report a target."""
-    few = {"lre_samples": 8, "evaluations": 8, "finalists": 1, "plan": PLAN, "lava": False}
-    profiles = tuple(load_profile(target) for target in targets or ("loihi2",))
-    limits = {key: tuple(map(parse_budget, options[key])) for key in ("budgets", "pareto") if key in options}
-    request = DeployRequest(model=model, targets=profiles, out=out, **few | options | limits)
-    return list(deploy(request, Silent()).values())
 
 
 @pytest.fixture(scope="module")
@@ -264,36 +248,6 @@ def test_a_report_tells_where_spikes_fire_and_what_cores_and_rounding_make_of_th
     assert report.peak_memory_mib > 50
 
 
-def test_a_smaller_chip_gives_another_and_smaller_network(model, tmp_path):
-    few_cores = chip(tmp_path, "few-cores", core_neurons=(64, "neurons"), chip_usable_cores_per_chip=(4, "cores"))
-    little_memory = chip(
-        tmp_path, "little-memory", core_synapse_memory=(96, "B"), chip_usable_cores_per_chip=(8, "cores")
-    )
-    targets = ("loihi2", str(few_cores), str(little_memory))
-    free, cores, memory = run(model, tmp_path / "runs", *targets, budgets=("90%",))
-    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["few-cores", "little-memory", "loihi2"]
-    dense = load_any(model).network
-    for report, name in ((cores, "few-cores"), (memory, "little-memory")):
-        profile = load_profile(tmp_path / f"{name}.toml")
-        assert not place(dense, profile).fits
-        pruned = load_any(tmp_path / "runs" / name / "pruned.nir").network
-        assert place(pruned, profile).fits
-        assert report.pruned.parameters < free.pruned.parameters
-        (binding,) = [limit for limit in report.budget.limits if limit.binds]
-        assert binding.origin == f"profile {name}"
-        assert binding.pruned <= binding.allowed < binding.dense
-    (binding,) = [limit for limit in free.budget.limits if limit.binds]
-    assert (binding.name, binding.origin) == ("SynOps per inference", "budget 90%")
-    assert len({tuple(report.pruned.keep_ratios.values()) for report in (free, cores, memory)}) == 3
-
-
-def test_a_budget_of_cores_is_kept_as_the_chips_own(model, tmp_path):
-    (report,) = run(model, tmp_path / "run", budgets=("90%", "neurons=150"))
-    limit = next(limit for limit in report.budget.limits if limit.origin == "budget neurons=150")
-    assert limit.pruned <= limit.allowed == 150 < limit.dense
-    assert limit.binds
-
-
 def test_without_lava_the_result_stands_on_torch(model, tmp_path):
     (report,) = run(model, tmp_path / "run")
     assert report.verdict.basis == "chip"
@@ -321,106 +275,6 @@ def test_spiking_input_counts_in_the_budget(model, tmp_path, encoding):
     assert report.dense.synops_analog == 0
     assert report.dense.per_layer[0].synops > 0
     assert report.pruned.synops <= report.budget.synops
-
-
-def energy(report):
-    (limit,) = [limit for limit in report.budget.limits if limit.name.startswith("energy")]
-    return limit
-
-
-def test_a_budget_of_energy_is_kept_where_it_is_measured_and_said_to_be_an_estimate(model, tmp_path):
-    (narrow,) = run(model, tmp_path / "narrow", budgets=("30%", "1mJ"))
-    granted = (energy(narrow).dense + energy(narrow).pruned) / 2
-    (report,) = run(model, tmp_path / "run", budgets=(f"energy={granted:.0f}pJ",))
-    limit = energy(report)
-    assert limit.name == "energy per inference, high end (estimated)"
-    assert (limit.unit, limit.origin) == ("pJ", f"budget energy={granted:.0f}pJ")
-    assert limit.pruned <= limit.allowed < limit.dense == energy(narrow).dense
-    assert limit.binds or report.placement.needed  # more cores may keep it without pruning: less time at rest
-
-
-def test_a_budget_of_energy_is_refused_on_a_chip_without_prices(model, tmp_path):
-    with pytest.raises(BudgetError, match="budget '3uJ' cannot be held on spinnaker2: no price for"):
-        run(model, tmp_path / "run", "spinnaker2", budgets=("3uJ",))
-
-
-def test_an_energy_below_what_the_idle_chip_takes_is_refused_before_the_work(model, tmp_path):
-    with pytest.raises(
-        BudgetError, match=r"budget 1nJ: not even one channel in every layer fits: energy per inference"
-    ):
-        run(model, tmp_path / "run", budgets=("1nJ",))
-
-
-def test_a_front_has_one_result_for_each_budget(model, tmp_path):
-    half, third = run(model, tmp_path / "run", budgets=(), pareto=("50%", "30%"))
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["30pct", "50pct"]
-    assert (half.budget.source, third.budget.source) == ("50%", "30%")
-    assert third.measured["chip"].synops < half.measured["chip"].synops
-    assert third.budget.synops == pytest.approx(0.6 * half.budget.synops)
-
-
-def test_the_smallest_budget_within_a_drop_is_looked_for(model, tmp_path):
-    (report,) = run(model, tmp_path / "run", budgets=("max-drop=10",))
-    found = report.max_drop
-    assert found.points == 10
-    assert 1 <= len(found.tried) <= 6
-    good = [one.share for one in found.tried if one.drop_points <= 10 and one.keeps_limits]
-    assert report.budget.synops == pytest.approx(min(good) * report.budget.limits[0].dense, rel=0.15)
-    assert all(one.share < min(good) for one in found.tried if one.share not in good)
-    dense, basis = load_any(model), report.measured["chip"]
-    assert dense.network.classes == CLASSES
-    assert report.verdict.limits_kept == (found.test_drop_points <= 10 and basis.synops <= report.budget.synops)
-
-
-def test_an_accuracy_that_no_budget_keeps_is_told_with_the_nearest(model, tmp_path, monkeypatch):
-    monkeypatch.setattr("spear_deploy.jobs.deploy.max_drop.MOST_TRIES", 1)
-    monkeypatch.setattr("spear_deploy.jobs.deploy.max_drop.FIRST_SHARE", 0.05)
-    with pytest.raises(BudgetError, match=r"no budget that was tried keeps accuracy within 0 points .* the nearest, 5"):
-        run(model, tmp_path / "run", budgets=("max-drop=0",))
-
-
-def test_two_ways_to_set_the_budget_are_refused_before_the_work(model, tmp_path):
-    with pytest.raises(BudgetError, match=r"a front over 30% sets the budgets of SynOps itself, and budget 50% gives"):
-        run(model, tmp_path / "run", budgets=("50%",), pareto=("30%",))
-    with pytest.raises(BudgetError, match=r"a front over cores=4: is no budget of SynOps"):
-        run(model, tmp_path / "run", budgets=(), pareto=("cores=4",))
-    with pytest.raises(BudgetError, match=r"a front over 30% alone: give two budgets or more"):
-        run(model, tmp_path / "run", budgets=(), pareto=("30%",))
-
-
-def test_beside_a_budget_the_largest_drop_is_judged_and_the_least_accuracy_too(model, tmp_path):
-    (report,) = run(model, tmp_path / "run", budgets=("50%", "max-drop=100", "min-accuracy=99.9%"))
-    assert report.max_drop is not None
-    shares = [one.share for one in report.max_drop.tried]
-    accuracies = [one.accuracy for one in report.max_drop.tried]
-    assert shares == sorted(shares)
-    assert accuracies == sorted(set(accuracies))
-    drop, least = (
-        next(one for one in report.budget.limits if one.name == name) for name in ("accuracy lost", "accuracy")
-    )
-    answers, dense = report.answers, load_any(model)
-    assert (drop.allowed, drop.dense, drop.pruned) == (100, 0, answers.drop_points)
-    assert (least.allowed, least.pruned, least.least) == (99.9, 100 * answers.accuracy, True)
-    assert answers.accuracy == report.measured["chip"].accuracy == report.answers_to_given.accuracy
-    assert answers.drop_points >= report.answers_to_given.drop_points
-    assert report.answers_to_given.reference == "dense network"
-    assert answers.drop_points == pytest.approx(100 * (answers.reference_accuracy - answers.accuracy))
-    assert answers.most_by_guessing > 1 / dense.network.classes
-    assert report.verdict.limits_kept == (answers.accuracy >= 0.999 and report.verdict.within_budget)
-
-
-def test_a_budget_of_another_kind_is_one_row_and_is_searched_for_measured_and_judged(model, tmp_path, monkeypatch):
-    def spikes(on_chip):
-        return float(sum(on_chip.measured.spikes[layer].sum() for layer in on_chip.network.layers))
-
-    row = Quantity("spikes", "spikes per inference", "spikes", Follows.ACTIVITY, spikes, {"": 1.0}, share=True)
-    monkeypatch.setitem(QUANTITIES, "spikes", row)
-    (report,) = run(model, tmp_path / "run", budgets=("90%", "spikes=60%"))
-    limit = next(limit for limit in report.budget.limits if limit.name == "spikes per inference")
-    assert (limit.unit, limit.origin) == ("spikes", "budget spikes=60%")
-    assert limit.pruned <= limit.allowed < limit.dense
-    assert limit.pruned == pytest.approx(sum(layer.spikes for layer in report.measured["chip"].per_layer))
-    assert limit.binds
 
 
 def test_a_network_that_fine_tuning_ruined_is_not_ok_though_it_keeps_its_budget(model, tmp_path):

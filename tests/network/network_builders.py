@@ -40,6 +40,23 @@ def small_cnn(seed=0, **options):
     )
 
 
+class Population(nn.Module):
+    """Twenty outputs for the classes of 8 inputs, in a loop of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(8, 12), nn.Linear(12, 20)
+        self.lif1, self.lif2 = (snntorch.Leaky(beta=0.9, threshold=0.4, spike_grad=heaviside) for _ in range(2))
+
+    def forward(self, x):
+        mem1, mem2, found = self.lif1.init_leaky(), self.lif2.init_leaky(), []
+        for step in x:
+            spk, mem1 = self.lif1(self.fc1(step), mem1)
+            spk, mem2 = self.lif2(self.fc2(spk), mem2)
+            found.append(spk)
+        return torch.stack(found)
+
+
 def lif(shape, *, beta=0.5, dt=1e-4, **metadata):
     """A NIR LIF layer whose input gain is 1."""
     ones = np.ones(shape)

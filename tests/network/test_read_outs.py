@@ -3,8 +3,7 @@
 import pytest
 import snntorch
 import torch
-from network_builders import heaviside
-from snntorch import functional as snn_functional
+from network_builders import Population, heaviside
 from snntorch import utils
 from torch import nn
 
@@ -229,43 +228,6 @@ def test_a_last_layer_without_neurons_is_portable():
     model = from_snntorch(net, input_shape=(8,), time_steps=T)
     x = inputs()
     assert torch.equal(classes_of(portable(model), x), classes_of(model, x))
-
-
-class Population(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc1, self.lif1, self.fc2, self.lif2 = nn.Linear(8, 12), lif(), nn.Linear(12, 20), lif()
-
-    def forward(self, x):
-        mem1, mem2, found = self.lif1.init_leaky(), self.lif2.init_leaky(), []
-        for step in x:
-            spk, mem1 = self.lif1(self.fc1(step), mem1)
-            spk, mem2 = self.lif2(self.fc2(spk), mem2)
-            found.append(spk)
-        return torch.stack(found)
-
-
-def test_a_population_code_gives_the_accuracy_of_snntorch():
-    net, x = Population(), inputs()
-    labels = torch.randint(0, 5, (B,))
-    model = from_snntorch(net, input_shape=(8,), time_steps=T, encoding="rate", classes=5)
-    expected = snn_functional.acc.accuracy_rate(run(net, x), labels, population_code=True, num_classes=5)
-    assert (model.classes, model.network.classes) == (5, 20)
-    assert measure(model, x, labels, analog_input=True, dtype=torch.float64).accuracy == pytest.approx(float(expected))
-    assert 0 < expected < 1
-
-
-def test_a_population_is_kept_in_every_file(tmp_path):
-    model = from_snntorch(Population(), input_shape=(8,), time_steps=T, classes=5)
-    save_model_file(model, tmp_path / "net.pt")
-    write_nir(model, tmp_path / "net.nir")
-    assert load_model_file(tmp_path / "net.pt").classes == read_nir(tmp_path / "net.nir").classes == 5
-    assert model.with_graph(model.graph).classes == 5
-
-
-def test_classes_that_do_not_divide_the_outputs_are_refused():
-    with pytest.raises(ModelError, match="classes=3: the network has 20 outputs, which they do not divide"):
-        from_snntorch(Population(), input_shape=(8,), time_steps=T, classes=3)
 
 
 @pytest.mark.parametrize(
