@@ -69,7 +69,7 @@ def run(
         "shift": shift(target.dense, dense_test),
         "lre": _lre(prepared.samples),
         "settings": {"uniform": uniform, **{name: value for name, value in changes.items() if name != "cache"}},
-        "told": clock.told,
+        "told": clock.notices,
         "budgets": dict(done or {}),
     }
     for budget in budgets:
@@ -106,7 +106,7 @@ def _one(target: Target, request: DeployRequest, prepared: Prepared, tuned_test:
         "uniform": _tuned_uniform(target, request, prepared, solution) if uniform else None,
         "claimed_share": _claimed(solution),
         "delivered": _delivered(solution, target, prepared, test),
-        "told": clock.told,
+        "told": clock.notices,
         "predictions": [_prediction(one, solution, prepared) for one in solution.choice.tuned if one.final is None]
         + [_prediction(one, solution, prepared) for one in solution.choice.tuned[:3] if one.final is not None],
         "estimator": solution.problem.estimator.name,

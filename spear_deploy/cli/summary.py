@@ -13,7 +13,7 @@ from spear_deploy.backends import TORCH
 from spear_deploy.report import Report
 from spear_deploy.report.checks import predictions, repeated
 from spear_deploy.report.terminal.table import Table
-from spear_deploy.report.words.doubts import doubts
+from spear_deploy.report.words.caveats import caveats
 from spear_deploy.report.words.quantity_text import error_text, limit_texts, used_text
 from spear_deploy.report.words.wording import repeated_text, right_answers
 from spear_deploy.report.write import PAGE
@@ -118,7 +118,7 @@ def _lines(report: Report) -> list[Text]:
                 f" {-lost.drop_low:+z.2f}{beside}"
             )
         )
-    lines += [Text(f"warning    {doubt}", style="bold yellow") for doubt in doubts(report)]
+    lines += [Text(f"warning    {caveat}", style="bold yellow") for caveat in caveats(report)]
     if lre.extrapolated:
         lines.append(Text(f"warning    LRE extrapolates: {lre.extrapolated}", style="bold yellow"))
     if report.budget.unchecked:

@@ -40,8 +40,8 @@ class Silent:
 class Recorded:
     """Tells another of everything, and keeps what the user was told."""
 
-    def __init__(self, progress: Progress, told: Sequence[str] = ()) -> None:
-        self.told = list(told)
+    def __init__(self, progress: Progress, notices: Sequence[str] = ()) -> None:
+        self.notices = list(notices)
         self._progress = progress
 
     def stage(self, name: str, total: int) -> AbstractContextManager[Advance]:
@@ -54,21 +54,23 @@ class Recorded:
 
     def notice(self, text: str) -> None:
         """Tell the other, and keep it."""
-        self.told.append(text)
+        self.notices.append(text)
         self._progress.notice(text)
 
 
 class Clock:
-    """Times the stages of a run and tells of them; `told` is what the user was told on the way."""
+    """Times the stages of a run and tells of them; `notices` are what the user was told on the way."""
 
-    def __init__(self, progress: Progress, seconds: dict[str, float] | None = None, told: Sequence[str] = ()) -> None:
-        self.progress = Recorded(progress, told)
+    def __init__(
+        self, progress: Progress, seconds: dict[str, float] | None = None, notices: Sequence[str] = ()
+    ) -> None:
+        self.progress = Recorded(progress, notices)
         self.seconds = dict(seconds or {})
 
     @property
-    def told(self) -> list[str]:
+    def notices(self) -> list[str]:
         """What the user was told so far, in order."""
-        return list(self.progress.told)
+        return list(self.progress.notices)
 
     @contextmanager
     def stage(self, name: str, total: int = 1) -> Iterator[Callable[..., None]]:

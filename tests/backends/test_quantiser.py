@@ -19,7 +19,7 @@ from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.network import Simulation
 from spear_deploy.training import Recipe, fine_tune, loss
 
-SEARCH = import_module("spear_deploy.backends.fixed_point.draft")
+SEARCH = import_module("spear_deploy.backends.fixed_point.layer_quantiser")
 RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
 
 

@@ -75,4 +75,4 @@ def test_what_holds_on_this_machine_alone_is_told_and_not_kept():
     progress.hint("ahead: 3 s")
     progress.notice("one class is rare")
     assert heard == ["ahead: 3 s", "one class is rare"]
-    assert progress.told == ["one class is rare"]
+    assert progress.notices == ["one class is rare"]

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spear_deploy.backends.fixed_point.draft import Draft
 from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
+from spear_deploy.backends.fixed_point.layer_quantiser import LayerQuantiser
 from spear_deploy.backends.fixed_point.neuron_rules import check_neuron, check_pools
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, to_integers
 from spear_deploy.backends.fixed_point.ranges import Range, SeenRanges, bounded_ranges
@@ -69,8 +69,8 @@ def quantize(
     layers = []
     for name in network.layers:
         bits = (weight_bits or {}).get(name, chip.weight_bits)
-        draft = Draft(network, name, chip, bits, levels, ranges[name])
-        layers.append(draft.best(tuple(clips), spikes))
+        quantiser = LayerQuantiser(network, name, chip, bits, levels, ranges[name])
+        layers.append(quantiser.best(tuple(clips), spikes))
     return QuantizedNetwork(network, chip, tuple(layers), levels)
 
 

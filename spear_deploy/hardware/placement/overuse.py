@@ -8,7 +8,7 @@ from spear_deploy.hardware.chip.figures import Figure
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.layer_load import RESOURCES
 from spear_deploy.hardware.placement.use import ResourceUse
-from spear_deploy.hardware.placement.whole_layers import Seats
+from spear_deploy.hardware.placement.whole_layers import CoreAssignment
 from spear_deploy.hardware.rules.finding import Finding, Kind
 
 _LIMITS = {resource.name: resource.limit for resource in RESOURCES}
@@ -56,7 +56,7 @@ def _chip_figure(resource: str, profile: Profile) -> Figure | None:
     }[resource]
 
 
-def without_seat(seats: Seats, findings: list[Finding], profile: Profile) -> list[Finding]:
+def unassigned(assignment: CoreAssignment, findings: list[Finding], profile: Profile) -> list[Finding]:
     """Layers that some core would hold, had another layer not taken it."""
     explained = {finding.node for finding in findings}
     return [
@@ -65,12 +65,12 @@ def without_seat(seats: Seats, findings: list[Finding], profile: Profile) -> lis
             Kind.WALL,
             layer,
             "no free core that holds it",
-            f"{len(seats.sizes)} cores",
+            f"{len(assignment.sizes)} cores",
             f"prune {layer} or the layers of its size until each finds a core of its own",
             (profile.core.kernel_memory.source or "") if profile.core.kernel_memory is not None else "",
             0.5,  # each memory is a power of two: half the channels need half of it
         )
-        for layer in seats.nearest
+        for layer in assignment.nearest
         if layer not in explained
     ]
 

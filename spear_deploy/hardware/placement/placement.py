@@ -16,12 +16,12 @@ from spear_deploy.hardware.placement.layer_load import (
     layer_loads,
     unchecked,
 )
-from spear_deploy.hardware.placement.overuse import overuse, without_seat
+from spear_deploy.hardware.placement.overuse import overuse, unassigned
 from spear_deploy.hardware.placement.splitting import TooLargeForACoreError, split
 from spear_deploy.hardware.placement.thinning import NotThinnableError, kept_channels, thinned
 from spear_deploy.hardware.placement.tiles import Grid, Tile, whole
 from spear_deploy.hardware.placement.use import ResourceUse, chip_uses, core_uses, worst_uses, worst_uses_by_layer
-from spear_deploy.hardware.placement.whole_layers import core_sizes, seat
+from spear_deploy.hardware.placement.whole_layers import assign_cores, core_sizes
 from spear_deploy.hardware.rules.finding import Finding
 from spear_deploy.network import Network
 
@@ -130,14 +130,14 @@ def place(
     limits = allowed(profile)
     whole = profile.layers.split is not None and profile.layers.split.value is False
     grids = _uncut(network, loads) if whole else _settle(network, loads, limits, least_cores or {})
-    seats = seat(network, profile, kept_channels(network, keep)) if whole and core_sizes(profile) else None
+    assignment = assign_cores(network, profile, kept_channels(network, keep)) if whole and core_sizes(profile) else None
     placed = [(layer, tile) for layer, grid in grids.items() for tile in grid.tiles()]
     cores = tuple(
         Core(
-            number if seats is None else seats.core.get(layer, seats.nearest.get(layer, number)),
+            number if assignment is None else assignment.core.get(layer, assignment.nearest.get(layer, number)),
             layer,
             tile,
-            core_uses(layer, loads[layer].use(tile), limits, seats, profile.origin),
+            core_uses(layer, loads[layer].use(tile), limits, assignment, profile.origin),
         )
         for number, (layer, tile) in enumerate(placed)
     )
@@ -147,8 +147,8 @@ def place(
     uses = (*of_chip, *worst_uses(of_cores))
     sizes = {layer: grid.size for layer, grid in grids.items()}
     findings = [overuse(use, profile, sizes) for use in (*of_chip, *worst_uses_by_layer(of_cores)) if not use.fits]
-    if seats is not None:
-        findings += without_seat(seats, findings, profile)
+    if assignment is not None:
+        findings += unassigned(assignment, findings, profile)
     quantities = {
         "cores": float(len(cores)),
         "neurons": float(sum(core.neurons for core in cores)),

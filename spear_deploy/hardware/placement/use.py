@@ -10,7 +10,7 @@ from spear_deploy.hardware.chip.figures import Quantity
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.layer_load import RESOURCES, LayerLoad, counts_synapses
 from spear_deploy.hardware.placement.tiles import whole
-from spear_deploy.hardware.placement.whole_layers import WORDS, Seats
+from spear_deploy.hardware.placement.whole_layers import WORDS, CoreAssignment
 
 _UNITS = {resource.name: resource.unit for resource in RESOURCES}
 
@@ -50,13 +50,13 @@ class ResourceUse:
 
 
 def core_uses(
-    layer: str, use: dict[str, float], limits: dict[str, float], seats: Seats | None, origin: str
+    layer: str, use: dict[str, float], limits: dict[str, float], assignment: CoreAssignment | None, origin: str
 ) -> tuple[ResourceUse, ...]:
     """What one core holds against what it has."""
     uses = [ResourceUse(name, use[name], most, _UNITS[name], layer, origin) for name, most in limits.items()]
-    if seats is not None:
-        sizes = seats.sizes[seats.core[layer] if layer in seats.core else seats.nearest[layer]]
-        memories = zip(WORDS, seats.needs[layer], sizes, strict=True)
+    if assignment is not None:
+        sizes = assignment.sizes[assignment.core[layer] if layer in assignment.core else assignment.nearest[layer]]
+        memories = zip(WORDS, assignment.needs[layer], sizes, strict=True)
         uses += [
             ResourceUse(f"{name} of the core", need, have, "words", layer, origin) for name, need, have in memories
         ]

@@ -21,7 +21,7 @@ WORDS = ("kernel memory", "neuron memory", "bias memory")
 
 
 @dataclass(frozen=True)
-class Seats:
+class CoreAssignment:
     """Which core each layer has.
 
     Attributes:
@@ -45,7 +45,7 @@ def core_sizes(profile: Profile) -> tuple[tuple[int, ...], ...]:
     return tuple(zip(*values, strict=True)) if len(values) == len(WORDS) else ()
 
 
-def seat(network: Network, profile: Profile, kept: Mapping[str, int]) -> Seats:
+def assign_cores(network: Network, profile: Profile, kept: Mapping[str, int]) -> CoreAssignment:
     """Give every layer a core that holds it, for as many layers as possible (a maximum matching).
 
     `kept` is the number of channels that count of the input and of each layer.
@@ -63,7 +63,7 @@ def seat(network: Network, profile: Profile, kept: Mapping[str, int]) -> Seats:
     matching = nx.bipartite.maximum_matching(suits, top_nodes=list(needs))
     core = {layer: int(matching[layer]) for layer in needs if layer in matching}
     nearest = {layer: _nearest(words, sizes) for layer, words in needs.items() if layer not in core}
-    return Seats(needs, sizes, core, nearest)
+    return CoreAssignment(needs, sizes, core, nearest)
 
 
 def _nearest(words: tuple[int, ...], sizes: tuple[tuple[int, ...], ...]) -> int:

@@ -78,7 +78,7 @@ def stages(costs: Costs, config: DeployConfig, train: EncodedSplit, runs: int) -
     }
 
 
-def told(costs: Costs, request: DeployRequest, train: EncodedSplit, runs: int) -> str:
+def forecast(costs: Costs, request: DeployRequest, train: EncodedSplit, runs: int) -> str:
     """What lies ahead, in one sentence, and what the quick preset would need."""
     ahead = stages(costs, request, train, runs)
     quick = sum(stages(costs, quickened(request), train, runs).values())

@@ -93,7 +93,7 @@ def _run(request: DeployRequest, progress: Progress, task: Task | None) -> dict[
 
 def deploy_to(target: Target, folder: Path, request: DeployRequest, prepared: Prepared, progress: Progress) -> Written:
     """Search, fine-tune, write, run and judge for one target."""
-    clock = Clock(progress, prepared.seconds, prepared.told)
+    clock = Clock(progress, prepared.seconds, prepared.notices)
     drop = request.searched_drop
     if drop is None:
         pruned = solve(target, request, prepared, clock)

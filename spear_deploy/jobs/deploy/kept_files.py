@@ -26,15 +26,15 @@ def files_made(folder: Path, make: Callable[[Notice], None], step: Step, notice:
         for name, content in kept.items():
             (folder / name).write_bytes(content)
         return
-    told: list[str] = []
+    notices: list[str] = []
 
     def tell(text: str) -> None:
-        told.append(text)
+        notices.append(text)
         notice(text)
 
     before, start = _read(folder), time.monotonic()
     make(tell)
-    if not told:
+    if not notices:
         new = {name: content for name, content in _read(folder).items() if before.get(name) != content}
         step.keep(new, time.monotonic() - start)
 

@@ -13,7 +13,7 @@ from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import ModelError, SpearDeployError
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.hardware.spreading import eased_lines
-from spear_deploy.jobs.deploy.ahead import measured_costs, told
+from spear_deploy.jobs.deploy.ahead import forecast, measured_costs
 from spear_deploy.jobs.deploy.early_warnings import (
     chance,
     check_classes,
@@ -61,7 +61,7 @@ class Prepared:
     reference: Model
     seconds: dict[str, float]
     effect: AdaptationEffect | None = None
-    told: Sequence[str] = ()
+    notices: Sequence[str] = ()
     journal: Journal = field(default_factory=Journal)
 
 
@@ -82,8 +82,8 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
             task = replace(task, model=model)
         model, data = task.model, task.data
         check_classes(data)
-        for doubt in (*small_data(data, request.plan.plain.batch), *class_shares(data)):
-            progress.notice(doubt)
+        for warning in (*small_data(data, request.plan.plain.batch), *class_shares(data)):
+            progress.notice(warning)
         device = device_named(request.device)
         train, validation, test = (split.on(device) for split in (task.train, task.validation, task.test))
         floating = verifiers(request, request.targets[0], train, (TorchBackend.name,), progress.notice)
@@ -104,15 +104,15 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
             Measurement, "measurement", "dense", "test", make=lambda: factory.measure(model, test, torch.float64)
         )
         _check_prunable(request.model, data.name, factory, dense)
-        for doubt in (*chance(data, model.classes, dense), *wide_bound(dense, len(test)), *shift(dense, dense_test)):
-            progress.notice(doubt)
+        for warning in (*chance(data, model.classes, dense), *wide_bound(dense, len(test)), *shift(dense, dense_test)):
+            progress.notice(warning)
         advance()
         targets = _aim(request, factory, validation, dense, len(test), advance, progress, journal)
         for target in targets:
             prove_device(model, target.backend, validation)
         if not any(each.steps for each in journal.recalled.values()):  # a run that goes on has less ahead
             runs = len(targets) * max(len(request.pareto), 1)
-            progress.hint(told(measured_costs(request, factory, targets[0]), request, train, runs))
+            progress.hint(forecast(measured_costs(request, factory, targets[0]), request, train, runs))
     with clock.stage("LRE samples", request.lre_samples) as advance:
         budgets = [target.to_torch(request.plan.search_multiple * target.budget_synops) for target in targets]
         recalled = journal.recalled.setdefault("LRE sample", Recalled())
@@ -120,7 +120,7 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
     with clock.stage("dense, same fine-tune"):
         reference = same_fine_tune(factory, request.plan, request.seed, validation, progress.notice, journal)
     return Prepared(
-        task, test, factory, dense_test, targets, samples, reference, clock.seconds, effect, clock.told, journal
+        task, test, factory, dense_test, targets, samples, reference, clock.seconds, effect, clock.notices, journal
     )
 
 
@@ -160,8 +160,8 @@ def _aim(
             found.append(target)
             for line in eased_lines(target.plain_on_chip(factory.model), target.limits, target.least_cores):
                 progress.notice(f"{profile.name}: {line}")
-            for doubt in slack_budgets(target.limits, factory.model.time_steps) if _mean_is_typed(request) else ():
-                progress.notice(f"{profile.name}: {doubt}")
+            for warning in slack_budgets(target.limits, factory.model.time_steps) if _mean_is_typed(request) else ():
+                progress.notice(f"{profile.name}: {warning}")
         advance()
     return found
 

@@ -61,7 +61,7 @@ class Provenance:
         effect: what converting the network to its target did; None where nothing was converted.
         seconds: by stage.
         peak_memory_mib: the most that the main process held; None where unknown.
-        told: what the user was told on the way, in order.
+        notices: what the user was told on the way, in order.
         recalled: by kind, work of earlier runs that was read instead of done.
 
     """
@@ -71,7 +71,7 @@ class Provenance:
     effect: AdaptationEffect | None
     seconds: Mapping[str, float]
     peak_memory_mib: float | None = None
-    told: Sequence[str] = ()
+    notices: Sequence[str] = ()
     recalled: Mapping[str, Recalled] = field(default_factory=dict)
 
 
@@ -152,7 +152,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
             for each in (provenance.effect.as_json() if provenance.effect is not None else ())
         ],
         peak_memory_mib=provenance.peak_memory_mib,
-        told=list(provenance.told),
+        told=list(provenance.notices),
         earlier={
             kind: EarlierWork(steps=found.steps, seconds=round(found.seconds, 3))
             for kind, found in provenance.recalled.items()

@@ -74,7 +74,7 @@ def write_result(
             prepared.effect,
             clock.seconds,
             peak_memory_mib(),
-            clock.told,
+            clock.notices,
             prepared.journal.recalled,
         )
         report = make_report(prepared.task, target, written, evidence, provenance)

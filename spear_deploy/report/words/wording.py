@@ -10,7 +10,7 @@ from spear_deploy.report.checks import repeated
 from spear_deploy.report.chip_part import CostReport
 from spear_deploy.report.part import Range
 from spear_deploy.report.schema import Report
-from spear_deploy.report.words.doubts import doubts
+from spear_deploy.report.words.caveats import caveats
 
 NOT_RECORDED = "not recorded"
 
@@ -56,7 +56,7 @@ def warnings(report: Report) -> list[str]:
         found.append(f"Cut short by the user during the {report.interrupted}: this is the best so far.")
     if not report.verdict.covered:
         found.append("The measured SynOps lie outside LRE's 95 % interval.")
-    found += doubts(report)
+    found += caveats(report)
     if report.lre.extrapolated:
         found.append(f"LRE extrapolates: the pruned network lies outside of the samples in {report.lre.extrapolated}.")
     for name, agreement in report.agreement.items():

@@ -36,13 +36,13 @@ class Made:
     Attributes:
         sample: None for a network that fell silent.
         seconds: that it took when it was made.
-        told: what a user should hear of its fine-tune.
+        notices: what a user should hear of its fine-tune.
 
     """
 
     sample: LreSample | None
     seconds: float
-    told: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 Job = tuple[Ratios, Recipe, int]
@@ -158,7 +158,7 @@ def _complete(
 
     def take(place: int, one: Made) -> None:
         made[missing[place]] = one
-        for text in one.told:
+        for text in one.notices:
             notice(f"LRE sample {missing[place] + 1}: {text}")
         if store is not None:
             store.save(missing[place], one)
@@ -209,9 +209,9 @@ class _Here:
 
 
 def _timed(factory: CandidateFactory, job: Job) -> Made:
-    start, told = time.monotonic(), list[str]()
-    sample = make_sample(factory, *job, told.append)
-    return Made(sample, time.monotonic() - start, tuple(told))
+    start, notices = time.monotonic(), list[str]()
+    sample = make_sample(factory, *job, notices.append)
+    return Made(sample, time.monotonic() - start, tuple(notices))
 
 
 def _begin_worker(

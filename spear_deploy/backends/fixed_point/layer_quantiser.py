@@ -1,4 +1,4 @@
-"""One layer on its way to integers: its scale and the exponents of its matrices are still to be chosen."""
+"""Rounding one layer to integers: the choice of its scale and of the exponents of its matrices."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ BEST = 5
 """Scales that are compared on all samples, with and without error feedback."""
 
 
-_NOT_LOOKED_AT = Rounding(worst=0.0, mean=0.0, clipped=0, vanished=0, weights=0)
+_NOT_COUNTED = Rounding(worst=0.0, mean=0.0, clipped=0, vanished=0, weights=0)
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class _Weights:
     graded: bool
 
 
-class Draft:
-    """A layer whose scale and exponents are still to be chosen."""
+class LayerQuantiser:
+    """Chooses the scale and the exponents of one layer, and rounds it."""
 
     def __init__(
         self, network: Network, name: str, chip: Format, weight_bits: int, levels: float | None, seen: Range
@@ -139,7 +139,7 @@ class Draft:
         exponents: Sequence[int],
         held: Sequence[IntArray | None] | None = None,
         *,
-        told: bool = True,
+        losses: bool = True,
     ) -> QuantizedLayer:
         """The layer at a scale, each connection at its exponent.
 
@@ -147,7 +147,7 @@ class Draft:
             scale: k.
             exponents: one a connection.
             held: mantissas of each connection; None for the nearest ones.
-            told: whether it is looked at what rounding lost.
+            losses: whether what rounding lost is counted.
 
         """
         neuron, chip = self.neuron, self.chip
@@ -168,7 +168,7 @@ class Draft:
             axon=axon,
             axon_exponent=axon_exponent,
             synapses=tuple(
-                _synapses(self.network, found, scale, exponent, chip, given, told)
+                _synapses(self.network, found, scale, exponent, chip, given, losses)
                 for found, exponent, given in zip(
                     self.weights, exponents, held or [None] * len(self.weights), strict=True
                 )
@@ -186,7 +186,7 @@ class Draft:
         def try_out(scale: float, exponents: Sequence[int]) -> None:
             point = _Point(scale, tuple(exponents))
             if point not in tried:
-                tried[point] = self._mismatch(self.rounded(scale, exponents, told=False), few, free=True)
+                tried[point] = self._mismatch(self.rounded(scale, exponents, losses=False), few, free=True)
 
         try_out(at_start.scale, at_start.exponents)
         lowest, highest = self.chip.weight_exponent_min, self.chip.weight_exponent_max
@@ -213,7 +213,7 @@ class Draft:
         return self.rounded(point.scale, point.exponents, held)
 
     def _mismatch_at(self, point: _Point, held: Sequence[IntArray | None] | None, spikes: dict[str, Tensor]) -> float:
-        layer = self.rounded(point.scale, point.exponents, held, told=False)
+        layer = self.rounded(point.scale, point.exponents, held, losses=False)
         return self._mismatch(layer, spikes, free=True)
 
     def _fed_back(self, point: _Point, factors: Sequence[list[Array] | None]) -> list[IntArray | None]:
@@ -260,7 +260,7 @@ def spread(values: Tensor, count: int) -> Tensor:
 
 
 def _synapses(
-    network: Network, found: _Weights, scale: float, exponent: int, chip: Format, held: IntArray | None, told: bool
+    network: Network, found: _Weights, scale: float, exponent: int, chip: Format, held: IntArray | None, losses: bool
 ) -> QuantizedSynapses:
     if held is None:
         held = mantissas(found.values * scale, exponent, lattice_of(found.values, chip))
@@ -273,7 +273,7 @@ def _synapses(
         mixed=has_both_signs(found.values),
         late=delay_of(network, found.connection),
         graded=found.graded,
-        rounding=rounding_of(found.values, held, exponent, scale, chip) if told else _NOT_LOOKED_AT,
+        rounding=rounding_of(found.values, held, exponent, scale, chip) if losses else _NOT_COUNTED,
         weight_bits=chip.weight_bits,
     )
 

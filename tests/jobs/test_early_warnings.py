@@ -57,8 +57,10 @@ def test_a_network_at_chance_is_said(said):
     change_graph(lambda nodes: nodes["fc"]["bias"].copy_(torch.tensor([-99.0, -99.0, 99.0, -99.0])))
     validation = load_data("samples.npz").validation
     right = int((validation.y == 2).sum())
-    (doubt,) = said("model.pt")
-    assert doubt.startswith(f"the network is right on {right} of {len(validation)} validation samples, which cannot be")
+    (warning,) = said("model.pt")
+    assert warning.startswith(
+        f"the network is right on {right} of {len(validation)} validation samples, which cannot be"
+    )
 
 
 def test_a_trained_network_on_enough_data_raises_no_doubt(said, task):
@@ -77,8 +79,8 @@ def test_data_without_labels_is_said(said, task):
 @pytest.mark.parametrize(("budget", "most"), [("p99=1000", "1,000"), ("step=300", "1,200")])
 def test_a_tail_below_what_the_mean_may_be_is_said(said, task, budget, most):
     write_task(task)
-    (doubt,) = said("model.pt", "--budget", "90%", "--budget", budget)
+    (warning,) = said("model.pt", "--budget", "90%", "--budget", budget)
     assert re.fullmatch(
         rf"loihi2: budget {budget} leaves at most {most} SynOps an inference: budget 90% \([\d,]+\) cannot be used up",
-        doubt,
+        warning,
     )

@@ -15,10 +15,10 @@ MOST_TIMES = 1000
 """Beyond it nobody needs to know how many times."""
 
 
-def doubts(report: Report) -> list[str]:
+def caveats(report: Report) -> list[str]:
     """Each with what to do."""
     found = [_lost(report), _unused(report), _unsure(report), _collapsed(report)]
-    return [doubt for doubt in found if doubt]
+    return [caveat for caveat in found if caveat]
 
 
 def _lost(report: Report) -> str:

@@ -4,7 +4,7 @@ import pytest
 from run_reports import evaluation, full_content
 
 from spear_deploy.report import Report
-from spear_deploy.report.words.doubts import doubts
+from spear_deploy.report.words.caveats import caveats
 from spear_deploy.report.words.wording import warnings
 
 
@@ -17,8 +17,8 @@ def told(**changes):
             part = part[int(name) if isinstance(part, list) else name]
         part[key] = value
     report = Report.model_validate(content)
-    found = doubts(report)
-    assert all(doubt in warnings(report) for doubt in found)
+    found = caveats(report)
+    assert all(caveat in warnings(report) for caveat in found)
     return found
 
 
@@ -31,15 +31,15 @@ def test_a_sound_run_leaves_none():
 )
 def test_a_loss_that_may_be_more_than_a_working_network_has_is_told(low, high, said):
     found = told(answers__drop_low=low, answers__drop_high=high, answers__drop_points=10.0)
-    assert [doubt for doubt in found if doubt.startswith("10.0 points were lost")] == found
+    assert [caveat for caveat in found if caveat.startswith("10.0 points were lost")] == found
     assert bool(found) is said
 
 
 @pytest.mark.parametrize(("used", "share"), [(20.9, "59.7%"), (0.28, "0.8%")])
 def test_a_budget_of_which_little_is_used_was_not_what_held_the_network_back(used, share):
     limit = full_content()["budget"]["limits"][0]
-    (doubt,) = told(budget__limits=[limit | {"pruned": used}])
-    assert doubt.startswith(f"Only {share} of budget 50% is used (SynOps per inference)")
+    (caveat,) = told(budget__limits=[limit | {"pruned": used}])
+    assert caveat.startswith(f"Only {share} of budget 50% is used (SynOps per inference)")
     assert told(budget__limits=[limit | {"pruned": 21.0}]) == []
 
 
@@ -47,8 +47,8 @@ def test_a_chip_of_which_little_is_used_is_no_budget_that_was_wasted():
     budget = full_content()["budget"]["limits"][0]
     cores = {"name": "cores", "unit": "cores", "allowed": 120, "dense": 8, "pruned": 6, "origin": "profile loihi2"}
     ruined = [budget | {"pruned": 0.3, "binds": False}, cores | {"binds": True}]
-    (doubt,) = told(budget__limits=ruined)
-    assert doubt.startswith("Only 0.9% of budget 50% is used")
+    (caveat,) = told(budget__limits=ruined)
+    assert caveat.startswith("Only 0.9% of budget 50% is used")
     full = [budget | {"pruned": 0.3, "binds": False}, cores | {"pruned": 119, "binds": True}]
     assert told(budget__limits=full) == []
 
@@ -58,8 +58,8 @@ def test_a_chip_of_which_little_is_used_is_no_budget_that_was_wasted():
     [(20.0, 30.1, "1.5 times"), (1e-12, 14e12, "more than 1000 times"), (0.0, 17e12, "more than 1000 times")],
 )
 def test_an_interval_that_is_wide_says_little(low, high, times):
-    (doubt,) = told(lre__low=low, lre__high=high)
-    assert f"is {times} the lower" in doubt
+    (caveat,) = told(lre__low=low, lre__high=high)
+    assert f"is {times} the lower" in caveat
     assert told(lre__low=20.0, lre__high=30.0) == []
 
 
@@ -68,13 +68,13 @@ def test_an_interval_that_is_wide_says_little(low, high, times):
     [(None, "is held to the upper one"), (60.0, "is held to the upper one"), (31.0, "takes the 31 between them")],
 )
 def test_what_the_search_took_of_a_wide_interval_is_told_as_it_was(claimed, held):
-    (doubt,) = told(lre__low=20.0, lre__high=60.0, lre__claimed=claimed)
-    assert f"and the search {held}" in doubt
+    (caveat,) = told(lre__low=20.0, lre__high=60.0, lre__claimed=claimed)
+    assert f"and the search {held}" in caveat
 
 
 def test_a_search_among_ruins_is_told():
     ruins = [evaluation(0.5, 0.1, 30.0), evaluation(0.6, 0.12, 30.0), evaluation(0.7, 0.9, 30.0)]
-    (doubt,) = told(search__history=ruins, search__most_by_guessing=0.12)
-    assert doubt.startswith("2 of 3 candidates of the search could not be told from guessing")
+    (caveat,) = told(search__history=ruins, search__most_by_guessing=0.12)
+    assert caveat.startswith("2 of 3 candidates of the search could not be told from guessing")
     assert told(search__history=ruins[1:], search__most_by_guessing=0.12) == []
     assert told(search__history=ruins) == []
