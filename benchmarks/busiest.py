@@ -192,6 +192,7 @@ def table() -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    torch.set_flush_denormal(True)
     if sys.argv[1] == "table":
         print("\n".join(table()))
     elif sys.argv[1] == "cores":

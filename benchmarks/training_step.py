@@ -227,6 +227,7 @@ def main():
     parser.add_argument("--profile", type=Path)
     options = parser.parse_args()
     exact_products()
+    torch.set_flush_denormal(True)
     device = device_named(options.device)
     result = {"device": describe(device), "torch": torch.__version__, "batch": options.batch, "networks": {}}
     for name, widths in NETWORKS.items():

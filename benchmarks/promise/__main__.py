@@ -15,6 +15,8 @@ import json
 import traceback
 from pathlib import Path
 
+import torch
+
 from benchmarks.promise.runs import BUDGETS, Json, run
 from benchmarks.promise.tables import table
 from spear_deploy.errors import SpearDeployError
@@ -37,6 +39,7 @@ def main() -> None:
     tables.add_argument("raw", type=Path)
     tables.add_argument("--to", type=Path)
     given = parser.parse_args()
+    torch.set_flush_denormal(True)
     if given.verb == "table":
         text = table([json.loads(path.read_text()) for path in sorted(given.raw.glob("*.json"))])
         print(text) if given.to is None else given.to.write_text(text)

@@ -10,7 +10,6 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from spear_deploy.backends import TORCH
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.reading import (
@@ -26,7 +25,7 @@ from spear_deploy.cli.reading import (
 )
 from spear_deploy.jobs.asked import split_of, weight_bits_of
 from spear_deploy.jobs.chips import chip_of
-from spear_deploy.jobs.simulate import TOOL_SAMPLES, Outcome, SimulateConfig, backends_of, offered
+from spear_deploy.jobs.simulate import DEFAULT_BACKEND, TOOL_SAMPLES, Outcome, SimulateConfig, backends_of, offered
 from spear_deploy.jobs.simulate import simulate as run_simulation
 from spear_deploy.jobs.simulation_json import outcome_json
 from spear_deploy.jobs.task import load_task
@@ -55,7 +54,7 @@ chip nearly always differ; chip and lava-fixed, or torch and lava, must not.
 
 def simulate(
     model: Annotated[Path, typer.Argument(help="Model file, dense or pruned.")],
-    on: Annotated[str, typer.Option("--on", help=f"Backend: {', '.join(offered())}.")] = TORCH,
+    on: Annotated[str, typer.Option("--on", help=f"Backend: {', '.join(offered())}.")] = DEFAULT_BACKEND,
     compare: Annotated[
         str | None, typer.Option("--compare", help="Backends to hold against each other, separated by commas.")
     ] = None,

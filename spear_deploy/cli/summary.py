@@ -9,9 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.text import Text
 
-from spear_deploy.backends import TORCH
 from spear_deploy.report import Report
-from spear_deploy.report.checks import predictions, repeated
+from spear_deploy.report.checks import besides_torch, predictions, repeated
 from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.caveats import caveats
 from spear_deploy.report.words.quantity_text import error_text, limit_texts, used_text
@@ -104,9 +103,8 @@ def _lines(report: Report) -> list[Text]:
     ]
     binding = next(limit for limit in budget.limits if limit.binds)
     lines.append(Text(f"binds      {binding.name}: {used_text(binding)} ({binding.origin})"))
-    for name in report.measured:
-        if name != TORCH:  # its figures are those of the table
-            lines += _measured(report, name)
+    for name in besides_torch(report):  # whose figures are those of the table
+        lines += _measured(report, name)
     if report.answers is not None:
         lost = report.answers
         given = report.answers_to_given

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from spear_deploy.backends import TORCH
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import Dataset
@@ -26,7 +25,7 @@ from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
 from spear_deploy.jobs.export import ExportRequest
 from spear_deploy.jobs.progress import Progress, Silent
 from spear_deploy.jobs.reproduce import Reproduced
-from spear_deploy.jobs.simulate import Outcome, SimulateConfig
+from spear_deploy.jobs.simulate import DEFAULT_BACKEND, Outcome, SimulateConfig
 from spear_deploy.jobs.task import Task
 from spear_deploy.network import Model, save_model_file
 from spear_deploy.network.fingerprint import fingerprint
@@ -119,7 +118,7 @@ def simulate(
     model: Model,
     chip: Profile | str,
     data: Dataset,
-    on: Sequence[str] = (TORCH,),
+    on: Sequence[str] = (DEFAULT_BACKEND,),
     config: SimulateConfig | None = None,
     *,
     seed: int = 0,

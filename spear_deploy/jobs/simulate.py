@@ -26,6 +26,8 @@ from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
 from spear_deploy.targets.adapt import Adapted, adapt
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
 
+DEFAULT_BACKEND = TORCH
+
 TOOL_SAMPLES = 100
 """Samples that are run where a program of others takes part, such as Lava, unless asked otherwise."""
 
@@ -111,7 +113,7 @@ def backends_of(text: str) -> tuple[str, ...]:
 def simulate(
     task: Task,
     chip: Profile,
-    on: Sequence[str] = (TORCH,),
+    on: Sequence[str] = (DEFAULT_BACKEND,),
     config: SimulateConfig | None = None,
     progress: Progress | None = None,
 ) -> Outcome:

@@ -1,34 +1,41 @@
-"""Torch's global settings while a job runs."""
+"""Torch's global settings, and random numbers, while a job runs."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
-DENORMAL = 2.0**-1060
-"""Smaller than the smallest normal number of float64, 2^-1022."""
+from spear_deploy.network.device import exact_products, flushed_denormals, own_random_numbers
 
 
 @contextmanager
 def torch_settings(threads: int = 1, *, flush: bool = True) -> Iterator[None]:
     """Torch as results are made with, and as it was before when the job ends.
 
-    So many threads, as sums depend on how they are cut; numbers below the smallest normal one
-    count as 0, as decaying membranes would else slow the processor down by an order of magnitude
-    (without `flush`, they count as before: what programs of others do is held against torch bit by bit).
+    So many threads, as sums depend on how they are cut; exact products on a GPU; numbers below the smallest
+    normal one count as 0 (without `flush`, they count as before: what programs of others do is held against
+    torch bit by bit). Libraries that seed the random numbers of torch, numpy and Python seed those of the job.
     """
-    before, flushed = torch.get_num_threads(), flushes_denormals()
+    before, undo = torch.get_num_threads(), exact_products()
     torch.set_num_threads(threads)
-    torch.set_flush_denormal(flush or flushed)
+    try:
+        with flushed_denormals(flush=flush), own_random_numbers(), _random_numbers_of_python():
+            yield
+    finally:
+        torch.set_num_threads(before)
+        undo()
+
+
+@contextmanager
+def _random_numbers_of_python() -> Iterator[None]:
+    """Within the block Python and numpy draw as they would; after it, as if nothing had been drawn."""
+    ours, numpys = random.getstate(), np.random.get_state()
     try:
         yield
     finally:
-        torch.set_num_threads(before)
-        torch.set_flush_denormal(flushed)
-
-
-def flushes_denormals() -> bool:
-    """Whether numbers below the smallest normal one count as 0; torch itself does not tell."""
-    return float(torch.tensor([DENORMAL], dtype=torch.float64) * 1.0) == 0.0
+        random.setstate(ours)
+        np.random.set_state(numpys)

@@ -1,9 +1,11 @@
-"""The devices that torch can compute on: found by name, and held to exact arithmetic."""
+"""The devices that torch can compute on: found by name, and the arithmetic that torch is set to on them."""
 
 from __future__ import annotations
 
 import ctypes
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +13,9 @@ from torch import Tensor
 from spear_deploy.errors import DeviceError
 
 CPU = torch.device("cpu")
+
+DENORMAL = 2.0**-1060
+"""Smaller than the smallest normal number of float64, 2^-1022."""
 
 KEPT_ARRAY_BYTES = 1 << 25
 """Arrays up to this size lie where memory is used again: as large as glibc lets it be."""
@@ -53,15 +58,44 @@ def describe(device: torch.device) -> str:
     return f"cuda:{index} ({torch.cuda.get_device_name(index)})"
 
 
-def exact_products() -> None:
-    """Let products of float32 numbers be float32 on a GPU too, instead of TF32 with its 10 bits of mantissa."""
-    convolutions = getattr(torch.backends.cudnn, "conv", None)
-    if convolutions is not None:  # torch >= 2.9, which warns of the other way
-        convolutions.fp32_precision = "ieee"
-        torch.backends.cuda.matmul.fp32_precision = "ieee"
-    else:
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+def exact_products() -> Callable[[], None]:
+    """Let products of float32 numbers be float32 on a GPU too, instead of TF32 with its 10 bits of mantissa.
+
+    Returns:
+        What sets them as they were.
+
+    """
+    convolutions: Any = getattr(torch.backends.cudnn, "conv", None)
+    name, exact = ("fp32_precision", "ieee") if convolutions is not None else ("allow_tf32", False)  # torch < 2.9
+    places = (torch.backends.cudnn if convolutions is None else convolutions, torch.backends.cuda.matmul)
+    before = [getattr(place, name) for place in places]
+
+    def undo() -> None:
+        for place, value in zip(places, before, strict=True):
+            setattr(place, name, value)
+
+    for place in places:
+        setattr(place, name, exact)
+    return undo
+
+
+@contextmanager
+def flushed_denormals(*, flush: bool = True) -> Iterator[None]:
+    """Within the block numbers below the smallest normal one count as 0; without `flush`, as they do anyway.
+
+    Decaying membranes would else slow the processor down by an order of magnitude.
+    """
+    before = flushes_denormals()
+    torch.set_flush_denormal(flush or before)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+def flushes_denormals() -> bool:
+    """Whether numbers below the smallest normal one count as 0; torch itself does not tell."""
+    return float(torch.tensor([DENORMAL], dtype=torch.float64) * 1.0) == 0.0
 
 
 def reuse_memory() -> None:
@@ -74,6 +108,13 @@ def reuse_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         mallopt(_MMAP_THRESHOLD, KEPT_ARRAY_BYTES)
         mallopt(_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+@contextmanager
+def own_random_numbers() -> Iterator[None]:
+    """Within the block torch draws as it would; after it, as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[]):
+        yield
 
 
 def holds_float64(device: torch.device) -> bool:

@@ -20,6 +20,7 @@ from torch import Tensor, fx, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.agreement import FLOAT64, agreement
+from spear_deploy.network.device import own_random_numbers
 from spear_deploy.network.graph import Connection, Network, module_of
 from spear_deploy.network.linear import padding_of, pair
 from spear_deploy.network.model import Model
@@ -63,6 +64,7 @@ _RESETS: dict[type[nn.Module], dict[tuple[Reset, bool], _Said]] = {
 """Which resets each class of snnTorch does, delayed or not, and how they are written."""
 
 
+@own_random_numbers()
 def to_snntorch(model: Model, *, dtype: torch.dtype = torch.float32) -> nn.Module:
     """A model as modules of snnTorch, one time step a call, with hidden states and parameters of its own.
 
@@ -216,12 +218,11 @@ def _recurrent(
     if isinstance(node, nir.Scale):
         v = _tensor(np.broadcast_to(node.scale, network.shapes[loop[0]]), dtype)
         return kind(beta=beta, all_to_all=False, V=v, **options)  # type: ignore[no-any-return]
-    with torch.random.fork_rng(devices=[]):  # its own first weights, which are replaced
-        if isinstance(node, nir.Conv2d):
-            size = {"conv2d_channels": node.weight.shape[0], "kernel_size": tuple(node.weight.shape[2:])}
-        else:
-            size = {"linear_features": node.weight.shape[0]}
-        module: nn.Module = kind(beta=beta, **size, **options)
+    if isinstance(node, nir.Conv2d):
+        size = {"conv2d_channels": node.weight.shape[0], "kernel_size": tuple(node.weight.shape[2:])}
+    else:
+        size = {"linear_features": node.weight.shape[0]}
+    module: nn.Module = kind(beta=beta, **size, **options)
     module.recurrent = module_of(network, loop[0], dtype)
     return module
 

@@ -11,6 +11,7 @@ import nir
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.device import own_random_numbers
 from spear_deploy.network.editing import graph_of
 from spear_deploy.network.faults import member
 from spear_deploy.network.graph import Network
@@ -106,6 +107,7 @@ def save_model(
     return model
 
 
+@own_random_numbers()
 def from_snntorch(
     net: nn.Module,
     *,

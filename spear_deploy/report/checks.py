@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spear_deploy.backends import TORCH
 from spear_deploy.report.schema import LreCheck, Report
 
 PLAIN = "plain"
@@ -19,6 +20,11 @@ def predicted_in(report: Report, arithmetic: str) -> tuple[float, float, float]:
     """LRE's prediction in an arithmetic: low, value, high."""
     factor = report.lre.target_factor if computes_as_target(report, arithmetic) else 1.0
     return factor * report.lre.low, factor * report.lre.predicted, factor * report.lre.high
+
+
+def besides_torch(report: Report) -> list[str]:
+    """The backends that measured the result, without the one that it was searched in."""
+    return [name for name in report.measured if name != TORCH]
 
 
 def repeated(report: Report) -> dict[str, str]:

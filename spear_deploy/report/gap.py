@@ -19,7 +19,7 @@ from math import log
 
 from spear_deploy.backends import TORCH
 from spear_deploy.report import LayerReport, Report
-from spear_deploy.report.checks import checks, computes_as_target
+from spear_deploy.report.checks import besides_torch, checks, computes_as_target
 from spear_deploy.report.schema import LreCheck
 
 
@@ -169,8 +169,8 @@ def _validation(report: Report, rounded: float) -> float | None:
 
 def _rounding(report: Report) -> str | None:
     """The backend that computes as the target does, where that is not torch."""
-    names = (name for name, one in report.measured.items() if computes_as_target(report, one.arithmetic))
-    return next((name for name in names if name != TORCH), None)
+    names = besides_torch(report)
+    return next((name for name in names if computes_as_target(report, report.measured[name].arithmetic)), None)
 
 
 def _layers(by_backend: dict[str, list[LayerReport]], rounding: str | None) -> tuple[LayerGap, ...]:

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import SynopsCounter
 from spear_deploy.network import Model, ReadOut, Simulation, batches
+from spear_deploy.network.device import flushed_denormals
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.network.read_out import two_classes
 from spear_deploy.network.torch_module import trained_graph
@@ -71,6 +72,7 @@ MOST_ROLLBACKS = 4
 """After so many a fine-tune ends with the last network that was finite."""
 
 
+@flushed_denormals()
 def fine_tune(
     model: Model,
     data: EncodedSplit,
@@ -97,7 +99,6 @@ def fine_tune(
     rate; `notice` is told. Each epoch is kept in `journal`, and gone on from where it is there;
     its scope says what model, recipe, seed and constraint do not: data, steering, teacher, rounding.
     """
-    torch.set_flush_denormal(True)
     generator = torch.Generator().manual_seed(seed)
     simulation = Simulation(model.graph).to(data.device)
     if quantiser is not None:

@@ -20,6 +20,8 @@ from spear_deploy.report import Report
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 
+pytestmark = pytest.mark.usefixtures("nothing_else_changes")
+
 RECIPE = Recipe(epochs=1, batch=16, learning_rate=5e-3)
 
 

@@ -1,9 +1,14 @@
-"""A job leaves torch as it found it."""
+"""A job, and a call from Python, leave the process as they found it."""
 
 import pytest
+import snntorch
 import torch
+from made_task import untrained
+from torch import nn
 
-from spear_deploy.jobs.torch_settings import flushes_denormals, torch_settings
+import spear_deploy
+from spear_deploy.jobs.torch_settings import torch_settings
+from spear_deploy.network.device import flushes_denormals
 
 
 @pytest.fixture(params=[False, True])
@@ -27,3 +32,40 @@ def test_threads_and_denormals_are_those_of_the_job_inside_and_the_callers_own_a
         pass
     assert torch.get_num_threads() == before
     assert flushes_denormals() == flushed
+
+
+class Recurrent(nn.Module):
+    """Its forward draws random numbers, as networks do that code their own inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(4, 3), snntorch.RLeaky(beta=0.9, linear_features=3, threshold=0.2)
+
+    def forward(self, x):
+        spk, mem = self.lif.init_rleaky()
+        found = []
+        for step in x:
+            spk, mem = self.lif(self.fc(torch.nn.functional.dropout(step, 0.5, training=self.training)), spk, mem)
+            found.append(spk)
+        torch.rand(1)
+        return torch.stack(found)
+
+
+@pytest.fixture
+def nets(tmp_path, monkeypatch):
+    """Two networks, and weights of a third in a file."""
+    monkeypatch.chdir(tmp_path)
+    torch.save(nn.Sequential(nn.Linear(4, 3), snntorch.Leaky(0.9, init_hidden=True)).state_dict(), "weights.pt")
+    return Recurrent(), Recurrent()
+
+
+def test_networks_are_read_converted_and_written_without_a_trace(nets, nothing_else_changes):
+    net, other = nets
+    model = spear_deploy.save_model(net, "net.pt", input_shape=(4,), time_steps=5, encoding="rate")
+    spear_deploy.check_convertible(other, input_shape=(4,), time_steps=5)
+    spear_deploy.load_model("net.pt")
+    spear_deploy.load_model("weights.pt", time_steps=5)
+    for network in (model, untrained()):
+        spear_deploy.to_torch(network)
+        spear_deploy.to_snntorch(network)
+    spear_deploy.check(model, "loihi2")

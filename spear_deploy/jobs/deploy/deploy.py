@@ -16,7 +16,7 @@ from spear_deploy.jobs.deploy.search import solve
 from spear_deploy.jobs.progress import Clock, Progress
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
-from spear_deploy.network.device import device_named, exact_products, reuse_memory
+from spear_deploy.network.device import device_named, reuse_memory
 from spear_deploy.report import Report
 from spear_deploy.system.files import check_writable, locked, sweep
 from spear_deploy.targets.target import Target
@@ -48,7 +48,6 @@ def run(request: DeployRequest, progress: Progress, task: Task | None = None) ->
     """
     _check_modes(request)
     device_named(request.device)  # one that is not there shows before the long work
-    exact_products()
     reuse_memory()
     with locked(request.out):
         places = _places(request)
