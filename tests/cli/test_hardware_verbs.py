@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from spear_deploy.cli import check as check_verb
 from spear_deploy.cli import compare as compare_verb
 from spear_deploy.cli import main
+from spear_deploy.cli import profiles as profiles_verb
 from spear_deploy.errors import SpearDeployError
 from spear_deploy.hardware import known_profiles
 from spear_deploy.network import load_model_file as load_model
@@ -24,6 +25,7 @@ from spear_deploy.network import save_model_file
 DIGITS = str(Path(__file__).parents[2] / "examples" / "digits.pt")
 
 app = typer.Typer()
+app.add_typer(profiles_verb.app, name="profiles")
 app.command("check")(check_verb.check)
 app.command("compare")(compare_verb.compare)
 
@@ -225,7 +227,7 @@ def test_inputs_may_be_said_to_be_spikes():
 def test_a_network_that_needs_its_first_layer_on_the_host_fits_with_adapt():
     refused = run("check", DIGITS, "--target", "loihi1", "--json")
     assert refused.exit_code == 1
-    assert "--adapt" in refused.stdout
+    assert "adapt=True" in refused.stdout
     result = run("check", DIGITS, "--target", "loihi1", "--adapt", "--json", "--samples", "5")
     assert result.exit_code == 0, result.output
     shown = json.loads(result.stdout)
