@@ -83,7 +83,7 @@ def adapted_for(targets: Sequence[Profile], model: Model, calibration: Tensor) -
 
     """
     if len(targets) > 1:
-        raise ProfileError("`adapt=True` converts the network to what one `chip` allows; give one at a time")
+        raise ProfileError("`adapt=True` converts the network to what one chip allows; give one `chip` at a time")
     found = adapt(model, targets[0], calibration)
     return found.model, [each for each in found.changes if each.rule != "analog input"]
 
