@@ -117,6 +117,12 @@ def own_random_numbers() -> Iterator[None]:
         yield
 
 
+def give_back_memory() -> None:
+    """Give the system what arrays gave back, before a process waits for long; see `reuse_memory`."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 def holds_float64(device: torch.device) -> bool:
     """Whether a device computes in float64 (Apple's do not)."""
     return device.type != "mps"

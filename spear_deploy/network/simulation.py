@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,8 +24,15 @@ __all__ = ["Adjust", "Heard", "NeuronLayer", "Simulation", "Trace", "Watch"]
 Watch = Callable[[str, Tensor, Tensor], None]
 """Told the layer, its current u and its membrane v `[B, *shape]` after each step, after the reset."""
 
-Adjust = Callable[[str, Tensor], Tensor]
-"""From a layer and what it receives, `[T, N, *shape]`, to what it is to receive; may change it in place."""
+Change = Callable[[Tensor], Tensor]
+"""From what a layer receives, `[T, B, *shape]`, to what it is to receive; may change it in place."""
+
+Adjust = Callable[[str, Iterable[Tensor]], Change]
+"""From a layer and what it receives, some samples after the others, to how that is to be changed."""
+
+HELD_CURRENTS = 1 << 24
+"""Values that a layer receives from all samples which are kept while they are looked at: 64 MiB. More are computed
+twice."""
 
 Heard = Callable[[str, Tensor, Tensor], None]
 """Told the layer, what connections hand it, biases included, and what it sends, `[T, B, *shape]` each."""
@@ -124,14 +132,14 @@ class Simulation(nn.Module):
                 self._run_loop(stage, values, watch, heard)
             for name in read:
                 values.pop(name, None)
-        read_out = self.network.read_out
-        return Trace({name: values[name] for name in self.network.layers}, read_out)
+        return Trace({name: values[name] for name in self.network.layers}, self.network.read_out)
 
     def in_stages(self, x: Tensor, size: int, adjust: Adjust) -> Trace:
         """Run layer after layer, each on all samples before the next: what it receives may follow from all of them.
 
-        Of floating-point numbers only one layer's currents stand in memory, and the states of `size` samples;
-        spikes are kept as uint8. Layers in a loop run together, and are not adjusted.
+        Of floating-point numbers only the currents of one layer stand in memory, of `size` samples where they are
+        more than `HELD_CURRENTS`, and the states of `size` samples; spikes are kept as uint8. Layers in a loop run
+        together, and are not adjusted.
         """
         values: dict[str, Tensor] = {self.network.input: x}
         for stage in self.network.stages:
@@ -144,8 +152,16 @@ class Simulation(nn.Module):
 
     def _layer_in_parts(self, name: str, values: dict[str, Tensor], size: int, adjust: Adjust) -> Tensor:
         x = values[self.network.input]
-        currents = adjust(name, _in_parts(lambda part: self._received(name, values, part), x, size))
-        return _in_parts(lambda part: self._kept(name, self.module(name)(currents[:, part])), x, size)
+
+        def received(part: slice) -> Tensor:
+            return self._received(name, values, part)
+
+        if math.prod((*x.shape[:2], *self.network.shapes[name])) <= HELD_CURRENTS:
+            whole = _in_parts(received, x, size)
+            adjusted = adjust(name, [whole])(whole)
+            return _in_parts(lambda part: self._kept(name, self.module(name)(adjusted[:, part])), x, size)
+        change = adjust(name, map(received, batches(x.shape[1], size)))
+        return _in_parts(lambda part: self._kept(name, self.module(name)(change(received(part)))), x, size)
 
     def _kept(self, name: str, output: Tensor) -> Tensor:
         spikes = name in self.network.neurons and self.network.neurons[name].spikes

@@ -1,40 +1,46 @@
 """The search: LRE, TAR, the problem, the strategies, and what becomes of the best candidates."""
 
-from spear_deploy.search.bounds import prediction_bound
-from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
-from spear_deploy.search.claims import Claim, PredictedLimit, expected, upper_end
-from spear_deploy.search.closing import closing
-from spear_deploy.search.delivered import Held, predict_delivered
-from spear_deploy.search.finalists import Choice, choose
-from spear_deploy.search.lre import (
-    ESTIMATORS,
-    Chosen,
-    ConstantEstimator,
-    Estimator,
-    LeaveOneOut,
-    LinearEstimator,
-    LogLineEstimator,
-    LreSample,
-    PerLayerEstimator,
-    Prediction,
-    RidgeEstimator,
-    SampleStore,
-    StoreKey,
-    anchored,
-    chosen_estimator,
-    collect_samples,
-    draw_ratios,
-    extrapolates,
-    leave_one_out,
-    make_sample,
-    ratio_estimator,
-    sure_enough,
-)
-from spear_deploy.search.problem import Evaluation, SearchProblem, StructuralLimits
-from spear_deploy.search.references import tuned_uniform
-from spear_deploy.search.reward import Reward, TarConstants, TargetAwareReward
-from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
-from spear_deploy.search.tuning import Evaluator, Finalist, Tuned, Tuner, TuningPlan, measured_on, tune_plain
+from typing import TYPE_CHECKING
+
+from spear_deploy.system.lazy import lazily
+
+if TYPE_CHECKING:
+    from spear_deploy.search.bounds import prediction_bound
+    from spear_deploy.search.candidate import Candidate, CandidateFactory, Features, Ratios
+    from spear_deploy.search.claims import Claim, PredictedLimit, expected, upper_end
+    from spear_deploy.search.delivered import Held, predict_delivered
+    from spear_deploy.search.finalists import Choice, choose
+    from spear_deploy.search.lre import (
+        ESTIMATORS,
+        Chosen,
+        ConstantEstimator,
+        Estimator,
+        LeaveOneOut,
+        LinearEstimator,
+        LogLineEstimator,
+        LreSample,
+        PerLayerEstimator,
+        Prediction,
+        RidgeEstimator,
+        SampleStore,
+        StoreKey,
+        anchored,
+        chosen_estimator,
+        collect_samples,
+        draw_ratios,
+        extrapolates,
+        leave_one_out,
+        make_sample,
+        ratio_estimator,
+        sure_enough,
+    )
+    from spear_deploy.search.problem import Evaluation, SearchProblem, StructuralLimits
+    from spear_deploy.search.references import tuned_uniform
+    from spear_deploy.search.reward import Reward, TarConstants, TargetAwareReward
+    from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
+    from spear_deploy.search.tuning import Evaluator, Finalist, Tuned, Tuner, TuningPlan, measured_on, tune_plain
+else:
+    __getattr__ = lazily(__name__, __file__)
 
 __all__ = [
     "ESTIMATORS",
@@ -76,7 +82,6 @@ __all__ = [
     "anchored",
     "choose",
     "chosen_estimator",
-    "closing",
     "collect_samples",
     "draw_ratios",
     "expected",

@@ -36,9 +36,9 @@ from spear_deploy.search import (
     PredictedLimit,
     Prediction,
     Tuner,
-    closing,
     ratio_estimator,
 )
+from spear_deploy.search.closing import closing
 from spear_deploy.training import Quantiser, fine_tune
 
 NEAR = 0.25

@@ -7,8 +7,9 @@ after it predict those after fine-tuning better than SynOps measured right after
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any
 
 import nir
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from spear_deploy.network import Network, Simulation, Trace, samples_at_once
 from spear_deploy.network.editing import with_arrays, with_nodes
+from spear_deploy.network.simulation import Change
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,9 @@ def current_statistics(simulation: Simulation, inputs: Tensor) -> dict[str, Curr
     """Statistics of every feed-forward neuron layer's input current, on inputs `[T, N, *shape]`."""
     found: dict[str, CurrentStatistics] = {}
 
-    def record(name: str, current: Tensor) -> Tensor:
-        found[name] = _statistics(current)
-        return current
+    def record(name: str, currents: Iterable[Tensor]) -> Change:
+        found[name] = _statistics(currents)
+        return lambda current: current
 
     simulation.in_stages(inputs, samples_at_once(simulation.network, len(inputs)), record)
     return found
@@ -65,19 +67,18 @@ def recalibrate(
     simulation = Simulation(graph).to(inputs.device)
     corrections: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def correct(name: str, current: Tensor) -> Tensor:
+    def correct(name: str, currents: Iterable[Tensor]) -> Change:
         if not weights_into(simulation.network, name):
-            return current
-        now, target = _statistics(current), dense[name]
-        index = torch.as_tensor(np.array(keep[name]), device=current.device) if name in keep else slice(None)
+            return lambda current: current
+        now, target = _statistics(currents), dense[name]
+        index = torch.as_tensor(np.array(keep[name]), device=now.mean.device) if name in keep else slice(None)
         usable = (now.deviation > 0) & (target.deviation[index] > 0)
         scale = torch.where(usable, target.deviation[index] / now.deviation, 1.0)
         shift = torch.where(usable, target.mean[index] - scale * now.mean, 0.0)
         if not _has_bias(simulation.network, name):
             shift = torch.zeros_like(shift)
         corrections[name] = (scale, shift)
-        step = current[:1] if current.stride(0) == 0 else current
-        return step.mul_(_by_channel(scale, current)).add_(_by_channel(shift, current)).expand(current.shape)
+        return partial(_corrected, scale, shift)
 
     trace = simulation.in_stages(inputs, samples_at_once(simulation.network, len(inputs)), correct)
     return _apply(simulation.network, corrections), trace
@@ -114,10 +115,30 @@ def weights_into(network: Network, layer: str) -> list[str]:
     return weights if len(weights) == len(sources) else []
 
 
-def _statistics(current: Tensor) -> CurrentStatistics:
-    """Over time, samples and positions: `[T, B, C, ...]` to `[C]`."""
-    axes = [axis for axis in range(current.ndim) if axis != 2]
-    return CurrentStatistics(current.mean(axes), current.std(axes))
+def _corrected(scale: Tensor, shift: Tensor, current: Tensor) -> Tensor:
+    step = current[:1] if current.stride(0) == 0 else current
+    return step.mul_(_by_channel(scale, current)).add_(_by_channel(shift, current)).expand(current.shape)
+
+
+def _statistics(currents: Iterable[Tensor]) -> CurrentStatistics:
+    """Over time, samples and positions of all parts: `[T, B, C, ...]` to `[C]`."""
+    parts = []
+    for current in currents:
+        axes = [axis for axis in range(current.ndim) if axis != 2]
+        count = current.numel() // current.shape[2]
+        parts.append((count, CurrentStatistics(current.mean(axes), current.std(axes))))
+    return reduce(_joined, parts)[1]
+
+
+def _joined(a: tuple[int, CurrentStatistics], b: tuple[int, CurrentStatistics]) -> tuple[int, CurrentStatistics]:
+    """The statistics of two parts together, each with its number of values (Chan, Golub, LeVeque 1979)."""
+    (few, one), (more, other) = a, b
+    count = few + more
+    apart = other.mean - one.mean
+    squares = (few - 1) * one.deviation.square() + (more - 1) * other.deviation.square()
+    squares = squares + apart.square() * (few * more / count)
+    mean = one.mean + apart * (more / count)
+    return count, CurrentStatistics(mean, (squares / (count - 1)).sqrt())
 
 
 def _by_channel(value: Tensor, like: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ from made_limits import use
 from test_search import RecalibratedTimes, unlimited, wide
 
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.search import CandidateFactory, SearchProblem, Tuner, TuningPlan, choose, closing
-from spear_deploy.search.closing import _narrower
+from spear_deploy.search import CandidateFactory, SearchProblem, Tuner, TuningPlan, choose
+from spear_deploy.search.closing import _narrower, closing
 from spear_deploy.search.tuning import constraint_for, tune_plain
 from spear_deploy.training import AscentConstants, Recipe, fine_tune
 

@@ -7,8 +7,9 @@ from made_networks import ALL, Chain, analog_input, plain, pooled, recurrent
 
 from spear_deploy.data import encode, load_data
 from spear_deploy.network import Simulation, load_any
+from spear_deploy.network import simulation as simulation_room
 from spear_deploy.pruning import channel_groups, choose_channels, kept_by_layer, prune
-from spear_deploy.training import current_statistics, recalibrate
+from spear_deploy.training import current_statistics, recalibrate, recalibration
 
 
 def recalibrated(model, x, ratio=0.6):
@@ -31,6 +32,14 @@ def currents_into(graph, layer, x):
     return given.numpy().reshape(-1, given.shape[2]).astype(np.float64) @ weights.weight.T + weights.bias
 
 
+@pytest.fixture(params=["held", "computed twice"])
+def currents_are(request, monkeypatch):
+    """Whether what a layer receives stands in memory for all samples, or for some at a time."""
+    if request.param == "computed twice":
+        monkeypatch.setattr(simulation_room, "HELD_CURRENTS", 0)
+
+
+@pytest.mark.usefixtures("currents_are")
 @pytest.mark.parametrize("layer", ["a", "b"])
 def test_each_channel_receives_the_dense_currents_mean_and_deviation_again(layer):
     model = plain().model()
@@ -44,6 +53,7 @@ def test_each_channel_receives_the_dense_currents_mean_and_deviation_again(layer
         assert np.abs(currents_into(pruned, layer, x).mean(0) - dense.mean(0)).max() > 0.01
 
 
+@pytest.mark.usefixtures("currents_are")
 def test_statistics_are_taken_over_time_samples_and_positions():
     model = pooled().model()
     x = analog_input(model, samples=6).float()
@@ -57,6 +67,21 @@ def test_statistics_are_taken_over_time_samples_and_positions():
 
 
 @pytest.mark.parametrize("name", ALL)
+def test_statistics_of_parts_joined_are_those_of_all_samples(name, monkeypatch):
+    model = ALL[name]().model()
+    x = analog_input(model, samples=20).float()
+    whole = current_statistics(Simulation(model.graph), x)
+    monkeypatch.setattr(simulation_room, "HELD_CURRENTS", 0)
+    monkeypatch.setattr(recalibration, "samples_at_once", lambda network, time_steps: 3)
+    parts = current_statistics(Simulation(model.graph), x)
+    assert parts.keys() == whole.keys()
+    for layer, statistics in whole.items():
+        torch.testing.assert_close(parts[layer].mean, statistics.mean, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(parts[layer].deviation, statistics.deviation, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.usefixtures("currents_are")
+@pytest.mark.parametrize("name", ALL)
 def test_the_trace_is_what_the_recalibrated_network_does(name):
     model = ALL[name]().model()
     x = analog_input(model, samples=20).float()
@@ -68,6 +93,7 @@ def test_the_trace_is_what_the_recalibrated_network_does(name):
         assert torch.equal(trace.outputs[layer].float(), spikes), layer
 
 
+@pytest.mark.usefixtures("currents_are")
 @pytest.mark.parametrize("name", ALL)
 def test_how_many_samples_stand_in_memory_changes_nothing(name):
     model = ALL[name]().model()
@@ -76,8 +102,8 @@ def test_how_many_samples_stand_in_memory_changes_nothing(name):
     received, expected = {}, {}
 
     def listen(layer, currents):
-        received[layer] = currents.clone()
-        return currents
+        received[layer] = torch.cat([each.clone() for each in currents], dim=1)
+        return lambda current: current
 
     with torch.no_grad():
         whole = simulation(x, heard=lambda layer, currents, sent: expected.update({layer: currents}))

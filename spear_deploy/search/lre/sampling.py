@@ -12,7 +12,7 @@ import torch
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
-from spear_deploy.network.device import exact_products, reuse_memory
+from spear_deploy.network.device import exact_products, give_back_memory, reuse_memory
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 from spear_deploy.search.lre.drawing import draw_ratios, sample_seed
@@ -191,6 +191,7 @@ def _maker(factory: CandidateFactory, workers: int) -> Iterator[Maker]:
         yield _Here(factory)
         return
     start = (factory.model, factory.train, factory.widths, factory.recalibrates, torch.get_num_threads())
+    give_back_memory()
     with worker_pool(workers, _begin_worker, *start) as pool:
         yield pool
 
