@@ -19,6 +19,10 @@ STATES_AT_ONCE = 1 << 22
 """Values of layers over all steps that a batch may hold: 16 MiB in float32, 32 MiB in float64."""
 
 
+TRAINED_AT_ONCE = 1 << 24
+"""The same of a training batch, whose gradients are added up over pieces: each layer keeps 64 MiB twice for them."""
+
+
 def states_of(network: Network, time_steps: int) -> int:
     """Values that an inference has: those of all layers, or the input's where these are more, over all steps."""
     neurons = sum(neuron.beta.size for neuron in network.neurons.values())

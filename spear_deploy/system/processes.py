@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from spear_deploy.errors import WorkerError
+from spear_deploy.system.handing import hand_over, handed_over
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -158,16 +159,12 @@ def worker_pool(
     Args:
         count: how many at most; they are started when there is work for them.
         begin: called once in each, gives the function that does a job.
-        start: its arguments, handed over in a file: a pipe would block on a worker that died.
+        start: its arguments, handed over in files: a pipe would block on a worker that died.
 
     """
     with tempfile.TemporaryDirectory(prefix="spear-deploy-workers-") as folder:
         path = Path(folder) / "start"
-        try:
-            with path.open("wb") as file:
-                pickle.dump((begin, start), file)
-        except OSError as error:  # a full disk does not say which
-            raise OSError(error.errno, error.strerror, str(path)) from None
+        hand_over((begin, start), path)
         pool: WorkerPool[Job, Result] = WorkerPool(count, path)
         try:
             yield pool
@@ -185,8 +182,7 @@ def _serve(connection: Connection, start: Path) -> None:
             job = connection.recv()
             try:
                 if work is None:
-                    with start.open("rb") as file:
-                        begin, arguments = pickle.load(file)
+                    begin, arguments = handed_over(start)
                     work = begin(*arguments)
                 answer = True, work(job)
             except Exception as error:

@@ -15,7 +15,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import SynopsCounter
-from spear_deploy.network import Model, ReadOut, Simulation, batches
+from spear_deploy.network import Model, ReadOut, Simulation, batches, samples_at_once
+from spear_deploy.network.batching import TRAINED_AT_ONCE
 from spear_deploy.network.device import flushed_denormals
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.network.read_out import two_classes
@@ -114,6 +115,7 @@ def fine_tune(
         return model.with_graph(trained_graph(simulation))
     objective = _Objective(
         simulation,
+        model.time_steps,
         model.read_out,
         model.population,
         SynopsCounter(model.network),
@@ -200,8 +202,7 @@ def _epoch(
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
     for index in torch.split(torch.randperm(len(data), generator=generator), batch):
         optimizer.zero_grad()
-        total = objective(data.take(index), index)
-        total.backward()  # type: ignore[no-untyped-call]
+        total = objective.add_gradients(data, index)
         norm = torch.nn.utils.get_total_norm([each.grad for each in parameters if each.grad is not None])
         if not bool(torch.isfinite(total) & torch.isfinite(norm)):
             return False
@@ -228,6 +229,7 @@ class _Objective:
     """What training makes small, on some samples."""
 
     simulation: Simulation
+    time_steps: int
     read_out: ReadOut
     population: int
     counter: SynopsCounter
@@ -246,6 +248,21 @@ class _Objective:
             total = (1 - weight) * total + weight * taught
         if self.constraint is not None:
             total = total + self.constraint.term(self.counter, inputs, trace.outputs, data.analog)
+        return total
+
+    def add_gradients(self, data: EncodedSplit, index: Tensor) -> Tensor:
+        """Add the gradients of a batch, the samples at `index`, to those of the weights; gives what is made small.
+
+        Without a constraint that is a mean over samples, and a CPU runs a large network on some at a time.
+        """
+        at_once = len(index)
+        if self.constraint is None and data.device.type == "cpu":
+            at_once = samples_at_once(self.simulation.network, self.time_steps, TRAINED_AT_ONCE, at_once)
+        total = torch.zeros((), device=data.device)
+        for piece in index.chunk(math.ceil(len(index) / at_once)):
+            part = self(data.take(piece), piece) * (len(piece) / len(index))
+            part.backward()  # type: ignore[no-untyped-call]
+            total = total + part.detach()
         return total
 
     def merit(self, data: EncodedSplit) -> Tensor:
@@ -278,8 +295,10 @@ class _Best:
     @torch.no_grad()
     def ends_after(self, epoch: int) -> bool:
         """Look at the weights after an epoch (from 0); whether training is to end."""
-        data = self.stop.data
-        sums = [float(self.objective.merit(data.take(part))) * (part.stop - part.start) for part in batches(len(data))]
+        data, objective = self.stop.data, self.objective
+        size = samples_at_once(objective.simulation.network, objective.time_steps)
+        parts = list(batches(len(data), size))
+        sums = [float(objective.merit(data.take(part))) * (part.stop - part.start) for part in parts]
         if sum(sums) < self.lowest:
             self.lowest, self.epoch = sum(sums), epoch
             self.weights = weights_of(self.objective.simulation)

@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from made_networks import ALL, Chain, plain, recurrent
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.measure import SynopsCounter, measure
 from spear_deploy.network import ReadOut, Simulation
+from spear_deploy.network.batching import states_of
 from spear_deploy.training import EarlyStop, Recipe, SynopsConstraint, Teacher, fine_tune, loss
 
 RECIPE = Recipe(epochs=3, batch=16, learning_rate=1e-2)
@@ -45,6 +47,25 @@ def test_the_same_seed_gives_the_same_weights_byte_for_byte(network):
     first, second, other = (weights(fine_tune(model, data, RECIPE, seed=seed)) for seed in (3, 3, 4))
     assert first == second
     assert all(first[key] != other[key] for key in first)
+
+
+@pytest.mark.parametrize("taught", [False, True])
+def test_a_batch_in_pieces_has_the_gradients_of_the_whole(taught, monkeypatch):
+    model = plain().model()
+    data = task(model.network.input_shape, model.time_steps, samples=26)
+    teacher = Teacher(torch.rand((26, 4), generator=torch.Generator().manual_seed(2))) if taught else None
+
+    def tuned():
+        recipe = Recipe(epochs=1, batch=26, learning_rate=1e-2, optimiser="sgd")
+        return fine_tune(model, data, recipe, seed=0, teacher=teacher).graph.nodes
+
+    whole = tuned()
+    monkeypatch.setattr(sys.modules[fine_tune.__module__], "TRAINED_AT_ONCE", 8 * states_of(model.network, 4))
+    pieces = tuned()
+    for name, node in whole.items():
+        if hasattr(node, "weight"):
+            step = node.weight - model.graph.nodes[name].weight
+            np.testing.assert_allclose(pieces[name].weight - model.graph.nodes[name].weight, step, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["plain", "grouped", "residual sum", "recurrent", "each neuron its own"])
