@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import operator
 import re
 from collections import OrderedDict
@@ -27,6 +26,7 @@ from spear_deploy.network.model import Model
 from spear_deploy.network.neuron import Neuron, Reset
 from spear_deploy.network.proof import sample_input
 from spear_deploy.network.simulation import Simulation
+from spear_deploy.network.surrogate import atan
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,8 @@ def _neuron(network: Network, name: str, loop: tuple[str, ...] | None, dtype: to
     if neuron.reset_value is not None and reset in (Reset.ZERO, Reset.ZERO_HOLD):
         raise ModelError(f"{name}: it resets to another voltage than 0; snnTorch's neurons reset to 0")
     options: dict[str, Any] = {"reset_mechanism": said.mechanism, "init_hidden": True, "output": not neuron.spikes}
+    if dtype is not torch.float32:
+        options["spike_grad"] = atan  # snnTorch's own, the same function, gives spikes in float32 alone
     if neuron.threshold is not None:
         options["threshold"] = _tensor(_one(neuron.threshold), dtype)
     if said.delay is not None:
@@ -295,10 +297,7 @@ def _prove(model: Model) -> None:
 
     """
     network = model.network
-    net = copy.deepcopy(_build(network, torch.float64)).eval()
-    for module in net.modules():
-        if isinstance(module, snntorch.SpikingNeuron):
-            module.spike_grad = _heaviside
+    net = _build(network, torch.float64).eval()
     x = sample_input(
         network.input_shape, model.time_steps, static=model.encoding.static, binary=not model.encoding.analog
     )
@@ -309,11 +308,6 @@ def _prove(model: Model) -> None:
     held = agreement({name: wanted}, {name: found}, FLOAT64, membranes=network.membranes)
     if not held.equal:
         raise ModelError(f"snnTorch's modules do not do what the model does ({held.fault})")
-
-
-def _heaviside(x: Tensor) -> Tensor:
-    """A spike in the precision of x; snnTorch's surrogates all give float32."""
-    return (x > 0).to(x.dtype)
 
 
 def _one(values: Any) -> Any:

@@ -114,6 +114,24 @@ def test_it_trains_with_snntorch_and_shares_nothing_with_the_model():
     assert np.array_equal(model.graph.nodes["fc1"].weight, before)
 
 
+@pytest.mark.parametrize("kind", ["Leaky", "Lapicque", "Synaptic", "RLeaky"])
+def test_in_float64_it_fires_as_the_model_does_and_learns_as_in_float32(kind):
+    torch.manual_seed(3)
+    net = nn.Sequential(nn.Linear(6, 12), neuron(kind, 12, "subtract", True, np.random.default_rng(1)))
+    net[0].weight.data *= 3
+    model = from_snntorch(net, input_shape=(6,), time_steps=8)
+    x, gradients = 2 * torch.rand(8, 5, 6, dtype=torch.float64), {}
+    for dtype in (torch.float32, torch.float64):
+        back = sd.to_snntorch(model, dtype=dtype)
+        spikes = torch.stack([back(step) for step in x.to(dtype)])
+        assert spikes.dtype is dtype
+        spikes.square().sum().backward()
+        gradients[dtype] = next(back.parameters()).grad
+    assert torch.equal(spikes, sd.to_torch(model, dtype=torch.float64)(x))
+    assert spikes.any()
+    torch.testing.assert_close(gradients[torch.float64].float(), gradients[torch.float32], rtol=1e-3, atol=1e-5)
+
+
 def test_the_user_s_random_numbers_stay_as_they_are():
     torch.manual_seed(8)
     wanted = torch.rand(3)
