@@ -78,6 +78,12 @@ def test_a_backend_that_does_not_repeat_its_reference_is_named_with_the_first_pl
     assert found.reason == f"{other}'s spikes differ from {reference}'s from layer lif1, step 2"
 
 
+def test_a_backend_s_name_may_hold_the_sign_that_joins_names():
+    assert verdict(agreement={"chip_my_own_board": DIFFERENT}).reason.startswith(
+        "my_own_board's spikes differ from chip's"
+    )
+
+
 def test_a_backend_that_lacks_a_layer_does_not_repeat_its_reference():
     assert not verdict(agreement={"torch_lava": Agreement(samples=100, layers=[], equal=False)}).ok
 
@@ -106,6 +112,13 @@ def test_a_network_that_cannot_be_told_from_guessing_is_never_ok_however_little_
 def test_where_the_dense_network_was_guessing_too_the_user_hears_it():
     guessing = Answers(samples=1000, right=100, lost=5, gained=3, guess_rate=0.1)
     assert "and neither can the dense network: is it trained" in verdict(answers=guessing).reason
+
+
+def test_a_dense_network_that_is_right_as_often_as_a_guesser_may_be_was_guessing():
+    most = round(RUINED.most_by_guessing * RUINED.samples)
+    for right, guessing in ((most, True), (most + 1, False)):
+        answers = Answers(samples=RUINED.samples, right=100, lost=right - 100, gained=0, guess_rate=0.1)
+        assert ("neither can the dense network" in verdict(answers=answers).reason) == guessing
 
 
 @pytest.mark.parametrize(
@@ -138,6 +151,12 @@ def test_a_network_that_surely_lost_more_than_ten_points_is_not_ok():
 def test_a_loss_that_may_be_no_more_than_ten_points_is_given_the_benefit_of_the_doubt(lost, works):
     answers = Answers(samples=1000, right=980 - lost, lost=lost, gained=0, guess_rate=0.1)
     assert verdict(answers=answers).works == works
+
+
+def test_a_loss_of_which_the_least_is_all_that_may_be_lost_is_no_more_than_that(monkeypatch):
+    low, _ = POORER.drop_interval_points
+    monkeypatch.setattr("spear_deploy.jobs.deploy.verdict.MOST_LOST_POINTS", low)
+    assert verdict(answers=POORER).works
 
 
 @pytest.mark.parametrize(("points", "ok"), [(13, True), (12.9, False)])
@@ -189,6 +208,7 @@ def test_the_target_s_own_arithmetic_is_judged_then_lava_then_torch(backend, che
 
 def test_a_drop_that_the_budget_does_not_allow_is_told_with_what_other_synops_cost():
     lost = Use(Limit(MAX_DROP, 0.5, "budget max-drop=0.5"), 1.0)
+    assert verdict(others=[lost]).reason.endswith("(results at several larger budgets show what it takes)")
     front = (Try(0.48, 0.95, 1.2, keeps_limits=True), Try(0.7, 0.96, 0.2, keeps_limits=False))
     assert verdict(others=[*KEPT, lost], front=front).reason == (
         "accuracy lost: 1.00 points exceed the 0.50 of budget max-drop=0.5 (on validation, of the networks that were"
