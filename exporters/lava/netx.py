@@ -32,7 +32,7 @@ from spear_deploy.exporting.exporter import Outputs
 from spear_deploy.exporting.judged import needed
 from spear_deploy.network import Model, Reset
 from spear_deploy.network.importing.netx import read_netx
-from spear_deploy.network.linear import padding_of, pair
+from spear_deploy.network.linear import padding_of, pair, weighted
 from spear_deploy.system.outside.hdf5 import open_hdf5
 from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError
 
@@ -230,7 +230,7 @@ def _write_layer(groups: h5py.Group, layer: QuantizedLayer, finer: int, *, delay
         group["groups"] = int(node.groups)
     else:
         group["type"] = _text("dense" if recurrent is None else "dense_rec")
-        group["outFeatures"], group["inFeatures"] = node.weight.shape
+        group["outFeatures"], group["inFeatures"] = weighted(node).weight.shape
     assert layer.vth is not None  # refused otherwise
     neuron: dict[str, Any] = {
         "type": "CUBA",

@@ -13,6 +13,7 @@ from spear_deploy.exporters.onnx.graph import GraphBuilder
 from spear_deploy.exporters.onnx.weights import Weights
 from spear_deploy.network import Network
 from spear_deploy.network.linear import padding_of, pair
+from spear_deploy.network.nir_convolution import Convolution
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.resampling import Resample
 
@@ -32,7 +33,13 @@ def supported(node: nir.NIRNode) -> bool:
 
 
 def _affine(
-    builder: GraphBuilder, node: nir.NIRNode, name: str, x: str, taken: Shape, given: Shape, weights: Weights
+    builder: GraphBuilder,
+    node: nir.Affine | nir.Linear,
+    name: str,
+    x: str,
+    taken: Shape,
+    given: Shape,
+    weights: Weights,
 ) -> str:
     weight = weights.add(builder, name, node.weight)
     bias = getattr(node, "bias", None)
@@ -47,7 +54,7 @@ def _affine(
 
 
 def _conv(
-    builder: GraphBuilder, node: nir.NIRNode, name: str, x: str, taken: Shape, given: Shape, weights: Weights
+    builder: GraphBuilder, node: Convolution, name: str, x: str, taken: Shape, given: Shape, weights: Weights
 ) -> str:
     axes = node.weight.ndim - 2
     kernel = node.weight.shape[2:]
@@ -84,7 +91,7 @@ def _sizes(value: Any, axes: int) -> list[int]:
 
 
 def _sum_pool(
-    builder: GraphBuilder, node: nir.NIRNode, name: str, x: str, taken: Shape, given: Shape, weights: Weights
+    builder: GraphBuilder, node: nir.SumPool2d, name: str, x: str, taken: Shape, given: Shape, weights: Weights
 ) -> str:
     """ONNX has no sum pool: a convolution of ones, each channel by itself, adds up exactly."""
     channels, window = taken[0], pair(node.kernel_size)
@@ -97,7 +104,7 @@ def _sum_pool(
 
 
 def _avg_pool(
-    builder: GraphBuilder, node: nir.NIRNode, name: str, x: str, taken: Shape, given: Shape, weights: Weights
+    builder: GraphBuilder, node: nir.AvgPool2d, name: str, x: str, taken: Shape, given: Shape, weights: Weights
 ) -> str:
     return builder.add(
         "AveragePool",
@@ -111,7 +118,7 @@ def _avg_pool(
 
 
 def _max_pool(
-    builder: GraphBuilder, node: nir.NIRNode, name: str, x: str, taken: Shape, given: Shape, weights: Weights
+    builder: GraphBuilder, node: MaxPool2d, name: str, x: str, taken: Shape, given: Shape, weights: Weights
 ) -> str:
     axes = len(taken) - 1  # [C, L] has the last of the two only
     kernel, stride, padding = (list(pair(value))[-axes:] for value in (node.kernel_size, node.stride, node.padding))
@@ -129,13 +136,13 @@ def _resample(
 
 
 def _flatten(
-    builder: GraphBuilder, node: nir.NIRNode, name: str, x: str, taken: Shape, given: Shape, weights: Weights
+    builder: GraphBuilder, node: nir.Flatten, name: str, x: str, taken: Shape, given: Shape, weights: Weights
 ) -> str:
     return builder.add("Reshape", [x, builder.constant(f"{name}.shape", [-1, *given], np.int64)], name)
 
 
 def _scale(
-    builder: GraphBuilder, node: nir.NIRNode, name: str, x: str, taken: Shape, given: Shape, weights: Weights
+    builder: GraphBuilder, node: nir.Scale, name: str, x: str, taken: Shape, given: Shape, weights: Weights
 ) -> str:
     return builder.add("Mul", [x, builder.constant(f"{name}.scale", node.scale)], name)
 

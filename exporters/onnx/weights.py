@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
+import nir
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,11 +54,11 @@ def to_int8(weight: NDArray[Any]) -> tuple[NDArray[np.int8], NDArray[np.float32]
 
 def rounded_to_int8(model: Model) -> Model:
     """The model with the weights that an int8 file holds."""
-    nodes = {}
+    nodes: dict[str, nir.NIRNode] = {}
     for name, node in model.graph.nodes.items():
         nodes[name] = node
         if isinstance(node, WEIGHT_TYPES):
             integers, scales = to_int8(np.asarray(node.weight))
-            nodes[name] = copy(node)
-            nodes[name].weight = (integers * scales.reshape(-1, *(1,) * (integers.ndim - 1))).astype(np.float64)
+            nodes[name] = rounded = copy(node)
+            rounded.weight = (integers * scales.reshape(-1, *(1,) * (integers.ndim - 1))).astype(np.float64)
     return model.with_graph(with_nodes(model.graph, nodes))

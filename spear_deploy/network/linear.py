@@ -17,6 +17,7 @@ from spear_deploy.network.pools import MaxPool2d, as_sum
 from spear_deploy.network.resampling import Resample, resampling, routing
 
 WEIGHT_TYPES = (nir.Affine, nir.Linear, nir.Conv1d, nir.Conv2d)
+Weighted = nir.Affine | nir.Linear | nir.Conv1d | nir.Conv2d
 """Nodes that hold synapses."""
 
 
@@ -116,6 +117,12 @@ def pair(value: Any) -> tuple[int, int]:
     """A size given once or per axis, as (height, width)."""
     flat = np.atleast_1d(np.asarray(value)).ravel()
     return int(flat[0]), int(flat[-1])
+
+
+def weighted(node: nir.NIRNode) -> Weighted:
+    """A node that is known to have weights, as one that has them."""
+    assert isinstance(node, WEIGHT_TYPES)
+    return node
 
 
 def padding_of(node: nir.Conv1d | nir.Conv2d) -> str | tuple[int, ...]:

@@ -182,7 +182,7 @@ def node_of(neuron: Neuron) -> nir.NIRNode:
     v_leak = zero if neuron.offset is None else neuron.offset / step
     if neuron.alpha is None:
         tau = dt / step
-        common = {"tau": tau, "r": neuron.gain / step, "v_leak": v_leak, "metadata": meta}
+        common: dict[str, Any] = {"tau": tau, "r": neuron.gain / step, "v_leak": v_leak, "metadata": meta}
         if neuron.threshold is None:
             return nir.LI(**common)
         return nir.LIF(v_threshold=neuron.threshold, v_reset=reset_value, **common)

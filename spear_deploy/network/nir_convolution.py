@@ -54,7 +54,7 @@ def restored(node: nir.NIRNode, name: str) -> nir.NIRNode:
     node = copy(node)
     node.metadata = dict(node.metadata)
     kernel = node.metadata.pop("kernel", None)
-    if kernel is not None:
+    if kernel is not None and isinstance(node, nir.Conv2d):
         _undo_square(node, name, pair(kernel))
     groups = int(node.metadata.pop("groups", 1))
     if groups > 1 and int(node.groups) == 1:

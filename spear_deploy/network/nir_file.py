@@ -56,7 +56,10 @@ def _of_its_shape(model: Model, name: str) -> nir.NIRNode:
     if isinstance(node, nir.Conv1d | nir.Conv2d) and node.input_shape is None:
         taken = network.shapes[network.sources(name)[0]][1:]
         node = copy(node)
-        node.input_shape = taken[0] if isinstance(node, nir.Conv1d) else taken
+        if isinstance(node, nir.Conv1d):
+            node.input_shape = taken[0]
+        else:
+            node.input_shape = taken
     return node
 
 

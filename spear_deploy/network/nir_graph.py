@@ -46,18 +46,18 @@ def prepare(graph: nir.NIRGraph, dt_s: float | None = None) -> tuple[nir.NIRGrap
     notices += [f"{name}: its scalar parameters are spread over the layer" for name in spread]
     nodes = {name: _own(restored(_widened(node, name, notices), name), name) for name, node in graph.nodes.items()}
     dt, assumed = _time_step(graph, dt_s)
-    weak = []
+    weak: list[tuple[str, float]] = []
     for name, node in nodes.items():
         if isinstance(node, NEURON_TYPES):
             node.metadata = {**node.metadata, "dt": dt}
             if isinstance(node, nir.IF | nir.I) and "gain" not in node.metadata and (abs(node.r) * dt < _WEAK).all():
-                weak.append(name)
+                weak.append((name, float(node.r.flat[0]) * dt))
     if assumed:
         notices.append(f"the graph names no time step: dt = {dt:g} s is assumed (give it: `dt_s`)")
         if weak:
-            gain = float(nodes[weak[0]].r.flat[0]) * dt
+            names, gains = zip(*weak, strict=True)
             notices.append(
-                f"{', '.join(weak)}: with this dt an integrator takes in r dt = {gain:g} of its input a step;"
+                f"{', '.join(names)}: with this dt an integrator takes in r dt = {gains[0]:g} of its input a step;"
                 " graphs from sinabs are meant for `dt_s=1`"
             )
     silent = [name for name, node in nodes.items() if isinstance(node, _RESETTING) and "reset" not in node.metadata]

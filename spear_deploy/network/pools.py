@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.editing import with_nodes
 
+Pool = nir.SumPool2d | nir.AvgPool2d
+
 MARK = "max"
 """Value of the metadata `pool` of a sum pool that stands for a maximum."""
 
 
 @dataclass(eq=False)
-class MaxPool2d(nir.NIRNode):  # type: ignore[misc]
+class MaxPool2d(nir.NIRNode):
     """The largest value in each window, channel by channel: `[C, H, W]`, or `[C, L]` with a kernel of (1, k).
 
     Of currents, before a neuron. Of spikes it is a SumPool2d and a Threshold of 0.5, which NIR has.

@@ -25,7 +25,7 @@ _KEYS = {"rows": "resample_rows", "columns": "resample_columns"}
 
 
 @dataclass(eq=False)
-class Resample(nir.NIRNode):  # type: ignore[misc]
+class Resample(nir.NIRNode):
     """Sums of positions, `[C, H, W]` to `[C, H', W']`, or `[C, L]` to `[C, L']` with rows of 1 x 1.
 
         y[c] = rows x[c] columns^T

@@ -21,7 +21,7 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network.agreement import FLOAT64, agreement
 from spear_deploy.network.device import own_random_numbers
 from spear_deploy.network.graph import Connection, Network, module_of
-from spear_deploy.network.linear import padding_of, pair
+from spear_deploy.network.linear import padding_of, pair, weighted
 from spear_deploy.network.model import Model
 from spear_deploy.network.neuron import Neuron, Reset
 from spear_deploy.network.proof import sample_input
@@ -223,7 +223,7 @@ def _recurrent(
     if isinstance(node, nir.Conv2d):
         size = {"conv2d_channels": node.weight.shape[0], "kernel_size": tuple(node.weight.shape[2:])}
     else:
-        size = {"linear_features": node.weight.shape[0]}
+        size = {"linear_features": weighted(node).weight.shape[0]}
     module: nn.Module = kind(beta=beta, **size, **options)
     module.recurrent = module_of(network, loop[0], dtype)
     return module

@@ -11,6 +11,7 @@ import numpy as np
 from networkx.utils import UnionFind
 
 from spear_deploy.network import Network
+from spear_deploy.network.linear import WEIGHT_TYPES, Weighted
 
 
 class Role(StrEnum):
@@ -122,10 +123,10 @@ class _Ties:
                 network.shapes[name]
             ):
                 self.members[begin].append(Member(name, Role.CARRIER, repeat))
-        elif hasattr(node, "weight"):
+        elif isinstance(node, WEIGHT_TYPES):
             self._visit_weights(name, node, begin, repeat)
 
-    def _visit_weights(self, name: str, node: nir.NIRNode, begin: str, repeat: int) -> None:
+    def _visit_weights(self, name: str, node: Weighted, begin: str, repeat: int) -> None:
         groups = int(getattr(node, "groups", 1))
         channels = self.network.shapes[self.network.sources(name)[0]][0]
         if groups == channels == node.weight.shape[0] and groups > 1:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.errors import SearchError
 from spear_deploy.network import Network
+from spear_deploy.network.linear import weighted
 from spear_deploy.pruning.groups import Group, Role
 from spear_deploy.pruning.surgery import Index
 
@@ -22,7 +23,7 @@ def importance(network: Network, group: Group) -> NDArray[np.float64]:
     """
     total = np.zeros(group.size)
     for member in group.nodes(Role.PRODUCER):
-        weight = np.abs(network.nodes[member.node].weight).astype(np.float64)
+        weight = np.abs(weighted(network.nodes[member.node]).weight).astype(np.float64)
         each = weight.reshape(group.size, -1).sum(1)
         total += each / max(each.mean(), np.finfo(np.float64).tiny)
     return total

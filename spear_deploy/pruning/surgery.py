@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from spear_deploy.network import Network
 from spear_deploy.network.editing import with_nodes
+from spear_deploy.network.linear import weighted
 from spear_deploy.network.neuron import NEURON_TYPES
-from spear_deploy.network.nir_convolution import with_groups, without_groups
+from spear_deploy.network.nir_convolution import Convolution, with_groups, without_groups
 from spear_deploy.pruning.groups import Group, Role
 
 Index = NDArray[np.intp]
@@ -55,15 +56,17 @@ def _cut(node: nir.NIRNode, role: Role, index: Index, repeat: int) -> nir.NIRNod
         return _cut_neuron(node, index)
     entries = (index[:, None] * repeat + np.arange(repeat)).ravel()
     cut = copy(node)
-    if role is Role.CONSUMER:
-        cut.weight = node.weight[:, entries]
-    elif isinstance(node, nir.Scale):
-        cut.scale = node.scale[entries]
+    if isinstance(cut, nir.Scale):
+        cut.scale = cut.scale[entries]
+    elif role is Role.CONSUMER:
+        cut = weighted(cut)
+        cut.weight = cut.weight[:, entries]
     else:
-        cut.weight = node.weight[entries]
-        if hasattr(node, "bias"):
-            cut.bias = node.bias[entries]
-        if role is Role.CARRIER:
+        cut = weighted(cut)
+        cut.weight = cut.weight[entries]
+        if not isinstance(cut, nir.Linear):
+            cut.bias = cut.bias[entries]
+        if role is Role.CARRIER and isinstance(cut, Convolution):
             cut.groups = len(index)
     cut.__post_init__()
     return cut
@@ -71,6 +74,7 @@ def _cut(node: nir.NIRNode, role: Role, index: Index, repeat: int) -> nir.NIRNod
 
 def _cut_groups(node: nir.NIRNode, name: str, kept: Mapping[Role, Index]) -> nir.NIRNode:
     """A convolution in groups with some of its outputs (producer) and inputs (consumer)."""
+    assert isinstance(node, Convolution)
     groups = int(node.groups)
     whole = without_groups(node.weight, groups)
     rows, columns = (

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from spear_deploy.network import Network, Simulation, Trace, samples_at_once
 from spear_deploy.network.editing import with_arrays, with_nodes
+from spear_deploy.network.linear import weighted
 from spear_deploy.network.simulation import Change
 
 
@@ -91,7 +92,7 @@ def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -
         producers = weights_into(network, layer)
         factor = scale.cpu().double().numpy()
         for place, name in enumerate(producers):
-            node = nodes[name]
+            node = weighted(nodes[name])
             weight = node.weight * factor.reshape(-1, *[1] * (node.weight.ndim - 1))
             changes: dict[str, Any] = {"weight": weight.astype(node.weight.dtype)}
             if hasattr(node, "bias"):

@@ -18,7 +18,7 @@ from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, Quantize
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Model, Network, Neuron, bias_current, node_of
 from spear_deploy.network.editing import with_nodes
-from spear_deploy.network.linear import WEIGHT_TYPES
+from spear_deploy.network.linear import WEIGHT_TYPES, weighted
 
 Array = NDArray[np.float64]
 
@@ -49,8 +49,8 @@ def fake_quantized(model: Model, quantized: QuantizedNetwork) -> Model:
                 )
             units = quantized.levels if found.graded and quantized.levels is not None else 1.0
             rounded = weight_of(found.nodes[place]) * 2.0**found.exponent / layer.scale * units
-            nodes[name] = copy(node)
-            nodes[name].weight = rounded / _factor(original, scaled)
+            nodes[name] = changed = copy(weighted(node))
+            changed.weight = rounded / _factor(original, scaled)
         _write_bias(network, layer, quantized, nodes)
     return model.with_graph(with_nodes(model.graph, nodes))
 
@@ -106,6 +106,7 @@ def _write_bias(
         return
     names = [weight_name(network, found.connection.path) for found in layer.synapses]
     name = next(name for name in names if name is not None and np.any(getattr(nodes[name], "bias", 0)))
-    node = nodes[name] = copy(nodes[name])
+    node = nodes[name] = copy(weighted(nodes[name]))
+    assert not isinstance(node, nir.Linear)  # it has a bias
     per_output = change.reshape(len(node.bias), -1).mean(axis=1)
     node.bias = node.bias + per_output

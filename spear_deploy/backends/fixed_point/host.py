@@ -68,7 +68,7 @@ def split_first_layer(model: Model) -> HostSplit:
     shape = np.array(network.shapes[name])
     host_nodes["host_output"] = nir.Output(shape)
     host = graph_of(host_nodes, [*host_edges, (name, "host_output")])
-    chip_nodes = {name: nir.Input(shape)}
+    chip_nodes: dict[str, nir.NIRNode] = {name: nir.Input(shape)}
     chip_nodes |= {key: node for key, node in model.graph.nodes.items() if key not in below}
     chip_edges = [edge for edge in model.graph.edges if edge[1] not in below]
     chip = graph_of(chip_nodes, chip_edges)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Connection, Network, synapse_matrix
 from spear_deploy.network.graph import delay_steps
-from spear_deploy.network.linear import pair
+from spear_deploy.network.linear import pair, weighted
+from spear_deploy.network.pools import Pool
 from spear_deploy.network.resampling import Resample, routing
 
 Array = NDArray[np.float64]
@@ -63,7 +64,7 @@ def delay_of(network: Network, connection: Connection) -> int:
 
 def weight_of(node: nir.NIRNode) -> Array:
     """The weights of a node in float64."""
-    return np.asarray(node.weight, dtype=np.float64)
+    return np.asarray(weighted(node).weight, dtype=np.float64)
 
 
 def with_weight(node: nir.NIRNode, weight: NDArray[np.float64]) -> nir.NIRNode:
@@ -73,6 +74,7 @@ def with_weight(node: nir.NIRNode, weight: NDArray[np.float64]) -> nir.NIRNode:
     bias = np.zeros(len(weight))
     if isinstance(node, nir.Conv1d):
         return nir.Conv1d(None, weight, node.stride, node.padding, node.dilation, node.groups, bias)
+    assert isinstance(node, nir.Conv2d)
     return nir.Conv2d(None, weight, node.stride, node.padding, node.dilation, node.groups, bias)
 
 
@@ -116,7 +118,7 @@ def _routes(node: nir.NIRNode) -> bool:
     return isinstance(node, _POOLS) and _splits(node)
 
 
-def _splits(pool: nir.NIRNode) -> bool:
+def _splits(pool: Pool) -> bool:
     """Whether each input of a pool belongs to one window at most."""
     return all(stride >= kernel for kernel, stride in zip(pair(pool.kernel_size), pair(pool.stride), strict=True))
 
@@ -135,7 +137,7 @@ def _as_sum(node: nir.NIRNode) -> nir.NIRNode:
     return node
 
 
-def _merged(conv: nir.NIRNode, pool: nir.NIRNode) -> nir.Conv2d | None:
+def _merged(conv: nir.NIRNode, pool: Pool) -> nir.Conv2d | None:
     """A convolution and the pool behind it as one convolution; None where that is none."""
     if not isinstance(conv, nir.Conv2d) or pair(conv.dilation) != (1, 1) or any(pair(pool.padding)):
         return None

@@ -117,7 +117,7 @@ def _axis(network: Network, path: Sequence[str], axis: int) -> Mask:
             (before if taps is None else after).append(relation)
         elif isinstance(node, Resample):
             (before if taps is None else after).append((node.rows, node.columns)[axis] != 0)
-        else:
+        elif isinstance(node, CONVOLUTIONS):
             taps = _taps(node, size_out, size_in, axis)
     if taps is None:
         return compose(before)[:, :, None]
@@ -159,7 +159,12 @@ def _window(size_out: int, size_in: int, kernel: int, stride: int, padding: int,
 
 
 def _dense(
-    network: Network, path: Sequence[str], node: nir.Affine, source: Volume, target: Volume, delay_bits: int
+    network: Network,
+    path: Sequence[str],
+    node: nir.Affine | nir.Linear,
+    source: Volume,
+    target: Volume,
+    delay_bits: int,
 ) -> Dense | None:
     """A dense layer, after pools whose windows do not overlap; None where it is not of that form."""
     present = np.asarray(node.weight) != 0

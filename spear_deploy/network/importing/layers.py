@@ -156,9 +156,7 @@ def _conv2d(module: nn.Conv2d, name: str, shape: Shape) -> list[nir.NIRNode]:
 
 
 def _avg_pool2d(module: nn.AvgPool2d, name: str, shape: Shape) -> list[nir.NIRNode]:
-    kind: type[nir.NIRNode] = nir.AvgPool2d
-    if module.divisor_override == 1:
-        kind = nir.SumPool2d
+    kind = nir.SumPool2d if module.divisor_override == 1 else nir.AvgPool2d
     uncounted = module.divisor_override is None and not module.count_include_pad and any(_pair(module.padding))
     if module.divisor_override not in (None, 1) or uncounted or _reaches_over(module, shape):
         return [average(module, shape).node()]

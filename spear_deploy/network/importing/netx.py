@@ -170,7 +170,8 @@ def _append_conv(chain: _Chain, index: int, layer: dict[str, Any], notices: list
     weight = _weight(index, layer, notices)
     weight = weight.reshape(weight.shape[:4])
     groups = int(layer.get("groups", 1))
-    node = nir.Conv2d(chain.shape[1:], weight, *_per_axis(layer), groups, _own_bias(layer, len(weight)))
+    stride, padding, dilation = _per_axis(layer)
+    node = nir.Conv2d(chain.shape[1:], weight, stride, padding, dilation, groups, _own_bias(layer, len(weight)))
     chain.append(f"{index}_conv", node, tuple(int(n) for n in np.atleast_1d(layer["shape"])))
 
 
@@ -181,15 +182,16 @@ def _append_pool(chain: _Chain, index: int, layer: dict[str, Any], notices: list
     kernel = kernel * 2 if len(kernel) == 1 else kernel
     factor = float(_weight(index, layer, notices).ravel()[0])
     weight = np.full((channels, 1, *kernel), factor, dtype=np.float32)
-    node = nir.Conv2d(chain.shape[1:], weight, *_per_axis(layer), channels, _own_bias(layer, channels))
+    stride, padding, dilation = _per_axis(layer)
+    node = nir.Conv2d(chain.shape[1:], weight, stride, padding, dilation, channels, _own_bias(layer, channels))
     chain.append(f"{index}_pool", node, tuple(int(n) for n in np.atleast_1d(layer["shape"])))
 
 
-def _per_axis(layer: dict[str, Any]) -> list[tuple[int, ...]]:
+def _per_axis(layer: dict[str, Any]) -> tuple[tuple[int, int], ...]:
     """Stride, padding and dilation."""
     usual = {"stride": 1, "padding": 0, "dilation": 1}
     found = [np.atleast_1d(layer.get(key, value)).ravel() for key, value in usual.items()]
-    return [(int(each[0]), int(each[min(1, len(each) - 1)])) for each in found]
+    return tuple((int(each[0]), int(each[min(1, len(each) - 1)])) for each in found)
 
 
 def _population(index: int, layer: dict[str, Any], shape: Shape) -> int:
