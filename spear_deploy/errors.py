@@ -97,6 +97,10 @@ class DeviceError(SpearDeployError):
     """A device that is not there, or that computes otherwise than the CPU."""
 
 
+class MachineError(SpearDeployError):
+    """A machine, or a bound set to it, that has less memory than the work needs."""
+
+
 class WorkerError(SpearDeployError):
     """A process that shares the work and was ended from outside, again and again."""
 

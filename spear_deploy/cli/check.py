@@ -10,12 +10,23 @@ import typer
 
 from spear_deploy.cli.console import TerminalProgress, err, out
 from spear_deploy.cli.gates import Budgets, FailOn
-from spear_deploy.cli.reading import Arch, Data, Dt, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
+from spear_deploy.cli.reading import (
+    Arch,
+    Data,
+    Dt,
+    InputEncoding,
+    InputShape,
+    Memory,
+    OutputReadOut,
+    TimeSteps,
+    reading,
+)
 from spear_deploy.cli.targets import Target
 from spear_deploy.jobs.asked import budgets_of, gates_of
 from spear_deploy.jobs.check import SAMPLES, subjects_of
 from spear_deploy.jobs.check import check as run_check
 from spear_deploy.jobs.chips import chips_of
+from spear_deploy.jobs.memory import memory_of
 from spear_deploy.report.chip_json import held_json, row_json
 from spear_deploy.report.pictures.core_picture import row_svg
 from spear_deploy.report.pictures.file import write_picture
@@ -52,13 +63,15 @@ def check(
     ] = False,
     budget: Budgets = None,
     fail_on: FailOn = "misfit,budget",
+    memory: Memory = None,
     svg: Annotated[Path | None, typer.Option(help="Write a picture of the core map.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
     profiles, limits, at = chips_of(target), budgets_of(budget or ()), gates_of(fail_on)
+    bound = None if memory is None else memory_of(memory)
     given = reading(arch, input_shape, time_steps, dt, encoding, read_out)
-    (subject,) = subjects_of([model], data, samples, given, TerminalProgress().notice)
+    (subject,) = subjects_of([model], data, samples, given, TerminalProgress().notice, bound)
     found = [run_check(subject, profile, adapt=adapt, limits=limits) for profile in profiles]
     if as_json:
         content = [

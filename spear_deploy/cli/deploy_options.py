@@ -22,6 +22,7 @@ from spear_deploy.cli.reading import (
     FileFormat,
     InputEncoding,
     InputShape,
+    Memory,
     OutputReadOut,
     TimeSteps,
     reading,
@@ -42,6 +43,7 @@ from spear_deploy.jobs.deploy.request import (
     default_folder,
     quickened,
 )
+from spear_deploy.jobs.memory import memory_of
 from spear_deploy.search import STRATEGIES, TuningPlan
 from spear_deploy.search.pipelines import PIPELINES, SPEAR, SPEAR_RECIPE
 
@@ -77,7 +79,7 @@ PANELS = {
         "distillation",
         "prune_multiple",
     ),
-    "Machine": ("seed", "threads", "device", "lava", "lava_python"),
+    "Machine": ("seed", "threads", "device", "memory", "lava", "lava_python"),
     "Results": ("out_folder", "force", "plot", "as_json"),
 }
 """Options by heading in the help."""
@@ -126,6 +128,7 @@ class DeployOptions:
         DEFAULT_THREADS
     )
     device: Device = "cpu"
+    memory: Memory = None
     workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2
     lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE, at most.")] = 24
     lre_error: Annotated[
@@ -243,6 +246,7 @@ class DeployOptions:
             data=self.data,
             seed=self.seed,
             device=self.device,
+            memory_bytes=None if self.memory is None else memory_of(self.memory),
             threads=self.threads,
             workers=self.workers,
             lre_samples=self.lre_samples,

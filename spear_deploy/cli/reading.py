@@ -29,6 +29,15 @@ InputShape = Annotated[
 Device = Annotated[
     str, typer.Option("--device", help="Where networks are trained and run: cpu, cuda, cuda:N or mps.", metavar="NAME")
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        help="What all processes may take, such as 4GiB; results do not depend on it.",
+        show_default="80% of what is free",
+        metavar="AMOUNT",
+    ),
+]
 TimeSteps = Annotated[int | None, typer.Option("--time-steps", min=1, help="T, if not as the file has it.")]
 Dt = Annotated[float | None, typer.Option("--dt", help="Seconds of a time step, where the file does not say it.")]
 InputEncoding = Annotated[

@@ -19,12 +19,14 @@ from spear_deploy.cli.reading import (
     FileFormat,
     InputEncoding,
     InputShape,
+    Memory,
     OutputReadOut,
     TimeSteps,
     reading,
 )
 from spear_deploy.jobs.asked import split_of, weight_bits_of
 from spear_deploy.jobs.chips import chip_of
+from spear_deploy.jobs.memory import memory_of
 from spear_deploy.jobs.simulate import DEFAULT_BACKEND, TOOL_SAMPLES, Outcome, SimulateConfig, backends_of, offered
 from spear_deploy.jobs.simulate import simulate as run_simulation
 from spear_deploy.jobs.simulation_json import outcome_json
@@ -81,6 +83,7 @@ def simulate(
     dt: Dt = None,
     encoding: InputEncoding = None,
     read_out: OutputReadOut = None,
+    memory: Memory = None,
     lava_python: LavaPython = None,
     lava_seconds: Annotated[
         float, typer.Option(min=1, help="Lava is ended after so many seconds for a batch of up to 100 samples.")
@@ -95,6 +98,7 @@ def simulate(
         weight_bits=weight_bits_of(weight_bits),
         file_format=file_format,
         adapt=adapt,
+        memory_bytes=None if memory is None else memory_of(memory),
         save=save,
         lava_python=lava_python,
         lava_seconds=lava_seconds,

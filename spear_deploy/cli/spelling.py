@@ -8,7 +8,13 @@ from typing import Any
 
 from rich.text import Text
 
-IN_PYTHON = {"dt": "dt_s", "out_folder": "folder", "plain_epochs": "plan.plain.epochs", "target": "chip"}
+IN_PYTHON = {
+    "dt": "dt_s",
+    "memory": "memory_bytes",
+    "out_folder": "folder",
+    "plain_epochs": "plan.plain.epochs",
+    "target": "chip",
+}
 """What options are called in Python, where that is not what verbs call them."""
 
 FLAGS: dict[str, tuple[str, ...]] = {}

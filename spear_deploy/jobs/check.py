@@ -16,6 +16,7 @@ from spear_deploy.hardware import Activity, Limit, OnChip, Profile, activity_of
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.comparison import compare as rows_of
 from spear_deploy.hardware.gates import Gate, Held, hold, require_absolute, stopped_at
+from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.task import Task, Tell, find_task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.measure import measure_split
@@ -117,20 +118,35 @@ class Checked:
         return [*told, "what the host computes is not priced"] if self.on_host else told
 
 
-def subjects_of(paths: Sequence[Path], data: str | None, samples: int, reading: Reading, tell: Tell) -> list[Subject]:
-    """Model files, and what each does on its data where it has some; see `load_task`."""
+def subjects_of(
+    paths: Sequence[Path],
+    data: str | None,
+    samples: int,
+    reading: Reading,
+    tell: Tell,
+    memory_bytes: int | None = None,
+) -> list[Subject]:
+    """Model files, and what each does on its data where it has some; see `load_task` and `measured`."""
     subjects = []
     for path, name in zip(paths, names_apart(paths), strict=True):
         model = load_model(path, reading=reading, tell=tell)
-        subjects.append(measured(name, model, find_task(path, model, data, tell=tell), samples))
+        subjects.append(measured(name, model, find_task(path, model, data, tell=tell), samples, memory_bytes))
     return subjects
 
 
 @torch_settings()
-def measured(name: str, model: Model, task: Task | None, samples: int = SAMPLES) -> Subject:
-    """Run a model on the first samples of its test split in torch (float32); without a task, on nothing."""
+def measured(
+    name: str, model: Model, task: Task | None, samples: int = SAMPLES, memory_bytes: int | None = None
+) -> Subject:
+    """Run a model on the first samples of its test split in torch (float32); without a task, on nothing.
+
+    Raises:
+        MachineError: the samples that run together need more memory than `memory_bytes`, or than is free.
+
+    """
     if task is None:
         return Subject(name, model)
+    check_room(model.network, model.time_steps, memory_bytes)
     data = task.encoded(SplitName.TEST, samples)
     few = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
     return Subject(name, model, _activity(model, data), data, few.inputs)

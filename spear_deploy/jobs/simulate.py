@@ -17,6 +17,7 @@ from spear_deploy.backends.side_by_side import Simulated, encoded_batches
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import Labels, Split, SplitName
 from spear_deploy.hardware import Profile
+from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.progress import Progress, Silent
 from spear_deploy.jobs.spike_file import spike_file
 from spear_deploy.jobs.task import Task
@@ -42,6 +43,7 @@ class SimulateConfig:
         weight_bits: fewer bits than the chip's.
         file_format: run those of the chip's integers that this file format can hold (`FILE_FORMATS`).
         adapt: whether what the chip forbids is converted.
+        memory_bytes: what it may take; None for a share of what is free.
         save: where all spikes are written.
         lava_python: an interpreter that has programs beside this package, such as Lava; None for this one.
         lava_seconds: they are ended after so many seconds for a batch of up to 100 samples.
@@ -53,6 +55,7 @@ class SimulateConfig:
     weight_bits: WeightBits = field(default_factory=WeightBits)
     file_format: str | None = None
     adapt: bool = False
+    memory_bytes: int | None = None
     save: Path | None = None
     lava_python: Path | None = None
     lava_seconds: float = TIME_LIMIT_S
@@ -128,10 +131,12 @@ def simulate(
 
     Raises:
         BackendError: there is no such backend, it cannot hold the model, or it failed.
+        MachineError: there is less memory than the samples that run together need.
 
     """
     config, progress = config or SimulateConfig(), progress or Silent()
     classes = [backend_class(name) for name in on]
+    check_room(task.model.network, task.model.time_steps, config.memory_bytes)
     held = {split.name: len(split) for split in task.data.splits}[config.split]
     wanted = config.samples
     if wanted is not None and wanted > held:

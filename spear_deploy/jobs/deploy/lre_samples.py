@@ -9,6 +9,7 @@ import torch
 
 from spear_deploy.errors import DataError
 from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.memory import processes_within
 from spear_deploy.jobs.progress import Advance, Progress
 from spear_deploy.network.device import describe, device_named
 from spear_deploy.network.fingerprint import fingerprint
@@ -68,13 +69,17 @@ def sample_lre(
         store = SampleStore(request.cache, key, progress.notice, recalled)
     error = request.lre_error
     sure = sure_enough(factory, budgets_synops, error or SURE)
+    network, batch = factory.model.network, request.plan.plain.batch
+    workers = processes_within(network, factory.model.time_steps, batch, request.workers, request.memory_bytes)
+    if workers < request.workers:
+        progress.notice(f"memory for {workers} instead of {request.workers} processes (`workers`, `memory_bytes`)")
     samples = collect_samples(
         factory,
         request.lre_samples if error is not None else math.ceil(MORE * request.lre_samples),
         request.plan.plain,
         request.seed,
         advance,
-        workers=request.workers,
+        workers=workers,
         enough=sure,
         fewest=0 if error is not None else request.lre_samples,
         store=store,

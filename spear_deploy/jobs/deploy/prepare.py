@@ -29,6 +29,7 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.resuming import open_journal
 from spear_deploy.jobs.deploy.verification import check_runs, verifiers
 from spear_deploy.jobs.device_proof import prove_device
+from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.progress import Advance, Clock, Progress
 from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.measure import Measurement
@@ -81,6 +82,7 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
             model, changes = adapted_for(request.targets, given, few.inputs)
             task = replace(task, model=model)
         model, data = task.model, task.data
+        check_room(model.network, model.time_steps, request.memory_bytes, request.plan)
         check_classes(data)
         for warning in (*small_data(data, request.plan.plain.batch), *class_shares(data)):
             progress.notice(warning)

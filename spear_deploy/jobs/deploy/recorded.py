@@ -19,7 +19,19 @@ from spear_deploy.system.values import Form, from_plain, to_plain
 FORMAT = 1
 """Version of what steps of a run are; those of another are made anew."""
 
-NO_MATTER = ("model", "data", "reading", "model_sha256", "out", "force", "command", "cache", "workers", "plot")
+NO_MATTER = (
+    "model",
+    "data",
+    "reading",
+    "model_sha256",
+    "out",
+    "force",
+    "command",
+    "cache",
+    "workers",
+    "memory_bytes",
+    "plot",
+)
 """Of a request, what its result does not depend on, or is told by the network and the samples themselves."""
 
 PLACES = ("out", "force", "cache", "command")

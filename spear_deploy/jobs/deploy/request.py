@@ -42,6 +42,8 @@ class DeployConfig:
         device: what networks are trained, searched and measured on: `cpu`, `cuda`, `cuda:1`, `mps`.
         threads: of torch, in every process.
         workers: processes that make LRE's samples; results do not depend on it.
+        memory_bytes: what all processes may take; None for a share of what is free. Fewer processes make samples where
+            it is short, and a network that needs more is refused; results do not depend on it.
         lre_samples: networks that are pruned and fine-tuned for LRE, at most.
         lre_error: sampling stops before when half the width of the 95 % interval at the budget,
             relative to the prediction, is no larger; None to make all samples.
@@ -76,6 +78,7 @@ class DeployConfig:
     device: str = "cpu"
     threads: int = DEFAULT_THREADS
     workers: int = 1
+    memory_bytes: int | None = None
     lre_samples: int = 24
     lre_error: float | None = None
     cache: Path | None = None

@@ -111,7 +111,7 @@ def is_part(request: DeployRequest, place: Path) -> bool:
     found = None if request.cache is None else unfinished(request.cache, request.out)
     if found is None or not place.is_dir():
         return False
-    free = {name: getattr(request, name) for name in (*PLACES, "workers", "plot")}
+    free = {name: getattr(request, name) for name in (*PLACES, "workers", "memory_bytes", "plot")}
     report = read_run(place).report
     asked = None if report is None else report.request
     return (
