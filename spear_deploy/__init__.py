@@ -3,7 +3,7 @@
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from spear_deploy.errors import briefly
+from spear_deploy.system.arguments import telling
 from spear_deploy.system.lazy import lazily
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spear_deploy.network import load_any as load_model
     from spear_deploy.report import Report
 else:
-    __getattr__ = lazily(__name__, __file__, function=briefly)
+    __getattr__ = lazily(__name__, __file__, function=telling)
 
 __version__ = version("spear-deploy")
 

@@ -113,6 +113,10 @@ class NotRunnableError(ExportError):
     """An export that cannot be run here, because what runs it is not installed."""
 
 
+class ArgumentError(SpearDeployError):
+    """An argument of another kind than a call from Python takes."""
+
+
 class RunError(SpearDeployError):
     """A folder that holds no run, or a run that does not hold what is asked of it."""
 

@@ -150,11 +150,13 @@ def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
     unheld = [each.exponent for each in layer.synapses if _is_weighted(each) and not _holds(_weights(each))]
     if unheld:
         found.append(
-            f"netx has no weight exponent, these weights have one of {unheld[0]}; choose others: `file_format='netx'`"
+            f"netx has no weight exponent, these weights have one of {unheld[0]} (choose others: `file_format='netx'`)"
         )
     step = 1 << NETX_BIAS_EXPONENT
     if (layer.bias % step).any() or np.abs(layer.bias).max() > step * LOIHI2.bias_mantissa_max:
-        found.append(f"netx has biases in multiples of {step}, up to 4095 of them; choose others: `file_format='netx'`")
+        found.append(
+            f"netx has biases in multiples of {step}, up to 4095 of them (choose others: `file_format='netx'`)"
+        )
     if not _is_block(layer):
         kinds = ", ".join(type(node).__name__ for node in forward.nodes) or "none"
         found.append(f"netx has one convolution or one dense matrix before a layer, no pools; found {kinds}")

@@ -123,6 +123,8 @@ class Dataset:
 
         """
         known = {*_SAMPLES, *_LABELS, "x_val", "y_val"}
+        if not isinstance(name, str):
+            raise DataError(f"arrays are given by name: x_train=..., x_test=...; found {type(name).__name__}")
         unknown = sorted(set(arrays) - known)
         if unknown:
             raise DataError(f"{name}: {', '.join(unknown)}: no such array; known: {', '.join(sorted(known))}")

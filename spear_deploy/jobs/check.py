@@ -12,6 +12,7 @@ from torch import Tensor
 from spear_deploy.backends import TORCH
 from spear_deploy.backends.fixed_point import split_first_layer
 from spear_deploy.data import EncodedSplit, SplitName, recoded
+from spear_deploy.errors import DataError
 from spear_deploy.hardware import Activity, Limit, OnChip, Profile, activity_of
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.comparison import compare as rows_of
@@ -142,11 +143,14 @@ def measured(
 
     Raises:
         MachineError: the samples that run together need more memory than `memory_bytes`, or than is free.
+        DataError: no samples are asked for.
 
     """
     if task is None:
         return Subject(name, model)
     check_room(model.network, model.time_steps, memory_bytes)
+    if samples < 1:
+        raise DataError(f"spikes are measured on one sample or more, found {samples}")
     data = task.encoded(SplitName.TEST, samples)
     few = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
     return Subject(name, model, _activity(model, data), data, few.inputs)

@@ -16,6 +16,7 @@ from spear_deploy.backends.registry import available, backend_class, known_name,
 from spear_deploy.backends.side_by_side import Simulated, encoded_batches
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import Labels, Split, SplitName
+from spear_deploy.errors import BackendError
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.progress import Progress, Silent
@@ -23,6 +24,7 @@ from spear_deploy.jobs.spike_file import spike_file
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import Model
+from spear_deploy.system.arguments import check_fields
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
 from spear_deploy.targets.adapt import Adapted, adapt
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
@@ -59,6 +61,9 @@ class SimulateConfig:
     save: Path | None = None
     lava_python: Path | None = None
     lava_seconds: float = TIME_LIMIT_S
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,8 @@ def simulate(
 
     """
     config, progress = config or SimulateConfig(), progress or Silent()
+    if not on:
+        raise BackendError(f"no backend is named; known: {', '.join(available())}")
     classes = [backend_class(name) for name in on]
     check_room(task.model.network, task.model.time_steps, config.memory_bytes)
     held = {split.name: len(split) for split in task.data.splits}[config.split]

@@ -13,14 +13,14 @@ from types import FunctionType
 from typing import Any
 
 
-def lazily(package: str, file: str, *, function: Callable[[Any], Any] | None = None) -> Callable[[str], Any]:
+def lazily(package: str, file: str, *, function: Callable[[Any, str], Any] | None = None) -> Callable[[str], Any]:
     """The `__getattr__` of a package (PEP 562): what its `__init__.py` imports for type checkers, on demand.
 
     Args:
         package: its `__name__`.
         file: its `__file__`, which imports names under `if TYPE_CHECKING`. None of them may be that of a
             module of the package, which would hide it.
-        function: what each function becomes on its way out.
+        function: what each function becomes on its way out, under its name there.
 
     """
     homes = {
@@ -36,7 +36,7 @@ def lazily(package: str, file: str, *, function: Callable[[Any], Any] | None = N
         module, original = homes[name]
         found = getattr(importlib.import_module(module), original)
         if function is not None and isinstance(found, FunctionType):
-            found = function(found)
+            found = function(found, name)
         setattr(sys.modules[package], name, found)
         return found
 

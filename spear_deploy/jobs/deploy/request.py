@@ -11,12 +11,14 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
+from spear_deploy.errors import BudgetError, quoted
 from spear_deploy.hardware import MAX_DROP, SYNOPS, Limit, Profile, parse_budget
 from spear_deploy.jobs.asked import budgets_of
 from spear_deploy.network import Reading
 from spear_deploy.pruning import ANY_WIDTH, Keep, Widths, parse_keep
 from spear_deploy.search import TuningPlan
 from spear_deploy.search.pipelines import PIPELINES, SPEAR, check_plan, check_strategy, pipeline_named
+from spear_deploy.system.arguments import check_fields
 
 DEFAULT_BUDGET = parse_budget("50%")
 DEFAULT_THREADS = 1
@@ -99,6 +101,7 @@ class DeployConfig:
     plot: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         _ = self.limits, self.kept  # faults in what is typed show at once
         if self.strategy == SPEAR:
             object.__setattr__(self, "pipeline", SPEAR)
@@ -122,6 +125,8 @@ class DeployConfig:
     @cached_property
     def limits(self) -> tuple[Limit, ...]:
         """The budgets, read."""
+        if isinstance(self.budgets, str) or not all(isinstance(each, Limit | str) for each in self.budgets):
+            raise BudgetError(f"budgets are texts or limits, such as ('30%', 'cores=4'); found {quoted(self.budgets)}")
         return tuple(parse_budget(each) if isinstance(each, str) else each for each in self.budgets)
 
 
