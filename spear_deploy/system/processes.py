@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from spear_deploy.errors import WorkerError
-from spear_deploy.system.handing import hand_over, handed_over
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -164,6 +163,8 @@ def worker_pool(
     """
     with tempfile.TemporaryDirectory(prefix="spear-deploy-workers-") as folder:
         path = Path(folder) / "start"
+        from spear_deploy.system.handing import hand_over  # imports torch, which few commands need
+
         hand_over((begin, start), path)
         pool: WorkerPool[Job, Result] = WorkerPool(count, path)
         try:
@@ -182,6 +183,8 @@ def _serve(connection: Connection, start: Path) -> None:
             job = connection.recv()
             try:
                 if work is None:
+                    from spear_deploy.system.handing import handed_over
+
                     begin, arguments = handed_over(start)
                     work = begin(*arguments)
                 answer = True, work(job)
