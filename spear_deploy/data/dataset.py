@@ -122,12 +122,11 @@ class Dataset:
             DataError: arrays are missing or unknown, or their shapes or values do not fit.
 
         """
-        known = {*_SAMPLES, *_LABELS, "x_val", "y_val"}
         if not isinstance(name, str):
             raise DataError(f"arrays are given by name: x_train=..., x_test=...; found {type(name).__name__}")
-        unknown = sorted(set(arrays) - known)
+        unknown = sorted(set(arrays) - set(_USED))
         if unknown:
-            raise DataError(f"{name}: {', '.join(unknown)}: no such array; known: {', '.join(sorted(known))}")
+            raise DataError(f"{name}: {', '.join(unknown)}: no such array; known: {', '.join(sorted(_USED))}")
         given = {key: values for key, values in arrays.items() if values is not None}
         return _from_arrays(name, {key: _as_array(name, key, values) for key, values in given.items()})
 

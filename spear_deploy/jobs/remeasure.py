@@ -18,8 +18,8 @@ from spear_deploy.network import load_any
 from spear_deploy.report import Report
 from spear_deploy.report.gap import Again
 from spear_deploy.report.measured import layer_reports
+from spear_deploy.report.reading import PLAIN
 from spear_deploy.search import Prediction
-from spear_deploy.system.files import PLAIN
 
 
 def measure_again(folder: Path, report: Report, profile: Profile, data: str | None = None) -> Again:

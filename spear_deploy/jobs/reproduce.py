@@ -20,8 +20,7 @@ from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.network import Model
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report import Report
-from spear_deploy.report.reading import NETWORKS, read_run
-from spear_deploy.system.files import PLAIN
+from spear_deploy.report.reading import NETWORKS, PLAIN, read_run
 
 OF_THE_WAY = frozenset(
     {"seconds", "peak_memory_mib", "told", "earlier", "command", "request", "versions", "model", "data"}

@@ -22,9 +22,6 @@ from pathlib import Path
 
 from spear_deploy.errors import OutputError
 
-PLAIN = "plain.pt"
-"""The winner after the plain fine-tune, which LRE's prediction is of."""
-
 WRITTEN = ".spear-deploy.json"
 """The record of what we wrote into a folder: `{"files": {name: SHA-256}}`."""
 

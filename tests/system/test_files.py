@@ -295,68 +295,6 @@ def test_a_relative_folder_is_written_where_one_stands(tmp_path, monkeypatch):
     assert names(tmp_path) == ["run"]
 
 
-def test_a_file_appears_under_its_name_when_it_is_complete(tmp_path):
-    with replaced_when_complete(tmp_path / "sub" / "model.nir") as working:
-        working.write_text("whole")
-        assert names(tmp_path / "sub") != ["model.nir"]
-    assert names(tmp_path / "sub") == ["model.nir"]
-
-
-def test_a_file_that_fails_leaves_the_earlier_one(tmp_path):
-    path = tmp_path / "model.nir"
-    path.write_text("earlier")
-
-    def work():
-        with replaced_when_complete(path, ours=lambda path: True) as working:
-            working.write_text("half")
-            raise DataError("no data")
-
-    with pytest.raises(DataError):
-        work()
-    assert path.read_text() == "earlier"
-    assert names(tmp_path) == ["model.nir"]
-
-
-def test_a_file_is_ours_by_its_mark_or_by_the_record_of_its_folder(tmp_path):
-    with complete_or_nothing(tmp_path / "run", force=False) as working:
-        (working / "pruned.pt").write_text("weights")
-    (tmp_path / "page.html").write_text("<!doctype html><title>made by spear-deploy</title>")
-    (tmp_path / "thesis.html").write_text("<!doctype html><title>Chapter 4</title>")
-    for path in (tmp_path / "run" / "pruned.pt", tmp_path / "page.html"):
-        with replaced_when_complete(path) as working:
-            working.write_text("again")
-        assert path.read_text() == "again"
-    (tmp_path / "run" / "pruned.pt").write_text("trained on by hand")
-    for path in (tmp_path / "run" / "pruned.pt", tmp_path / "thesis.html"):
-        with pytest.raises(OutputError, match="is there already and was not written by spear-deploy"):
-            replaced_when_complete(path).__enter__()
-
-
-@pytest.mark.parametrize("standing", ["a folder", "a device", "a file of others"])
-def test_a_file_replaces_nothing_foreign(tmp_path, standing):
-    path = tmp_path / "page.html"
-    if standing == "a folder":
-        path.mkdir()
-    elif standing == "a device":
-        path = Path("/dev/null")
-    else:
-        path.write_text("foreign")
-
-    def work():
-        with replaced_when_complete(path, ours=lambda path: path.read_text() == "ours") as working:
-            working.write_text("ours")
-
-    with pytest.raises(OutputError, match="was not written by spear-deploy; choose another name"):
-        work()
-
-
-def test_a_file_with_the_longest_name_can_be_written(tmp_path):
-    path = tmp_path / ("n" * 250 + ".html")
-    with replaced_when_complete(path) as working:
-        working.write_text("page")
-    assert names(tmp_path) == [path.name]
-
-
 def test_what_a_killed_process_left_beside_a_folder_is_swept_and_nothing_else(tmp_path):
     place, other = tmp_path / "run", tmp_path / "other"
     for folder in (place, other):

@@ -19,8 +19,9 @@ from spear_deploy.jobs.progress import Clock, peak_memory_mib
 from spear_deploy.network import read_nir, save_model_file
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report import Report
+from spear_deploy.report.reading import PLAIN
 from spear_deploy.report.write import write_run
-from spear_deploy.system.files import PLAIN, complete_or_nothing
+from spear_deploy.system.files import complete_or_nothing
 from spear_deploy.targets.target import Target
 
 
