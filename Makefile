@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # Only what the lock files name, byte for byte as it was when they were written: `make lock` writes them anew.
 LOCKED := $(PIP) --require-hashes --no-deps --requirement
 
-.PHONY: help setup demo test lint types tests lock lowest newest evidence evidence-mnist example clean
+.PHONY: help setup demo test lint types tests lock lowest newest evidence evidence-mnist bench example clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -75,6 +75,11 @@ evidence: setup
 
 evidence-mnist: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore::UserWarning -m benchmarks.evidence mnist --source $(MNIST)
+
+# At most 15 minutes; spikingjelly, sinabs and norse are measured too where they are installed.
+bench: setup
+	mkdir -p build
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m benchmarks.speed --json build/bench.json --tables docs/performance.md
 
 example: setup
 	$(BIN)/python examples/train_digits.py

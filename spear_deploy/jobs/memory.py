@@ -55,7 +55,7 @@ def run_bytes(network: Network, time_steps: int) -> int:
 
 
 def trained_bytes(network: Network, time_steps: int, batch: int, *, whole: bool) -> int:
-    """What a training step takes beside the process itself.
+    """What a training step takes beside the process itself and what a run left there (`run_bytes`).
 
     Args:
         network: that is trained.
@@ -97,7 +97,7 @@ def check_room(network: Network, time_steps: int, asked: int | None, plan: Tunin
     _hold(run_bytes(network, time_steps), allowed, asked, f"{what} of {time_steps} time steps")
     if plan is not None:
         batch, whole = (plan.final.batch, True) if plan.constrained else (plan.plain.batch, False)
-        needed = trained_bytes(network, time_steps, batch, whole=whole)
+        needed = run_bytes(network, time_steps) + trained_bytes(network, time_steps, batch, whole=whole)
         held = ", held at its budget," if whole else ""
         _hold(needed, allowed, asked, f"a training step on {batch} samples of {time_steps} time steps{held}")
 
@@ -107,7 +107,7 @@ def processes_within(network: Network, time_steps: int, batch: int, wanted: int,
     allowed = allowed_bytes(asked)
     if allowed is None:
         return wanted
-    each = PROCESS_BYTES + max(run_bytes(network, time_steps), trained_bytes(network, time_steps, batch, whole=False))
+    each = PROCESS_BYTES + run_bytes(network, time_steps) + trained_bytes(network, time_steps, batch, whole=False)
     return max(1, min(wanted, (allowed - PROCESS_BYTES) // each))
 
 

@@ -15,7 +15,7 @@ from spear_deploy.network.graph import Shape
 
 Bits = NDArray[np.uint8]
 
-MOST_BYTES = 64 * 2**20
+MOST_BYTES = 32 * 2**20
 """What a record may take: more samples are counted, but not recorded."""
 
 

@@ -19,8 +19,8 @@ STATES_AT_ONCE = 1 << 22
 """Values of layers over all steps that a batch may hold: 16 MiB in float32, 32 MiB in float64."""
 
 
-TRAINED_AT_ONCE = 1 << 24
-"""The same of a training batch, whose gradients are added up over pieces: each layer keeps 64 MiB twice for them."""
+TRAINED_AT_ONCE = 1 << 23
+"""The same of a training batch, whose gradients are added up over pieces: 32 MiB in float32, each twice."""
 
 
 def states_of(network: Network, time_steps: int) -> int:

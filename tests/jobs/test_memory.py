@@ -70,9 +70,9 @@ def test_a_network_whose_single_sample_is_too_large_is_refused_with_what_it_need
 
 def test_a_training_batch_that_cannot_be_cut_is_refused():
     model = wide(size=32)
-    check_room(model.network, model.time_steps, 750 * MIB)
+    check_room(model.network, model.time_steps, 800 * MIB)
     with pytest.raises(MachineError, match=r"a training step on 64 samples of 20 time steps, held at its budget,"):
-        check_room(model.network, model.time_steps, 750 * MIB, TuningPlan())
+        check_room(model.network, model.time_steps, 800 * MIB, TuningPlan())
 
 
 def test_what_is_free_bounds_where_nothing_else_does(monkeypatch):
@@ -86,7 +86,7 @@ def test_what_is_free_bounds_where_nothing_else_does(monkeypatch):
 
 def test_no_more_processes_make_samples_than_there_is_room_for():
     network, steps = wide(size=32).network, 20
-    each = memory.PROCESS_BYTES + max(run_bytes(network, steps), trained_bytes(network, steps, 64, whole=False))
+    each = memory.PROCESS_BYTES + run_bytes(network, steps) + trained_bytes(network, steps, 64, whole=False)
     for count in (1, 2, 5):
         allowed = memory.PROCESS_BYTES + count * each
         assert processes_within(network, steps, 64, 8, allowed) == count
@@ -146,5 +146,5 @@ def test_what_a_network_needs_is_not_less_than_what_it_takes():
     )
     start, measured, trained = (1024 * each for each in json.loads(done.stdout))
     assert measured - start < run_bytes(model.network, 8)
-    assert trained - start < trained_bytes(model.network, 8, samples, whole=False)
-    assert trained_bytes(model.network, 8, samples, whole=False) < 4 * (trained - start), "not out of proportion"
+    needed = run_bytes(model.network, 8) + trained_bytes(model.network, 8, samples, whole=False)
+    assert trained - start < needed < 4 * (trained - start)

@@ -1,0 +1,1 @@
+"""How fast we are, beside others and beside what could not be faster: `python -m benchmarks.speed`."""

@@ -1,0 +1,36 @@
+import pytest
+import torch
+
+from benchmarks.speed.__main__ import MARKS, write_between
+from benchmarks.speed.nets import NETS
+from benchmarks.speed.peers import by_snntorch, ours, products_alone
+from benchmarks.speed.timing import exponent, ratio
+
+
+def test_a_power_is_found_from_sizes_and_values():
+    assert exponent([1, 2, 4, 8], [3, 12, 48, 192]) == pytest.approx(2)
+    assert ratio([2, 9, 8], [1, 3, 2]) == 3
+
+
+@pytest.mark.parametrize("net", [net for net in NETS if net.name != "VGG"], ids=lambda net: net.name)
+def test_what_is_compared_is_the_same_network(net):
+    x = net.inputs(2)
+    with torch.no_grad():
+        sent, expected = (run(x) for _, run in (ours(net), by_snntorch(net)))
+    assert expected.sum() > 0, "a silent network says nothing"
+    assert (sent == expected).float().mean() > 0.99
+
+
+def test_products_alone_are_those_of_the_network():
+    net = NETS[1]
+    module, run = products_alone(net)
+    assert run(net.inputs(2)).shape == (net.time_steps, 2, 10)
+    assert [type(part).__name__ for part in module] == ["Flatten", "Linear", "Linear"]
+
+
+def test_tables_replace_those_between_the_marks(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n")
+    write_between(page, "new")
+    write_between(page, "newer")
+    assert page.read_text() == f"before\n{MARKS[0]}\nnewer\n{MARKS[1]}\nafter\n"
