@@ -33,10 +33,19 @@ class Connection:
     path: tuple[str, ...]
 
 
+OF_CONNECTIONS = ("feedback", "stages", "layers", "connections")
+"""What of a network follows from its nodes' names and kinds and from its edges, and takes long to find."""
+
+
 class Network:
     """A checked view of a NIR graph: what is connected to what, in which order, of which shape.
 
     The graph stays the only representation of the network; this only reads it.
+
+    Args:
+        graph: the network.
+        like: a network that may be connected alike, as the whole one is before it is pruned: what follows from
+            connections alone is then taken from it.
 
     Raises:
         ModelError: the graph has no input or output, a node that is not supported, a cycle
@@ -44,8 +53,10 @@ class Network:
 
     """
 
-    def __init__(self, graph: nir.NIRGraph) -> None:
-        self.graph = graph
+    def __init__(self, graph: nir.NIRGraph, like: Network | None = None) -> None:
+        if like is not None and _connected_alike(graph, like.graph):
+            vars(self).update({key: vars(like)[key] for key in OF_CONNECTIONS if key in vars(like)})
+        self.graph: nir.NIRGraph = graph
         self.nodes: dict[str, nir.NIRNode] = graph.nodes
         self._check_nodes()
         self.edges = nx.DiGraph()
@@ -289,6 +300,13 @@ class Network:
                 f"{name}: {type(node).__name__} cannot take the {_times(shape)} that {sources[0]} gives"
                 f" ({first_line(error)})"
             ) from None
+
+
+def _connected_alike(one: nir.NIRGraph, other: nir.NIRGraph) -> bool:
+    """Whether two graphs differ in values and numbers of channels alone; a delay's value is one that counts."""
+    kinds = [{name: type(node) for name, node in graph.nodes.items()} for graph in (one, other)]
+    delays = any(kind is nir.Delay for kind in kinds[0].values())
+    return kinds[0] == kinds[1] and one.edges == other.edges and not delays
 
 
 def delay_steps(node: nir.Delay, name: str, dt_s: float) -> int:

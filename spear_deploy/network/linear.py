@@ -147,16 +147,38 @@ def _fill(module: nn.Module, weight: Any, bias: Any, dtype: torch.dtype) -> nn.M
     return module
 
 
+class _NotInitialised:
+    """A module whose weights are set right after it is made: random ones, which take longer, are not drawn.
+
+    Its classes go by torch's names, as importers read them.
+    """
+
+    def reset_parameters(self) -> None:
+        """Draw nothing."""
+
+
+class Linear(_NotInitialised, nn.Linear):
+    """Torch's, see above."""
+
+
+class Conv1d(_NotInitialised, nn.Conv1d):
+    """Torch's, see above."""
+
+
+class Conv2d(_NotInitialised, nn.Conv2d):
+    """Torch's, see above."""
+
+
 def _affine(node: nir.Affine | nir.Linear, dtype: torch.dtype) -> nn.Module:
     outputs, inputs = node.weight.shape
     bias = getattr(node, "bias", None)
-    return _fill(nn.Linear(inputs, outputs, bias=bias is not None, device="meta"), node.weight, bias, dtype)
+    return _fill(Linear(inputs, outputs, bias=bias is not None, device="meta"), node.weight, bias, dtype)
 
 
 def _conv1d(node: nir.Conv1d, dtype: torch.dtype) -> nn.Module:
     outputs, inputs, kernel = node.weight.shape
     groups = int(node.groups)
-    module = nn.Conv1d(
+    module = Conv1d(
         inputs * groups,
         outputs,
         int(kernel),
@@ -172,7 +194,7 @@ def _conv1d(node: nir.Conv1d, dtype: torch.dtype) -> nn.Module:
 def _conv2d(node: nir.Conv2d, dtype: torch.dtype) -> nn.Module:
     outputs, inputs, height, width = node.weight.shape
     groups = int(node.groups)
-    module = nn.Conv2d(
+    module = Conv2d(
         inputs * groups,
         outputs,
         (int(height), int(width)),

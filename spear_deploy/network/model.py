@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,7 @@ class Model:
         data: the data set it was trained on: a name, or the path of an npz file.
         notices: what was assumed or changed when it was read from a foreign file, one line each.
         population: outputs a class: those of one class follow each other and are added up.
+        like: a network that may be connected alike, see `Network`.
         binning: how recordings of events become T frames: `time` (of equal duration) or `count` (of equally many).
 
     Raises:
@@ -95,6 +96,7 @@ class Model:
     population: int = 1
     binning: str = BINNINGS[0]
     network: Network = field(init=False, repr=False)
+    like: InitVar[Network | None] = None
 
     def __repr__(self) -> str:
         """Layers and use in one line; the weights are in `graph`."""
@@ -104,12 +106,12 @@ class Model:
         use = f"{self.time_steps} time steps, {self.encoding}, {self.read_out}"
         return f"Model({chain}; {use}; {self.parameters:,} parameters)"
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, like: Network | None) -> None:
         if self.binning not in BINNINGS:
             raise ModelError(f"{self.binning!r}: no such binning; known: {', '.join(BINNINGS)}")
         if self.time_steps < 1:
             raise ModelError(f"a network runs for at least 1 time step, found {self.time_steps}")
-        network = Network(self.graph)
+        network = Network(self.graph, like)
         object.__setattr__(self, "network", network)
         spiking = network.neurons[network.read_out].spikes
         if self.read_out is ReadOut.COUNT and not spiking:
@@ -129,7 +131,7 @@ class Model:
 
     def with_graph(self, graph: nir.NIRGraph) -> Model:
         """The same use of another network."""
-        return replace(self, graph=graph)
+        return replace(self, graph=graph, like=self.network)
 
     @property
     def classes(self) -> int:

@@ -59,7 +59,7 @@ class Simulation(nn.Module):
     its first connections once.
 
     Args:
-        graph: the network.
+        graph: the network, or the view of it where there is one.
         dtype: precision of everything.
         spike: the surrogate gradient, one of `SURROGATES` or a function of one's own.
         trainable: constants of neurons that become parameters too: beta, alpha, threshold.
@@ -68,7 +68,7 @@ class Simulation(nn.Module):
 
     def __init__(
         self,
-        graph: nir.NIRGraph,
+        graph: nir.NIRGraph | Network,
         dtype: torch.dtype = torch.float32,
         spike: Spike = atan,
         trainable: Iterable[str] = (),
@@ -78,7 +78,7 @@ class Simulation(nn.Module):
         if not constants <= set(TRAINABLE):
             unknown = ", ".join(sorted(constants - set(TRAINABLE)))
             raise ModelError(f"{unknown} of a neuron cannot be trained, only {', '.join(TRAINABLE)}")
-        self.network = Network(graph)
+        self.network = graph if isinstance(graph, Network) else Network(graph)
         self.dtype = dtype
         self.names: dict[str, str] = {}
         self._name_modules()

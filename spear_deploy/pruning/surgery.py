@@ -48,7 +48,7 @@ def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> n
     for name, kept in axes.items():
         nodes[name] = _cut_groups(nodes[name], name, kept)
     pruned = with_nodes(network.graph, nodes)
-    return _with_input_shapes(pruned)
+    return _with_input_shapes(pruned, network)
 
 
 def _cut(node: nir.NIRNode, role: Role, index: Index, repeat: int) -> nir.NIRNode:
@@ -108,9 +108,9 @@ def _cut_neuron(node: nir.NIRNode, index: Index) -> nir.NIRNode:
     return type(node)(**kept)
 
 
-def _with_input_shapes(graph: nir.NIRGraph) -> nir.NIRGraph:
+def _with_input_shapes(graph: nir.NIRGraph, whole: Network) -> nir.NIRGraph:
     """Shapes that nodes carry along are made to follow the channels again."""
-    network_shapes = Network(graph).shapes
+    network_shapes = Network(graph, whole).shapes
     sources = {target: source for source, target in graph.edges}
     nodes: dict[str, Any] = dict(graph.nodes)
     for name, node in graph.nodes.items():

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
-from spear_deploy.measure import Measurement, measure_outputs, measure_split, most_synops
+from spear_deploy.measure import Measurement, accuracy_on, measure_outputs, measure_split, most_synops
 from spear_deploy.network import Model, Network, Simulation, batches, samples_at_once
 from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
@@ -135,7 +135,8 @@ class CandidateFactory:
 
     def pruned_network(self, ratios: Ratios) -> Network:
         """The pruned network alone, for what follows from its structure."""
-        return Network(prune(self.model.network, self.all_groups, self._keep(ratios)))
+        graph = prune(self.model.network, self.all_groups, self._keep(ratios))
+        return Network(graph, self.model.network)
 
     def candidate(self, ratios: Ratios, *, measure_pruned: bool = False) -> Candidate:
         """Prune to the ratios, recalibrate where that is wanted, and measure SynOps after it (and before, if asked)."""
@@ -163,7 +164,7 @@ class CandidateFactory:
     ) -> tuple[Model, Measurement]:
         """A pruned graph whose currents are matched to the dense model's, and its measurement on the probe."""
         inputs = self.probe.as_stored()
-        graph, trace = recalibrate(pruned, self._statistics, channels, inputs)
+        graph, trace = recalibrate(Network(pruned, self.model.network), self._statistics, channels, inputs)
         model = self.model.with_graph(graph)
         return model, measure_outputs(model, inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog)
 
@@ -174,6 +175,11 @@ class CandidateFactory:
         """The activity that a measurement on this model's data saw."""
         found = activity_of(measurement, self.model.time_steps, analog_input=self.train.analog)
         return found if found.record is None else replace(found, record=found.record.spread(RECORDED_SAMPLES))
+
+    @staticmethod
+    def accuracy(model: Model, data: EncodedSplit) -> float:
+        """What `measure` finds of a model's accuracy, with nothing counted beside it."""
+        return accuracy_on(model, data)
 
     @staticmethod
     def measure(model: Model, data: EncodedSplit, dtype: torch.dtype = torch.float32) -> Measurement:

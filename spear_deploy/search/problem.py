@@ -175,7 +175,7 @@ class SearchProblem:
             float,
             "evaluation",
             *_key(executed),
-            make=lambda: self.factory.measure(self._candidate(executed).model, self.validation).accuracy,
+            make=lambda: self.factory.accuracy(self._candidate(executed).model, self.validation),
         )
         claimed = self.claim(self._predicted(executed).synops)
         if self.projects:

@@ -46,7 +46,7 @@ def current_statistics(simulation: Simulation, inputs: Tensor) -> dict[str, Curr
 
 @torch.no_grad()
 def recalibrate(
-    graph: nir.NIRGraph,
+    graph: nir.NIRGraph | Network,
     dense: Mapping[str, CurrentStatistics],
     keep: Mapping[str, Any],
     inputs: Tensor,
@@ -59,7 +59,7 @@ def recalibrate(
     recalibrated network does on these inputs.
 
     Args:
-        graph: the pruned graph.
+        graph: the pruned graph, or the view of it where there is one.
         dense: the dense network's statistics by layer, `[C]`.
         keep: by layer, the channels that were kept (all of them where a layer is not named).
         inputs: training inputs `[T, N, *shape]`.

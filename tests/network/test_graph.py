@@ -19,6 +19,29 @@ def test_connections_join_neuron_layers_through_linear_nodes():
     assert (network.input_shape, network.classes, network.read_out) == ((3,), 2, "lif2")
 
 
+def views(network):
+    return network.layers, network.stages, network.connections, network.feedback, network.shapes
+
+
+def test_a_narrower_network_that_is_connected_like_another_is_viewed_as_if_it_stood_alone():
+    def recurrent(size):
+        graph = graph_of((2,), ("in", dense(size, 2)), ("lif", lif(size)), extra_edges=[("lif", "rec"), ("rec", "lif")])
+        graph.nodes["rec"] = dense(size, size)
+        return graph
+
+    whole = Network(recurrent(5))
+    assert views(Network(recurrent(3), whole)) == views(Network(recurrent(3)))
+    assert whole.shapes["lif"] == (5,)
+
+
+def test_nothing_is_taken_from_a_network_that_is_connected_otherwise():
+    layers = ("a", lif(3)), ("fc", dense(3, 3)), ("b", lif(3))
+    chain, residual = graph_of((3,), *layers), graph_of((3,), *layers, extra_edges=[("a", "b")])
+    assert views(Network(residual, Network(chain))) == views(Network(residual))
+    other = graph_of((3,), ("a", lif(3)), ("fc", lif(3)), ("b", lif(3)))
+    assert views(Network(other, Network(chain))) == views(Network(other))
+
+
 def test_a_residual_branch_is_summed_at_its_target():
     graph = graph_of((3,), ("a", lif(3)), ("fc", dense(3, 3, 0.2)), ("b", lif(3)), extra_edges=[("a", "b")])
     network = Network(graph)
