@@ -80,7 +80,7 @@ def tables(result: Row) -> str:
     ]
     head = ["network", "float32 forward, ms", "`measure` / forward", "in float64 / forward in float64"]
     head += ["in float64 / forward in float32", "integers / float run", "preparing integers, in forwards"]
-    lines += ["Our own stages over the same samples, a batch.", "", *table(head, rows), ""]
+    lines += ["Our own stages over the same samples.", "", *table(head, rows), ""]
     if result["growth"]:
         rows = [
             [
@@ -124,7 +124,7 @@ def main() -> int:
         result["stages"].append(own_stages(net, given.rounds, given.most))
     if not given.no_growth:
         print(f"{time.monotonic() - start:5.0f} s  growth", file=sys.stderr, flush=True)
-        result["growth"] = growth(3, given.most)
+        result["growth"] = growth(given.rounds, given.most)
     result["seconds"] = time.monotonic() - start
     print(tables(result))
     if given.json:

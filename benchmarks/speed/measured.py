@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from benchmarks.speed.nets import CLASSES, Net, convolutional
 from benchmarks.speed.peers import PEERS, Run, installed, ours, products_alone
 from benchmarks.speed.timing import Work, exponent, peak_mib, ratio, taking_turns
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES
 from spear_deploy.backends.fixed_point.backend import ChipBackend
 from spear_deploy.backends.fixed_point.formats import LOIHI2
 from spear_deploy.backends.torch import TorchExecutable
@@ -99,8 +100,8 @@ def passes(run: Callable[[Tensor], object], data: EncodedSplit, size: int) -> Wo
 
 def own_stages(net: Net, rounds: int, most_s: float) -> Row:
     """Counting against running, and the chip's integers against floating point, over the same samples."""
-    model, data = net.model(), split_of(net, net.batch)
-    backend = ChipBackend(LOIHI2, data.inputs)
+    model, data = net.model(), split_of(net, net.counted)
+    backend = ChipBackend(LOIHI2, data.take(slice(0, CALIBRATION_SAMPLES)).inputs)
     size = samples_at_once(model.network, model.time_steps)
 
     works: dict[str, Work] = {
@@ -135,15 +136,15 @@ def own_stages(net: Net, rounds: int, most_s: float) -> Row:
 def sized(width: int = 16, time_steps: int = 8) -> Net:
     """Three convolutions of a width."""
     widths = (width, "pool", 2 * width, "pool", 2 * width)
-    return Net("three convolutions", lambda: convolutional(2, 28, widths), (2, 28, 28), time_steps, 32)
+    return Net("three convolutions", lambda: convolutional(2, 28, widths), (2, 28, 28), time_steps, 32, 32)
 
 
 def growth(rounds: int, most_s: float) -> list[Row]:
     """Exponents of processor time and peak memory with width, samples and time steps."""
     axes: dict[str, list[tuple[int, Net, int]]] = {
-        "width": [(width, sized(width=width), 32) for width in (8, 16, 32, 64)],
-        "samples": [(samples, sized(), samples) for samples in (32, 64, 128, 256)],
-        "T": [(steps, sized(time_steps=steps), 32) for steps in (4, 8, 16, 32)],
+        "width": [(width, sized(width=width), 32) for width in (8, 16, 32)],
+        "samples": [(samples, sized(), samples) for samples in (32, 64, 128)],
+        "T": [(steps, sized(time_steps=steps), 32) for steps in (4, 8, 16)],
     }
     rows = []
     for axis, points in axes.items():

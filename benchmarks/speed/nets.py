@@ -32,7 +32,8 @@ class Net:
         build: makes it, with weights at which all layers fire.
         input_shape: of one step.
         time_steps: T.
-        batch: samples that run together.
+        batch: samples that run together beside peers.
+        counted: samples of a split that is measured.
         static: whether a sample is an image that every step shows; else spikes that change.
 
     """
@@ -42,6 +43,7 @@ class Net:
     input_shape: tuple[int, ...]
     time_steps: int
     batch: int
+    counted: int
     static: bool = False
 
     def made(self) -> nn.Sequential:
@@ -108,9 +110,9 @@ def _recurrent() -> nn.Sequential:
 _VGG = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 384, 384, 384, "pool")
 
 NETS = (
-    Net("digits", lambda: convolutional(1, 8, (16, "/32", "/64")), (1, 8, 8), 4, 64, static=True),
-    Net("dense 784-256-10", _dense, (1, 28, 28), 20, 64),
-    Net("three convolutions", lambda: convolutional(1, 28, (16, "pool", 32, "pool", 64)), (1, 28, 28), 16, 64),
-    Net("recurrent CubaLIF", _recurrent, (64,), 256, 64),
-    Net("VGG", lambda: convolutional(3, 32, _VGG), (3, 32, 32), 4, 8, static=True),
+    Net("digits", lambda: convolutional(1, 8, (16, "/32", "/64")), (1, 8, 8), 4, 64, 1000, static=True),
+    Net("dense 784-256-10", _dense, (1, 28, 28), 20, 64, 300),
+    Net("three convolutions", lambda: convolutional(1, 28, (16, "pool", 32, "pool", 64)), (1, 28, 28), 16, 16, 32),
+    Net("recurrent CubaLIF", _recurrent, (64,), 256, 32, 64),
+    Net("VGG", lambda: convolutional(3, 32, _VGG), (3, 32, 32), 4, 4, 8, static=True),
 )
