@@ -103,6 +103,12 @@ def test_a_pickle_that_would_run_code_is_refused_and_runs_nothing(refused):
     assert not Path("executed").exists()
 
 
+def test_a_name_of_a_layer_that_no_file_can_have_is_told_before_the_work(refused):
+    change_graph(lambda nodes: nodes.update({"conv/1": nodes.pop("conv1")}))
+    message = refused("model.pt")
+    assert message == "model.pt: 'conv/1': no name of a node: names are printable and hold no '/', as files need it"
+
+
 def test_weights_that_are_not_numbers_are_told_by_node(refused):
     change_graph(lambda nodes: nodes["conv2"]["weight"].view(-1)[5].fill_(float("nan")))
     assert refused("model.pt") == "model.pt: conv2: weight must be finite, found nan"

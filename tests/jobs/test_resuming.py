@@ -4,11 +4,14 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from made_task import write_task
+from made_task import arrays, write_task
 
+from spear_deploy import __version__
 from spear_deploy.errors import OutputError, RunError
 from spear_deploy.hardware import load_profile, parse_budget
+from spear_deploy.jobs.deploy import recorded
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.recorded import plain_request, request_from
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -189,6 +192,46 @@ def test_paths_of_an_unfinished_run_lead_where_they_led(request_for, tmp_path, m
     monkeypatch.chdir(tmp_path)
     found = unfinished(asked.cache, asked.out).request
     assert (found.model, found.data) == (asked.model, str(asked.model.parent / "samples.npz"))
+
+
+def test_samples_that_changed_since_are_told_and_nothing_of_the_run_before_is_lost(request_for, tmp_path):
+    asked = request_for(tmp_path)
+    model = write_task(tmp_path)
+    asked = replace(asked, model=model)
+    with pytest.raises(Killed):
+        deploy(asked, Ended("LRE samples", 1))
+    (before,) = (tmp_path / "cache").glob("run-*")
+    np.savez(tmp_path / "samples.npz", **arrays(seed=1))
+    told = Ended("LRE samples", 1)
+    with pytest.raises(Killed):
+        deploy(unfinished(asked.cache, asked.out).request, told)
+    (line,) = [line for line in told.notices if line.startswith("begins anew: since the unfinished run of ")]
+    assert line.endswith(f" the samples changed; its 2 finished steps stay in {before}")
+    assert len(list(before.glob("*.step"))) == 2
+    assert not [line for line in told.notices if "goes on" in line]
+
+
+def test_steps_of_another_version_are_told_by_it(request_for, tmp_path, monkeypatch):
+    asked = request_for(tmp_path)
+    with pytest.raises(Killed):
+        deploy(asked, Ended("LRE samples", 1))
+    monkeypatch.setattr(recorded, "__version__", "99.0")
+    told = Ended("LRE samples", 1)
+    with pytest.raises(Killed):
+        deploy(asked, told)
+    (line,) = [line for line in told.notices if line.startswith("begins anew")]
+    assert f" spear-deploy became 99.0 (was {__version__}); its 2 finished steps stay in " in line
+
+
+def test_it_is_found_though_the_folder_that_it_was_asked_from_is_gone(request_for, tmp_path, monkeypatch):
+    asked = request_for(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(Killed):
+        deploy(asked, Ended("LRE samples", 1))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").rmdir()
+    assert unfinished(asked.cache, asked.out).request == asked
 
 
 def test_a_record_that_cannot_be_read_costs_no_more_than_the_name(request_for, tmp_path):

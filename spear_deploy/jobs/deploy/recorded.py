@@ -70,11 +70,22 @@ def what_matters(plain: Mapping[str, Any]) -> Plain:
     return {key: value for key, value in plain.items() if key not in NO_MATTER}
 
 
-def digest(request: DeployRequest, network_sha256: str, data_sha256: str) -> str:
-    """A hash of all that the steps of a run depend on."""
+def surroundings(request: DeployRequest, network_sha256: str, data_sha256: str) -> dict[str, str]:
+    """What the steps of a run depend on beside what was asked for, by what it is called."""
+    return {
+        "the network": network_sha256,
+        "the samples": data_sha256,
+        "spear-deploy": __version__,
+        "torch": torch.__version__,
+        "the device": describe(device_named(request.device)),
+    }
+
+
+def digest(request: DeployRequest, around: Mapping[str, str]) -> str:
+    """A hash of all that the steps of a run depend on; `around` are its surroundings."""
     asked = {key: value for key, value in what_matters(plain_request(request)).items() if key not in TOOLS}
-    made_with = [FORMAT, __version__, torch.__version__, describe(device_named(request.device))]
-    text = json.dumps([network_sha256, data_sha256, made_with, asked], sort_keys=True)
+    network, data, *made_with = around.values()
+    text = json.dumps([network, data, [FORMAT, *made_with], asked], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

@@ -6,14 +6,21 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from spear_deploy.errors import RunError
-from spear_deploy.jobs.deploy.recorded import PLACES, digest, plain_request, request_from, what_matters
+from spear_deploy.jobs.deploy.recorded import (
+    PLACES,
+    digest,
+    plain_request,
+    request_from,
+    surroundings,
+    what_matters,
+)
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.task import Task
 from spear_deploy.network.fingerprint import fingerprint
@@ -22,9 +29,12 @@ from spear_deploy.system.files import write_whole
 from spear_deploy.system.journal import Journal
 from spear_deploy.system.outside.plain import read_json
 from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError
+from spear_deploy.system.values import from_plain
 
 PREFIX = "run-"
 RECORD = "run.json"
+
+SHA256_DIGITS = 64
 
 KEPT_DAYS = 30
 """An unfinished run that nobody went on with for so long is forgotten when another one begins."""
@@ -39,6 +49,7 @@ class Unfinished:
         out: where its result will stand.
         begun: when, in words.
         request: what was asked for.
+        around: what else its steps depend on; see `surroundings`.
 
     """
 
@@ -46,6 +57,7 @@ class Unfinished:
     out: Path
     begun: str
     request: DeployRequest
+    around: Mapping[str, str]
 
     @property
     def steps(self) -> int:
@@ -54,17 +66,28 @@ class Unfinished:
 
 
 def open_journal(request: DeployRequest, task: Task, notice: Callable[[str], None]) -> Journal:
-    """The journal of a request; an earlier run of the same one is told, and gone on with."""
+    """The journal of a request; an earlier run of the same one is told, and gone on with.
+
+    Where the network, the samples or what computes changed since, the steps of that run are of no use, which is told.
+    """
     if request.cache is None:
         return Journal()
     _forget_old(request.cache)
-    folder = request.cache / f"{PREFIX}{digest(request, fingerprint(task.model), task.data.sha256)}"
+    around = surroundings(request, fingerprint(task.model), task.data.sha256)
+    folder = request.cache / f"{PREFIX}{digest(request, around)}"
     journal, earlier = Journal(folder, notice), _read(folder)
     if len(journal):
         begun = f" of {earlier.begun}" if earlier is not None else ""
         notice(f"goes on with the unfinished run{begun}: {len(journal)} finished steps of it come from {folder}")
+    elif (
+        (other := unfinished(request.cache, request.out)) is not None and other.steps and _asks_the_same(other, request)
+    ):
+        notice(
+            f"begins anew: since the unfinished run of {other.begun} {_changed(other.around, around)};"
+            f" its {other.steps} finished steps stay in {other.folder}"
+        )
     begun_at = f"{datetime.now():%Y-%m-%d %H:%M}" if earlier is None else earlier.begun
-    where = {"out": os.path.abspath(request.out), "begun": begun_at, "cwd": os.getcwd()}
+    where = {"out": os.path.abspath(request.out), "begun": begun_at, "cwd": os.getcwd(), "around": around}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / RECORD, json.dumps(where | {"request": plain_request(request)}, indent=1) + "\n")
@@ -133,14 +156,15 @@ def _read(folder: Path) -> Unfinished | None:
     try:
         content = read_json(folder / RECORD)
         request = _seen_from_here(request_from(content["request"]), Path(str(content["cwd"])))
-        return Unfinished(folder, Path(str(content["out"])), str(content["begun"]), request)
+        around: dict[str, str] = from_plain(dict[str, str], content.get("around", {}))
+        return Unfinished(folder, Path(str(content["out"])), str(content["begun"]), request, around)
     except (RefusedError, *READ_ERRORS):
         return None
 
 
 def _seen_from_here(request: DeployRequest, cwd: Path) -> DeployRequest:
-    """The request with paths that lead from the current folder to where they led from `cwd`."""
-    if os.path.samefile(cwd, os.curdir):
+    """The request with paths that lead from the current folder to where they led from `cwd`, if that is still there."""
+    if not os.path.isdir(cwd) or os.path.samefile(cwd, os.curdir):
         return request
 
     def there(name: str | None) -> str | None:
@@ -154,6 +178,20 @@ def _seen_from_here(request: DeployRequest, cwd: Path) -> DeployRequest:
         reading=replace(request.reading, arch=there(request.reading.arch)),
         lava_python=None if request.lava_python is None else cwd / request.lava_python,
     )
+
+
+def _asks_the_same(other: Unfinished, request: DeployRequest) -> bool:
+    return what_matters(plain_request(other.request)) == what_matters(plain_request(request))
+
+
+def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """What of the surroundings is another, in words; hashes tell a reader nothing."""
+    found = []
+    for name, value in now.items():
+        if before.get(name) != value:
+            was = before.get(name, "not recorded")
+            found.append(f"{name} changed" if len(value) == SHA256_DIGITS else f"{name} became {value} (was {was})")
+    return ", ".join(found)
 
 
 def _forget_old(cache: Path) -> None:
