@@ -1,0 +1,265 @@
+"""One agent for a whole front of budgets against searches that begin anew for each, at the same number of evaluations.
+
+    python -m benchmarks.fronts
+
+On the digits. Raw figures are kept, one JSON file a front, and what is there is not made again; the page is written
+from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gymnasium
+import numpy as np
+from stable_baselines3.common.logger import Logger
+
+from benchmarks.evidence.settings import ROOT, digits
+from benchmarks.evidence.store import Json, Unit, gather, results
+from benchmarks.tar import spread
+from spear_deploy.data import encode, load_data
+from spear_deploy.network import load_any
+from spear_deploy.search import ESTIMATORS, STRATEGIES, CandidateFactory, Evaluation, SearchProblem, collect_samples
+from spear_deploy.search.pipelines import pipeline_named
+from spear_deploy.search.strategies.ddpg import AmcAgent, DdpgConstants, ExecutedReplayBuffer
+from spear_deploy.search.strategies.environment import PruningEnvironment, State
+from spear_deploy.search.strategies.greedy import shift_greedily
+from spear_deploy.search.strategies.strategy import evaluate_uniform
+from spear_deploy.system.journal import Journal
+from spear_deploy.training.compiler import import_compiler
+
+Value = TypeVar("Value")
+
+RAW = ROOT / "docs" / "evidence" / "raw" / "fronts"
+PAGE = ROOT / "docs" / "evidence" / "fronts.md"
+BUDGETS = (0.7, 0.5, 0.35, 0.25, 0.17, 0.12)
+"""Shares of the dense SynOps, about equally far apart in the logarithm."""
+
+EVALUATIONS = 24
+"""For each budget, on average: the agent's training counts."""
+
+SAMPLES = 12
+REFINED = 8
+"""Evaluations that the trained agent has for each budget: its answer, and moves of the greedy search from there."""
+
+EPISODES_OF_DECAY = 20.0
+"""Episodes in which the agent's noise falls to 1 / e, at any number of budgets."""
+
+
+@dataclass(frozen=True)
+class Kept(Journal):
+    """Answers in memory for all searches of one process: accuracy and prediction do not depend on the budget."""
+
+    known: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def within(self, *scope: str | float | None) -> Kept:
+        return self
+
+    def remember(self, kind: type[Value], what: str, *key: str | float | None, make: Callable[[], Value]) -> Value:
+        if (what, *key) not in self.known:
+            self.known[what, *key] = make()
+        found: Value = self.known[what, *key]
+        return found
+
+
+@cache
+def _given() -> tuple[CandidateFactory, Any, Any, Kept]:
+    setting = digits()
+    model, data = load_any(setting.model()), load_data(setting.data)
+    train, validation = (encode(split, model.encoding, model.time_steps) for split in (data.train, data.validation))
+    factory = CandidateFactory(model, train)
+    samples = collect_samples(factory, SAMPLES, pipeline_named("spear+").plan.plain, seed=0)
+    return factory, ESTIMATORS["log-line"](samples), validation, Kept()
+
+
+def _problems() -> dict[float, SearchProblem]:
+    """One for each budget; they share the dense network and what is known of its candidates."""
+    factory, estimator, validation, kept = _given()
+    dense = factory.dense.synops
+    return {
+        share: SearchProblem(factory, estimator, share * dense, lambda network: (), validation, journal=kept)
+        for share in BUDGETS
+    }
+
+
+class FrontEnvironment(PruningEnvironment):
+    """A walk for a budget that is drawn anew each time and stands in the state; rewards are against equal ratios."""
+
+    def __init__(self, problems: Mapping[float, SearchProblem], generator: np.random.Generator) -> None:
+        super().__init__(problems[BUDGETS[0]])
+        self.problems, self.generator = problems, generator
+        self.uniform = {share: evaluate_uniform(problem, None) for share, problem in problems.items()}
+        self.observation_space = gymnasium.spaces.Box(0.0, 1.0, (13,), np.float32)
+        self.drawn: list[float] = []
+        self.ask(BUDGETS[0])
+
+    def ask(self, share: float) -> State:
+        """Begin a walk for this budget."""
+        self.share, self.problem = share, self.problems[share]
+        return super().reset()[0]
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[State, dict[str, Any]]:
+        """Begin a walk for one of the budgets; each has its turn before one comes again."""
+        if not self.drawn:
+            self.drawn = [BUDGETS[place] for place in self.generator.permutation(len(BUDGETS))]
+        return self.ask(self.drawn.pop()), {}
+
+    def step(self, action: Any) -> tuple[State, float, bool, bool, dict[str, Any]]:
+        """As in every walk, with the reward of equal ratios on the same budget subtracted at its end."""
+        state, reward, done, cut, info = super().step(action)
+        if done:
+            reward -= self.uniform[self.share].reward.value
+        return state, reward, done, cut, info
+
+    def state(self, ratios: Any, at: int) -> State:
+        """AMC's, and where the budget lies between 1 % and the dense network in the logarithm."""
+        place = 1 + np.log10(getattr(self, "share", 1.0)) / 2
+        return np.append(super().state(ratios, at), np.float32(place)).astype(np.float32)
+
+
+def agent(problems: Mapping[float, SearchProblem], seed: int) -> None:
+    """Trained once over all budgets; then one answer for each, refined by a few greedy moves."""
+    generator, constants = np.random.default_rng(seed), DdpgConstants()
+    environment = FrontEnvironment(problems, generator)
+    steps = environment.problem.dimensions
+    episodes = len(BUDGETS) * (EVALUATIONS - 1 - REFINED)
+    import_compiler()
+    trained = AmcAgent(
+        "MlpPolicy",
+        environment,
+        constants=constants,
+        generator=generator,
+        learning_starts=round(constants.warm_up_share * episodes) * steps,
+        buffer_size=episodes * steps,
+        batch_size=constants.batch,
+        tau=constants.tau,
+        gamma=1.0,
+        train_freq=(1, "episode"),
+        gradient_steps=constants.gradient_steps * steps,
+        replay_buffer_class=ExecutedReplayBuffer,
+        replay_buffer_kwargs={"baseline_rate": constants.baseline_rate},
+        policy_kwargs={"net_arch": [constants.hidden, constants.hidden]},
+        seed=seed,
+        device="cpu",
+    )
+    trained.set_logger(Logger(folder=None, output_formats=[]))
+
+    def quieter(local: dict[str, Any], _: dict[str, Any]) -> bool:
+        if local["dones"][0] and trained.num_timesteps > trained.learning_starts:
+            trained.noise *= float(np.exp(-1 / EPISODES_OF_DECAY))
+        return True
+
+    trained.learn(episodes * steps, callback=quieter)
+    for share, problem in problems.items():
+        state, done, info = environment.ask(share), False, dict[str, Any]()
+        while not done:
+            state, _, done, _, info = environment.step(trained.predict(state, deterministic=True)[0])
+        _greedily(problem, info["evaluation"], REFINED - 1, seed)
+
+
+def carried(problems: Mapping[float, SearchProblem], seed: int) -> None:
+    """The greedy search, each budget from the best of the one before: the front's own knowledge without learning."""
+    before = None
+    for problem in problems.values():
+        start = evaluate_uniform(problem, None) if before is None else problem.evaluate(before)
+        _greedily(problem, start, EVALUATIONS - 1, seed)
+        before = problem.best(1)[0].ratios
+
+
+def _greedily(problem: SearchProblem, start: Evaluation, count: int, seed: int) -> None:
+    proposals, evaluation = shift_greedily(problem, start, count, seed), start
+    for number in range(count):
+        evaluation = problem.evaluate(next(proposals) if number == 0 else proposals.send(evaluation))
+
+
+def alone(name: str) -> Callable[[Mapping[float, SearchProblem], int], None]:
+    """A strategy that begins anew for each budget."""
+
+    def run(problems: Mapping[float, SearchProblem], seed: int) -> None:
+        for problem in problems.values():
+            STRATEGIES[name].run(problem, EVALUATIONS, seed)
+
+    return run
+
+
+ARMS: dict[str, Callable[[Mapping[float, SearchProblem], int], None]] = {
+    "agent": agent,
+    "greedy, carried": carried,
+    **{name: alone(name) for name in ("evolution", "greedy", "random", "ddpg", "uniform")},
+}
+
+
+def front(setting: Any, arm: str, seed: int) -> Json:
+    """The best accuracy before fine-tuning within each budget, of all candidates of the front."""
+    problems = _problems()
+    ARMS[arm](problems, seed)
+    found = [one for problem in problems.values() for one in problem.history]
+    dense = _given()[0].dense.synops
+    claims = [one.limits[0].used / dense for one in found]
+    pairs = list(zip(claims, (one.accuracy for one in found), strict=True))
+    return {
+        "evaluations": len(found),
+        "best": {str(share): max(a for claim, a in pairs if claim <= share) for share in BUDGETS},
+    }
+
+
+def page(runs: list[Json]) -> str:
+    """The page of evidence."""
+    figures = {
+        arm: {run["seed"]: [100 * run["best"][str(share)] for share in BUDGETS] for run in runs if run["arm"] == arm}
+        for arm in ARMS
+    }
+    seeds = sorted(set.intersection(*(set(found) for found in figures.values())))
+    rows = [["", *(f"{share:.0%}" for share in BUDGETS), "front", "front, against evolution"]]
+    rows.append(["---"] * len(rows[0]))
+    for arm, found in figures.items():
+        each = np.array([found[seed] for seed in seeds])
+        apart = [float(np.mean(found[seed]) - np.mean(figures["evolution"][seed])) for seed in seeds]
+        rows.append(
+            [
+                arm,
+                *(f"{value:.1f}" for value in each.mean(0)),
+                spread(list(each.mean(1))),
+                "" if arm == "evolution" else spread(apart),
+            ]
+        )
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return f"""# One agent for a front
+
+Written by `python -m benchmarks.fronts` from [raw figures](raw/fronts): the digits (three groups of channels), no
+limits of a chip, {len(BUDGETS)} budgets, {len(seeds)} seeds, {EVALUATIONS * len(BUDGETS)} evaluations a front
+for each arm (`uniform`: {len(BUDGETS)}).
+
+- `agent`: DDPG trained once over all budgets, which stand in its state; for each budget its answer and
+  {REFINED - 1} greedy moves from there. Its training counts.
+- `greedy, carried`: greedy, each budget from the best of the one before it.
+- The others begin anew for each budget, with {EVALUATIONS} evaluations.
+
+Accuracy in % on validation, recalibrated, before fine-tuning: the best of the front's candidates whose SynOps are
+predicted to stay within the budget. `front` is the mean over budgets, which lie about equally far apart in the
+logarithm: the hypervolume over log SynOps, by its width. Means over seeds; with ± their standard errors.
+
+{table}
+"""
+
+
+def main() -> None:
+    """Gather what is missing and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--raw", type=Path, default=RAW)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args()
+    for seed in range(options.seeds):
+        for arm in ARMS:
+            print(gather(digits(), options.raw, Unit("fronts", front, {"arm": arm, "seed": seed})), flush=True)
+    options.page.write_text(page(results(options.raw, "fronts")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""TAR's weight against a fixed one, on a network that takes no time."""
+
+import pytest
+import torch
+from made_networks import Chain
+
+from benchmarks import tar
+from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.search import CandidateFactory, Prediction
+
+
+class AsPruned:
+    needs_pruned_synops = True
+
+    def predict(self, features):
+        return Prediction(features.pruned_synops, features.pruned_synops, features.pruned_synops)
+
+
+@pytest.fixture(scope="module")
+def given():
+    chain = Chain((3,), 2).linear("fc0", 12).neurons("lif0").linear("fc1", 12).neurons("lif1")
+    images = torch.rand((20, 3), generator=torch.Generator().manual_seed(0))
+    split = EncodedSplit(SplitName.TRAIN, images.expand(5, 20, 3), torch.arange(20) % 4, analog=True)
+    factory = CandidateFactory(chain.linear("read", 4).neurons("out").model(), split, recalibrates=False)
+    return factory, AsPruned(), split
+
+
+def test_a_search_tells_every_episode_and_only_tars_weight_moves(given, monkeypatch):
+    monkeypatch.setattr(tar, "_given", lambda: given)
+    runs = {reward: tar.search(None, reward, 0, 20) for reward in tar.REWARDS}
+    assert all(len(run["shares"]) == len(run["accuracies"]) == 20 for run in runs.values())
+    assert runs[tar.FIXED]["weight_after"] == 2.0 != runs[tar.TAR]["weight_after"]
+    assert max(runs[tar.TAR]["shares"]) > 1  # nothing is projected: the first network is the whole one
+
+
+def test_the_page_tells_first_from_last_fifth_and_pairs_by_seed():
+    def run(reward, seed, late):
+        return {
+            "reward": reward,
+            "seed": seed,
+            "episodes": 10,
+            "shares": [2.0, 2.0, *[1.0] * 6, *late],
+            "accuracies": [0.5] * 10,
+            "best": {"share": 1.0, "accuracy": 0.5},
+            "weight_after": 2.0,
+        }
+
+    runs = [run(tar.TAR, seed, [0.9, 0.9]) for seed in (0, 1)] + [run(tar.FIXED, seed, [0.9, 1.1]) for seed in (0, 1)]
+    page = tar.page(runs)
+    assert "| over the budget, first fifth (%) | 100.0 ± 0.0 | 100.0 ± 0.0 | 0.0 ± 0.0 |" in page
+    assert "| over the budget, last fifth (%) | 0.0 ± 0.0 | 50.0 ± 0.0 | -50.0 ± 0.0 |" in page
