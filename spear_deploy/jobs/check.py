@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,24 +131,29 @@ def subjects_of(
     subjects = []
     for path, name in zip(paths, names_apart(paths), strict=True):
         model = load_model(path, reading=reading, tell=tell)
-        subjects.append(measured(name, model, find_task(path, model, data, tell=tell), samples, memory_bytes))
+        subjects.append(measured(name, model, find_task(path, model, data, tell=tell), samples, memory_bytes, tell))
     return subjects
 
 
 @torch_settings()
 def measured(
-    name: str, model: Model, task: Task | None, samples: int = SAMPLES, memory_bytes: int | None = None
+    name: str,
+    model: Model,
+    task: Task | None,
+    samples: int = SAMPLES,
+    memory_bytes: int | None = None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Subject:
     """Run a model on the first samples of its test split in torch (float32); without a task, on nothing.
 
     Raises:
-        MachineError: the samples that run together need more memory than `memory_bytes`, or than is free.
+        MachineError: the samples that run together need more memory than `memory_bytes`.
         DataError: no samples are asked for.
 
     """
     if task is None:
         return Subject(name, model)
-    check_room(model.network, model.time_steps, memory_bytes)
+    check_room(model.network, model.time_steps, memory_bytes, tell=tell)
     if samples < 1:
         raise DataError(f"spikes are measured on one sample or more, found {samples}")
     data = task.encoded(SplitName.TEST, samples)

@@ -7,6 +7,7 @@ bound. What follows from it is how many processes share the work, and whether it
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from spear_deploy.errors import MachineError
 from spear_deploy.network import Network, samples_at_once
@@ -82,16 +83,34 @@ def allowed_bytes(asked: int | None) -> int | None:
     return None if free is None else int(SHARE * free)
 
 
-def check_room(network: Network, time_steps: int, asked: int | None, plan: TuningPlan | None = None) -> None:
+def check_room(
+    network: Network,
+    time_steps: int,
+    asked: int | None,
+    plan: TuningPlan | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> None:
     """Whether a network can be run, and trained by a plan where there is one, within some memory.
 
+    Needs are estimated, and what is free changes: so a bound that was asked for is kept by refusing, and where none
+    was, `tell` is told that there may be too little.
+
     Raises:
-        MachineError: it cannot; says what it needs.
+        MachineError: it cannot within what was asked for; says what it needs.
 
     """
     allowed = allowed_bytes(asked)
     if allowed is None:
         return
+    try:
+        _check(network, time_steps, allowed, asked, plan)
+    except MachineError as error:
+        if asked is not None:
+            raise
+        tell(f"there may be {error}")
+
+
+def _check(network: Network, time_steps: int, allowed: int, asked: int | None, plan: TuningPlan | None) -> None:
     samples = samples_at_once(network, time_steps)
     what = "one sample" if samples == 1 else f"{samples} samples, which run together,"
     _hold(run_bytes(network, time_steps), allowed, asked, f"{what} of {time_steps} time steps")

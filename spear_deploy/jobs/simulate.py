@@ -45,7 +45,7 @@ class SimulateConfig:
         weight_bits: fewer bits than the chip's.
         file_format: run those of the chip's integers that this file format can hold (`FILE_FORMATS`).
         adapt: whether what the chip forbids is converted.
-        memory_bytes: what it may take; None for a share of what is free.
+        memory_bytes: what it may take; with None too little of what is free is told, and refuses nothing.
         save: where all spikes are written.
         lava_python: an interpreter that has programs beside this package, such as Lava; None for this one.
         lava_seconds: they are ended after so many seconds for a batch of up to 100 samples.
@@ -136,14 +136,14 @@ def simulate(
 
     Raises:
         BackendError: there is no such backend, it cannot hold the model, or it failed.
-        MachineError: there is less memory than the samples that run together need.
+        MachineError: the samples that run together need more memory than was asked for.
 
     """
     config, progress = config or SimulateConfig(), progress or Silent()
     if not on:
         raise BackendError(f"no backend is named; known: {', '.join(available())}")
     classes = [backend_class(name) for name in on]
-    check_room(task.model.network, task.model.time_steps, config.memory_bytes)
+    check_room(task.model.network, task.model.time_steps, config.memory_bytes, tell=progress.notice)
     held = {split.name: len(split) for split in task.data.splits}[config.split]
     wanted = config.samples
     if wanted is not None and wanted > held:

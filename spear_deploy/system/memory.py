@@ -9,8 +9,12 @@ from pathlib import Path
 _GROUPS = Path("/sys/fs/cgroup")
 _PROC = Path("/proc")
 
-_FILES = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
-"""Limit and use of a group of processes, of cgroup 2 and 1. Source: Linux, admin-guide/cgroup-v2, cgroup-v1/memory."""
+_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Limit and use of a group of processes, of cgroup 2 and 1, and which row of its statistics are files that were read:
+the use counts them, and they give way. Source: Linux, admin-guide/cgroup-v2, cgroup-v1/memory."""
 
 
 def free_bytes(proc: Path = _PROC, groups: Path = _GROUPS) -> int | None:
@@ -27,9 +31,17 @@ def _of_machine(proc: Path) -> Iterator[int]:
 
 def _of_groups(proc: Path, groups: Path) -> Iterator[int]:
     for folder in _folders(proc, groups):
-        for limit, use in _FILES:
+        for limit, use, cache in _FILES:
             with suppress(OSError, ValueError):  # no such file, or "max"
-                yield max(0, int((folder / limit).read_text()) - int((folder / use).read_text()))
+                used = int((folder / use).read_text()) - _row(folder / "memory.stat", cache)
+                yield max(0, int((folder / limit).read_text()) - used)
+
+
+def _row(path: Path, name: str) -> int:
+    """A figure of a file of names and figures; 0 where there is none."""
+    with suppress(OSError, ValueError):
+        return next((int(line.split()[1]) for line in path.read_text().splitlines() if line.split()[:1] == [name]), 0)
+    return 0
 
 
 def _folders(proc: Path, groups: Path) -> Iterator[Path]:

@@ -82,7 +82,7 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
             model, changes = adapted_for(request.targets, given, few.inputs)
             task = replace(task, model=model)
         model, data = task.model, task.data
-        check_room(model.network, model.time_steps, request.memory_bytes, request.plan)
+        check_room(model.network, model.time_steps, request.memory_bytes, request.plan, progress.notice)
         check_classes(data)
         for warning in (*small_data(data, request.plan.plain.batch), *class_shares(data)):
             progress.notice(warning)

@@ -45,7 +45,8 @@ class DeployConfig:
         threads: of torch, in every process.
         workers: processes that make LRE's samples; results do not depend on it.
         memory_bytes: what all processes may take; None for a share of what is free. Fewer processes make samples where
-            it is short, and a network that needs more is refused; results do not depend on it.
+            it is short; a network that needs more is refused where it is given, and told where not; results do not
+            depend on it.
         lre_samples: networks that are pruned and fine-tuned for LRE, at most.
         lre_error: sampling stops before when half the width of the 95 % interval at the budget,
             relative to the prediction, is no larger; None to make all samples.
