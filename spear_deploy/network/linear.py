@@ -17,8 +17,10 @@ from spear_deploy.network.pools import MaxPool2d, as_sum
 from spear_deploy.network.resampling import Resample, resampling, routing
 
 WEIGHT_TYPES = (nir.Affine, nir.Linear, nir.Conv1d, nir.Conv2d)
-Weighted = nir.Affine | nir.Linear | nir.Conv1d | nir.Conv2d
 """Nodes that hold synapses."""
+
+Weighted = nir.Affine | nir.Linear | nir.Conv1d | nir.Conv2d
+"""The same for a type checker."""
 
 
 class Delay(nn.Module):
@@ -147,38 +149,16 @@ def _fill(module: nn.Module, weight: Any, bias: Any, dtype: torch.dtype) -> nn.M
     return module
 
 
-class _NotInitialised:
-    """A module whose weights are set right after it is made: random ones, which take longer, are not drawn.
-
-    Its classes go by torch's names, as importers read them.
-    """
-
-    def reset_parameters(self) -> None:
-        """Draw nothing."""
-
-
-class Linear(_NotInitialised, nn.Linear):
-    """Torch's, see above."""
-
-
-class Conv1d(_NotInitialised, nn.Conv1d):
-    """Torch's, see above."""
-
-
-class Conv2d(_NotInitialised, nn.Conv2d):
-    """Torch's, see above."""
-
-
 def _affine(node: nir.Affine | nir.Linear, dtype: torch.dtype) -> nn.Module:
     outputs, inputs = node.weight.shape
     bias = getattr(node, "bias", None)
-    return _fill(Linear(inputs, outputs, bias=bias is not None, device="meta"), node.weight, bias, dtype)
+    return _fill(nn.Linear(inputs, outputs, bias=bias is not None, device="meta"), node.weight, bias, dtype)
 
 
 def _conv1d(node: nir.Conv1d, dtype: torch.dtype) -> nn.Module:
     outputs, inputs, kernel = node.weight.shape
     groups = int(node.groups)
-    module = Conv1d(
+    module = nn.Conv1d(
         inputs * groups,
         outputs,
         int(kernel),
@@ -194,7 +174,7 @@ def _conv1d(node: nir.Conv1d, dtype: torch.dtype) -> nn.Module:
 def _conv2d(node: nir.Conv2d, dtype: torch.dtype) -> nn.Module:
     outputs, inputs, height, width = node.weight.shape
     groups = int(node.groups)
-    module = Conv2d(
+    module = nn.Conv2d(
         inputs * groups,
         outputs,
         (int(height), int(width)),

@@ -24,7 +24,7 @@ def free_bytes(proc: Path = _PROC, groups: Path = _GROUPS) -> int | None:
 
 def _of_machine(proc: Path) -> Iterator[int]:
     with suppress(OSError, ValueError, IndexError):
-        for line in (proc / "meminfo").read_text().splitlines():
+        for line in (proc / "meminfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("MemAvailable:"):
                 yield int(line.split()[1]) * 1024
 
@@ -33,21 +33,22 @@ def _of_groups(proc: Path, groups: Path) -> Iterator[int]:
     for folder in _folders(proc, groups):
         for limit, use, cache in _FILES:
             with suppress(OSError, ValueError):  # no such file, or "max"
-                used = int((folder / use).read_text()) - _row(folder / "memory.stat", cache)
-                yield max(0, int((folder / limit).read_text()) - used)
+                used = int((folder / use).read_text(encoding="utf-8")) - _row(folder / "memory.stat", cache)
+                yield max(0, int((folder / limit).read_text(encoding="utf-8")) - used)
 
 
 def _row(path: Path, name: str) -> int:
     """A figure of a file of names and figures; 0 where there is none."""
     with suppress(OSError, ValueError):
-        return next((int(line.split()[1]) for line in path.read_text().splitlines() if line.split()[:1] == [name]), 0)
+        rows = dict(line.split(maxsplit=1) for line in path.read_text(encoding="utf-8").splitlines())
+        return int(rows.get(name, 0))
     return 0
 
 
 def _folders(proc: Path, groups: Path) -> Iterator[Path]:
     """The folders of this process's group and of those around it."""
     with suppress(OSError):
-        for line in (proc / "self" / "cgroup").read_text().splitlines():
+        for line in (proc / "self" / "cgroup").read_text(encoding="utf-8").splitlines():
             controllers, _, path = line.partition(":")[2].partition(":")
             if controllers in ("", "memory"):
                 top = groups / controllers
