@@ -12,25 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from random_networks import Builder
+from small_lava import LIMIT_S, inputs, small_model
 
 from spear_deploy.backends.lava import run_lava, runner, status
 from spear_deploy.errors import BackendError
 
 linux = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="looks into /dev/shm and /proc")
-LIMIT_S = 60
-
-
-def small_model(**options):
-    chain = Builder(np.random.default_rng(0), (4,)).linear("dense", 6)
-    return chain.spiking("lif", **options).model(3)
-
-
-def inputs(count=5, steps=3):
-    return torch.rand((steps, count, 4), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-
-
 SETTLE_S = 15
 MARK = f"SPEAR_DEPLOY_TESTS={uuid.uuid4()}"
 

@@ -6,22 +6,12 @@ import nir
 import numpy as np
 import pytest
 import torch
-from random_networks import Builder, neurons
+from random_networks import neurons
+from small_lava import LIMIT_S, inputs, small_model
 
 from spear_deploy.backends.lava import run_lava
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Model, Reset, node_of
-
-LIMIT_S = 60
-
-
-def small_model(**options):
-    chain = Builder(np.random.default_rng(0), (4,)).linear("dense", 6)
-    return chain.spiking("lif", **options).model(3)
-
-
-def inputs(count=5, steps=3):
-    return torch.rand((steps, count, 4), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
 def reset_layer(**changes):
