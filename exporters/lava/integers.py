@@ -9,7 +9,7 @@ from spear_deploy.backends.fixed_point.formats import LOIHI2
 from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, with_weight
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, Rounding
 from spear_deploy.network import Connection, Network, Reset, bias_current
-from spear_deploy.network.linear import WEIGHT_TYPES
+from spear_deploy.network.linear import Weighted
 
 _EXACT = Rounding(worst=0.0, mean=0.0, clipped=0, vanished=0, weights=0)
 
@@ -51,7 +51,7 @@ def _layer(network: Network, name: str, levels: float | None) -> QuantizedLayer:
 
 def _synapses(network: Network, connection: Connection, levels: float | None) -> QuantizedSynapses:
     nodes = [node for name in connection.path if not isinstance(node := network.nodes[name], nir.Delay)]
-    nodes = [with_weight(node, weight_of(node)) if isinstance(node, WEIGHT_TYPES) else node for node in nodes]
+    nodes = [with_weight(node, weight_of(node)) if isinstance(node, Weighted) else node for node in nodes]
     return QuantizedSynapses(
         connection=connection,
         nodes=tuple(nodes),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spear_deploy.exporters.onnx.graph import GraphBuilder
 from spear_deploy.network import Model
 from spear_deploy.network.editing import with_nodes
-from spear_deploy.network.linear import WEIGHT_TYPES
+from spear_deploy.network.linear import Weighted
 
 INT8_MAX = 127
 """Symmetric: -128 is not used, so that the zero point is 0."""
@@ -57,7 +57,7 @@ def rounded_to_int8(model: Model) -> Model:
     nodes: dict[str, nir.NIRNode] = {}
     for name, node in model.graph.nodes.items():
         nodes[name] = node
-        if isinstance(node, WEIGHT_TYPES):
+        if isinstance(node, Weighted):
             integers, scales = to_int8(np.asarray(node.weight))
             nodes[name] = rounded = copy(node)
             rounded.weight = (integers * scales.reshape(-1, *(1,) * (integers.ndim - 1))).astype(np.float64)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model, Simulation, batches, samples_at_once
-from spear_deploy.network.linear import WEIGHT_TYPES, linear_module, synapse_pattern
+from spear_deploy.network.linear import Weighted, linear_module, synapse_pattern
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def effective_operations(model: Model, data: EncodedSplit) -> EffectiveOperation
     patterns = {
         name: linear_module(synapse_pattern(node), name).to(data.device)
         for name, node in model.network.nodes.items()
-        if isinstance(node, WEIGHT_TYPES)
+        if isinstance(node, Weighted)
     }
     totals = {True: 0.0, False: 0.0}
     for part in batches(len(data), samples_at_once(model.network, model.time_steps)):

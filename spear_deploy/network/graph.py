@@ -14,7 +14,7 @@ import torch
 
 from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.faults import check_finite, first_line
-from spear_deploy.network.linear import WEIGHT_TYPES, Delay, is_linear, linear_module, output_shape
+from spear_deploy.network.linear import Delay, Weighted, is_linear, linear_module, output_shape
 from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES, Neuron, neuron_of
 from spear_deploy.network.pools import MaxPool2d
 
@@ -218,7 +218,7 @@ class Network:
             if not isinstance(node, MaxPool2d):
                 continue
             for behind in self._before_neurons(name):
-                if isinstance(self.nodes[behind], WEIGHT_TYPES):
+                if isinstance(self.nodes[behind], Weighted):
                     raise ModelError(
                         f"{name}: the largest of values that are no spikes (0 or 1) goes into the weights of {behind};"
                         " it may only go to a neuron: put one between them, use an average pool, or pool the data"

@@ -16,11 +16,8 @@ from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.pools import MaxPool2d, as_sum
 from spear_deploy.network.resampling import Resample, resampling, routing
 
-WEIGHT_TYPES = (nir.Affine, nir.Linear, nir.Conv1d, nir.Conv2d)
-"""Nodes that hold synapses."""
-
 Weighted = nir.Affine | nir.Linear | nir.Conv1d | nir.Conv2d
-"""The same for a type checker."""
+"""Nodes that hold synapses."""
 
 
 class Delay(nn.Module):
@@ -123,7 +120,7 @@ def pair(value: Any) -> tuple[int, int]:
 
 def weighted(node: nir.NIRNode) -> Weighted:
     """A node that is known to have weights, as one that has them."""
-    assert isinstance(node, WEIGHT_TYPES)
+    assert isinstance(node, Weighted)
     return node
 
 

@@ -14,7 +14,7 @@ from scipy import sparse
 from torch import Tensor
 
 from spear_deploy.network.graph import Connection, Network, module_of
-from spear_deploy.network.linear import WEIGHT_TYPES, Delay, linear_module, synapse_pattern
+from spear_deploy.network.linear import Delay, Weighted, linear_module, synapse_pattern
 from spear_deploy.network.node_matrix import node_matrix
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.resampling import Resample
@@ -42,7 +42,7 @@ def _ways_may_meet(nodes: Sequence[nir.NIRNode]) -> bool:
     """Whether several ways may lead from one neuron to another: windows that overlap, or anything behind weights."""
     weighted = False
     for node in nodes:
-        if isinstance(node, WEIGHT_TYPES):
+        if isinstance(node, Weighted):
             if weighted:
                 return True
             weighted = True
@@ -76,7 +76,7 @@ def _counted(network: Network, connection: Connection) -> tuple[str, ...]:
     weighted = False
     for place, name in enumerate(connection.path):
         node = network.nodes[name]
-        weighted |= isinstance(node, WEIGHT_TYPES)
+        weighted |= isinstance(node, Weighted)
         if weighted and isinstance(node, MaxPool2d):
             return connection.path[:place]
     return connection.path

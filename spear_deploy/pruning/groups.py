@@ -11,7 +11,7 @@ import numpy as np
 from networkx.utils import UnionFind
 
 from spear_deploy.network import Network
-from spear_deploy.network.linear import WEIGHT_TYPES, Weighted
+from spear_deploy.network.linear import Weighted
 
 
 class Role(StrEnum):
@@ -123,7 +123,7 @@ class _Ties:
                 network.shapes[name]
             ):
                 self.members[begin].append(Member(name, Role.CARRIER, repeat))
-        elif isinstance(node, WEIGHT_TYPES):
+        elif isinstance(node, Weighted):
             self._visit_weights(name, node, begin, repeat)
 
     def _visit_weights(self, name: str, node: Weighted, begin: str, repeat: int) -> None:

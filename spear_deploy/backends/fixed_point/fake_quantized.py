@@ -18,7 +18,7 @@ from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, Quantize
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Model, Network, Neuron, bias_current, node_of
 from spear_deploy.network.editing import with_nodes
-from spear_deploy.network.linear import WEIGHT_TYPES, weighted
+from spear_deploy.network.linear import Weighted, weighted
 
 Array = NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def rounded_neuron(network: Network, layer: QuantizedLayer, quantized: Quantized
 
 def weight_name(network: Network, path: tuple[str, ...]) -> str | None:
     """The first node with weights on a path."""
-    names = [name for name in path if isinstance(network.nodes[name], WEIGHT_TYPES)]
+    names = [name for name in path if isinstance(network.nodes[name], Weighted)]
     return names[0] if names else None
 
 

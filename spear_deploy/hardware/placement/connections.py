@@ -15,7 +15,7 @@ from spear_deploy.hardware.placement.tiles import Volume
 from spear_deploy.hardware.placement.windowed import Mask, Windowed, compose
 from spear_deploy.network import Connection, Network, synapse_matrix
 from spear_deploy.network.graph import Shape, delay_steps
-from spear_deploy.network.linear import WEIGHT_TYPES, padding_of, pair
+from spear_deploy.network.linear import Weighted, padding_of, pair
 from spear_deploy.network.pools import MaxPool2d, with_sums
 from spear_deploy.network.resampling import Resample
 
@@ -47,10 +47,10 @@ def reach_of(network: Network, connection: Connection) -> Reach:
     path = [name for name in connection.path if not isinstance(network.nodes[name], nir.Delay)]
     source, target = volume_of(network.shapes[connection.source]), volume_of(network.shapes[connection.target])
     kinds = [network.nodes[name] for name in path]
-    weights = [node for node in kinds if isinstance(node, WEIGHT_TYPES)]
+    weights = [node for node in kinds if isinstance(node, Weighted)]
     if any(isinstance(node, nir.Scale) and not _is_one_factor(node) for node in kinds):
         weights = []
-    elif not any(isinstance(node, (*POOLS, Resample, *WEIGHT_TYPES)) for node in kinds):
+    elif not any(isinstance(node, (*POOLS, Resample, Weighted)) for node in kinds):
         return OneToOne(source, target, delay_bits)
     elif not weights and not any(isinstance(node, nir.Flatten) for node in kinds):
         return _windowed(network, path, source, target, delay_bits)

@@ -14,7 +14,7 @@ from spear_deploy.hardware.chip.figures import Sizes
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.connections import CONVOLUTIONS, is_biased, volume_of
 from spear_deploy.network import Connection, Network
-from spear_deploy.network.linear import WEIGHT_TYPES
+from spear_deploy.network.linear import Weighted
 
 WORDS = ("kernel memory", "neuron memory", "bias memory")
 """Memories of a core that takes a whole layer, in words."""
@@ -93,7 +93,7 @@ def _kernel_words(network: Network, connection: Connection, kept: Mapping[str, i
             area = prod(node.weight.shape[2:])
             channels = min(node.weight.shape[1], kept[connection.source])
             return int(channels * 2 ** (_bits(area) + _bits(features)))
-        if isinstance(node, WEIGHT_TYPES):
+        if isinstance(node, Weighted):
             _, height, width = volume_of(network.shapes[_before_flatten(network, connection, name)])
             return int(kept[connection.source] * 2 ** (_bits(height * width) + _bits(features)))
     return int(2 ** _bits(features))  # nothing but routing: one weight a channel

@@ -12,7 +12,7 @@ from spear_deploy.hardware.rules.finding import Finding, Kind
 from spear_deploy.hardware.rules.rules import Subject, most, rule, source_of, wall, within
 from spear_deploy.network import fan_out
 from spear_deploy.network.graph import delay_steps
-from spear_deploy.network.linear import WEIGHT_TYPES
+from spear_deploy.network.linear import Weighted
 
 
 @rule("weight range")
@@ -26,7 +26,7 @@ def weight_range(subject: Subject) -> Iterator[Finding]:
         return
     rounded = subject.profile.neurons.arithmetic is not None
     for name, node in subject.network.nodes.items():
-        if not isinstance(node, WEIGHT_TYPES):
+        if not isinstance(node, Weighted):
             continue
         weight = np.asarray(node.weight)
         low, high = float(weight.min()), float(weight.max())
@@ -47,7 +47,7 @@ def weight_bits(subject: Subject) -> Iterator[Finding]:
         return
     levels = 2.0 ** (allowed.amount - 1) - 1
     for name, node in subject.network.nodes.items():
-        if not isinstance(node, WEIGHT_TYPES):
+        if not isinstance(node, Weighted):
             continue
         weight = np.abs(np.asarray(node.weight, dtype=np.float64))
         present = weight > 0
