@@ -22,11 +22,10 @@ from spear_deploy.cli.reading import (
     reading,
 )
 from spear_deploy.cli.targets import Target
-from spear_deploy.jobs.asked import budgets_of, gates_of
+from spear_deploy.jobs.asked import budgets_of, gates_of, memory_of
 from spear_deploy.jobs.check import SAMPLES, subjects_of
 from spear_deploy.jobs.check import check as run_check
 from spear_deploy.jobs.chips import chips_of
-from spear_deploy.jobs.memory import memory_of
 from spear_deploy.report.chip_json import held_json, row_json
 from spear_deploy.report.pictures.core_picture import row_svg
 from spear_deploy.report.pictures.file import write_picture
@@ -69,7 +68,7 @@ def check(
 ) -> None:
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
     profiles, limits, at = chips_of(target), budgets_of(budget or ()), gates_of(fail_on)
-    bound = None if memory is None else memory_of(memory)
+    bound = memory_of(memory)
     given = reading(arch, input_shape, time_steps, dt, encoding, read_out)
     (subject,) = subjects_of([model], data, samples, given, TerminalProgress().notice, bound)
     found = [run_check(subject, profile, adapt=adapt, limits=limits) for profile in profiles]

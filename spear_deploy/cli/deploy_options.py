@@ -30,7 +30,7 @@ from spear_deploy.cli.reading import (
 from spear_deploy.cli.resuming import resumed
 from spear_deploy.cli.spelling import named
 from spear_deploy.cli.targets import Target
-from spear_deploy.jobs.asked import error_of, front_of, weight_bits_of
+from spear_deploy.jobs.asked import error_of, front_of, memory_of, weight_bits_of
 from spear_deploy.jobs.chips import chips_of
 from spear_deploy.jobs.deploy.request import (
     DEFAULT_BUDGET,
@@ -43,7 +43,6 @@ from spear_deploy.jobs.deploy.request import (
     default_folder,
     quickened,
 )
-from spear_deploy.jobs.memory import memory_of
 from spear_deploy.search import STRATEGIES, TuningPlan
 from spear_deploy.search.pipelines import PIPELINES, SPEAR, SPEAR_RECIPE
 
@@ -246,7 +245,7 @@ class DeployOptions:
             data=self.data,
             seed=self.seed,
             device=self.device,
-            memory_bytes=None if self.memory is None else memory_of(self.memory),
+            memory_bytes=memory_of(self.memory),
             threads=self.threads,
             workers=self.workers,
             lre_samples=self.lre_samples,

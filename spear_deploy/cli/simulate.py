@@ -24,9 +24,8 @@ from spear_deploy.cli.reading import (
     TimeSteps,
     reading,
 )
-from spear_deploy.jobs.asked import split_of, weight_bits_of
+from spear_deploy.jobs.asked import memory_of, split_of, weight_bits_of
 from spear_deploy.jobs.chips import chip_of
-from spear_deploy.jobs.memory import memory_of
 from spear_deploy.jobs.simulate import DEFAULT_BACKEND, TOOL_SAMPLES, Outcome, SimulateConfig, backends_of, offered
 from spear_deploy.jobs.simulate import simulate as run_simulation
 from spear_deploy.jobs.simulation_json import outcome_json
@@ -98,7 +97,7 @@ def simulate(
         weight_bits=weight_bits_of(weight_bits),
         file_format=file_format,
         adapt=adapt,
-        memory_bytes=None if memory is None else memory_of(memory),
+        memory_bytes=memory_of(memory),
         save=save,
         lava_python=lava_python,
         lava_seconds=lava_seconds,

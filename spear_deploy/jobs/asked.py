@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from spear_deploy.backends.fixed_point.weight_bits import LEAST, MOST, WeightBits
 from spear_deploy.data import SplitName
-from spear_deploy.errors import BudgetError, DataError, ModelError, SearchError
+from spear_deploy.errors import BudgetError, DataError, MachineError, ModelError, SearchError
 from spear_deploy.hardware import Limit, parse_budget, parse_budgets
 from spear_deploy.hardware.gates import Gate
 
 GATES = {str(gate): gate for gate in Gate}
 """What a check can be stopped at, by name."""
+
+_BYTES = {
+    **{"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9},
+    **{"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30},
+}
+"""Of a unit of memory, in small letters."""
 
 
 def budgets_of(
@@ -108,3 +115,18 @@ def split_of(name: str) -> SplitName:
     if name not in list(SplitName):
         raise DataError(f"no split called {name!r}; known: {', '.join(SplitName)}")
     return SplitName(name)
+
+
+def memory_of(text: str | None) -> int | None:
+    """Bytes of an amount of memory such as `4GiB` or `500MB`; None where none is given.
+
+    Raises:
+        MachineError: it is none.
+
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    if found is None or found[2].lower() not in _BYTES or not float(found[1]):
+        raise MachineError(f"memory {text!r}: give an amount such as 4GiB or 500MiB")
+    return int(float(found[1]) * _BYTES[found[2].lower()])

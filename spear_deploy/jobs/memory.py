@@ -6,7 +6,6 @@ bound. What follows from it is how many processes share the work, and whether it
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from spear_deploy.errors import MachineError
@@ -31,22 +30,6 @@ whose single convolution has nearly all states."""
 
 WEIGHT_COPIES = 8
 """Copies of the weights in float32: gradients, the optimiser's moments, what an epoch may go back to."""
-
-_UNITS = {"": 1, "B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-
-
-def memory_of(text: str) -> int:
-    """Bytes of an amount of memory as it is typed: `4GiB`, `500MB`.
-
-    Raises:
-        MachineError: it is none.
-
-    """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    units = {name.lower(): size for name, size in _UNITS.items()} | {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-    if found is None or found[2].lower() not in units or not float(found[1]):
-        raise MachineError(f"memory {text!r}: give an amount such as 4GiB or 500MiB")
-    return int(float(found[1]) * units[found[2].lower()])
 
 
 def run_bytes(network: Network, time_steps: int) -> int:
@@ -100,25 +83,29 @@ def check_room(
 
     """
     allowed = allowed_bytes(asked)
-    if allowed is None:
-        return
-    try:
-        _check(network, time_steps, allowed, asked, plan)
-    except MachineError as error:
-        if asked is not None:
-            raise
-        tell(f"there may be {error}")
+    lack = "" if allowed is None else _lack(network, time_steps, plan, allowed, asked)
+    if lack and asked is not None:
+        raise MachineError(lack)
+    if lack:
+        tell(f"there may be {lack}")
 
 
-def _check(network: Network, time_steps: int, allowed: int, asked: int | None, plan: TuningPlan | None) -> None:
-    samples = samples_at_once(network, time_steps)
-    what = "one sample" if samples == 1 else f"{samples} samples, which run together,"
-    _hold(run_bytes(network, time_steps), allowed, asked, f"{what} of {time_steps} time steps")
-    if plan is not None:
+def _lack(network: Network, time_steps: int, plan: TuningPlan | None, allowed: int, asked: int | None) -> str:
+    """What there is less memory for than is needed, in words; nothing where there is enough."""
+    samples, needed = samples_at_once(network, time_steps), run_bytes(network, time_steps)
+    what = f"{'one sample' if samples == 1 else f'{samples} samples, which run together,'} of {time_steps} time steps"
+    if plan is not None and PROCESS_BYTES + needed <= allowed:
         batch, whole = (plan.final.batch, True) if plan.constrained else (plan.plain.batch, False)
-        needed = run_bytes(network, time_steps) + trained_bytes(network, time_steps, batch, whole=whole)
+        needed += trained_bytes(network, time_steps, batch, whole=whole)
         held = ", held at its budget," if whole else ""
-        _hold(needed, allowed, asked, f"a training step on {batch} samples of {time_steps} time steps{held}")
+        what = f"a training step on {batch} samples of {time_steps} time steps{held}"
+    if PROCESS_BYTES + needed <= allowed:
+        return ""
+    given = "`memory_bytes` allows" if asked is not None else f"{SHARE:.0%} of what is free is"
+    return (
+        f"less memory than {what} needs: about {memory_text(PROCESS_BYTES + needed)},"
+        f" {memory_text(PROCESS_BYTES)} of it for the process itself; {given} {memory_text(allowed)}"
+    )
 
 
 def processes_within(network: Network, time_steps: int, batch: int, wanted: int, asked: int | None) -> int:
@@ -133,13 +120,3 @@ def processes_within(network: Network, time_steps: int, batch: int, wanted: int,
 def memory_text(size: float) -> str:
     """An amount as people read it: 512 MiB, 3.2 GiB."""
     return f"{size / 2**20:,.0f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"
-
-
-def _hold(needed: int, allowed: int, asked: int | None, what: str) -> None:
-    if PROCESS_BYTES + needed <= allowed:
-        return
-    given = "`memory_bytes` allows" if asked is not None else f"{SHARE:.0%} of what is free is"
-    raise MachineError(
-        f"less memory than {what} needs: about {memory_text(PROCESS_BYTES + needed)},"
-        f" {memory_text(PROCESS_BYTES)} of it for the process itself; {given} {memory_text(allowed)}"
-    )

@@ -5,19 +5,11 @@ import re
 import numpy as np
 import pytest
 import torch
-from made_task import arrays, change_graph, write_task, write_untrained
+from made_task import arrays, change_graph, write_task
 
 from spear_deploy.cli import main
 from spear_deploy.data import load_data
 from spear_deploy.errors import DataError
-
-
-@pytest.fixture
-def task(tmp_path, monkeypatch):
-    """A folder with `model.pt` and its `samples.npz`; the command line runs in it."""
-    monkeypatch.chdir(tmp_path)
-    write_untrained(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture

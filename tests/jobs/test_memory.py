@@ -11,7 +11,8 @@ from made_task import write_task
 from spear_deploy.errors import MachineError
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs import memory
-from spear_deploy.jobs.memory import check_room, memory_of, processes_within, run_bytes, trained_bytes
+from spear_deploy.jobs.asked import memory_of
+from spear_deploy.jobs.memory import check_room, processes_within, run_bytes, trained_bytes
 from spear_deploy.jobs.simulate import SimulateConfig, simulate
 from spear_deploy.jobs.task import load_task
 from spear_deploy.search import TuningPlan
