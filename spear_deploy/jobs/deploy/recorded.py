@@ -84,8 +84,7 @@ def surroundings(request: DeployRequest, network_sha256: str, data_sha256: str) 
 def digest(request: DeployRequest, around: Mapping[str, str]) -> str:
     """A hash of all that the steps of a run depend on; `around` are its surroundings."""
     asked = {key: value for key, value in what_matters(plain_request(request)).items() if key not in TOOLS}
-    network, data, *made_with = around.values()
-    text = json.dumps([network, data, [FORMAT, *made_with], asked], sort_keys=True)
+    text = json.dumps([FORMAT, dict(around), asked], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
