@@ -10,28 +10,23 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gymnasium
 import numpy as np
-from stable_baselines3.common.logger import Logger
 
 from benchmarks.evidence.settings import ROOT, digits
 from benchmarks.evidence.store import Json, Unit, gather, results
-from benchmarks.tar import spread
-from spear_deploy.data import encode, load_data
-from spear_deploy.network import load_any
-from spear_deploy.search import ESTIMATORS, STRATEGIES, CandidateFactory, Evaluation, SearchProblem, collect_samples
-from spear_deploy.search.pipelines import pipeline_named
-from spear_deploy.search.strategies.ddpg import AmcAgent, DdpgConstants, ExecutedReplayBuffer
+from benchmarks.tar import searched, spread
+from spear_deploy.search import STRATEGIES, DdpgConstants, Evaluation, SearchProblem
+from spear_deploy.search.strategies.ddpg import trained_agent
 from spear_deploy.search.strategies.environment import PruningEnvironment, State
 from spear_deploy.search.strategies.greedy import shift_greedily
 from spear_deploy.search.strategies.strategy import evaluate_uniform
 from spear_deploy.system.journal import Journal
-from spear_deploy.training.compiler import import_compiler
 
 Value = TypeVar("Value")
 
@@ -43,7 +38,6 @@ BUDGETS = (0.7, 0.5, 0.35, 0.25, 0.17, 0.12)
 EVALUATIONS = 24
 """For each budget, on average: the agent's training counts."""
 
-SAMPLES = 12
 REFINED = 8
 """Evaluations that the trained agent has for each budget: its answer, and moves of the greedy search from there."""
 
@@ -68,21 +62,16 @@ class Kept(Journal):
 
 
 @cache
-def _given() -> tuple[CandidateFactory, Any, Any, Kept]:
-    setting = digits()
-    model, data = load_any(setting.model()), load_data(setting.data)
-    train, validation = (encode(split, model.encoding, model.time_steps) for split in (data.train, data.validation))
-    factory = CandidateFactory(model, train)
-    samples = collect_samples(factory, SAMPLES, pipeline_named("spear+").plan.plain, seed=0)
-    return factory, ESTIMATORS["log-line"](samples), validation, Kept()
+def _kept() -> Kept:
+    return Kept()
 
 
 def _problems() -> dict[float, SearchProblem]:
     """One for each budget; they share the dense network and what is known of its candidates."""
-    factory, estimator, validation, kept = _given()
+    factory, estimator, validation = searched("spear+", "log-line")
     dense = factory.dense.synops
     return {
-        share: SearchProblem(factory, estimator, share * dense, lambda network: (), validation, journal=kept)
+        share: SearchProblem(factory, estimator, share * dense, lambda network: (), validation, journal=_kept())
         for share in BUDGETS
     }
 
@@ -124,37 +113,9 @@ class FrontEnvironment(PruningEnvironment):
 
 def agent(problems: Mapping[float, SearchProblem], seed: int) -> None:
     """Trained once over all budgets; then one answer for each, refined by a few greedy moves."""
-    generator, constants = np.random.default_rng(seed), DdpgConstants()
-    environment = FrontEnvironment(problems, generator)
-    steps = environment.problem.dimensions
-    episodes = len(BUDGETS) * (EVALUATIONS - 1 - REFINED)
-    import_compiler()
-    trained = AmcAgent(
-        "MlpPolicy",
-        environment,
-        constants=constants,
-        generator=generator,
-        learning_starts=round(constants.warm_up_share * episodes) * steps,
-        buffer_size=episodes * steps,
-        batch_size=constants.batch,
-        tau=constants.tau,
-        gamma=1.0,
-        train_freq=(1, "episode"),
-        gradient_steps=constants.gradient_steps * steps,
-        replay_buffer_class=ExecutedReplayBuffer,
-        replay_buffer_kwargs={"baseline_rate": constants.baseline_rate},
-        policy_kwargs={"net_arch": [constants.hidden, constants.hidden]},
-        seed=seed,
-        device="cpu",
-    )
-    trained.set_logger(Logger(folder=None, output_formats=[]))
-
-    def quieter(local: dict[str, Any], _: dict[str, Any]) -> bool:
-        if local["dones"][0] and trained.num_timesteps > trained.learning_starts:
-            trained.noise *= float(np.exp(-1 / EPISODES_OF_DECAY))
-        return True
-
-    trained.learn(episodes * steps, callback=quieter)
+    environment = FrontEnvironment(problems, np.random.default_rng(seed))
+    constants = replace(DdpgConstants(), noise_decay=float(np.exp(-1 / EPISODES_OF_DECAY)))
+    trained = trained_agent(environment, constants, len(BUDGETS) * (EVALUATIONS - 1 - REFINED), seed)
     for share, problem in problems.items():
         state, done, info = environment.ask(share), False, dict[str, Any]()
         while not done:
@@ -199,7 +160,7 @@ def front(setting: Any, arm: str, seed: int) -> Json:
     problems = _problems()
     ARMS[arm](problems, seed)
     found = [one for problem in problems.values() for one in problem.history]
-    dense = _given()[0].dense.synops
+    dense = searched("spear+", "log-line")[0].dense.synops
     claims = [one.limits[0].used / dense for one in found]
     pairs = list(zip(claims, (one.accuracy for one in found), strict=True))
     return {

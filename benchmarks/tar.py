@@ -19,12 +19,13 @@ import numpy as np
 
 from benchmarks.evidence.settings import ROOT, digits
 from benchmarks.evidence.store import Json, Unit, gather, results
-from spear_deploy.data import encode, load_data
+from spear_deploy.data import EncodedSplit, encode, load_data
 from spear_deploy.network import load_any
 from spear_deploy.search import (
     ESTIMATORS,
     STRATEGIES,
     CandidateFactory,
+    Estimator,
     SearchProblem,
     TarConstants,
     TargetAwareReward,
@@ -37,26 +38,26 @@ PAGE = ROOT / "docs" / "evidence" / "tar.md"
 BUDGET = 0.3
 EPISODES = 100
 SAMPLES = 12
-"""Of LRE's line, one for all searches: they differ by the reward alone."""
+"""Of LRE, the same for all searches."""
 
 TAR, FIXED = "TAR", "fixed weight"
 REWARDS = {TAR: TarConstants(), FIXED: replace(TarConstants(), step=0.0)}
 
 
 @cache
-def _given() -> tuple[CandidateFactory, Any, Any]:
-    """The factory, the fitted line and the validation split."""
-    pipeline, setting = pipeline_named(SPEAR), digits()
+def searched(pipeline: str, estimator: str) -> tuple[CandidateFactory, Estimator, EncodedSplit]:
+    """What searches on the digits share: candidates, an estimator fitted on a few samples, the validation split."""
+    way, setting = pipeline_named(pipeline), digits()
     model, data = load_any(setting.model()), load_data(setting.data)
     train, validation = (encode(split, model.encoding, model.time_steps) for split in (data.train, data.validation))
-    factory = CandidateFactory(model, train, recalibrates=pipeline.recalibrates)
-    line = ESTIMATORS[pipeline.estimator or "linear"]
-    return factory, line(collect_samples(factory, SAMPLES, pipeline.plan.plain, seed=0)), validation
+    factory = CandidateFactory(model, train, recalibrates=way.recalibrates)
+    samples = collect_samples(factory, SAMPLES, way.plan.plain, seed=0)
+    return factory, ESTIMATORS[estimator](samples), validation
 
 
 def search(setting: Any, reward: str, seed: int, episodes: int) -> Json:
     """One search by DDPG: what each episode's network was predicted to use of the budget, and its accuracy."""
-    factory, line, validation = _given()
+    factory, line, validation = searched(SPEAR, "linear")
     pipeline = pipeline_named(SPEAR)
     problem = SearchProblem(
         factory,

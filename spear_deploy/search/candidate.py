@@ -15,7 +15,7 @@ from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
-from spear_deploy.measure import Measurement, accuracy_on, measure_outputs, measure_split, most_synops
+from spear_deploy.measure import Measurement, measure_outputs, measure_split, most_synops
 from spear_deploy.network import Model, Network, Simulation, batches, samples_at_once
 from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
@@ -175,11 +175,6 @@ class CandidateFactory:
         """The activity that a measurement on this model's data saw."""
         found = activity_of(measurement, self.model.time_steps, analog_input=self.train.analog)
         return found if found.record is None else replace(found, record=found.record.spread(RECORDED_SAMPLES))
-
-    @staticmethod
-    def accuracy(model: Model, data: EncodedSplit) -> float:
-        """What `measure` finds of a model's accuracy, with nothing counted beside it."""
-        return accuracy_on(model, data)
 
     @staticmethod
     def measure(model: Model, data: EncodedSplit, dtype: torch.dtype = torch.float32) -> Measurement:

@@ -10,6 +10,7 @@ import numpy as np
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import SYNOPS, Limit, Use
+from spear_deploy.measure import accuracy_on
 from spear_deploy.network import Network
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
 from spear_deploy.search.claims import Claim, Predicted, PredictedLimit, upper_end
@@ -175,7 +176,7 @@ class SearchProblem:
             float,
             "evaluation",
             *_key(executed),
-            make=lambda: self.factory.accuracy(self._candidate(executed).model, self.validation),
+            make=lambda: accuracy_on(self._candidate(executed).model, self.validation),
         )
         claimed = self.claim(self._predicted(executed).synops)
         if self.projects:

@@ -127,31 +127,41 @@ class Ddpg:
         """Evaluate equal ratios, then one candidate an episode."""
         evaluate_uniform(problem, on_evaluation)
         episodes = evaluations - 1
-        if not episodes:
-            return
-        constants = self.constants
-        steps = problem.dimensions
-        import_compiler()
-        agent = AmcAgent(
-            "MlpPolicy",
-            PruningEnvironment(problem),
-            constants=constants,
-            generator=np.random.default_rng(seed),
-            learning_starts=round(constants.warm_up_share * episodes) * steps,
-            buffer_size=max(episodes * steps, constants.batch),
-            batch_size=constants.batch,
-            tau=constants.tau,
-            gamma=1.0,
-            train_freq=(1, "episode"),
-            gradient_steps=constants.gradient_steps * steps,
-            replay_buffer_class=ExecutedReplayBuffer,
-            replay_buffer_kwargs={"baseline_rate": constants.baseline_rate},
-            policy_kwargs={"net_arch": [constants.hidden, constants.hidden]},
-            seed=seed,
-            device="cpu",
-        )
-        agent.set_logger(Logger(folder=None, output_formats=[]))  # its own would leave a folder behind
-        agent.learn(episodes * steps, callback=_EachEpisode(agent, constants.noise_decay, on_evaluation))
+        if episodes:
+            trained_agent(PruningEnvironment(problem), self.constants, episodes, seed, on_evaluation)
+
+
+def trained_agent(
+    environment: PruningEnvironment,
+    constants: DdpgConstants,
+    episodes: int,
+    seed: int,
+    on_evaluation: OnEvaluation | None = None,
+) -> AmcAgent:
+    """An agent that walked the groups of an environment so many times."""
+    steps = environment.problem.dimensions
+    import_compiler()
+    agent = AmcAgent(
+        "MlpPolicy",
+        environment,
+        constants=constants,
+        generator=np.random.default_rng(seed),
+        learning_starts=round(constants.warm_up_share * episodes) * steps,
+        buffer_size=max(episodes * steps, constants.batch),
+        batch_size=constants.batch,
+        tau=constants.tau,
+        gamma=1.0,
+        train_freq=(1, "episode"),
+        gradient_steps=constants.gradient_steps * steps,
+        replay_buffer_class=ExecutedReplayBuffer,
+        replay_buffer_kwargs={"baseline_rate": constants.baseline_rate},
+        policy_kwargs={"net_arch": [constants.hidden, constants.hidden]},
+        seed=seed,
+        device="cpu",
+    )
+    agent.set_logger(Logger(folder=None, output_formats=[]))  # its own would leave a folder behind
+    agent.learn(episodes * steps, callback=_EachEpisode(agent, constants.noise_decay, on_evaluation))
+    return agent
 
 
 class _EachEpisode(BaseCallback):
