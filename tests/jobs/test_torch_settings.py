@@ -60,6 +60,7 @@ def nets(tmp_path, monkeypatch):
 
 
 def test_networks_are_read_converted_and_written_without_a_trace(nets, nothing_else_changes):
+    """That nothing else changes is asserted by the fixture, when all is done."""
     net, other = nets
     model = spear_deploy.save_model(net, "net.pt", input_shape=(4,), time_steps=5, encoding="rate")
     spear_deploy.check_convertible(other, input_shape=(4,), time_steps=5)
