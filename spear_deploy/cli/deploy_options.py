@@ -169,6 +169,14 @@ class DeployOptions:
             metavar="LAYER=SHARE,..",
         ),
     ] = ""
+    freeze: Annotated[
+        str,
+        typer.Option(
+            help="Layers whose weights no fine-tune changes, and whose channels all stay: conv1,fc*.",
+            show_default=False,
+            metavar="LAYER,..",
+        ),
+    ] = ""
     channel_multiple: Annotated[
         int, typer.Option(min=1, help="Channels are kept in multiples of it (or all), as some chips like.")
     ] = 1
@@ -257,6 +265,7 @@ class DeployOptions:
             evaluations=self.evaluations,
             widths=replace(DeployRequest.widths, minimum=self.min_channels, multiple=self.channel_multiple),
             keep=self.keep,
+            freeze=self.freeze,
             finalists=self.finalists,
             plan=self.plan(),
             lava=self.lava,

@@ -81,6 +81,7 @@ class Model:
         population: outputs a class: those of one class follow each other and are added up.
         like: a network that may be connected alike, see `Network`.
         binning: how recordings of events become T frames: `time` (of equal duration) or `count` (of equally many).
+        frozen: nodes whose weights no training changes; not part of a model file.
 
     Raises:
         ModelError: the parts do not suit each other.
@@ -95,6 +96,7 @@ class Model:
     notices: tuple[str, ...] = field(default=(), compare=False)
     population: int = 1
     binning: str = BINNINGS[0]
+    frozen: frozenset[str] = frozenset()
     network: Network = field(init=False, repr=False)
     like: InitVar[Network | None] = None
 

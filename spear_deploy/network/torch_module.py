@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,15 +171,18 @@ class _Steps:
         return x.new_zeros((len(x), *self.simulation.network.shapes[name]))
 
 
-def trained_graph(simulation: Simulation) -> nir.NIRGraph:
-    """The simulation's network with the parameters that it has now, in no less precision than they have."""
+def trained_graph(simulation: Simulation, frozen: Collection[str] = ()) -> nir.NIRGraph:
+    """The simulation's network with the parameters that it has now, in no less precision than they have.
+
+    The weights of `frozen` nodes are those that the network had, to the last bit.
+    """
     graph = simulation.network.graph
     nodes = dict(graph.nodes)
     trained = simulation.trained_neurons() if any(_constants(simulation)) else {}
     for name, node in graph.nodes.items():
         if name in trained:
             nodes[name] = node_of(trained[name])
-        elif keys := [key for key in _ARRAYS if hasattr(node, key)]:
+        elif name not in frozen and (keys := [key for key in _ARRAYS if hasattr(node, key)]):
             module = simulation.module(name)
             nodes[name] = with_arrays(node, {key: _array(getattr(module, key), getattr(node, key)) for key in keys})
     return with_nodes(graph, nodes)

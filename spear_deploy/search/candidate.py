@@ -164,7 +164,9 @@ class CandidateFactory:
     ) -> tuple[Model, Measurement]:
         """A pruned graph whose currents are matched to the dense model's, and its measurement on the probe."""
         inputs = self.probe.as_stored()
-        graph, trace = recalibrate(Network(pruned, self.model.network), self._statistics, channels, inputs)
+        graph, trace = recalibrate(
+            Network(pruned, self.model.network), self._statistics, channels, inputs, self.model.frozen
+        )
         model = self.model.with_graph(graph)
         return model, measure_outputs(model, inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog)
 

@@ -89,7 +89,7 @@ def fine_tune(
     notice: Callable[[str], None] | None = None,
     journal: Journal = NOTHING,
 ) -> Model:
-    """Train all weights and biases of a model on data; returns a new model.
+    """Train the weights and biases of a model on data, but for those that are frozen; returns a new model.
 
     Data that holds outputs is learned from them, else from its labels.
     Training runs on the device of the data; the order of samples follows from `seed` alone.
@@ -112,7 +112,7 @@ def fine_tune(
         simulation.load_state_dict(ended.weights)
         if constraint is not None and ended.constraint is not None:
             constraint.restore(ended.constraint)
-        return model.with_graph(trained_graph(simulation))
+        return _trained(model, simulation)
     objective = _Objective(
         simulation,
         model.time_steps,
@@ -124,8 +124,10 @@ def fine_tune(
         each_step=recipe.each_step,
     )
     best = None if stop is None else _Best(objective, stop)
+    for name in model.frozen:
+        simulation.module(name).requires_grad_(False)
     _keep_zeros(simulation)
-    optimizer = recipe.optimiser_of(simulation.parameters())
+    optimizer = recipe.optimiser_of(each for each in simulation.parameters() if each.requires_grad)
     schedule = recipe.schedule_of(optimizer, recipe.epochs * -(-len(data) // recipe.batch))
     training = Training(simulation, optimizer, schedule, constraint)
     steered = {round(share * recipe.epochs) for share in STEERED_AT} if steer is not None else set()
@@ -147,7 +149,7 @@ def fine_tune(
         if best is not None and best.ends_after(epoch - 1):
             break
         if epoch in steered and steer is not None and constraint is not None:
-            constraint.targets.update(steer(model.with_graph(trained_graph(simulation))))
+            constraint.targets.update(steer(_trained(model, simulation)))
         if kept.keeps:
             seconds = time.monotonic() - begun
             lowest = None if best is None else best.state
@@ -158,7 +160,11 @@ def fine_tune(
     end = Finished(weights_of(simulation), None if constraint is None else constraint.state)
     kept.step(FINE_TUNE, "end").keep(end, time.monotonic() - begun)
     kept.step(FINE_TUNE, "epoch").forget()
-    return model.with_graph(trained_graph(simulation))
+    return _trained(model, simulation)
+
+
+def _trained(model: Model, simulation: Simulation) -> Model:
+    return model.with_graph(trained_graph(simulation, model.frozen))
 
 
 def _key(model: Model, recipe: Recipe, seed: int, constraint: SynopsConstraint | None, *given: object) -> Key:
@@ -185,7 +191,7 @@ def _gone_on(
 def _keep_zeros(simulation: Simulation) -> None:
     """Weights that are zero get no gradient: synapses that are not there."""
     for name, each in simulation.named_parameters():
-        if name.endswith(("weight", "weight.original")) and not bool(each.all()):
+        if each.requires_grad and name.endswith(("weight", "weight.original")) and not bool(each.all()):
             there = each.detach() != 0
             each.register_hook(partial(torch.mul, there))  # type: ignore[no-untyped-call]
 

@@ -15,9 +15,9 @@ BISECTIONS = 10
 
 
 def quieted(model: Model, data: EncodedSplit, share: float) -> Model | None:
-    """The model with all weights and biases before the read-out scaled by one factor, the largest that does.
+    """The model with all weights and biases before the read-out, but for frozen ones, scaled by one factor.
 
-    It spikes so much less that its SynOps on `data` are at most `share` times what they were:
+    The largest with which it spikes so much less that its SynOps on `data` are at most `share` times what they were:
     scaling what a neuron receives is raising its threshold. None where no factor from `LEAST`
     on gives that, as where the SynOps are those of the input's own events.
     """
@@ -32,11 +32,13 @@ def quieted(model: Model, data: EncodedSplit, share: float) -> Model | None:
 
 
 def scaled(model: Model, factor: float) -> Model:
-    """The model with the weights and biases into every layer but the read-out multiplied by a factor."""
+    """The model with the weights and biases into every layer but the read-out, and but frozen ones, times a factor."""
     network = model.network
     nodes = dict(network.nodes)
     for layer in network.layers:
         for name in weights_into(network, layer) if layer != network.read_out else ():
+            if name in model.frozen:
+                continue
             node = network.nodes[name]
             arrays = {key: getattr(node, key) for key in ("weight", "bias") if hasattr(node, key)}
             changes = {key: (array * factor).astype(array.dtype) for key, array in arrays.items()}

@@ -7,7 +7,7 @@ after it predict those after fine-tuning better than SynOps measured right after
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import partial, reduce
 from typing import Any
@@ -50,6 +50,7 @@ def recalibrate(
     dense: Mapping[str, CurrentStatistics],
     keep: Mapping[str, Any],
     inputs: Tensor,
+    frozen: Set[str] = frozenset(),
 ) -> tuple[nir.NIRGraph, Trace]:
     """A pruned graph whose channels receive the dense network's current statistics again.
 
@@ -63,13 +64,15 @@ def recalibrate(
         dense: the dense network's statistics by layer, `[C]`.
         keep: by layer, the channels that were kept (all of them where a layer is not named).
         inputs: training inputs `[T, N, *shape]`.
+        frozen: nodes whose weights stay as they are, and with them the layers that they lead into.
 
     """
     simulation = Simulation(graph).to(inputs.device)
     corrections: dict[str, tuple[Tensor, Tensor]] = {}
 
     def correct(name: str, currents: Iterable[Tensor]) -> Change:
-        if not weights_into(simulation.network, name):
+        producers = weights_into(simulation.network, name)
+        if not producers or not frozen.isdisjoint(producers):
             return lambda current: current
         now, target = _statistics(currents), dense[name]
         index = torch.as_tensor(np.array(keep[name]), device=now.mean.device) if name in keep else slice(None)

@@ -6,10 +6,12 @@ import pytest
 import torch
 from made_networks import ALL, Chain, plain, recurrent
 
+from spear_deploy.backends.fixed_point.quantiser import quantiser_for
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.measure import SynopsCounter, measure
 from spear_deploy.network import ReadOut, Simulation
 from spear_deploy.network.batching import states_of
+from spear_deploy.network.editing import with_arrays, with_nodes
 from spear_deploy.training import EarlyStop, Recipe, SynopsConstraint, Teacher, fine_tune, loss
 
 RECIPE = Recipe(epochs=3, batch=16, learning_rate=1e-2)
@@ -305,3 +307,29 @@ def test_a_network_far_above_its_target_is_led_there_and_not_silenced():
     target = 0.2 * used(model, data).synops
     tuned = fine_tune(model, data, recipe, seed=0, constraint=SynopsConstraint({"synops": target}))
     assert 0.8 * target < used(tuned, data).synops < 1.1 * target
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_frozen_weights_are_the_same_to_the_last_bit_and_others_learn(precision):
+    model = plain().model()
+    wide = {
+        name: with_arrays(
+            node, {key: getattr(node, key).astype(precision) * precision(1.1) for key in ("weight", "bias")}
+        )
+        if hasattr(node, "weight")
+        else node
+        for name, node in model.graph.nodes.items()
+    }
+    model = replace(model.with_graph(with_nodes(model.graph, wide)), frozen=frozenset({"fc2"}))
+    tuned = fine_tune(model, task((3,), model.time_steps), RECIPE, seed=0)
+    before, after = weights(model), weights(tuned)
+    assert {name for name, key in before if before[name, key] != after[name, key]} == {"fc1", "fc3"}
+
+
+def test_frozen_weights_that_the_chip_rounds_are_rounded_in_the_forward_pass_alone():
+    model = replace(plain().model(), frozen=frozenset({"fc1"}))
+    data = task((3,), model.time_steps)
+    tuned = fine_tune(model, data, RECIPE, seed=0, quantiser=quantiser_for(model))
+    before, after = weights(model), weights(tuned)
+    assert before["fc1", "weight"] == after["fc1", "weight"]
+    assert len(np.unique(tuned.graph.nodes["fc2"].weight)) < len(np.unique(model.graph.nodes["fc2"].weight))

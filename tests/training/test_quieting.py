@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from made_networks import plain
 from test_fine_tune import task, used
 
 from spear_deploy.training import quieted
+from spear_deploy.training.quieting import scaled
 
 
 def test_a_quieted_network_uses_just_the_share_that_was_asked_for():
@@ -33,3 +36,10 @@ def test_synops_of_the_inputs_own_events_cannot_be_quieted():
     spikes = torch.ones_like(data.inputs.contiguous())
     events = type(data)(data.name, spikes, data.labels, analog=False)
     assert quieted(model, events, 0.3) is None
+
+
+def test_frozen_weights_are_not_scaled():
+    model = replace(plain().model(), frozen=frozenset({"fc1"}))
+    quiet = scaled(model, 0.9)
+    assert np.array_equal(quiet.graph.nodes["fc1"].weight, model.graph.nodes["fc1"].weight)
+    assert not np.array_equal(quiet.graph.nodes["fc2"].weight, model.graph.nodes["fc2"].weight)

@@ -153,3 +153,17 @@ def test_a_channel_whose_current_never_varies_is_left_alone():
     pruned, graph, _, _ = recalibrated(model, x, ratio=1.0)
     np.testing.assert_array_equal(graph.nodes["fc1"].bias[2], pruned.nodes["fc1"].bias[2])
     assert np.isfinite(graph.nodes["fc1"].weight).all()
+
+
+def test_a_layer_that_frozen_weights_lead_into_is_left_as_it_is():
+    model = plain().model()
+    x = analog_input(model, samples=20).float()
+    pruned, _, _, keep = recalibrated(model, x)
+    graph, trace = recalibrate(pruned, current_statistics(Simulation(model.graph), x), keep, x, {"fc2"})
+    for key in ("weight", "bias"):
+        assert np.array_equal(getattr(graph.nodes["fc2"], key), getattr(pruned.nodes["fc2"], key))
+    assert not np.array_equal(graph.nodes["fc3"].weight, pruned.nodes["fc3"].weight)
+    with torch.no_grad():
+        again = Simulation(graph)(x).outputs
+    for name, spikes in trace.outputs.items():
+        assert torch.equal(again[name], spikes.float()), name

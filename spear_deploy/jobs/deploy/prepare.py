@@ -35,7 +35,7 @@ from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.device import device_named
-from spear_deploy.pruning import channel_groups, kept_ranges
+from spear_deploy.pruning import channel_groups, frozen_nodes, kept_ranges, whole
 from spear_deploy.search import CandidateFactory, LreSample, Tuner
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.system.journal import Journal, Recalled
@@ -81,6 +81,7 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
             few = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
             model, changes = adapted_for(request.targets, given, few.inputs)
             task = replace(task, model=model)
+        task = replace(task, model=_freezing(request, task.model, progress))
         model, data = task.model, task.data
         check_room(model.network, model.time_steps, request.memory_bytes, request.plan, progress.notice)
         check_classes(data)
@@ -96,7 +97,8 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
         for line in () if effect is None else effect.lines:
             progress.notice(line)
         recalibrates = pipeline_named(request.pipeline).recalibrates
-        ranges = kept_ranges(request.kept, channel_groups(model.network))
+        kept = (*request.kept, *whole(model.frozen, model.network))
+        ranges = kept_ranges(kept, channel_groups(model.network))
         widths = replace(request.widths, ranges=ranges)
         factory = CandidateFactory(model, train, widths, recalibrates=recalibrates)
         dense = journal.remember(
@@ -171,6 +173,14 @@ def _aim(
 def _mean_is_typed(request: DeployRequest) -> bool:
     """Whether the user set a budget of mean SynOps; without, the dense network's own is the limit."""
     return any(budget.quantity is SYNOPS for budget in request.limits)
+
+
+def _freezing(request: DeployRequest, model: Model, progress: Progress) -> Model:
+    """The model with the weights that are to stay as they are; says which."""
+    frozen = frozen_nodes(request.frozen, model.network)
+    if frozen:
+        progress.notice(f"{', '.join(sorted(frozen))}: frozen, all channels and weights stay as they are")
+    return replace(model, frozen=frozen)
 
 
 def _check_prunable(path: Path, data: str, factory: CandidateFactory, dense: Measurement) -> None:

@@ -15,7 +15,7 @@ from spear_deploy.errors import BudgetError, quoted
 from spear_deploy.hardware import MAX_DROP, SYNOPS, Limit, Profile, parse_budget
 from spear_deploy.jobs.asked import budgets_of
 from spear_deploy.network import Reading
-from spear_deploy.pruning import ANY_WIDTH, Keep, Widths, parse_keep
+from spear_deploy.pruning import ANY_WIDTH, Keep, Widths, parse_freeze, parse_keep
 from spear_deploy.search import TuningPlan
 from spear_deploy.search.pipelines import PIPELINES, SPEAR, check_plan, check_strategy, pipeline_named
 from spear_deploy.system.arguments import check_fields
@@ -59,6 +59,8 @@ class DeployConfig:
         evaluations: candidates that the search evaluates.
         widths: how many channels of a layer may be kept.
         keep: the same of single layers, such as `conv1=all,fc*=50%-100%`; see `pruning.parse_keep`.
+        freeze: layers whose weights stay as they are, and their channels with them, such as `conv1,fc*`; columns of
+            inputs that are pruned go.
         finalists: candidates that are fine-tuned.
         plan: of the fine-tunes; by default the pipeline's own.
         lava: whether programs beside this package, such as Lava, run the result.
@@ -91,6 +93,7 @@ class DeployConfig:
     evaluations: int = 100
     widths: Widths = ANY_WIDTH
     keep: str = ""
+    freeze: str = ""
     finalists: int = 3
     plan: TuningPlan = field(default=DEFAULT_PLAN)
     lava: bool = True
@@ -117,6 +120,11 @@ class DeployConfig:
     def kept(self) -> tuple[Keep, ...]:
         """The shares of channels that stay, read."""
         return parse_keep(self.keep)
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Patterns of layers whose weights stay as they are."""
+        return parse_freeze(self.freeze)
 
     @property
     def projects(self) -> bool:
