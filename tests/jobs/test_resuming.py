@@ -1,5 +1,7 @@
 """A run that is ended at any moment goes on from what is finished, to the same weights and figures."""
 
+import os
+import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +13,7 @@ from made_task import arrays, write_task
 from spear_deploy import __version__
 from spear_deploy.errors import OutputError, RunError
 from spear_deploy.hardware import load_profile, parse_budget
-from spear_deploy.jobs.deploy import recorded
+from spear_deploy.jobs.deploy import recorded, resuming
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.recorded import plain_request, request_from
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -232,6 +234,36 @@ def test_it_is_found_though_the_folder_that_it_was_asked_from_is_gone(request_fo
     monkeypatch.chdir(tmp_path)
     (tmp_path / "elsewhere").rmdir()
     assert unfinished(asked.cache, asked.out).request == asked
+
+
+def begun(request, steps=1):
+    """Begin a run and end it early; the folder that its steps are kept in."""
+    before = set(request.cache.glob("run-*"))
+    with pytest.raises(Killed):
+        deploy(request, Ended("LRE samples", steps))
+    (folder,) = set(request.cache.glob("run-*")) - before
+    return folder
+
+
+def test_of_two_runs_for_one_folder_the_later_is_gone_on_with_whatever_the_clock_said(request_for, tmp_path):
+    asked = request_for(tmp_path)
+    earlier, later = begun(asked), begun(replace(asked, seed=1))
+    for folder, seconds in ((earlier, 2e9), (later, 1e9)):  # the clock was set back between the two
+        for path in folder.iterdir():
+            os.utime(path, (seconds, seconds))
+    assert unfinished(asked.cache, asked.out).request.seed == 1
+    with pytest.raises(Killed):
+        deploy(asked, Ended("LRE samples", 1))  # gone on with, it is the later one again
+    assert unfinished(asked.cache, asked.out).request.seed == 0
+
+
+def test_a_clock_that_is_far_ahead_forgets_none_of_the_last_runs(request_for, tmp_path, monkeypatch):
+    monkeypatch.setattr(resuming, "KEPT_RUNS", 2)
+    folders = [begun(request_for(tmp_path, seed=seed)) for seed in range(3)]
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 1000 * 24 * 3600)
+    assert begun(request_for(tmp_path, seed=3)).exists()
+    assert [folder.exists() for folder in folders] == [False, True, True]
 
 
 def test_a_record_that_cannot_be_read_costs_no_more_than_the_name(request_for, tmp_path):

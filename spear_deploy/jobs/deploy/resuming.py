@@ -39,6 +39,9 @@ SHA256_DIGITS = 64
 KEPT_DAYS = 30
 """An unfinished run that nobody went on with for so long is forgotten when another one begins."""
 
+KEPT_RUNS = 8
+"""So many that were begun or gone on with last stay however old they look: a clock may be set."""
+
 
 @dataclass(frozen=True)
 class Unfinished:
@@ -50,6 +53,7 @@ class Unfinished:
         begun: when, in words.
         request: what was asked for.
         around: what else its steps depend on; see `surroundings`.
+        turn: higher than that of every run which was begun or gone on with before it; no clock is asked.
 
     """
 
@@ -58,6 +62,7 @@ class Unfinished:
     begun: str
     request: DeployRequest
     around: Mapping[str, str]
+    turn: int
 
     @property
     def steps(self) -> int:
@@ -87,7 +92,8 @@ def open_journal(request: DeployRequest, task: Task, notice: Callable[[str], Non
             f" its {other.steps} finished steps stay in {other.folder}"
         )
     begun_at = f"{datetime.now():%Y-%m-%d %H:%M}" if earlier is None else earlier.begun
-    where = {"out": os.path.abspath(request.out), "begun": begun_at, "cwd": os.getcwd(), "around": around}
+    turn = 1 + max((each.turn for each in _all(request.cache)), default=0)
+    where = {"out": os.path.abspath(request.out), "begun": begun_at, "cwd": os.getcwd(), "around": around, "turn": turn}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_whole(folder / RECORD, json.dumps(where | {"request": plain_request(request)}, indent=1) + "\n")
@@ -101,7 +107,7 @@ def unfinished(cache: Path, out: Path) -> Unfinished | None:
     """The unfinished run whose result would stand in `out`, or whose steps do; the latest, if several."""
     place = Path(os.path.abspath(out))
     found = [each for each in _all(cache) if place in (each.out, Path(os.path.abspath(each.folder)))]
-    return max(found, key=lambda each: (each.folder / RECORD).stat().st_mtime, default=None)
+    return max(found, key=lambda each: each.turn, default=None)
 
 
 def unfinished_request(cache: Path, out: Path) -> DeployRequest:
@@ -157,7 +163,8 @@ def _read(folder: Path) -> Unfinished | None:
         content = read_json(folder / RECORD)
         request = _seen_from_here(request_from(content["request"]), Path(str(content["cwd"])))
         around: dict[str, str] = from_plain(dict[str, str], content.get("around", {}))
-        return Unfinished(folder, Path(str(content["out"])), str(content["begun"]), request, around)
+        turn: int = from_plain(int, content.get("turn", 0))
+        return Unfinished(folder, Path(str(content["out"])), str(content["begun"]), request, around, turn)
     except (RefusedError, *READ_ERRORS):
         return None
 
@@ -196,7 +203,8 @@ def _changed(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 def _forget_old(cache: Path) -> None:
     oldest = time.time() - KEPT_DAYS * 24 * 3600
-    for folder in cache.glob(f"{PREFIX}*"):
+    last = {each.folder for each in sorted(_all(cache), key=lambda each: each.turn)[-KEPT_RUNS:]}
+    for folder in set(cache.glob(f"{PREFIX}*")) - last:
         with suppress(OSError):
             newest = max((each.stat().st_mtime for each in folder.iterdir()), default=folder.stat().st_mtime)
             if newest < oldest:
