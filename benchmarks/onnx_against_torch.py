@@ -36,7 +36,7 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_any(path)
     inputs = encode(load_data(model.data).train.first(SAMPLES), model.encoding, model.time_steps).inputs
-    once = inputs[0] if model.encoding is Encoding.DIRECT else inputs
+    once = inputs[0] if model.encoding == Encoding.DIRECT else inputs
     simulation = Simulation(model.graph, torch.float32).eval()
 
     batches = [slice(start, start + BATCH) for start in range(0, SAMPLES, BATCH)]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from spear_deploy.network import Encoding, Reading, ReadOut
+from spear_deploy.network.encoding import ENCODINGS
 
 Data = Annotated[
     str | None,
@@ -41,7 +42,13 @@ Memory = Annotated[
 TimeSteps = Annotated[int | None, typer.Option("--time-steps", min=1, help="T, if not as the file has it.")]
 Dt = Annotated[float | None, typer.Option("--dt", help="Seconds of a time step, where the file does not say it.")]
 InputEncoding = Annotated[
-    Encoding | None, typer.Option("--encoding", help="How inputs enter, if not as the file has it.")
+    str | None,
+    typer.Option(
+        "--encoding",
+        help=f"How inputs enter, if not as the file has it: {', '.join(ENCODINGS)};"
+        " with settings: latency:tau=5,linear.",
+        metavar="NAME",
+    ),
 ]
 OutputReadOut = Annotated[
     ReadOut | None, typer.Option("--read-out", help="How outputs become a class, if not as the file has it.")
@@ -62,13 +69,14 @@ def reading(
     input_shape: str | None,
     time_steps: int | None,
     dt: float | None,
-    encoding: Encoding | None,
+    encoding: str | None,
     read_out: ReadOut | None,
 ) -> Reading:
     """The options as one value.
 
     Raises:
         BadParameter: the input shape is not numbers joined by x.
+        ModelError: there is no such encoding.
 
     """
     shape = None
@@ -77,4 +85,4 @@ def reading(
         if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
             raise typer.BadParameter(f"--input-shape {input_shape!r}: give sizes joined by x, such as 1x8x8 or 784")
         shape = tuple(int(part) for part in parts)
-    return Reading(arch, shape, time_steps, dt, encoding, read_out)
+    return Reading(arch, shape, time_steps, dt, None if encoding is None else Encoding(encoding), read_out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from spear_deploy.data.dataset import Dataset, Split, SplitName, times
+from spear_deploy.data.spike_codes import delta_spikes, latency_spikes
 from spear_deploy.data.stored import AT_ONCE, Packed, Stored
 from spear_deploy.errors import DataError
-
-TIMED = ("spikes", "sequence", "counts", "clipped")
-"""Encodings of samples that have a time axis of their own."""
+from spear_deploy.network.encoding import DeltaSettings, Encoding, LatencySettings
 
 _CPU = torch.device("cpu")
 _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
@@ -89,45 +88,86 @@ class EncodedSplit:
 
 
 def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> EncodedSplit:
-    """A split as sequences.
+    """A split as sequences; `encoding` is one of `network.Encoding`.
 
     `direct` shows each sample T times (without copying it); `rate` draws Bernoulli spikes with
     the value as probability, once per sample, from a generator keyed by seed, split and sample
-    index; `spikes`, `sequence` (any values), `counts` (0, 1, 2, ...) and `clipped` (counts, clipped to 1)
-    take samples that have a leading time axis.
+    index; `latency` gives each value a spike, the larger the earlier; `spikes`, `sequence` (any values), `counts`
+    (0, 1, 2, ...), `clipped` (counts, clipped to 1) and `delta` (spikes where values rise) take samples that have a
+    leading time axis.
 
     Raises:
         DataError: values or a time axis that the encoding cannot use.
+        ModelError: no such encoding.
 
     """
+    how = Encoding(encoding)
+    return _ENCODERS[how.kind](split, how, time_steps, seed)
+
+
+def _direct(split: Split, how: Encoding, time_steps: int, seed: int) -> EncodedSplit:
     x = split.x
-    if encoding == "direct":
-        if isinstance(x, Stored):
-            return EncodedSplit(split.name, x, split.y, True, split.outputs, shown=time_steps)
-        return EncodedSplit(split.name, x.expand(time_steps, *x.shape), split.y, True, split.outputs)
-    if encoding == "rate":
-        _check_range(split, "rate", "probabilities in [0, 1]")
-        return EncodedSplit(split.name, _bernoulli(split, time_steps, seed), split.y, False, split.outputs)
-    if encoding in TIMED:
-        if x.ndim < 3 or x.shape[1] != time_steps:
-            raise DataError(
-                f"encoding {encoding!r} needs {split.name} samples with {time_steps} time steps first,"
-                f" found samples of shape {times(x.shape[1:])}"
-            )
-        if encoding == "spikes" and not _each(x, _are_spikes):
-            raise DataError(
-                f"encoding 'spikes' needs samples of 0 and 1, {split.name} holds other values; 'counts' takes events"
-                " counted in each step, 'clipped' clips these to 1, 'sequence' takes any values"
-            )
-        if encoding in ("counts", "clipped") and not _each(x, _are_counts):
-            raise DataError(f"encoding {encoding!r} needs counts 0, 1, 2, ..., {split.name} holds other values")
-        analog = encoding in ("sequence", "counts")
-        if isinstance(x, Stored):
-            clipped = encoding == "clipped" and not x.binary
-            return EncodedSplit(split.name, x, split.y, analog, split.outputs, clipped=clipped)
-        kept = x.transpose(0, 1) if analog else Packed.of(x.numpy())
-        return EncodedSplit(split.name, kept, split.y, analog, split.outputs)
-    raise DataError(f"unknown encoding {encoding!r}; known: {', '.join(('direct', 'rate', *TIMED))}")
+    if isinstance(x, Stored):
+        return EncodedSplit(split.name, x, split.y, True, split.outputs, shown=time_steps)
+    return EncodedSplit(split.name, x.expand(time_steps, *x.shape), split.y, True, split.outputs)
+
+
+def _rate(split: Split, how: Encoding, time_steps: int, seed: int) -> EncodedSplit:
+    _check_range(split, how.kind, "probabilities in [0, 1]")
+    return EncodedSplit(split.name, _bernoulli(split, time_steps, seed), split.y, False, split.outputs)
+
+
+def _latency(split: Split, how: Encoding, time_steps: int, seed: int) -> EncodedSplit:
+    _check_range(split, how.kind, "values in [0, 1]")
+    settings = how.settings
+    assert isinstance(settings, LatencySettings)
+    spikes = Packed.room((len(split), time_steps, *split.x.shape[1:]))
+    for part in _parts(split):
+        spikes.fill(part, latency_spikes(split.x[part], settings, time_steps, str(split.name)).numpy())
+    return EncodedSplit(split.name, spikes, split.y, False, split.outputs)
+
+
+def _delta(split: Split, how: Encoding, time_steps: int, seed: int) -> EncodedSplit:
+    _check_time(split, how, time_steps)
+    settings = how.settings
+    assert isinstance(settings, DeltaSettings)
+    if how.analog:
+        found = torch.cat([delta_spikes(split.x[part], settings) for part in _parts(split)])
+        return EncodedSplit(split.name, found.transpose(0, 1), split.y, True, split.outputs)
+    spikes = Packed.room(tuple(split.x.shape))
+    for part in _parts(split):
+        spikes.fill(part, delta_spikes(split.x[part], settings).numpy())
+    return EncodedSplit(split.name, spikes, split.y, False, split.outputs)
+
+
+def _as_they_are(split: Split, how: Encoding, time_steps: int, seed: int) -> EncodedSplit:
+    _check_time(split, how, time_steps)
+    x, analog = split.x, how.analog
+    if how == Encoding.SPIKES and not _each(x, _are_spikes):
+        raise DataError(
+            f"encoding 'spikes' needs samples of 0 and 1, {split.name} holds other values; 'counts' takes events"
+            " counted in each step, 'clipped' clips these to 1, 'sequence' takes any values, 'delta' makes spikes"
+            " where they rise"
+        )
+    if how in (Encoding.COUNTS, Encoding.CLIPPED) and not _each(x, _are_counts):
+        raise DataError(f"encoding '{how}' needs counts 0, 1, 2, ..., {split.name} holds other values")
+    if isinstance(x, Stored):
+        clipped = how == Encoding.CLIPPED and not x.binary
+        return EncodedSplit(split.name, x, split.y, analog, split.outputs, clipped=clipped)
+    kept = x.transpose(0, 1) if analog else Packed.of(x.numpy())
+    return EncodedSplit(split.name, kept, split.y, analog, split.outputs)
+
+
+_ENCODERS: Mapping[str, Callable[[Split, Encoding, int, int], EncodedSplit]] = {
+    "direct": _direct,
+    "rate": _rate,
+    "latency": _latency,
+    "delta": _delta,
+    "spikes": _as_they_are,
+    "sequence": _as_they_are,
+    "counts": _as_they_are,
+    "clipped": _as_they_are,
+}
 
 
 def recoded(data: EncodedSplit, encoding: str) -> EncodedSplit:
@@ -144,7 +184,13 @@ def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], class
         DataError: what was found and what the network takes.
 
     """
-    shape = data.sample_shape[1:] if encoding in TIMED else data.sample_shape
+    timed = Encoding(encoding).timed
+    if timed and data.sample_shape == input_shape:
+        raise DataError(
+            f"{data.name}: samples are {times(input_shape)}, without time, and encoding '{encoding}' needs them in each"
+            " time step; direct, rate and latency take samples without time"
+        )
+    shape = data.sample_shape[1:] if timed else data.sample_shape
     if shape != input_shape:
         raise DataError(f"{data.name}: samples are {times(shape)} a time step, the network takes {times(input_shape)}")
     top = max(int(split.y.max()) for split in data.splits)
@@ -152,6 +198,18 @@ def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], class
         raise DataError(
             f"{data.name}: labels go up to {top}, the network has {classes} outputs (labels 0 to {classes - 1})"
         )
+
+
+def _check_time(split: Split, how: Encoding, time_steps: int) -> None:
+    if split.x.ndim < 3 or split.x.shape[1] != time_steps:
+        raise DataError(
+            f"encoding '{how}' needs {split.name} samples with {time_steps} time steps first,"
+            f" found samples of shape {times(split.x.shape[1:])}"
+        )
+
+
+def _parts(split: Split) -> Iterator[slice]:
+    return (slice(start, start + AT_ONCE) for start in range(0, len(split), AT_ONCE))
 
 
 def _each(x: Tensor | Stored, holds: Callable[[Tensor], bool]) -> bool:

@@ -15,6 +15,9 @@ MOST_SAMPLES = 32
 MOST_OUTPUTS = 250_000
 """Outputs of all neurons in all steps and samples that an export is compared in: Lava hands over 40,000 a second."""
 
+FALLING = 0.5
+"""Of changes that have a sign, the share that falls."""
+
 _SEED = 20
 
 
@@ -22,7 +25,7 @@ def sample_inputs(model: Model) -> Tensor:
     """Samples of several strengths, `[T, 4, *input_shape]` in float64, always the same.
 
     Values for a model that takes them (in single precision, as data are), counts of 0 and 3 for one
-    that takes counts, else spikes.
+    that takes counts, -1 and 1 for one that takes changes of both signs, else spikes.
     """
     generator = torch.Generator().manual_seed(_SEED)
     shape = model.network.input_shape
@@ -31,10 +34,14 @@ def sample_inputs(model: Model) -> Tensor:
         values = (torch.rand((len(STRENGTHS), *shape), generator=generator) * 3 * strength).clamp(max=1)
         return values.float().double().expand(model.time_steps, *values.shape)
     chance = torch.rand((model.time_steps, len(STRENGTHS), *shape), generator=generator)
-    if model.encoding is Encoding.SEQUENCE:
+    if model.encoding == Encoding.SEQUENCE:
         return (chance * 3 * strength).clamp(max=1).float().double()
     events = (chance < strength).double()
-    return events * 3 if model.encoding is Encoding.COUNTS else events
+    if model.encoding == Encoding.COUNTS:
+        return events * 3
+    if model.encoding.analog:  # rises and falls
+        return events * (1 - 2 * (torch.rand(events.shape, generator=generator) < FALLING).double())
+    return events
 
 
 def samples_to_prove(model: Model) -> int:

@@ -156,7 +156,7 @@ def simulate(
     if config.adapt:
         adapted = adapt(task.model, chip, calibration[:, :CONVERSION_SAMPLES])
     model = adapted.model
-    if model.encoding is not task.model.encoding:
+    if model.encoding != task.model.encoding:
         calibration = replace(task, model=model).encoded(SplitName.TRAIN, CALIBRATION_SAMPLES).inputs
     worker = Worker(config.lava_python, config.lava_seconds)
     setting = Setting(chip, calibration, config.weight_bits, adapted.host_first, config.file_format, worker)

@@ -6,9 +6,10 @@ from spear_deploy.system.lazy import lazily
 
 if TYPE_CHECKING:
     from spear_deploy.network.batching import batches, samples_at_once
+    from spear_deploy.network.encoding import Encoding
     from spear_deploy.network.graph import Connection, Network
     from spear_deploy.network.load import Reading, load_any
-    from spear_deploy.network.model import Encoding, Model
+    from spear_deploy.network.model import Model
     from spear_deploy.network.model import load as load_model_file
     from spear_deploy.network.model import save as save_model_file
     from spear_deploy.network.neuron import Neuron, Reset, neuron_of, node_of

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.device import own_random_numbers
+from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.faults import member
 from spear_deploy.network.importing.netx import read_netx
-from spear_deploy.network.model import FORMAT, Encoding, Model, from_content
+from spear_deploy.network.model import FORMAT, Model, from_content
 from spear_deploy.network.nir_file import read_nir
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.torch_file import read_torch_file
@@ -74,7 +75,7 @@ def load_any(
         None if input_shape is None else tuple(input_shape),
         time_steps,
         dt_s,
-        None if encoding is None else member(Encoding, encoding, "encoding"),
+        None if encoding is None else Encoding(encoding),
         None if read_out is None else member(ReadOut, read_out, "read-out"),
     )
     found = _load(path, reading)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.editing import graph_of
+from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
 from spear_deploy.network.pools import MaxPool2d
@@ -33,37 +33,6 @@ BINNINGS = ("time", "count")
 
 _OWN_NODES: dict[str, type[nir.NIRNode]] = {kind.__name__: kind for kind in (MaxPool2d, Resample)}
 """Nodes that NIR does not have."""
-
-
-class Encoding(StrEnum):
-    """How a sample becomes a sequence of time steps.
-
-    DIRECT: values, shown in every step. RATE: values in [0, 1], as Bernoulli spikes. SPIKES: 0 and 1 in
-    each step. SEQUENCE: values that change over time. COUNTS: events in each step, 0, 1, 2, ...
-    CLIPPED: the same, any number of events being one spike.
-    """
-
-    DIRECT = "direct"
-    RATE = "rate"
-    SPIKES = "spikes"
-    SEQUENCE = "sequence"
-    COUNTS = "counts"
-    CLIPPED = "clipped"
-
-    @property
-    def static(self) -> bool:
-        """Whether every step sees the same."""
-        return self is Encoding.DIRECT
-
-    @property
-    def analog(self) -> bool:
-        """Whether inputs hold values besides 0 and 1."""
-        return self in (Encoding.DIRECT, Encoding.SEQUENCE, Encoding.COUNTS)
-
-    @property
-    def timed(self) -> bool:
-        """Whether samples have a time axis of their own, `[T, *input_shape]`."""
-        return self not in (Encoding.DIRECT, Encoding.RATE)
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,6 +78,7 @@ class Model:
         return f"Model({chain}; {use}; {self.parameters:,} parameters)"
 
     def __post_init__(self, like: Network | None) -> None:
+        object.__setattr__(self, "encoding", Encoding(self.encoding))
         if self.binning not in BINNINGS:
             raise ModelError(f"{self.binning!r}: no such binning; known: {', '.join(BINNINGS)}")
         if self.time_steps < 1:

@@ -18,8 +18,9 @@ import numpy as np
 from spear_deploy.errors import ModelError
 from spear_deploy.network import pools, resampling
 from spear_deploy.network.editing import with_nodes
+from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.graph import Network
-from spear_deploy.network.model import BINNINGS, Encoding, Model, graph_from_dict
+from spear_deploy.network.model import BINNINGS, Model, graph_from_dict
 from spear_deploy.network.nir_convolution import for_any_reader
 from spear_deploy.network.nir_graph import prepare
 from spear_deploy.network.read_out import ReadOut

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from spear_deploy.errors import ModelError
 from spear_deploy.network.device import own_random_numbers
 from spear_deploy.network.editing import graph_of
+from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.faults import member
 from spear_deploy.network.graph import Network
 from spear_deploy.network.importing.assemble import assemble
 from spear_deploy.network.importing.heads import HeadKind
 from spear_deploy.network.importing.trace import Recording, record
-from spear_deploy.network.model import BINNINGS, Encoding, Model, save
+from spear_deploy.network.model import BINNINGS, Model, save
 from spear_deploy.network.neuron import DEFAULT_DT_S
 from spear_deploy.network.proof import compare, compare_read_out, sample_input
 from spear_deploy.network.read_out import ReadOut
@@ -58,7 +59,8 @@ def save_model(
         input_shape: shape of one time step of one sample, `(C, H, W)` or `(N,)`.
         time_steps: T, the length of one inference.
         encoding: `direct`, `rate`, `spikes`, `sequence` (values that change over time), `counts` (events in
-            each step) or `clipped` (the same, clipped to 1).
+            each step), `clipped` (the same, clipped to 1), or snnTorch's `latency` and `delta`, with settings where
+            these are not its own: `latency:tau=5,linear`; see `Encoding`.
         read_out: `count` (most output spikes), `membrane` (the largest membrane, or current of a
             last layer without neurons, summed over time) or `last` (that of the last step); by
             default as the network returns it.
@@ -123,7 +125,7 @@ def from_snntorch(
     binning: str = BINNINGS[0],
 ) -> Model:
     """Convert a trained snnTorch network to a model; see `save_model`."""
-    encoding_ = member(Encoding, encoding, "encoding")
+    encoding_ = Encoding(encoding)
     read_out_ = None if read_out is None else member(ReadOut, read_out, "read-out")
     if time_steps < 1:
         raise ModelError(f"a network runs for at least 1 time step, found {time_steps}")

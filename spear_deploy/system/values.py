@@ -47,6 +47,8 @@ def to_plain(value: Any, forms: Forms = NO_FORMS) -> Any:
         return to_plain(value.value)
     if value is None or type(value) in _SINGLE:
         return value
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -111,6 +113,8 @@ def _instance(kind: type, plain: Any, forms: Forms) -> Any:
         return kind(_checked(plain, type(plain) is str, "a path"))
     if issubclass(kind, Enum):
         return kind(plain)
+    if issubclass(kind, str):
+        return kind(_checked(plain, type(plain) is str, kind.__name__))
     if not is_dataclass(kind):
         raise ValueError(f"values of type {kind.__name__} are not read")
     hints = _hints(kind)

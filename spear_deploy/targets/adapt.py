@@ -86,7 +86,7 @@ def adapt(model: Model, profile: Profile, calibration: Tensor | None = None) -> 
             nodes[name] = node_of(adapted)
             changes += [*found, *more]
     spikes_only = chip is not None and not chip.graded_bits
-    if spikes_only and model.encoding is Encoding.COUNTS:
+    if spikes_only and model.encoding == Encoding.COUNTS:
         model = replace(model, encoding=Encoding.CLIPPED)
         changes.insert(
             0, Adaptation(model.network.input, "graded input", "event counts", "events, counts clipped to 1")

@@ -179,6 +179,8 @@ def test_samples_that_do_not_suit_the_network_are_refused(written):
         check_fits(data, "direct", (2, 3), classes=3)
     check_fits(data, "direct", (2, 3), classes=4)
     check_fits(data, "spikes", (3,), classes=4)
+    with pytest.raises(DataError, match=r"samples are 2 x 3, without time, and encoding 'delta' needs them in each"):
+        check_fits(data, "delta", (2, 3), classes=4)
 
 
 @pytest.mark.parametrize("label", [2**64 - 1, 2**63, 2**31])

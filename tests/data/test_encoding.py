@@ -76,11 +76,14 @@ def test_spikes_are_taken_as_they_are_with_time_in_front():
         (torch.full((4, 5, 2), 0.5), "spikes", r"needs samples of 0 and 1, train holds other values"),
         (torch.full((4, 2), 255.0), "rate", r"needs probabilities in \[0, 1\], train goes from 255 to 255"),
         (torch.full((4, 2), -0.5), "rate", r"needs probabilities in \[0, 1\], train goes from -0.5 to -0.5"),
+        (torch.full((4, 2), 1.5), "latency", r"needs values in \[0, 1\], train goes from 1.5 to 1.5"),
+        (torch.ones(4, 3, 2), "delta", r"needs train samples with 5 time steps first, found samples of shape 3 x 2"),
         (
-            torch.ones(4, 2),
-            "morse",
-            r"unknown encoding 'morse'; known: direct, rate, spikes, sequence, counts, clipped",
+            torch.zeros(4, 2),
+            "latency:tau=2",
+            r"train has spikes in step 24, the network runs for 5; 'latency:normalize' stretches",
         ),
+        (torch.ones(4, 2), "latency:first_spike_time=5", r"the first spike is in step 6, the network runs for 5"),
     ],
 )
 def test_values_that_an_encoding_cannot_use_are_refused(x, encoding, message):

@@ -61,7 +61,7 @@ def test_a_random_network_gives_torchs_spikes_in_onnxruntime(seed):
 def test_on_a_coarse_dyadic_grid_there_are_no_ties(form, encoding):
     """Sums of small multiples of 2^-4 are exact in float32: no order of summation can change them."""
     model = dyadic(conv_model(encoding=encoding, time_steps=4))
-    inputs = dyadic_inputs(model) if encoding is Encoding.DIRECT else sample_inputs(model)
+    inputs = dyadic_inputs(model) if encoding == Encoding.DIRECT else sample_inputs(model)
     exact, single = simulate(model, inputs, torch.float64), simulate(model, inputs, torch.float32)
     assert all(torch.equal(exact[name].float(), single[name]) for name in exact)
     comparison = assert_faithful(OnnxExporter(form=form), model, inputs)

@@ -1,5 +1,9 @@
 """Values that change over time, and counts of events, through all that runs a network."""
 
+import pickle
+import re
+from dataclasses import replace
+
 import pytest
 import torch
 from made_networks import Chain
@@ -11,6 +15,7 @@ from spear_deploy.backends.lava.job import floating_job
 from spear_deploy.errors import BackendError, ModelError
 from spear_deploy.exporters.onnx import Form, OnnxExporter
 from spear_deploy.exporting import assert_faithful
+from spear_deploy.exporting.samples import sample_inputs
 from spear_deploy.hardware import load_profile
 from spear_deploy.network import (
     Encoding,
@@ -35,7 +40,7 @@ def made():
 def inputs(encoding):
     generator = torch.Generator().manual_seed(4)
     shape = (T, B, 3, 5, 5)
-    if encoding is Encoding.SEQUENCE:
+    if encoding == Encoding.SEQUENCE:
         return torch.randn(shape, generator=generator).double()
     return torch.poisson(torch.full(shape, 0.3), generator=generator).double()
 
@@ -75,14 +80,14 @@ def test_files_keep_the_encoding_and_lava_takes_it(encoding, tmp_path):
     model = made().model(T, encoding)
     save_model_file(model, tmp_path / "net.pt")
     write_nir(model, tmp_path / "net.nir")
-    assert load_model_file(tmp_path / "net.pt").encoding is read_nir(tmp_path / "net.nir").encoding is encoding
+    assert load_model_file(tmp_path / "net.pt").encoding == read_nir(tmp_path / "net.nir").encoding == encoding
     first = floating_job(model.network, analog_input=encoding.analog).layers[0]
     assert first.synapses[0].graded is encoding.analog
 
 
 def test_a_chip_without_graded_spikes_is_given_counts_that_are_clipped():
     adapted = adapt(made().model(T, Encoding.COUNTS), load_profile("loihi1"))
-    assert adapted.model.encoding is Encoding.CLIPPED
+    assert adapted.model.encoding == Encoding.CLIPPED
     assert not adapted.host_first
     (change,) = [each for each in adapted.changes if each.layer == "input"]
     assert (change.rule, change.before, change.after) == ("graded input", "event counts", "events, counts clipped to 1")
@@ -95,5 +100,63 @@ def test_a_chip_without_graded_spikes_leaves_values_that_change_to_the_host():
 
 
 def test_an_unknown_encoding_lists_the_known_ones():
-    with pytest.raises(ModelError, match="direct, rate, spikes, sequence, counts, clipped"):
+    with pytest.raises(ModelError, match="direct, rate, spikes, sequence, counts, clipped, latency, delta"):
         from_snntorch(nn.Sequential(nn.Linear(3, 2), leaky()), input_shape=(3,), time_steps=T, encoding="morse")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("latency", "latency"),
+        ("latency:", "latency"),
+        ("latency:tau=1", "latency"),
+        ("latency: linear, tau=5.0,clip", "latency:tau=5,linear,clip"),
+        ("delta:threshold=0.25,padding=true", "delta:threshold=0.25,padding"),
+        ("delta:off_spike=False", "delta"),
+    ],
+)
+def test_an_encoding_with_settings_is_one_text_whichever_way_it_was_typed(text, plain, tmp_path):
+    encoding = Encoding(text)
+    assert encoding == plain
+    assert Encoding(encoding).settings == encoding.settings
+    assert pickle.loads(pickle.dumps(encoding)) == encoding
+    model = replace(made().model(T), encoding=text)
+    save_model_file(model, tmp_path / "net.pt")
+    write_nir(model, tmp_path / "net.nir")
+    assert load_model_file(tmp_path / "net.pt").encoding == read_nir(tmp_path / "net.nir").encoding == plain
+    assert type(load_model_file(tmp_path / "net.pt").encoding) is Encoding
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "latncy",
+            "'latncy': no such encoding; known: direct, rate, spikes, sequence, counts, clipped, latency, delta",
+        ),
+        ("rate:gain=2", "encoding rate has no settings, found 'gain=2'"),
+        ("latency:speed=2", "encoding latency: no setting 'speed'; known: threshold, tau, first_spike_time"),
+        ("latency:tau=fast", "encoding latency: tau is a number, found 'tau=fast'"),
+        ("latency:tau=nan", "encoding latency: tau must be above 0, found nan"),
+        ("latency:tau", "encoding latency: tau is a number, found 'tau'"),
+        ("latency:first_spike_time=1.5", "first_spike_time is a whole number, found 'first_spike_time=1.5'"),
+        ("latency:threshold=0", "encoding latency: threshold must lie between 0 and 1, found 0"),
+        ("latency:linear=maybe", "linear is a switch: it is there or not, found 'linear=maybe'"),
+        ("delta:threshold=-1", "encoding delta: threshold must be above 0, found -1"),
+    ],
+)
+def test_an_encoding_that_cannot_be_is_told_with_those_that_there_are(text, said):
+    with pytest.raises(ModelError, match=re.escape(said)):
+        Encoding(text)
+
+
+@pytest.mark.parametrize("encoding", ["latency:normalize", "delta", "delta:off_spike"])
+def test_latency_and_delta_go_through_files_integers_and_lava(encoding):
+    model = replace(made().model(T), encoding=encoding)
+    assert assert_faithful(OnnxExporter(), model).layers
+    x = sample_inputs(model)
+    assert set(x.unique().tolist()) == ({-1.0, 0.0, 1.0} if model.encoding.analog else {0.0, 1.0})
+    assert quantize(model, calibration=x).layers
+    graded = floating_job(model.network, analog_input=model.encoding.analog).layers[0].synapses[0].graded
+    assert graded is model.encoding.analog
+    assert adapt(model, load_profile("loihi1")).host_first is model.encoding.analog

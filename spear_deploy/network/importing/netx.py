@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.editing import graph_of
-from spear_deploy.network.model import INTEGERS, Encoding, Model
+from spear_deploy.network.encoding import Encoding
+from spear_deploy.network.model import INTEGERS, Model
 from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, node_of
 from spear_deploy.network.widen import widen
 from spear_deploy.system.outside.hdf5 import open_hdf5
