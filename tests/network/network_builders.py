@@ -17,6 +17,15 @@ def leaky(beta=0.9, **options):
     return snntorch.Leaky(beta=beta, init_hidden=True, spike_grad=heaviside, **options)
 
 
+def trained(norm):
+    """A normalisation whose statistics and factors are not those that it begins with."""
+    nn.init.uniform_(norm.weight, 0.5, 1.5)
+    nn.init.normal_(norm.bias, 0, 0.2)
+    norm.running_mean.normal_(0, 0.2)
+    norm.running_var.uniform_(0.5, 2)
+    return norm
+
+
 def run_by_snntorch(net, x):
     """Outputs of a step network, `[T, B, *shape]`, in the dtype of x."""
     net = net.to(x.dtype).eval()

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from made_networks import analog_input
-from network_builders import leaky
+from network_builders import leaky, trained
+from silencing import silence
 from snntorch import utils
 from torch import nn
 from torch.nn import functional
@@ -18,14 +19,6 @@ from spear_deploy.network import Simulation, from_snntorch, read_nir, write_nir
 from spear_deploy.pruning import channel_groups, prune
 
 T, B = 6, 20
-
-
-def trained(norm):
-    nn.init.uniform_(norm.weight, 0.5, 1.5)
-    nn.init.normal_(norm.bias, 0, 0.2)
-    norm.running_mean.normal_(0, 0.2)
-    norm.running_var.uniform_(0.5, 2)
-    return norm
 
 
 class Dense(nn.Module):
@@ -117,14 +110,7 @@ def test_pruning_through_a_concatenation_equals_silencing(case):
     groups = channel_groups(network)
     assert {group.name for group in groups if group.prunable} == set(network.layers) - {network.read_out}
     keep = {group.name: np.arange(0, group.size, 2) for group in groups if group.prunable}
-    silenced = dict(network.nodes)
-    for name, kept in keep.items():
-        node = silenced[name]
-        threshold = np.full(node.v_threshold.shape, 1e200)
-        threshold[kept] = node.v_threshold[kept]
-        settings = {key: value for key, value in vars(node).items() if not key.endswith("_type")}
-        silenced[name] = type(node)(**settings | {"v_threshold": threshold})
-    expected = outputs(type(network.graph)(silenced, list(network.graph.edges), type_check=False), x)
+    expected = outputs(silence(network, keep), x)
     found = outputs(prune(network, groups, keep), x)
     assert found[network.read_out].sum() > 0
     for name, spikes in found.items():

@@ -6,7 +6,7 @@ import pytest
 import snntorch
 import torch
 from made_networks import max_pooled
-from network_builders import heaviside, leaky, run_by_snntorch
+from network_builders import heaviside, leaky, run_by_snntorch, trained
 from snntorch import utils
 from torch import nn
 from torch.nn import functional
@@ -64,14 +64,6 @@ NETWORKS = {
         ),
     ),
 }
-
-
-def trained(norm):
-    nn.init.uniform_(norm.weight, 0.5, 1.5)
-    nn.init.normal_(norm.bias, 0, 0.2)
-    norm.running_mean.normal_(0, 0.2)
-    norm.running_var.uniform_(0.5, 2)
-    return norm
 
 
 class Tutorial6(nn.Module):
