@@ -58,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             code = command.main(with_default_verb(command, given), prog_name="spear-deploy", standalone_mode=False)
             sys.stdout.flush()
         except typer.TyperException as error:
-            code = _told(f"{error.format_message()}\n  see: spear-deploy --help", error)
+            verb = next((word for word in given if word in command.commands), DEFAULT_VERB)
+            code = _told(f"{error.format_message()}\n  see: spear-deploy {verb} --help", error)
         except SpearDeployError as error:
             code = _told(str(error), error)
         except InterruptedVerb as error:

@@ -153,6 +153,7 @@ def run_export(request: ExportRequest, progress: Progress, task: Task | None = N
     """
     names = [name for word in request.formats for name in family(word)]
     asked, exporters = _prepare(_as_run_made(request, progress), names, progress, given=task)
+    _check_choice(request, exporters)
     return export_model(asked, exporters, request.out, force=request.force)
 
 
@@ -181,6 +182,18 @@ def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportE
             files[f"{load_profile(request.target).name}.toml"] = profile_text(request.target).encode()
         write_bundle(working, files, f"{asked.stem}.nir")
     return entries, path
+
+
+def _check_choice(request: ExportRequest, exporters: Sequence[Exporter]) -> None:
+    """Raise an ExportError where integers are chosen that no file would hold."""
+    chosen = {"weight_bits": request.weight_bits, "file_format": request.file_format}
+    given = [f"`{name}`" for name, value in chosen.items() if value is not None]
+    if given and not any(each.fixed for each in exporters):
+        names = ", ".join(each.name for each in exporters)
+        raise ExportError(
+            f"{' and '.join(given)}: a chip's integers are chosen by it, and {names} would hold none:"
+            " write netx, or lava or nir in fixed point"
+        )
 
 
 def _as_run_made(request: ExportRequest, progress: Progress) -> ExportRequest:

@@ -245,7 +245,16 @@ def test_earlier_results_are_not_overwritten(refused):
 def test_wrong_usage_is_told_with_a_way_to_help(refused, arguments, message):
     found = refused("deploy", *arguments)
     assert message in found
-    assert found.endswith("see: spear-deploy --help")
+    assert found.endswith("see: spear-deploy deploy --help")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("--weight-bits", "6"), ("--weight-bits", "nolayer=4"), ("--format", "nix")]
+)
+def test_integers_that_no_file_would_hold_are_not_chosen_in_silence(refused, flag, value, tmp_path):
+    message = refused("export", "model.pt", "--to", "nir,onnx", flag, value)
+    assert message.startswith(f"{flag}: a chip's integers are chosen by it, and nir, onnx would hold none: write netx,")
+    assert not list(tmp_path.rglob("*.onnx"))
 
 
 def test_an_unknown_format_is_told_with_the_known_ones(refused):
