@@ -302,6 +302,7 @@ class DeployOptions:
             plain=replace(DEFAULT_PLAN.plain, epochs=self.plain_epochs),
             final=DEFAULT_PLAN.final if self.epochs is None else replace(DEFAULT_PLAN.final, epochs=self.epochs),
             fewest_steps=DEFAULT_PLAN.fewest_steps if self.epochs is None else 0,
+            rounds=DEFAULT_PLAN.rounds if self.epochs is None else 1,
             patience=self.patience,
             constrained=self.constraint,
             distillation=self.distillation,

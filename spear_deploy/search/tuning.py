@@ -8,7 +8,7 @@ from typing import Protocol
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Use
-from spear_deploy.measure import Measurement
+from spear_deploy.measure import Measurement, accuracy_on
 from spear_deploy.network import Model
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.search.bounds import RISK, prediction_bound
@@ -41,6 +41,9 @@ class TuningPlan:
         plain: the first phase, exactly as LRE's samples are fine-tuned.
         final: the second phase.
         fewest_steps: of the optimiser in the second phase; small data gets more epochs for them.
+        rounds: how often the second phase is gone through at most, each time twice as long as the
+            time before; once more only while the network has not `learned` its training samples.
+        learned: the share of its training samples that a network answers rightly which has.
         patience: epochs without a lower loss on validation after which the second phase ends;
             None: it goes through all.
         constrained: whether the second phase holds the network at its limits; without, it is
@@ -56,6 +59,8 @@ class TuningPlan:
     plain: Recipe = field(default=Recipe(epochs=4, batch=64, learning_rate=5e-3))
     final: Recipe = field(default=Recipe(epochs=20, batch=64, learning_rate=5e-3))
     fewest_steps: int = 0
+    rounds: int = 1
+    learned: float = 0.97
     patience: int | None = None
     constrained: bool = True
     ascent: AscentConstants = field(default=AscentConstants())
@@ -66,6 +71,25 @@ class TuningPlan:
         """The second phase on so many training samples."""
         steps_per_epoch = -(-samples // self.final.batch)
         return replace(self.final, epochs=max(self.final.epochs, -(-self.fewest_steps // steps_per_epoch)))
+
+    def epochs_ahead(self, samples: int, learned: float) -> int:
+        """Of the second phase, in all its rounds, for a network that answers this share of so many training samples."""
+        rounds = self.rounds if learned < self.learned else 1
+        return self.final_for(samples).epochs * ((1 << rounds) - 1)
+
+    def in_rounds(self, model: Model, train: EncodedSplit, one_round: Callable[[Model, Recipe], Model]) -> Model:
+        """What the second phase makes of a model; `one_round` goes through it once.
+
+        A network that still errs on the very samples it learns from gains by more of the same, one
+        that does not gains nothing; neither takes a look at validation.
+        """
+        recipe = self.final_for(len(train))
+        for left in reversed(range(self.rounds)):
+            model = one_round(model, recipe)
+            if not left or accuracy_on(model, train) >= self.learned:
+                break
+            recipe = replace(recipe, epochs=2 * recipe.epochs)
+        return model
 
     @property
     def search_multiple(self) -> float:
@@ -229,25 +253,27 @@ def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str,
 
 def tune_final(tuner: Tuner, finalist: Finalist, constraint: SynopsConstraint | None, risk: float = RISK) -> Tuned:
     """The second phase of a finalist, from where the first one ended; `risk` is that of its bound."""
-    plain, factory, evaluator, plan = finalist.plain.model, tuner.factory, tuner.evaluator, tuner.plan
-    train = factory.train
+    factory, evaluator, plan = tuner.factory, tuner.evaluator, tuner.plan
 
     def steer(model: Model) -> dict[str, float]:
         return targets_for(tuner, tuner.measured(model, risk))
 
-    model = fine_tune(
-        plain,
-        train,
-        plan.final_for(len(train)),
-        seed=tuner.seed,
-        constraint=constraint,
-        steer=steer,
-        teacher=Teacher(factory.dense_outputs, plan.distillation) if plan.distillation else None,
-        quantiser=evaluator.quantiser(plain),
-        stop=None if plan.patience is None else EarlyStop(evaluator.validation, plan.patience),
-        notice=tuner.notice,
-        journal=tuner.journal.within(risk),
-    )
+    def one_round(model: Model, recipe: Recipe) -> Model:
+        return fine_tune(
+            model,
+            factory.train,
+            recipe,
+            seed=tuner.seed,
+            constraint=constraint,
+            steer=steer,
+            teacher=Teacher(factory.dense_outputs, plan.distillation) if plan.distillation else None,
+            quantiser=evaluator.quantiser(model),
+            stop=None if plan.patience is None else EarlyStop(evaluator.validation, plan.patience),
+            notice=tuner.notice,
+            journal=tuner.journal.within(risk),
+        )
+
+    model = plan.in_rounds(finalist.plain.model, factory.train, one_round)
     return tuner.measured(model, risk)
 
 

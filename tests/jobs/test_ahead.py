@@ -31,6 +31,15 @@ def test_stages_take_what_their_steps_take():
     }
 
 
+def test_a_network_that_has_not_learned_its_samples_is_fine_tuned_for_longer():
+    long = replace(config(), plan=replace(config().plan, rounds=2))
+    known, hard = (stages(replace(COSTS, learned=each), long, split(100), runs=1) for each in (0.97, 0.96))
+    assert known == stages(COSTS, config(), split(100), runs=1)
+    assert hard["dense, same fine-tune"] == 8 + 3 * 20
+    assert hard["fine-tune"] == 3 * (8 + 3) + 2 * (3 * 20 + 3)
+    assert hard["search"] == known["search"]
+
+
 def test_workers_share_the_samples_and_every_budget_has_its_own_search():
     alone, more = stages(COSTS, config(), split(100), runs=1), stages(COSTS, config(workers=4), split(100), runs=3)
     assert more["LRE samples"] == 3 * (8 + 1)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -76,6 +78,27 @@ def test_small_data_gets_the_epochs_that_make_the_fewest_steps():
     assert plan.final_for(100).epochs == 180
     assert plan.final_for(7000).epochs == 20
     assert TuningPlan(PLAIN, Recipe(epochs=3)).final_for(10).epochs == 3
+
+
+@pytest.mark.parametrize(("learned", "rounds"), [(0.0, [20]), (1.1, [20, 40, 80])])
+def test_a_network_that_errs_on_its_training_samples_is_trained_on_each_time_twice_as_long(factory, learned, rounds):
+    plan, trained = replace(CONSTRAINED, rounds=3, learned=learned), []
+
+    def one_round(model, recipe):
+        trained.append(recipe.epochs)
+        return model
+
+    plan.in_rounds(factory.model, factory.train, one_round)
+    assert trained == rounds
+
+
+def test_further_rounds_hold_a_network_at_its_budget(factory):
+    problem = problem_of(factory, 0.8)
+    target = OnTorch(problem, share=0.7)
+    once, _ = chosen(problem, CONSTRAINED, target)
+    more, _ = chosen(problem, replace(CONSTRAINED, rounds=2, learned=1.1), target)
+    assert 0.9 * target.budget_synops < more.winner.result.synops_bound <= target.budget_synops
+    assert more.winner.result.validation.synops != once.winner.result.validation.synops
 
 
 def test_the_constraint_brings_a_network_that_was_pruned_too_little_to_its_budget(factory):

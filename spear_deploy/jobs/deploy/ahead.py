@@ -30,6 +30,7 @@ class Costs:
         counted_s: of counting the SynOps of one sample in floating point.
         judged_s: of one run over the validation split in the target's arithmetic.
         candidate_s: of making one candidate and measuring it, as the search does.
+        learned: the share of its training samples that the dense network answers rightly.
 
     """
 
@@ -37,6 +38,7 @@ class Costs:
     counted_s: float
     judged_s: float
     candidate_s: float
+    learned: float = 1.0
 
 
 def measured_costs(request: DeployRequest, factory: CandidateFactory, target: Target) -> Costs:
@@ -55,19 +57,20 @@ def measured_costs(request: DeployRequest, factory: CandidateFactory, target: Ta
                 factory.candidate(factory.executed(np.full(len(factory.groups), 0.5))).model, target.validation
             )
         ),
+        learned=factory.dense.accuracy,
     )
 
 
 def stages(costs: Costs, config: DeployConfig, train: EncodedSplit, runs: int) -> Mapping[str, float]:
     """Seconds of each stage, by its name, for `runs` searches over targets and budgets.
 
-    Pruned networks are taken to cost what the dense one costs; what an agent needs for its own training, the
-    fine-tunes' constraint and closing steps are not known before.
+    Pruned networks are taken to cost what the dense one costs, and to learn their training samples as far; what an
+    agent needs for its own training, the fine-tunes' constraint and closing steps are not known before.
     """
     plan = config.plan
     steps = math.ceil(len(train) / plan.plain.batch)
     plain = costs.step_s * steps * plan.plain.epochs
-    final = costs.step_s * steps * plan.final_for(len(train)).epochs
+    final = costs.step_s * steps * plan.epochs_ahead(len(train), costs.learned)
     counted = costs.counted_s * len(train)
     first, second = pipeline_named(config.pipeline).fine_tunes(config.finalists)
     return {

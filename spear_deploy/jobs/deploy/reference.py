@@ -8,7 +8,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
 from spear_deploy.search import CandidateFactory, TuningPlan
 from spear_deploy.system.journal import NOTHING, Journal
-from spear_deploy.training import EarlyStop, fine_tune
+from spear_deploy.training import EarlyStop, Recipe, fine_tune
 
 SAME_FINE_TUNE = "dense network, same fine-tune"
 
@@ -29,5 +29,8 @@ def same_fine_tune(
     train = factory.train
     plain = fine_tune(factory.model, train, plan.plain, seed=seed, notice=notice, journal=journal)
     stop = None if plan.patience is None else EarlyStop(validation, plan.patience)
-    recipe = plan.final_for(len(train))
-    return fine_tune(plain, train, recipe, seed=seed, stop=stop, notice=notice, journal=journal)
+
+    def one_round(model: Model, recipe: Recipe) -> Model:
+        return fine_tune(model, train, recipe, seed=seed, stop=stop, notice=notice, journal=journal)
+
+    return plan.in_rounds(plain, train, one_round)

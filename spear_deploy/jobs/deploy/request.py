@@ -158,7 +158,7 @@ def quickened(config: Config, but: Container[str] = ()) -> Config:
     recipe = getattr(plan, last)
     if "epochs" not in but:
         short = replace(recipe, epochs=min(recipe.epochs, QUICK["epochs"]))
-        plan = replace(plan, **{last: short}, fewest_steps=0)
+        plan = replace(plan, **{last: short}, fewest_steps=0, rounds=1)
     own = {name: most for name, most in QUICK.items() if hasattr(config, name) and name not in but}
     return replace(config, plan=plan, **{name: min(getattr(config, name), most) for name, most in own.items()})
 
