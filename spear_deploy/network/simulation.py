@@ -17,6 +17,7 @@ from spear_deploy.network.graph import Network, module_of
 from spear_deploy.network.linear import Delay
 from spear_deploy.network.neuron import Neuron
 from spear_deploy.network.neuron_layer import TRAINABLE, NeuronLayer
+from spear_deploy.network.sharing import shared_weights
 from spear_deploy.network.surrogate import Spike, atan
 
 __all__ = ["Adjust", "Heard", "NeuronLayer", "Simulation", "Trace", "Watch"]
@@ -55,8 +56,8 @@ class Simulation(nn.Module):
     """A network in torch.
 
     Runs inputs `[T, B, *input_shape]` on the device that they and it are on. Weights and biases
-    are parameters. An input that is expanded over time (stride 0, as a static image is) passes
-    its first connections once.
+    are parameters; those that stand in several places are one. An input that is expanded over
+    time (stride 0, as a static image is) passes its first connections once.
 
     Args:
         graph: the network, or the view of it where there is one.
@@ -90,6 +91,11 @@ class Simulation(nn.Module):
             else:
                 module = module_of(self.network, name, dtype)
             self.add_module(self.names[name], module)
+        self.shared = shared_weights(self.network.nodes)
+        for first, *others in self.shared:
+            for key, parameter in self.module(first).named_parameters():
+                for other in others:
+                    setattr(self.module(other), key, parameter)
 
     def _name_modules(self) -> None:
         """By node, a name that torch takes for a module: its own, where that has no dot and is free."""

@@ -149,7 +149,9 @@ def from_snntorch(
             break
     notices = tuple(f"{name}{_SILENT}" for name in proof.silent)
     notices += tuple(
-        f"{name} stands in several places: each has weights of its own from here on, as on a chip"
+        f"{name} stands in several places: a layer for each, as on a chip, pruned and trained as one"
+        if name in built.one
+        else f"{name} stands in several places: each has weights of its own, as norms that go into them differ"
         for name in built.shared
     )
     if built.also_returned:

@@ -174,18 +174,26 @@ class _Steps:
 def trained_graph(simulation: Simulation, frozen: Collection[str] = ()) -> nir.NIRGraph:
     """The simulation's network with the parameters that it has now, in no less precision than they have.
 
-    The weights of `frozen` nodes are those that the network had, to the last bit.
+    The weights of `frozen` nodes are those that the network had, to the last bit. Weights that stand in several places
+    stay one, and are not rounded where each place rounds them in its own way.
     """
     graph = simulation.network.graph
     nodes = dict(graph.nodes)
     trained = simulation.trained_neurons() if any(_constants(simulation)) else {}
+    shared = {name for places in simulation.shared for name in places}
     for name, node in graph.nodes.items():
         if name in trained:
             nodes[name] = node_of(trained[name])
         elif name not in frozen and (keys := [key for key in _ARRAYS if hasattr(node, key)]):
             module = simulation.module(name)
-            nodes[name] = with_arrays(node, {key: _array(getattr(module, key), getattr(node, key)) for key in keys})
+            held = {key: _unrounded(module, key) if name in shared else getattr(module, key) for key in keys}
+            nodes[name] = with_arrays(node, {key: _array(each, getattr(node, key)) for key, each in held.items()})
     return with_nodes(graph, nodes)
+
+
+def _unrounded(module: nn.Module, key: str) -> Tensor:
+    parameter: Tensor = dict(module.named_parameters()).get(f"parametrizations.{key}.original", getattr(module, key))
+    return parameter
 
 
 def _constants(simulation: Simulation) -> Iterable[frozenset[str]]:

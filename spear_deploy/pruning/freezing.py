@@ -11,6 +11,7 @@ import nir
 from spear_deploy.errors import SearchError
 from spear_deploy.network import Network
 from spear_deploy.network.linear import Weighted
+from spear_deploy.network.sharing import one_with
 from spear_deploy.pruning.keeping import Keep
 
 
@@ -21,6 +22,8 @@ def parse_freeze(text: str) -> tuple[str, ...]:
 
 def frozen_nodes(patterns: Sequence[str], network: Network) -> frozenset[str]:
     """The nodes whose weights stay as they are: those of a name, and those that lead into neuron layers of a name.
+
+    Weights that stand in several places stay in all of them.
 
     Raises:
         SearchError: a pattern that names nothing; patterns that leave nothing to train.
@@ -40,7 +43,7 @@ def frozen_nodes(patterns: Sequence[str], network: Network) -> frozenset[str]:
         found |= named
     if weights and found >= set(weights):
         raise SearchError(f"freeze {', '.join(patterns)}: names every layer, and leaves none to prune or to train")
-    return frozenset(found)
+    return one_with(frozenset(found), network.nodes)
 
 
 def whole(nodes: frozenset[str], network: Network) -> tuple[Keep, ...]:

@@ -12,6 +12,7 @@ from networkx.utils import UnionFind
 
 from spear_deploy.network import Network
 from spear_deploy.network.linear import Weighted
+from spear_deploy.network.sharing import shared_weights
 
 
 class Role(StrEnum):
@@ -65,13 +66,16 @@ def channel_groups(network: Network) -> list[Group]:
     """All groups of channels, in the order in which the network runs.
 
     A channel is an entry of the first axis. Sums (residual connections), recurrent weights,
-    per-neuron parameters, pools, depthwise convolutions and flattening tie channels together;
-    input and output channels are never pruned.
+    per-neuron parameters, pools, depthwise convolutions, flattening and weights in several places
+    tie channels together; input and output channels are never pruned.
     """
     ties = _Ties(network)
     for stage in network.stages:
         for name in stage:
             ties.visit(name)
+    for first, *others in shared_weights(network.nodes):
+        for other in others:
+            ties.share(first, other)
     groups = []
     for axes in ties.union.to_sets():
         layers = [name for name in network.layers if name in axes]
@@ -125,6 +129,12 @@ class _Ties:
                 self.members[begin].append(Member(name, Role.CARRIER, repeat))
         elif isinstance(node, Weighted):
             self._visit_weights(name, node, begin, repeat)
+
+    def share(self, one: str, other: str) -> None:
+        """Weights that are one lose the same outputs and the same inputs."""
+        self.union.union(one, other)
+        before = [self.axis(self.network.sources(name)[0]) for name in (one, other)]
+        self._tie(f"{one}, {other}: one weight", before)
 
     def _visit_weights(self, name: str, node: Weighted, begin: str, repeat: int) -> None:
         groups = int(getattr(node, "groups", 1))

@@ -17,6 +17,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
 from spear_deploy.measure import Measurement, measure_outputs, measure_split, most_synops
 from spear_deploy.network import Model, Network, Simulation, batches, samples_at_once
+from spear_deploy.network.sharing import shared_weights
 from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
 
@@ -105,6 +106,11 @@ class CandidateFactory:
         return current_statistics(Simulation(self.model.graph).to(self.probe.device), self.probe.as_stored())
 
     @cached_property
+    def _fixed(self) -> frozenset[str]:
+        """Nodes that recalibration leaves alone: frozen ones, and weights that several layers have as one."""
+        return self.model.frozen.union(*shared_weights(self.model.network.nodes))
+
+    @cached_property
     def dense_outputs(self) -> Tensor:
         """What the dense model answers to the training samples, as fine-tunes learn it, `[N, outputs]`."""
         simulation = Simulation(self.model.graph).to(self.train.device)
@@ -164,9 +170,7 @@ class CandidateFactory:
     ) -> tuple[Model, Measurement]:
         """A pruned graph whose currents are matched to the dense model's, and its measurement on the probe."""
         inputs = self.probe.as_stored()
-        graph, trace = recalibrate(
-            Network(pruned, self.model.network), self._statistics, channels, inputs, self.model.frozen
-        )
+        graph, trace = recalibrate(Network(pruned, self.model.network), self._statistics, channels, inputs, self._fixed)
         model = self.model.with_graph(graph)
         return model, measure_outputs(model, inputs, trace.outputs, self.probe.labels, analog_input=self.probe.analog)
 

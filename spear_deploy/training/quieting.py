@@ -6,6 +6,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import measure_split
 from spear_deploy.network import Model
 from spear_deploy.network.editing import with_arrays, with_nodes
+from spear_deploy.network.sharing import one_with
 from spear_deploy.training.recalibration import weights_into
 
 LEAST = 0.8
@@ -32,15 +33,17 @@ def quieted(model: Model, data: EncodedSplit, share: float) -> Model | None:
 
 
 def scaled(model: Model, factor: float) -> Model:
-    """The model with the weights and biases into every layer but the read-out, and but frozen ones, times a factor."""
+    """The model with the weights and biases into every layer but the read-out, and but frozen ones, times a factor.
+
+    Weights that stand in several places are scaled in all of them or in none.
+    """
     network = model.network
     nodes = dict(network.nodes)
-    for layer in network.layers:
-        for name in weights_into(network, layer) if layer != network.read_out else ():
-            if name in model.frozen:
-                continue
-            node = network.nodes[name]
-            arrays = {key: getattr(node, key) for key in ("weight", "bias") if hasattr(node, key)}
-            changes = {key: (array * factor).astype(array.dtype) for key, array in arrays.items()}
-            nodes[name] = with_arrays(node, changes)
+    hidden = {name for layer in network.layers if layer != network.read_out for name in weights_into(network, layer)}
+    stay = one_with(frozenset(nodes) - hidden | model.frozen, network.nodes)
+    for name in hidden - stay:
+        node = network.nodes[name]
+        arrays = {key: getattr(node, key) for key in ("weight", "bias") if hasattr(node, key)}
+        changes = {key: (array * factor).astype(array.dtype) for key, array in arrays.items()}
+        nodes[name] = with_arrays(node, changes)
     return model.with_graph(with_nodes(network.graph, nodes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -32,8 +33,10 @@ from spear_deploy.network.importing.layers import MAX_POOLS, largest_of, nodes_o
 from spear_deploy.network.importing.neurons import neuron_of_module, spike_size
 from spear_deploy.network.importing.sharing import apart
 from spear_deploy.network.importing.trace import Recording
+from spear_deploy.network.linear import Weighted
 from spear_deploy.network.neuron import Neuron, Reset, node_of
 from spear_deploy.network.read_out import ReadOut
+from spear_deploy.network.sharing import marked, shared_weights
 
 _BINARY_SHAPERS = ("Flatten", "MaxPool1d", "MaxPool2d")
 """Layers whose output is 0 or 1 where their input is."""
@@ -50,7 +53,8 @@ class Assembled:
         read_as: how it becomes a class.
         folded: the batch normalisations that went into weights.
         also_returned: layers before the output that the original returns too.
-        shared: layers with weights that stand in several places.
+        shared: layers with weights that stand in several places, each a layer of its own.
+        one: those of them whose weights are still the same in all places.
 
     """
 
@@ -61,6 +65,7 @@ class Assembled:
     folded: tuple[str, ...]
     also_returned: tuple[str, ...]
     shared: tuple[str, ...]
+    one: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,7 @@ def assemble(
     inputs, layers, folded = fold(inputs, layers)
     builder = _Builder(recording, binary_input, dt_s)
     builder.layers = layers
+    builder.shared = {place: name for name, places in shared.items() for place in places}
     builder.ports = {(leaf.node, leaf.port) for root in inputs.values() for leaf in leaves(root)}
     if head.kind is not HeadKind.CURRENTS:
         builder.ports.add((head.name, SPIKES if head.kind is HeadKind.SPIKES else MEMBRANE))
@@ -113,7 +119,10 @@ def assemble(
             builder.add_read_out(name, root, _shape_of(recording, head))
     builder.edges.add(_Edge(last, "output", 0))
     builder.nodes["output"] = nir.Output(np.array(_shape_of(recording, head)))
-    return Assembled(builder.graph(), last, head, chosen.read_out, tuple(folded), chosen.also, tuple(shared))
+    graph = builder.graph()
+    alike = {frozenset(places) for places in shared_weights(graph.nodes)}
+    one = frozenset(name for name, places in shared.items() if frozenset(builder.weights_of(places)) in alike)
+    return Assembled(graph, last, head, chosen.read_out, tuple(folded), chosen.also, tuple(shared), one)
 
 
 def _shape_of(recording: Recording, head: Head) -> tuple[int, ...]:
@@ -168,6 +177,7 @@ class _Builder:
         self.ports: set[tuple[str, str]] = set()
         self.nodes: dict[str, nir.NIRNode] = {"input": nir.Input(np.array(recording.sample.shape[2:]))}
         self.edges: set[_Edge] = set()
+        self.shared: dict[str, str] = {}
         self._of: dict[str, Expression] = {}
         self._ends: dict[str, str] = {}
 
@@ -263,12 +273,20 @@ class _Builder:
             chain: list[nir.NIRNode] = [largest_of(layer.module, part.op, layer.shape)]
         else:
             chain = nodes_of(layer.module, part.op, layer.shape)
+        if part.op in self.shared:
+            chain = [marked(node, self.shared[part.op]) if isinstance(node, Weighted) else node for node in chain]
         names = [part.op, *(f"{part.op}_{type(node).__name__.lower()}" for node in chain[1:])]
         self._ends[part.op] = names[-1]
         self.nodes |= dict(zip(names, chain, strict=True))
         self.edges |= {_Edge(a, b, 0) for a, b in pairwise(names)}
         self._lead(part.of, names[0])
         return names[-1]
+
+    def weights_of(self, places: Iterable[str]) -> Iterator[str]:
+        """The nodes with weights of layers."""
+        ends = {place: self._ends[place] for place in places}
+        for place, end in ends.items():
+            yield from (name for name in {place, end} if isinstance(self.nodes[name], Weighted))
 
     def _is_binary(self, expression: Expression) -> bool:
         if isinstance(expression, Apply):

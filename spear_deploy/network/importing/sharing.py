@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from spear_deploy.network.importing.recorder import Place, Step, place_of
 
 def apart(
     inputs: Mapping[str, Expression], layers: Mapping[str, Step], shapes: Mapping[Place, tuple[int, ...]]
-) -> tuple[dict[str, Expression], dict[str, Step], list[str]]:
+) -> tuple[dict[str, Expression], dict[str, Step], dict[str, tuple[str, ...]]]:
     """Give each place of a layer a name of its own.
 
     Args:
@@ -22,20 +22,21 @@ def apart(
         shapes: of one step of what a layer takes, by its place.
 
     Returns:
-        Both with one place a layer, and the layers with weights that stood in several.
+        Both with one place a layer, and the places of each layer with weights that stood in several.
 
     """
     separate = _Separate(layers, shapes)
     found = {name: separate.visit(root) for name, root in inputs.items()}
-    shared = [name for name, count in separate.places.items() if count > 1]
-    return found, separate.layers, [name for name in shared if isinstance(layers[name].module, WEIGHTED)]
+    shared = {name: tuple(places) for name, places in separate.places.items() if len(places) > 1}
+    weighted = {name: places for name, places in shared.items() if isinstance(layers[name].module, WEIGHTED)}
+    return found, separate.layers, weighted
 
 
 class _Separate:
     def __init__(self, layers: Mapping[str, Step], shapes: Mapping[Place, tuple[int, ...]]) -> None:
         self.layers = dict(layers)
         self.shapes = shapes
-        self.places: Counter[str] = Counter()
+        self.places: dict[str, list[str]] = defaultdict(list)
         self._named: dict[tuple[str, Expression], str] = {}
 
     def visit(self, expression: Expression) -> Expression:
@@ -52,12 +53,13 @@ class _Separate:
     def _name(self, op: str, of: Expression, inner: Expression) -> str:
         present = _from_now(inner)
         if (op, present) not in self._named:
-            self.places[op] += 1
-            name = op if self.places[op] == 1 else f"{op}_{self.places[op]}"
+            count = len(self.places[op]) + 1
+            name = op if count == 1 else f"{op}_{count}"
             while name != op and name in self.layers:
                 name += "_again"
             step = self.layers[op]
             shape = self.shapes.get(place_of(op, _from_now(of)), step.shape)
+            self.places[op].append(name)
             self.layers[name] = replace(step, name=name, shape=shape)
             self._named[(op, present)] = name
         return self._named[(op, present)]
