@@ -1,5 +1,6 @@
 """What is not converted is refused, with its name, the rule and the way out."""
 
+import numpy as np
 import pytest
 import snntorch
 import torch
@@ -80,6 +81,24 @@ class Function(nn.Module):
         return self.lif(self.function(self.fc(x)))
 
 
+class Ends(Function):
+    """The function behind the neuron."""
+
+    def forward(self, x):
+        return self.function(self.lif(self.fc(x)), 1)
+
+
+class Turned(nn.Module):
+    """Channels behind positions."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.fc, self.lif = nn.Conv1d(2, 4, 1), nn.Linear(12, 6), leaky()
+
+    def forward(self, x):
+        return self.lif(self.fc(self.first(x).transpose(1, 2).flatten(1)))
+
+
 class EncodesInside(nn.Module):
     def __init__(self):
         super().__init__()
@@ -127,12 +146,22 @@ REFUSED = {
     "state from sample to sample": (CarriesState, r"lif: state is carried over from one sample to the next; reset it"),
     "state of another neuron": (ForeignState, r"receives a mem that is not its own of the step before"),
     "an initial state": (StartsHigh, r"lif1 receives an initial mem that is not zero"),
-    "relu": (lambda: Function(torch.relu), r"lif receives the function relu, which NIR has no node for"),
+    "relu": (lambda: Function(torch.relu), r"lif receives the function relu, which NIR has no node for; leave it out"),
+    "a matrix of one's own": (lambda: Function(lambda x: x @ torch.eye(6).to(x)), r"matmul.*; call it as a module"),
+    "einsum": (lambda: Function(lambda x: torch.einsum("bi,oi->bo", x, torch.eye(6).to(x))), r"einsum.*nn\.Linear"),
+    "noise": (lambda: Function(lambda x: x + torch.randn_like(x)), r"leave noise out in eval mode"),
+    "softmax at the end": (
+        lambda: Ends(torch.softmax),
+        r"softmax.*; return what is before it, and leave it to the loss",
+    ),
     "concatenation": (
         lambda: Function(lambda x: torch.cat([x, x], 1)[:, :6]),
         r"lif receives an index into one time step|concatenation",
     ),
-    "an added constant": (lambda: Function(lambda x: x + 0.5), r"lif receives the constant 0\.5 that is added"),
+    "an added constant": (
+        lambda: Function(lambda x: x + 0.5),
+        r"lif receives the constant 0\.5 that is added; put it into a bias",
+    ),
     "a product": (lambda: Function(lambda x: x * x), r"a product of two values that depend on the input"),
     "functional dropout": (lambda: Function(functional.dropout), r"dropout that is not switched off in eval mode"),
     "an addition to itself": (lambda: Function(lambda x: x + x), r"lif: fc is added to itself"),
@@ -140,7 +169,7 @@ REFUSED = {
     "a state without default": (NeedsMore, r"forward needs mem beside its input; give them a default"),
     "an activation": (
         lambda: nn.Sequential(nn.Linear(6, 6), nn.ReLU(), leaky()),
-        r"1_relu: ReLU is not supported; supported: .*Conv2d.*Dropout",
+        r"1_relu: ReLU is not supported: a chip has none beside its neurons; leave it out, or put a spiking neuron in",
     ),
     "a neuron of one's own": (
         lambda: nn.Sequential(nn.Linear(6, 6), Own(beta=0.9, init_hidden=True)),
@@ -171,6 +200,18 @@ def test_what_cannot_be_shown_exact_is_refused(case):
     torch.manual_seed(0)
     with pytest.raises(ModelError, match=message):
         convert(build())
+
+
+def test_another_order_of_axes_is_refused_with_what_to_do_instead():
+    with pytest.raises(ModelError, match=r"lif receives a change of the order of axes; leave it out, and order the"):
+        convert(Turned(), (2, 3))
+
+
+def test_a_constant_may_be_cast_to_the_type_of_the_input():
+    """It stayed in float32 while the network ran in float64."""
+    model = convert(Function(lambda x: x * torch.full((6,), 0.3).to(x)))
+    (scale,) = [node.scale for node in model.network.nodes.values() if hasattr(node, "scale")]
+    assert (scale == np.float64(np.float32(0.3))).all()
 
 
 def test_a_max_pool_of_analog_values_before_weights_is_refused_and_of_spikes_is_not():

@@ -26,11 +26,11 @@ Handler = Callable[["Recorder", tuple[Any, ...], dict[str, Any], Tensor], tuple[
 
 def _add(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
     if kwargs.get("alpha", 1) != 1:
-        return Opaque("an addition with alpha"), None
+        return Opaque("an addition with alpha; multiply first"), None
     if not all(isinstance(term, Tensor) for term in args[:2]):
         changed = [term for term in args[:2] if not isinstance(term, Tensor) and term != 0]
         if changed:
-            return Opaque(f"the constant {changed[0]} that is added"), None
+            return Opaque(f"the constant {changed[0]} that is added; put it into a bias"), None
     terms = tuple(term for term in args[:2] if isinstance(term, Tensor))
     axes = {recorder.time_axis(term) for term in terms if recorder.knows(term)}
     if len(axes) > 1:
@@ -50,7 +50,7 @@ def _multiply(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tup
 
 def _divide(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
     if kwargs.get("rounding_mode") is not None or (isinstance(args[1], Tensor) and recorder.knows(args[1])):
-        return Opaque("a division by or rounding of what depends on the input"), None
+        return Opaque("a division by or rounding of what depends on the input, which no synapse does"), None
     return _scaled(recorder, args[0], args[1], result, inverse=True)
 
 
@@ -213,7 +213,7 @@ def _swap(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[E
         return recorder.expression(value), order.index(axis)
     if order == sorted(order):
         return recorder.expression(value), axis
-    return Opaque("a change of the order of axes"), None
+    return Opaque("a change of the order of axes; leave it out, and order the weights behind it instead"), None
 
 
 def _stack(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
@@ -257,10 +257,32 @@ def _reduce(*, mean: bool) -> Handler:
         over = kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else None))
         over = over[0] if isinstance(over, list | tuple) and len(over) == 1 else over
         if axis is None or not isinstance(over, int) or over % value.dim() != axis or result.dim() != value.dim() - 1:
-            return Opaque("a sum or mean inside one time step"), None
+            return Opaque("a sum or mean inside one time step; use an average pool or nn.Linear"), None
         return Many(tuple(at_step(expression, step) for step in range(value.shape[axis])), mean), None
 
     return handle
+
+
+_AS_MODULE = "; call it as a module: nn.Linear, nn.Conv1d, nn.Conv2d or nn.BatchNorm"
+_ACTIVATION = "; leave it out: the neuron behind it has a threshold of its own"
+_OF_THE_LOSS = "; return what is before it, and leave it to the loss: the largest stays the largest"
+_DRAWN = "; leave it out in eval mode; an encoder stands before the network: encoding='rate'"
+
+_INSTEAD: dict[str, str] = {
+    **dict.fromkeys(("linear", "conv1d", "conv2d", "batch_norm"), _AS_MODULE),
+    **dict.fromkeys(("matmul", "mm", "addmm", "__matmul__", "einsum", "bmm", "tensordot"), _AS_MODULE),
+    **dict.fromkeys(("relu", "relu_", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "hardtanh"), _ACTIVATION),
+    **dict.fromkeys(("tanh", "sigmoid", "softplus", "clamp", "clamp_", "clip", "sign", "heaviside"), _ACTIVATION),
+    **dict.fromkeys(("softmax", "log_softmax"), _OF_THE_LOSS),
+    **dict.fromkeys(("bernoulli", "bernoulli_", "normal_", "poisson"), _DRAWN),
+}
+"""What to do in the place of functions that have no node."""
+
+
+def without_node(name: str) -> str:
+    """What to tell about a function that has no node."""
+    plain = name if name.startswith("__") else name.rstrip("_")
+    return f"the function {name.strip('_')}, which NIR has no node for{_INSTEAD.get(name, _INSTEAD.get(plain, ''))}"
 
 
 HANDLERS: dict[str, Handler] = {

@@ -28,10 +28,14 @@ _BY_SAMPLE = (
     "it divides by statistics of each sample, which no synapse does; train with BatchNorm, which goes into weights"
 )
 _FLAT = "a chip's maps have two axes, and time is none of them; let Conv2d see each time step"
+_ACTIVATION = "a chip has none beside its neurons; leave it out, or put a spiking neuron in its place"
 _WAYS_OUT: dict[str, str] = {
     **dict.fromkeys(("GroupNorm", "LayerNorm", "InstanceNorm1d", "InstanceNorm2d"), _BY_SAMPLE),
     **dict.fromkeys(("SLSTM", "SConv2dLSTM", "LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"), _GATED),
     **dict.fromkeys(("Conv3d", "MaxPool3d", "AvgPool3d", "BatchNorm3d"), _FLAT),
+    **dict.fromkeys(("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU", "SiLU", "Mish"), _ACTIVATION),
+    **dict.fromkeys(("Tanh", "Sigmoid", "Hardtanh", "Hardsigmoid", "Softplus"), _ACTIVATION),
+    **dict.fromkeys(("Softmax", "LogSoftmax"), "leave it to the loss, and end with what is before it"),
     "Alpha": "its membrane is the difference of two currents and no state of its own; use Synaptic",
 }
 """What to use in the place of layers that have no node."""

@@ -26,7 +26,7 @@ from spear_deploy.network.importing.expression import (
     opaque_part,
     relative,
 )
-from spear_deploy.network.importing.functions import HANDLERS, select
+from spear_deploy.network.importing.functions import HANDLERS, select, without_node
 from spear_deploy.network.importing.layout import leading
 from spear_deploy.network.importing.parts import on_parts
 from spear_deploy.network.importing.rewriting import rewritten, shape_behind
@@ -44,9 +44,6 @@ _FRESH = frozenset(
     )
 )
 """Functions whose result only has the shape of their argument."""
-
-_OF_LAYERS = frozenset(("linear", "conv1d", "conv2d", "batch_norm", "matmul", "mm", "addmm", "__matmul__"))
-"""Functions that a layer's module calls, which is followed only as a whole."""
 
 _NOT_A_VALUE = frozenset(("backward", "register_hook", "retain_grad", "__format__", "__repr__", "item", "tolist"))
 
@@ -110,7 +107,9 @@ class Recorder(TorchFunctionMode):
         with self.quiet():
             if not bool(tensor.any()):
                 return Zero()
-        return Opaque("a constant that does not come from the input")
+        return Opaque(
+            "a constant that does not come from the input; leave noise out in eval mode, and put a buffer into a bias"
+        )
 
     def applied(self, kind: str, key: tuple[object, ...], module: nn.Module, tensor: Tensor) -> Expression:
         """A layer that is written as a function call, on what the tensor holds."""
@@ -161,7 +160,7 @@ class Recorder(TorchFunctionMode):
         if known and name in ("add_", "__iadd__") and not self.knows(args[0]):
             self.mark(args[0], self.expression(args[0]))  # while it is still what it was
         if known and name in _CASTS and args[0].is_floating_point():
-            return args[0]
+            return args[0] if self.knows(args[0]) else func(*args, **kwargs)  # a constant takes the type of the input
         result = func(*args, **kwargs)
         if not known or name in _NOT_A_VALUE or name in _FRESH:
             return result
@@ -187,8 +186,7 @@ class Recorder(TorchFunctionMode):
             return self.expression(first), axis
         handler = HANDLERS.get(name)
         if handler is None:
-            hint = "; call the layer's module instead" if name in _OF_LAYERS else ""
-            return Opaque(f"the function {name.strip('_')}, which NIR has no node for{hint}"), None
+            return Opaque(without_node(name)), None
         return handler(self, args, kwargs, result)
 
     def _unbind(self, value: Tensor, axis: int, parts: Sequence[Tensor]) -> None:
