@@ -73,7 +73,10 @@ def _train_uneven(path: Path) -> None:
     first, second = HIDDEN
     layers: list[nn.Module] = [nn.Flatten()]
     for before, after in ((64, first), (first, second), (second, 10)):
-        layers += [nn.Linear(before, after), snntorch.Leaky(beta=0.5, init_hidden=True, reset_delay=False)]
+        layers += [
+            nn.Linear(before, after),
+            snntorch.Leaky(beta=0.5, init_hidden=True, reset_mechanism="zero", reset_delay=False),
+        ]
     net, data = nn.Sequential(*layers), spear_deploy.load_data("digits")
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
     loss_of = functional.mse_count_loss(correct_rate=1.0, incorrect_rate=0.0)
@@ -104,7 +107,6 @@ def runs(name: str, seed: int) -> Iterator[tuple[object, ...]]:
         finalists=1,
         lava=False,
         cache=BUILD / "samples",
-        adapt=name == "uneven",
     )
     prepared = prepare(request, Silent())
     dense = prepared.task.model
