@@ -23,7 +23,7 @@ from spear_deploy.network.read_out import two_classes
 from spear_deploy.network.torch_module import trained_graph
 from spear_deploy.system.journal import NOTHING, Journal, Key, Step
 from spear_deploy.training.constraint import SynopsConstraint
-from spear_deploy.training.recipe import Recipe
+from spear_deploy.training.recipe import WEIGHTS, Recipe
 from spear_deploy.training.state import BestEpoch, Checkpoint, Finished, Training, weights_of
 
 Quantiser = Callable[[Simulation], None]
@@ -127,7 +127,7 @@ def fine_tune(
     for name in model.frozen:
         simulation.module(name).requires_grad_(False)
     _keep_zeros(simulation)
-    optimizer = recipe.optimiser_of(each for each in simulation.parameters() if each.requires_grad)
+    optimizer = recipe.optimiser_of(each for each in simulation.named_parameters() if each[1].requires_grad)
     schedule = recipe.schedule_of(optimizer, recipe.epochs * -(-len(data) // recipe.batch))
     training = Training(simulation, optimizer, schedule, constraint)
     steered = {round(share * recipe.epochs) for share in STEERED_AT} if steer is not None else set()
@@ -191,7 +191,7 @@ def _gone_on(
 def _keep_zeros(simulation: Simulation) -> None:
     """Weights that are zero get no gradient: synapses that are not there."""
     for name, each in simulation.named_parameters():
-        if each.requires_grad and name.endswith(("weight", "weight.original")) and not bool(each.all()):
+        if each.requires_grad and name.endswith(WEIGHTS) and not bool(each.all()):
             there = each.detach() != 0
             each.register_hook(partial(torch.mul, there))  # type: ignore[no-untyped-call]
 

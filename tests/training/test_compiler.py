@@ -16,7 +16,7 @@ assert default_cache_dir().startswith(os.environ["TMPDIR"])
 OF_A_RECIPE = """
 from spear_deploy.training import Recipe
 one = torch.nn.Parameter(torch.ones(1))
-optimiser = Recipe().optimiser_of([one])
+optimiser = Recipe().optimiser_of([("weight", one)])
 one.sum().backward()
 optimiser.step()
 """

@@ -7,13 +7,14 @@ from made_networks import Chain, plain
 from torch.nn import functional as F
 
 from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.measure import accuracy_on
 from spear_deploy.network import Simulation
 from spear_deploy.training import Recipe, fine_tune
 
 
 def rates(recipe, steps):
     parameter = torch.nn.Parameter(torch.ones(1))
-    optimiser = recipe.optimiser_of([parameter])
+    optimiser = recipe.optimiser_of([("weight", parameter)])
     schedule = recipe.schedule_of(optimiser, steps)
     seen = []
     for _ in range(steps):
@@ -40,7 +41,7 @@ def test_a_warm_up_scales_the_first_steps_of_the_cosine():
 def test_sgd_steps_as_its_equation_says():
     """v <- .9 v + g + decay w; w <- w - rate v (Sutskever et al., ICML 2013, as torch documents it)."""
     parameter = torch.nn.Parameter(torch.tensor([2.0], dtype=torch.float64))
-    optimiser = Recipe(learning_rate=0.1, optimiser="sgd", weight_decay=0.5).optimiser_of([parameter])
+    optimiser = Recipe(learning_rate=0.1, optimiser="sgd", weight_decay=0.5).optimiser_of([("weight", parameter)])
     weight, velocity = 2.0, 0.0
     for gradient in (1.0, -0.5, 0.25):
         parameter.grad = torch.tensor([gradient], dtype=torch.float64)
@@ -48,6 +49,43 @@ def test_sgd_steps_as_its_equation_says():
         velocity = 0.9 * velocity + gradient + 0.5 * weight
         weight -= 0.1 * velocity
     assert parameter.item() == pytest.approx(weight)
+
+
+def test_adam_moves_the_weights_of_a_wide_layer_by_as_much_less_as_it_is_wider():
+    """What a neuron hears moves by the sum of its weights' steps: alike, whether 200 or 2,000 inputs."""
+    heard = {}
+    for fan_in in (200, 1000, 4000):
+        torch.manual_seed(0)
+        weight, bias = torch.nn.Parameter(torch.zeros(8, fan_in, 1, 1)), torch.nn.Parameter(torch.zeros(8))
+        optimiser = Recipe(learning_rate=0.01).optimiser_of([("conv.weight", weight), ("conv.bias", bias)])
+        weight.grad, bias.grad = torch.ones_like(weight), torch.ones_like(bias)
+        optimiser.step()
+        heard[fan_in] = -float(weight.detach().sum(1).mean())
+        assert bias.detach().numpy() == pytest.approx(-0.01 * np.ones(8), rel=1e-4)
+    assert heard[200] == pytest.approx(200 * 0.01, rel=1e-4)
+    assert heard[1000] == pytest.approx(heard[4000], rel=1e-4)
+    assert heard[4000] == pytest.approx(288 * 0.01, rel=1e-4)
+
+
+def test_constants_of_neurons_are_no_weights_however_many_there_are():
+    constants = torch.nn.Parameter(torch.zeros(8, 40, 40))
+    optimiser = Recipe(learning_rate=0.01).optimiser_of([("neurons.scale", constants)])
+    assert [group["lr"] for group in optimiser.param_groups] == [0.01]
+
+
+def test_a_wide_network_is_not_wiped_out_by_a_fine_tune():
+    """One with layers of 1,500 and 500, on noisy copies of one image a class, at the rate of deploy's fine-tunes."""
+    chain = Chain((40,))
+    for name, outputs in (("first", 1500), ("second", 500), ("last", 10)):
+        chain.linear(name, outputs, bias=False, zeros=0.0).neurons(f"{name}_lif")
+    labels = torch.arange(240) % 10
+    images = torch.rand((10, 40), generator=torch.Generator().manual_seed(0))[labels]
+    noise = torch.rand((240, 40), generator=torch.Generator().manual_seed(1))
+    train = EncodedSplit(SplitName.TRAIN, (images + 0.3 * noise).expand(3, 240, 40), labels, analog=True)
+    before = fine_tune(chain.model(3), train, Recipe(epochs=3, batch=24, learning_rate=5e-4), seed=0)
+    after = fine_tune(before, train, Recipe(epochs=2, batch=24, learning_rate=5e-3), seed=0)
+    assert accuracy_on(before, train) > 0.3
+    assert accuracy_on(after, train) > accuracy_on(before, train)
 
 
 def test_an_optimiser_that_is_not_known_is_refused_with_those_that_are():
