@@ -45,6 +45,21 @@ def test_weights_that_round_to_zero_are_a_note_and_hinder_nothing(build):
     assert verdict.fits
 
 
+def test_weights_without_neurons_between_them_are_told_to_become_one_matrix(build):
+    """A depthwise and a pointwise convolution are as many synapses as the 3x3 convolution that both are together."""
+    rng = np.random.default_rng(0)
+    depth = nir.Conv2d(None, rng.random((4, 1, 3, 3)), 1, 0, 1, 4, np.zeros(4))
+    point = nir.Conv2d(None, rng.random((6, 4, 1, 1)), 1, 0, 1, 1, np.zeros(6))
+    chip = load_profile("loihi2")
+    together = check(build((4, 6, 6), depth, point, "lif"), chip, analog_input=False)
+    (note,) = [finding for finding in together.findings if finding.rule == "one matrix"]
+    assert note.found == f"{6 * 16 * 4 * 9:,} synapses, as no neurons lie between them"
+    assert note.allowed == f"{4 * 16 * 9 + 6 * 16 * 4:,} layer by layer"
+    assert note.kind is Kind.NOTE
+    apart = check(build((4, 6, 6), depth, "lif", point, "lif"), chip, analog_input=False)
+    assert "one matrix" not in {finding.rule for finding in apart.findings}
+
+
 def test_integer_weights_out_of_range_are_found_before_a_cast_wraps_them(build):
     weight = np.array([[200.0, -300.0]])
     verdict = check(build((2,), nir.Linear(weight), "lif"), load_profile("xylo-a2"), analog_input=False)

@@ -13,6 +13,8 @@ from spear_deploy.hardware.rules.rules import Subject, most, rule, source_of, wa
 from spear_deploy.network import fan_out
 from spear_deploy.network.graph import delay_steps
 from spear_deploy.network.linear import Weighted
+from spear_deploy.network.pools import MaxPool2d
+from spear_deploy.network.synapses import paths_out
 
 
 @rule("weight range")
@@ -63,6 +65,30 @@ def weight_bits(subject: Subject) -> Iterator[Finding]:
                 f"{allowed.amount:.0f} bit",
                 "fine-tune with weights of that width and measure again",
                 source_of(allowed),
+            )
+
+
+@rule("one matrix")
+def one_matrix(subject: Subject) -> Iterator[Finding]:
+    """Weights without neurons between them become one matrix, which may hold more synapses than they do."""
+    network = subject.network
+    for connection in network.connections:
+        weights = [name for name in connection.path if isinstance(network.nodes[name], Weighted)]
+        if len(weights) < 2 or any(isinstance(network.nodes[name], MaxPool2d) for name in connection.path):
+            continue
+        together = int(fan_out(network, connection).sum())
+        apart = sum(
+            int(paths_out([network.nodes[name]], network.shapes[network.sources(name)[0]]).sum()) for name in weights
+        )
+        if together > apart:
+            yield Finding(
+                "one matrix",
+                Kind.NOTE,
+                ", ".join(weights),
+                f"{together:,} synapses, as no neurons lie between them",
+                f"{apart:,} layer by layer",
+                "put neurons between them, and train again",
+                "",
             )
 
 

@@ -44,7 +44,7 @@ def check_text(row: Row) -> Group:
             findings.add_row(str(each.kind), each.node or "network", each.rule, each.found, each.allowed, each.mend)
         parts.append(findings)
     notes = [finding for finding in row.verdict.findings if finding.kind is Kind.NOTE]
-    parts += [Text(f"note: {note.node}: {note.rule}: {note.found} at {note.allowed}") for note in notes]
+    parts += [Text(f"note: {note.node}: {note.rule}: {note.found} ({note.allowed})") for note in notes]
     if not row.verdict.fits:
         way = "pruning alone cannot make it fit" if row.keep is None else f"fits when every layer keeps {row.keep:.0%}"
         parts.append(Text(way))
