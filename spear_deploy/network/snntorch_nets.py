@@ -154,6 +154,8 @@ def from_snntorch(
         else f"{name} stands in several places: each has weights of its own, as norms that go into them differ"
         for name in built.shared
     )
+    if recording.decides:
+        notices += ("its forward decides by values (if, while, assert): what is converted is what it did on samples",)
     if built.also_returned:
         also = ", ".join(built.also_returned)
         notices += (f"the network also returns {also}; its output is taken to be {built.read_out}",)

@@ -280,3 +280,23 @@ def test_a_network_can_be_checked_before_it_is_trained():
     assert check_convertible(silent, input_shape=(6,), time_steps=5) == ()
     with pytest.raises(ModelError, match="1_relu: ReLU is not supported"):
         check_convertible(nn.Sequential(nn.Linear(6, 4), nn.ReLU(), leaky()), input_shape=(6,), time_steps=5)
+
+
+class Decides(nn.Module):
+    """Another network where the input is strong."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(6, 6), leaky()
+
+    def forward(self, x):
+        current = self.fc(x)
+        if current.sum() > 1e9:
+            current = current * 0
+        return self.lif(current)
+
+
+def test_a_decision_by_values_is_told_since_no_graph_holds_it():
+    torch.manual_seed(0)
+    assert any("decides by values (if, while, assert)" in each for each in convert(Decides()).notices)
+    assert not any("decides" in each for each in convert(plain()).notices)

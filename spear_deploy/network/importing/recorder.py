@@ -76,6 +76,7 @@ class Recorder(TorchFunctionMode):
         self.layers: dict[str, Step] = {}
         self.shapes: dict[Place, tuple[int, ...]] = {}
         self._known: dict[int, tuple[Tensor, Expression, int | None]] = {}
+        self.decides = False
         self._quiet = False
         self._named: dict[tuple[object, ...], str] = {}
 
@@ -161,6 +162,7 @@ class Recorder(TorchFunctionMode):
             self.mark(args[0], self.expression(args[0]))  # while it is still what it was
         if known and name in _CASTS and args[0].is_floating_point():
             return args[0] if self.knows(args[0]) else func(*args, **kwargs)  # a constant takes the type of the input
+        self.decides |= bool(known) and name == "__bool__"
         result = func(*args, **kwargs)
         if not known or name in _NOT_A_VALUE or name in _FRESH:
             return result

@@ -39,6 +39,7 @@ class Recording:
         returned: those values, as the tensors of each.
         sample: the input that was run, `[T, B, *input_shape]`.
         shapes: of one step of what each layer takes, by the places where it is called.
+        decides: whether values that depend on the input decided on the way (`if`, `while`, `assert`).
 
     """
 
@@ -48,6 +49,7 @@ class Recording:
     returned: list[list[Tensor]]
     sample: Tensor
     shapes: dict[Place, tuple[int, ...]]
+    decides: bool = False
 
 
 class _Unsuited(Exception):  # noqa: N818 - a signal between run modes, never shown
@@ -109,8 +111,9 @@ def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
             if opaque is not None:
                 raise _Unsuited(f"{name} receives {opaque.reason}", final=not opaque.reason.startswith(OTHER_LAYOUT))
     outputs, values = _expressions(watch, returned), [list(_tensors(value)) for value in returned]
+    recorder = watch.recorder
     recording = Recording(
-        dict(watch.neurons), dict(watch.recorder.layers), outputs, values, sample, dict(watch.recorder.shapes)
+        dict(watch.neurons), dict(recorder.layers), outputs, values, sample, dict(recorder.shapes), recorder.decides
     )
     if run is not _steps:
         _check_fresh(watch, sample, run, recording)
