@@ -1,8 +1,10 @@
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,10 +107,13 @@ def started(task, out, *arguments):
     return subprocess.Popen(command, cwd=task, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def interrupted(process):
-    process.send_signal(signal.SIGINT)
+ENDS = pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+
+
+def interrupted(process, ending):
+    process.send_signal(ending)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == 128 + ending, err
     assert out == ""
     assert "spear-deploy: interrupted; no result was written" in err
     assert "Traceback" not in err
@@ -136,6 +141,25 @@ def still_run(pids):
     ]
 
 
+def below(*pids):
+    """The processes that these started, and those that they did."""
+    parents = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has just ended
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    found = {pid for pid, parent in parents.items() if parent in pids}
+    return found | below(*found) if found else found
+
+
+def shared_memory():
+    """What lies in /dev/shm and no process maps; other tests beside these use it too."""
+    names, maps = set(os.listdir("/dev/shm")), []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            maps.append((entry / "maps").read_text())
+    return {name for name in names if f"/dev/shm/{name}" not in "".join(maps) and not name.startswith("sem.")}
+
+
 def wait_for(condition, process):
     end = time.monotonic() + 120
     while not condition():
@@ -144,14 +168,22 @@ def wait_for(condition, process):
         time.sleep(0.05)
 
 
-def test_ctrl_c_in_the_search_leaves_nothing_behind(task, tmp_path):
+@ENDS
+def test_ended_while_workers_make_samples_it_leaves_no_process_file_or_shared_memory(
+    task, tmp_path, monkeypatch, ending
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    shared = shared_memory()
     process = started(task, tmp_path / "run", "--lre-samples", "2000", "--no-lava")
-    seen = ""
-    while "measure" not in seen:
-        seen += process.stderr.readline()
-        assert process.poll() is None, seen
-    interrupted(process)
+    wait_for(lambda: below(process.pid), process)
+    workers = below(process.pid)
+    interrupted(process, ending)
+    deadline = time.monotonic() + 5  # Python's tracker of resources goes by itself, once all others are gone
+    while still_run(workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert still_run(workers) == []
     assert list(tmp_path.iterdir()) == []
+    assert shared_memory() <= shared
 
 
 @pytest.mark.lava
@@ -160,7 +192,7 @@ def test_ctrl_c_while_lava_runs_keeps_the_network_and_leaves_no_process(task, tm
     wait_for(lambda: list(tmp_path.glob(".spear-deploy-partial-*")), process)
     wait_for(lambda: workers_of(process.pid), process)
     workers = workers_of(process.pid)
-    err = interrupted(process)
+    err = interrupted(process, signal.SIGINT)
     (kept,) = tmp_path.iterdir()
     assert f"what there is was kept in {kept}\n" in err
     assert err.rstrip().endswith(f"go on with: spear-deploy --resume {tmp_path / 'run'}")

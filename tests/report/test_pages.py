@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -164,6 +165,25 @@ def test_missing_and_changed_networks_are_told(folder, call):
     assert "pruned.onnx is not what the run wrote" in err
     assert "'../pruned.net' is no name of a file" in err
     assert "Not written as lava: lif1: no such neuron." in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "a link to itself"])
+@pytest.mark.parametrize("name", ["report.json", "export.json", "pruned.pt", "plain.pt"])
+def test_what_stands_in_a_run_s_folder_and_is_no_ordinary_file_is_not_waited_for(folder, name, kind):
+    path = folder / name
+    path.unlink(missing_ok=True)
+    match kind:
+        case "a pipe":
+            os.mkfifo(path)
+        case "a device":
+            path.symlink_to("/dev/zero")
+        case "a folder":
+            path.mkdir()
+        case _:
+            path.symlink_to(name)
+    run = read_run(folder)
+    assert name == "plain.pt" or any(name in gap for gap in run.gaps)
+    assert name not in {file.name for file in run.files}
 
 
 def test_what_is_no_run_is_refused(tmp_path, call):

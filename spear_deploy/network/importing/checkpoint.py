@@ -53,7 +53,9 @@ def _states_in(content: Any) -> dict[str, Mapping[str, Tensor]]:
 
 
 def _is_state(content: Any) -> bool:
-    return isinstance(content, Mapping) and bool(content) and all(isinstance(each, Tensor) for each in content.values())
+    if not isinstance(content, Mapping) or not content:
+        return False
+    return all(isinstance(key, str) and isinstance(each, Tensor) for key, each in content.items())
 
 
 def read_checkpoint(

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from spear_deploy.errors import ModelError
+from spear_deploy.network import load_any
 from spear_deploy.system.outside.hdf5 import open_hdf5
 from spear_deploy.system.outside.npz import read_npz
 from spear_deploy.system.outside.plain import read_json, read_text, read_toml
@@ -179,6 +181,13 @@ def test_tensors_of_unusual_kinds_are_refused_by_name(tmp_path, content, message
     torch.save(content(), tmp_path / "net.pt")
     with pytest.raises(RefusedError, match=message):
         read_torch(tmp_path / "net.pt")
+
+
+@pytest.mark.parametrize("content", [{0: torch.zeros(3)}, {(1, 2): 3}, [torch.zeros(3)], torch.zeros(3), 7, None, {}])
+def test_what_is_no_network_though_it_is_torch_s_is_refused_in_words(tmp_path, content):
+    torch.save(content, tmp_path / "net.pt")
+    with pytest.raises(ModelError, match=r"net\.pt: "):
+        load_any(tmp_path / "net.pt")
 
 
 def test_a_packed_torch_file_is_refused(tmp_path):
