@@ -173,10 +173,10 @@ def write(name: str, seed: int) -> None:
 
 def table() -> Iterator[str]:
     """Means over seeds, a line for each network, chip, arm, budget and placement."""
-    rows = []
-    for path in sorted(RAW.glob("*.csv")):
+    found: dict[tuple[str, ...], dict[str, str]] = {}  # where more cores were of no use, a row stands twice
+    for path in sorted(path for name in NETWORKS for path in RAW.glob(f"{name}-*.csv")):
         with path.open(newline="") as file:
-            rows += list(csv.DictReader(file))
+            found |= {tuple(row.values()): row for row in csv.DictReader(file)}
     yield "| network | chip | arm | budget | cores | seeds | accuracy | SynOps | core-step | step | energy |"
     yield "|---|---|---|---|---|---|---|---|---|---|---|"
 
@@ -184,11 +184,12 @@ def table() -> Iterator[str]:
         placed = "more" if row["placed"] else "as needed"
         return row["network"], row["chip"], row["arm"], row["budget"], placed
 
-    for names, group in groupby(sorted(rows, key=key), key):
+    for names, group in groupby(sorted(found.values(), key=key), key):
         each = list(group)
         mean = {column: sum(float(row[column]) for row in each) / len(each) for column in COLUMNS[6:]}
+        seeds = len({row["seed"] for row in each})
         yield (
-            f"| {' | '.join(names)} | {len(each)} | {mean['accuracy']:.1%} | {mean['synops']:,.0f} |"
+            f"| {' | '.join(names)} | {seeds} | {mean['accuracy']:.1%} | {mean['synops']:,.0f} |"
             f" {mean['core_step']:,.0f} | {mean['step_us']:.2f} us | {mean['energy_uj']:.2f} uJ |"
         )
 
