@@ -30,7 +30,8 @@ def given():
 @pytest.fixture
 def made_up(given, monkeypatch):
     kept = fronts.Kept()
-    monkeypatch.setattr(fronts, "_given", lambda: (*given, kept))
+    monkeypatch.setattr(fronts, "searched", lambda pipeline, estimator: given)
+    monkeypatch.setattr(fronts, "_kept", lambda: kept)
     monkeypatch.setattr(fronts, "EVALUATIONS", 8)
     monkeypatch.setattr(fronts, "REFINED", 3)
     return kept
@@ -55,12 +56,12 @@ def test_the_agent_sees_which_budget_is_asked_of_it(made_up):
     assert some[:-1].tolist() == fewer[:-1].tolist()
 
 
-def test_searches_that_share_what_is_known_find_what_each_finds_alone(made_up, given, monkeypatch):
+def test_searches_that_share_what_is_known_find_what_each_finds_alone(made_up, monkeypatch):
     shared = [fronts.front(None, arm, 1) for arm in ("random", "greedy")]
     assert made_up.known
     for arm, before in zip(("random", "greedy"), shared, strict=True):
         alone = fronts.Kept()
-        monkeypatch.setattr(fronts, "_given", lambda kept=alone: (*given, kept))
+        monkeypatch.setattr(fronts, "_kept", lambda kept=alone: kept)
         assert fronts.front(None, arm, 1) == before
 
 
