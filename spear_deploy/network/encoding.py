@@ -141,7 +141,7 @@ _KINDS = {"float": float, "int": int}
 
 def _read(text: str) -> tuple[str, Settings | None]:
     if not isinstance(text, str):
-        raise ModelError(f"an encoding is a text, found {quoted(text)}")
+        raise ModelError(f"an encoding is a text, found {type(text).__name__}")
     name, _, given = text.partition(":")
     if name not in _SETTINGS:
         raise ModelError(f"{quoted(text)}: no such encoding; known: {', '.join(ENCODINGS)}")
