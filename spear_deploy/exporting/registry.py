@@ -115,16 +115,14 @@ def declared(offered: Callable[..., object]) -> tuple[str, ...]:
 
 
 def family(name: str) -> tuple[str, ...]:
-    """The names of the exporters that a name means: those of a family, or the one itself.
+    """The names of the exporters that a name means: those of a family by its name, or the one itself.
 
     Raises:
         ExportError: no installed package offers it.
 
     """
-    if name in available():
-        own = exporter(name).family or name
-        return tuple(each for each in available() if each == name or _family_of(each) == own)
-    return (exporter(name).name,)
+    itself = exporter(name).name
+    return tuple(each for each in available() if each == name or _family_of(each) == name) or (itself,)
 
 
 def _family_of(name: str) -> str | None:

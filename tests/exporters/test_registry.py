@@ -145,6 +145,7 @@ def test_an_exporter_that_cannot_be_imported_is_named_and_the_others_go_on(other
     listed = CliRunner().invoke(app, ["export", "--list"]).output
     assert f"not usable: exporter 'other' of other-format cannot be imported ({fault}" in listed
     assert family("lava") == ("lava", "netx")
+    assert family("netx") == ("netx",)
     save_model_file(small_model(), tmp_path / "net.pt")
     result = CliRunner().invoke(app, ["export", str(tmp_path / "net.pt"), "--to", "nir", "--out", str(tmp_path)])
     assert "equal to the model in 2 layers" in result.output
