@@ -43,7 +43,7 @@ class TuningPlan:
         fewest_steps: of the optimiser in the second phase; small data gets more epochs for them.
         rounds: how often the second phase is gone through at most, each time twice as long as the
             time before; once more only while the network has not `learned` its training samples.
-        learned: the share of its training samples that a network answers rightly which has.
+        learned: the share of its training samples from which on a network has learned them.
         patience: epochs without a lower loss on validation after which the second phase ends;
             None: it goes through all.
         constrained: whether the second phase holds the network at its limits; without, it is
@@ -81,7 +81,7 @@ class TuningPlan:
         """What the second phase makes of a model; `one_round` goes through it once.
 
         A network that still errs on the very samples it learns from gains by more of the same, one
-        that does not gains nothing; neither takes a look at validation.
+        that does not gains little; validation has no say in it.
         """
         recipe = self.final_for(len(train))
         for left in reversed(range(self.rounds)):

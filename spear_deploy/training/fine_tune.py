@@ -220,14 +220,11 @@ def _epoch(
 
 
 def _tell_rollback(notice: Callable[[str], None] | None, epoch: int, rollbacks: int) -> None:
-    if notice is None:
-        return
-    way_on = (
-        "it ends with the last finite network"
-        if rollbacks > MOST_ROLLBACKS
-        else f"rolled back to where epoch {epoch + 1} began, the learning rate is halved"
-    )
-    notice(f"a fine-tune met a loss or a gradient that is not finite: {way_on}")
+    way_on = f"rolled back to where epoch {epoch + 1} began, the learning rate is halved"
+    if rollbacks > MOST_ROLLBACKS:
+        way_on = "it ends with the last finite network"
+    if notice is not None:
+        notice(f"a fine-tune met a loss or a gradient that is not finite: {way_on}")
 
 
 @dataclass(frozen=True)
