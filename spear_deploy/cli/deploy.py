@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
+from dataclasses import replace
 
 import typer
 
@@ -12,6 +14,7 @@ from spear_deploy.cli.options import filled_from
 from spear_deploy.cli.resuming import command_that_goes_on
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
+from spear_deploy.system.locks import own_name
 
 EPILOG = """
 Examples:
@@ -38,13 +41,15 @@ Examples:
 def deploy(asked: DeployOptions) -> None:
     """Prune MODEL until it fits a chip and its budget, and measure what it does there."""
     request = asked.request()
-    try:
-        reports = run_deploy(request, TerminalProgress())
-    except BaseException as error:
-        way_on = command_that_goes_on(request)
-        if way_on:
-            error.add_note(way_on)
-        raise
+    with own_name(request.out) if asked.names_no_folder else nullcontext(request.out) as folder:
+        request = replace(request, out=folder)
+        try:
+            reports = run_deploy(request, TerminalProgress())
+        except BaseException as error:
+            way_on = command_that_goes_on(request)
+            if way_on:
+                error.add_note(way_on)
+            raise
     if any(report.interrupted for report in reports.values()):
         err.print(command_that_goes_on(request))
     if asked.as_json:

@@ -281,6 +281,11 @@ class DeployOptions:
         return quickened(request, but=typed(self)) if self.quick else request
 
     @property
+    def names_no_folder(self) -> bool:
+        """Whether the result goes to a folder that is called after the moment, as another run's may be."""
+        return self.out_folder is None and self.resume is None
+
+    @property
     def kept_in(self) -> Path | None:
         """Where what need not be made twice is kept."""
         return None if self.no_cache else self.cache or cache_folder()

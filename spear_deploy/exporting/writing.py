@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -139,10 +140,11 @@ def _moved_when_complete(folder: Path, *, force: bool) -> Iterator[Path]:
     existed = folder.exists()
     record = read_record(folder)
     recorded = {name: digest for entry in (record.exports if record else []) for name, digest in entry.files.items()}
-    working = folder / f".export.partial-{os.getpid()}"
+    working: Path | None = None
     complete = False
     try:
-        working.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        working = Path(tempfile.mkdtemp(prefix=".export.partial-", dir=folder))
         yield working
         files = [file for file in working.rglob("*") if file.is_file()]
         for file in files:
@@ -155,7 +157,8 @@ def _moved_when_complete(folder: Path, *, force: bool) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from None
     finally:
-        shutil.rmtree(working, ignore_errors=True)
+        if working is not None:
+            shutil.rmtree(working, ignore_errors=True)
         if not complete and not existed:
             shutil.rmtree(folder, ignore_errors=True)
 

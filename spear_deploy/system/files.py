@@ -7,12 +7,10 @@ stands there, unchanged, is ever replaced or removed.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import socket
 import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -85,7 +83,7 @@ def complete_or_nothing(folder: Path, *, force: bool, keep: Callable[[Path], str
     exists = folder.is_dir()
     beside = folder if exists else _nearest(folder)
     try:
-        working = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{_short_name(folder)}-", dir=beside))
+        working = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{short_name(folder)}-", dir=beside))
     except OSError as error:
         raise OutputError(f"{beside}: cannot be written ({error.strerror or error})") from None
     try:
@@ -131,16 +129,19 @@ def keep_incomplete(working: Path, write: Callable[[Path], None]) -> str:
         Where it is, as a sentence; or that it could not be saved.
 
     """
-    name = f"incomplete-{datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}"
+    name = f"incomplete-{datetime.now():%Y%m%d-%H%M%S}-"
     fault: Exception | None = None
     for parent in dict.fromkeys((working.parent, Path(tempfile.gettempdir()), Path(os.path.expanduser("~")))):
-        place = parent / name
+        place: Path | None = None
         try:
-            shutil.copytree(working, place)
+            place = Path(tempfile.mkdtemp(prefix=name, dir=parent))
+            shutil.copytree(working, place, dirs_exist_ok=True)
+            place.chmod(0o777 & ~_umask())
             write(place)
         except Exception as error:  # the next place may do
             fault = error
-            shutil.rmtree(place, ignore_errors=True)
+            if place is not None:
+                shutil.rmtree(place, ignore_errors=True)
         else:
             return f"what there is was kept in {place}"
     return f"what there is could not be kept anywhere ({fault})"
@@ -161,17 +162,15 @@ def replaced_when_complete(path: Path, ours: Callable[[Path], bool] = is_ours) -
     path = path.resolve() if path.is_symlink() else path
     if path.exists() and not (path.is_file() and ours(path)):
         raise OutputError(f"{path}: is there already and was not written by spear-deploy; choose another name")
-    working = path.parent / f"{_PARTIAL}{os.getpid()}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield working
-        working.replace(path)
+        with tempfile.TemporaryDirectory(prefix=_PARTIAL, dir=path.parent, ignore_cleanup_errors=True) as name:
+            working = Path(name) / f"file{path.suffix}"
+            yield working
+            working.replace(path)
         note_written(path.parent, [path])
     except OSError as error:
         raise OutputError(f"{error.filename or path}: cannot be written ({error.strerror or error})") from None
-    finally:
-        if working.parent.is_dir():
-            working.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -214,60 +213,16 @@ def note_written(folder: Path, files: Iterable[Path]) -> None:
             return
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Within the block no other process of ours works for this folder.
-
-    Raises:
-        OutputError: another one does; names its process id and host.
-
-    """
-    place = _nearest(folder)
-    path = place / f".spear-deploy-{_short_name(folder)}.lock"
-    try:
-        lock = _lock(path, folder)
-    except OSError:  # a place without locks; that it can be written was checked
-        yield
-        return
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(lock)
-
-
 def sweep(folder: Path) -> None:
     """Remove what a process that was killed left beside a folder that is locked by us: its working folders."""
     for beside in {folder, _nearest(folder)}:
-        for left in beside.glob(f"{_PARTIAL}{_short_name(folder)}-*"):
+        for left in beside.glob(f"{_PARTIAL}{short_name(folder)}-*"):
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _short_name(folder: Path) -> str:
+def short_name(folder: Path) -> str:
+    """What stands for a folder in the names of files that are kept beside it."""
     return hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
-
-
-def _lock(path: Path, folder: Path) -> int:
-    """The descriptor of a lock file that is ours."""
-    while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(lock, 200).decode(errors="replace") or "another process"
-            os.close(lock)
-            raise OutputError(
-                f"{folder}: {holder} is at work for this folder; wait for it, or choose another folder (`folder`)"
-            ) from None
-        except OSError:
-            os.close(lock)
-            path.unlink(missing_ok=True)
-            raise
-        if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
-            os.ftruncate(lock, 0)
-            os.write(lock, f"process {os.getpid()} on {socket.gethostname()}".encode())
-            return lock
-        os.close(lock)  # whoever held it has removed it meanwhile
 
 
 def _check_replaceable(folder: Path, *, force: bool, besides: Path | None = None) -> None:

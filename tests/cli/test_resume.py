@@ -2,11 +2,13 @@
 
 import os
 import signal
+from datetime import datetime
+from importlib import import_module
 
 import pytest
 from made_task import write_task
 
-from spear_deploy.cli import main
+from spear_deploy.cli import deploy_options, main
 from spear_deploy.jobs.deploy import prepare
 
 FEW = (
@@ -43,6 +45,30 @@ def test_an_interrupted_command_names_the_one_that_goes_on(here, monkeypatch, ca
     assert "written to runs/mine" in told.out
     assert typed("--resume", "runs/mine") == 2  # it is finished
     assert "no unfinished run of that folder" in capfd.readouterr().err
+
+
+def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(tmp_path, monkeypatch):
+    class Still(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2026, 3, 4, 5, 6, 7, tzinfo=tz)
+
+    folders = []
+
+    def begun(request, progress):
+        """A run beside which two others begin."""
+        folders.append(request.out.name)
+        if len(folders) < 3:
+            typed("model.pt")
+        return {}
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(deploy_options, "datetime", Still)
+    monkeypatch.setattr(import_module("spear_deploy.cli.deploy"), "run_deploy", begun)
+    typed("model.pt")
+    name = "model-loihi2-20260304-050607"
+    assert folders == [name, f"{name}-2", f"{name}-3"]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 import json
 import os
-import subprocess
-import sys
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +14,10 @@ from spear_deploy.system.files import (
     check_writable,
     complete_or_nothing,
     keep_incomplete,
-    locked,
     replaced_when_complete,
     sweep,
 )
+from spear_deploy.system.locks import locked
 
 
 def names(folder):
@@ -237,37 +235,6 @@ def test_what_cannot_be_kept_beside_is_kept_where_there_is_room(tmp_path, monkey
     (kept,) = (tmp_path / "room").iterdir()
     assert names(kept) == ["pruned.pt"]
     assert str(kept) in words
-
-
-HOLDS = """
-import sys, time
-from pathlib import Path
-from spear_deploy.system.files import locked
-with locked(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(600)
-"""
-
-
-def test_two_processes_never_work_for_one_folder(tmp_path):
-    folder = tmp_path / "deep" / "run"
-    other = subprocess.Popen([sys.executable, "-c", HOLDS, str(folder)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert other.stdout.readline() == "held\n"
-        with (
-            pytest.raises(OutputError, match=rf"run: process {other.pid} on \S+ is at work for this folder"),
-            locked(folder),
-        ):
-            pass
-        with locked(tmp_path / "another"):
-            pass
-    finally:
-        other.kill()
-        other.wait()
-        other.stdout.close()
-    with locked(folder):  # a lock dies with its holder
-        pass
-    assert names(tmp_path) == []
 
 
 def test_a_file_in_the_way_is_named(tmp_path):

@@ -22,6 +22,13 @@ def test_a_file_appears_under_its_name_when_it_is_complete(tmp_path):
     assert names(tmp_path / "sub") == ["model.nir"]
 
 
+def test_two_files_that_are_written_at_once_do_not_meet(tmp_path):
+    with replaced_when_complete(tmp_path / "a.nir") as one, replaced_when_complete(tmp_path / "b.nir") as other:
+        one.write_text("a")
+        other.write_text("b")
+    assert [(tmp_path / name).read_text() for name in names(tmp_path)] == ["a", "b"]
+
+
 def test_a_file_that_fails_leaves_the_earlier_one(tmp_path):
     path = tmp_path / "model.nir"
     path.write_text("earlier")
