@@ -184,9 +184,8 @@ def reset(net: nn.Module) -> None:
         if type(module).__module__.startswith("spikingjelly") and hasattr(module, "reset"):
             module.reset()
         if isinstance(module, snntorch.SpikingNeuron):
-            for state in ("mem", "syn", "spk"):
-                if isinstance(getattr(module, state, None), Tensor):
-                    setattr(module, state, getattr(module, state).detach())
+            for held in (vars(module), module._buffers):  # states, and what Lapicque makes of a learned beta
+                held |= {name: value.detach() for name, value in held.items() if isinstance(value, Tensor)}
 
 
 def by_layer(model: Model, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -196,11 +195,21 @@ def by_layer(model: Model, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for layer in model.network.layers:
         stem = layer.removesuffix("_threshold").removesuffix("_out")
         path = stem if stem in given else stem.rpartition("_")[0]
+        place = 0 if stem in given else _place_of(stem)
         path += MEMBRANE if layer in model.network.membranes and path + MEMBRANE in given else ""
         shape = (model.time_steps, SAMPLES, *model.network.shapes[layer])
-        if path in given and given[path].numel() == int(torch.Size(shape).numel()):
-            matched[layer] = given[path].reshape(shape)
+        if path not in given:
+            continue
+        values = given[path][place :: max(1, len(given[path]) // model.time_steps)]
+        if values.numel() == int(torch.Size(shape).numel()):
+            matched[layer] = values.reshape(shape)
     return matched
+
+
+def _place_of(layer: str) -> int:
+    """Which call of a step a layer stands for, of a module that stands in several places."""
+    number = layer.rpartition("_")[2]
+    return int(number) - 1 if number.isdigit() else 0
 
 
 def _note(given: dict[str, list[Tensor]], path: str, out: Any) -> None:

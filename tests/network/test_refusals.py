@@ -5,7 +5,7 @@ import pytest
 import snntorch
 import torch
 from network_builders import leaky
-from snntorch import spikegen
+from snntorch import spikegen, utils
 from torch import nn
 from torch.nn import functional
 
@@ -30,6 +30,29 @@ class Shared(nn.Module):
 class SharedNeuron(Shared):
     def forward(self, x):
         return self.lif1(self.lif1(self.fc(x)))
+
+
+class ForgetsState(nn.Module):
+    """A loop that begins each step from zero."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(6, 6), snntorch.Leaky(0.9)
+
+    def forward(self, x):
+        return torch.stack([self.lif(self.fc(step), self.lif.init_leaky())[0] for step in x])
+
+
+class ResetsFromAbove(nn.Module):
+    """`utils.reset` on a module whose neurons lie one level deeper, where it finds none."""
+
+    def __init__(self):
+        super().__init__()
+        self.part = nn.Sequential(nn.Linear(6, 6), leaky(threshold=0.3))
+
+    def forward(self, x):
+        utils.reset(self)
+        return torch.stack([self.part(step) for step in x])
 
 
 class CarriesState(nn.Module):
@@ -141,8 +164,12 @@ class Own(snntorch.Leaky):
 REFUSED = {
     "a neuron in two places": (
         SharedNeuron,
-        r"lif1 is called 2 times in 5 time steps; a module that stands in several",
+        r"SharedNeuron\.forward cannot be followed: lif1 is called 2 times in 5 time steps; a neuron that keeps its"
+        r" state and stands in several places needs a copy for each, and a loop inside forward as many steps as time_st"
+        r"eps$",
     ),
+    "a state that is not kept": (ForgetsState, r"^lif starts from a state of zero in every time step; keep what it"),
+    "a reset that finds no neuron": (ResetsFromAbove, r"utils\.reset\(self\.part\), which looks no level deeper"),
     "state from sample to sample": (CarriesState, r"lif: state is carried over from one sample to the next; reset it"),
     "state of another neuron": (ForeignState, r"receives a mem that is not its own of the step before"),
     "an initial state": (StartsHigh, r"lif1 receives an initial mem that is not zero"),

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import snntorch
 import torch
-from network_builders import leaky, run_by_snntorch
+from network_builders import heaviside, leaky, run_by_snntorch
 from torch import nn
 
 from spear_deploy.backends.fixed_point.quantiser import quantiser_for
@@ -89,8 +90,48 @@ class Tied(SharedWeights):
         return self.lif4(self.fc(x.flatten(1)))
 
 
+def one_neuron(kind, start):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc1, self.fc2, self.fc3 = nn.Linear(8, 12), nn.Linear(12, 12), nn.Linear(12, 5)
+            self.lif = kind
+
+        def forward(self, x):
+            first, second, third = (start(self.lif) for _ in range(3))
+            found = []
+            for step in x:
+                spk, *first = self.lif(self.fc1(step), *first)
+                spk, *second = self.lif(self.fc2(spk), *second)
+                spk, *third = self.lif(self.fc3(spk), *third)
+                found.append(spk)
+            return torch.stack(found)
+
+    return Net()
+
+
 def arrays(graph, name):
     return graph.nodes[name].weight.tobytes(), graph.nodes[name].bias.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [
+        (lambda: snntorch.Leaky(0.9, threshold=0.4, spike_grad=heaviside), lambda lif: [lif.init_leaky()]),
+        (lambda: snntorch.Synaptic(0.7, 0.9, threshold=0.4, spike_grad=heaviside), lambda lif: lif.init_synaptic()),
+    ],
+)
+def test_a_neuron_that_keeps_no_state_is_a_layer_in_each_of_its_places(kind, start):
+    torch.manual_seed(5)
+    net = one_neuron(kind(), start)
+    model = from_snntorch(net, input_shape=(8,), time_steps=T, encoding="spikes")
+    assert list(model.network.neurons) == ["lif", "lif_2", "lif_3"]
+    assert model.network.read_out == "lif_3"
+    x = (torch.rand(T, 20, 8) < 0.5).double()
+    with torch.no_grad():
+        expected = net.double()(x)
+    assert 0 < expected.mean() < 1
+    assert torch.equal(Simulation(model.graph, torch.float64)(x).output, expected)
 
 
 def test_shared_weights_become_a_layer_for_each_place_which_is_said():

@@ -140,6 +140,12 @@ def neuron_of_module(module: Any, name: str, shape: Shape, dt_s: float, *, spiki
     )
 
 
+def keeps_state(module: Any) -> bool:
+    """Whether a neuron's state is its own, and not what its caller hands it and takes back."""
+    kind = kind_of(module)
+    return kind is None or not kind.states or kind.recurrent or bool(module.init_hidden)
+
+
 def ready(module: Any) -> None:
     """Make a neuron of the copy run in double precision."""
     if not spikingjelly.is_neuron(module):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import snntorch
 import torch
 from torch import Tensor, nn
 
@@ -53,11 +54,15 @@ class Recording:
 
 
 class _Unsuited(Exception):  # noqa: N818 - a signal between run modes, never shown
-    """The network is not written for this way of running it; `final` if no other way can help."""
+    """The network is not written for this way of running it.
 
-    def __init__(self, reason: str, *, final: bool = False) -> None:
+    `final` if no other way can help, `way_only` if another way is all that it asks for.
+    """
+
+    def __init__(self, reason: str, *, final: bool = False, way_only: bool = False) -> None:
         super().__init__(reason)
         self.final = final
+        self.way_only = way_only
 
 
 def record(net: nn.Module, sample: Tensor, *, static: bool) -> Recording:
@@ -76,15 +81,26 @@ def record(net: nn.Module, sample: Tensor, *, static: bool) -> Recording:
         if static and bool((sample == sample[0]).all()):
             modes["a static sample"] = _static
         modes |= {"a sequence [T, B, ...]": _time_first, "a sequence [B, T, ...]": _batch_first}
-    reasons = []
+    tried: dict[str, _Unsuited] = {}
     for label, run in modes.items():
         try:
             return _attempt(Watch(net, len(sample)), sample, run)
         except _Unsuited as unsuited:
             if unsuited.final:
                 raise ModelError(str(unsuited)) from None
-            reasons.append(f"as {label}: {unsuited}")
-    raise ModelError(f"{type(net).__name__}.forward cannot be followed; " + "; ".join(reasons))
+            tried[label] = unsuited
+    raise ModelError(f"{type(net).__name__}.forward cannot be followed{_reasons(tried)}")
+
+
+def _reasons(tried: dict[str, _Unsuited]) -> str:
+    """Why no way of running a network suits: each reason once; asking for another way is none."""
+    telling = {label: unsuited for label, unsuited in tried.items() if not unsuited.way_only} or tried
+    ways: dict[str, str] = {}
+    for label, unsuited in telling.items():
+        ways.setdefault(str(unsuited), label)
+    if len(ways) == 1:
+        return f": {next(iter(ways))}"
+    return "; " + "; ".join(f"as {label}: {reason}" for reason, label in ways.items())
 
 
 def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[Any]]) -> Recording:
@@ -96,12 +112,18 @@ def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
         opaque = next(filter(None, map(opaque_part, _expressions(watch, returned))), None)
         raise _Unsuited("no supported neuron is called" if opaque is None else opaque.reason, final=opaque is not None)
     wrong = {name: count for name, count in counts.items() if count != steps}
+    restarted = next((name for name, places in watch.places.items() if len(places) == steps > 1), None)
+    if restarted is not None and set(map(counts.get, watch.places[restarted])) == {1}:
+        raise _Unsuited(
+            f"{restarted} starts from a state of zero in every time step; keep what it returns for the next step",
+            final=True,
+        )
     if wrong and set(counts.values()) != {1}:
         name, count = max(wrong.items(), key=lambda item: item[1])
         raise _Unsuited(
-            f"{name} is called {count} times in {steps} time steps; a module that stands in several places needs a"
-            " copy for each",
-            final=steps in counts.values() and count % steps == 0,
+            f"{name} is called {count} times in {steps} time steps; a neuron that keeps its state and stands in several"
+            " places needs a copy for each, and a loop inside forward as many steps as time_steps",
+            final=all(number % steps == 0 for number in counts.values()),
         )
     if wrong:
         raise _Unsuited(f"{next(iter(wrong))} is called once in {steps} time steps")
@@ -126,7 +148,7 @@ def _guarded(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
             warnings.simplefilter("ignore")  # the network is the user's, and has run before
             return run(watch, sample)
     except BatchIndexed:
-        raise _Unsuited("it indexes its input over time") from None
+        raise _Unsuited("it indexes its input over time", way_only=True) from None
     except _Unsuited:
         raise
     except ModelError:
@@ -146,9 +168,20 @@ def _check_fresh(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], li
             if len(again[port]) != len(tensors) or not all(map(torch.equal, tensors, again[port])):
                 raise _Unsuited(
                     f"{name}: state is carried over from one sample to the next; reset it where forward begins"
-                    " (snntorch.utils.reset(self), or init_leaky() and its like)",
+                    f" (init_leaky() and its like, or {_resetting(watch.net, calls.module)})",
                     final=True,
                 )
+
+
+def _resetting(net: nn.Module, neuron: nn.Module) -> str:
+    """The call that resets a neuron: snnTorch's looks for kinds of neurons among the module's own children alone."""
+    if not isinstance(neuron, snntorch.SpikingNeuron):
+        return "functional.reset_net(self)"
+    path = next(path for path, module in net.named_modules() if module is neuron)
+    owner = path.rpartition(".")[0]
+    if not owner:
+        return "snntorch.utils.reset(self)"
+    return f"snntorch.utils.reset(self.{owner}), which looks no level deeper"
 
 
 def _steps(watch: Watch, sample: Tensor) -> list[Any]:
@@ -163,7 +196,7 @@ def _steps(watch: Watch, sample: Tensor) -> list[Any]:
             states = _states_of(result, fed)
         returned.append(result)
         if t == 0 and any(len(calls.inputs) > 1 for calls in watch.neurons.values()):
-            raise _Unsuited("one call runs a neuron several times")
+            raise _Unsuited("one call runs a neuron several times", way_only=True)
     return [list(position) for position in zip(*map(_as_tuple, returned), strict=True)]
 
 

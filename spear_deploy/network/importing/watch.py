@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import Any
 
 import snntorch
@@ -30,7 +31,7 @@ from spear_deploy.network.importing.expression import (
 )
 from spear_deploy.network.importing.layers import is_identity, is_layer, unsupported
 from spear_deploy.network.importing.layout import leading
-from spear_deploy.network.importing.neurons import KINDS, check_neuron, kind_of, ready, runs_as, start
+from spear_deploy.network.importing.neurons import KINDS, check_neuron, keeps_state, kind_of, ready, runs_as, start
 from spear_deploy.network.importing.recorder import Recorder, Step
 
 _RESERVED = ("input", "output")
@@ -55,6 +56,8 @@ class Watch:
         self.names = _node_names(self.net)
         self.recorder = Recorder()
         self.neurons: dict[str, NeuronCalls] = {}
+        self.places: dict[str, list[str]] = {}
+        """The neuron layers that a module without states of its own stands for."""
         inside: set[nn.Module] = set()
         for path, module in self.net.named_modules():
             if module in inside:
@@ -76,6 +79,7 @@ class Watch:
         """Forget what was recorded, and begin with the next call."""
         self.recorder = Recorder(frozenset({*self.names.values(), *_RESERVED}), self.steps)
         self.neurons = {}
+        self.places = {}
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -149,9 +153,10 @@ class Watch:
             return self._neuron_over_time(name, module, run, x)
         recorder, kind = self.recorder, kind_of(module)
         assert kind is not None  # only neurons report here
+        given = dict(zip(kind.states, args, strict=False)) | kwargs
+        name = self._place(name, module, list(given.values()))
         calls = self.neurons.setdefault(name, NeuronCalls(module, shape=tuple(x.shape[1:])))
         step = len(calls.inputs)
-        given = dict(zip(kind.states, args, strict=False)) | kwargs
         fault = None if recorder.time_axis(x) is None else Opaque("a whole sequence in one call")
         for state, tensor in given.items():
             fault = fault or self._foreign_state(name, state, tensor, step)
@@ -170,6 +175,21 @@ class Watch:
             recorder.mark(tensor, Leaf(name, port, step))
             calls.outputs.setdefault(port, []).append(tensor.clone())
         return result
+
+    def _place(self, name: str, module: Any, states: list[Tensor | None]) -> str:
+        """The layer that a neuron stands for in this call: if it keeps no state, the one whose state it is handed."""
+        if keeps_state(module) or not states or any(state is None for state in states):
+            return name
+        places = self.places.setdefault(name, [name])
+        first = self.recorder.expression(states[0])  # type: ignore[arg-type]
+        if isinstance(first, Leaf) and first.node in places:
+            return first.node
+        begun = name in self.neurons and all(len(self.neurons[place].inputs) == 1 for place in places)
+        if isinstance(first, Zero) and begun:
+            taken = {*self.names.values(), *self.neurons, *_RESERVED}
+            places.append(next(found for found in map(f"{name}_{{}}".format, count(2)) if found not in taken))
+            return places[-1]
+        return name
 
     def _neuron_over_time(self, name: str, module: Any, run: Callable[..., Any], x: Tensor) -> Tensor:
         """A call of a neuron with all time steps, `[T, B, *shape]`."""
