@@ -2,5 +2,5 @@
 
 from spear_deploy.cli import main
 
-if __name__ == "__main__":  # worker processes import this module as well
+if __name__ == "__main__":
     main()

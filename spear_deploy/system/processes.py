@@ -1,7 +1,9 @@
 """Worker processes: they import nothing from the current folder, and end with whoever started them.
 
 A process that is killed while it starts, works or waits is noticed at once, and its job is given
-to another one once. Nothing here needs shared memory or semaphores.
+to another one once. Nothing here needs shared memory or semaphores, nor the process that
+`multiprocessing` has watch over them, which outlives its parent. Scripts that start workers need no
+`if __name__ == "__main__"`: none of them runs again.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
-import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,8 +20,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -32,8 +34,6 @@ ATTEMPTS = 2
 
 END_GRACE_S = 2.0
 """How long an idle worker may take to end before it is killed."""
-
-_SPAWN = get_context("spawn")
 
 
 @contextmanager
@@ -54,24 +54,52 @@ class _Worker:
     """A process and the connection to it."""
 
     def __init__(self, start: Path) -> None:
-        self.connection, theirs = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_serve, args=(theirs, start), daemon=True)
-        with safe_path():
-            self.process.start()
-        theirs.close()
+        self.connection, theirs = Pipe()
+        with theirs:
+            self.process = subprocess.Popen(
+                [*_interpreter(), "-c", _LIFE, str(theirs.fileno()), str(start), *_import_path()],
+                stdin=subprocess.PIPE,  # says nothing, and ends when this process does
+                pass_fds=[theirs.fileno()],
+            )
 
     def end(self, grace_s: float) -> None:
         """Let it end, or end it."""
         self.connection.close()
-        self.process.join(grace_s)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(grace_s)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once, and wait until it is gone."""
         self.process.kill()
-        self.process.join()
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
     @property
     def last_words(self) -> str:
         """How a worker that is gone ended."""
-        code = self.process.exitcode or 0
+        code = self.process.returncode or 0
         return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+
+
+_LIFE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it hears Ctrl-C and ends it
+sys.path[:] = sys.argv[3:]
+from spear_deploy.system.processes import serve
+serve(int(sys.argv[1]), sys.argv[2])
+"""
+
+
+def _interpreter() -> list[str]:
+    """Python as it runs here, but that it never looks into the current folder."""
+    return [sys.executable, "-P", *(f"-W{each}" for each in sys.warnoptions)]
+
+
+def _import_path() -> list[str]:
+    """Where workers find modules: where this process does, but not in the current folder."""
+    return [*filter(None, sys.path), str(Path(__file__).parents[2])]
 
 
 class WorkerPool(Generic[Job, Result]):
@@ -146,7 +174,7 @@ class WorkerPool(Generic[Job, Result]):
                 worker.end(END_GRACE_S)
         finally:
             for worker in (*self._busy, *self._idle):
-                worker.process.kill()
+                worker.kill()
 
 
 @contextmanager
@@ -173,10 +201,10 @@ def worker_pool(
             pool.end()
 
 
-def _serve(connection: Connection, start: Path) -> None:
+def serve(descriptor: int, start: str) -> None:
     """A worker's life: until the connection is closed, or the process at its other end is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it hears Ctrl-C and ends it
-    threading.Thread(target=_end_with_parent, args=(start.parent,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(Path(start).parent,), daemon=True).start()
+    connection: Connection[Any, Any] = Connection(descriptor)
     work: Callable[[Any], Any] | None = None
     with suppress(EOFError, BrokenPipeError):
         while True:
@@ -185,7 +213,7 @@ def _serve(connection: Connection, start: Path) -> None:
                 if work is None:
                     from spear_deploy.system.handing import handed_over
 
-                    begin, arguments = handed_over(start)
+                    begin, arguments = handed_over(Path(start))
                     work = begin(*arguments)
                 answer = True, work(job)
             except Exception as error:
@@ -206,8 +234,7 @@ def _sendable(error: Exception) -> Exception:
 
 def _end_with_parent(folder: Path) -> None:
     """Once whoever started this worker is gone: remove what it would have removed, and go."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)

@@ -38,6 +38,28 @@ def test_workers_share_numbered_jobs_and_import_nothing_from_the_current_folder(
     assert "PYTHONSAFEPATH" not in os.environ
 
 
+@linux
+def test_workers_are_all_that_is_started_and_nothing_is_left_of_them():
+    before = children()
+    with worker_pool(2, own_pid) as pool:
+        workers = {pid for _, pid in pool.run([0.5, 0.5])}
+        assert children() - before == workers
+    assert children() == before
+
+
+def own_pid():
+    def work(seconds):
+        time.sleep(seconds)
+        return os.getpid()
+
+    return work
+
+
+def children():
+    """Processes that this one started and that are not gone."""
+    return set(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+
+
 def dies_at_its_first_try(folder):
     def work(name):
         if not (folder / name).exists():
@@ -112,9 +134,8 @@ import sys, time
 sys.path.insert(0, {tests!r})
 from test_processes import announces
 from spear_deploy.system.processes import worker_pool
-if __name__ == "__main__":
-    with worker_pool(1, announces, {folder!r}) as pool:
-        list(pool.run(["a"]))
+with worker_pool(1, announces, {folder!r}) as pool:
+    list(pool.run(["a"]))
 """
 
 
