@@ -1,8 +1,10 @@
 """One agent for a whole front of budgets against searches that begin anew for each, at the same number of evaluations.
 
-    python -m benchmarks.fronts
+    python -m benchmarks.fronts digits
+    python -m benchmarks.fronts mnist --source ../shared/cases/mnist    # or an npz
+    python -m benchmarks.fronts mnist-deep
 
-On the digits. Raw figures are kept, one JSON file a front, and what is there is not made again; the page is written
+Raw figures are kept, one JSON file a front, and what is there is not made again; the page is written
 from them.
 """
 
@@ -18,7 +20,7 @@ from typing import Any, TypeVar
 import gymnasium
 import numpy as np
 
-from benchmarks.evidence.settings import ROOT, digits
+from benchmarks.evidence.settings import ROOT, Setting, digits, mnist, mnist_deep
 from benchmarks.evidence.store import Json, Unit, gather, results
 from benchmarks.tar import searched, spread
 from spear_deploy.search import STRATEGIES, DdpgConstants, Evaluation, SearchProblem
@@ -32,6 +34,13 @@ Value = TypeVar("Value")
 
 RAW = ROOT / "docs" / "evidence" / "raw" / "fronts"
 PAGE = ROOT / "docs" / "evidence" / "fronts.md"
+CASES = ROOT.parent / "shared" / "cases" / "mnist"
+MNIST = {"mnist": mnist, "mnist-deep": mnist_deep}
+SETTINGS = {
+    "digits": "Digits, three groups of channels",
+    "mnist": "MNIST, three groups of channels",
+    "mnist-deep": "MNIST, six groups of channels",
+}
 BUDGETS = (0.7, 0.5, 0.35, 0.25, 0.17, 0.12)
 """Shares of the dense SynOps, about equally far apart in the logarithm."""
 
@@ -62,16 +71,16 @@ class Kept(Journal):
 
 
 @cache
-def _kept() -> Kept:
+def _kept(setting: Setting) -> Kept:
     return Kept()
 
 
-def _problems() -> dict[float, SearchProblem]:
+def _problems(setting: Setting) -> dict[float, SearchProblem]:
     """One for each budget; they share the dense network and what is known of its candidates."""
-    factory, estimator, validation = searched("spear+", "log-line")
-    dense = factory.dense.synops
+    factory, estimator, validation = searched(setting, "spear+", "log-line")
+    dense, kept = factory.dense.synops, _kept(setting)
     return {
-        share: SearchProblem(factory, estimator, share * dense, lambda network: (), validation, journal=_kept())
+        share: SearchProblem(factory, estimator, share * dense, lambda network: (), validation, journal=kept)
         for share in BUDGETS
     }
 
@@ -155,28 +164,29 @@ ARMS: dict[str, Callable[[Mapping[float, SearchProblem], int], None]] = {
 }
 
 
-def front(setting: Any, arm: str, seed: int) -> Json:
+def front(setting: Setting, arm: str, seed: int) -> Json:
     """The best accuracy before fine-tuning within each budget, of all candidates of the front."""
-    problems = _problems()
+    problems = _problems(setting)
     ARMS[arm](problems, seed)
     found = [one for problem in problems.values() for one in problem.history]
-    dense = searched("spear+", "log-line")[0].dense.synops
+    dense = searched(setting, "spear+", "log-line")[0].dense.synops
     claims = [one.limits[0].used / dense for one in found]
     pairs = list(zip(claims, (one.accuracy for one in found), strict=True))
     return {
         "evaluations": len(found),
-        "best": {str(share): max(a for claim, a in pairs if claim <= share) for share in BUDGETS},
+        "best": {str(share): max((a for claim, a in pairs if claim <= share), default=0.0) for share in BUDGETS},
     }
 
 
-def page(runs: list[Json]) -> str:
-    """The page of evidence."""
+def table(runs: list[Json]) -> str:
+    """Arms by budgets, on one setting."""
     figures = {
         arm: {run["seed"]: [100 * run["best"][str(share)] for share in BUDGETS] for run in runs if run["arm"] == arm}
         for arm in ARMS
     }
     seeds = sorted(set.intersection(*(set(found) for found in figures.values())))
-    rows = [["", *(f"{share:.0%}" for share in BUDGETS), "front", "front, against evolution"]]
+    head = f"{len(seeds)} seeds" if len(seeds) > 1 else f"{len(seeds)} seed"
+    rows = [[head, *(f"{share:.0%}" for share in BUDGETS), "front", "front, against evolution"]]
     rows.append(["---"] * len(rows[0]))
     for arm, found in figures.items():
         each = np.array([found[seed] for seed in seeds])
@@ -189,12 +199,16 @@ def page(runs: list[Json]) -> str:
                 "" if arm == "evolution" else spread(apart),
             ]
         )
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def page(runs: Mapping[str, list[Json]]) -> str:
+    """The page of evidence, from the runs of each setting."""
+    tables = "\n\n".join(f"## {SETTINGS[name]}\n\n{table(found)}" for name, found in runs.items())
     return f"""# One agent for a front
 
-Written by `python -m benchmarks.fronts` from [raw figures](raw/fronts): the digits (three groups of channels), no
-limits of a chip, {len(BUDGETS)} budgets, {len(seeds)} seeds, {EVALUATIONS * len(BUDGETS)} evaluations a front
-for each arm (`uniform`: {len(BUDGETS)}).
+Written by `python -m benchmarks.fronts` from [raw figures](raw/fronts): no limits of a chip, {len(BUDGETS)} budgets,
+{EVALUATIONS * len(BUDGETS)} evaluations a front for each arm (`uniform`: {len(BUDGETS)}).
 
 - `agent`: DDPG trained once over all budgets, which stand in its state; for each budget its answer and
   {REFINED - 1} greedy moves from there. Its training counts.
@@ -205,21 +219,25 @@ Accuracy in % on validation, recalibrated, before fine-tuning: the best of the f
 predicted to stay within the budget. `front` is the mean over budgets, which lie about equally far apart in the
 logarithm: the hypervolume over log SynOps, by its width. Means over seeds; with ± their standard errors.
 
-{table}
+{tables}
 """
 
 
 def main() -> None:
-    """Gather what is missing and write the page."""
+    """Gather what is missing of one setting and write the page of all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("setting", choices=SETTINGS)
+    parser.add_argument("--source", type=Path, default=CASES, help="the folder of MNIST's idx files, or an npz")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--raw", type=Path, default=RAW)
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
+    setting = digits() if options.setting == "digits" else MNIST[options.setting](options.source)
     for seed in range(options.seeds):
         for arm in ARMS:
-            print(gather(digits(), options.raw, Unit("fronts", front, {"arm": arm, "seed": seed})), flush=True)
-    options.page.write_text(page(results(options.raw, "fronts")))
+            print(gather(setting, options.raw, Unit(setting.name, front, {"arm": arm, "seed": seed})), flush=True)
+    runs = {name: results(options.raw, name) for name in SETTINGS}
+    options.page.write_text(page({name: found for name, found in runs.items() if found}))
 
 
 if __name__ == "__main__":

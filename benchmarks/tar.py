@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmarks.evidence.settings import ROOT, digits
+from benchmarks.evidence.settings import ROOT, Setting, digits
 from benchmarks.evidence.store import Json, Unit, gather, results
 from spear_deploy.data import EncodedSplit, encode, load_data
 from spear_deploy.network import load_any
@@ -45,9 +44,9 @@ REWARDS = {TAR: TarConstants(), FIXED: replace(TarConstants(), step=0.0)}
 
 
 @cache
-def searched(pipeline: str, estimator: str) -> tuple[CandidateFactory, Estimator, EncodedSplit]:
-    """What searches on the digits share: candidates, an estimator fitted on a few samples, the validation split."""
-    way, setting = pipeline_named(pipeline), digits()
+def searched(setting: Setting, pipeline: str, estimator: str) -> tuple[CandidateFactory, Estimator, EncodedSplit]:
+    """What searches on a setting share: candidates, an estimator fitted on a few samples, the validation split."""
+    way = pipeline_named(pipeline)
     model, data = load_any(setting.model()), load_data(setting.data)
     train, validation = (encode(split, model.encoding, model.time_steps) for split in (data.train, data.validation))
     factory = CandidateFactory(model, train, recalibrates=way.recalibrates)
@@ -55,9 +54,9 @@ def searched(pipeline: str, estimator: str) -> tuple[CandidateFactory, Estimator
     return factory, ESTIMATORS[estimator](samples), validation
 
 
-def search(setting: Any, reward: str, seed: int, episodes: int) -> Json:
+def search(setting: Setting, reward: str, seed: int, episodes: int) -> Json:
     """One search by DDPG: what each episode's network was predicted to use of the budget, and its accuracy."""
-    factory, line, validation = searched(SPEAR, "linear")
+    factory, line, validation = searched(setting, SPEAR, "linear")
     pipeline = pipeline_named(SPEAR)
     problem = SearchProblem(
         factory,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ BETA = 0.5
 TARGET = "loihi2"
 MNIST_SIZES = (7000, 1000, 2000)
 WIDTHS = (16, 32, 64)
+DEEP_WIDTHS = (8, 8, 16, 16, 32, 32)
 OTHER_WIDTHS = (12, 24, 32)
 """Of another network on the same data, to which LRE's fit is carried over."""
 
@@ -34,25 +35,28 @@ class Setting:
         name: of the setting.
         data: a data set's name or an npz file.
         shape: of one sample.
-        strides: of the three convolutions.
+        strides: of the convolutions.
         recipe: of the dense training.
         samples: LRE samples that are made to compare estimators at different numbers of them.
         held_out: random networks that estimators are judged on.
         lava_seconds: how long a run in Lava may take.
+        widths: channels of the convolutions, where no others are asked for.
 
     """
 
     name: str
     data: str
     shape: tuple[int, int, int]
-    strides: tuple[int, int, int]
+    strides: tuple[int, ...]
     recipe: Recipe
     samples: int
     held_out: int
     lava_seconds: float
+    widths: tuple[int, ...] = WIDTHS
 
-    def model(self, time_steps: int = 4, widths: tuple[int, ...] = WIDTHS) -> Path:
+    def model(self, time_steps: int = 4, widths: tuple[int, ...] | None = None) -> Path:
         """The dense model file; trained when it is asked for the first time."""
+        widths = widths or self.widths
         if self.name == "digits" and time_steps == 4 and widths == WIDTHS:
             return ROOT / "examples" / "digits.pt"
         path = BUILD / f"{self.name}-T{time_steps}-{'-'.join(map(str, widths))}.pt"
@@ -76,6 +80,11 @@ def mnist(source: Path) -> Setting:
     )
 
 
+def mnist_deep(source: Path) -> Setting:
+    """The same images for six convolutions: a search has six groups of channels there instead of three."""
+    return replace(mnist(source), name="mnist-deep", strides=(2, 1, 1, 2, 1, 1), widths=DEEP_WIDTHS)
+
+
 def _mnist_npz(folder: Path) -> Path:
     path = BUILD / "mnist.npz"
     if not path.is_file():
@@ -96,7 +105,7 @@ def _mnist_npz(folder: Path) -> Path:
 
 
 def _train(setting: Setting, time_steps: int, widths: tuple[int, ...], path: Path) -> None:
-    """Three convolutions and a read-out, trained from scratch."""
+    """Convolutions and a read-out, trained from scratch."""
     torch.manual_seed(0)
     layers: list[nn.Module] = []
     channels, side = setting.shape[0], setting.shape[1]

@@ -30,8 +30,8 @@ def given():
 @pytest.fixture
 def made_up(given, monkeypatch):
     kept = fronts.Kept()
-    monkeypatch.setattr(fronts, "searched", lambda pipeline, estimator: given)
-    monkeypatch.setattr(fronts, "_kept", lambda: kept)
+    monkeypatch.setattr(fronts, "searched", lambda setting, pipeline, estimator: given)
+    monkeypatch.setattr(fronts, "_kept", lambda setting: kept)
     monkeypatch.setattr(fronts, "EVALUATIONS", 8)
     monkeypatch.setattr(fronts, "REFINED", 3)
     return kept
@@ -50,7 +50,7 @@ def test_the_agent_is_the_same_for_the_same_seed(made_up):
 
 
 def test_the_agent_sees_which_budget_is_asked_of_it(made_up):
-    environment = fronts.FrontEnvironment(fronts._problems(), fronts.np.random.default_rng(0))
+    environment = fronts.FrontEnvironment(fronts._problems(None), fronts.np.random.default_rng(0))
     some, fewer = environment.ask(0.7), environment.ask(0.12)
     assert some[-1] > fewer[-1]
     assert some[:-1].tolist() == fewer[:-1].tolist()
@@ -61,7 +61,7 @@ def test_searches_that_share_what_is_known_find_what_each_finds_alone(made_up, m
     assert made_up.known
     for arm, before in zip(("random", "greedy"), shared, strict=True):
         alone = fronts.Kept()
-        monkeypatch.setattr(fronts, "_kept", lambda kept=alone: kept)
+        monkeypatch.setattr(fronts, "_kept", lambda setting, kept=alone: kept)
         assert fronts.front(None, arm, 1) == before
 
 
@@ -72,6 +72,6 @@ def test_the_page_pairs_each_arm_with_evolution_by_seed():
         for arm in fronts.ARMS
         for seed in (0, 1)
     ]
-    rows = {line.split(" | ")[0][2:]: line.split(" | ")[-1] for line in fronts.page(runs).splitlines() if "|" in line}
+    rows = {line.split(" | ")[0][2:]: line.split(" | ")[-1] for line in fronts.table(runs).splitlines() if "|" in line}
     assert rows["agent"] == "1.0 ± 0.0 |"
     assert rows["greedy"] == "-2.0 ± 0.0 |"

@@ -26,7 +26,7 @@ def given():
 
 
 def test_a_search_tells_every_episode_and_only_tars_weight_moves(given, monkeypatch):
-    monkeypatch.setattr(tar, "searched", lambda pipeline, estimator: given)
+    monkeypatch.setattr(tar, "searched", lambda setting, pipeline, estimator: given)
     runs = {reward: tar.search(None, reward, 0, 20) for reward in tar.REWARDS}
     assert all(len(run["shares"]) == len(run["accuracies"]) == 20 for run in runs.values())
     assert runs[tar.FIXED]["weight_after"] == 2.0 != runs[tar.TAR]["weight_after"]
