@@ -49,8 +49,11 @@ types: $(VENV)/.dev
 	@ln -s $(CURDIR)/spear_deploy/* build/types/spear_deploy/ && ln -sfn $(CURDIR)/exporters build/types/spear_deploy/
 	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/types
 
+# A file's tests run in one process, so that what they share is made once; in their order, so that small files end it.
+BY_FILE := --dist loadfile --no-loadscope-reorder
+
 tests: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses 2 $(BY_FILE)
 
 lock:
 	$(PYTHON) -m venv build/lock
@@ -66,7 +69,7 @@ lowest newest:
 	build/$@/bin/python -m uv pip install --quiet --python build/$@ \
 	  --resolution $(if $(filter lowest,$@),lowest-direct,highest) $(TORCH) --editable '.[dev,onnx,oracles]'
 	build/$@/bin/spear-deploy lava install
-	build/$@/bin/python -m pytest --numprocesses 2 --dist loadgroup $(if $(filter lowest,$@),-W ignore::DeprecationWarning)
+	build/$@/bin/python -m pytest --numprocesses 2 $(BY_FILE) $(if $(filter lowest,$@),-W ignore::DeprecationWarning)
 
 # Resumable: what stands in docs/evidence/raw is not made again. MNIST=folder of idx files, or an npz.
 MNIST ?= ../shared/cases/mnist

@@ -34,13 +34,6 @@ def own_cache(no_users_cache, tmp_path_factory, monkeypatch):
     monkeypatch.setenv("SPEAR_DEPLOY_CACHE", str(tmp_path_factory.mktemp("cache")))
 
 
-def pytest_collection_modifyitems(items):
-    """Lava's tests run in one worker of pytest-xdist, one after the other."""
-    for item in items:
-        if item.get_closest_marker("lava") is not None:
-            item.add_marker(pytest.mark.xdist_group("lava"))
-
-
 def pytest_runtest_setup(item):
     if item.get_closest_marker("gpu") is not None and not torch.cuda.is_available():
         pytest.skip("no GPU that torch can compute on")

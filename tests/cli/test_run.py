@@ -16,7 +16,10 @@ from spear_deploy.cli import main
 from spear_deploy.network import Reset, save_model_file
 from spear_deploy.report import Report
 
-QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--plain-epochs", "1", "--epochs", "2")
+QUICK = (
+    *("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--plain-epochs", "1", "--epochs", "2"),
+    *("--workers", "1"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,7 @@ def test_a_run_within_budget_ends_with_code_0_and_a_table(run, tmp_path):
 
 
 def test_json_prints_the_report_and_nothing_else_on_stdout(run, tmp_path):
-    code, out, err = run("model.pt", "--json", "--out", "results", *QUICK, "--no-lava")
+    code, out, err = run("model.pt", "--json", "--out", "results", *QUICK, "--no-lava", "--workers", "2")
     report = json.loads(out)
     assert code == 0, err
     assert report == json.loads((tmp_path / "results" / "report.json").read_text())

@@ -33,6 +33,14 @@ def half(model, tmp_path_factory):
     return out, report
 
 
+@pytest.fixture(scope="module")
+def plain(model, tmp_path_factory):
+    """The same without Lava, from another run."""
+    out = tmp_path_factory.mktemp("runs") / "plain"
+    (report,) = run(model, out)
+    return out, report
+
+
 @pytest.mark.lava
 def test_the_folder_holds_the_network_in_every_format_and_the_report(half):
     out, report = half
@@ -181,20 +189,21 @@ def weights(path):
     }
 
 
-def test_the_same_seed_gives_the_same_weights_byte_for_byte(model, tmp_path):
-    for out, seed in (("first", 3), ("second", 3), ("other", 4)):
+def test_the_same_seed_gives_the_same_weights_byte_for_byte(model, plain, tmp_path):
+    for out, seed in (("second", 0), ("other", 4)):
         run(model, tmp_path / out, seed=seed)
-    first, second, other = (weights(tmp_path / out / "pruned.pt") for out in ("first", "second", "other"))
+    folders = plain[0], tmp_path / "second", tmp_path / "other"
+    first, second, other = (weights(folder / "pruned.pt") for folder in folders)
     assert first == second
     assert first != other
-    first, second = (json.loads((tmp_path / out / "report.json").read_text()) for out in ("first", "second"))
+    first, second = (json.loads((folder / "report.json").read_text()) for folder in folders[:2])
     for report in (first, second):
         del report["seconds"], report["peak_memory_mib"]
     assert first == second
 
 
-def test_a_report_holds_the_whole_search_and_what_became_of_the_best(model, tmp_path):
-    (report,) = run(model, tmp_path / "run")
+def test_a_report_holds_the_whole_search_and_what_became_of_the_best(plain):
+    _, report = plain
     assert report.search is not None
     assert len(report.search.history) == report.evaluations >= 8
     assert set(report.search.groups) == {layer for layer in report.pruned.keep_ratios if layer != "lif3"}
@@ -219,8 +228,8 @@ def test_a_report_holds_the_whole_search_and_what_became_of_the_best(model, tmp_
     assert delivered.predicted <= report.budget.synops / report.lre.target_factor
 
 
-def test_a_report_tells_where_spikes_fire_and_what_cores_and_rounding_make_of_them(model, tmp_path):
-    (report,) = run(model, tmp_path / "run")
+def test_a_report_tells_where_spikes_fire_and_what_cores_and_rounding_make_of_them(model, plain):
+    out, report = plain
     assert report.spikes is not None
     counted = {layer.layer: layer for layer in report.pruned.per_layer}
     for rates, raster in zip(report.spikes.rates, report.spikes.raster, strict=True):
@@ -229,7 +238,7 @@ def test_a_report_tells_where_spikes_fire_and_what_cores_and_rounding_make_of_th
         assert rates.mean * layer.neurons * report.time_steps == pytest.approx(layer.spikes)
         assert len(raster.fired) == report.time_steps
         assert {neuron for step in raster.fired for neuron in step} <= set(raster.shown)
-    pruned = load_any(tmp_path / "run" / "pruned.nir")
+    pruned = load_any(out / "pruned.nir")
     x = load_data(model.parent / "samples.npz").test.x[:1].double().expand(4, 1, 1, 6, 6)
     with torch.no_grad():
         outputs = Simulation(pruned.graph, torch.float64)(x).outputs
@@ -248,8 +257,8 @@ def test_a_report_tells_where_spikes_fire_and_what_cores_and_rounding_make_of_th
     assert report.peak_memory_mib > 50
 
 
-def test_without_lava_the_result_stands_on_torch(model, tmp_path):
-    (report,) = run(model, tmp_path / "run")
+def test_without_lava_the_result_stands_on_torch(plain):
+    _, report = plain
     assert report.verdict.basis == "chip"
     assert set(report.measured) == {"torch", "chip"}
     assert report.agreement == {}

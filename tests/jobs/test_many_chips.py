@@ -11,7 +11,10 @@ from spear_deploy.cli import main
 from spear_deploy.network import Encoding, load_any
 from spear_deploy.report import Report
 
-QUICK = ("--lre-samples", "8", "--evaluations", "8", "--finalists", "1", "--plain-epochs", "2", "--epochs", "4")
+QUICK = (
+    *("--lre-samples", "8", "--evaluations", "8", "--finalists", "1", "--plain-epochs", "2", "--epochs", "4"),
+    *("--workers", "1"),
+)
 CHIPS = ("loihi1", "loihi2", "speck2f", "truenorth")
 
 

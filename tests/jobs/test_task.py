@@ -15,7 +15,10 @@ from spear_deploy.errors import DataError
 from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.network import Encoding, Simulation, load_any, save_model_file
 
-QUICK = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--plain-epochs", "1", "--epochs", "2")
+QUICK = (
+    *("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--plain-epochs", "1", "--epochs", "2"),
+    *("--workers", "1"),
+)
 
 
 @pytest.fixture(scope="module")
