@@ -120,7 +120,8 @@ def neuron_of(node: nir.NIRNode, name: str = "neuron") -> Neuron:
         if (tau <= 0).any() or (tau < dt * (1 - CONSTANT_TOLERANCE)).any():
             raise ModelError(
                 f"{name}: time constants must be at least dt = {dt:g} s, found {tau.min():g} s"
-                " (give the time step of the network: `dt_s`)"
+                " (give the time step of the network: `dt_s`; norse's exporter writes dt / rate for 1 / rate, which"
+                " stands for `dt_s=1e-6` where norse's dt is 1e-3)"
             )
         step = np.minimum(dt / tau, 1.0)
         return _exact(meta, key, 1.0 - step, name), step

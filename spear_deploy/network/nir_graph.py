@@ -41,7 +41,11 @@ def prepare(graph: nir.NIRGraph, dt_s: float | None = None) -> tuple[nir.NIRGrap
         ModelError: nested graphs without clear ends, or two different time steps.
 
     """
-    graph, notices = without_batch(flatten(graph))
+    graph = flatten(graph)
+    left_out = ", ".join(name for name, node in graph.nodes.items() if not isinstance(node, nir.NIRNode))
+    if left_out:
+        raise ModelError(f"{left_out}: no NIR node; the graph's exporter did not know this layer and left it out")
+    graph, notices = without_batch(graph)
     graph, spread = spread_scalars(graph)
     notices += [f"{name}: its scalar parameters are spread over the layer" for name in spread]
     nodes = {name: _own(restored(_widened(node, name, notices), name), name) for name, node in graph.nodes.items()}

@@ -2,17 +2,20 @@ import h5py
 import nir
 import numpy as np
 import pytest
+import snntorch
+import torch
 from exporter_networks import chain, judged, neuron
 from test_lava_script import recurrent_model
 from test_onnx import conv_model
 from test_registry import small_model
+from torch import nn
 
 from spear_deploy.backends.fixed_point.formats import LOIHI2, held_by_netx
 from spear_deploy.data import encode, load_data
 from spear_deploy.errors import ExportError
 from spear_deploy.exporters.lava import NetxExporter
 from spear_deploy.exporting import assert_faithful, sample_inputs, simulate
-from spear_deploy.network import Encoding, Reset, load_model_file
+from spear_deploy.network import Encoding, Reset, from_snntorch, load_model_file
 from spear_deploy.network.load import load_any
 
 NETX = held_by_netx(LOIHI2)
@@ -165,6 +168,15 @@ def test_recurrence_is_written_as_lava_dl_has_it_and_read_back_to_the_last_spike
         assert (file["layer/0/weight_rec"][()] % 1 == 0).all()
     read = load_any(tmp_path / "net.net", time_steps=6)
     assert len(read.network.feedback) == 1
+
+
+def test_an_integrator_with_a_bias_that_hears_itself_is_read_back_to_the_last_spike():
+    torch.manual_seed(2)
+    options = {"reset_mechanism": "zero", "reset_delay": False, "init_hidden": True, "threshold": 0.8}
+    hidden, out = snntorch.RLeaky(1.0, linear_features=8, **options), snntorch.Leaky(1.0, **options)
+    net = nn.Sequential(nn.Linear(6, 8), hidden, nn.Linear(8, 5), out)
+    model = from_snntorch(net, input_shape=(6,), time_steps=6, encoding="spikes")
+    assert assert_faithful(exporter_of(model), model).spikes
 
 
 @pytest.mark.parametrize("steps", [1, 3, 62])

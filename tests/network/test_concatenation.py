@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import snntorch
 import torch
 from made_networks import analog_input
-from network_builders import leaky, trained
+from network_builders import heaviside, leaky, trained
 from silencing import silence
 from snntorch import utils
 from torch import nn
@@ -55,6 +56,23 @@ class Skip(nn.Module):
         return self.lif3(self.fc3(self.norm(torch.cat([first, self.lif2(self.fc2(first))], -1))))
 
 
+class Branches(nn.Module):
+    """As in Inception: kernels of several sizes side by side before one norm and one layer of neurons."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.lif0 = nn.Conv2d(2, 4, 3, padding=1), leaky(threshold=0.4)
+        self.narrow, self.wide = nn.Conv2d(4, 3, 1), nn.Conv2d(4, 5, 3, padding=1)
+        own = {"threshold": torch.linspace(0.2, 0.6, 8).reshape(8, 1, 1)}
+        self.norm, self.lif1 = trained(nn.BatchNorm2d(8)), leaky(torch.linspace(0.5, 0.9, 8).reshape(8, 1, 1), **own)
+        self.pool, self.fc, self.lif2 = nn.AvgPool2d(2), nn.Linear(8 * 9, 5), leaky(threshold=0.2)
+
+    def forward(self, x):
+        x = self.lif0(self.stem(x))
+        x = self.lif1(self.norm(torch.cat([self.narrow(x), self.wide(x)], 1)))
+        return self.lif2(self.fc(self.pool(x).flatten(1)))
+
+
 class CurrentsOnly(nn.Module):
     def __init__(self):
         super().__init__()
@@ -64,7 +82,7 @@ class CurrentsOnly(nn.Module):
         return self.lif(torch.cat([self.fc1(x), self.fc2(x)], 1))
 
 
-CASES = {"dense": (Dense, (2, 6, 6)), "skip": (Skip, (6,))}
+CASES = {"dense": (Dense, (2, 6, 6)), "skip": (Skip, (6,)), "branches": (Branches, (2, 6, 6))}
 
 
 def made(case):
@@ -118,6 +136,52 @@ def test_pruning_through_a_concatenation_equals_silencing(case):
         assert torch.equal(spikes, expected[name][:, :, kept]), name
 
 
-def test_currents_that_are_concatenated_before_neurons_are_refused():
-    with pytest.raises(ModelError, match="lif receives a concatenation of currents; give each branch neurons"):
+def test_neurons_on_concatenated_currents_are_a_layer_for_each_branch():
+    net, shape = made("branches")
+    network = from_snntorch(net, input_shape=shape, time_steps=T).network
+    assert {name: network.shapes[name] for name in ("lif1_1", "lif1_2")} == {"lif1_1": (3, 6, 6), "lif1_2": (5, 6, 6)}
+    np.testing.assert_allclose(network.neurons["lif1_2"].threshold[:, 0, 0], np.linspace(0.2, 0.6, 8)[3:], rtol=1e-6)
+
+
+class Steps(CurrentsOnly):
+    """The same with states handed over, and a layer behind."""
+
+    def __init__(self):
+        super().__init__()
+        self.lif = snntorch.Leaky(0.9, threshold=0.3, spike_grad=heaviside)
+        self.fc3, self.lif3 = nn.Linear(8, 5), leaky(threshold=0.2)
+
+    def forward(self, x, mem=None):
+        spk, mem = self.lif(torch.cat([self.fc1(x), self.fc2(x)], 1), self.lif.init_leaky() if mem is None else mem)
+        return self.lif3(self.fc3(spk)), mem
+
+
+def test_their_states_may_be_handed_over():
+    torch.manual_seed(4)
+    net = Steps()
+    x = 3 * torch.rand(T, B, 6, dtype=torch.float64)
+    model = from_snntorch(net, input_shape=(6,), time_steps=T)
+    utils.reset(net.double())
+    expected, mem = [], None
+    with torch.no_grad():
+        for step in x:
+            spk, mem = net(step, mem)
+            expected.append(spk)
+    assert 0 < torch.stack(expected).mean() < 1
+    assert torch.equal(outputs(model.graph, x)["lif3"], torch.stack(expected))
+
+
+def test_a_concatenation_at_the_end_is_refused_by_its_layers():
+    with pytest.raises(ModelError, match="returns a concatenation of lif_1, lif_2; end it with one layer of weights"):
         from_snntorch(CurrentsOnly(), input_shape=(6,), time_steps=T)
+
+
+class HearsItself(CurrentsOnly):
+    def __init__(self):
+        super().__init__()
+        self.lif = snntorch.RLeaky(0.9, linear_features=8, init_hidden=True)
+
+
+def test_recurrent_neurons_on_concatenated_currents_are_refused():
+    with pytest.raises(ModelError, match="lif receives a concatenation of currents; give each branch neurons"):
+        from_snntorch(HearsItself(), input_shape=(6,), time_steps=T)

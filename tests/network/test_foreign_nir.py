@@ -35,6 +35,14 @@ def dense(outputs, inputs, seed=0):
     return nir.Linear(np.random.default_rng(seed).normal(0.3, 0.5, (outputs, inputs)).astype(np.float32))
 
 
+def test_a_layer_that_the_exporter_left_out_is_named():
+    """As norse's does with pools and Flatten."""
+    graph = graph_of((3,), ("fc", dense(4, 3)), ("lif", lif(4, beta=0.8)))
+    graph.nodes["pool"] = None
+    with pytest.raises(ModelError, match=r"^pool: no NIR node; the graph's exporter did not know this layer"):
+        from_nir(graph, time_steps=5)
+
+
 def test_a_graph_without_metadata_runs_by_forward_euler_and_says_what_was_assumed(tmp_path):
     graph = bare(graph_of((3,), ("fc", dense(4, 3)), ("lif", lif(4, beta=0.8))))
     model = load_any(write(graph, tmp_path / "g.nir"), time_steps=30)

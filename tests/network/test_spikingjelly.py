@@ -175,11 +175,29 @@ def test_a_product_of_spikes_is_refused_by_what_it_is_in_multi_step_mode_too():
         from_spikingjelly(Multiplies(), input_shape=(2, 8, 8), time_steps=T, encoding="spikes")
 
 
+def test_a_threshold_dependent_norm_is_a_norm():
+    torch.manual_seed(7)
+    norm = layer.ThresholdDependentBatchNorm2d(1.0, 0.5, 4)
+    norm.running_mean.normal_(0, 0.2)
+    norm.running_var.uniform_(0.3, 1)
+    net = nn.Sequential(layer.Conv2d(2, 4, 3), norm, neuron.IFNode(v_threshold=0.3), layer.Flatten())
+    net += nn.Sequential(layer.Linear(4 * 36, 5), neuron.IFNode(v_threshold=0.2))
+    functional.set_step_mode(net, "m")
+    x = 2 * torch.rand(T, B, 2, 8, 8, dtype=torch.float64)
+    model = from_spikingjelly(net, input_shape=(2, 8, 8), time_steps=T)
+    expected = run_by_spikingjelly(net, x, "m")
+    assert 0 < expected.mean() < 1
+    assert torch.equal(outputs_of(model, x), expected)
+
+
 def test_what_is_not_converted_is_named():
     other = nn.Sequential(layer.Linear(4, 4), neuron.CUBALIFNode())
     named = r"1_cubalifnode: CUBALIFNode .*; supported: SpikingJelly's IFNode, LIFNode, ParametricLIFNode$"
     with pytest.raises(ModelError, match=named):
         from_spikingjelly(other, input_shape=(4,), time_steps=T)
+    parallel = nn.Sequential(layer.Linear(4, 4, step_mode="m"), neuron.PSN(T), neuron.IFNode(step_mode="m"))
+    with pytest.raises(ModelError, match=r"1_psn: PSN is not supported; supported: SpikingJelly's IFNode"):
+        from_spikingjelly(parallel, input_shape=(4,), time_steps=T)
     upside_down = nn.Sequential(layer.Linear(4, 4), neuron.IFNode(v_reset=1.5))
     with pytest.raises(ModelError, match=r"1_ifnode: its threshold 1 must exceed its start 1.5"):
         from_spikingjelly(upside_down, input_shape=(4,), time_steps=T)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.importing.expression import Apply, Expression, Sum, add
-from spear_deploy.network.importing.layers import AVERAGE_POOLS, MAX_POOLS, NORMS, WEIGHTED
+from spear_deploy.network.importing.layers import AVERAGE_POOLS, MAX_POOLS, WEIGHTED, is_norm
 from spear_deploy.network.importing.recorder import Step
 
 
@@ -42,7 +42,7 @@ def fold(
     layers = dict(layers)
     applied = sorted({part for root in inputs.values() for part in _applied(root)}, key=repr)
     folded = []
-    for norm in [part for part in applied if isinstance(layers[part.op].module, NORMS)]:
+    for norm in [part for part in applied if is_norm(layers[part.op].module)]:
         scale, shift = _affine_of(layers[norm.op].module, norm.op)
         before = _weights_before(norm, layers, inputs, growing=bool((scale >= 0).all()))
         if before is not None:

@@ -16,6 +16,7 @@ from spear_deploy.network.importing.expression import (
     MEMBRANE,
     SPIKES,
     Apply,
+    Cat,
     Expression,
     Leaf,
     Many,
@@ -97,6 +98,9 @@ _ALLOWED = {
 }
 
 
+_JOINED = "a concatenation of"
+
+
 def heads_of(recording: Recording) -> list[Head]:
     """Everything that a network returns and that can be followed."""
     found = []
@@ -143,6 +147,8 @@ def choose(
     found = [head for head in heads if head.kind in _ALLOWED[read_out]]
     if not found:
         wanted = "spikes" if read_out is ReadOut.COUNT else "output" if read_out is None else "membrane"
+        if everything.startswith(_JOINED):
+            raise ModelError(f"the network returns {everything}")
         raise ModelError(
             f"the network returns no {wanted} of a neuron layer (found: {everything});"
             " end it with a neuron, and choose read_out='count' for spikes or 'membrane' for a neuron without reset"
@@ -162,6 +168,11 @@ def choose(
 
 def _unfollowed(recording: Recording) -> str:
     """Why nothing that is returned is followed."""
+    steps = (part for returned in recording.outputs for part in _by_step(returned, recording))
+    joined = next((part for part in steps if isinstance(part, Cat)), None)
+    if joined is not None:
+        names = ", ".join(dict.fromkeys(leaf.node for leaf in leaves(joined)))
+        return f"{_JOINED} {names}; end it with one layer of weights, or name one: output="
     opaque = next(filter(None, map(opaque_part, recording.outputs)), None)
     return "nothing that is followed" if opaque is None else opaque.reason
 

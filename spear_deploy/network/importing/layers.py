@@ -83,6 +83,11 @@ def is_layer(module: nn.Module) -> bool:
     return own or torch_class(module) is not None
 
 
+def is_norm(module: nn.Module) -> bool:
+    """Whether the module is a batch normalisation."""
+    return torch_class(module) in NORMS
+
+
 def is_identity(module: nn.Module) -> bool:
     """Whether the module does nothing in eval mode."""
     return isinstance(module, IDENTITIES) or spikingjelly.is_dropout(module)

@@ -216,7 +216,7 @@ def _into_membrane(kind: str, layer: dict[str, Any]) -> bool:
     """Whether a bias cannot stand beside the weights: there it would pass the synaptic current, as Lava's does not."""
     if "bias" not in layer:
         return False
-    return kind in ("input", "dense_rec") or float(np.asarray(layer["neuron"]["iDecay"])) != _FULL_DECAY
+    return kind == "input" or float(np.asarray(layer["neuron"]["iDecay"])) != _FULL_DECAY
 
 
 def _own_bias(layer: dict[str, Any], size: int) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from spear_deploy.network.importing.expression import Apply, Cat, Expression, Opaque, add
-from spear_deploy.network.importing.layers import AVERAGE_POOLS, MAX_POOLS, NORMS, WEIGHTED
+from spear_deploy.network.importing.layers import AVERAGE_POOLS, MAX_POOLS, WEIGHTED, is_norm
 from spear_deploy.network.resampling import Resampling
 
 Shape = tuple[int, ...]
@@ -56,7 +56,7 @@ def _split(module: Any, cat: Cat, shape: Shape) -> list[nn.Module] | None:
             _with(module, weight=module.weight[:, part], bias=None if index else module.bias)
             for index, part in enumerate(parts)
         ]
-    if isinstance(module, NORMS):
+    if is_norm(module):
         return [_norm(module, part) for part in parts]
     if isinstance(module, nn.Flatten):
         whole = module.start_dim == 1 and module.end_dim in (-1, len(shape))

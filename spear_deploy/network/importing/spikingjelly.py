@@ -26,6 +26,7 @@ Shape = tuple[int, ...]
 _PACKAGE = "spikingjelly"
 _NEURONS = ("IFNode", "LIFNode", "ParametricLIFNode")
 _DROPOUTS = ("Dropout", "Dropout2d")
+_TDBN = "ThresholdDependent"
 
 
 def comes_from(module: nn.Module) -> bool:
@@ -40,7 +41,8 @@ def is_neuron(module: nn.Module) -> bool:
 
 def is_other_neuron(module: nn.Module) -> bool:
     """Whether a module is a neuron that is not converted."""
-    return comes_from(module) and type(module).__name__.endswith("Node") and not is_neuron(module)
+    own = comes_from(module) and type(module).__module__.split(".")[2:3] == ["neuron"]
+    return own and not is_neuron(module)
 
 
 def is_dropout(module: nn.Module) -> bool:
@@ -55,8 +57,13 @@ def is_voting(module: nn.Module) -> bool:
 
 def torch_layer(module: nn.Module, known: Collection[type[nn.Module]]) -> type[nn.Module] | None:
     """The torch layer that one of SpikingJelly's wrappers calls, on one step or on all."""
+    if not comes_from(module):
+        return None
     base = type(module).__bases__[0]
-    return base if comes_from(module) and base in known else None
+    name = type(module).__name__
+    if name.startswith(_TDBN):  # differs while it trains: in what its weight starts from
+        base = next((each for each in known if each.__name__ == name.removeprefix(_TDBN)), base)
+    return base if base in known else None
 
 
 def takes_sequences(module: nn.Module) -> bool:

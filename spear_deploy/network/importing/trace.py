@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import first_line
+from spear_deploy.network.importing.calls import NeuronCalls
 from spear_deploy.network.importing.expression import (
     EVERY_STEP,
     INPUT,
@@ -26,7 +27,7 @@ from spear_deploy.network.importing.expression import (
 from spear_deploy.network.importing.functions import BatchIndexed
 from spear_deploy.network.importing.recorder import Place, Step
 from spear_deploy.network.importing.spikingjelly import takes_sequences
-from spear_deploy.network.importing.watch import NeuronCalls, Watch
+from spear_deploy.network.importing.watch import Watch
 
 
 @dataclass(frozen=True)

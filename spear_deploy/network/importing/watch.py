@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
+from itertools import count, islice
 from typing import Any
 
 import snntorch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import first_line
 from spear_deploy.network.importing import spikingjelly
+from spear_deploy.network.importing.calls import Group, NeuronCalls
 from spear_deploy.network.importing.expression import (
     EVERY_STEP,
     SPIKES,
@@ -37,16 +37,6 @@ from spear_deploy.network.importing.recorder import Recorder, Step
 _RESERVED = ("input", "output")
 
 
-@dataclass
-class NeuronCalls:
-    """What one neuron layer received and gave, step by step."""
-
-    module: Any
-    inputs: list[Expression] = field(default_factory=list)
-    outputs: dict[str, list[Tensor]] = field(default_factory=dict)
-    shape: tuple[int, ...] = ()
-
-
 class Watch:
     """A network in float64 whose known layers report to a recorder what they are called on."""
 
@@ -56,6 +46,7 @@ class Watch:
         self.names = _node_names(self.net)
         self.recorder = Recorder()
         self.neurons: dict[str, NeuronCalls] = {}
+        self.groups: dict[str, Group] = {}
         self.places: dict[str, list[str]] = {}
         """The neuron layers that a module without states of its own stands for."""
         inside: set[nn.Module] = set()
@@ -79,6 +70,7 @@ class Watch:
         """Forget what was recorded, and begin with the next call."""
         self.recorder = Recorder(frozenset({*self.names.values(), *_RESERVED}), self.steps)
         self.neurons = {}
+        self.groups = {}
         self.places = {}
 
     @contextmanager
@@ -155,26 +147,40 @@ class Watch:
         assert kind is not None  # only neurons report here
         given = dict(zip(kind.states, args, strict=False)) | kwargs
         name = self._place(name, module, list(given.values()))
-        calls = self.neurons.setdefault(name, NeuronCalls(module, shape=tuple(x.shape[1:])))
-        step = len(calls.inputs)
         fault = None if recorder.time_axis(x) is None else Opaque("a whole sequence in one call")
-        for state, tensor in given.items():
-            fault = fault or self._foreign_state(name, state, tensor, step)
         received = fault or recorder.expression(x)
-        if isinstance(received, Cat):
+        if kind.recurrent and isinstance(received, Cat):
             received = Opaque("a concatenation of currents; give each branch neurons, and concatenate their spikes")
-        if kind.recurrent and fault is None:
+        group = self._group(name, module, received, tuple(x.shape[1:]))
+        step = len(group.calls[0].inputs)
+        for state, tensor in given.items():
+            received = self._foreign_state(group, state, tensor, step) or received
+        if kind.recurrent and not isinstance(received, Opaque):
             own = f"{name}_recurrent"
-            recorder.layers[own] = Step(own, module.recurrent, calls.shape)
+            recorder.layers[own] = Step(own, module.recurrent, tuple(x.shape[1:]))
             before: Expression = Leaf(name, SPIKES, step - 1) if step else Zero()
             received = add((received, Apply(own, before)))
         with recorder.quiet():
             result = run(x, *args, **kwargs)
-        calls.inputs.append(received)
+        group.receive([received])
         for port, tensor in zip(kind.outputs, result if isinstance(result, tuple) else (result,), strict=False):
-            recorder.mark(tensor, Leaf(name, port, step))
-            calls.outputs.setdefault(port, []).append(tensor.clone())
+            recorder.mark(tensor, group.leaf(port, step))
+            group.give(port, [tensor])
         return result
+
+    def _group(self, name: str, module: Any, received: Expression, shape: tuple[int, ...]) -> Group:
+        """The layers that a neuron stands for: one for each branch of concatenated currents."""
+        sizes = received.sizes if isinstance(received, Cat) else ()
+        if name not in self.groups:
+            names = list(islice(self._free(name, 1), len(sizes))) or [name]
+            self.groups[name] = Group.of(names, module, sizes, shape)
+            self.neurons |= dict(zip(names, self.groups[name].calls, strict=True))
+        return self.groups[name]
+
+    def _free(self, name: str, first: int) -> Iterator[str]:
+        """Names of further layers of a module, numbered."""
+        taken = {*self.names.values(), *self.neurons, *_RESERVED}
+        return (found for found in map(f"{name}_{{}}".format, count(first)) if found not in taken)
 
     def _place(self, name: str, module: Any, states: list[Tensor | None]) -> str:
         """The layer that a neuron stands for in this call: if it keeps no state, the one whose state it is handed."""
@@ -186,8 +192,7 @@ class Watch:
             return first.node
         begun = name in self.neurons and all(len(self.neurons[place].inputs) == 1 for place in places)
         if isinstance(first, Zero) and begun:
-            taken = {*self.names.values(), *self.neurons, *_RESERVED}
-            places.append(next(found for found in map(f"{name}_{{}}".format, count(2)) if found not in taken))
+            places.append(next(self._free(name, 2)))
             return places[-1]
         return name
 
@@ -199,18 +204,18 @@ class Watch:
             received = Opaque(f"one step in a multi-step module ({name})")
         with recorder.quiet():
             result = spikingjelly.steps_of(module, run, x)
-        calls = self.neurons.setdefault(name, NeuronCalls(module, shape=tuple(x.shape[2:])))
-        calls.inputs += [at_step(received, step) for step in range(len(x))]
-        calls.outputs.setdefault(SPIKES, []).extend(result)
-        recorder.mark(result, Leaf(name, SPIKES, EVERY_STEP), 0)
+        group = self._group(name, module, received, tuple(x.shape[2:]))
+        group.receive([at_step(received, step) for step in range(len(x))])
+        group.give(SPIKES, list(result))
+        recorder.mark(result, group.leaf(SPIKES, EVERY_STEP), 0)
         return result
 
-    def _foreign_state(self, name: str, state: str, tensor: Tensor | None, step: int) -> Opaque | None:
+    def _foreign_state(self, group: Group, state: str, tensor: Tensor | None, step: int) -> Opaque | None:
         """Why a state handed to a neuron is not its own of the step before, if so."""
         if tensor is None:
             return None
         expression = self.recorder.expression(tensor)
-        if expression == (Leaf(name, state, step - 1) if step else Zero()):
+        if expression == (group.leaf(state, step - 1) if step else Zero()):
             return None
         if step == 0:
             return Opaque(f"an initial {state} that is not zero (state carried over from another sample?)")
