@@ -85,3 +85,30 @@ def test_more_chips_take_longer_to_synchronise(build, tmp_path):
         times[placement.chips_needed] = timing.term("barrier").time_ns.typical
     assert times[1] < 465
     assert times[3] == pytest.approx(465 + 2 / 767 * (16_200 - 465))
+
+
+def test_a_message_between_chips_has_an_energy_and_a_time_of_its_own(build, tmp_path):
+    network = build((4,), nir.Linear(np.ones((4, 4))), "lif", nir.Linear(np.ones((4, 4))), "lif")
+    spikes = {name: np.full(4, 2.0) for name in (network.input, *network.layers)}
+    (tmp_path / "small.toml").write_text(
+        'name = "small"\ntitle = "Small"\ninherits = "loihi1"\n'
+        '[core.neurons]\nvalue = 4\nunit = "neurons"\nstatus = "estimated"\nsource = "made"\n'
+        + "".join(
+            f'[chip.{key}]\nvalue = 1\nunit = "{unit}"\nstatus = "estimated"\nsource = "made"\n'
+            for key, unit in (
+                ("cores_per_chip", "cores"),
+                ("router_columns", "routers"),
+                ("router_rows", "routers"),
+                ("cores_per_router", "cores"),
+            )
+        )
+        + '[energy.message_between_chips]\nvalue = 100\nunit = "pJ"\nstatus = "estimated"\nsource = "made"\n'
+        '[time.message_between_chips]\nvalue = 9\nunit = "us"\nstatus = "estimated"\nsource = "made"\n'
+    )
+    placement = place(network, load_profile(tmp_path / "small.toml"))
+    cost = estimate(network, placement, Activity(spikes, 1, analog_input=False))
+    part = next(part for part in cost.parts if part.name == "messages between chips")
+    # Eight spikes of the first layer on one chip, each one message to the second layer on the other.
+    assert (part.count, part.energy_pj.typical) == (8, 800)
+    assert cost.timing.term("busiest link of chips").time_ns.typical == pytest.approx(9000 * 8 / cost.timing.steps)
+    assert cost.timing.latency.mean.typical > 72_000

@@ -40,7 +40,10 @@ NETWORKS = {
         20,
     ),
     "a loop": ((7,), [dense(10, 7), "lif", dense(4, 10), "lif"], [("n1", dense(10, 10, 0.4))], 3),
+    "several chips": ((9,), [dense(12, 9), "lif", dense(8, 12), "lif", dense(4, 8), "lif"], [], 3),
 }
+CORES_PER_CHIP = {"several chips": 3}
+COLUMNS = 4
 TIMES = {
     "neuron_update_active": (4.0, 5.0, 7.0),
     "neuron_update_inactive": (2.0, 3.0, 3.5),
@@ -51,6 +54,7 @@ TIMES = {
     "message_in": (5.0, 8.0, 9.0),
     "hop_horizontal": (2.0, 3.0, 4.0),
     "hop_vertical": (5.0, 6.0, 7.0),
+    "message_between_chips": (20.0, 25.0, 40.0),
     "barrier": (11.0, 11.0, 11.0),
     "step_floor": (30.0, 60.0, 90.0),
 }
@@ -61,10 +65,11 @@ LINK_NS = 10.0
 def chip(tmp_path):
     """Every time known, and cores of a few neurons, two at a router."""
 
-    def make(neurons, left_out=()):
+    def make(neurons, left_out=(), cores_per_chip=64):
         figures = {
-            "chip.cores_per_chip": (64, "cores"),
-            "chip.router_columns": (4, "routers"),
+            "chip.cores_per_chip": (cores_per_chip, "cores"),
+            "chip.chips": (9, "chips"),
+            "chip.router_columns": (COLUMNS, "routers"),
             "chip.router_rows": (8, "routers"),
             "chip.cores_per_router": (2, "cores"),
             "core.neurons": (neurons, "neurons"),
@@ -116,6 +121,7 @@ class Walk:
         self.neurons = Counter(self.core_of.values())
         self.synapses = {each: synapse_matrix(network, each).toarray() != 0 for each in network.connections}
         self.time_steps, self.samples = spikes[network.input].shape[:2]
+        self.crossed = 0
 
     def fired(self, name, time, sample):
         return np.flatnonzero(self.spikes[name][time, sample].numpy().ravel())
@@ -123,7 +129,7 @@ class Walk:
     def step(self, running):
         """Low, typical and high of one step; `running` says which (time, sample) each source is at, if any."""
         spikes, sent, received, operations = Counter(), Counter(), Counter(), Counter()
-        links, ways = Counter(), [(0, 0)]
+        links, ways, over = Counter(), [(0, 0)], Counter()
         for name, (time, sample) in running.items():
             for neuron in self.fired(name, time, sample):
                 own = self.core_of.get((name, int(neuron)))
@@ -140,10 +146,11 @@ class Walk:
                         if own is not None:
                             sent[own] += 1
                             ways.append(self.travel(own, core, links))
-        return [
-            self.price(case, spikes, sent, received, operations, max(links.values(), default=0), ways)
-            for case in range(3)
-        ]
+                            chips = tuple(int(self.places[each][0]) // COLUMNS for each in (own, core))
+                            over[chips] += chips[0] != chips[1]
+        busiest, crossed = (max(each.values(), default=0) for each in (links, over))
+        self.crossed = max(crossed, self.crossed)
+        return [self.price(case, spikes, sent, received, operations, busiest, crossed, ways) for case in range(3)]
 
     def travel(self, own, core, links):
         at, end = list(self.places[own]), self.places[core]
@@ -155,7 +162,7 @@ class Walk:
                 links[before, tuple(at)] += 1
         return far
 
-    def price(self, case, spikes, sent, received, operations, busiest, ways):
+    def price(self, case, spikes, sent, received, operations, busiest, crossed, ways):
         t = {key: values[case] for key, values in TIMES.items()}
         terms, pace = [], 0.0
         for core, neurons in self.neurons.items():
@@ -170,9 +177,10 @@ class Walk:
         # the farthest message is that of typical times
         far = max(ways, key=lambda hops: hops[0] * TIMES["hop_horizontal"][1] + hops[1] * TIMES["hop_vertical"][1])
         way = far[0] * t["hop_horizontal"] + far[1] * t["hop_vertical"]
+        links = max(busiest * LINK_NS, crossed * t["message_between_chips"])
         if case == 0:
-            return max(*terms, busiest * LINK_NS, way, t["barrier"], t["step_floor"])
-        return max(max(pace, busiest * LINK_NS) + way + t["barrier"], t["step_floor"])
+            return max(*terms, links, way, t["barrier"], t["step_floor"])
+        return max(max(pace, links) + way + t["barrier"], t["step_floor"])
 
     def latency(self, sample):
         """The steps of one inference alone, added up."""
@@ -200,7 +208,7 @@ def values(spread):
 def walked(request, build, chip):
     shape, nodes, loops, neurons = NETWORKS[request.param]
     network = build(shape, *nodes, loops=loops)
-    placement = place(network, chip(neurons))
+    placement = place(network, chip(neurons, cores_per_chip=CORES_PER_CHIP.get(request.param, 64)))
     spikes, activity = recorded(network)
     cost = estimate(network, placement, activity)
     return cost.timing, Walk(network, placement, cost.core_map, spikes)
@@ -293,6 +301,26 @@ def test_a_term_without_a_time_is_counted_and_named(build, chip):
     assert reads.count == whole.term("synapse-memory reads").count > 0
     assert lacking.unpriced == (reads,)
     assert lacking.latency.mean.typical < whole.latency.mean.typical
+
+
+def test_messages_between_chips_are_counted_and_a_bound_where_they_have_no_price(build, chip):
+    shape, nodes, loops, neurons = NETWORKS["several chips"]
+    network = build(shape, *nodes, loops=loops)
+    spikes, activity = recorded(network)
+    unpriced = chip(neurons, ("message_between_chips",), CORES_PER_CHIP["several chips"])
+    placement = place(network, unpriced)
+    assert placement.chips_needed > 1
+    cost = estimate(network, placement, activity)
+    walk = Walk(network, placement, cost.core_map, spikes)
+    for sample in range(walk.samples):
+        walk.latency(sample)
+    link = cost.timing.term("busiest link of chips")
+    assert (link.worst, link.time_ns, link.missing) == (walk.crossed, None, ("time.message_between_chips",))
+    assert cost.between_chips >= link.count
+    assert cost.energy_at_least  # no price for them either
+    one = estimate(network, place(network, chip(neurons)), activity)
+    assert (one.between_chips, one.energy_at_least) == (0, False)
+    assert "busiest link of chips" not in [term.name for term in one.timing.terms]
 
 
 def test_a_spike_reads_its_whole_list_in_words_of_64_bits(build, tmp_path):

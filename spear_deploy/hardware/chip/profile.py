@@ -141,6 +141,7 @@ class Times(_Section):
     step: Time | None = Field(None, description="the step, where its length is fixed")
     input_event: Time | None = Field(None, description="bringing one spike or value of the input to a core")
     host_step: Time | None = Field(None, description="what the host adds to a step, to send input and take output")
+    message_between_chips: Time | None = Field(None, description="one spike message over the link between two chips")
     router_rate: Rate | None = Field(None, description="spikes that one router passes on in a second")
     synaptic_rate: Rate | None = Field(None, description="synaptic operations that one core does in a second")
 
@@ -158,6 +159,7 @@ class Energies(_Section):
     message_out: Energy | None = Field(None, description="putting one spike message out, to one core")
     hop_horizontal: Energy | None = None
     hop_vertical: Energy | None = None
+    message_between_chips: Energy | None = Field(None, description="one spike message over the link between two chips")
     static_per_chip: Power | None = Field(None, description="what a chip draws at rest, idle cores among it")
     static_per_core: Power | None = Field(None, description="what a core in use draws beside that")
     input_event: Energy | None = Field(None, description="bringing one spike or value of the input to a core")

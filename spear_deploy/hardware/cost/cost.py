@@ -16,6 +16,7 @@ _NS_PER_S = 1e9
 
 SYNAPSES = "synapses"
 INPUT = "input values"
+BETWEEN_CHIPS = "messages between chips"
 STATIC_PARTS = ("idle chips", "active cores")
 
 
@@ -53,6 +54,7 @@ class Cost:
         core_map: the cores on the mesh; None where the chip has none.
         traffic: messages between cores.
         outside: what is beside the cores, and time and energy with it.
+        between_chips: messages that go from one chip to another.
 
     """
 
@@ -63,6 +65,7 @@ class Cost:
     core_map: CoreMap | None
     traffic: Traffic
     outside: Outside
+    between_chips: float
 
     @property
     def unpriced(self) -> tuple[str, ...]:
@@ -87,8 +90,9 @@ class Cost:
 
     @property
     def energy_at_least(self) -> bool:
-        """Whether the energy is a lower bound, because a price in it is a minimum."""
-        return any(part.at_least for part in self.parts)
+        """Whether the energy is a lower bound: a price in it is a minimum, or messages between chips have none."""
+        links_cost_nothing = self.between_chips > 0 and all(part.name != BETWEEN_CHIPS for part in self.parts)
+        return links_cost_nothing or any(part.at_least for part in self.parts)
 
     @property
     def steps(self) -> int:

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from spear_deploy.hardware.chip.figures import Bound, Energy, Power, Spread, Status
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.activity import Activity, synaptic_operations
-from spear_deploy.hardware.cost.cost import INPUT, STATIC_PARTS, SYNAPSES, Cost, Part, energy_of, total
+from spear_deploy.hardware.cost.cost import BETWEEN_CHIPS, INPUT, STATIC_PARTS, SYNAPSES, Cost, Part, energy_of, total
 from spear_deploy.hardware.cost.input_output import outside_of
-from spear_deploy.hardware.cost.mesh import CoreMap, lay_out, map_cores
+from spear_deploy.hardware.cost.mesh import CoreMap, chip_of_cores, lay_out, map_cores
 from spear_deploy.hardware.cost.step_time import least_sure
 from spear_deploy.hardware.cost.timing import Timing, timing_of
 from spear_deploy.hardware.cost.traffic import Traffic, traffic_of
@@ -50,16 +50,16 @@ def estimate(
     traffic = traffic_of(wiring, activity)
     core_map = map_cores(placement, traffic) if core_map is None else lay_out(core_map, traffic)
     events = MeanEvents(activity) if activity.record is None else activity.record
+    chip = chip_of_cores(placement, core_map)
+    between_chips = float(traffic.messages[chip[traffic.source] != chip[traffic.target]].sum())
     delays = delays_of(network)
     steps = ChipSteps(wiring, events, dict.fromkeys(delays, 0) if chip_steps else delays)
     by_connection, analog = synaptic_operations(network, activity)
     synops = sum(by_connection.values())
     active = _active(placement, traffic, activity, steps.steps)
     share = None if activity.updates is None else active[1] / (traffic.neurons * steps.steps)
-    timing = timing_of(
-        profile, steps, core_map, share, recorded=activity.record is not None, chips=placement.chips_needed
-    )
-    parts = _parts(profile, _counts(traffic, core_map, synops, analog, active, steps.steps))
+    timing = timing_of(profile, steps, core_map, share, recorded=activity.record is not None, chip=chip)
+    parts = _parts(profile, _counts(traffic, core_map, synops, analog, active, steps.steps, between_chips))
     if not _is_all_in(profile):
         parts += _static(placement, timing)
     priced = tuple(parts)
@@ -71,7 +71,7 @@ def estimate(
         energy_pj=energy_of(priced),
         static_mw=_static_mw(placement),
     )
-    return Cost(priced, timing, synops, analog, core_map, traffic, outside)
+    return Cost(priced, timing, synops, analog, core_map, traffic, outside, between_chips)
 
 
 _Counts = dict[str, Spread]
@@ -84,6 +84,7 @@ def _counts(
     analog: float,
     active: tuple[Array, Array, Array],
     steps: int,
+    between_chips: float,
 ) -> _Counts:
     """How many of each operation, by the key of its price."""
     updates = float(traffic.neurons.sum()) * steps
@@ -100,6 +101,7 @@ def _counts(
         "message_in": _exactly(float(traffic.received.sum())),
         "hop_horizontal": _exactly(core_map.hops_horizontal if core_map is not None else 0.0),
         "hop_vertical": _exactly(core_map.hops_vertical if core_map is not None else 0.0),
+        "message_between_chips": _exactly(between_chips),
     }
 
 
@@ -109,6 +111,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "spikes": ("spike",),
     "messages": ("message_out", "message_in"),
     "hops": ("hop_horizontal", "hop_vertical"),
+    BETWEEN_CHIPS: ("message_between_chips",),
 }
 """The parts of the energy that grow with operations, and the prices of each."""
 
@@ -119,6 +122,8 @@ def _parts(profile: Profile, counts: _Counts) -> list[Part]:
     for name, keys in _PARTS.items():
         if _is_all_in(profile) and name != SYNAPSES:
             continue  # a price that holds every other cost: adding to it would count twice
+        if name == BETWEEN_CHIPS and not counts["message_between_chips"].high:
+            continue  # one chip
         priced = {key: figure for key in keys if (figure := prices[key]) is not None}
         if priced:
             parts.append(_part(name, priced, counts))

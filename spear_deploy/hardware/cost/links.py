@@ -1,4 +1,4 @@
-"""Links of the mesh: which of them the messages between two cores take."""
+"""Links of the mesh and of chips: which of them the messages between two cores take."""
 
 from __future__ import annotations
 
@@ -43,3 +43,10 @@ def routes(start: Integers, end: Integers) -> Routes:
     pair = np.concatenate(pairs)
     on = csr_array((np.ones(len(pair)), (pair, column)), shape=(len(start), len(links)))
     return Routes(on, far[:, 0], far[:, 1])
+
+
+def links_of_chips(start: Integers, end: Integers) -> csr_array:
+    """One where messages go from chip to chip, `[pairs, links]`: two chips have one link in each direction."""
+    apart = np.flatnonzero(start != end)
+    links, column = np.unique(np.stack([start[apart], end[apart]]), axis=1, return_inverse=True)
+    return csr_array((np.ones(len(apart)), (apart, column.ravel())), shape=(len(start), links.shape[1]))

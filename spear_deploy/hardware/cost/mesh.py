@@ -100,6 +100,14 @@ def map_cores(placement: Placement, traffic: Traffic) -> CoreMap | None:
     return _core_map(mesh, places[order], traffic)
 
 
+def chip_of_cores(placement: Placement, core_map: CoreMap | None) -> Integers:
+    """The chip that each core lies on, counted from 0, `[cores]`; all on one where the cores of a chip are unknown."""
+    if core_map is not None:
+        return core_map.place[:, 0] // core_map.mesh.columns
+    cores = np.arange(placement.cores_needed)
+    return cores // (placement.profile.cores_per_chip or max(1, len(cores)))
+
+
 def map_in_order(placement: Placement) -> CoreMap | None:
     """The map where no activity was measured: along the path, in the order of execution."""
     return map_cores(placement, no_traffic(placement.cores_needed))

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from spear_deploy.hardware.chip.figures import Status, Time
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.hardware.cost.links import routes
+from spear_deploy.hardware.cost.links import links_of_chips, routes
 from spear_deploy.hardware.cost.mesh import CoreMap
 from spear_deploy.hardware.cost.wiring import Wiring
 from spear_deploy.hardware.cost.work import Work
+from spear_deploy.hardware.placement.packing import Integers
 
 Array = NDArray[np.float64]
 _NS_PER_S = 1e9
@@ -24,6 +25,7 @@ SYNOPS = "synaptic operations"
 READS = "synapse-memory reads"
 LOOK_UPS = "axon look-ups"
 LINKS = "busiest link"
+BETWEEN_CHIPS = "busiest link of chips"
 WAY = "farthest message"
 BARRIER = "barrier"
 FLOOR = "least step under load"
@@ -35,6 +37,7 @@ _KEYS: dict[str, tuple[str, ...]] = {
     READS: ("memory_read",),
     LOOK_UPS: ("message_in",),
     LINKS: ("router_rate",),
+    BETWEEN_CHIPS: ("message_between_chips",),
     WAY: ("hop_horizontal", "hop_vertical"),
     BARRIER: ("barrier",),
     FLOOR: ("step_floor",),
@@ -48,6 +51,7 @@ UNITS = {
     READS: "words",
     LOOK_UPS: "messages",
     LINKS: "messages",
+    BETWEEN_CHIPS: "messages",
     WAY: "hops",
     BARRIER: "",
     FLOOR: "",
@@ -138,13 +142,22 @@ class StepClock:
     No step is shorter than the chip's least step under load, where that is known.
 
     `active` is the share of updates on each core that are active, `[cores]`, where that was
-    measured; else at least the neurons that spike (low) and at most all (typical, high).
+    measured; else at least the neurons that spike (low) and at most all (typical, high). `chip` is
+    the chip that each core lies on, `[cores]`: two chips are joined by one link in each direction.
     """
 
     def __init__(
-        self, prices: StepPrices, wiring: Wiring, core_map: CoreMap | None, active: Array | None, barrier: Array
+        self,
+        prices: StepPrices,
+        wiring: Wiring,
+        core_map: CoreMap | None,
+        active: Array | None,
+        barrier: Array,
+        chip: Integers,
     ) -> None:
         self.prices, self.wiring, self.active, self.barrier = prices, wiring, active, barrier
+        self.over = links_of_chips(chip[wiring.source], chip[wiring.target])
+        self.one_chip = not chip.any()
         self.routes = None
         if core_map is not None:
             self.routes = routes(core_map.place[wiring.source], core_map.place[wiring.target])
@@ -198,6 +211,9 @@ class StepClock:
                 pace[:, 1] = both.max(1)
             else:
                 pace[:, 2] = (neuron + synapse).max(1)
+        if not self.one_chip:
+            counts[BETWEEN_CHIPS] = (work.messages @ self.over).max(1, initial=0.0)
+            longest[BETWEEN_CHIPS] = np.multiply.outer(counts[BETWEEN_CHIPS], times["message_between_chips"])
         way = np.zeros((steps, 3))
         if self.routes is not None:
             counts[LINKS] = (work.messages @ self.routes.on).max(1, initial=0.0)
@@ -206,7 +222,8 @@ class StepClock:
             longest[WAY] = way
         longest[BARRIER] = np.broadcast_to(self.barrier, (steps, 3))
         longest[FLOOR] = np.broadcast_to(times["step_floor"], (steps, 3))
-        step = np.maximum(np.maximum(pace, longest[LINKS]) + way + self.barrier, longest[FLOOR])
+        pace = np.maximum(np.maximum(pace, longest[LINKS]), longest[BETWEEN_CHIPS])
+        step = np.maximum(pace + way + self.barrier, longest[FLOOR])
         step[:, 0] = np.max([each[:, 0] for each in longest.values()], axis=0)
         return Measured(step, counts, {name: longest[name] for name in counts}, slowest, work.operations.argmax(1))
 

@@ -13,6 +13,7 @@ from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.mesh import CoreMap
 from spear_deploy.hardware.cost.step_time import SYNOPS, UNITS, StepClock, StepPrices, barrier_of, least_sure
 from spear_deploy.hardware.cost.work import ChipSteps
+from spear_deploy.hardware.placement.packing import Integers
 
 Array = NDArray[np.float64]
 
@@ -115,15 +116,15 @@ def timing_of(
     active: Array | None,
     *,
     recorded: bool,
-    chips: int = 1,
+    chip: Integers,
 ) -> Timing:
     """Time every step of every sample; the sum of the steps' maxima, not a maximum of means.
 
     `active` is the share of active updates on each core, where that was measured; `recorded`
-    tells whether the events are recorded spikes instead of means; `chips` are in use.
+    tells whether the events are recorded spikes instead of means; `chip` is the one that each core lies on, `[cores]`.
     """
-    prices = StepPrices.of(profile)
-    clock = StepClock(prices, chip_steps.wiring, core_map, active, barrier_of(profile, core_map, chips))
+    prices, chips = StepPrices.of(profile), 1 + int(chip.max(initial=0))
+    clock = StepClock(prices, chip_steps.wiring, core_map, active, barrier_of(profile, core_map, chips), chip)
     sums: dict[str, float] = {}
     worst: dict[str, float] = {}
     times: dict[str, Array] = {}
