@@ -171,6 +171,37 @@ def test_their_states_may_be_handed_over():
     assert torch.equal(outputs(model.graph, x)["lif3"], torch.stack(expected))
 
 
+class OneNeuron(CurrentsOnly):
+    """One module that keeps no state behind a layer, a concatenation and another layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 6), nn.Linear(8, 5)
+        self.lif = snntorch.Leaky(0.9, threshold=0.3, spike_grad=heaviside)
+
+    def forward(self, x):
+        mem1, mem2, mem3 = (self.lif.init_leaky() for _ in range(3))
+        found = []
+        for step in x:
+            spk, mem1 = self.lif(self.first(step), mem1)
+            spk, mem2 = self.lif(torch.cat([self.fc1(spk), self.fc2(spk)], 1), mem2)
+            spk, mem3 = self.lif(self.last(spk), mem3)
+            found.append(spk)
+        return torch.stack(found)
+
+
+def test_they_may_be_those_of_a_module_that_stands_in_several_places():
+    torch.manual_seed(4)
+    net = OneNeuron()
+    x = 3 * torch.rand(T, B, 6, dtype=torch.float64)
+    model = from_snntorch(net, input_shape=(6,), time_steps=T, encoding="sequence")
+    assert list(model.network.layers) == ["lif", "lif_2_1", "lif_2_2", "lif_3"]
+    with torch.no_grad():
+        expected = net.double()(x)
+    assert 0 < expected.mean() < 1
+    assert torch.equal(outputs(model.graph, x)["lif_3"], expected)
+
+
 def test_a_concatenation_at_the_end_is_refused_by_its_layers():
     with pytest.raises(ModelError, match="returns a concatenation of lif_1, lif_2; end it with one layer of weights"):
         from_snntorch(CurrentsOnly(), input_shape=(6,), time_steps=T)

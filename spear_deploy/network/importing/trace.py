@@ -114,7 +114,7 @@ def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
         raise _Unsuited("no supported neuron is called" if opaque is None else opaque.reason, final=opaque is not None)
     wrong = {name: count for name, count in counts.items() if count != steps}
     restarted = next((name for name, places in watch.places.items() if len(places) == steps > 1), None)
-    if restarted is not None and set(map(counts.get, watch.places[restarted])) == {1}:
+    if restarted is not None and all(counts[watch.groups[place].names[0]] == 1 for place in watch.places[restarted]):
         raise _Unsuited(
             f"{restarted} starts from a state of zero in every time step; keep what it returns for the next step",
             final=True,

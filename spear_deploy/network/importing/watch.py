@@ -28,6 +28,7 @@ from spear_deploy.network.importing.expression import (
     Zero,
     add,
     at_step,
+    leaves,
 )
 from spear_deploy.network.importing.layers import is_identity, is_layer, unsupported
 from spear_deploy.network.importing.layout import leading
@@ -179,7 +180,7 @@ class Watch:
 
     def _free(self, name: str, first: int) -> Iterator[str]:
         """Names of further layers of a module, numbered."""
-        taken = {*self.names.values(), *self.neurons, *_RESERVED}
+        taken = {*self.names.values(), *self.neurons, *self.groups, *_RESERVED}
         return (found for found in map(f"{name}_{{}}".format, count(first)) if found not in taken)
 
     def _place(self, name: str, module: Any, states: list[Tensor | None]) -> str:
@@ -188,10 +189,12 @@ class Watch:
             return name
         places = self.places.setdefault(name, [name])
         first = self.recorder.expression(states[0])  # type: ignore[arg-type]
-        if isinstance(first, Leaf) and first.node in places:
-            return first.node
-        begun = name in self.neurons and all(len(self.neurons[place].inputs) == 1 for place in places)
-        if isinstance(first, Zero) and begun:
+        begun = {place: self.groups[place] for place in places if place in self.groups}
+        owners = {leaf.node for leaf in leaves(first)}
+        for place, group in begun.items():
+            if owners and owners <= set(group.names):
+                return place
+        if isinstance(first, Zero) and begun and all(len(group.calls[0].inputs) == 1 for group in begun.values()):
             places.append(next(self._free(name, 2)))
             return places[-1]
         return name
