@@ -43,8 +43,8 @@ class Model:
         graph: the network; its neuron nodes carry dt, reset kind and exact constants.
         time_steps: T, the length of one inference.
         encoding: how a sample becomes T steps, see `Encoding`.
-        read_out: `count` (most output spikes), `membrane` (largest membrane, summed over time) or
-            `last` (largest membrane of the last step).
+        read_out: `count` (most output spikes), `membrane` (largest membrane, summed over time),
+            `last` (largest membrane of the last step) or `largest` (of any step).
         data: the data set it was trained on: a name, or the path of an npz file.
         notices: what was assumed or changed when it was read from a foreign file, one line each.
         population: outputs a class: those of one class follow each other and are added up.

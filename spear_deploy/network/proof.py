@@ -134,7 +134,7 @@ def compare_read_out(name: str, returned: Sequence[Tensor], graph: nir.NIRGraph,
 
     Args:
         name: the layer that gives them, for messages.
-        returned: what the original returned: each step, all steps, their sum or mean, or the last.
+        returned: what the original returned: each step, all steps, their sum, mean or largest, or the last.
         graph: the converted network.
         sample: `[T, B, *input_shape]`.
 
@@ -145,7 +145,7 @@ def compare_read_out(name: str, returned: Sequence[Tensor], graph: nir.NIRGraph,
     with torch.no_grad():
         found = Simulation(graph, torch.float64)(sample).output
     given = torch.stack(list(returned)) if len(returned) > 1 else returned[0]
-    forms = (found, found.transpose(0, 1), found.sum(0), found[-1], found[-1:])
+    forms = (found, found.transpose(0, 1), found.sum(0), found[-1], found[-1:], found.amax(0))
     if not any(form.shape == given.shape and _proportional(given, form) for form in forms):
         raise ModelError(
             f"{name}: the converted network reads out other values than the original; it was not converted"

@@ -13,12 +13,13 @@ class ReadOut(StrEnum):
 
     COUNT: the spikes, summed over time. MEMBRANE: the membranes (or the currents of a last layer
     without neurons), summed over time; their mean has the same largest. LAST: the membranes of
-    the last time step alone.
+    the last time step alone. LARGEST: the largest that each membrane was in any time step.
     """
 
     COUNT = "count"
     MEMBRANE = "membrane"
     LAST = "last"
+    LARGEST = "largest"
 
 
 def class_scores(output: Tensor, read_out: ReadOut, population: int = 1) -> Tensor:
@@ -27,13 +28,17 @@ def class_scores(output: Tensor, read_out: ReadOut, population: int = 1) -> Tens
     With `population` outputs a class, they follow each other (snnTorch's population code) and are
     added up. One class alone is yes or no; see `two_classes`.
     """
-    if read_out is ReadOut.LAST:
-        total = output[-1]
-    else:
-        total = output.sum(0, dtype=torch.float64) if output.dtype == torch.bool else output.sum(0)
-    scores = total.flatten(1)
+    scores = _total(output, read_out).flatten(1)
     scores = scores if population == 1 else scores.reshape(len(scores), -1, population).sum(2)
     return two_classes(scores, read_out, len(output) * population)
+
+
+def _total(output: Tensor, read_out: ReadOut) -> Tensor:
+    if read_out is ReadOut.LAST:
+        return output[-1]
+    if read_out is ReadOut.LARGEST:
+        return output.amax(0)
+    return output.sum(0, dtype=torch.float64) if output.dtype == torch.bool else output.sum(0)
 
 
 def two_classes(scores: Tensor, read_out: ReadOut, most: float = 1.0) -> Tensor:

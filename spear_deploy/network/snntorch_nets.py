@@ -62,8 +62,8 @@ def save_model(
             each step), `clipped` (the same, clipped to 1), or snnTorch's `latency` and `delta`, with settings where
             these are not its own: `latency:tau=5,linear`; see `Encoding`.
         read_out: `count` (most output spikes), `membrane` (the largest membrane, or current of a
-            last layer without neurons, summed over time) or `last` (that of the last step); by
-            default as the network returns it.
+            last layer without neurons, summed over time), `last` (that of the last step) or `largest`
+            (that of any step); by default as the network returns it.
         data: the data set it was trained on, by name (`digits`) or path (npz).
         dt_s: seconds that one time step stands for; only NIR's time constants depend on it.
         sample: input `[T, B, *input_shape]` to prove the conversion on; else inputs of

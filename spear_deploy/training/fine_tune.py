@@ -323,7 +323,9 @@ class _Best:
 
 
 def read_outputs(output: Tensor, read_out: ReadOut) -> Tensor:
-    """What of outputs `[T, B, *shape]` is learned, `[B, outputs]`: the mean over time, or the last step."""
+    """What of outputs `[T, B, *shape]` is learned, `[B, outputs]`: mean over time, last step or largest."""
+    if read_out is ReadOut.LARGEST:
+        return output.amax(0).flatten(1)
     return (output[-1] if read_out is ReadOut.LAST else output.mean(0)).flatten(1)
 
 
@@ -335,7 +337,8 @@ def loss(output: Tensor, wanted: Tensor, read_out: ReadOut, population: int = 1)
 
     count: squared distance between firing rates and one-hot labels, or those outputs, summed
     over classes. membrane: cross-entropy of the membrane's mean over time with the labels, or
-    with the softmax of those outputs. last: the same of the last step.
+    with the softmax of those outputs. last: the same of the last step. largest: the
+    same of the largest over time.
     """
     mean, wanted = read_outputs(output, read_out), wanted.to(output.device)
     is_label = wanted.ndim == 1

@@ -117,6 +117,63 @@ class LastOfAStack(EndsInLinear):
         return torch.stack(self.steps(x), dim=1)[:, -1]
 
 
+class LargestCurrent(EndsInLinear):
+    def forward(self, x):
+        return torch.stack(self.steps(x), dim=1).max(1)[0]
+
+
+class Doubled(EndsInLinear):
+    def forward(self, x):
+        return 2 * torch.stack(self.steps(x)).amax(dim=0)
+
+
+class LargestMembrane(nn.Module):
+    """As networks for spoken digits end."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.lif1, self.fc2 = nn.Linear(8, 12), lif(), nn.Linear(12, 5)
+        self.out = lif(reset_mechanism="none")
+
+    def forward(self, x):
+        mem1, mem2, found = self.lif1.init_leaky(), self.out.init_leaky(), []
+        for step in x:
+            spk, mem1 = self.lif1(self.fc1(step), mem1)
+            _, mem2 = self.out(self.fc2(spk), mem2)
+            found.append(mem2)
+        return torch.max(torch.stack(found), 0).values
+
+
+class AddsLargest(LargestCurrent):
+    def forward(self, x):
+        largest = super().forward(x)
+        return largest + largest
+
+
+class LargestSpike(LargestCurrent):
+    """Whether a neuron fired at all."""
+
+    def __init__(self):
+        super().__init__()
+        self.lif2 = lif()
+
+    def steps(self, x):
+        mem, found = self.lif2.init_leaky(), []
+        for step in super().steps(x):
+            spk, mem = self.lif2(step, mem)
+            found.append(spk)
+        return found
+
+
+class BehindLargest(LargestCurrent):
+    def __init__(self):
+        super().__init__()
+        self.fc3 = nn.Linear(5, 4, bias=False)
+
+    def forward(self, x):
+        return self.fc3(super().forward(x))
+
+
 class LastMembrane(nn.Module):
     def __init__(self):
         super().__init__()
@@ -191,6 +248,29 @@ def test_an_output_of_the_last_step_alone_is_read_as_that(style):
     assert torch.equal(classes_of(model, x), expected)
 
 
+@pytest.mark.parametrize("style", [LargestCurrent, Doubled, LargestMembrane])
+def test_the_largest_of_all_steps_is_read_as_that(style):
+    net, x = style(), inputs()
+    model = from_snntorch(net, input_shape=(8,), time_steps=T)
+    assert model.read_out is ReadOut.LARGEST
+    expected = run(net, x).argmax(1)
+    assert not torch.equal(Simulation(model.graph, torch.float64)(x).output.sum(0).argmax(1), expected)
+    assert torch.equal(classes_of(model, x), expected)
+
+
+@pytest.mark.parametrize(
+    ("style", "reason"),
+    [
+        (AddsLargest, "a largest over time, which is read of membranes and of currents alone"),
+        (LargestSpike, "a largest over time, which is read of membranes and of currents alone"),
+        (BehindLargest, "fc3 behind a largest over time, which no neuron holds; return that"),
+    ],
+)
+def test_a_largest_over_time_of_anything_else_is_refused(style, reason):
+    with pytest.raises(ModelError, match=f"found: {reason}"):
+        from_snntorch(style(), input_shape=(8,), time_steps=T)
+
+
 def test_a_layer_behind_a_sum_over_time_adds_its_bias_once_and_is_refused():
     with pytest.raises(ModelError, match="fc2 behind a sum over time, in which its bias counts once; take the mean"):
         from_snntorch(OfTheSum(), input_shape=(8,), time_steps=T)
@@ -198,7 +278,7 @@ def test_a_layer_behind_a_sum_over_time_adds_its_bias_once_and_is_refused():
 
 def test_read_outs_go_through_every_file_and_into_integers(tmp_path):
     x = inputs()
-    for style in (EndsInLinear, LastStep):
+    for style in (EndsInLinear, LastStep, LargestMembrane):
         model = from_snntorch(style(), input_shape=(8,), time_steps=T)
         save_model_file(model, tmp_path / "net.pt")
         write_nir(model, tmp_path / "net.nir")
@@ -253,6 +333,7 @@ def test_two_heads_and_none_named_is_refused():
 def test_the_loss_of_the_last_step_and_of_a_population_is_that_of_what_is_read():
     output, labels = torch.rand(T, B, 6), torch.randint(0, 6, (B,))
     assert loss(output, labels, ReadOut.LAST) == nn.functional.cross_entropy(output[-1], labels)
+    assert loss(output, labels, ReadOut.LARGEST) == nn.functional.cross_entropy(output.amax(0), labels)
     pairs, few = output.mean(0).reshape(B, 3, 2).mean(2), labels % 3
     assert loss(output, few, ReadOut.MEMBRANE, 2) == nn.functional.cross_entropy(pairs, few)
 

@@ -62,10 +62,11 @@ class Zero:
 
 @dataclass(frozen=True)
 class Many:
-    """Several tensors in one: a stack over time, or what it is summed or (with `mean`) averaged to."""
+    """Several tensors in one: a stack over time, or what it is summed, averaged (`mean`) or reduced to (`largest`)."""
 
     items: tuple[Expression, ...]
     mean: bool = False
+    largest: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,18 @@ def leaves(expression: Expression) -> Iterator[Leaf]:
         case Many():
             for item in expression.items:
                 yield from leaves(item)
+
+
+def holds_largest(expression: Expression) -> bool:
+    """Whether any part is a largest value over time, which only an output can be."""
+    match expression:
+        case Apply():
+            return holds_largest(expression.of)
+        case Sum(terms=parts) | Cat(parts=parts):
+            return any(map(holds_largest, parts))
+        case Many():
+            return expression.largest or any(map(holds_largest, expression.items))
+    return False
 
 
 def opaque_part(expression: Expression) -> Opaque | None:

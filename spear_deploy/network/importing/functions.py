@@ -263,6 +263,14 @@ def _reduce(*, mean: bool) -> Handler:
     return handle
 
 
+def _largest(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
+    """The largest over time; where it was lies in whole numbers."""
+    found, axis = _reduce(mean=False)(recorder, args, kwargs, result)
+    if isinstance(found, Many) and result.is_floating_point():
+        return Many(found.items, largest=True), axis
+    return Opaque("the largest of values inside one time step, or its place; return what is before it"), None
+
+
 _AS_MODULE = "; call it as a module: nn.Linear, nn.Conv1d, nn.Conv2d or nn.BatchNorm"
 _ACTIVATION = "; leave it out: the neuron behind it has a threshold of its own"
 _OF_THE_LOSS = "; return what is before it, and leave it to the loss: the largest stays the largest"
@@ -293,6 +301,7 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "movedim"), _swap),
     "sum": _reduce(mean=False),
     "mean": _reduce(mean=True),
+    **dict.fromkeys(("max", "amax"), _largest),
     **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"), _dropout),
     **dict.fromkeys(("max_pool2d", "max_pool2d_with_indices", "_max_pool2d"), _pool("max_pool2d", nn.MaxPool2d)),

@@ -23,6 +23,7 @@ from spear_deploy.network.importing.expression import (
     Sum,
     add,
     at_step,
+    holds_largest,
     leaves,
     opaque_part,
     relative,
@@ -52,6 +53,7 @@ class Head:
         steps: the time steps of which it is returned.
         position: its place among what is returned.
         population: outputs that the network itself adds up for each class.
+        largest: whether only the largest over its steps is returned.
 
     """
 
@@ -61,6 +63,7 @@ class Head:
     steps: tuple[int, ...]
     position: int
     population: int = 1
+    largest: bool = False
 
     @property
     def root(self) -> Expression:
@@ -95,6 +98,7 @@ _ALLOWED = {
     ReadOut.COUNT: (HeadKind.SPIKES,),
     ReadOut.MEMBRANE: (HeadKind.MEMBRANE, HeadKind.CURRENTS),
     ReadOut.LAST: (HeadKind.MEMBRANE, HeadKind.CURRENTS),
+    ReadOut.LARGEST: (HeadKind.MEMBRANE, HeadKind.CURRENTS),
 }
 
 
@@ -106,6 +110,9 @@ def heads_of(recording: Recording) -> list[Head]:
     found = []
     last = len(recording.sample) - 1
     for position, returned in enumerate(recording.outputs):
+        largest = _is_largest(returned, recording)
+        if holds_largest(returned) and not largest:
+            continue
         by_name: dict[tuple[HeadKind, str], list[tuple[int, Expression]]] = defaultdict(list)
         for part in _by_step(returned, recording):
             known = _kind_of(part, recording)
@@ -115,7 +122,9 @@ def heads_of(recording: Recording) -> list[Head]:
         for (kind, name), parts in by_name.items():
             expressions = tuple(part for _, part in parts)
             votes = _votes(expressions[-1], recording)
-            found.append(Head(kind, name, expressions, tuple(step for step, _ in parts), position, votes))
+            taken = tuple(step for step, _ in parts)
+            if not largest or (kind is not HeadKind.SPIKES and votes == 1):
+                found.append(Head(kind, name, expressions, taken, position, votes, largest))
     return found
 
 
@@ -173,6 +182,8 @@ def _unfollowed(recording: Recording) -> str:
     if joined is not None:
         names = ", ".join(dict.fromkeys(leaf.node for leaf in leaves(joined)))
         return f"{_JOINED} {names}; end it with one layer of weights, or name one: output="
+    if any(map(holds_largest, recording.outputs)):
+        return "a largest over time, which is read of membranes and of currents alone"
     opaque = next(filter(None, map(opaque_part, recording.outputs)), None)
     return "nothing that is followed" if opaque is None else opaque.reason
 
@@ -180,6 +191,8 @@ def _unfollowed(recording: Recording) -> str:
 def _as_returned(head: Head, time_steps: int) -> ReadOut:
     if head.kind is HeadKind.SPIKES:
         return ReadOut.COUNT
+    if head.largest:
+        return ReadOut.LARGEST
     return ReadOut.LAST if time_steps > 1 and set(head.steps) == {time_steps - 1} else ReadOut.MEMBRANE
 
 
@@ -230,6 +243,15 @@ def _added(terms: list[list[Expression]]) -> list[Expression]:
         for part in term:
             by_step[max((leaf.step or 0 for leaf in leaves(part)), default=0)].append(part)
     return [add(tuple(parts)) for _, parts in sorted(by_step.items())]
+
+
+def _is_largest(returned: Expression, recording: Recording) -> bool:
+    """Whether a value is the largest over time of what it is made of."""
+    while (isinstance(returned, Many) and not returned.largest and len(returned.items) == 1) or (
+        isinstance(returned, Apply) and _is_factor(returned.op, recording)
+    ):
+        returned = returned.items[0] if isinstance(returned, Many) else returned.of
+    return isinstance(returned, Many) and returned.largest
 
 
 def _is_factor(op: str, recording: Recording) -> bool:

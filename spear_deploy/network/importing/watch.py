@@ -113,7 +113,10 @@ class Watch:
             recorder.mark(y, expression, axis)
         elif isinstance(expression, Many) and axis is None and not _averages_pass(module, expression):
             reason = (
-                f"{name} behind a sum over time, in which its bias counts once; take the mean, or call it once a step"
+                f"{name} behind a largest over time, which no neuron holds; return that"
+                if expression.largest
+                else f"{name} behind a sum over time, in which its bias counts once; take the mean, or call it once a"
+                " step"
             )
             recorder.mark(y, Opaque(reason))
         elif axis is not None and axis >= 0 and not _takes_time(module, axis):
@@ -234,7 +237,7 @@ def _averages_pass(module: nn.Module, value: Many) -> bool:
     """Whether a layer may act on a mean (or, without bias, on a sum) over time as if on each step."""
     if not isinstance(module, nn.Linear):
         return isinstance(module, nn.Flatten)
-    return value.mean or module.bias is None
+    return not value.largest and (value.mean or module.bias is None)
 
 
 def _is_other_neuron(module: nn.Module) -> bool:
