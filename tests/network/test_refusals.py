@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import snntorch
 import torch
-from network_builders import leaky
+from network_builders import leaky, trained
 from snntorch import spikegen, utils
 from torch import nn
 from torch.nn import functional
@@ -53,6 +53,34 @@ class ResetsFromAbove(nn.Module):
     def forward(self, x):
         utils.reset(self)
         return torch.stack([self.part(step) for step in x])
+
+
+class AddsAnAxis(nn.Module):
+    """Samples of one channel without an axis for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.lif, self.fc, self.out = nn.Conv1d(1, 2, 3), leaky(), nn.Linear(8, 3), leaky()
+
+    def forward(self, x):
+        utils.reset(self)
+        return torch.stack([self.out(self.fc(self.lif(self.conv(step.unsqueeze(1))).flatten(1))) for step in x])
+
+
+class NormOfEachStep(nn.Module):
+    """Batch normalisation through time."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.lif = nn.Linear(6, 6), snntorch.Leaky(0.9)
+        self.norms = nn.ModuleList([trained(nn.BatchNorm1d(6)) for _ in range(5)])
+
+    def forward(self, x):
+        mem, found = self.lif.init_leaky(), []
+        for norm, step in zip(self.norms, x, strict=True):
+            spk, mem = self.lif(norm(self.fc(step)), mem)
+            found.append(spk)
+        return torch.stack(found)
 
 
 class CarriesState(nn.Module):
@@ -169,6 +197,15 @@ REFUSED = {
         r"eps$",
     ),
     "a state that is not kept": (ForgetsState, r"^lif starts from a state of zero in every time step; keep what it"),
+    "an axis that forward adds": (
+        AddsAnAxis,
+        r"lif receives conv on an axis that forward adds to its input; give input_shape=\(1, 6\), and leave unsqueeze",
+    ),
+    "a norm for each step": (NormOfEachStep, r"^lif: what leads into it in step 0 differs .* \(a norm for each has no"),
+    "maps of a flat layer": (
+        lambda: nn.Sequential(nn.Linear(6, 8), leaky(), nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 2, 2), leaky()),
+        r"2_unflatten: Unflatten is not supported: no node makes maps of a flat layer; keep maps",
+    ),
     "a reset that finds no neuron": (ResetsFromAbove, r"utils\.reset\(self\.part\), which looks no level deeper"),
     "state from sample to sample": (CarriesState, r"lif: state is carried over from one sample to the next; reset it"),
     "state of another neuron": (ForeignState, r"receives a mem that is not its own of the step before"),

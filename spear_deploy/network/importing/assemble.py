@@ -148,7 +148,10 @@ def _steady(name: str, inputs: list[Expression], silent: frozenset[str]) -> Expr
     for step, expression in enumerate(inputs):
         expected = before_start(root, step, silent)
         if before_start(relative(expression, step), step, silent) != expected:
-            raise ModelError(f"{name}: what leads into it in step {step} differs from step {last}")
+            raise ModelError(
+                f"{name}: what leads into it in step {step} differs from step {last}; let the same layers act in every"
+                " step (a norm for each has no node)"
+            )
     return root
 
 

@@ -82,7 +82,8 @@ def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tupl
         return recorder.expression(value), axis
     found = reshaped(tuple(value.shape), axis, recorder.steps, tuple(result.shape))
     if found is None:
-        return Opaque(f"a change of shape from {tuple(value.shape)} to {tuple(result.shape)}"), None
+        wider = "; no node makes maps of a flat layer: keep maps" if result.dim() > value.dim() else ""
+        return Opaque(f"a change of shape from {tuple(value.shape)} to {tuple(result.shape)}{wider}"), None
     after, shape = found
     if shape == tuple(value.shape[leading(axis) :]):
         return recorder.expression(value), after

@@ -29,6 +29,8 @@ _BY_SAMPLE = (
 )
 _FLAT = "a chip's maps have two axes, and time is none of them; let Conv2d see each time step"
 _ACTIVATION = "a chip has none beside its neurons; leave it out, or put a spiking neuron in its place"
+_BY_STEP = "it does something else in every step, which no synapse does; use one norm for all steps"
+_NO_MAPS = "no node makes maps of a flat layer; keep maps (Conv2d, ConvTranspose2d), or go on with Linear"
 _WAYS_OUT: dict[str, str] = {
     **dict.fromkeys(("GroupNorm", "LayerNorm", "InstanceNorm1d", "InstanceNorm2d"), _BY_SAMPLE),
     **dict.fromkeys(("SLSTM", "SConv2dLSTM", "LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"), _GATED),
@@ -36,6 +38,9 @@ _WAYS_OUT: dict[str, str] = {
     **dict.fromkeys(("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU", "SiLU", "Mish"), _ACTIVATION),
     **dict.fromkeys(("Tanh", "Sigmoid", "Hardtanh", "Hardsigmoid", "Softplus"), _ACTIVATION),
     **dict.fromkeys(("Softmax", "LogSoftmax"), "leave it to the loss, and end with what is before it"),
+    **dict.fromkeys(("BatchNormThroughTime1d", "BatchNormThroughTime2d"), _BY_STEP),
+    **dict.fromkeys(("TemporalEffectiveBatchNorm1d", "TemporalEffectiveBatchNorm2d"), _BY_STEP),
+    "Unflatten": _NO_MAPS,
     "Alpha": "its membrane is the difference of two currents and no state of its own; use Synaptic",
 }
 """What to use in the place of layers that have no node."""

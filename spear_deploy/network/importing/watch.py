@@ -120,7 +120,11 @@ class Watch:
             )
             recorder.mark(y, Opaque(reason))
         elif axis is not None and axis >= 0 and not _takes_time(module, axis):
-            recorder.mark(y, Opaque(f"{name} on a whole sequence at once; call it once a step"))
+            reason = "a whole sequence at once; call it once a step"
+            if x.shape[axis] == 1 < recorder.steps:
+                wanted = tuple(x.shape[1:])
+                reason = f"an axis that forward adds to its input; give input_shape={wanted}, and leave unsqueeze out"
+            recorder.mark(y, Opaque(f"{name} on {reason}"))
         else:
             recorder.mark(y, recorder.on(name, module, expression, tuple(x.shape[leading(axis) :])), axis)
         return y
