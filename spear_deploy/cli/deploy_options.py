@@ -36,7 +36,6 @@ from spear_deploy.jobs.deploy.request import (
     DEFAULT_BUDGET,
     DEFAULT_PIPELINE,
     DEFAULT_PLAN,
-    DEFAULT_STRATEGY,
     DEFAULT_THREADS,
     DeployRequest,
     allowed,
@@ -44,7 +43,7 @@ from spear_deploy.jobs.deploy.request import (
     quickened,
 )
 from spear_deploy.search import STRATEGIES, TuningPlan
-from spear_deploy.search.pipelines import PIPELINES, SPEAR, SPEAR_RECIPE
+from spear_deploy.search.pipelines import AUTO, PIPELINES, SPEAR, SPEAR_RECIPE
 
 PANELS = {
     "Chip and budgets": (
@@ -143,8 +142,12 @@ class DeployOptions:
     ] = False
     strategy: Annotated[
         str,
-        typer.Option(help=f"How candidates are looked for: {', '.join(STRATEGIES)}.", metavar="NAME"),
-    ] = DEFAULT_STRATEGY
+        typer.Option(
+            help=f"How candidates are looked for: {', '.join(STRATEGIES)}.",
+            metavar="NAME",
+            show_default="greedy; ddpg where nothing is projected",
+        ),
+    ] = AUTO
     pipeline: Annotated[
         str,
         typer.Option(

@@ -16,6 +16,9 @@ from spear_deploy.training import Recipe
 
 SPEAR = "spear"
 
+AUTO = "auto"
+"""The strategy that is chosen by what surrounds it."""
+
 
 class Ending(Protocol):
     """From a search's best candidates to the network that is delivered; see `finalists.choose`."""
@@ -120,6 +123,14 @@ def check_plan(name: str, plan: TuningPlan) -> None:
     """Raise a SearchError where the pipeline of this name does not go through all phases of a plan."""
     if name == SPEAR and (plan.constrained or plan.final.epochs):
         raise SearchError(f"the pipeline '{SPEAR}' has one plain fine-tune: it takes no second phase and no constraint")
+
+
+def strategy_for(name: str, *, projects: bool) -> str:
+    """The strategy that a name means: `auto` is `greedy` where candidates are projected onto the budget, else `ddpg`.
+
+    Greedy moves are paid for by the projection; without one the reward alone draws a search to the budget, as in SPEAR.
+    """
+    return name if name != AUTO else "greedy" if projects else "ddpg"
 
 
 def check_strategy(name: str, *, projects: bool) -> None:

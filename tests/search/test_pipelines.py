@@ -13,14 +13,13 @@ from spear_deploy.hardware import load_profile, parse_budgets
 from spear_deploy.jobs.deploy import search as deploy_search
 from spear_deploy.jobs.deploy.deploy import run
 from spear_deploy.jobs.deploy.prepare import prepare
-from spear_deploy.jobs.deploy.request import DEFAULT_PLAN, DEFAULT_STRATEGY, DeployConfig, DeployRequest
+from spear_deploy.jobs.deploy.request import DEFAULT_PLAN, DeployConfig, DeployRequest
 from spear_deploy.jobs.deploy.search import solve
 from spear_deploy.jobs.progress import Clock, Silent
 from spear_deploy.measure import measure_split
 from spear_deploy.pruning import channel_groups, choose_channels, prune
 from spear_deploy.report.checks import PLAIN, predictions
 from spear_deploy.search import (
-    STRATEGIES,
     CandidateFactory,
     Prediction,
     SearchProblem,
@@ -44,13 +43,17 @@ def test_spear_takes_predictions_at_their_value_and_we_at_their_upper_end():
 def test_spear_is_another_spelling_of_its_pipeline_with_ddpg():
     config = DeployConfig(strategy="spear")
     assert (config.pipeline, config.strategy, config.plan) == ("spear", "ddpg", PIPELINES["spear"].plan)
-    assert DeployConfig(pipeline="spear", strategy="evolution").strategy == "evolution"
 
 
 def test_ours_is_the_default():
     config = DeployConfig()
-    assert (config.pipeline, config.strategy, config.plan) == ("spear+", DEFAULT_STRATEGY, DEFAULT_PLAN)
-    assert DEFAULT_STRATEGY in STRATEGIES
+    assert (config.pipeline, config.strategy, config.plan) == ("spear+", "greedy", DEFAULT_PLAN)
+
+
+def test_where_only_the_reward_draws_to_the_budget_ddpg_searches_unless_another_is_named():
+    assert DeployConfig(projection=False).strategy == "ddpg"
+    assert DeployConfig(pipeline="spear").strategy == "ddpg"
+    assert DeployConfig(pipeline="spear", strategy="evolution").strategy == "evolution"
 
 
 def test_an_unknown_strategy_is_refused_with_those_that_are_known():

@@ -17,7 +17,15 @@ from spear_deploy.jobs.asked import budgets_of
 from spear_deploy.network import Reading
 from spear_deploy.pruning import ANY_WIDTH, Keep, Widths, parse_freeze, parse_keep
 from spear_deploy.search import TuningPlan
-from spear_deploy.search.pipelines import PIPELINES, SPEAR, check_plan, check_strategy, pipeline_named
+from spear_deploy.search.pipelines import (
+    AUTO,
+    PIPELINES,
+    SPEAR,
+    check_plan,
+    check_strategy,
+    pipeline_named,
+    strategy_for,
+)
 from spear_deploy.system.arguments import check_fields
 
 DEFAULT_BUDGET = parse_budget("50%")
@@ -26,10 +34,6 @@ DEFAULT_THREADS = 1
 
 DEFAULT_PIPELINE = "spear+"
 DEFAULT_PLAN = PIPELINES[DEFAULT_PIPELINE].plan
-
-DEFAULT_STRATEGY = "ddpg"
-"""SPEAR's: over ten runs at 15 % of the SynOps greedy and evolution end a third of a point above it, 1.4 standard
-errors, and uniform half a point below (docs/method.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +55,8 @@ class DeployConfig:
         lre_error: sampling stops before when half the width of the 95 % interval at the budget,
             relative to the prediction, is no larger; None to make all samples.
         cache: where samples are kept for later runs; None to keep none.
-        strategy: a name of `search.STRATEGIES`: how candidates are looked for. `spear` is another spelling of the
-            pipeline of that name, with `ddpg`.
+        strategy: a name of `search.STRATEGIES`: how candidates are looked for. `auto` is `greedy`, and `ddpg` where
+            nothing is projected; `spear` is another spelling of the pipeline of that name, with `ddpg`.
         pipeline: a name of `search.pipelines.PIPELINES`: what surrounds the search.
         projection: whether candidates are brought to the budget before they are rewarded; without, the reward alone
             draws the search there. The pipeline `spear` never does.
@@ -87,7 +91,7 @@ class DeployConfig:
     lre_samples: int = 24
     lre_error: float | None = None
     cache: Path | None = None
-    strategy: str = DEFAULT_STRATEGY
+    strategy: str = AUTO
     pipeline: str = DEFAULT_PIPELINE
     projection: bool = True
     evaluations: int = 100
@@ -109,8 +113,9 @@ class DeployConfig:
         _ = self.limits, self.kept  # faults in what is typed show at once
         if self.strategy == SPEAR:
             object.__setattr__(self, "pipeline", SPEAR)
-            object.__setattr__(self, "strategy", "ddpg")
+            object.__setattr__(self, "strategy", AUTO)
         pipeline = pipeline_named(self.pipeline)
+        object.__setattr__(self, "strategy", strategy_for(self.strategy, projects=self.projects))
         check_strategy(self.strategy, projects=self.projects)
         if self.plan is DEFAULT_PLAN:
             object.__setattr__(self, "plan", pipeline.plan)
