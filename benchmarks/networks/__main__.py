@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.networks.judge import judge
-from benchmarks.networks.page import page
+from benchmarks.networks.page import joined, lines_in, page
 from benchmarks.networks.registry import CASES
 
 
@@ -26,7 +26,9 @@ def main() -> int:
         metavar="NAME",
         help="run these in Lava too (all if none is named), floating and fixed point",
     )
-    parser.add_argument("--to", type=Path, metavar="FILE", help="write the table there")
+    parser.add_argument(
+        "--to", type=Path, metavar="FILE", help="write the table there; rows that --only leaves out stay"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     chosen = [case for name, case in CASES.items() if not options.only or any(part in name for part in options.only)]
@@ -42,7 +44,8 @@ def main() -> int:
         cells = "; ".join(f"{name} {cell.text}{' WRONG' if cell.wrong else ''}" for name, cell in row.cells.items())
         print(f"{case.name}: {row.refused or cells} ({time.perf_counter() - start:.1f} s)", flush=True)
     if options.to:
-        options.to.write_text(page(rows))
+        kept = lines_in(options.to.read_text()) if options.only and options.to.is_file() else {}
+        options.to.write_text(page(joined(kept, rows, list(CASES))))
     wrong = [row.case.name for row in rows if row.wrong]
     print(f"{len(rows)} networks, {sum(bool(row.cells) for row in rows)} load, {len(wrong)} wrong: {', '.join(wrong)}")
     return 1 if wrong else 0

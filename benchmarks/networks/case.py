@@ -192,7 +192,8 @@ def by_layer(model: Model, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What the source gave by neuron layers of the model, whose names follow from its paths."""
     given = {path.replace(".", "_"): values for path, values in found.items()}
     matched = {}
-    for layer in model.network.layers:
+    channels: dict[str, int] = defaultdict(int)
+    for layer in sorted(model.network.layers):
         stem = layer.removesuffix("_threshold").removesuffix("_out")
         path = stem if stem in given else stem.rpartition("_")[0]
         place = 0 if stem in given else _place_of(stem)
@@ -200,7 +201,11 @@ def by_layer(model: Model, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
         shape = (model.time_steps, SAMPLES, *model.network.shapes[layer])
         if path not in given:
             continue
-        values = given[path][place :: max(1, len(given[path]) // model.time_steps)]
+        places = len(given[path]) // model.time_steps
+        values = given[path][place::places] if places > 1 else given[path]
+        if values.dim() == len(shape) and values.shape[2] > shape[2]:  # one module, a layer for each of its branches
+            channels[path] += shape[2]
+            values = values[:, :, channels[path] - shape[2] : channels[path]]
         if values.numel() == int(torch.Size(shape).numel()):
             matched[layer] = values.reshape(shape)
     return matched

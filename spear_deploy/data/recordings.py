@@ -7,7 +7,9 @@ without its dot and whose value is a function from a path to a `Recording`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,8 @@ _NAMES = {
 _NMNIST_BYTES = 5
 _TEST_SHARE = 0.2
 _LIBRARIES = {
-    "aedat": "AEDAT 2 files are read by tonic.io.read_aedat2 or jAER",
-    "aedat4": "AEDAT 4 files are read by the packages dv-processing and aedat",
+    "aedat": "AEDAT 2 files are read by tonic.io, by sensor: read_dvs_128, read_dvs_346mini, read_dvs_ibm",
+    "aedat4": "AEDAT 4 files are read where the package aedat is installed (`pip install aedat`), or by dv-processing",
     "dat": "Prophesee's files are read by the packages expelliarmus and metavision",
     "raw": "Prophesee's files are read by the packages expelliarmus and metavision",
 }
@@ -60,15 +62,16 @@ def read_recording(path: Path) -> Recording:
     try:
         if suffix in offered:
             return _offered(offered[suffix])(path)
-        if suffix not in READERS:
-            known = ", ".join(f".{each}" for each in sorted({*READERS, *offered}))
+        readers = {**READERS, **{key: reader for key, (package, reader) in _THROUGH.items() if find_spec(package)}}
+        if suffix not in readers:
+            known = ", ".join(f".{each}" for each in sorted({*readers, *offered}))
             hint = (
                 f"; {_LIBRARIES[suffix]}: write what they give as .npz with x, y, t (us) and p"
                 if suffix in _LIBRARIES
                 else ""
             )
             raise DataError(f"{path}: no reader for .{suffix}; known: {known}{hint}")
-        return READERS[suffix](path)
+        return readers[suffix](path)
     except (RefusedError, *READ_ERRORS) as error:
         raise DataError(f"{path}: a damaged recording ({first_line(error)})") from None
 
@@ -129,6 +132,29 @@ def _hdf5(path: Path) -> Recording:
             {name: item[()] for name, item in held.items() if isinstance(item, h5py.Dataset)}, str(path)
         )
 
+
+def _aedat4(path: Path) -> Recording:
+    """The events of all streams of events, through the package aedat."""
+    aedat = import_module("aedat")
+    if path.stat().st_size > LARGEST_RECORDING:
+        raise DataError(f"{path}: larger than the {LARGEST_RECORDING >> 20} MiB of a recording")
+    parts = []
+    try:
+        for packet in aedat.Decoder(str(path)):
+            if "events" in packet:
+                parts.append(np.asarray(packet["events"]))
+            if sum(part.nbytes for part in parts) > LARGEST_RECORDING:
+                raise DataError(f"{path}: more than {LARGEST_RECORDING >> 20} MiB of events")
+    except RuntimeError as error:  # what the package raises of a file that it cannot read
+        raise DataError(f"{path}: a damaged recording ({first_line(error)})") from None
+    if not parts:
+        raise DataError(f"{path}: holds no stream of events")
+    events = np.concatenate(parts)
+    return recording_of({name: events[name] for name in ("x", "y", "t", "p")}, str(path))
+
+
+_THROUGH: dict[str, tuple[str, Reader]] = {"aedat4": ("aedat", _aedat4)}
+"""Readers through a package that may be missing."""
 
 READERS: dict[str, Reader] = {"bin": _nmnist, "npy": _npy, "npz": _npz, "h5": _hdf5, "hdf5": _hdf5}
 

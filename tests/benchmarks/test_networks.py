@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.networks.case import Subject
 from benchmarks.networks.judge import COLUMNS, judge
-from benchmarks.networks.page import PAGE, page
+from benchmarks.networks.page import PAGE, joined, line_of, lines_in, page
 from benchmarks.networks.registry import CASES
 
 SAMPLE = [
@@ -39,7 +39,17 @@ def test_a_network_is_equal_or_refused_with_a_reason_in_every_column(name):
 def test_a_network_that_does_not_load_has_the_reason_on_the_page():
     row = judge(CASES["tutorial 4: Alpha"])
     assert "Alpha is not supported" in row.refused
-    assert "| tutorial 4: Alpha | snnTorch | [1] | - |" in page([row])
+    assert "| tutorial 4: Alpha | snnTorch | [1] | - |" in page({row.case.name: line_of(row)})
+
+
+def test_rows_that_were_not_run_stay_as_they_are():
+    before = PAGE.read_text()
+    assert page(joined(lines_in(before), [], list(CASES))) == before
+    row = judge(CASES["tutorial 4: Alpha"])
+    changed = replace(row, refused="1_alpha: another reason")
+    after = lines_in(page(joined(lines_in(before), [changed], list(CASES))))
+    assert after.pop(row.case.name).cells[0] == ("another reason", True)
+    assert after == {name: line for name, line in lines_in(before).items() if name != row.case.name}
 
 
 def test_a_spike_that_is_not_the_sources_is_told():

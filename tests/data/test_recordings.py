@@ -1,6 +1,10 @@
 """Recordings of events: read from every kind of file, checked, and binned as the model says."""
 
+import base64
+import sys
+import zlib
 from importlib.metadata import EntryPoint
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -103,15 +107,68 @@ def test_truncated_and_unknown_files_are_refused_with_a_way_out(tmp_path):
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(DataError, match="truncated: 198 bytes are no whole number of events"):
         read_recording(path)
-    (tmp_path / "a.aedat4").write_bytes(b"#!AER-DAT4.0")
-    with pytest.raises(DataError, match=r"no reader for \.aedat4; known: \.bin, .*dv-processing"):
-        read_recording(tmp_path / "a.aedat4")
+    for suffix, said in (("aedat4", r"aedat is installed .*dv-processing"), ("aedat", r"by sensor: read_dvs_128")):
+        if suffix == "aedat" or find_spec("aedat") is None:
+            (tmp_path / f"a.{suffix}").write_bytes(b"#!AER-DAT4.0")
+            with pytest.raises(DataError, match=rf"no reader for \.{suffix}; known: .*\.bin, .*{said}"):
+                read_recording(tmp_path / f"a.{suffix}")
     np.savez(tmp_path / "b.npz", x=[1, 2], y=[1, 2], t=[1], p=[0, 0])
     with pytest.raises(DataError, match="truncated: 2 of x, 2 of y, 1 of time_us"):
         read_recording(tmp_path / "b.npz")
     (tmp_path / "c.h5").write_bytes(b"no")
     with pytest.raises(DataError, match="a damaged recording"):
         read_recording(tmp_path / "c.h5")
+
+
+AEDAT4 = zlib.decompress(
+    base64.b64decode(
+        "eNqNU91OE0EU/rDLTzaCVbiAxItxIF5pdyHEq3ZDgRKbWInaADbebLoDTqQzm9nZJnhFfAifxwfyhvACnl13tZQ19iQzOWf3+5m/s/ms3Xn/8r"
+        "Dd3234y+5WDVgH0D1+3UEeLtUOHmKJMmCORp3G9xr+xM8HQDMas7EwidSqxXcaPg9cRtFUOhJMhSPR4jq1XXWuOYtD+7nFvaL2Cug03L8H9Ceh"
+        "OTy01rAv4qrFh3oUG5Fk/pzZq5gEEmukuuDBm8Fu08uQ/yRrIy+kCi97OkovxVuyn9boaaUP6LsJT420wswoeJzaOLVVgmIslE3+I5NRDkUyND"
+        "K2FRs7SBOrRywKbZj/YTq3a8yg2o3IXp5LYaZFOyf9D5UCE1cjq67R9+TUbVZ4J/KrOCstpbI82PGr3CpoH+/Qtl/NQtOpGd47+mE4qtygl+1w"
+        "4i1O1GXe9KJx4Jbv/oyGw3vre3s/upTeup+K5sjOEFiglnFoJpADPk+tc1qjaa6ObeDRBh4fLeAdsAowrA7quF4kQhmF7gmlN89L3aN+e/+Obt"
+        "GQazllBS+oTR2qnmILK2v49nuJQW0ZT5xFbGJ+CdeDv32LX4FH8vA="
+    )
+)
+"""Four events, as dv-processing writes them."""
+
+STAND_IN = """
+import numpy as np
+
+def Decoder(path):
+    events = np.array([(5, 3, 1, 1), (5, 0, 15, 0)], [("t", "u8"), ("x", "u2"), ("y", "u2"), (("p", "on"), "?")])
+    if path.endswith("damaged.aedat4"):
+        raise RuntimeError("failed to fill whole buffer")
+    return [{"stream_id": 1, "frame": {}}] if path.endswith("frames.aedat4") else [{"stream_id": 0, "events": events}]
+"""
+
+
+def test_aedat_4_files_are_read_through_the_package_aedat(tmp_path):
+    pytest.importorskip("aedat", reason="aedat is missing: pip install aedat")
+    path = tmp_path / "a.aedat4"
+    path.write_bytes(AEDAT4)
+    found = read_recording(path)
+    assert found.time_us.tolist() == [5, 5, 70, 90]
+    assert (found.x.tolist(), found.y.tolist()) == ([3, 0, 19, 7], [1, 15, 0, 8])
+    assert found.polarity.tolist() == [1, 0, 1, 0]
+    path.write_bytes(AEDAT4[:700])
+    with pytest.raises(DataError, match="a damaged recording"):
+        read_recording(path)
+
+
+def test_what_the_package_aedat_gives_is_a_recording_or_refused(tmp_path, monkeypatch):
+    (tmp_path / "aedat.py").write_text(STAND_IN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "aedat", raising=False)
+    for name in ("a", "damaged", "frames"):
+        (tmp_path / f"{name}.aedat4").write_bytes(b"#!AER-DAT4.0")
+    found = read_recording(tmp_path / "a.aedat4")
+    assert [values.tolist() for values in vars(found).values()] == [[3, 0], [1, 15], [5, 5], [1, 0]]
+    with pytest.raises(DataError, match=r"a damaged recording .*failed to fill whole buffer"):
+        read_recording(tmp_path / "damaged.aedat4")
+    with pytest.raises(DataError, match="holds no stream of events"):
+        read_recording(tmp_path / "frames.aedat4")
+    monkeypatch.delitem(sys.modules, "aedat")
 
 
 def folder(root, *, split):

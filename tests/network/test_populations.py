@@ -2,12 +2,15 @@
 
 import pytest
 import torch
-from network_builders import Population
+from network_builders import Population, leaky, run_by_snntorch
 from snntorch import functional as snn_functional
+from torch import nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.measure import measure
 from spear_deploy.network import (
+    ReadOut,
+    Simulation,
     from_snntorch,
     load_model_file,
     read_nir,
@@ -40,6 +43,18 @@ def test_a_population_code_gives_the_accuracy_of_snntorch():
     assert (model.classes, model.network.classes) == (5, 20)
     assert measure(model, x, labels, analog_input=True, dtype=torch.float64).accuracy == pytest.approx(float(expected))
     assert 0 < expected < 1
+
+
+def test_votes_by_an_average_pool_over_flat_outputs_are_the_outputs():
+    """nn.AvgPool1d on [B, N], which torch takes for channels: as SpikingJelly's VotingLayer has it."""
+    torch.manual_seed(3)
+    hidden, last = leaky(threshold=0.3), leaky(threshold=0.3)
+    net = nn.Sequential(nn.Linear(6, 12), hidden, nn.Linear(12, 20), last, nn.AvgPool1d(4, 4))
+    x = 2 * torch.rand(5, 30, 6, dtype=torch.float64)
+    model = from_snntorch(net, input_shape=(6,), time_steps=5)
+    assert (model.classes, model.read_out) == (5, ReadOut.MEMBRANE)
+    with torch.no_grad():
+        torch.testing.assert_close(Simulation(model.graph, torch.float64)(x).output, run_by_snntorch(net, x))
 
 
 def test_a_population_is_kept_in_every_file(tmp_path):

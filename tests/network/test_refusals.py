@@ -201,6 +201,10 @@ REFUSED = {
         AddsAnAxis,
         r"lif receives conv on an axis that forward adds to its input; give input_shape=\(1, 6\), and leave unsqueeze",
     ),
+    "maps without an axis of channels": (
+        lambda: nn.Sequential(nn.Linear(6, 6), leaky(), nn.MaxPool1d(2), nn.Linear(3, 3), leaky()),
+        r"2_maxpool1d: MaxPool1d takes \[C, L\] of each sample, found 6; give `input_shape` its channels",
+    ),
     "a norm for each step": (NormOfEachStep, r"^lif: what leads into it in step 0 differs .* \(a norm for each has no"),
     "maps of a flat layer": (
         lambda: nn.Sequential(nn.Linear(6, 8), leaky(), nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 2, 2), leaky()),

@@ -7,6 +7,7 @@ from typing import Any
 
 import nir
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from snntorch import SpikingNeuron
 from snntorch._neurons.rleaky import RecurrentOneToOne as OneToOneOfRLeaky
@@ -73,6 +74,13 @@ def nodes_of(module: nn.Module, name: str, shape: Shape) -> list[nir.NIRNode]:
     base = torch_class(module)
     if base not in _BUILDERS:
         raise ModelError(unsupported(module, name))
+    axes = _AXES.get(base, len(shape))
+    if len(shape) < axes and (base, len(shape)) != (nn.AvgPool1d, 1):  # torch takes the batch for channels
+        wanted = "[C, L]" if axes == 2 else "[C, H, W]"
+        raise ModelError(
+            f"{name}: {base.__name__} takes {wanted} of each sample, found {_times(shape)}; give `input_shape` its"
+            " channels, (1, ...)"
+        )
     return _BUILDERS[base](module, name, shape)
 
 
@@ -187,7 +195,9 @@ def _adaptive_avg_pool2d(module: nn.AdaptiveAvgPool2d, name: str, shape: Shape) 
 
 
 def _avg_pool1d(module: nn.AvgPool1d, name: str, shape: Shape) -> list[nir.NIRNode]:
-    """A depthwise convolution: NIR has no pool in one dimension."""
+    """A depthwise convolution: NIR has no pool in one dimension; over flat outputs, as votes, a matrix."""
+    if len(shape) == 1:
+        return [nir.Linear(weight=nn.AvgPool1d.forward(module, torch.eye(shape[0], dtype=torch.float64)).T.numpy())]
     if _reaches_over(module, shape) or (not module.count_include_pad and _one(module.padding)):
         return [average(module, shape).node()]
     kernel = _one(module.kernel_size)
@@ -303,6 +313,12 @@ def _stride(module: Any, axes: int = 2) -> NDArray[np.int64]:
 def _times(shape: Shape) -> str:
     return " x ".join(str(n) for n in shape)
 
+
+_AXES: dict[type[nn.Module], int] = {
+    **dict.fromkeys((nn.Conv1d, nn.AvgPool1d, nn.MaxPool1d), 2),
+    **dict.fromkeys((nn.Conv2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, SumPool2d, nn.MaxPool2d), 3),
+}
+"""How many axes a sample needs where torch takes fewer too, without a batch."""
 
 _BUILDERS: dict[type[nn.Module], Callable[[Any, str, Shape], list[nir.NIRNode]]] = {
     nn.Linear: _linear,
