@@ -336,13 +336,24 @@ def _all_finite(x: Given) -> bool:
 
 def _check_labels(path: str, key: str, y: NDArray[np.generic], samples: int) -> None:
     if y.dtype.kind not in "iu":
-        raise DataError(f"{path}: y_{key} must hold integer labels, found {y.dtype}")
+        raise DataError(f"{path}: y_{key} must hold integer labels, found {y.dtype}{_as_labels(y)}")
     if y.shape != (samples,):
         raise DataError(f"{path}: y_{key} needs one label a sample, {samples}, found shape {y.shape}")
     if int(y.min()) < 0:
         raise DataError(f"{path}: labels start at 0, y_{key} holds {int(y.min())}")
     if int(y.max()) >= MOST_CLASSES:
         raise DataError(f"{path}: labels number classes, y_{key} holds {int(y.max())}")
+
+
+def _as_labels(y: NDArray[np.generic]) -> str:
+    """How values that are no integers become labels, if they can."""
+    if y.dtype.kind not in "fb":
+        return ""
+    if y.ndim == 2 and bool((np.sort(y, axis=1)[:, -2:] == [0, 1]).all()):
+        return " of one-hot rows; write y.argmax(1)"
+    if bool((y == np.trunc(y.astype(np.float64))).all()):
+        return "; write y.astype(int)"
+    return "; targets of a regression are not supported: leave all labels out, and the network's own classes serve"
 
 
 def times(shape: tuple[int, ...]) -> str:

@@ -105,7 +105,9 @@ def _nan(content):
         (lambda c: c.update(x_val=np.ones((2, 3))), "x_val and y_val belong together, found only one"),
         (lambda c: c.update(y_val=np.ones(2, int)), "x_val and y_val belong together, found only one"),
         (lambda c: c.update(x_train=np.array([["a"] * 3] * 20)), "x_train must hold numbers, found <U1"),
-        (lambda c: c.update(y_train=np.ones(20)), "y_train must hold integer labels, found float64"),
+        (lambda c: c.update(y_train=np.ones(20)), r"y_train must hold integer labels, found float64; write y\.astype"),
+        (lambda c: c.update(y_train=np.eye(4)[[1] * 20]), r"found float64 of one-hot rows; write y\.argmax\(1\)"),
+        (lambda c: c.update(y_train=np.full((20, 2), 0.5)), "targets of a regression are not supported: leave all lab"),
         (
             lambda c: c.update(y_train=np.eye(20, dtype=int)),
             r"y_train needs one label a sample, 20, found .*\(20, 20\)",
