@@ -44,7 +44,7 @@ _NMNIST_BYTES = 5
 _TEST_SHARE = 0.2
 _LIBRARIES = {
     "aedat": "AEDAT 2 files are read by tonic.io, by sensor: read_dvs_128, read_dvs_346mini, read_dvs_ibm",
-    "aedat4": "AEDAT 4 files are read where the package aedat is installed (`pip install aedat`), or by dv-processing",
+    "aedat4": "AEDAT 4 files are read where the package aedat is installed (pip install aedat), or by dv-processing",
     "dat": "Prophesee's files are read by the packages expelliarmus and metavision",
     "raw": "Prophesee's files are read by the packages expelliarmus and metavision",
 }
