@@ -68,7 +68,11 @@ class NetxExporter(Exporter):
             check_format(quantized.format)
         except (BackendError, ExportError) as error:
             return (str(error),)
-        return tuple(reason for index in range(len(quantized.layers)) for reason in _reasons(quantized, index))
+        layers: dict[str, list[str]] = {}
+        for index, layer in enumerate(quantized.layers):
+            for reason in _reasons(quantized, index):
+                layers.setdefault(reason, []).append(layer.name)
+        return tuple(f"{', '.join(names)}: {why}; export the script (lava) instead" for why, names in layers.items())
 
     def write(self, model: Model, path: Path) -> None:
         """Write the integers to a file."""
@@ -147,11 +151,8 @@ def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
         found.append("netx has one decay and one threshold a layer")
     if layer.axon is not None:
         found.append("netx puts a bias into the membrane, this layer's passes a synaptic current")
-    unheld = [each.exponent for each in layer.synapses if _is_weighted(each) and not _holds(_weights(each))]
-    if unheld:
-        found.append(
-            f"netx has no weight exponent, these weights have one of {unheld[0]} (choose others: `file_format='netx'`)"
-        )
+    if any(_is_weighted(each) and not _holds(_weights(each)) for each in layer.synapses):
+        found.append("netx has no weight exponent, and these weights have one (choose others: `file_format='netx'`)")
     step = 1 << NETX_BIAS_EXPONENT
     if (layer.bias % step).any() or np.abs(layer.bias).max() > step * LOIHI2.bias_mantissa_max:
         found.append(
@@ -162,7 +163,7 @@ def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
         found.append(f"netx has one convolution or one dense matrix before a layer, no pools; found {kinds}")
     elif layer.bias.ndim == 3 and (layer.bias != layer.bias[:, :1, :1]).any():
         found.append("netx has one bias a channel")
-    return [f"{layer.name}: {reason}; export the script (lava) instead" for reason in found]
+    return found
 
 
 def _weights(synapses: QuantizedSynapses) -> NDArray[np.float64]:

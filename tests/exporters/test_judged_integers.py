@@ -111,7 +111,15 @@ def test_a_weight_exponent_is_multiplied_into_weights_that_stay_in_netxs_range()
     assert shifted.sha256 != integers.sha256
     assert assert_faithful(NetxExporter(integers=shifted), model).spikes
     out_of_range = replace(integers, quantized=with_exponent(integers.quantized, 1))
-    assert "netx has no weight exponent" in NetxExporter(integers=out_of_range).refuses(model)[0]
+    assert NetxExporter(integers=out_of_range).refuses(model)[0].startswith("out: netx has no weight exponent")
+
+
+def test_a_reason_that_holds_of_several_layers_is_told_once():
+    model = small_model()
+    integers = judged(model, held_by("netx", LOIHI2))
+    far_out = replace(integers, quantized=with_exponent(integers.quantized, 8))
+    (reason,) = NetxExporter(integers=far_out).refuses(model)
+    assert reason.startswith("hidden, out: netx has no weight exponent")
 
 
 def with_exponent(quantized, exponent):
