@@ -179,10 +179,11 @@ def front(setting: Setting, arm: str, seed: int) -> Json:
 
 
 def table(runs: list[Json]) -> str:
-    """Arms by budgets, on one setting."""
+    """Arms by budgets, on one setting; arms that were not run are left out."""
     figures = {
         arm: {run["seed"]: [100 * run["best"][str(share)] for share in BUDGETS] for run in runs if run["arm"] == arm}
         for arm in ARMS
+        if any(run["arm"] == arm for run in runs)
     }
     seeds = sorted(set.intersection(*(set(found) for found in figures.values())))
     head = f"{len(seeds)} seeds" if len(seeds) > 1 else f"{len(seeds)} seed"
@@ -213,7 +214,7 @@ Written by `python -m benchmarks.fronts` from [raw figures](raw/fronts): no limi
 - `agent`: DDPG trained once over all budgets, which stand in its state; for each budget its answer and
   {REFINED - 1} greedy moves from there. Its training counts.
 - `greedy, carried`: greedy, each budget from the best of the one before it.
-- The others begin anew for each budget, with {EVALUATIONS} evaluations.
+- The others begin anew for each budget, with {EVALUATIONS} evaluations. Arms missing from a table were not run there.
 
 Accuracy in % on validation, recalibrated, before fine-tuning: the best of the front's candidates whose SynOps are
 predicted to stay within the budget. `front` is the mean over budgets, which lie about equally far apart in the

@@ -100,9 +100,10 @@ def measures(run: Json) -> dict[str, float]:
 
 
 def spread(values: Sequence[float]) -> str:
-    """The mean and its standard error."""
-    error = float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
-    return f"{np.mean(values):.1f} ± {error:.1f}"
+    """The mean, and its standard error where there are several."""
+    if len(values) == 1:
+        return f"{values[0]:.1f}"
+    return f"{np.mean(values):.1f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.1f}"
 
 
 def page(runs: list[Json]) -> str:
