@@ -31,7 +31,8 @@ def table(results: Sequence[Json]) -> str:
     ]
     ran = [row for row in rows if "refused" not in row]
     lines = [
-        f"{len(results)} networks, {len(rows)} runs, {len(rows) - len(ran)} refused;"
+        f"{len(results)} networks, {sum('refused' in each for each in results)} of them refused as they are;"
+        f" {len(rows)} runs, {len(rows) - len(ran)} refused;"
         f" {sum('error' in each for each in results)} ended with a traceback.",
         "",
         f"- over budget by validation's bound: {_count(ran, lambda row: row['bound'] > row['budget_synops'])}",

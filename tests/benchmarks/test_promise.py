@@ -19,10 +19,11 @@ def test_the_page_shows_what_the_raw_figures_say():
 
 
 def test_every_run_is_counted_once_and_a_ruin_is_never_called_ok():
-    runs = [(each["network"], budget, one) for each in kept() for budget, one in each["budgets"].items()]
+    runs = [(each["network"], budget, one) for each in kept() for budget, one in each.get("budgets", {}).items()]
     assert {budget for _, budget, _ in runs} == set(BUDGETS)
     text = table(kept())
     assert f"{len(runs)} runs" in text
+    assert f"{sum('refused' in each for each in kept())} of them refused as they are" in text
     assert not [one for *_, one in runs if one.get("ruined") and one["ok"]]
 
 
