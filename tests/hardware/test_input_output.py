@@ -107,8 +107,29 @@ def test_a_message_between_chips_has_an_energy_and_a_time_of_its_own(build, tmp_
     )
     placement = place(network, load_profile(tmp_path / "small.toml"))
     cost = estimate(network, placement, Activity(spikes, 1, analog_input=False))
+    assert not cost.links_unpriced
     part = next(part for part in cost.parts if part.name == "messages between chips")
     # Eight spikes of the first layer on one chip, each one message to the second layer on the other.
     assert (part.count, part.energy_pj.typical) == (8, 800)
     assert cost.timing.term("busiest link of chips").time_ns.typical == pytest.approx(9000 * 8 / cost.timing.steps)
     assert cost.timing.latency.mean.typical > 72_000
+
+
+def test_a_price_that_holds_every_other_cost_holds_that_of_messages_between_chips(build, tmp_path):
+    network = build((4,), nir.Linear(np.ones((4, 4))), "lif", nir.Linear(np.ones((4, 4))), "lif")
+    spikes = {name: np.full(4, 2.0) for name in (network.input, *network.layers)}
+    told = {}
+    for scope in ("per operation", "all-in"):
+        figures = {"core.neurons": (4, "neurons"), "chip.cores_per_chip": (1, "cores"), "chip.chips": (4, "chips")}
+        figures |= {"energy.scope": (f'"{scope}"', "name"), "energy.synaptic_operation": (3, "pJ")}
+        (tmp_path / "chips.toml").write_text(
+            'name = "chips"\ntitle = "Chips"\n'
+            + "".join(
+                f'[{key}]\nvalue = {value}\nunit = "{unit}"\nstatus = "estimated"\nsource = "made"\n'
+                for key, (value, unit) in figures.items()
+            )
+        )
+        placement = place(network, load_profile(tmp_path / "chips.toml"))
+        assert placement.chips_needed == 2
+        told[scope] = estimate(network, placement, Activity(spikes, 1, analog_input=False)).energy_at_least
+    assert told == {"per operation": True, "all-in": False}

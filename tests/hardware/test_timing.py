@@ -316,10 +316,9 @@ def test_messages_between_chips_are_counted_and_a_bound_where_they_have_no_price
         walk.latency(sample)
     link = cost.timing.term("busiest link of chips")
     assert (link.worst, link.time_ns, link.missing) == (walk.crossed, None, ("time.message_between_chips",))
-    assert cost.between_chips >= link.count
     assert cost.energy_at_least  # no price for them either
     one = estimate(network, place(network, chip(neurons)), activity)
-    assert (one.between_chips, one.energy_at_least) == (0, False)
+    assert not one.energy_at_least
     assert "busiest link of chips" not in [term.name for term in one.timing.terms]
 
 

@@ -54,7 +54,7 @@ class Cost:
         core_map: the cores on the mesh; None where the chip has none.
         traffic: messages between cores.
         outside: what is beside the cores, and time and energy with it.
-        between_chips: messages that go from one chip to another.
+        links_unpriced: whether messages go from one chip to another, and no price holds what that costs.
 
     """
 
@@ -65,7 +65,7 @@ class Cost:
     core_map: CoreMap | None
     traffic: Traffic
     outside: Outside
-    between_chips: float
+    links_unpriced: bool
 
     @property
     def unpriced(self) -> tuple[str, ...]:
@@ -91,8 +91,7 @@ class Cost:
     @property
     def energy_at_least(self) -> bool:
         """Whether the energy is a lower bound: a price in it is a minimum, or messages between chips have none."""
-        links_cost_nothing = self.between_chips > 0 and all(part.name != BETWEEN_CHIPS for part in self.parts)
-        return links_cost_nothing or any(part.at_least for part in self.parts)
+        return self.links_unpriced or any(part.at_least for part in self.parts)
 
     @property
     def steps(self) -> int:

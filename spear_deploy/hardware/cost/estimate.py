@@ -71,7 +71,9 @@ def estimate(
         energy_pj=energy_of(priced),
         static_mw=_static_mw(placement),
     )
-    return Cost(priced, timing, synops, analog, core_map, traffic, outside, between_chips)
+    priced_links = _is_all_in(profile) or any(part.name == BETWEEN_CHIPS for part in priced)
+    links_unpriced = between_chips > 0 and not priced_links
+    return Cost(priced, timing, synops, analog, core_map, traffic, outside, links_unpriced)
 
 
 _Counts = dict[str, Spread]

@@ -157,7 +157,6 @@ class StepClock:
     ) -> None:
         self.prices, self.wiring, self.active, self.barrier = prices, wiring, active, barrier
         self.over = links_of_chips(chip[wiring.source], chip[wiring.target])
-        self.one_chip = not chip.any()
         self.routes = None
         if core_map is not None:
             self.routes = routes(core_map.place[wiring.source], core_map.place[wiring.target])
@@ -211,7 +210,7 @@ class StepClock:
                 pace[:, 1] = both.max(1)
             else:
                 pace[:, 2] = (neuron + synapse).max(1)
-        if not self.one_chip:
+        if self.over.shape[1]:
             counts[BETWEEN_CHIPS] = (work.messages @ self.over).max(1, initial=0.0)
             longest[BETWEEN_CHIPS] = np.multiply.outer(counts[BETWEEN_CHIPS], times["message_between_chips"])
         way = np.zeros((steps, 3))
