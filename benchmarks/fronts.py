@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import gymnasium
 import numpy as np
 
-from benchmarks.evidence.settings import ROOT, Setting, digits, mnist, mnist_deep
+from benchmarks.evidence.settings import MNIST_FOLDER, ROOT, Setting, digits, mnist, mnist_deep
 from benchmarks.evidence.store import Json, Unit, gather, results
 from benchmarks.tar import searched, spread
 from spear_deploy.search import STRATEGIES, DdpgConstants, Evaluation, SearchProblem
@@ -34,13 +34,13 @@ Value = TypeVar("Value")
 
 RAW = ROOT / "docs" / "evidence" / "raw" / "fronts"
 PAGE = ROOT / "docs" / "evidence" / "fronts.md"
-CASES = ROOT.parent / "shared" / "cases" / "mnist"
-MNIST = {"mnist": mnist, "mnist-deep": mnist_deep}
-SETTINGS = {
-    "digits": "Digits, three groups of channels",
-    "mnist": "MNIST, three groups of channels",
-    "mnist-deep": "MNIST, six groups of channels",
+SETTINGS: dict[str, tuple[str, Callable[[Path], Setting]]] = {
+    "digits": ("Digits, three groups of channels", lambda source: digits()),
+    "mnist": ("MNIST, three groups of channels", mnist),
+    "mnist-deep": ("MNIST, six groups of channels", mnist_deep),
 }
+"""By name: what the page calls it, and how it is made of MNIST's images."""
+
 BUDGETS = (0.7, 0.5, 0.35, 0.25, 0.17, 0.12)
 """Shares of the dense SynOps, about equally far apart in the logarithm."""
 
@@ -205,7 +205,7 @@ def table(runs: list[Json]) -> str:
 
 def page(runs: Mapping[str, list[Json]]) -> str:
     """The page of evidence, from the runs of each setting."""
-    tables = "\n\n".join(f"## {SETTINGS[name]}\n\n{table(found)}" for name, found in runs.items())
+    tables = "\n\n".join(f"## {SETTINGS[name][0]}\n\n{table(found)}" for name, found in runs.items())
     return f"""# One agent for a front
 
 Written by `python -m benchmarks.fronts` from [raw figures](raw/fronts): no limits of a chip, {len(BUDGETS)} budgets,
@@ -228,12 +228,12 @@ def main() -> None:
     """Gather what is missing of one setting and write the page of all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("setting", choices=SETTINGS)
-    parser.add_argument("--source", type=Path, default=CASES, help="the folder of MNIST's idx files, or an npz")
+    parser.add_argument("--source", type=Path, default=MNIST_FOLDER, help="the folder of MNIST's idx files, or an npz")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--raw", type=Path, default=RAW)
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
-    setting = digits() if options.setting == "digits" else MNIST[options.setting](options.source)
+    setting = SETTINGS[options.setting][1](options.source)
     for seed in range(options.seeds):
         for arm in ARMS:
             print(gather(setting, options.raw, Unit(setting.name, front, {"arm": arm, "seed": seed})), flush=True)

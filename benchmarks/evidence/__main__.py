@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.evidence import experiments
 from benchmarks.evidence.page import write_page
-from benchmarks.evidence.settings import ROOT, Setting, digits, mnist
+from benchmarks.evidence.settings import MNIST_FOLDER, ROOT, Setting, digits, mnist
 from benchmarks.evidence.store import Unit, gather
 
 BUDGETS = ("50%", "30%", "15%")
@@ -61,8 +61,7 @@ def main() -> None:
     """Gather what is missing, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("setting", choices=("digits", "mnist"))
-    cases = ROOT.parent / "shared" / "cases" / "mnist"
-    parser.add_argument("--source", type=Path, default=cases, help="the folder of MNIST's idx files, or an npz")
+    parser.add_argument("--source", type=Path, default=MNIST_FOLDER, help="the folder of MNIST's idx files, or an npz")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="*", help="experiments to gather")

@@ -18,6 +18,8 @@ from spear_deploy.training import Recipe, fine_tune
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "evidence"
+MNIST_FOLDER = ROOT.parent / "shared" / "cases" / "mnist"
+"""Where MNIST's idx files are looked for, if no other folder is named."""
 BETA = 0.5
 TARGET = "loihi2"
 MNIST_SIZES = (7000, 1000, 2000)

@@ -138,4 +138,4 @@ def check_strategy(name: str, *, projects: bool) -> None:
     if name == "uniform" and not projects:
         raise SearchError("the strategy 'uniform' is nothing but the projection of equal ratios onto the budget")
     if name not in STRATEGIES:
-        raise SearchError(f"no search strategy called '{name}'; known: {', '.join((*STRATEGIES, SPEAR))}")
+        raise SearchError(f"no search strategy called '{name}'; known: {', '.join((AUTO, *STRATEGIES, SPEAR))}")
