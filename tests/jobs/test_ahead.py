@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.jobs.deploy.ahead import Costs, stages
+from spear_deploy.jobs.deploy.ahead import Costs, forecast, stages
 from spear_deploy.jobs.deploy.request import DeployConfig, quickened
 from spear_deploy.jobs.progress import Recorded, Silent
 from spear_deploy.training import Recipe
@@ -85,3 +85,9 @@ def test_what_holds_on_this_machine_alone_is_told_and_not_kept():
     progress.notice("one class is rare")
     assert heard == ["ahead: 3 s", "one class is rare"]
     assert progress.notices == ["one class is rare"]
+
+
+def test_an_agent_is_named_where_one_is_trained():
+    greedy, ddpg = (forecast(COSTS, config(strategy=each), split(100), runs=1) for each in ("greedy", "ddpg"))
+    assert "agent" not in greedy
+    assert "and the agent's own training" in ddpg

@@ -12,7 +12,7 @@ import numpy as np
 from spear_deploy.data import EncodedSplit
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest, quickened
 from spear_deploy.jobs.progress import peak_memory_mib
-from spear_deploy.search import CandidateFactory
+from spear_deploy.search import STRATEGIES, CandidateFactory
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.targets.target import Target
 from spear_deploy.training import fine_tune
@@ -87,9 +87,10 @@ def forecast(costs: Costs, request: DeployRequest, train: EncodedSplit, runs: in
     quick = sum(stages(costs, quickened(request), train, runs).values())
     total = sum(ahead.values())
     named = ", ".join(f"{name} {_clock(seconds)}" for name, seconds in ahead.items())
+    untimed = " and the agent's own training" if STRATEGIES[request.strategy].learns else ""
     saved = f"; the quick preset: {_clock(quick)}" if quick < total else ""
     return (
-        f"ahead on this machine, about: {named} and the agent's own training; in all {_clock(total)}, less what is kept"
+        f"ahead on this machine, about: {named}{untimed}; in all {_clock(total)}, less what is kept"
         f" from before, until the result is run; {peak_memory_mib() / 1024:.1f} GiB a process so far{saved}"
     )
 

@@ -119,6 +119,7 @@ class Ddpg:
     """SPEAR's search: an agent walks the groups; an episode is an evaluation."""
 
     name: str = "ddpg"
+    learns: bool = True
     constants: DdpgConstants = field(default_factory=DdpgConstants)
 
     def run(

@@ -23,6 +23,11 @@ class Strategy(Protocol):
         """What users call it."""
         ...
 
+    @property
+    def learns(self) -> bool:
+        """Whether it trains something of its own beside its evaluations, which takes time."""
+        ...
+
     def run(
         self, problem: SearchProblem, evaluations: int, seed: int, on_evaluation: OnEvaluation | None = None
     ) -> None:
@@ -46,6 +51,7 @@ class Proposing:
 
     name: str
     propose: Propose
+    learns: bool = False
 
     def run(
         self, problem: SearchProblem, evaluations: int, seed: int, on_evaluation: OnEvaluation | None = None

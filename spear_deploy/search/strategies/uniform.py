@@ -13,6 +13,7 @@ class Uniform:
     """One evaluation: equal ratios on the limits."""
 
     name: str = "uniform"
+    learns: bool = False
 
     def run(
         self, problem: SearchProblem, evaluations: int, seed: int, on_evaluation: OnEvaluation | None = None
