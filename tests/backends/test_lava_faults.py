@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shared_memory import left_of, watched
 from small_lava import LIMIT_S, inputs, small_model
 
 from spear_deploy.backends.lava import run_lava, runner, status
 from spear_deploy.errors import BackendError
 
 linux = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="looks into /dev/shm and /proc")
-SETTLE_S = 15
 MARK = f"SPEAR_DEPLOY_TESTS={uuid.uuid4()}"
 
 
@@ -42,36 +42,16 @@ def processes():
     return found
 
 
-def abandoned_memory():
-    """Segments in /dev/shm that no process maps, now and before and after looking.
-
-    Semaphores of joblib (loky) are left out: Lava's worker makes none, and other tests beside these do.
-    """
-    names = {name for name in os.listdir("/dev/shm") if not name.startswith("sem.loky-")}
-    maps = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            maps.append((entry / "maps").read_text())
-        except OSError:
-            continue
-    mapped = "".join(maps)
-    return {name for name in names & set(os.listdir("/dev/shm")) if f"/dev/shm/{name}" not in mapped}
-
-
 def worker_pid():
     return next(pid for pid, parent in processes().items() if parent == os.getpid())
 
 
 @pytest.fixture
 def nothing_left_behind():
-    before = abandoned_memory()
-    yield
+    with watched(processes) as shared:
+        yield
     assert not processes()
-    # Another run may be between making a segment and mapping it; what is leaked stays.
-    deadline = time.monotonic() + SETTLE_S
-    while not abandoned_memory() <= before and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert abandoned_memory() <= before
+    assert left_of(shared) == set()
 
 
 def at_first_progress(action):
@@ -223,7 +203,8 @@ class TestFaultsInTheWorker:
         tests = str(Path(__file__).parent)
         script.write_text(
             f"import sys; sys.path.insert(0, {tests!r})\n"
-            "from test_lava_faults import inputs, run_lava, small_model\n"
+            "from small_lava import inputs, small_model\n"
+            "from spear_deploy.backends.lava import run_lava\n"
             "tell = lambda *_: print('runs', flush=True)\n"
             "run_lava(small_model(), inputs(200_000), time_limit_s=90, on_progress=tell)"
         )

@@ -1,5 +1,4 @@
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from made_networks import Chain
 from made_task import CLASSES, SHAPE, STEPS, chip, write_task
+from shared_memory import left_of, watched
 
 from spear_deploy.backends.lava.install import LavaStatus
 from spear_deploy.cli import main
@@ -154,15 +154,6 @@ def below(*pids):
     return found | below(*found) if found else found
 
 
-def shared_memory():
-    """What lies in /dev/shm and no process maps; other tests beside these use it too."""
-    names, maps = set(os.listdir("/dev/shm")), []
-    for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            maps.append((entry / "maps").read_text())
-    return {name for name in names if f"/dev/shm/{name}" not in "".join(maps) and not name.startswith("sem.")}
-
-
 def wait_for(condition, process):
     end = time.monotonic() + 120
     while not condition():
@@ -176,14 +167,14 @@ def test_ended_while_workers_make_samples_it_leaves_no_process_file_or_shared_me
     task, tmp_path, monkeypatch, ending
 ):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    shared = shared_memory()
     process = started(task, tmp_path / "run", "--lre-samples", "2000", "--no-lava")
     wait_for(lambda: below(process.pid), process)
     workers = below(process.pid)
-    interrupted(process, ending)
+    with watched(lambda: {process.pid, *workers}) as shared:
+        interrupted(process, ending)
     assert still_run(workers) == []
     assert list(tmp_path.iterdir()) == []
-    assert shared_memory() <= shared
+    assert left_of(shared) == set()
 
 
 @pytest.mark.lava
@@ -193,14 +184,15 @@ def test_ended_while_lava_runs_it_keeps_the_network_and_leaves_no_process_or_sha
 ):
     temporary = tmp_path_factory.mktemp("t")  # a short path: Lava's sockets lie there
     monkeypatch.setenv("TMPDIR", str(temporary))
-    shared = shared_memory()
     process = started(task, tmp_path / "run", *QUICK)
-    wait_for(lambda: below(*workers_of(process.pid)), process)
-    started_by_it = below(process.pid)
-    assert list(temporary.iterdir())
-    err = interrupted(process, ending)
+    with watched(lambda: {process.pid, *below(process.pid)}) as shared:
+        wait_for(lambda: below(*workers_of(process.pid)), process)
+        wait_for(lambda: any(name.startswith("psm_") for name in shared), process)
+        started_by_it = below(process.pid)
+        assert list(temporary.iterdir())
+        err = interrupted(process, ending)
     assert still_run(started_by_it) == []
-    assert shared_memory() <= shared
+    assert left_of(shared) == set()
     assert list(temporary.iterdir()) == []
     (kept,) = tmp_path.iterdir()
     assert f"what there is was kept in {kept}\n" in err
