@@ -266,6 +266,7 @@ def _prepare(
 
 def _subject(request: ExportRequest, adapted: Adapted, profile: Profile, task: Task | None, missing: str) -> _Subject:
     model = adapted.model
+    task = None if task is None else replace(task, model=model)  # a conversion may read the same data otherwise
     if task is None:
         inputs, train, calibration = sample_inputs(model), None, ""
         name = f"made-up samples ({missing})" if missing else "made-up samples"

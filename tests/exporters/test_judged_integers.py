@@ -20,14 +20,15 @@ from spear_deploy.backends.fixed_point.backend import ChipBackend
 from spear_deploy.backends.fixed_point.formats import held_by
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.cli import main
-from spear_deploy.data import encode, load_data
+from spear_deploy.data import Dataset, encode, load_data
 from spear_deploy.errors import ExportError
 from spear_deploy.exporters.fixed_nir import integers_in
 from spear_deploy.exporters.lava import LavaExporter, NetxExporter
 from spear_deploy.exporters.lava.netx import read_integers
 from spear_deploy.exporters.nir import NirExporter
-from spear_deploy.exporting import assert_faithful
-from spear_deploy.network import load_any, read_nir
+from spear_deploy.exporting import assert_faithful, simulate
+from spear_deploy.jobs.simulate import SimulateConfig
+from spear_deploy.network import from_snntorch, load_any, read_nir
 
 LAYERS = ("1_leaky", "3_leaky")
 
@@ -206,3 +207,21 @@ def test_the_fixed_script_fires_in_lava_as_simulate_does(folder, tmp_path):
     assert json.loads((tmp_path / "export.json").read_text())["exports"][0]["integers"]["arithmetic"].startswith(
         "loihi"
     )
+
+
+def test_counts_that_a_chip_clips_are_clipped_in_its_integers_and_in_the_proof():
+    torch.manual_seed(0)
+    x = torch.poisson(torch.full((60, 12, 6), 0.8)).numpy()
+    data = Dataset.of_arrays(x_train=x[:40], x_test=x[40:])
+    net = nn.Sequential(
+        nn.Linear(6, 20), snn.Leaky(beta=0.5, init_hidden=True, reset_mechanism="zero", reset_delay=False)
+    )
+    net[0].weight.data *= 4
+    model = from_snntorch(net, input_shape=(6,), time_steps=12, encoding="counts")
+    seen = spear_deploy.simulate(model, "loihi1", data, ("chip",), SimulateConfig(adapt=True))
+    found = spear_deploy.export(model, ("nir", "onnx"), data, chip="loihi1", adapt=True, options={"fixed": True})
+    held = {entry.format: spikes(entry.model_dump()) for entry in found.entries}
+    measured = seen.simulated.results["chip"].measurement.layers
+    assert held["nir"] == {name: round(20 * layer.spikes) for name, layer in measured.items()}
+    clipped = simulate(seen.model, torch.as_tensor(x[40:]).clamp(max=1).transpose(0, 1).double(), torch.float32)
+    assert held["onnx"] == {name: int(values.sum()) for name, values in clipped.items()}
