@@ -21,7 +21,7 @@ from spear_deploy.backends.fixed_point.fake_quantized import fake_quantized, wei
 from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, weighted_path, with_weight
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, Rounding
-from spear_deploy.backends.fixed_point.rounding import has_both_signs, mantissas
+from spear_deploy.backends.fixed_point.rounding import needs_sign
 from spear_deploy.errors import ExportError
 from spear_deploy.network import Connection, Model, Network, bias_current
 from spear_deploy.network.editing import graph_of
@@ -131,9 +131,9 @@ def _synapses(
     nodes = list(path)
     graded = connection.source == network.input and levels is not None
     values = weight_of(nodes[place]) / (levels if graded and levels is not None else 1.0)
-    mixed = has_both_signs(values)
-    held = mantissas(values * scale, exponent, chip.lattice(mixed=mixed))
-    nodes[place] = with_weight(nodes[place], held.astype(np.float64))
+    # Rounded to whole numbers, not to what a chip allows: weights of one sign that rounding left have lost that bit.
+    nodes[place] = with_weight(nodes[place], np.rint(values * scale / 2.0**exponent))
+    mixed = needs_sign(values, chip)
     late = delay_of(network, connection)
     return QuantizedSynapses(connection, tuple(nodes), exponent, mixed, late, graded, _EXACT, chip.weight_bits)
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spear_deploy.backends.fixed_point.formats import LOIHI2, NETX_BIAS_EXPONENT
+from spear_deploy.backends.fixed_point.formats import LOIHI2, NETX_BIAS_EXPONENT, held_by_netx
 from spear_deploy.backends.fixed_point.loihi import LoihiExecution
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses
 from spear_deploy.backends.lava.job import check_format
@@ -151,13 +151,15 @@ def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
         found.append("netx has one decay and one threshold a layer")
     if layer.axon is not None:
         found.append("netx puts a bias into the membrane, this layer's passes a synaptic current")
-    if any(_is_weighted(each) and not _holds(_weights(each)) for each in layer.synapses):
-        found.append("netx has no weight exponent, and these weights have one (choose others: `file_format='netx'`)")
+    others = "" if quantized.format == held_by_netx(quantized.format) else " (choose others: `file_format='netx'`)"
+    weights = [_weights(each) for each in layer.synapses if _is_weighted(each)]
+    if not all(map(_has_room, weights)):
+        found.append(f"netx has no weight exponent, and these weights have one{others}")
+    elif not all(map(_is_kept, weights)):
+        found.append("netx has no -256 where no weight is positive")
     step = 1 << NETX_BIAS_EXPONENT
     if (layer.bias % step).any() or np.abs(layer.bias).max() > step * LOIHI2.bias_mantissa_max:
-        found.append(
-            f"netx has biases in multiples of {step}, up to 4095 of them (choose others: `file_format='netx'`)"
-        )
+        found.append(f"netx has biases in multiples of {step}, up to {LOIHI2.bias_mantissa_max} of them{others}")
     if not _is_block(layer):
         kinds = ", ".join(type(node).__name__ for node in forward.nodes) or "none"
         found.append(f"netx has one convolution or one dense matrix before a layer, no pools; found {kinds}")
@@ -173,10 +175,18 @@ def _weights(synapses: QuantizedSynapses) -> NDArray[np.float64]:
     return scaled
 
 
-def _holds(weights: NDArray[np.float64]) -> bool:
-    """Whether netx has these weights: whole numbers of 8 bits, even where they need a sign."""
+def _has_room(weights: NDArray[np.float64]) -> bool:
+    """Whether netx has room for these weights: whole numbers of 8 bits, even where they need a sign."""
     held = LOIHI2.lattice(mixed=bool(weights.min() < 0))
     return not (weights % held.step).any() and held.low <= weights.min() and weights.max() <= held.high
+
+
+def _is_kept(weights: NDArray[np.float64]) -> bool:
+    """Whether the chip that reads them finds the sign mode in which none is clipped.
+
+    Source: lava-nc 0.10.0, utils/weightutils.py, determine_sign_mode and clip_weights (INHIBITORY ends at -255).
+    """
+    return bool(weights.max() > 0 or weights.min() > LOIHI2.lattice(mixed=True).low)
 
 
 def _forward(layer: QuantizedLayer) -> QuantizedSynapses:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h5py
 import nir
 import numpy as np
@@ -195,6 +197,37 @@ def test_more_than_62_steps_are_refused():
     assert (
         "netx has delays of up to 62 steps, this one has 63" in exporter_of(late(63, before=False)).refuses(late(63))[0]
     )
+
+
+def negative_alone(largest=-1.0):
+    """Two layers, the weights into the second of one sign."""
+    rng = np.random.default_rng(3)
+    weight = -rng.random((4, 8)) / 8
+    weight[0, 0] = largest
+    first = nir.Linear(rng.random((8, 5)))
+    rest = (("dense", nir.Linear(weight)), ("out", neuron((4,), rng, beta=np.full(4, 0.9))))
+    return chain((5,), ("first", first), ("hidden", neuron((8,), rng)), *rest, encoding=Encoding.SPIKES)
+
+
+def test_negative_weights_alone_are_chosen_as_netx_holds_them():
+    """lava-dl takes a zero among them for a second sign, and a matrix of both signs has even weights."""
+    made = exporter_of(negative_alone())
+    assert made.refuses(negative_alone()) == ()
+    weights = made.integers.quantized.layers[1].synapses[0].nodes[-1].weight
+    assert weights.max() <= 0
+    assert not (weights % 2).any()
+
+
+def test_256_below_0_without_a_positive_weight_is_refused_as_lava_would_clip_it():
+    model = negative_alone()
+    integers = judged(model, NETX)
+    hidden, out = integers.quantized.layers
+    weight = out.synapses[0].nodes[-1].weight.copy()
+    weight[0, 0] = -256
+    synapses = (replace(out.synapses[0], nodes=(nir.Linear(weight),)),)
+    changed = replace(integers.quantized, layers=(hidden, replace(out, synapses=synapses)))
+    (reason,) = NetxExporter(integers=replace(integers, quantized=changed)).refuses(model)
+    assert reason.startswith("out: netx has no -256 where no weight is positive")
 
 
 @pytest.mark.parametrize(

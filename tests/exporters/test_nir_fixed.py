@@ -1,12 +1,14 @@
+from dataclasses import replace
+
 import nir
 import numpy as np
 import pytest
-from exporter_networks import judged
+from exporter_networks import chain, judged, neuron
 
 from spear_deploy.data import encode, load_data
 from spear_deploy.exporters.nir import NirExporter
 from spear_deploy.exporting import assert_faithful, simulate
-from spear_deploy.network import load_model_file
+from spear_deploy.network import Encoding, load_model_file
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +50,15 @@ def test_the_file_does_what_the_integers_do_and_means_nearly_the_same_elsewhere(
     read_out = digits.network.read_out
     classes = [outputs[read_out].sum(0).argmax(1) for outputs in (rounded, exact)]
     assert (classes[0] == classes[1]).double().mean() >= 0.98
+
+
+def test_integers_of_both_signs_are_held_where_rounding_left_one():
+    """A positive weight that vanished made room for -256 all the same."""
+    rng = np.random.default_rng(0)
+    dense = ("dense", nir.Linear(np.array([[-0.9, -1.0], [1e-6, 1.0]])))
+    model = chain((2,), dense, ("out", neuron((2,), rng)), encoding=Encoding.SPIKES)
+    integers = judged(model)
+    (out,) = integers.quantized.layers
+    synapses = (replace(out.synapses[0], nodes=(nir.Linear(np.array([[-230.0, -256.0], [0.0, 0.0]])),)),)
+    changed = replace(integers, quantized=replace(integers.quantized, layers=(replace(out, synapses=synapses),)))
+    assert NirExporter(fixed=True, integers=changed).refuses(model) == ()

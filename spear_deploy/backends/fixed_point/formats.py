@@ -52,6 +52,7 @@ class Format:
         graded_bits: of a spike that carries a value; 0 where there are none. Loihi 2 allows up
             to 32 and in general uses 8 (Intel, Loihi 2 technology brief, 2021).
         subtract: whether a reset can subtract the threshold (programmable neurons, Loihi 2).
+        negative_alone: whether a matrix of negative weights alone needs no bit for the sign, as one of positive ones.
 
     """
 
@@ -69,6 +70,7 @@ class Format:
     bias_exponent_max: int = 7
     graded_bits: int = 8
     subtract: bool = True
+    negative_alone: bool = True
 
     def __post_init__(self) -> None:
         for field, (low, high) in WIDTHS.items():
@@ -128,9 +130,14 @@ NETX_BIAS_EXPONENT = 6
 
 
 def held_by_netx(chip: Format) -> Format:
-    """Those of a chip's integers that a netx file has fields for: no weight exponent, one for all biases."""
+    """Those of a chip's integers that a netx file has fields for: no weight exponent, one for all biases.
+
+    Its reader takes zeros among negative weights for a second sign, so that all matrices with negative ones are alike.
+    Source: lava-dl 0.6.0, netx/utils.py, optimize_weight_bits (INHIBITORY below 0 only).
+    """
     return replace(
         chip,
+        negative_alone=False,
         weight_exponent_min=0,
         weight_exponent_max=0,
         bias_exponent_min=NETX_BIAS_EXPONENT,

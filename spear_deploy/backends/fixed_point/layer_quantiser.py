@@ -22,11 +22,11 @@ from spear_deploy.backends.fixed_point.rounding import (
     best_exponent,
     best_scale,
     decay,
-    has_both_signs,
     largest_exponent,
     lattice_of,
     mantissas,
     membrane_bias,
+    needs_sign,
     rounding_of,
 )
 from spear_deploy.errors import BackendError
@@ -270,7 +270,7 @@ def _synapses(
         connection=found.connection,
         nodes=tuple(nodes),
         exponent=exponent,
-        mixed=has_both_signs(found.values),
+        mixed=needs_sign(found.values, chip),
         late=delay_of(network, found.connection),
         graded=found.graded,
         rounding=rounding_of(found.values, held, exponent, scale, chip) if losses else _NOT_COUNTED,

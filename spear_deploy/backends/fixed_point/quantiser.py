@@ -21,6 +21,7 @@ from spear_deploy.backends.fixed_point.formats import LOIHI2, Format, Lattice
 from spear_deploy.backends.fixed_point.paths import weight_of, weighted_path
 from spear_deploy.backends.fixed_point.quantize import quantize
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses
+from spear_deploy.backends.fixed_point.rounding import lattice_of
 from spear_deploy.network import Model, Simulation
 from spear_deploy.network.simulation import NeuronLayer
 
@@ -97,7 +98,7 @@ def _size_of_rows(weight: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 def _bias_unit(layer: QuantizedLayer, chip: Format) -> float:
     """The coarsest step between two biases of a layer, in the units of the float network's currents."""
     if layer.axon is not None:
-        step = chip.lattice(mixed=bool((layer.axon < 0).any() and (layer.axon > 0).any())).step
+        step = lattice_of(layer.axon.astype(np.float64), chip).step
         return float(step * 2.0**layer.axon_exponent / layer.scale)
     return float(2.0 ** layer.bias_exponent.max() / (layer.scale * (1 << chip.input_shift)))
 

@@ -26,12 +26,12 @@ NEAR_A_POINT = 1e-6
 
 def lattice_of(matrix: Array, chip: Format) -> Lattice:
     """The mantissas that the weights of a matrix can have."""
-    return chip.lattice(mixed=has_both_signs(matrix))
+    return chip.lattice(mixed=needs_sign(matrix, chip))
 
 
-def has_both_signs(matrix: Array) -> bool:
+def needs_sign(matrix: Array, chip: Format) -> bool:
     """Whether a matrix needs a bit for the sign."""
-    return bool((matrix > 0).any() and (matrix < 0).any())
+    return bool((matrix < 0).any() and (not chip.negative_alone or (matrix > 0).any()))
 
 
 def mantissas(scaled: Array, exponent: int, lattice: Lattice) -> IntArray:

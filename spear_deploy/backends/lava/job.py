@@ -191,7 +191,7 @@ def check_format(chip: Format) -> None:
     if chip.state_bits != LOIHI2.state_bits or chip.decay_bits > LOIHI2.decay_bits:
         raise BackendError(
             f"Lava computes with states of {LOIHI2.state_bits} bits and decays of {LOIHI2.decay_bits}, the chip with"
-            f" {chip.state_bits} and {chip.decay_bits}; leave Lava out: `lava=False`, or the backend chip"
+            f" {chip.state_bits} and {chip.decay_bits}; leave Lava out (`lava=False`, the backend chip, the format nir)"
         )
 
 
