@@ -18,7 +18,7 @@ from spear_deploy.search import (
     SearchProblem,
     collect_samples,
 )
-from spear_deploy.search.strategies.ddpg import ExecutedReplayBuffer
+from spear_deploy.search.strategies.agent import ExecutedReplayBuffer
 from spear_deploy.search.strategies.environment import PruningEnvironment
 from spear_deploy.training import Recipe
 

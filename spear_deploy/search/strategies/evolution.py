@@ -10,10 +10,6 @@ import numpy as np
 from spear_deploy.search.problem import Evaluation, SearchProblem
 from spear_deploy.search.strategies.strategy import Proposals
 
-with warnings.catch_warnings():  # pycma tells that it cannot plot where matplotlib is missing
-    warnings.simplefilter("ignore", UserWarning)
-    import cma
-
 STEP_SHARE = 0.25
 """The first step size, as a share of the range; pycma's advice is a quarter to a third."""
 
@@ -25,6 +21,10 @@ def evolve(problem: SearchProblem, uniform: Evaluation, count: int, seed: int) -
     begins again from random ratios where it has converged. Between the lowest ratio and 1 the
     logarithms are bounded by pycma's smooth transform.
     """
+    with warnings.catch_warnings():  # pycma tells that it cannot plot where matplotlib is missing
+        warnings.simplefilter("ignore", UserWarning)
+        import cma  # half a second with what it brings, for this search alone
+
     generator = np.random.default_rng(seed)
     lowest = float(np.log(problem.lowest))
     size = max(problem.dimensions, 2)  # pycma has no search in one dimension: the second is not looked at

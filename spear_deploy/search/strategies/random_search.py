@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import qmc
 
 from spear_deploy.search.problem import Evaluation, SearchProblem
 from spear_deploy.search.strategies.strategy import Proposals
@@ -15,6 +14,8 @@ def draw(problem: SearchProblem, uniform: Evaluation, count: int, seed: int) -> 
     Projection scales all ratios by one factor: in the logarithm it is a shift, so that only the
     differences between groups count, and these are spread evenly.
     """
+    from scipy.stats import qmc  # no other search needs it
+
     drawn = qmc.LatinHypercube(problem.dimensions, rng=np.random.default_rng(seed)).random(count)
     for place in drawn:
         yield np.asarray(problem.lowest ** (1.0 - place), dtype=np.float64)
