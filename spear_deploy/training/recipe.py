@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from spear_deploy.training.compiler import import_compiler
-
-OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,
-    "sgd": partial(torch.optim.SGD, momentum=0.9),
-}
+from spear_deploy.training.optimisers import OPTIMISERS
 
 WEIGHTS = ("weight", "weight.original")
 """How names of parameters end that are weights of synapses; the second where they are rounded in every pass."""
@@ -60,7 +54,6 @@ class Recipe:
         """
         if self.optimiser not in OPTIMISERS:
             raise ValueError(f"no optimiser called {self.optimiser!r}; known: {', '.join(OPTIMISERS)}")
-        import_compiler()
         by_rate: dict[float, list[torch.nn.Parameter]] = {}
         for name, each in parameters:
             by_rate.setdefault(self.learning_rate * self._share_of_rate(name, each), []).append(each)

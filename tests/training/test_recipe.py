@@ -51,6 +51,30 @@ def test_sgd_steps_as_its_equation_says():
     assert parameter.item() == pytest.approx(weight)
 
 
+@pytest.mark.parametrize(("name", "theirs"), [("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)])
+def test_steps_and_states_are_those_of_torchs_optimiser_to_the_last_bit(name, theirs):
+    steps = {}
+    for ours in (True, False):
+        weight = torch.nn.Parameter(torch.randn(20, 30, generator=torch.Generator().manual_seed(0)))
+        recipe = Recipe(optimiser=name, weight_decay=0.01)
+        momentum = {"momentum": 0.9} if name == "sgd" else {}
+        optimiser = (
+            recipe.optimiser_of([("weight", weight)])
+            if ours
+            else theirs([weight], lr=recipe.learning_rate, weight_decay=0.01, **momentum)
+        )
+        schedule = recipe.schedule_of(optimiser, 12)
+        for _ in range(12):
+            optimiser.zero_grad()
+            (weight**3).sum().backward()
+            optimiser.step()
+            schedule.step()
+            optimiser.load_state_dict(optimiser.state_dict())
+        steps[ours] = weight.detach(), optimiser.state_dict()
+    assert torch.equal(steps[True][0], steps[False][0])
+    assert str(steps[True][1]) == str(steps[False][1])
+
+
 def test_adam_moves_the_weights_of_a_wide_layer_by_as_much_less_as_it_is_wider():
     """What a neuron hears moves by the sum of its weights' steps: alike, whether 200 or 2,000 inputs."""
     heard = {}
