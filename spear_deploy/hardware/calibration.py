@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from spear_deploy.errors import DataError
 
@@ -160,7 +160,7 @@ def _fit(equations: Sequence[_Equation]) -> Calibration:
     known, groups = _told_apart(design / measured[:, None] / scale, keys)
     value, spread = _weighted(design / scale, measured)
     freedom = len(equations) - np.linalg.matrix_rank(design / measured[:, None] / scale)
-    reach = float(stats.t.ppf(0.5 + _CONFIDENCE / 2, freedom)) if freedom > 0 else float("inf")
+    reach = float(special.stdtrit(freedom, 0.5 + _CONFIDENCE / 2)) if freedom > 0 else float("inf")
     prices = tuple(
         Fitted(
             key,

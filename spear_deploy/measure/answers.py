@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from math import ceil, log, sqrt
 from statistics import NormalDist
 
+import numpy as np
 from torch import Tensor
 
 DENSE = "dense network"
@@ -29,9 +30,10 @@ def guess_rate(train: Tensor, labels: Tensor, classes: int) -> float:
 
 def most_by_guessing(samples: int, rate: float) -> float:
     """The highest accuracy on so many samples that still counts as chance; right guesses are binomial."""
-    from scipy import stats  # takes a second, and most commands ask for neither
+    from scipy import special  # most commands ask for neither
 
-    return float(stats.binom.ppf(GUESS_CONFIDENCE, samples, rate)) / samples
+    chances = special.bdtr(np.arange(samples + 1), samples, rate)  # of at most so many right guesses
+    return int(np.searchsorted(chances, GUESS_CONFIDENCE)) / samples
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 RISK = 0.01
 """How often, at most, a network that keeps a budget by its bound may break it on the split ahead."""
@@ -28,7 +28,7 @@ def prediction_bound(each: NDArray[np.float64], ahead: float, risk: float = RISK
     """
     if len(each) < FEWEST:
         return math.inf
-    quantile = float(stats.t.ppf(1 - risk, len(each) - 1))
+    quantile = float(special.stdtrit(len(each) - 1, 1 - risk))
     return float(each.mean()) + quantile * float(each.std(ddof=1)) * math.sqrt(1 / len(each) + 1 / ahead)
 
 
@@ -47,7 +47,7 @@ def samples_for(each: NDArray[np.float64], ahead: float, wanted: float, risk: fl
     if not mean or math.isnan(deviation):
         return None
     for count in np.unique(np.geomspace(FEWEST, 1e6, 400).astype(int)):
-        reach = float(stats.t.ppf(1 - risk, count - 1)) * deviation / mean * math.sqrt(1 / count + 1 / ahead)
+        reach = float(special.stdtrit(count - 1, 1 - risk)) * deviation / mean * math.sqrt(1 / count + 1 / ahead)
         if reach <= wanted:
             return int(count)
     return None

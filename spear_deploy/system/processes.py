@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from spear_deploy.errors import WorkerError
+from spear_deploy.system.lazy import uncollected
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -211,10 +212,11 @@ def serve(descriptor: int, start: str) -> None:
             job = connection.recv()
             try:
                 if work is None:
-                    from spear_deploy.system.handing import handed_over
+                    with uncollected():
+                        from spear_deploy.system.handing import handed_over
 
-                    begin, arguments = handed_over(Path(start))
-                    work = begin(*arguments)
+                        begin, arguments = handed_over(Path(start))
+                        work = begin(*arguments)
                 answer = True, work(job)
             except Exception as error:
                 answer = False, _sendable(error)

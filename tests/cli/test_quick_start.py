@@ -7,14 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
+from made_task import write_task
 
 import spear_deploy
 from spear_deploy.cli.verbs import VERBS
 from spear_deploy.hardware.chip import profile_files
 from spear_deploy.hardware.placement.packing import PACKINGS
+from spear_deploy.jobs.task import load_task
+from spear_deploy.pruning import ANY_WIDTH
+from spear_deploy.search.lre import sampling
 from spear_deploy.system.lazy import uncollected
+from spear_deploy.system.processes import worker_pool
+from spear_deploy.training import Recipe
 
 HEAVY = {
     *("torch", "sklearn", "matplotlib", "plotly", "snntorch", "stable_baselines3", "scipy", "nir", "h5py", "networkx"),
@@ -55,6 +62,43 @@ def test_check_imports_no_drawing_no_search_no_compiler_and_no_snntorch():
         "sympy",
     }
     assert not unused & set(ast.literal_eval(ran.stderr.splitlines()[-1]))
+
+
+UNUSED = {"stable_baselines3", "gymnasium", "cma", "matplotlib", "scipy.stats", "torch._dynamo", "sympy"}
+"""What other searches, pictures and compilers need, and a greedy job on a CPU does not."""
+
+
+def test_a_greedy_deploy_imports_no_other_search_no_drawing_no_compiler_and_no_statistics(tmp_path):
+    write_task(tmp_path)
+    few = ["--lre-samples", "8", "--plain-epochs", "1", "--epochs", "1", "--evaluations", "4", "--finalists", "1"]
+    words = ["--target", "loihi2", "--budget", "70%", "--no-lava", "--workers", "1", "--out", "run", *few, "model.pt"]
+    script = (
+        "import sys\nfrom spear_deploy.cli import main\n"
+        f"try:\n    main({words!r})\nexcept SystemExit as ended:\n    assert ended.code in (0, 1), ended.code\n"
+        "print(sorted(sys.modules), file=sys.stderr)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert not UNUSED & set(ast.literal_eval(ran.stderr.splitlines()[-1]))
+
+
+def what_a_worker_imported(*start):
+    """A worker of LRE's samples that tells, instead of a sample, what it has imported once that is made."""
+    work = sampling._begin_worker(*start)
+
+    def tell(job):
+        assert work(job).sample is not None
+        return set(sys.modules)
+
+    return tell
+
+
+def test_a_worker_of_lres_samples_imports_no_more(tmp_path):
+    task = load_task(write_task(tmp_path))
+    job = np.full(2, 0.8), Recipe(epochs=1), 0
+    with worker_pool(1, what_a_worker_imported, task.model, task.train, ANY_WIDTH, True, 1) as pool:
+        ((_, imported),) = pool.run([job])
+    assert not (UNUSED | {"spear_deploy.search.strategies", "sklearn"}) & imported
 
 
 @pytest.mark.parametrize("name", VERBS)

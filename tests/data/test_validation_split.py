@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.stats import chi2_contingency
 
 from spear_deploy.data.dataset import load_data
-from spear_deploy.data.splitting import shares_differ, stratified
+from spear_deploy.data.splitting import DIFFERENT, shares_differ, stratified
 
 
 def test_every_class_gives_its_share_to_validation():
@@ -43,3 +44,17 @@ def test_a_file_sorted_by_label_gives_a_validation_of_all_classes(tmp_path):
 )
 def test_class_shares_are_told_apart_where_chance_does_not_explain_them(second, differs):
     assert shares_differ(np.array([500, 500]), np.array(second)) is differs
+
+
+def test_class_shares_differ_where_scipys_test_says_so():
+    rng = np.random.default_rng(0)
+    told = set()
+    for _ in range(500):
+        shares = rng.dirichlet(np.ones(rng.integers(2, 12)))
+        other = 0.7 * shares + 0.3 * rng.dirichlet(np.ones(len(shares)))
+        both = np.array([rng.multinomial(400, shares), rng.multinomial(90, other)])
+        both = both[:, both.sum(0) > 0]
+        if both.shape[1] > 1:
+            told.add(shares_differ(*both))
+            assert shares_differ(*both) == (chi2_contingency(both).pvalue < DIFFERENT)
+    assert told == {True, False}

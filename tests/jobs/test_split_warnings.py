@@ -5,10 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.stats import ttest_ind
 
 from spear_deploy.data import load_data
 from spear_deploy.errors import DataError
-from spear_deploy.jobs.deploy.early_warnings import check_classes, class_shares, shift, wide_bound
+from spear_deploy.jobs.deploy.early_warnings import by_chance, check_classes, class_shares, shift, wide_bound
 
 
 def data(tmp_path, train, validation, test):
@@ -53,6 +54,13 @@ def test_a_shift_of_the_dense_networks_synops_is_told_with_its_size():
     assert "may be broken on test" in told
     (told,) = shift(measured(more), measured(here))
     assert "left unused" in told
+
+
+@pytest.mark.parametrize("sizes", [(2, 2), (5, 300), (400, 20)])
+def test_a_shift_is_chance_as_often_as_scipys_welch_test_says(sizes):
+    rng = np.random.default_rng(0)
+    here, there = rng.normal(0, 1, sizes[0]), rng.normal(0.3, 2, sizes[1])
+    assert by_chance(here, there) == pytest.approx(ttest_ind(here, there, equal_var=False).pvalue)
 
 
 def test_one_split_in_a_hundred_of_the_same_data_is_called_shifted():

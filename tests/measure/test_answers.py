@@ -24,6 +24,12 @@ def test_a_guesser_names_the_most_frequent_class_of_training_or_draws():
     assert guess_rate(train, torch.tensor([0, 0, 1, 1]), classes=4) == 0.25
 
 
+@pytest.mark.parametrize("rate", [0.01, 0.1, 0.25, 1 / 3, 0.5, 1.0])
+def test_chance_reaches_as_far_as_scipys_binomial_says(rate):
+    for samples in (1, 2, 7, 60, 300, 10_000):
+        assert most_by_guessing(samples, rate) == stats.binom.ppf(0.99, samples, rate) / samples
+
+
 @pytest.mark.parametrize(("samples", "rate"), [(20, 0.1), (400, 0.1), (1000, 0.5), (7, 0.5)])
 def test_a_guesser_is_taken_for_a_network_in_at_most_one_of_a_hundred_draws(samples, rate):
     right = np.random.default_rng(0).binomial(samples, rate, 100_000)

@@ -1,14 +1,23 @@
 import numpy as np
 import pytest
 from made_task import arrays, untrained
+from scipy.stats import qmc
 
 from spear_deploy.data import encode, load_data
 from spear_deploy.pruning import ANY_WIDTH
 from spear_deploy.search import CandidateFactory, SampleStore, StoreKey, collect_samples, draw_ratios
 from spear_deploy.search.lre import sampling
+from spear_deploy.search.lre.halton import halton
 from spear_deploy.training import Recipe
 
 RECIPE = Recipe(epochs=1, batch=40, learning_rate=1e-2)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 7, 30])
+def test_the_points_are_scipys_halton_sequence_to_the_last_bit(dimensions):
+    ours = halton(dimensions, 500, np.random.default_rng((3, 1)))
+    theirs = qmc.Halton(dimensions, scramble=True, rng=np.random.default_rng((3, 1))).random(500)
+    assert np.array_equal(ours, theirs)
 
 
 def test_a_quarter_of_the_ratios_is_drawn_low():

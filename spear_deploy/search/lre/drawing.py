@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
+
+from spear_deploy.search.lre.halton import halton
 
 SCHEME = 3
 """Version of what a sample is (how ratios are drawn, what is measured); stored samples of another are made anew."""
@@ -22,11 +23,7 @@ def draw_ratios(groups: int, count: int, seed: int) -> NDArray[np.float64]:
     those drawn before, and stopping early leaves no gap.
     """
     low, high = (
-        qmc.scale(
-            qmc.Halton(groups, scramble=True, rng=np.random.default_rng((seed, place))).random(count),
-            [bounds[0]] * groups,
-            [bounds[1]] * groups,
-        )
+        halton(groups, count, np.random.default_rng((seed, place))) * (bounds[1] - bounds[0]) + bounds[0]
         for place, bounds in enumerate((LOW_RATIOS, HIGH_RATIOS))
     )
     is_low = np.arange(count) % EVERY == 1

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import stats
 
 from spear_deploy.search.candidate import Features
 from spear_deploy.search.lre.prediction import Prediction, t_quantile
@@ -44,8 +43,9 @@ class LinearEstimator:
         y = np.array([sample.synops for sample in samples])
         slope, intercept, r = 0.0, float(y.mean()), 0.0
         if np.ptp(x) > 0:  # else the samples say nothing of x, as where pruning silences every network
-            line = stats.linregress(x, y)
-            slope, intercept, r = float(line.slope), float(line.intercept), float(line.rvalue)
+            of_x, together, _, of_y = np.cov(x, y, bias=True).flat
+            slope, intercept = float(together / of_x), float(y.mean() - together / of_x * x.mean())
+            r = float(np.clip(together / np.sqrt(of_x * of_y), -1.0, 1.0)) if of_y else 0.0
         residual = y - (slope * x + intercept)
         return cls(
             slope=slope,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 CONFIDENCE = 0.95
 """Of every interval."""
@@ -34,7 +34,7 @@ class Prediction:
 
     def widened(self, relative_error: float) -> Prediction:
         """With a further, independent standard error (relative), as of a finite set of images."""
-        quantile = float(stats.norm.ppf(0.5 + CONFIDENCE / 2))
+        quantile = float(special.ndtri(0.5 + CONFIDENCE / 2))
         extra = quantile * relative_error * self.value
         low = self.value - float(np.hypot(self.value - self.low, extra))
         return Prediction(self.value, max(low, 0.0), self.value + float(np.hypot(self.high - self.value, extra)))
@@ -42,4 +42,4 @@ class Prediction:
 
 def t_quantile(freedom: float) -> float:
     """Student's t for a two-sided interval of `CONFIDENCE`."""
-    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom))
+    return float(special.stdtrit(freedom, 0.5 + CONFIDENCE / 2))
