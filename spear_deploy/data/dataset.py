@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.data.folder import holds_arrays, read_folder
+from spear_deploy.data.given import as_array
 from spear_deploy.data.splitting import SPLIT_SEED, stratified
 from spear_deploy.data.stored import Given, Index, Packed, Stored
 from spear_deploy.errors import DataError, briefly
@@ -128,7 +129,7 @@ class Dataset:
         if unknown:
             raise DataError(f"{name}: {', '.join(unknown)}: no such array; known: {', '.join(sorted(_USED))}")
         given = {key: values for key, values in arrays.items() if values is not None}
-        return _from_arrays(name, {key: _as_array(name, key, values) for key, values in given.items()})
+        return _from_arrays(name, {key: as_array(name, key, values) for key, values in given.items()})
 
     @cached_property
     def sha256(self) -> str:
@@ -275,15 +276,6 @@ def _from_arrays(path: str, arrays: Mapping[str, Given], others: Sequence[str] =
         train, validation = _cut_validation(path, train)
     labels = Labels.DATA if labelled else Labels.NONE
     return Dataset(path, train, validation, _split(SplitName.TEST, "test", arrays), labels)
-
-
-def _as_array(name: str, key: str, values: object) -> NDArray[np.generic]:
-    try:
-        return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values)
-    except ValueError as error:
-        raise DataError(
-            f"{name}: {key} is no array: {str(error).splitlines()[0]}; pad samples of unequal length with zeros"
-        ) from None
 
 
 def _split(name: SplitName, key: str, arrays: dict[str, Given]) -> Split:
