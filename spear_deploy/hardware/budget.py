@@ -46,16 +46,16 @@ def parse_budget(text: str) -> Limit:
     return Limit(quantity, value, f"{BUDGET}{given}", share)
 
 
-def parse_budgets(texts: Iterable[str]) -> tuple[Limit, ...]:
-    """Read several budgets; each quantity once.
+def parse_budgets(given: Iterable[Limit | str]) -> tuple[Limit, ...]:
+    """Read several budgets, where they are not read yet; each quantity once.
 
     Raises:
         BudgetError: one cannot be understood, or two speak of the same.
 
     """
     found: dict[str, Limit] = {}
-    for text in texts:
-        limit = parse_budget(text)
+    for each in given:
+        limit = parse_budget(each) if isinstance(each, str) else each
         other = found.setdefault(limit.quantity.key, limit)
         if other is not limit:
             raise BudgetError(f"budgets '{other.granted}' and '{limit.granted}' both speak of {limit.name}; give one")

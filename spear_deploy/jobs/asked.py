@@ -53,8 +53,8 @@ def gates_of(text: str) -> set[Gate]:
     return {GATES[name] for name in names}
 
 
-def weight_bits_of(text: str | None) -> WeightBits:
-    """`6`, `conv1=8,fc=4` or `6,conv1=8` as bits.
+def weight_bits_of(text: str | int | None) -> WeightBits:
+    """`6`, `conv1=8,fc=4` or `6,conv1=8` as bits; none where nothing is typed.
 
     Raises:
         ModelError: it is none of these.
@@ -62,9 +62,7 @@ def weight_bits_of(text: str | None) -> WeightBits:
     """
     everywhere: int | None = None
     named: dict[str, int] = {}
-    for word in (text or "").split(","):
-        if text is None:
-            continue
+    for word in () if text is None else str(text).split(","):
         name, equals, number = (part.strip() for part in word.rpartition("="))
         nameless = not name and (equals or everywhere is not None)
         if nameless or not number.isdigit() or not LEAST <= int(number) <= MOST:
@@ -105,7 +103,7 @@ def error_of(text: str) -> float:
     return percent / 100
 
 
-def split_of(name: str) -> SplitName:
+def split_of(name: str | int) -> SplitName:
     """The split of a name.
 
     Raises:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.chip.profile_files import known_profiles, load_profile, profile_text
 
 
-def chip_of(chip: Profile | str) -> Profile:
+def chip_of(chip: Profile | str | Path) -> Profile:
     """A chip: as it is, or by its name or TOML file.
 
     Raises:

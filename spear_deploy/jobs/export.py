@@ -34,6 +34,7 @@ from spear_deploy.exporting import options as options
 from spear_deploy.exporting.bundle import is_bundle, write_bundle
 from spear_deploy.hardware import Profile, load_profile
 from spear_deploy.hardware.chip.profile_files import profile_text
+from spear_deploy.jobs.chips import chip_of
 from spear_deploy.jobs.progress import Progress
 from spear_deploy.jobs.run_settings import run_settings
 from spear_deploy.jobs.task import Task, data_for, find_task, load_model
@@ -57,7 +58,7 @@ class ExportRequest:
         out: the folder of the files.
         reading: what the model file leaves unsaid.
         data: to prove the files on, and to choose integers on; by default what the model names.
-        target: the chip whose integers are held, a name or a TOML file; `DEFAULT_TARGET` where none is named.
+        target: the chip whose integers are held, or its name or TOML file; `DEFAULT_TARGET` where none is named.
         weight_bits: fewer bits than the chip's; None for those, or those of the run.
         file_format: choose the integers among those that this format can hold; see `FILE_FORMATS`.
         adapt: whether what the chip forbids is converted.
@@ -74,7 +75,7 @@ class ExportRequest:
     out: Path
     reading: Reading = field(default_factory=Reading)
     data: str | None = None
-    target: str | None = None
+    target: Profile | str | None = None
     weight_bits: WeightBits | None = None
     file_format: str | None = None
     adapt: bool = False
@@ -178,7 +179,7 @@ def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportE
         report = request.model.parent / "report.json"
         if report.is_file():
             files["report.json"] = report.read_bytes()
-        if request.target is not None:
+        if isinstance(request.target, str):
             files[f"{load_profile(request.target).name}.toml"] = profile_text(request.target).encode()
         write_bundle(working, files, f"{asked.stem}.nir")
     return entries, path
@@ -201,7 +202,9 @@ def _as_run_made(request: ExportRequest, progress: Progress) -> ExportRequest:
     if not request.model.is_dir():
         return request
     run = run_settings(request.model)
-    progress.notice(f"{request.model}: as its report.json says, for {request.target or run.target}")
+    target = request.target or run.target
+    chip = target.name if isinstance(target, Profile) else target
+    progress.notice(f"{request.model}: as its report.json says, for {chip}")
     data: str | None = request.data or run.data
     try:
         changed = data_for(load_model(run.model), data or run.data).given_sha256 != run.data_sha256
@@ -216,7 +219,7 @@ def _as_run_made(request: ExportRequest, progress: Progress) -> ExportRequest:
         request,
         model=run.model,
         data=data,
-        target=request.target or run.target,
+        target=target,
         weight_bits=request.weight_bits or run.weight_bits,
         file_format=request.file_format or run.file_format,
         seed=run.seed if request.seed is None else request.seed,
@@ -234,7 +237,7 @@ def _prepare(
     """The model with its samples and integers, and the exporters of these names, `floating` ones without integers."""
     names = list(dict.fromkeys(names))
     check_options(request.options, names)
-    profile = load_profile(request.target or DEFAULT_TARGET)
+    profile = chip_of(request.target or DEFAULT_TARGET)
     if given is None:
         model = load_model(request.model, reading=request.reading, tell=progress.notice)
         task, missing = _task(request, model)

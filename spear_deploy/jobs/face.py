@@ -18,14 +18,15 @@ from spear_deploy.jobs import check as checking
 from spear_deploy.jobs import export as exporting
 from spear_deploy.jobs import reproduce as reproducing
 from spear_deploy.jobs import simulate as simulating
+from spear_deploy.jobs.asked import weight_bits_of
 from spear_deploy.jobs.check import SAMPLES, Checked
-from spear_deploy.jobs.chips import chip_of
+from spear_deploy.jobs.chips import chip_of, chips_of
 from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
 from spear_deploy.jobs.export import ExportRequest
 from spear_deploy.jobs.progress import Progress, Silent
 from spear_deploy.jobs.reproduce import Reproduced
-from spear_deploy.jobs.simulate import DEFAULT_BACKEND, Outcome, SimulateConfig
+from spear_deploy.jobs.simulate import DEFAULT_BACKEND, Outcome, SimulateConfig, backends_of
 from spear_deploy.jobs.task import Task
 from spear_deploy.network import Model, save_model_file
 from spear_deploy.network.fingerprint import fingerprint
@@ -84,7 +85,12 @@ class Exported:
 
 
 def check(
-    model: Model, chip: Profile | str, data: Dataset | None = None, *, samples: int = SAMPLES, adapt: bool = False
+    model: Model,
+    chip: Profile | str | Path,
+    data: Dataset | None = None,
+    *,
+    samples: int = SAMPLES,
+    adapt: bool = False,
 ) -> Checked:
     """Hold a model against every limit and rule of a chip, and price an inference there.
 
@@ -104,21 +110,26 @@ def check(
 
 
 def compare(
-    models: Mapping[str, Model], chips: Sequence[Profile | str], data: Dataset | None = None, *, samples: int = SAMPLES
+    models: Mapping[str, Model],
+    chips: Sequence[Profile | str | Path] | str,
+    data: Dataset | None = None,
+    *,
+    samples: int = SAMPLES,
 ) -> list[Row]:
-    """Place and price models, each by its name, on several chips: a row for each of both; see `check`."""
+    """Place and price models, each by its name, on several chips, or `all`: a row for each of both; see `check`."""
     subjects = [
         checking.measured(name, model, None if data is None else Task(model, data), samples)
         for name, model in models.items()
     ]
-    return checking.compare(subjects, [chip_of(chip) for chip in chips])
+    profiles = chips_of(chips) if isinstance(chips, str) else [chip_of(chip) for chip in chips]
+    return checking.compare(subjects, profiles)
 
 
 def simulate(
     model: Model,
-    chip: Profile | str,
+    chip: Profile | str | Path,
     data: Dataset,
-    on: Sequence[str] = (DEFAULT_BACKEND,),
+    on: Sequence[str] | str = (DEFAULT_BACKEND,),
     config: SimulateConfig | None = None,
     *,
     seed: int = 0,
@@ -139,12 +150,13 @@ def simulate(
         SpearDeployError: the data do not suit the model, or a backend is not known, cannot run it, or failed.
 
     """
-    return simulating.simulate(Task(model, data, seed), chip_of(chip), on, config, progress)
+    backends = backends_of(on) if isinstance(on, str) else on
+    return simulating.simulate(Task(model, data, seed), chip_of(chip), backends, config, progress)
 
 
 def deploy(
     model: Model,
-    chip: Profile | str,
+    chip: Profile | str | Path,
     data: Dataset,
     config: DeployConfig | None = None,
     *,
@@ -196,11 +208,11 @@ def reproduce(
 
 def export(
     model: Model,
-    formats: Sequence[str],
+    formats: Sequence[str] | str,
     data: Dataset | None = None,
     *,
-    chip: str | None = None,
-    weight_bits: WeightBits | None = None,
+    chip: Profile | str | Path | None = None,
+    weight_bits: WeightBits | int | str | None = None,
     file_format: str | None = None,
     adapt: bool = False,
     seed: int = 0,
@@ -214,8 +226,8 @@ def export(
         formats: names of exporters, or of families of them.
         data: whose samples the files are proven on, and a chip's integers chosen on; by default what the model names,
             else made-up samples.
-        chip: whose integers are held, a name or a TOML file.
-        weight_bits: fewer bits than the chip's.
+        chip: whose integers are held: a profile, its name or its TOML file.
+        weight_bits: fewer bits than the chip's; also as it is typed: `6`, `conv1=8,fc=4`.
         file_format: choose the integers among those that this format can hold.
         adapt: whether what the chip forbids is converted first.
         seed: of the encoding.
@@ -231,10 +243,10 @@ def export(
         save_model_file(model, path)
         request = ExportRequest(
             model=path,
-            formats=tuple(formats),
+            formats=tuple(formats.split(",") if isinstance(formats, str) else formats),
             out=out,
-            target=chip,
-            weight_bits=weight_bits,
+            target=None if chip is None else chip_of(chip),
+            weight_bits=weight_bits_of(weight_bits) if isinstance(weight_bits, int | str) else weight_bits,
             file_format=file_format,
             adapt=adapt,
             seed=seed,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from torch import Tensor
 
@@ -18,6 +19,7 @@ from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import Labels, Split, SplitName
 from spear_deploy.errors import BackendError
 from spear_deploy.hardware import Profile
+from spear_deploy.jobs.asked import split_of, weight_bits_of
 from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.progress import Progress, Silent
 from spear_deploy.jobs.spike_file import spike_file
@@ -31,6 +33,9 @@ from spear_deploy.targets.adaptation_effect import AdaptationEffect
 
 DEFAULT_BACKEND = TORCH
 
+LEAST = MappingProxyType({"samples": 1, "memory_bytes": 1, "lava_seconds": 0})
+"""The smallest numbers that mean something."""
+
 TOOL_SAMPLES = 100
 """Samples that are run where a program of others takes part, such as Lava, unless asked otherwise."""
 
@@ -42,13 +47,16 @@ class SimulateConfig:
     Attributes:
         split: which samples.
         samples: how many of them, the first ones; None for all, or `TOOL_SAMPLES` where a program of others takes part.
-        weight_bits: fewer bits than the chip's.
+        weight_bits: fewer bits than the chip's; also as it is typed: `6`, `conv1=8,fc=4`.
         file_format: run those of the chip's integers that this file format can hold (`FILE_FORMATS`).
         adapt: whether what the chip forbids is converted.
         memory_bytes: what it may take; with None too little of what is free is told, and refuses nothing.
         save: where all spikes are written.
         lava_python: an interpreter that has programs beside this package, such as Lava; None for this one.
         lava_seconds: they are ended after so many seconds for a batch of up to 100 samples.
+
+    Raises:
+        ArgumentError: a field is of another kind than it says, or smaller than it may be.
 
     """
 
@@ -63,7 +71,7 @@ class SimulateConfig:
     lava_seconds: float = TIME_LIMIT_S
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        check_fields(self, LEAST, {WeightBits: weight_bits_of, SplitName: split_of})
 
 
 @dataclass(frozen=True)

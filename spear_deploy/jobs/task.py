@@ -31,7 +31,7 @@ class Task:
         seed: of the encoding.
 
     Raises:
-        DataError: samples or labels do not suit the network.
+        DataError: samples or labels do not suit the network, or the seed is negative.
 
     """
 
@@ -40,6 +40,8 @@ class Task:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise DataError(f"a seed is 0 or more, found {self.seed}")
         check_fits(self.data, self.model.encoding, self.model.network.input_shape, self.model.classes)
 
     @property

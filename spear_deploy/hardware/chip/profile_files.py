@@ -40,6 +40,8 @@ def load_profile(target: str | Path) -> Profile:
             the file and every faulty key.
 
     """
+    if not isinstance(target, str | Path):
+        raise ProfileError(f"a chip is a name or the path of its TOML file, found {type(target).__name__}")
     where, content, own = _inherited(target, ())
     try:
         profile = Profile.model_validate(content)

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
-from spear_deploy.errors import BudgetError, quoted
-from spear_deploy.hardware import MAX_DROP, SYNOPS, Limit, Profile, parse_budget
-from spear_deploy.jobs.asked import budgets_of
+from spear_deploy.errors import BudgetError, SearchError, quoted
+from spear_deploy.hardware import MAX_DROP, SYNOPS, Limit, Profile, parse_budget, parse_budgets
+from spear_deploy.jobs.asked import budgets_of, weight_bits_of
 from spear_deploy.network import Reading
 from spear_deploy.pruning import ANY_WIDTH, Keep, Widths, parse_freeze, parse_keep
 from spear_deploy.search import TuningPlan
@@ -34,6 +34,14 @@ DEFAULT_THREADS = 1
 
 DEFAULT_PIPELINE = "spear+"
 DEFAULT_PLAN = PIPELINES[DEFAULT_PIPELINE].plan
+
+LEAST = MappingProxyType(
+    {
+        **{"seed": 0, "threads": 1, "workers": 1, "memory_bytes": 1, "lava_seconds": 0},
+        **{"lre_samples": 8, "evaluations": 4, "finalists": 1},
+    }
+)
+"""The smallest numbers that mean something, or that something can be told from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +78,14 @@ class DeployConfig:
         lava: whether programs beside this package, such as Lava, run the result.
         lava_seconds: samples are run there as long as they end within this time.
         lava_python: an interpreter that has them; None for this one.
-        weight_bits: fewer bits than the chip's, in the target's integers.
+        weight_bits: fewer bits than the chip's, in the target's integers; also as it is typed: `6`, `conv1=8,fc=4`.
         file_format: judge in those of the target's integers that this file format can hold (`FILE_FORMATS`).
         adapt: whether what the target forbids is converted before anything else.
         plot: whether the report's figures are written as SVG and PNG as well.
 
     Raises:
-        BudgetError: a budget cannot be understood.
+        ArgumentError: a field is of another kind than it says, or smaller than it may be (`LEAST`).
+        BudgetError: a budget cannot be understood, or two speak of the same.
         SearchError: `keep` cannot be.
         SearchError: there is no such strategy or pipeline, or the pipeline does not follow the plan.
 
@@ -109,8 +118,11 @@ class DeployConfig:
     plot: bool = False
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        check_fields(self, LEAST, {WeightBits: weight_bits_of})
         _ = self.limits, self.kept  # faults in what is typed show at once
+        object.__setattr__(self, "budgets", tuple(self.budgets))
+        if self.lre_error is not None and not 0 < self.lre_error < 1:
+            raise SearchError(f"`lre_error` is a share above 0 and below 1, such as 0.03, found {self.lre_error}")
         if self.strategy == SPEAR:
             object.__setattr__(self, "pipeline", SPEAR)
             object.__setattr__(self, "strategy", AUTO)
@@ -139,9 +151,10 @@ class DeployConfig:
     @cached_property
     def limits(self) -> tuple[Limit, ...]:
         """The budgets, read."""
-        if isinstance(self.budgets, str) or not all(isinstance(each, Limit | str) for each in self.budgets):
-            raise BudgetError(f"budgets are texts or limits, such as ('30%', 'cores=4'); found {quoted(self.budgets)}")
-        return tuple(parse_budget(each) if isinstance(each, str) else each for each in self.budgets)
+        given = self.budgets
+        if not isinstance(given, tuple | list) or not all(isinstance(each, Limit | str) for each in given):
+            raise BudgetError(f"budgets are texts or limits, such as ('30%', 'cores=4'); found {quoted(given)}")
+        return parse_budgets(given)
 
 
 Config = TypeVar("Config", bound=DeployConfig)
