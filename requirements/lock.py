@@ -26,7 +26,7 @@ LAVA = """lava-nc==0.10.0 \\
 
 _HEAD = "# Written by `make lock` from pyproject.toml and constraints.txt; installed with --require-hashes.\n"
 _OF_CUDA = ("nvidia-", "cuda-", "triton")
-_EXTRAS = {"run": ("onnx", "lava"), "dev": ("onnx", "lava", "dev", "oracles")}
+_EXTRAS = {"run": ("onnx", "lava"), "dev": ("onnx", "lava", "ray", "dev", "oracles")}
 
 
 def resolved(*sources: str) -> dict[str, str]:

@@ -105,6 +105,10 @@ class WorkerError(SpearDeployError):
     """A process that shares the work and was ended from outside, again and again."""
 
 
+class ClusterError(SpearDeployError):
+    """A cluster of machines that does not answer, or cannot do the work."""
+
+
 class ExportError(SpearDeployError):
     """A format that cannot say a network, or a file that does not hold it."""
 

@@ -57,7 +57,7 @@ PANELS = {
         "file_format",
     ),
     "How the file is used": ("data", "arch", "input_shape", "time_steps", "dt", "encoding", "read_out"),
-    "Samples for LRE": ("lre_samples", "lre_error", "workers", "cache", "no_cache"),
+    "Samples for LRE": ("lre_samples", "lre_error", "workers", "ray", "cache", "no_cache"),
     "Search": (
         "quick",
         "strategy",
@@ -128,6 +128,10 @@ class DeployOptions:
     device: Device = "cpu"
     memory: Memory = None
     workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Machines of a Ray cluster make them instead: auto, or its address.", metavar="auto|ADDRESS"),
+    ] = None
     lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE, at most.")] = 24
     lre_error: Annotated[
         str | None, typer.Option(help="Stop sampling when LRE predicts the budget within this, such as 3%.")
@@ -243,7 +247,7 @@ class DeployOptions:
 
         """
         if self.resume is not None:
-            return resumed(self, self.resume, self.kept_in)
+            return resumed(self, self.resume, self.kept_in, self.ray)
         if self.model is None:
             raise typer.BadParameter("give a model file, or an unfinished run: --resume RUN")
         targets = chips_of(self.target)
@@ -259,6 +263,7 @@ class DeployOptions:
             memory_bytes=memory_of(self.memory),
             threads=self.threads,
             workers=self.workers,
+            ray=self.ray,
             lre_samples=self.lre_samples,
             lre_error=None if self.lre_error is None else error_of(self.lre_error),
             cache=self.kept_in,

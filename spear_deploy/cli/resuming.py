@@ -18,17 +18,18 @@ from spear_deploy.jobs.deploy.resuming import unfinished, unfinished_request
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-WITH_RESUME = ("resume", "cache", "as_json")
+WITH_RESUME = ("resume", "cache", "ray", "as_json")
 """Options that may be given beside `--resume`; all others are the run's."""
 
 
-def resumed(options: DataclassInstance, run: Path, cache: Path | None) -> DeployRequest:
+def resumed(options: DataclassInstance, run: Path, cache: Path | None, ray: str | None) -> DeployRequest:
     """The request of an unfinished run.
 
     Args:
         options: all that was typed.
         run: the folder that the run's result goes to.
         cache: where its steps are kept.
+        ray: machines that go on with it.
 
     Raises:
         BadParameter: another option was typed as well.
@@ -39,7 +40,7 @@ def resumed(options: DataclassInstance, run: Path, cache: Path | None) -> Deploy
     if others:
         found = ", ".join("MODEL" if name == "model" else named(name) for name in others)
         raise typer.BadParameter(f"--resume takes all options from the run; leave out {found}")
-    return replace(unfinished_request(cache or cache_folder(), run), cache=cache)
+    return replace(unfinished_request(cache or cache_folder(), run), cache=cache, ray=ray)
 
 
 def command_that_goes_on(request: DeployRequest) -> str:

@@ -19,7 +19,7 @@ import time
 import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -51,16 +51,29 @@ def safe_path() -> Iterator[None]:
             os.environ["PYTHONSAFEPATH"] = before
 
 
-class _Worker:
-    """A process and the connection to it."""
+class Child:
+    """A process and the connection to it.
 
-    def __init__(self, start: Path) -> None:
+    Args:
+        start: the file that it reads what it needs from.
+        module: whose `serve` is its life; it is given the connection's descriptor and `start`.
+        cwd: its current folder; by default this process's.
+        log: a file for all that it says; by default it says it where this process does.
+
+    """
+
+    def __init__(
+        self, start: Path, module: str = __name__, *, cwd: Path | None = None, log: Path | None = None
+    ) -> None:
         self.connection, theirs = Pipe()
-        with theirs:
+        with theirs, nullcontext() if log is None else log.open("wb") as said:
             self.process = subprocess.Popen(
-                [*_interpreter(), "-c", _LIFE, str(theirs.fileno()), str(start), *_import_path()],
+                [*_interpreter(), "-c", _LIFE, str(theirs.fileno()), str(start), module, *_import_path()],
                 stdin=subprocess.PIPE,  # says nothing, and ends when this process does
+                stdout=said,
+                stderr=None if said is None else subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
+                cwd=cwd,
             )
 
     def end(self, grace_s: float) -> None:
@@ -87,9 +100,9 @@ class _Worker:
 _LIFE = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it hears Ctrl-C and ends it
-sys.path[:] = sys.argv[3:]
-from spear_deploy.system.processes import serve
-serve(int(sys.argv[1]), sys.argv[2])
+sys.path[:] = sys.argv[4:]
+from importlib import import_module
+import_module(sys.argv[3]).serve(int(sys.argv[1]), sys.argv[2])
 """
 
 
@@ -100,7 +113,7 @@ def _interpreter() -> list[str]:
 
 def _import_path() -> list[str]:
     """Where workers find modules: where this process does, but not in the current folder."""
-    return [*filter(None, sys.path), str(Path(__file__).parents[2])]
+    return [*map(os.path.abspath, filter(None, sys.path)), str(Path(__file__).parents[2])]
 
 
 class WorkerPool(Generic[Job, Result]):
@@ -108,8 +121,8 @@ class WorkerPool(Generic[Job, Result]):
 
     def __init__(self, count: int, start: Path) -> None:
         self._count, self._start = count, start
-        self._idle: list[_Worker] = []
-        self._busy: dict[_Worker, int] = {}
+        self._idle: list[Child] = []
+        self._busy: dict[Child, int] = {}
         self._last_end = ""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Result]]:
@@ -125,7 +138,7 @@ class WorkerPool(Generic[Job, Result]):
         while waiting or self._busy:
             while waiting and len(self._busy) < self._count:
                 number = waiting.popleft()
-                worker = self._idle.pop() if self._idle else _Worker(self._start)
+                worker = self._idle.pop() if self._idle else Child(self._start)
                 self._busy[worker] = number
                 with suppress(OSError):  # a worker that is gone is noticed below
                     worker.connection.send(jobs[number])
@@ -204,7 +217,7 @@ def worker_pool(
 
 def serve(descriptor: int, start: str) -> None:
     """A worker's life: until the connection is closed, or the process at its other end is gone."""
-    threading.Thread(target=_end_with_parent, args=(Path(start).parent,), daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(Path(start).parent,), daemon=True).start()
     connection: Connection[Any, Any] = Connection(descriptor)
     work: Callable[[Any], Any] | None = None
     with suppress(EOFError, BrokenPipeError):
@@ -219,11 +232,11 @@ def serve(descriptor: int, start: str) -> None:
                         work = begin(*arguments)
                 answer = True, work(job)
             except Exception as error:
-                answer = False, _sendable(error)
+                answer = False, sendable(error)
             connection.send(answer)
 
 
-def _sendable(error: Exception) -> Exception:
+def sendable(error: Exception) -> Exception:
     """An error with what led to it, in a form that another process can read."""
     words = traceback.format_exc()
     try:
@@ -234,8 +247,8 @@ def _sendable(error: Exception) -> Exception:
     return error
 
 
-def _end_with_parent(folder: Path) -> None:
-    """Once whoever started this worker is gone: remove what it would have removed, and go."""
+def end_with_parent(folder: Path) -> None:
+    """Once whoever started this process is gone: remove what it would have removed, and go."""
     while os.read(sys.stdin.fileno(), 1):
         pass
     shutil.rmtree(folder, ignore_errors=True)

@@ -23,6 +23,7 @@ from spear_deploy.search import (
     sure_enough,
 )
 from spear_deploy.search.lre.selection import SURE
+from spear_deploy.system.cluster import Cluster
 from spear_deploy.system.journal import Recalled
 
 FEWEST = ConstantEstimator.fewest_samples + 1
@@ -40,13 +41,14 @@ def sample_lre(
     advance: Advance,
     progress: Progress,
     recalled: Recalled,
+    cluster: Cluster | None = None,
 ) -> list[LreSample]:
     """The samples that a request asks for; with `lre_error`, no more than the budgets need.
 
     Without it, half as many more where the interval at a budget is too wide to search with.
 
     `budgets_synops` are what searches will be held to, in torch's arithmetic; `recalled` counts samples
-    that were there already.
+    that were there already; `cluster` makes them where there is one.
 
     Raises:
         DataError: too few of the sampled networks still spike.
@@ -80,6 +82,7 @@ def sample_lre(
         request.seed,
         advance,
         workers=workers,
+        cluster=cluster,
         enough=sure,
         fewest=0 if error is not None else request.lre_samples,
         store=store,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from spear_deploy.network.device import device_named
 from spear_deploy.pruning import channel_groups, frozen_nodes, kept_ranges, whole
 from spear_deploy.search import CandidateFactory, LreSample, Tuner
 from spear_deploy.search.pipelines import pipeline_named
+from spear_deploy.system.cluster import Cluster, joined
 from spear_deploy.system.journal import Journal, Recalled
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, Adaptation
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
@@ -68,6 +70,11 @@ class Prepared:
 
 def prepare(request: DeployRequest, progress: Progress, given_task: Task | None = None) -> Prepared:
     """Load (but for a task that is given), measure the dense network on every target, and make LRE's samples."""
+    with nullcontext() if request.ray is None else joined(request.ray) as cluster:  # told before the long work
+        return _prepare(request, progress, given_task, cluster)
+
+
+def _prepare(request: DeployRequest, progress: Progress, given_task: Task | None, cluster: Cluster | None) -> Prepared:
     clock = Clock(progress)
     progress = clock.progress
     with clock.stage("load"):
@@ -116,11 +123,14 @@ def prepare(request: DeployRequest, progress: Progress, given_task: Task | None 
             prove_device(model, target.backend, validation)
         if not any(each.steps for each in journal.recalled.values()):  # a run that goes on has less ahead
             runs = len(targets) * max(len(request.pareto), 1)
-            progress.hint(forecast(measured_costs(request, factory, targets[0]), request, train, runs))
+            shared = request if cluster is None else replace(request, workers=cluster.slots)
+            progress.hint(forecast(measured_costs(request, factory, targets[0]), shared, train, runs))
     with clock.stage("LRE samples", request.lre_samples) as advance:
+        if cluster is not None:
+            progress.hint(f"samples are made on the Ray cluster {cluster.address}, {cluster.slots} at a time")
         budgets = [target.to_torch(request.plan.search_multiple * target.budget_synops) for target in targets]
         recalled = journal.recalled.setdefault("LRE sample", Recalled())
-        samples = sample_lre(factory, request, data.sha256, budgets, advance, progress, recalled)
+        samples = sample_lre(factory, request, data.sha256, budgets, advance, progress, recalled, cluster)
     with clock.stage("dense, same fine-tune"):
         reference = same_fine_tune(factory, request.plan, request.seed, validation, progress.notice, journal)
     return Prepared(

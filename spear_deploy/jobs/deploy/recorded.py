@@ -29,13 +29,14 @@ NO_MATTER = (
     "command",
     "cache",
     "workers",
+    "ray",
     "memory_bytes",
     "plot",
 )
 """Of a request, what its result does not depend on, or is told by the network and the samples themselves."""
 
-PLACES = ("out", "force", "cache", "command")
-"""Of a request, where its result goes, and how it was typed."""
+PLACES = ("out", "force", "cache", "ray", "command")
+"""Of a request, where its result goes, which machines share the work, and how it was typed."""
 
 TOOLS = ("lava", "lava_seconds", "lava_python")
 """What only programs beside this package depend on: another choice there goes on from the same steps."""

@@ -56,6 +56,7 @@ class DeployConfig:
         device: what networks are trained, searched and measured on: `cpu`, `cuda`, `cuda:1`, `mps`.
         threads: of torch, in every process.
         workers: processes that make LRE's samples; results do not depend on it.
+        ray: machines that make them instead: `auto` for the Ray cluster that this one belongs to, or its address.
         memory_bytes: what all processes may take; None for a share of what is free. Fewer processes make samples where
             it is short; a network that needs more is refused where it is given, and told where not; results do not
             depend on it.
@@ -96,6 +97,7 @@ class DeployConfig:
     device: str = "cpu"
     threads: int = DEFAULT_THREADS
     workers: int = 1
+    ray: str | None = None
     memory_bytes: int | None = None
     lre_samples: int = 24
     lre_error: float | None = None

@@ -1,0 +1,113 @@
+"""The process that speaks to a Ray cluster for `cluster.joined`, and what the cluster's machines run of ours."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from spear_deploy import __version__
+from spear_deploy.errors import ClusterError
+from spear_deploy.system.handing import handed_over
+from spear_deploy.system.processes import end_with_parent, sendable
+
+RETRIES = 3
+"""How often a job is done anew whose machine or process died."""
+
+LOOK_EVERY_S = 0.5
+"""How soon it is noticed that nobody waits for results any more."""
+
+Task = Callable[[Any], Any]
+_held: dict[str, Task] = {}
+
+
+def serve(descriptor: int, start: str) -> None:
+    """Join the cluster that the file names, and do jobs there until the connection is closed."""
+    threading.Thread(target=end_with_parent, args=(Path(start).parent,), daemon=True).start()
+    connection: Connection[Any, Any] = Connection(descriptor)
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nothing is told to anyone
+    import ray
+
+    try:
+        ray.init(address=Path(start).read_text(encoding="utf-8"), log_to_driver=False, logging_level=logging.ERROR)
+        slots = int(ray.cluster_resources().get("CPU", 0))
+    except Exception as error:
+        connection.send((0, _first_line(error).partition(". ")[0].rstrip(".")))
+        return
+    connection.send((slots, "" if slots else "it has no processors"))
+    with suppress(EOFError, OSError):
+        _answer_orders(connection)
+    ray.shutdown()
+
+
+def _answer_orders(connection: Connection[Any, Any]) -> None:
+    """Do lists of jobs, until the connection is closed."""
+    import ray
+
+    work = ray.remote(num_cpus=1, max_retries=RETRIES)(_do)
+    handed: dict[str, Any] = {}
+    while True:
+        place, jobs = connection.recv()
+        if place not in handed:
+            handed = {place: ray.put((_versions(), *handed_over(Path(place))))}
+        numbers = {work.remote(place, [handed[place]], job): number for number, job in enumerate(jobs)}
+        while numbers:
+            done, _ = ray.wait(list(numbers), num_returns=1, timeout=LOOK_EVERY_S)
+            for each in done:
+                connection.send((numbers.pop(each), *_outcome(each)))
+            if connection.poll():  # is closed: nothing else is said before the jobs are done
+                return
+
+
+def _outcome(reference: Any) -> tuple[bool, Any]:
+    """Whether a job was done, and what came of it."""
+    import ray
+
+    try:
+        return True, ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        cause = getattr(error, "cause", None)
+        return False, sendable(cause) if isinstance(cause, Exception) else ClusterError(_last_line(error))
+    except ray.exceptions.RayError as error:
+        return False, ClusterError(f"the cluster lost a job {RETRIES + 1} times: {_first_line(error)}")
+
+
+def _do(place: str, where: list[Any], job: Any) -> Any:
+    """On a machine of the cluster: one job, by what this process holds or fetches first."""
+    import ray
+
+    if place not in _held:
+        theirs, begin, start = ray.get(where[0])
+        if theirs != _versions():
+            raise ClusterError(f"machines of the cluster differ: {_words(theirs)} here, {_words(_versions())} there")
+        _held.clear()
+        _held[place] = begin(*start)
+    return _held[place](job)
+
+
+def _versions() -> dict[str, str]:
+    """What results depend on, beside processors."""
+    found = {"Python": ".".join(map(str, sys.version_info[:2])), "spear-deploy": __version__}
+    for name in ("torch", "numpy"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _words(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in versions.items())
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().rpartition("\n")[2]
