@@ -5,7 +5,7 @@ from __future__ import annotations
 import nir
 import numpy as np
 
-from spear_deploy.backends.fixed_point.formats import LOIHI2
+from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
 from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, with_weight
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, Rounding
 from spear_deploy.network import Connection, Network, Reset, bias_current
@@ -14,15 +14,16 @@ from spear_deploy.network.linear import Weighted
 _EXACT = Rounding(worst=0.0, mean=0.0, clipped=0, vanished=0, weights=0)
 
 
-def integers_of(network: Network, levels: float | None) -> QuantizedNetwork:
+def integers_of(network: Network, levels: float | None, chip: Format = LOIHI2) -> QuantizedNetwork:
     """The integers of a network as they stand: nothing is scaled or rounded.
 
     Args:
         network: weights, biases and thresholds are whole numbers, decays multiples of 2^-12.
         levels: what an input of 1 becomes; None for spikes.
+        chip: Loihi 2's number formats, but for the values that its spikes carry.
 
     """
-    return QuantizedNetwork(network, LOIHI2, tuple(_layer(network, name, levels) for name in network.layers), levels)
+    return QuantizedNetwork(network, chip, tuple(_layer(network, name, levels) for name in network.layers), levels)
 
 
 def _layer(network: Network, name: str, levels: float | None) -> QuantizedLayer:

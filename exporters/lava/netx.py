@@ -12,6 +12,7 @@ Beside that, attributes that lava-dl does not read: how the network is used, and
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ class NetxExporter(Exporter):
             file.attrs["scales"] = [layer.scale for layer in quantized.layers]
             if quantized.levels is not None:
                 file.attrs["input_levels"] = quantized.levels
+                file.attrs["graded_bits"] = quantized.format.graded_bits
             groups = file.create_group("layer")
             finer = LOIHI2.decay_bits - quantized.format.decay_bits
             for index, layer in enumerate(quantized.layers):
@@ -127,7 +129,8 @@ def read_integers(path: Path) -> tuple[list[str], QuantizedNetwork]:
     except (*READ_ERRORS, RefusedError, ModelError) as error:
         raise ExportError(f"{path}: cannot be read back ({error})") from None
     levels = float(held["input_levels"]) if "input_levels" in held else None
-    return names, integers_of(model.network, levels)
+    chip = replace(LOIHI2, graded_bits=int(held.get("graded_bits", LOIHI2.graded_bits)))
+    return names, integers_of(model.network, levels, chip)
 
 
 def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:

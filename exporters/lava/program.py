@@ -20,7 +20,15 @@ from spear_deploy.exporters.lava.text import CONNECT, FIXED_IMPORTS, HEAD, OWN_I
 from spear_deploy.network import Model
 
 
-def program(model: Model, job: LavaJob, file: str, version: str, levels: float | None) -> str:
+@dataclass(frozen=True)
+class GradedValues:
+    """What an input of 1 is in integers, and the most that a spike carries."""
+
+    levels: float
+    most: int
+
+
+def program(model: Model, job: LavaJob, file: str, version: str, values: GradedValues | None) -> str:
     """The script of a network.
 
     Args:
@@ -28,7 +36,7 @@ def program(model: Model, job: LavaJob, file: str, version: str, levels: float |
         job: the network in Lava's terms.
         file: how the script is called.
         version: of spear-deploy.
-        levels: what an input of 1 is in integers; None for spikes, or in floating point.
+        values: how those in the input are sent; None for spikes, or in floating point.
 
     """
     depth = max(layer.depth for layer in job.layers)
@@ -53,7 +61,7 @@ def program(model: Model, job: LavaJob, file: str, version: str, levels: float |
         _build(job, own_only=remembers(job)),
         RUN,
     ]
-    return "".join(parts) + _ending(model, job, levels)
+    return "".join(parts) + _ending(model, job, values)
 
 
 def needs_own_process(layer: LavaLayer) -> bool:
@@ -201,10 +209,10 @@ def _key(layer: LavaLayer, constant: str) -> str:
     return repr(f"{layer.name}.{constant}")
 
 
-def _ending(model: Model, job: LavaJob, levels: float | None) -> str:
+def _ending(model: Model, job: LavaJob, values: GradedValues | None) -> str:
     lines = []
-    if levels is not None:
-        lines.append(f"    inputs = np.rint(inputs * {levels!r})\n")
+    if values is not None:
+        lines.append(f"    inputs = np.clip(np.rint(inputs * {values.levels!r}), -{values.most}, {values.most})\n")
     if model.encoding.static:
         lines.append("    inputs = np.broadcast_to(inputs, (STEPS, *inputs.shape))\n")
     lines.append("    inputs = inputs.reshape(*inputs.shape[:2], -1)\n")

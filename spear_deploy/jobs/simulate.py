@@ -20,6 +20,7 @@ from spear_deploy.data import Labels, Split, SplitName
 from spear_deploy.errors import BackendError
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.asked import split_of, weight_bits_of
+from spear_deploy.jobs.graded_inputs import cut_values
 from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.progress import Progress, Silent
 from spear_deploy.jobs.spike_file import spike_file
@@ -176,6 +177,9 @@ def simulate(
         else spike_file(config.save, model, names, len(split), labels=split.y.numpy(), index=split.index)
     )
     executables = prepared(model, backends)
+    for integers in [each.integers for each in executables.values() if each.integers is not None][:1]:
+        for line in cut_values(encoded_batches(model, split, seed=task.seed), integers.levels, integers.format):
+            progress.notice(line)
     with progress.stage("simulate", len(split)) as advance, writing as file:
 
         def seen(backend: str, part: slice, outputs: Mapping[str, Tensor]) -> None:

@@ -154,6 +154,17 @@ def test_values_are_refused_where_the_network_was_quantised_for_spikes():
         execution.run(events(0, 3, 5, (4,)) * 0.5)
 
 
+def test_values_beyond_the_samples_of_the_levels_are_sent_as_the_most_that_a_spike_carries():
+    model = Builder(np.random.default_rng(1), (4,)).linear("dense", 4).spiking("lif").model(3)
+    seen = images(0, 3, 5, (4,))
+    integers = quantize(model, calibration=seen)
+    farther = seen * 3
+    assert integers.levels * float(farther.max()) > 255
+    reach = 255 / integers.levels
+    execution = LoihiExecution(integers)
+    assert torch.equal(execution.run(farther).output, execution.run(farther.clamp(max=reach)).output)
+
+
 def test_inputs_of_another_shape_are_refused():
     model = Builder(np.random.default_rng(1), (4,)).linear("dense", 4).spiking("lif").model(3)
     execution = LoihiExecution(quantize(model, calibration=events(0, 3, 5, (4,))))

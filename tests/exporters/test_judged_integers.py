@@ -26,7 +26,7 @@ from spear_deploy.exporters.fixed_nir import integers_in
 from spear_deploy.exporters.lava import LavaExporter, NetxExporter
 from spear_deploy.exporters.lava.netx import read_integers
 from spear_deploy.exporters.nir import NirExporter
-from spear_deploy.exporting import assert_faithful, simulate
+from spear_deploy.exporting import assert_faithful, sample_inputs, simulate
 from spear_deploy.jobs.simulate import SimulateConfig
 from spear_deploy.network import from_snntorch, load_any, read_nir
 
@@ -225,3 +225,17 @@ def test_counts_that_a_chip_clips_are_clipped_in_its_integers_and_in_the_proof()
     assert held["nir"] == {name: round(20 * layer.spikes) for name, layer in measured.items()}
     clipped = simulate(seen.model, torch.as_tensor(x[40:]).clamp(max=1).transpose(0, 1).double(), torch.float32)
     assert held["onnx"] == {name: int(values.sum()) for name, values in clipped.items()}
+
+
+@pytest.mark.parametrize("exporter", [NetxExporter, lambda **given: NirExporter(fixed=True, **given)])
+@pytest.mark.parametrize("bits", [8, 5])
+def test_values_beyond_those_that_levels_were_chosen_on_are_cut_alike_in_every_file(exporter, bits):
+    chip = replace(held_by("netx", LOIHI2), graded_bits=bits)
+    made = exporter(integers=judged(small_model(), chip))
+    assert assert_faithful(made, small_model(), 3 * sample_inputs(small_model())).spikes
+
+
+@pytest.mark.lava
+def test_the_fixed_script_cuts_them_too():
+    made = LavaExporter(fixed=True, integers=judged(small_model()))
+    assert assert_faithful(made, small_model(), 3 * sample_inputs(small_model())).spikes

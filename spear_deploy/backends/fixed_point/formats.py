@@ -101,6 +101,11 @@ class Format:
         return (1 << (self.input_bits - 1)) - 1
 
     @property
+    def graded_max(self) -> int:
+        """The most that a spike with a value carries."""
+        return (1 << self.graded_bits) - 1
+
+    @property
     def threshold_max(self) -> int:
         """Largest threshold."""
         return (1 << self.threshold_bits) - 1

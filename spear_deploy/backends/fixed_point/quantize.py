@@ -64,7 +64,7 @@ def quantize(
     check_pools(network)
     for name, neuron in network.neurons.items():
         check_neuron(name, neuron, chip)
-    levels = _input_levels(model, chip, calibration)
+    levels = input_levels(model, chip, calibration)
     ranges, spikes = (bounded_ranges(network, 1.0), {}) if calibration is None else _seen(network, calibration, levels)
     layers = []
     for name in network.layers:
@@ -94,7 +94,7 @@ def _seen(network: Network, inputs: Tensor, levels: float | None) -> tuple[dict[
     return ranges.found, {name: torch.cat(found, dim=1) for name, found in parts.items()}
 
 
-def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> float | None:
+def input_levels(model: Model, chip: Format, calibration: Tensor | None) -> float | None:
     """How many steps an input of 1 has; None where inputs are spikes.
 
     The most levels that make all samples integers are taken, or as many as fit.
@@ -109,7 +109,7 @@ def _input_levels(model: Model, chip: Format, calibration: Tensor | None) -> flo
             " use encoding 'rate' or 'spikes', or let the first layer run on the host: `adapt=True`"
         )
     if shown is None:
-        return float((1 << chip.graded_bits) - 1)
+        return float(chip.graded_max)
     values = torch.from_numpy(np.unique(shown.numpy())).double()
     signed = bool((values < 0).any())
     most = (1 << (chip.graded_bits - int(signed))) - 1

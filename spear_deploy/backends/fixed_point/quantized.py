@@ -135,9 +135,11 @@ class QuantizedNetwork:
 def input_integers(quantized: QuantizedNetwork, inputs: Tensor) -> Tensor:
     """The inputs as the chip receives them: spikes, or integers (both as float32).
 
+    What is larger than a graded spike carries is sent as the most that it does: samples are seen that reach farther
+    than those that the levels were chosen on.
+
     Raises:
-        BackendError: the network was quantised for spikes, and the input holds other values; or
-            the values do not fit into a graded spike.
+        BackendError: the network was quantised for spikes, and the input holds other values.
 
     """
     if quantized.levels is None:
@@ -148,15 +150,8 @@ def input_integers(quantized: QuantizedNetwork, inputs: Tensor) -> Tensor:
             f"{quantized.network.input}: the network was quantised for an input of spikes (0 or 1), and this input"
             " holds other values; quantise it with samples of this kind"
         )
-    integers = to_integers(inputs, quantized.levels)
-    most = (1 << quantized.format.graded_bits) - 1
-    found = float(integers.abs().max())
-    if found > most:
-        raise BackendError(
-            f"{quantized.network.input}: an input becomes {found:.0f}, a graded spike carries at most {most};"
-            " quantise the network with samples that reach this far"
-        )
-    return integers
+    most = quantized.format.graded_max
+    return to_integers(inputs, quantized.levels).clamp_(-most, most)
 
 
 def _are_spikes(values: Tensor) -> bool:

@@ -30,6 +30,7 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.resuming import open_journal
 from spear_deploy.jobs.deploy.verification import check_runs, verifiers
 from spear_deploy.jobs.device_proof import prove_device
+from spear_deploy.jobs.graded_inputs import cut_on
 from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.progress import Advance, Clock, Progress
 from spear_deploy.jobs.task import Task, load_task
@@ -121,6 +122,8 @@ def _prepare(request: DeployRequest, progress: Progress, given_task: Task | None
         targets = _aim(request, factory, validation, dense, len(test), advance, progress, journal)
         for target in targets:
             prove_device(model, target.backend, validation)
+            for line in cut_on(target.chip, model, train, (validation, test)):
+                progress.notice(f"{target.chip.name}: {line}")
         if not any(each.steps for each in journal.recalled.values()):  # a run that goes on has less ahead
             runs = len(targets) * max(len(request.pareto), 1)
             shared = request if cluster is None else replace(request, workers=cluster.slots)
