@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import torch
@@ -114,6 +114,28 @@ def reuse_memory() -> None:
 def own_random_numbers() -> Iterator[None]:
     """Within the block torch draws as it would; after it, as if nothing had been drawn."""
     with torch.random.fork_rng(devices=[]):
+        yield
+
+
+@contextmanager
+def fresh_torch() -> Iterator[None]:
+    """Within the block torch computes as where nobody set anything; after it, as before.
+
+    A caller may have gradients switched off, work in inference mode or under autocast, or have another type or
+    device by default: results do not depend on it.
+    """
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    with ExitStack() as undone:
+        torch.set_default_dtype(torch.float32)
+        undone.callback(torch.set_default_dtype, dtype)
+        if device.type != "cpu":
+            torch.set_default_device(CPU)
+            undone.callback(torch.set_default_device, device)
+        for kind in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(kind):
+                undone.enter_context(torch.autocast(kind, enabled=False))
+        undone.enter_context(torch.inference_mode(False))
+        undone.enter_context(torch.enable_grad())
         yield
 
 

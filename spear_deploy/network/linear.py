@@ -80,8 +80,8 @@ def output_shape(node: nir.NIRNode, name: str, shape: tuple[int, ...]) -> tuple[
     module = linear_module(node, name)
     with torch.no_grad():
         if isinstance(module, nn.AvgPool2d | nn.MaxPool2d) and len(shape) == 2:  # torch would take it for one sample
-            return tuple(module(torch.empty((0, 1, *shape))).shape[2:])
-        return tuple(module(torch.empty((0, *shape))).shape[1:])
+            return tuple(module(torch.empty((0, 1, *shape), dtype=torch.float32)).shape[2:])
+        return tuple(module(torch.empty((0, *shape), dtype=torch.float32)).shape[1:])
 
 
 def is_linear(node: nir.NIRNode) -> bool:

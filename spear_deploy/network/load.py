@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network.device import own_random_numbers
+from spear_deploy.network.device import fresh_torch, own_random_numbers
 from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.faults import member
 from spear_deploy.network.importing.netx import read_netx
@@ -37,6 +37,7 @@ class Reading:
         return load_any(path, **vars(self))
 
 
+@fresh_torch()
 @own_random_numbers()
 def load_any(
     path: str | os.PathLike[str],

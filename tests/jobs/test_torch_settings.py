@@ -1,9 +1,11 @@
 """A job, and a call from Python, leave the process as they found it."""
 
+from contextlib import contextmanager
+
 import pytest
 import snntorch
 import torch
-from made_task import untrained
+from made_task import arrays, untrained
 from torch import nn
 
 import spear_deploy
@@ -70,3 +72,46 @@ def test_networks_are_read_converted_and_written_without_a_trace(nets, nothing_e
         spear_deploy.to_torch(network)
         spear_deploy.to_snntorch(network)
     spear_deploy.check(model, "loihi2")
+
+
+AROUND = {
+    "no gradients": torch.no_grad,
+    "inference mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "float64 by default": lambda: default(torch.set_default_dtype, torch.float64, torch.float32),
+    "another device by default": lambda: default(torch.set_default_device, "meta", None),
+}
+
+
+@contextmanager
+def default(setting, value, before):
+    setting(value)
+    try:
+        yield
+    finally:
+        setting(before)
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_what_a_caller_set_in_torch_changes_no_result_and_stays(around, tmp_path):
+    data = spear_deploy.Dataset.of_arrays(**arrays())
+    spear_deploy.save_model(untrained(), tmp_path / "net.pt")
+
+    def found():
+        model = spear_deploy.load_model(tmp_path / "net.pt")
+        seen = spear_deploy.simulate(model, "loihi2", data, "torch,chip").simulated.results.values()
+        return [result.measurement.synops for result in seen]
+
+    wanted = found()
+    with around():
+        assert found() == wanted
+        set_by_caller = torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_default_dtype()
+    with around():
+        assert set_by_caller == (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_default_dtype())
+
+
+def test_a_job_trains_though_its_caller_switched_gradients_off():
+    with torch.no_grad(), torch_settings():
+        weight = torch.ones(3, requires_grad=True)
+        (weight * 2).sum().backward()
+    assert weight.grad.tolist() == [2, 2, 2]
