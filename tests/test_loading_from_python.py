@@ -16,7 +16,9 @@ from spear_deploy.errors import (
     BackendError,
     BudgetError,
     DataError,
+    ExportError,
     ModelError,
+    OutputError,
     ProfileError,
     SearchError,
 )
@@ -166,6 +168,10 @@ def test_values_that_would_do_nothing_are_refused(digits, pictures):
         sd.check(digits, None)
     with pytest.raises(DataError, match="a seed is 0 or more, found -1"):
         sd.simulate(digits, "loihi2", pictures, seed=-1)
+    with pytest.raises(ExportError, match="no format is named; known: lava, netx, nir, onnx"):
+        sd.export(digits, ())
+    with pytest.raises(OutputError, match="results go to the path of a folder, found int"):
+        sd.export(digits, "nir", pictures).save(3)
     with pytest.raises(BackendError, match="no backend is named; known: torch, chip"):
         sd.simulate(digits, "loihi2", pictures, ())
     with pytest.raises(DataError, match="one sample or more, found 0"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib.metadata import EntryPoint, entry_points
 
-from spear_deploy.errors import ExportError
+from spear_deploy.errors import ExportError, quoted
 from spear_deploy.exporting.exporter import Exporter
 from spear_deploy.system.installing import how_to_install
 from spear_deploy.system.lazy import missing_package
@@ -85,10 +85,11 @@ def options() -> tuple[Option, ...]:
 
 
 def check_options(given: Mapping[str, object], formats: Collection[str]) -> None:
-    """Refuse what was set and would change nothing.
+    """Refuse what was set and would change nothing, or something else than it says.
 
     Raises:
-        ExportError: no exporter has such an option, or none of these formats and it is not at its default.
+        ExportError: no exporter has such an option, or it is of another kind; or none of these formats has it, and it
+            is not at its default.
 
     """
     known = {option.name: option for option in options()}
@@ -96,6 +97,9 @@ def check_options(given: Mapping[str, object], formats: Collection[str]) -> None
         if key not in known:
             raise ExportError(f"no exporter has an option {key!r}; known: {', '.join(known)}")
         option = known[key]
+        if type(value) is not type(option.default) and not (isinstance(option.default, str) and isinstance(value, str)):
+            kind = type(option.default).__name__
+            raise ExportError(f"`{key}` takes {kind}, found {type(value).__name__} {quoted(value)}")
         if value != option.default and not set(option.says) & set(formats):
             raise ExportError(f"`{key}` is an option of {', '.join(option.says)}, not of {', '.join(formats)}")
 

@@ -236,6 +236,8 @@ def _prepare(
 ) -> tuple[Export, list[Exporter]]:
     """The model with its samples and integers, and the exporters of these names, `floating` ones without integers."""
     names = list(dict.fromkeys(names))
+    if not names:
+        raise ExportError(f"no format is named; known: {', '.join(available())}")
     check_options(request.options, names)
     profile = chip_of(request.target or DEFAULT_TARGET)
     if given is None:
@@ -324,7 +326,8 @@ def _integers(
 def _chosen(request: ExportRequest, profile: Profile, subject: _Subject) -> JudgedIntegers:
     if subject.train is None:
         raise ExportError(
-            f"{request.model}: integers are chosen on training samples, as simulate and deploy do, and there are none:"
+            f"{request.model.name}: integers are chosen on training samples, as simulate and deploy do, and there are"
+            " none:"
             f" {subject.missing}"
         )
     backend = arithmetic_of(

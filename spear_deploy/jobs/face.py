@@ -10,7 +10,7 @@ from pathlib import Path
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import Dataset
-from spear_deploy.errors import briefly
+from spear_deploy.errors import OutputError, briefly
 from spear_deploy.exporting import ExportEntry
 from spear_deploy.hardware import Profile
 from spear_deploy.hardware.comparison import Row
@@ -62,7 +62,7 @@ class DeployResult:
             OutputError: it exists already (without `force`), or cannot be written.
 
         """
-        _write(self.files, Path(folder), force=force)
+        _write(self.files, folder, force=force)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Exported:
     @briefly
     def save(self, folder: str | Path, *, force: bool = False) -> None:
         """Write the files into a new folder, all or none; see `DeployResult.save`."""
-        _write(self.files, Path(folder), force=force)
+        _write(self.files, folder, force=force)
 
 
 def check(
@@ -262,7 +262,10 @@ def _read(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def _write(files: Mapping[str, bytes], folder: Path, *, force: bool) -> None:
+def _write(files: Mapping[str, bytes], folder: str | Path, *, force: bool) -> None:
+    if not isinstance(folder, str | Path):
+        raise OutputError(f"results go to the path of a folder, found {type(folder).__name__}")
+    folder = Path(folder)
     with complete_or_nothing(folder, force=force) as working:
         for name, content in files.items():
             path = working / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, replace
@@ -21,6 +22,7 @@ from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.resampling import Resample
 from spear_deploy.network.torch_file import read_torch_file
+from spear_deploy.system.files import write_file
 
 FORMAT = "spear-deploy model"
 FORMAT_VERSION = 1
@@ -122,7 +124,12 @@ class Model:
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
-    """Write a model file that `load` reads: tensors and plain values, nothing that is executed."""
+    """Write a model file that `load` reads: tensors and plain values, nothing that is executed.
+
+    Raises:
+        OutputError: it cannot be written.
+
+    """
     content = {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -134,7 +141,9 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         "binning": model.binning,
         "graph": _to_plain(model.graph.to_dict()),
     }
-    torch.save(content, path)
+    image = io.BytesIO()
+    torch.save(content, image)
+    write_file(path, image.getvalue())
 
 
 def load(path: str | os.PathLike[str]) -> Model:

@@ -24,12 +24,18 @@ from spear_deploy.network.model import BINNINGS, Model, graph_from_dict
 from spear_deploy.network.nir_convolution import for_any_reader
 from spear_deploy.network.nir_graph import prepare
 from spear_deploy.network.read_out import ReadOut
+from spear_deploy.system.files import write_file
 from spear_deploy.system.outside.hdf5 import open_hdf5
 from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
 
 
 def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
-    """Write a model as a NIR file."""
+    """Write a model as a NIR file.
+
+    Raises:
+        OutputError: it cannot be written.
+
+    """
     usage = {"time_steps": model.time_steps, "encoding": str(model.encoding), "read_out": str(model.read_out)}
     if model.population != 1:
         usage["population"] = model.population
@@ -44,7 +50,7 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     content["metadata"] = {**content.get("metadata", {}), **usage}
     image = io.BytesIO()  # HDF5 ends the process where a disk is full
     nir.write(image, graph_from_dict(content))
-    Path(path).write_bytes(image.getvalue())
+    write_file(path, image.getvalue())
 
 
 def _of_its_shape(model: Model, name: str) -> nir.NIRNode:

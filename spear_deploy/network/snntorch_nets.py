@@ -82,6 +82,7 @@ def save_model(
             converted network that does not do exactly what the original does.
 
     """
+    net = _unwrapped(net)
     if isinstance(net, Model | TorchNetwork):
         options = (input_shape, time_steps, read_out, data, sample, classes, output)
         if encoding != "direct" or any(option is not None for option in options):
@@ -107,6 +108,14 @@ def save_model(
         )
     save(model, path)
     return model
+
+
+def _unwrapped(net: object) -> Any:
+    """The module that one of torch's own wrappers runs."""
+    if isinstance(net, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return _unwrapped(net.module)
+    compiled = getattr(net, "_orig_mod", None)  # of torch.compile
+    return net if compiled is None else _unwrapped(compiled)
 
 
 @own_random_numbers()

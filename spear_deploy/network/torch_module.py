@@ -20,6 +20,9 @@ from spear_deploy.network.neuron_layer import NeuronLayer
 from spear_deploy.network.simulation import Simulation
 from spear_deploy.network.surrogate import SURROGATES, Spike
 
+PRECISIONS = (torch.float32, torch.float64)
+"""Of a module; coarser ones are autocast's, which keeps membranes in float32."""
+
 _ARRAYS = ("weight", "bias", "scale")
 """What of a node is a parameter."""
 
@@ -39,7 +42,7 @@ def to_torch(
         surrogate: whose gradient a spike has: `atan`, `fast_sigmoid`, `sigmoid`, or a function of the
             membrane above its threshold that gives 1 where that is positive.
         trainable: constants of neurons that become parameters beside weights and biases: `beta`, `alpha`,
-            `threshold`.
+            `threshold`; one, or several.
 
     Raises:
         ModelError: no such surrogate or constant, or what is given is no model.
@@ -47,10 +50,16 @@ def to_torch(
     """
     if not isinstance(model, Model):
         raise ModelError(f"to_torch takes a model, found {type(model).__name__}; a file is read by load_model")
+    if dtype not in PRECISIONS:
+        raise ModelError(f"a module computes in torch.float32 or torch.float64, found {dtype!r}")
+    if isinstance(trainable, str):
+        trainable = (trainable,)
     if isinstance(surrogate, str):
         if surrogate not in SURROGATES:
             raise ModelError(f"{surrogate!r}: no such surrogate; known: {', '.join(sorted(SURROGATES))}")
         surrogate = SURROGATES[surrogate]
+    if not callable(surrogate):
+        raise ModelError(f"a surrogate is a name or a function, found {type(surrogate).__name__}")
     return TorchNetwork(model, Simulation(model.graph, dtype, surrogate, trainable))
 
 
@@ -97,10 +106,19 @@ class TorchNetwork(nn.Module):
 
         """
         shape = self._use.network.input_shape
+        if not isinstance(x, Tensor):
+            raise ModelError(f"a network runs tensors; found {type(x).__name__}")
         if tuple(x.shape[-len(shape) :]) != shape or x.ndim - len(shape) not in (1, 2):
             sizes = ", ".join(map(str, shape))
             raise ModelError(f"needed [T, B, {sizes}], or [B, {sizes}] for one step, found {list(x.shape)}")
-        x = x.to(self.simulation.dtype)
+        if self.simulation.dtype not in PRECISIONS:
+            raise ModelError(
+                f"a network runs in torch.float32 or torch.float64, and this one was made {self.simulation.dtype};"
+                " take torch.autocast instead"
+            )
+        if not x.numel():
+            raise ModelError(f"there is no step or no sample to run in {list(x.shape)}")
+        x = (x.to_dense() if x.layout != torch.strided else x).to(self.simulation.dtype)
         if x.ndim - len(shape) == 2:
             output: Tensor = self.simulation(x).output
             return output
@@ -111,6 +129,10 @@ class TorchNetwork(nn.Module):
     def extra_repr(self) -> str:
         """How the model is used."""
         return f"{self._use.time_steps} time steps, {self._use.encoding}, {self._use.read_out}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: a copy begins other samples."""
+        return self.__dict__ | {"_steps": None}
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> TorchNetwork:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

@@ -13,6 +13,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -188,6 +189,29 @@ def write_whole(path: Path, text: str) -> None:
     finally:
         with suppress(FileNotFoundError):
             os.unlink(working)
+
+
+def write_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file where a user wants it, so that a reader sees the old or the new one, and never half of it.
+
+    Raises:
+        OutputError: it cannot be written.
+
+    """
+    path = Path(path)
+    try:
+        path = path.resolve() if path.is_symlink() else path
+        if path.exists() and not path.is_file():  # a device takes it; a folder says what it is
+            path.write_bytes(content)
+            return
+        working = path.with_name(f"{_PARTIAL}{os.getpid()}-{threading.get_ident()}")
+        try:
+            working.write_bytes(content)
+            working.replace(path)
+        finally:
+            working.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 
 
 def small_text(path: Path, largest: int = 1 << 28) -> str:

@@ -121,6 +121,8 @@ def test_what_was_set_and_would_change_nothing_is_refused():
         ExportError, match="no exporter has an option 'shape'; known: fixed, form, int8, opset, portable"
     ):
         check_options({"shape": "scan"}, ["onnx"])
+    with pytest.raises(ExportError, match="`fixed` takes bool, found str 'no'"):
+        check_options({"fixed": "no"}, ["nir"])
 
 
 @pytest.mark.parametrize("name", ["nir", "onnx", "lava", "netx"])

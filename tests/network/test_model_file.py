@@ -1,10 +1,12 @@
+import errno
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
 from network_builders import small_cnn
 
-from spear_deploy.errors import ModelError
+from spear_deploy.errors import ModelError, OutputError
 from spear_deploy.network import Simulation, load_model_file, save_model
 
 
@@ -90,3 +92,27 @@ def test_a_file_with_impossible_content_is_refused(saved, change, message):
     torch.save(content, path)
     with pytest.raises(ModelError, match=message):
         load_model_file(path)
+
+
+def test_a_place_that_cannot_be_written_to_is_told_in_a_line(saved, tmp_path):
+    _, model = saved
+    for place, why in ((tmp_path, "Is a directory"), (tmp_path / "none" / "net.pt", "No such file or directory")):
+        with pytest.raises(OutputError, match=f"{place}: cannot be written .{why}"):
+            save_model(model, place)
+
+
+def test_a_model_file_is_the_old_one_until_the_new_one_is_complete(saved, monkeypatch):
+    """As a full disk has it: half of the new file is written, then no more."""
+    path, model = saved
+    before = path.read_bytes()
+
+    def half(self, content):
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(OutputError, match="No space left on device"):
+        save_model(model, path)
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]

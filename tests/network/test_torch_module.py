@@ -1,5 +1,8 @@
 """The way back into PyTorch: it fires as the model does, trains, and is saved as it is."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -110,3 +113,48 @@ def test_what_it_cannot_take_is_refused_in_one_line(tmp_path):
         sd.save_model(net, tmp_path / "net.pt", time_steps=3)
     with pytest.raises(ModelError, match=r"that is an nn.Module or a model, found str"):
         sd.save_model("net", tmp_path / "net.pt")
+
+
+def test_a_copy_in_the_middle_of_a_sequence_begins_other_samples():
+    net, x = sd.to_torch(plain().model()), torch.rand(5, 3, 3)
+    net(x[0])
+    for copied in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert torch.equal(torch.stack([copied(step) for step in x]), net(x))
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"dtype": "float32"}, "a module computes in torch.float32 or torch.float64, found 'float32'"),
+        ({"dtype": torch.float16}, "a module computes in torch.float32 or torch.float64, found torch.float16"),
+        ({"surrogate": None}, "a surrogate is a name or a function, found NoneType"),
+        ({"trainable": "betta"}, "betta of a neuron cannot be trained, only beta, alpha, threshold"),
+    ],
+)
+def test_what_a_module_cannot_be_made_of_is_refused_when_it_is_made(options, reason):
+    with pytest.raises(ModelError, match=reason):
+        sd.to_torch(plain().model(), **options)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (np.zeros((5, 2, 3)), "a network runs tensors; found ndarray"),
+        (torch.zeros(0, 2, 3), r"there is no step or no sample to run in \[0, 2, 3\]"),
+        (torch.zeros(5, 0, 3), r"there is no step or no sample to run in \[5, 0, 3\]"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_a_line(given, reason):
+    with pytest.raises(ModelError, match=reason):
+        sd.to_torch(plain().model())(given)
+
+
+def test_a_module_that_was_made_coarser_says_what_to_do_instead():
+    with pytest.raises(ModelError, match=r"this one was made torch.float16; take torch.autocast instead"):
+        sd.to_torch(plain().model()).half()(torch.zeros(5, 2, 3))
+
+
+@pytest.mark.parametrize("wrapped", [nn.DataParallel, lambda net: torch.compile(net, backend="eager")])
+def test_what_torch_wraps_a_module_in_is_left_out_when_it_is_saved(tmp_path, wrapped):
+    net = sd.to_torch(plain().model())
+    assert sd.save_model(wrapped(net), tmp_path / "net.pt").parameters == net.model.parameters
