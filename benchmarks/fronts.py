@@ -24,7 +24,7 @@ from benchmarks.evidence.settings import MNIST_FOLDER, ROOT, Setting, digits, mn
 from benchmarks.evidence.store import Json, Unit, gather, results
 from benchmarks.tar import searched, spread
 from spear_deploy.search import STRATEGIES, DdpgConstants, Evaluation, SearchProblem
-from spear_deploy.search.strategies.ddpg import trained_agent
+from spear_deploy.search.strategies.agent import trained_agent
 from spear_deploy.search.strategies.environment import PruningEnvironment, State
 from spear_deploy.search.strategies.greedy import shift_greedily
 from spear_deploy.search.strategies.strategy import evaluate_uniform
