@@ -19,7 +19,7 @@ from spear_deploy.jobs.deploy.request import DEFAULT_PLAN, DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned, solve
 from spear_deploy.jobs.progress import Clock, Silent
 from spear_deploy.measure import Answers, Measurement, guess_rate
-from spear_deploy.report.schema import MOST_LOST_POINTS
+from spear_deploy.report.answers_part import MOST_LOST_POINTS
 from spear_deploy.search import ESTIMATORS, Finalist, LreSample, Ratios, Tuner, leave_one_out, tuned_uniform
 from spear_deploy.targets.target import Target
 

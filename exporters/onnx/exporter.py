@@ -20,7 +20,7 @@ from spear_deploy.exporters.onnx.session import run_file
 from spear_deploy.exporters.onnx.step import Step
 from spear_deploy.exporters.onnx.weights import Int8Weights, Weights, rounded_to_int8
 from spear_deploy.exporting import Exporter, simulate
-from spear_deploy.network import Model, class_scores
+from spear_deploy.network import Model
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.network.linear import is_linear
 
@@ -117,11 +117,10 @@ class OnnxExporter(Exporter):
             return form
         float32, int8 = simulate(model, inputs, torch.float32), self.expected(model, inputs)
         read_out = model.network.read_out
-        classes = [class_scores(each[read_out], model.read_out, model.population).argmax(1) for each in (float32, int8)]
-        same = (classes[0] == classes[1]).sum()
+        answers = [model.answers(each[read_out]) for each in (float32, int8)]
         return form | {
             "weights": "int8 (QDQ)",
-            "same_class": f"{int(same)} of {inputs.shape[1]} samples as with float32 weights",
+            **_changed_answers(model, *answers),
             "spikes": {
                 name: {"float32": int((float32[name] != 0).sum()), "int8": int((int8[name] != 0).sum())}
                 for name, neuron in model.network.neurons.items()
@@ -147,8 +146,18 @@ class OnnxExporter(Exporter):
             "spear_deploy.weights": "int8" if self.int8 else "float32",
             "spear_deploy.model_sha256": fingerprint(model),
         }
+        if not model.objective.tells_classes:
+            found["spear_deploy.objective"] = str(model.objective)
         if model.population != 1:
             found["spear_deploy.population"] = str(model.population)
         if self.profile is not None:
             found["spear_deploy.profile"] = self.profile
         return found
+
+
+def _changed_answers(model: Model, float32: Tensor, int8: Tensor) -> dict[str, object]:
+    """What int8 weights change of the answers to the samples: of how many the class, or by how much the values."""
+    if model.objective.tells_classes:
+        same = int((float32 == int8).sum())
+        return {"same_class": f"{same} of {len(int8)} samples as with float32 weights"}
+    return {"largest_change": float((float32 - int8).abs().max())}

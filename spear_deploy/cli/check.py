@@ -17,6 +17,7 @@ from spear_deploy.cli.reading import (
     InputEncoding,
     InputShape,
     Memory,
+    OutputObjective,
     OutputReadOut,
     TimeSteps,
     reading,
@@ -57,6 +58,7 @@ def check(
     dt: Dt = None,
     encoding: InputEncoding = None,
     read_out: OutputReadOut = None,
+    objective: OutputObjective = None,
     adapt: Annotated[
         bool, typer.Option("--adapt", help="Convert what a chip forbids, show what it did, and check the result.")
     ] = False,
@@ -69,7 +71,7 @@ def check(
     """Hold MODEL against every limit and rule of a chip; say which binds, where, and how to mend it."""
     profiles, limits, at = chips_of(target), budgets_of(budget or ()), gates_of(fail_on)
     bound = memory_of(memory)
-    given = reading(arch, input_shape, time_steps, dt, encoding, read_out)
+    given = reading(arch, input_shape, time_steps, dt, encoding, read_out, objective)
     (subject,) = subjects_of([model], data, samples, given, TerminalProgress().notice, bound)
     found = [run_check(subject, profile, adapt=adapt, limits=limits) for profile in profiles]
     if as_json:

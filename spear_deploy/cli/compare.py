@@ -12,7 +12,17 @@ import typer
 
 from spear_deploy.cli.console import TerminalProgress, err, out
 from spear_deploy.cli.gates import Budgets, FailOn
-from spear_deploy.cli.reading import Arch, Data, Dt, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
+from spear_deploy.cli.reading import (
+    Arch,
+    Data,
+    Dt,
+    InputEncoding,
+    InputShape,
+    OutputObjective,
+    OutputReadOut,
+    TimeSteps,
+    reading,
+)
 from spear_deploy.cli.targets import Target
 from spear_deploy.jobs.asked import budgets_of, gates_of
 from spear_deploy.jobs.check import SAMPLES, check_all, subjects_of
@@ -51,6 +61,7 @@ def compare(
     dt: Dt = None,
     encoding: InputEncoding = None,
     read_out: OutputReadOut = None,
+    objective: OutputObjective = None,
     budget: Budgets = None,
     fail_on: FailOn = "",
     sort: Annotated[str, typer.Option(help=f"Order of the rows: {', '.join(SORT_KEYS)}.")] = "target",
@@ -65,7 +76,7 @@ def compare(
     if as_json and as_csv:
         raise typer.BadParameter("--json and --csv both print on stdout; give one")
     profiles, limits, at = chips_of(target), budgets_of(budget or ()), gates_of(fail_on)
-    given = reading(arch, input_shape, time_steps, dt, encoding, read_out)
+    given = reading(arch, input_shape, time_steps, dt, encoding, read_out, objective)
     subjects = subjects_of(models, data, samples, given, TerminalProgress().notice)
     found = sorted(check_all(subjects, profiles, limits), key=lambda each: SORT_KEYS[sort](each.row))
     rows = [each.row for each in found]

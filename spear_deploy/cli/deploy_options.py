@@ -23,6 +23,7 @@ from spear_deploy.cli.reading import (
     InputEncoding,
     InputShape,
     Memory,
+    OutputObjective,
     OutputReadOut,
     TimeSteps,
     reading,
@@ -56,7 +57,7 @@ PANELS = {
         "weight_bits",
         "file_format",
     ),
-    "How the file is used": ("data", "arch", "input_shape", "time_steps", "dt", "encoding", "read_out"),
+    "How the file is used": ("data", "arch", "input_shape", "time_steps", "dt", "encoding", "read_out", "objective"),
     "Samples for LRE": ("lre_samples", "lre_error", "workers", "ray", "cache", "no_cache"),
     "Search": (
         "quick",
@@ -118,6 +119,7 @@ class DeployOptions:
     dt: Dt = None
     encoding: InputEncoding = None
     read_out: OutputReadOut = None
+    objective: OutputObjective = None
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results.", show_default="runs/<model>-<target>-<time>")
     ] = None
@@ -256,7 +258,9 @@ class DeployOptions:
             targets=targets,
             out=self.out_folder or default_folder(self.model, [profile.name for profile in targets], datetime.now()),
             budgets=allowed(self.budget or [], self.max_drop, self.min_accuracy, front=bool(self.pareto)),
-            reading=reading(self.arch, self.input_shape, self.time_steps, self.dt, self.encoding, self.read_out),
+            reading=reading(
+                self.arch, self.input_shape, self.time_steps, self.dt, self.encoding, self.read_out, self.objective
+            ),
             data=self.data,
             seed=self.seed,
             device=self.device,

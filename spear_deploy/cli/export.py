@@ -11,7 +11,17 @@ import typer
 from spear_deploy.cli.console import TerminalProgress, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.options import with_options
-from spear_deploy.cli.reading import Arch, Dt, FileFormat, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
+from spear_deploy.cli.reading import (
+    Arch,
+    Dt,
+    FileFormat,
+    InputEncoding,
+    InputShape,
+    OutputObjective,
+    OutputReadOut,
+    TimeSteps,
+    reading,
+)
 from spear_deploy.errors import ExportError
 from spear_deploy.jobs.asked import weight_bits_of
 from spear_deploy.jobs.export import DEFAULT_TARGET, ExportRequest, Option, formats, options, run_bundle, run_export
@@ -64,6 +74,7 @@ def export(
     dt: Dt = None,
     encoding: InputEncoding = None,
     read_out: OutputReadOut = None,
+    objective: OutputObjective = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -100,7 +111,7 @@ def export(
         model=model,
         formats=tuple(word.strip() for each in to or ["nir"] for word in each.split(",")),
         out=out_folder,
-        reading=reading(arch, input_shape, time_steps, dt, encoding, read_out),
+        reading=reading(arch, input_shape, time_steps, dt, encoding, read_out, objective),
         data=data,
         target=target,
         weight_bits=None if weight_bits is None else weight_bits_of(weight_bits),

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from spear_deploy.cli.console import out
-from spear_deploy.cli.reading import Arch, Dt, InputEncoding, InputShape, OutputReadOut, TimeSteps, reading
+from spear_deploy.cli.reading import (
+    Arch,
+    Dt,
+    InputEncoding,
+    InputShape,
+    OutputObjective,
+    OutputReadOut,
+    TimeSteps,
+    reading,
+)
 from spear_deploy.jobs.groups import groups as find_groups
 from spear_deploy.report.terminal.table import Table
 
@@ -30,10 +39,11 @@ def groups(
     dt: Dt = None,
     encoding: InputEncoding = None,
     read_out: OutputReadOut = None,
+    objective: OutputObjective = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Show which channels of MODEL can only be pruned together, and why a group is fixed."""
-    rows = find_groups(model, reading(arch, input_shape, time_steps, dt, encoding, read_out))
+    rows = find_groups(model, reading(arch, input_shape, time_steps, dt, encoding, read_out, objective))
     if as_json:
         print(json.dumps(rows, indent=2))
         return

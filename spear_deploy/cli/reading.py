@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from spear_deploy.network import Encoding, Reading, ReadOut
+from spear_deploy.network import Encoding, Objective, Reading, ReadOut
 from spear_deploy.network.encoding import ENCODINGS
+from spear_deploy.network.objective import KINDS as OBJECTIVES
 
 Data = Annotated[
     str | None,
@@ -51,7 +52,15 @@ InputEncoding = Annotated[
     ),
 ]
 OutputReadOut = Annotated[
-    ReadOut | None, typer.Option("--read-out", help="How outputs become a class, if not as the file has it.")
+    ReadOut | None, typer.Option("--read-out", help="What of the outputs is looked at, if not as the file has it.")
+]
+OutputObjective = Annotated[
+    str | None,
+    typer.Option(
+        "--objective",
+        help=f"What the network tells, if not as the file has it: {', '.join(OBJECTIVES)}; regression:scale=8.",
+        metavar="NAME",
+    ),
 ]
 
 FileFormat = Annotated[
@@ -71,12 +80,13 @@ def reading(
     dt: float | None,
     encoding: str | None,
     read_out: ReadOut | None,
+    objective: str | None,
 ) -> Reading:
     """The options as one value.
 
     Raises:
         BadParameter: the input shape is not numbers joined by x.
-        ModelError: there is no such encoding.
+        ModelError: there is no such encoding or objective.
 
     """
     shape = None
@@ -85,4 +95,12 @@ def reading(
         if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
             raise typer.BadParameter(f"--input-shape {input_shape!r}: give sizes joined by x, such as 1x8x8 or 784")
         shape = tuple(int(part) for part in parts)
-    return Reading(arch, shape, time_steps, dt, None if encoding is None else Encoding(encoding), read_out)
+    return Reading(
+        arch,
+        shape,
+        time_steps,
+        dt,
+        None if encoding is None else Encoding(encoding),
+        read_out,
+        None if objective is None else Objective(objective),
+    )

@@ -20,6 +20,7 @@ from spear_deploy.cli.reading import (
     InputEncoding,
     InputShape,
     Memory,
+    OutputObjective,
     OutputReadOut,
     TimeSteps,
     reading,
@@ -46,7 +47,8 @@ Examples:
 torch: floating point (float64). chip: the target's integers, all samples. lava, lava-fixed: Lava's own simulation, in
 floating and in fixed point.
 
-spikes.npz holds <backend>/<layer> [T, N, *shape], <backend>/predictions [N], labels [N] and index [N].
+spikes.npz holds <backend>/<layer> [T, N, *shape], <backend>/predictions and labels [N] (of a
+regression [N, K]), and index [N].
 
 Exit code 0: nothing was compared, or all is equal; 1: backends differ; 2: bad input. Rounding moves spikes: torch and
 chip nearly always differ; chip and lava-fixed, or torch and lava, must not.
@@ -82,6 +84,7 @@ def simulate(
     dt: Dt = None,
     encoding: InputEncoding = None,
     read_out: OutputReadOut = None,
+    objective: OutputObjective = None,
     memory: Memory = None,
     lava_python: LavaPython = None,
     lava_seconds: Annotated[
@@ -102,7 +105,7 @@ def simulate(
         lava_python=lava_python,
         lava_seconds=lava_seconds,
     )
-    given = reading(arch, input_shape, time_steps, dt, encoding, read_out)
+    given = reading(arch, input_shape, time_steps, dt, encoding, read_out, objective)
     task = load_task(model, data, reading=given, seed=seed, tell=progress.notice)
     outcome = run_simulation(task, chip, backends, config, progress)
     if as_json:
@@ -131,7 +134,7 @@ def _parts(outcome: Outcome, model: str) -> list[RenderableType]:
         found = result.measurement
         parts.append(
             Text(
-                f"{model} on {name} ({outcome.arithmetic[name]}): {outcome.right_answers} {found.accuracy:.2%},"
+                f"{model} on {name} ({outcome.arithmetic[name]}): {outcome.right_answers} {outcome.score(found)},"
                 f" {found.synops:,.0f} SynOps, {outcome.samples} {config.split} samples of {data}",
                 style="bold",
             )

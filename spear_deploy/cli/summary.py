@@ -14,7 +14,8 @@ from spear_deploy.report.checks import besides_torch, predictions, repeated
 from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.caveats import caveats
 from spear_deploy.report.words.quantity_text import error_text, limit_texts, used_text
-from spear_deploy.report.words.wording import repeated_text, right_answers
+from spear_deploy.report.words.scores import names, points, right_answers, score_text
+from spear_deploy.report.words.wording import repeated_text
 from spear_deploy.report.write import PAGE
 
 
@@ -28,7 +29,10 @@ def summary(report: Report, folder: Path) -> Group:
     dense, pruned = report.dense, report.pruned
     change = 100 * (pruned.accuracy - dense.accuracy)
     table.add_row(
-        f"{right_answers(report)} (test)", f"{dense.accuracy:.2%}", f"{pruned.accuracy:.2%}", f"{change:+z.2f} points"
+        f"{right_answers(report)} (test)",
+        score_text(report, dense.accuracy),
+        score_text(report, pruned.accuracy),
+        f"{change:+z.2f} {points(report)}",
     )
     table.add_row("SynOps / inference", *_counts(dense.synops, pruned.synops))
     if dense.synops_analog:
@@ -67,7 +71,7 @@ def _prediction(report: Report) -> Table:
 def front(reports: Mapping[Path, Report]) -> Table:
     """Accuracy against SynOps on the test split, in each target's arithmetic; * marks what no other result beats."""
     table = Table(title="front", title_justify="left")
-    for name in ("result", "SynOps / inference", "of dense", "accuracy", "to dense", "ok", ""):
+    for name in ("result", "SynOps / inference", "of dense", names(reports.values()), "to dense", "ok", ""):
         table.add_column(name, justify="left" if name == "result" else "right")
     figures = {folder: report.measured[report.verdict.basis] for folder, report in reports.items()}
     for folder, report in reports.items():
@@ -83,7 +87,7 @@ def front(reports: Mapping[Path, Report]) -> Table:
             f"{report.target} {report.budget.source}",
             f"{own.synops:,.0f}",
             f"{own.synops / report.budget.limits[0].dense:.1%}",
-            f"{own.accuracy:.2%}",
+            score_text(report, own.accuracy),
             "" if report.answers is None else f"{-report.answers.drop_points:+z.2f}",
             "yes" if report.verdict.ok else "NO",
             "" if beaten else "*",
@@ -111,8 +115,9 @@ def _lines(report: Report) -> list[Text]:
         beside = "" if given is None else f"; {-given.drop_points:+z.2f} against it as given"
         lines.append(
             Text(
-                f"{'change':<10} {-lost.drop_points:+z.2f} points against the {lost.reference} in {budget.arithmetic}"
-                f" ({lost.reference_accuracy:.2%} to {lost.accuracy:.2%}), 95 % interval {-lost.drop_high:+z.2f} to"
+                f"{'change':<10} {-lost.drop_points:+z.2f} {points(report)} against the {lost.reference} in"
+                f" {budget.arithmetic} ({score_text(report, lost.reference_accuracy)} to"
+                f" {score_text(report, lost.accuracy)}), 95 % interval {-lost.drop_high:+z.2f} to"
                 f" {-lost.drop_low:+z.2f}{beside}"
             )
         )
@@ -127,7 +132,7 @@ def _lines(report: Report) -> list[Text]:
 def _measured(report: Report, name: str) -> list[Text]:
     """What a backend measured, and whether it agrees with the one that it was held against."""
     found = report.measured[name]
-    right = f"{right_answers(report)} {found.accuracy:.2%}"
+    right = f"{right_answers(report)} {score_text(report, found.accuracy)}"
     text = f"{name:<10} {found.synops:,.0f} SynOps, {right} on {found.samples} samples"
     against = repeated(report).get(name)
     if against is None:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from spear_deploy.system.lazy import lazily
 
 if TYPE_CHECKING:
-    from spear_deploy.data.dataset import Dataset, Labels, Split, SplitName, load_data
+    from spear_deploy.data.dataset import Dataset, load_data
     from spear_deploy.data.encoding import EncodedSplit, check_fits, encode, recoded
     from spear_deploy.data.events import Binning, Frames
     from spear_deploy.data.samples import data_of
+    from spear_deploy.data.split import Labels, Split, SplitName
 else:
     __getattr__ = lazily(__name__, __file__)
 

@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spear_deploy.data.dataset import Dataset, Split, SplitName, times
+from spear_deploy.data.dataset import Dataset
+from spear_deploy.data.labels import check_told
 from spear_deploy.data.spike_codes import delta_spikes, latency_spikes
+from spear_deploy.data.split import Labels, Split, SplitName, times
 from spear_deploy.data.stored import AT_ONCE, Packed, Stored
 from spear_deploy.errors import DataError
 from spear_deploy.network.encoding import DeltaSettings, Encoding, LatencySettings
+from spear_deploy.network.objective import CLASSIFICATION
 
 _CPU = torch.device("cpu")
 _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
@@ -21,13 +24,13 @@ _SPLIT_KEYS = {SplitName.TRAIN: 0, SplitName.VALIDATION: 1, SplitName.TEST: 2}
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """A split ready to run: inputs `[T, N, *input_shape]` and labels `[N]`.
+    """A split ready to run: inputs `[T, N, *input_shape]` and labels, as in `Split`.
 
     Attributes:
         name: of the split.
         stored: the inputs as they are kept, on the CPU: `[T, N, *input_shape]`, spikes perhaps uint8, or samples
             `[N, T, *input_shape]` (`[N, *input_shape]` where they are shown) that are unpacked by the batch.
-        labels: `[N]`, on the CPU.
+        labels: classes `[N]` or values `[N, K]`, on the CPU.
         analog: whether the inputs are values (direct) or spikes (0 and 1).
         outputs: those of `Split`.
         device: where the samples are run.
@@ -177,8 +180,10 @@ def recoded(data: EncodedSplit, encoding: str) -> EncodedSplit:
     return replace(data, clipped=True, analog=False)
 
 
-def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], classes: int) -> None:
-    """Whether samples and labels suit a network.
+def check_fits(
+    data: Dataset, encoding: str, input_shape: tuple[int, ...], classes: int, objective: str = CLASSIFICATION
+) -> None:
+    """Whether samples and labels suit a network; a regression's `classes` are the values that it tells.
 
     Raises:
         DataError: what was found and what the network takes.
@@ -193,11 +198,8 @@ def check_fits(data: Dataset, encoding: str, input_shape: tuple[int, ...], class
     shape = data.sample_shape[1:] if timed else data.sample_shape
     if shape != input_shape:
         raise DataError(f"{data.name}: samples are {times(shape)} a time step, the network takes {times(input_shape)}")
-    top = max(int(split.y.max()) for split in data.splits)
-    if top >= classes:
-        raise DataError(
-            f"{data.name}: labels go up to {top}, the network has {classes} outputs (labels 0 to {classes - 1})"
-        )
+    if data.labels is not Labels.NONE:
+        check_told(data.name, {str(split.name): split.y for split in data.splits}, objective, classes)
 
 
 def _check_time(split: Split, how: Encoding, time_steps: int) -> None:

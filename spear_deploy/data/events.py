@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.data.dataset import times
+from spear_deploy.data.split import times
 from spear_deploy.errors import DataError
 
 Integers = NDArray[np.int64]

@@ -37,7 +37,7 @@ def data_of(
     time_steps: int | None = None,
     binning: str = "time",
 ) -> Dataset:
-    """A data set from sets of samples with labels.
+    """A data set from sets of samples with labels: integers are classes, floats are values that a regression tells.
 
     Args:
         train: samples to learn from; arrays, tensors, or structured arrays of events (x, y, t, p), as tonic has them.
@@ -64,9 +64,9 @@ def data_of(
     return Dataset.of_arrays(name, **arrays)
 
 
-def _stacked(given: Samples, name: str, frames: Frames | None) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def _stacked(given: Samples, name: str, frames: Frames | None) -> tuple[NDArray[Any], NDArray[Any]]:
     samples: list[NDArray[Any]] = []
-    labels: list[int] = []
+    labels: list[NDArray[Any]] = []
     for index in range(len(given)):
         sample, label = given[index]
         array = np.asarray(sample.detach().cpu() if isinstance(sample, torch.Tensor) else sample)
@@ -81,7 +81,18 @@ def _stacked(given: Samples, name: str, frames: Frames | None) -> tuple[NDArray[
                 " (zeros at the end are silence), or leave it out"
             )
         samples.append(array)
-        labels.append(int(label))
+        labels.append(_label(label))
+        if labels[-1].shape != labels[0].shape:
+            raise DataError(
+                f"{name} {index} has a label of shape {labels[-1].shape}, the first of {labels[0].shape}: one"
+                " class a sample, or as many values"
+            )
     if not samples:
         raise DataError(f"{name} holds no samples")
-    return np.stack(samples), np.array(labels)
+    return np.stack(samples), np.stack(labels)
+
+
+def _label(given: Any) -> NDArray[Any]:
+    """A class as a single integer, values as they are."""
+    array = np.asarray(given.detach().cpu() if isinstance(given, torch.Tensor) else given)
+    return array.reshape(()) if array.size == 1 and array.dtype.kind != "f" else array

@@ -1,4 +1,4 @@
-"""Taking validation from training data, class by class, and how splits differ in their classes."""
+"""Taking validation from training data, class by class or at random, and how splits differ in their classes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ def stratified(labels: Index, share: float, seed: int = SPLIT_SEED) -> tuple[Ind
         held.append(rng.permutation(places)[:count])
     out = np.sort(np.concatenate(held))
     return np.setdiff1d(np.arange(len(labels)), out), out
+
+
+def held_out(samples: int, share: float, seed: int = SPLIT_SEED) -> tuple[Index, Index]:
+    """The places of the samples that are kept and of `share` of them held out at random, each in their old order."""
+    out = np.sort(np.random.default_rng(seed).permutation(samples)[: max(round(share * samples), 1)])
+    return np.setdiff1d(np.arange(samples), out), out
 
 
 def class_counts(labels: Index, classes: int) -> Index:

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from spear_deploy.hardware.cost.estimate import estimate
     from spear_deploy.hardware.limit import Limit, Use, require_known, structural_uses, uses_of_chip
     from spear_deploy.hardware.placement.placement import Core, Placement, place
-    from spear_deploy.hardware.quantity import MAX_DROP, QUANTITIES, SYNOPS, Follows, OnChip, Quantity
+    from spear_deploy.hardware.quantity import ACCURACY, MAX_DROP, QUANTITIES, SYNOPS, Follows, OnChip, Quantity
     from spear_deploy.hardware.rules.finding import Finding, Kind
     from spear_deploy.hardware.rules.verdict import Verdict, check, keep_needed
 else:
     __getattr__ = lazily(__name__, __file__)
 
 __all__ = [
+    "ACCURACY",
     "MAX_DROP",
     "QUANTITIES",
     "SYNOPS",

@@ -71,7 +71,7 @@ class Use:
         used, allowed = self.used, self.limit.allowed
         if self.limit.quantity.least:
             used, allowed = allowed, used
-        if allowed:
+        if allowed > 0:
             return used / allowed
         return math.inf if used > 0 else 0.0
 

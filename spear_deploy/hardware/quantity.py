@@ -13,7 +13,7 @@ from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.estimate import estimate
 from spear_deploy.hardware.cost.step_time import SYNOPS as CORE_SYNOPS
 from spear_deploy.hardware.placement.placement import Placement, place
-from spear_deploy.measure import Answers
+from spear_deploy.measure import Compared
 from spear_deploy.network import Network
 
 
@@ -43,7 +43,7 @@ class OnChip:
     network: Network
     chip: Profile
     activity: Activity | None = None
-    answers: Answers | None = None
+    answers: Compared | None = None
     least_cores: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
@@ -57,7 +57,7 @@ class OnChip:
         return estimate(self.network, self.placement, self.measured)
 
     @property
-    def answered(self) -> Answers:
+    def answered(self) -> Compared:
         """The answers, of a network that was tested."""
         if self.answers is None:
             raise ValueError("the network was not tested: nothing is known of its answers")
@@ -175,9 +175,12 @@ SYNOPS = Quantity(
     example="50% (of the dense SynOps), 120k or 1.2M (SynOps per inference)",
 )
 
+ACCURACY = "accuracy"
+"""In a quantity's name; a report says what the score of the network's objective is called."""
+
 MAX_DROP = Quantity(
     "max-drop",
-    "accuracy lost",
+    f"{ACCURACY} lost",
     "points",
     Follows.ANSWERS,
     lambda on_chip: on_chip.answered.drop_points,
@@ -298,7 +301,7 @@ _ROWS = (
     ),
     Quantity(
         "min-accuracy",
-        "accuracy",
+        ACCURACY,
         "%",
         Follows.ANSWERS,
         lambda on_chip: 100.0 * on_chip.answered.accuracy,

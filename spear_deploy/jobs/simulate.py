@@ -26,6 +26,7 @@ from spear_deploy.jobs.progress import Progress, Silent
 from spear_deploy.jobs.spike_file import spike_file
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
+from spear_deploy.measure import SCORINGS, Measurement
 from spear_deploy.network import Model
 from spear_deploy.system.arguments import check_fields
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
@@ -102,13 +103,20 @@ class Outcome:
 
     @property
     def labels(self) -> Labels:
-        """Who said which class a sample is of."""
+        """Who said what is right."""
         return self.task.labels
 
     @property
     def right_answers(self) -> str:
-        """What a share of right answers is called, by who says which answer is right."""
-        return "accuracy" if self.labels is Labels.DATA else "agreement with the model"
+        """What the score is called, by what the network answers and who says what is right."""
+        name = SCORINGS[self.model.objective.kind].name
+        if self.labels is Labels.DATA:
+            return name
+        return "agreement with the model" if self.model.objective.tells_classes else f"{name} to the model's own values"
+
+    def score(self, measurement: Measurement) -> str:
+        """The score of a measurement, in words."""
+        return SCORINGS[self.model.objective.kind].text(measurement.accuracy)
 
 
 def offered() -> list[str]:
@@ -199,9 +207,10 @@ def simulate(
 
 def _effect(task: Task, chip: Profile, adapted: Adapted, split: Split) -> AdaptationEffect:
     """Both networks in torch on the samples that were run."""
-    found = []
+    found: list[Measurement] = []
     for model in (task.model, adapted.model):
         samples = encoded_batches(model, split, seed=task.seed)
         seen = side_by_side.simulate(model, prepared(model, [TorchBackend()]), samples, observe=False)
         found += [result.measurement for result in seen.results.values()]
-    return AdaptationEffect(chip.name, adapted.changes, *found)
+    before, after = found
+    return AdaptationEffect(chip.name, adapted.changes, before, after, task.model.objective.kind)

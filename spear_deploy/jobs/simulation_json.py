@@ -20,6 +20,7 @@ def outcome_json(outcome: Outcome, model: str) -> dict[str, Any]:
         "split": str(outcome.config.split),
         "samples": outcome.samples,
         "labels": str(outcome.labels),
+        "objective": str(outcome.model.objective),
         "seed": outcome.task.seed,
         "results": {
             name: {"arithmetic": outcome.arithmetic[name]} | _result(result)

@@ -1,8 +1,8 @@
 """`spikes.npz`: what every layer sent, written as it comes.
 
     <backend>/<layer>        [T, N, *shape], bool for spikes, float64 for membranes of layers without threshold
-    <backend>/predictions    [N], int64: the class of each sample
-    labels                   [N], int64
+    <backend>/predictions    [N], int64: the class of each sample; of a regression [N, K], float64: its values
+    labels                   [N], int64; of a regression [N, K], float32
     index                    [N], int64: number of each sample within what it was taken from
 
 `numpy.load("spikes.npz")["torch/lif1"]` reads one array. While a run lasts, its arrays lie beside
@@ -16,12 +16,12 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spear_deploy.measure import classify
 from spear_deploy.network import Model
 from spear_deploy.system.files import replaced_when_complete
 
@@ -37,20 +37,23 @@ class SpikeFile:
             for layer in model.network.layers:
                 shape = (model.time_steps, samples, *model.network.shapes[layer])
                 self._open(f"{backend}/{layer}", np.bool_ if model.network.neurons[layer].spikes else np.float64, shape)
-            self._open(f"{backend}/predictions", np.int64, (samples,))
+            if model.objective.tells_classes:
+                self._open(f"{backend}/predictions", np.int64, (samples,))
+            else:
+                self._open(f"{backend}/predictions", np.float64, (samples, model.values))
 
     def write(self, backend: str, part: slice, outputs: Mapping[str, Tensor]) -> None:
         """The outputs of all layers `[T, B, *shape]` for some samples."""
         for layer in self.model.network.layers:
             self.arrays[f"{backend}/{layer}"][:, part] = outputs[layer].numpy()
         model = self.model
-        classes = classify(outputs[model.network.read_out], model.read_out, model.population)
-        self.arrays[f"{backend}/predictions"][part] = classes.numpy()
+        answers = model.answers(outputs[model.network.read_out])
+        self.arrays[f"{backend}/predictions"][part] = answers.numpy()
 
-    def pack(self, path: Path, **alone: NDArray[np.int64]) -> None:
+    def pack(self, path: Path, **alone: NDArray[Any]) -> None:
         """Write the archive, with arrays that no backend sent beside the others."""
         for name, values in alone.items():
-            self._open(name, np.int64, values.shape)
+            self._open(name, values.dtype.type, values.shape)
             self.arrays[name][:] = values
         self.arrays.clear()  # closes the maps
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -64,7 +67,7 @@ class SpikeFile:
 
 @contextmanager
 def spike_file(
-    path: Path, model: Model, backends: Sequence[str], samples: int, **alone: NDArray[np.int64]
+    path: Path, model: Model, backends: Sequence[str], samples: int, **alone: NDArray[Any]
 ) -> Iterator[SpikeFile]:
     """A file that appears at `path` when the context ends well, and not at all otherwise."""
     with (

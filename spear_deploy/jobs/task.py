@@ -11,11 +11,11 @@ import torch
 
 from spear_deploy.data import Dataset, EncodedSplit, Labels, Split, SplitName, check_fits, encode, load_data
 from spear_deploy.errors import DataError
-from spear_deploy.measure import classify
+from spear_deploy.measure import SCORINGS
 from spear_deploy.network import Model, Reading, Simulation, batches, samples_at_once
-from spear_deploy.training import read_outputs
+from spear_deploy.training import taught
 
-NOTICE = "holds no labels: the network's own classes serve, and accuracy means agreement with it"
+NOTICE = "holds no labels: the network's own {answers} serve, and {score} means agreement with it"
 
 Tell = Callable[[str], None]
 """Hears what a user should know."""
@@ -42,11 +42,13 @@ class Task:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise DataError(f"a seed is 0 or more, found {self.seed}")
-        check_fits(self.data, self.model.encoding, self.model.network.input_shape, self.model.classes)
+        model = self.model
+        told = model.classes if model.objective.tells_classes else model.values
+        check_fits(self.data, model.encoding, model.network.input_shape, told, model.objective.kind)
 
     @property
     def labels(self) -> Labels:
-        """Who says which class a sample is of: the data, or the network where they do not."""
+        """Who says what is right: the data, or the network where they do not."""
         return Labels.DENSE_NETWORK if self.data.labels is Labels.NONE else self.data.labels
 
     @cached_property
@@ -77,8 +79,8 @@ class Task:
     def labelled(self) -> Task:
         """The same with labels that stay as they are, whatever is done to the network.
 
-        Where the data hold none, they are the classes and outputs of `model`, the network as the
-        user gave it: pruned ones learn those outputs, and are right where they give those classes.
+        Where the data hold none, they are the answers and outputs of `model`, the network as the
+        user gave it: pruned ones learn those outputs, and are right where they give those answers.
         What pruning and any conversion before it change then both count against the accuracy.
         """
         if self.data.labels is not Labels.NONE:
@@ -144,7 +146,9 @@ def find_task(
         return None
     found = Task(model, data_for(model, source), seed)
     if found.data.labels is Labels.NONE:
-        tell(f"{found.data.name} {NOTICE}")
+        answers = "classes" if model.objective.tells_classes else "values"
+        notice = NOTICE.format(answers=answers, score=SCORINGS[model.objective.kind].name)
+        tell(f"{found.data.name} {notice}")
     return found
 
 
@@ -162,7 +166,7 @@ def data_source(path: Path, model: Model, asked: str | None) -> str | None:
 
 
 def labelled_by(model: Model, split: Split, *, seed: int) -> Split:
-    """A split with the classes and the mean (or last) outputs that a network gives its samples, in torch float64.
+    """A split with the answers that a network gives its samples, and what is learned of them, in torch float64.
 
     `seed` is the encoding's: the network judges the very spikes that it is later run on.
     """
@@ -171,6 +175,6 @@ def labelled_by(model: Model, split: Split, *, seed: int) -> Split:
     with torch.no_grad():
         size = samples_at_once(model.network, model.time_steps)
         runs = [simulation(encoded.take(part).as_stored()).output for part in batches(len(encoded), size)]
-    classes = torch.cat([classify(output, model.read_out, model.population) for output in runs])
-    outputs = torch.cat([read_outputs(output, model.read_out).float() for output in runs])
-    return replace(split, y=classes, outputs=outputs)
+    answers = torch.cat([model.answers(output) for output in runs])
+    outputs = torch.cat([taught(model, output).float() for output in runs])
+    return replace(split, y=answers.float() if answers.is_floating_point() else answers, outputs=outputs)

@@ -15,13 +15,17 @@ from spear_deploy.measure.measurement import (
     measure_with,
 )
 from spear_deploy.measure.record import SpikeRecord
+from spear_deploy.measure.scoring import SCORINGS, Compared, Scoring
 from spear_deploy.measure.synops import Synops, SynopsCounter, most_synops
 
 __all__ = [
+    "SCORINGS",
     "Answers",
+    "Compared",
     "EffectiveOperations",
     "LayerCount",
     "Measurement",
+    "Scoring",
     "SpikeRecord",
     "Synops",
     "SynopsCounter",

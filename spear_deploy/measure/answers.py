@@ -14,6 +14,9 @@ DENSE = "dense network"
 GUESS_CONFIDENCE = 0.99
 """An accuracy counts as chance while a guesser reaches it or more in over 1 % of such samples."""
 
+POINTS = 100.0
+"""Of a score of 1: an accuracy is lost in percentage points, R2 in hundredths."""
+
 DROP_CONFIDENCE = 0.95
 """Of the two-sided interval of the accuracy that was lost."""
 
@@ -97,9 +100,35 @@ class Answers:
         return ceil(log(1 - GUESS_CONFIDENCE) / log(self.guess_rate) - 1e-9)
 
     @property
+    def undecided(self) -> str:
+        """Why it could not even be told that a perfect network works; empty where it could."""
+        if self.most_by_guessing < 1:
+            return ""
+        fewest = self.fewest_to_tell
+        return "all are of one class" if fewest is None else f"it takes {fewest} or more"
+
+    @staticmethod
+    def text(score: float) -> str:
+        """A score in words."""
+        return f"{score:.1%}"
+
+    @property
+    def told(self) -> str:
+        """How it does, in words."""
+        return f"it is right on {self.right} of {self.samples} test samples"
+
+    @property
+    def beside(self) -> str:
+        """How both do, in words."""
+        return (
+            f"it is right on {self.accuracy:.1%} of test, where the {self.reference} is right on"
+            f" {self.reference_accuracy:.1%}"
+        )
+
+    @property
     def drop_points(self) -> float:
         """Percentage points of accuracy that were lost."""
-        return 100.0 * (self.lost - self.gained) / self.samples
+        return POINTS * (self.lost - self.gained) / self.samples
 
     @property
     def drop_interval_points(self) -> tuple[float, float]:
@@ -113,4 +142,4 @@ class Answers:
         count = self.samples + 2
         p, q = (self.lost + 1) / count, (self.gained + 1) / count
         half = NormalDist().inv_cdf(0.5 + DROP_CONFIDENCE / 2) * sqrt((p + q - (p - q) ** 2) / count)
-        return 100.0 * max(p - q - half, -1.0), 100.0 * min(p - q + half, 1.0)
+        return POINTS * max(p - q - half, -1.0), POINTS * min(p - q + half, 1.0)

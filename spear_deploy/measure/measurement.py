@@ -13,6 +13,7 @@ from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure.record import Recorder, SpikeRecord
+from spear_deploy.measure.scoring import SCORINGS
 from spear_deploy.measure.synops import SynopsCounter
 from spear_deploy.network import Connection, Model, ReadOut, Simulation, Trace, class_scores
 from spear_deploy.network.batching import batches, samples_at_once
@@ -41,13 +42,13 @@ class Measurement:
 
     Attributes:
         samples: how many.
-        accuracy: share of samples whose class was right.
+        accuracy: share of samples whose class was right; of a regression, R2.
         synops: mean synaptic operations caused by spikes, per inference.
         synops_analog: mean operations of analog input values that are not zero, per inference.
         layers: by neuron layer, in order.
         per_sample: synops of each sample, `[N]`.
         peak_step_synops: synops of each sample's busiest time step, `[N]`.
-        predictions: class of each sample, `[N]`.
+        predictions: class of each sample, `[N]`, or its values, `[N, K]` in float64.
         events: by layer, how often each neuron spiked in an inference, the mean, `[*shape]`; under
             the input's name how often each input was not zero. A layer that does not spike has none.
         record: the same step by step, of the first samples (as many as a record may hold).
@@ -90,7 +91,7 @@ def measure(
     analog_input: bool,
     dtype: torch.dtype = torch.float32,
 ) -> Measurement:
-    """Run a model in torch on inputs `[T, N, *input_shape]` with labels `[N]`, and count."""
+    """Run a model in torch on inputs `[T, N, *input_shape]` with its labels, and count."""
     return measure_with(model, _running(model, dtype), inputs, labels, analog_input=analog_input)
 
 
@@ -104,12 +105,8 @@ def accuracy_on(model: Model, data: EncodedSplit, *, dtype: torch.dtype = torch.
     run, found = _running(model, dtype), []
     for part in batches(len(data), samples_at_once(model.network, model.time_steps)):
         output = run(data.take(part).inputs)[model.network.read_out]
-        found.append(classify(output, model.read_out, model.population).cpu())
-    return _share_right(torch.cat(found), data.labels)
-
-
-def _share_right(predicted: Tensor, labels: Tensor) -> float:
-    return float((predicted == labels).double().mean())
+        found.append(model.answers(output).cpu())
+    return SCORINGS[model.objective.kind].score(torch.cat(found), data.labels)
 
 
 def _running(model: Model, dtype: torch.dtype) -> Callable[[Tensor], Mapping[str, Tensor]]:
@@ -220,8 +217,7 @@ class Tally:
         self.per_sample.append(count.total.cpu())
         self.peak_step.append(count.peak_step.cpu())
         self.analog.append(count.analog.cpu())
-        model = self.model
-        self.predictions.append(classify(outputs[network.read_out], model.read_out, model.population).cpu())
+        self.predictions.append(self.model.answers(outputs[network.read_out]).cpu())
 
     def _add_events(self, name: str, values: Tensor, *, spikes: bool = False) -> float:
         """Add up over time and samples, and say how many there were; a static input `[T, B, ...]` is looked at once.
@@ -246,7 +242,7 @@ class Tally:
         }
         return Measurement(
             samples=samples,
-            accuracy=_share_right(predicted, labels),
+            accuracy=SCORINGS[self.model.objective.kind].score(predicted, labels),
             synops=float(each.mean()),
             synops_analog=float(torch.cat(self.analog).mean()),
             layers=layers,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spear_deploy.network.neuron import Neuron, Reset, neuron_of, node_of
     from spear_deploy.network.nir_file import from_nir, read_nir, write_nir
     from spear_deploy.network.nir_graph import flatten
+    from spear_deploy.network.objective import Objective
     from spear_deploy.network.portability import differences, portable
     from spear_deploy.network.proof import Proof, prove_equal
     from spear_deploy.network.read_out import ReadOut, class_scores
@@ -34,6 +35,7 @@ __all__ = [
     "Model",
     "Network",
     "Neuron",
+    "Objective",
     "Proof",
     "ReadOut",
     "Reading",

@@ -17,6 +17,7 @@ def fingerprint(model: Model) -> str:
     use: tuple[object, ...] = (model.time_steps, str(model.encoding), str(model.read_out))
     use += () if model.population == 1 else (model.population,)
     use += () if model.binning == BINNINGS[0] else (model.binning,)
+    use += () if model.objective.tells_classes else (str(model.objective),)
     use += ("frozen", *sorted(model.frozen)) if model.frozen else ()
     digest.update(repr((use, sorted(model.graph.edges))).encode())
     for name in sorted(model.graph.nodes):

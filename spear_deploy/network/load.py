@@ -14,6 +14,7 @@ from spear_deploy.network.faults import member
 from spear_deploy.network.importing.netx import read_netx
 from spear_deploy.network.model import FORMAT, Model, from_content
 from spear_deploy.network.nir_file import read_nir
+from spear_deploy.network.objective import Objective
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.torch_file import read_torch_file
 from spear_deploy.system.outside.hdf5 import MAGIC as HDF5_MAGIC
@@ -31,6 +32,7 @@ class Reading:
     dt_s: float | None = None
     encoding: Encoding | None = None
     read_out: ReadOut | None = None
+    objective: Objective | None = None
 
     def load(self, path: str | os.PathLike[str]) -> Model:
         """Load a file in this way."""
@@ -48,6 +50,7 @@ def load_any(
     dt_s: float | None = None,
     encoding: str | None = None,
     read_out: str | None = None,
+    objective: str | None = None,
 ) -> Model:
     """Load a network from a model file, a NIR file, a Lava netx file or an snnTorch checkpoint.
 
@@ -61,7 +64,8 @@ def load_any(
         time_steps: T, the length of one inference, if not as the file says.
         dt_s: seconds that one time step stands for, where the file does not say it.
         encoding: how a sample becomes T steps, if not as the file says; see `Encoding`.
-        read_out: how outputs become a class, if not as the file says; see `ReadOut`.
+        read_out: what of the outputs is looked at, if not as the file says; see `ReadOut`.
+        objective: what the network answers, if not as the file says; see `Objective`.
 
     Raises:
         ModelError: the file is missing, damaged, of no known kind, or needs an argument; an argument is not
@@ -78,6 +82,7 @@ def load_any(
         dt_s,
         None if encoding is None else Encoding(encoding),
         None if read_out is None else member(ReadOut, read_out, "read-out"),
+        None if objective is None else Objective(objective),
     )
     found = _load(path, reading)
     if reading.input_shape not in (None, found.network.input_shape):
@@ -115,6 +120,7 @@ def _load(path: Path, reading: Reading) -> Model:
             dt_s=reading.dt_s,
             encoding=reading.encoding,
             read_out=reading.read_out,
+            objective=reading.objective,
         )
     if "layer" in keys:
         found = read_netx(path, time_steps=reading.time_steps, input_shape=reading.input_shape, dt_s=reading.dt_s)
@@ -126,7 +132,10 @@ def _used(model: Model, path: Path, reading: Reading) -> Model:
     """The model, used as asked where that is not as its file says."""
     if reading.dt_s not in (None, model.network.dt_s):
         raise ModelError(f"{path}: its time step is {model.network.dt_s:g} s, not {reading.dt_s:g} s")
-    changed = {key: getattr(reading, key) for key in ("time_steps", "encoding", "read_out")}
+    objective = reading.objective
+    if objective == Objective.REGRESSION and model.objective.kind == objective:
+        reading = replace(reading, objective=None)  # no scale was asked for: the file's stays
+    changed = {key: getattr(reading, key) for key in ("time_steps", "encoding", "read_out", "objective")}
     try:
         return replace(model, **{key: value for key, value in changed.items() if value is not None})
     except ModelError as error:

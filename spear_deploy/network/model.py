@@ -12,12 +12,14 @@ from typing import Any
 import nir
 import numpy as np
 import torch
+from torch import Tensor
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.editing import graph_of
 from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
+from spear_deploy.network.objective import Objective
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.resampling import Resample
@@ -53,6 +55,7 @@ class Model:
         like: a network that may be connected alike, see `Network`.
         binning: how recordings of events become T frames: `time` (of equal duration) or `count` (of equally many).
         frozen: nodes whose weights no training changes; not part of a model file.
+        objective: what it answers to a sample: a class, or values, see `Objective`.
 
     Raises:
         ModelError: the parts do not suit each other.
@@ -68,6 +71,7 @@ class Model:
     population: int = 1
     binning: str = BINNINGS[0]
     frozen: frozenset[str] = frozenset()
+    objective: Objective = Objective.CLASSIFICATION
     network: Network = field(init=False, repr=False)
     like: InitVar[Network | None] = None
 
@@ -77,10 +81,12 @@ class Model:
         layers = [self.network.input, *self.network.layers]
         chain = ", ".join(f"{name} {'x'.join(map(str, shapes[name]))}" for name in layers)
         use = f"{self.time_steps} time steps, {self.encoding}, {self.read_out}"
+        use += "" if self.objective.tells_classes else f", {self.objective}"
         return f"Model({chain}; {use}; {self.parameters:,} parameters)"
 
     def __post_init__(self, like: Network | None) -> None:
         object.__setattr__(self, "encoding", Encoding(self.encoding))
+        object.__setattr__(self, "objective", Objective(self.objective))
         if self.binning not in BINNINGS:
             raise ModelError(f"{self.binning!r}: no such binning; known: {', '.join(BINNINGS)}")
         if self.time_steps < 1:
@@ -113,6 +119,15 @@ class Model:
         return max(self.network.classes // self.population, 2)
 
     @property
+    def values(self) -> int:
+        """Number of values that a regression tells: output neurons, by the population of each."""
+        return self.network.classes // self.population
+
+    def answers(self, output: Tensor) -> Tensor:
+        """What its outputs `[T, B, *shape]` answer: classes `[B]` (of equal outputs the lowest), or values `[B, K]`."""
+        return self.objective.answers(output, self.read_out, self.population)
+
+    @property
     def parameters(self) -> int:
         """Number of weights and biases."""
         return sum(
@@ -139,6 +154,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         "data": model.data,
         "population": model.population,
         "binning": model.binning,
+        "objective": str(model.objective),
         "graph": _to_plain(model.graph.to_dict()),
     }
     image = io.BytesIO()
@@ -179,6 +195,7 @@ def from_content(content: Any, name: str) -> Model:
             content["data"],
             population=int(content.get("population", 1)),
             binning=str(content.get("binning", BINNINGS[0])),
+            objective=Objective(content.get("objective", Objective.CLASSIFICATION)),
         )
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None

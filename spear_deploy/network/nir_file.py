@@ -23,6 +23,7 @@ from spear_deploy.network.graph import Network
 from spear_deploy.network.model import BINNINGS, Model, graph_from_dict
 from spear_deploy.network.nir_convolution import for_any_reader
 from spear_deploy.network.nir_graph import prepare
+from spear_deploy.network.objective import Objective
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.system.files import write_file
 from spear_deploy.system.outside.hdf5 import open_hdf5
@@ -41,6 +42,8 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
         usage["population"] = model.population
     if model.binning != BINNINGS[0]:
         usage["binning"] = model.binning
+    if not model.objective.tells_classes:
+        usage["objective"] = str(model.objective)
     if model.data is not None:
         usage["data"] = model.data
     nodes = {
@@ -77,6 +80,7 @@ def read_nir(
     dt_s: float | None = None,
     encoding: Encoding | None = None,
     read_out: ReadOut | None = None,
+    objective: Objective | None = None,
 ) -> Model:
     """Read a NIR file of any origin as a model.
 
@@ -85,7 +89,8 @@ def read_nir(
         time_steps: T, for a graph whose metadata does not name it.
         dt_s: seconds that one time step stands for, where the metadata does not say it.
         encoding: how a sample becomes T steps, if not as the metadata says.
-        read_out: how outputs become a class, if not as the metadata says.
+        read_out: what of the outputs is looked at, if not as the metadata says.
+        objective: what the network answers, if not as the metadata says.
 
     Raises:
         ModelError: the file is missing or damaged, or does not say how the network is used.
@@ -103,7 +108,9 @@ def read_nir(
     except READ_ERRORS as error:
         raise ModelError(f"{path}: not a NIR file, or damaged ({first_line(error)})") from None
     try:
-        return from_nir(graph, time_steps=time_steps, dt_s=dt_s, encoding=encoding, read_out=read_out)
+        return from_nir(
+            graph, time_steps=time_steps, dt_s=dt_s, encoding=encoding, read_out=read_out, objective=objective
+        )
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
 
@@ -115,6 +122,7 @@ def from_nir(
     dt_s: float | None = None,
     encoding: Encoding | None = None,
     read_out: ReadOut | None = None,
+    objective: Objective | None = None,
 ) -> Model:
     """Take a NIR graph in memory as a model; arguments as `read_nir`'s.
 
@@ -122,7 +130,7 @@ def from_nir(
         ModelError: it is damaged, or does not say how the network is used.
 
     """
-    asked = {"encoding": encoding, "read_out": read_out}
+    asked = {"encoding": encoding, "read_out": read_out, "objective": objective}
     meta = graph.metadata | {key: str(value) for key, value in asked.items() if value is not None}
     steps = meta.get("time_steps") if time_steps is None else time_steps
     if steps is None:
@@ -154,4 +162,5 @@ def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any], notice
         notices,
         int(meta.get("population", 1)),
         str(meta.get("binning", BINNINGS[0])),
+        objective=Objective(str(meta.get("objective", Objective.CLASSIFICATION))),
     )

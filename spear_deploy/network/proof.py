@@ -12,6 +12,7 @@ from torch import Tensor
 from spear_deploy.errors import ModelError
 from spear_deploy.network.agreement import FLOAT64, agreement
 from spear_deploy.network.model import Model
+from spear_deploy.network.objective import Objective, values_of
 from spear_deploy.network.simulation import Simulation
 
 _READ_OUT_TOLERANCE = 1e-9
@@ -150,6 +151,46 @@ def compare_read_out(name: str, returned: Sequence[Tensor], graph: nir.NIRGraph,
         raise ModelError(
             f"{name}: the converted network reads out other values than the original; it was not converted"
         )
+
+
+def scaled(objective: Objective, model: Model, returned: Sequence[Tensor], sample: Tensor) -> Objective:
+    """A regression with the scale that makes a model's values those that the original returned.
+
+    Args:
+        objective: without a scale.
+        model: the converted network.
+        returned: what the original returned, as `compare_read_out` takes it.
+        sample: `[T, B, *input_shape]`.
+
+    Returns:
+        The objective; without a scale also where the network gave nothing but zeros.
+
+    Raises:
+        ModelError: what was returned is no multiple of what the outputs are over time.
+
+    """
+    with torch.no_grad():
+        found = values_of(Simulation(model.graph, torch.float64)(sample).output, model.read_out, model.population)
+    given = torch.stack(list(returned)) if len(returned) > 1 else returned[0]
+    for outputs in (given[None], given, given.transpose(0, 1)):  # over time already, each step, batch first
+        if outputs.ndim < 3 or outputs.flatten(2).shape[1:] not in (found.shape, _each(model, found)):
+            continue
+        population = model.population if outputs[0, 0].numel() != model.values else 1
+        wanted = values_of(outputs, model.read_out, population)
+        if _proportional(wanted, found):
+            square = float((found * found).sum())
+            factor = float((wanted * found).sum()) / square if square else 1.0
+            return Objective(f"{objective.kind}:scale={factor:.9g}")
+    raise ModelError(
+        "the network returns other values than its outputs are over time (their mean, sum, last step or largest, times"
+        " a number above 0); end it with the layer whose outputs are the values, or name their scale:"
+        " objective='regression:scale=8'"
+    )
+
+
+def _each(model: Model, found: Tensor) -> torch.Size:
+    """The shape of all outputs, where several stand for a value."""
+    return torch.Size((len(found), model.network.classes))
 
 
 def _proportional(given: Tensor, found: Tensor) -> bool:

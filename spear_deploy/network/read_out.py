@@ -1,4 +1,4 @@
-"""How the outputs of a network become a class."""
+"""What of the outputs of a network over time is looked at, and how that becomes a class."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ def _total(output: Tensor, read_out: ReadOut) -> Tensor:
     if read_out is ReadOut.LARGEST:
         return output.amax(0)
     return output.sum(0, dtype=torch.float64) if output.dtype == torch.bool else output.sum(0)
+
+
+def read_outputs(output: Tensor, read_out: ReadOut) -> Tensor:
+    """What of outputs `[T, B, *shape]` is learned, `[B, outputs]`: mean over time, last step or largest."""
+    if read_out is ReadOut.LARGEST:
+        return output.amax(0).flatten(1)
+    return (output[-1] if read_out is ReadOut.LAST else output.mean(0)).flatten(1)
 
 
 def two_classes(scores: Tensor, read_out: ReadOut, most: float = 1.0) -> Tensor:

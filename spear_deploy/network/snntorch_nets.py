@@ -21,7 +21,8 @@ from spear_deploy.network.importing.heads import HeadKind
 from spear_deploy.network.importing.trace import Recording, record
 from spear_deploy.network.model import BINNINGS, Model, save
 from spear_deploy.network.neuron import DEFAULT_DT_S
-from spear_deploy.network.proof import compare, compare_read_out, sample_input
+from spear_deploy.network.objective import Objective
+from spear_deploy.network.proof import compare, compare_read_out, sample_input, scaled
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.torch_module import TorchNetwork
 
@@ -46,6 +47,7 @@ def save_model(
     classes: int | None = None,
     output: str | int | None = None,
     binning: str = BINNINGS[0],
+    objective: str = Objective.CLASSIFICATION,
 ) -> Model:
     """Convert a trained snnTorch network, prove it and write it as a model file.
 
@@ -68,11 +70,13 @@ def save_model(
         dt_s: seconds that one time step stands for; only NIR's time constants depend on it.
         sample: input `[T, B, *input_shape]` to prove the conversion on; else inputs of
             several strengths are made.
-        classes: number of classes, where several outputs stand for each (a population code).
+        classes: number of classes (or values), where several outputs stand for each (a population code).
         output: which of several outputs is meant: the name of its layer, or its place among what
             the network returns.
         binning: how recordings of events become T frames: `time` (of equal duration) or `count` (of equally many
             events).
+        objective: what it answers to a sample: `classification`, or `regression` for values, one for each output; what
+            its own forward makes of its outputs over time (their sum, or a factor) is found; see `Objective`.
 
     Returns:
         The model, as `spear_deploy.load_model` gives it back.
@@ -85,7 +89,9 @@ def save_model(
     net = _unwrapped(net)
     if isinstance(net, Model | TorchNetwork):
         options = (input_shape, time_steps, read_out, data, sample, classes, output)
-        if encoding != "direct" or any(option is not None for option in options):
+        if (encoding, objective) != (Encoding.DIRECT, Objective.CLASSIFICATION) or any(
+            option is not None for option in options
+        ):
             raise ModelError("a model says itself how it is used: it is saved without options")
         model = net if isinstance(net, Model) else net.model
     else:
@@ -105,6 +111,7 @@ def save_model(
             classes=classes,
             output=output,
             binning=binning,
+            objective=objective,
         )
     save(model, path)
     return model
@@ -132,9 +139,10 @@ def from_snntorch(
     classes: int | None = None,
     output: str | int | None = None,
     binning: str = BINNINGS[0],
+    objective: str = Objective.CLASSIFICATION,
 ) -> Model:
     """Convert a trained snnTorch network to a model; see `save_model`."""
-    encoding_ = Encoding(encoding)
+    encoding_, objective_ = Encoding(encoding), Objective(objective)
     read_out_ = None if read_out is None else member(ReadOut, read_out, "read-out")
     if time_steps < 1:
         raise ModelError(f"a network runs for at least 1 time step, found {time_steps}")
@@ -156,6 +164,9 @@ def from_snntorch(
             compare_read_out(built.head.name, recording.returned[built.head.position], built.graph, inputs.double())
         if not proof.silent:
             break
+    if objective_ == Objective.REGRESSION:
+        returned = recording.returned[built.head.position]
+        objective_ = scaled(objective_, model, returned, recording.sample)
     notices = tuple(f"{name}{_SILENT}" for name in proof.silent)
     notices += tuple(
         f"{name} stands in several places: a layer for each, as on a chip, pruned and trained as one"
@@ -170,7 +181,7 @@ def from_snntorch(
         notices += (f"the network also returns {also}; its output is taken to be {built.read_out}",)
     nodes, edges = built.graph.nodes, built.graph.edges
     graph = graph_of(nodes, edges, {"proof": proof.as_metadata()})
-    return replace(model, graph=graph, notices=notices)
+    return replace(model, graph=graph, notices=notices, objective=objective_)
 
 
 def _population(graph: nir.NIRGraph, classes: int | None, own: int) -> int:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spear_deploy.hardware import Follows, Use
-from spear_deploy.measure import Answers
-from spear_deploy.report.schema import AnswersReport, LimitReport
+from spear_deploy.measure import Compared
+from spear_deploy.report.answers_part import AnswersReport
+from spear_deploy.report.schema import LimitReport
 from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
 from spear_deploy.search import Finalist, SearchProblem
 
@@ -35,7 +36,7 @@ def limit_reports(dense: Sequence[Use], pruned: Sequence[Use]) -> list[LimitRepo
     ]
 
 
-def answers_report(answers: Answers) -> AnswersReport:
+def answers_report(answers: Compared) -> AnswersReport:
     """What a network lost against another."""
     low, high = answers.drop_interval_points
     return AnswersReport(

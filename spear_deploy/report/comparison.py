@@ -14,6 +14,8 @@ from spear_deploy.report.schema import Report
 from spear_deploy.report.tables import Captioned
 from spear_deploy.report.words.names import names_apart
 from spear_deploy.report.words.quantity_text import error_text
+from spear_deploy.report.words.scores import in_percent, score_text
+from spear_deploy.report.words.scores import names as names_of_scores
 from spear_deploy.report.words.wording import energy_words, time_words, verdict_text
 
 
@@ -55,7 +57,7 @@ def _outcome(names: tuple[str, ...], reports: list[Report]) -> Figure:
         (
             Panel(
                 axis,
-                Axis("accuracy", percent=True),
+                Axis(names_of_scores(reports), percent=in_percent(reports)),
                 (
                     Series("dense", names, tuple(report.dense.accuracy for report in reports), style=5),
                     Series("pruned", names, tuple(report.pruned.accuracy for report in reports), emphasis=True),
@@ -134,7 +136,7 @@ def _table(reports: dict[str, Report]) -> Captioned:
             name,
             report.target,
             "OK" if report.verdict.ok else "NOT OK",
-            f"{report.dense.accuracy:.2%} to {report.pruned.accuracy:.2%}",
+            f"{score_text(report, report.dense.accuracy)} to {score_text(report, report.pruned.accuracy)}",
             f"{report.dense.synops:,.0f} to {report.pruned.synops:,.0f}",
             f"{error_text(report.verdict.prediction_error_percent)},"
             f" {'inside' if report.verdict.covered else 'OUTSIDE'}",
@@ -144,7 +146,17 @@ def _table(reports: dict[str, Report]) -> Captioned:
         )
         for name, report in reports.items()
     )
-    columns = ("run", "target", "verdict", "accuracy", "SynOps / inference", "LRE's error", "energy", "time", "cores")
+    columns = (
+        "run",
+        "target",
+        "verdict",
+        names_of_scores(reports.values()),
+        "SynOps / inference",
+        "LRE's error",
+        "energy",
+        "time",
+        "cores",
+    )
     return Captioned(
         "Dense to pruned on test (torch float64); energy and time of the pruned network.", Table(columns, rows)
     )

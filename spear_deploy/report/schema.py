@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from spear_deploy.report.answers_part import AnswersReport, MaxDrop
 from spear_deploy.report.chip_part import CostReport, PlacementReport, RoundingReport
 from spear_deploy.report.part import Part as _Part
 from spear_deploy.report.search_part import FinalistReport, SearchReport
@@ -246,43 +247,6 @@ class Verdict(_Part):
     reason: str = ""
 
 
-MOST_LOST_POINTS = 10.0
-"""A network that lost more accuracy for certain no longer does its work, unless the user said what may be lost."""
-
-
-class AnswersReport(_Part):
-    """The pruned network's answers on the test split beside those of another, in the target's arithmetic."""
-
-    reference: str = Field(description="what accuracy was lost against, such as the dense network")
-    samples: int
-    accuracy: float
-    reference_accuracy: float
-    most_by_guessing: float = Field(description="the highest accuracy that still counts as chance (99 %)")
-    drop_points: float = Field(description="100 (reference_accuracy - accuracy)")
-    drop_low: float = Field(description="of the paired 95 % interval of the points lost")
-    drop_high: float
-
-
-class TriedBudget(_Part):
-    """What some SynOps cost in accuracy, on validation in the target's arithmetic.
-
-    A budget that was tried to find the smallest one; where a budget was given too, a network that was fine-tuned.
-    """
-
-    share: float = Field(description="of the dense SynOps")
-    accuracy: float
-    drop_points: float
-    keeps_limits: bool
-
-
-class MaxDrop(_Part):
-    """What was tried to lose no more accuracy than `points`."""
-
-    points: float
-    test_drop_points: float = Field(description="on the test split, in the target's arithmetic")
-    tried: list[TriedBudget]
-
-
 class EarlierWork(_Part):
     """Work that an earlier run did, read instead of done again: `seconds` are what it took then."""
 
@@ -300,6 +264,10 @@ class Report(_Part):
     data_sha256: str = Field(description="of samples and labels, as they were given")
     labels: Literal["data", "dense network"] = Field(
         "data", description="dense network: the data held none, and every accuracy is the agreement with that network"
+    )
+    objective: str = Field(
+        "classification",
+        description="what the network answers; of a regression, every accuracy is R2, and a point is a hundredth of it",
     )
     target: str
     profile: str = Field(

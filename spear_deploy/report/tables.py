@@ -12,7 +12,8 @@ from spear_deploy.report.pictures import Table
 from spear_deploy.report.pictures.figure import number_text
 from spear_deploy.report.schema import Report
 from spear_deploy.report.words.quantity_text import error_text
-from spear_deploy.report.words.wording import energy_words, right_answers, time_words
+from spear_deploy.report.words.scores import points, right_answers, score_text, scoring
+from spear_deploy.report.words.wording import energy_words, time_words
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ def before_after(report: Report) -> Captioned:
     rows = [
         (
             f"{right_answers(report)} (test, torch float64)",
-            f"{dense.accuracy:.2%}",
-            f"{pruned.accuracy:.2%}",
-            f"{100 * (pruned.accuracy - dense.accuracy):+z.2f} points",
+            score_text(report, dense.accuracy),
+            score_text(report, pruned.accuracy),
+            f"{100 * (pruned.accuracy - dense.accuracy):+z.2f} {points(report)}",
         ),
         ("SynOps / inference (test, torch float64)", *_counts(dense.synops, pruned.synops)),
     ]
@@ -41,9 +42,10 @@ def before_after(report: Report) -> Captioned:
         rows.append(
             (
                 f"{right_answers(report)} (test, {report.budget.arithmetic})",
-                f"{lost.reference_accuracy:.2%} ({lost.reference})",
-                f"{lost.accuracy:.2%}",
-                f"{-lost.drop_points:+z.2f} points, 95 % interval {-lost.drop_high:+z.2f} to {-lost.drop_low:+z.2f}",
+                f"{score_text(report, lost.reference_accuracy)} ({lost.reference})",
+                score_text(report, lost.accuracy),
+                f"{-lost.drop_points:+z.2f} {points(report)}, 95 % interval"
+                f" {-lost.drop_high:+z.2f} to {-lost.drop_low:+z.2f}",
             )
         )
     if limit is not None:
@@ -153,13 +155,13 @@ def _measured(report: Report) -> Captioned:
     spread = any(found.distribution is not None for found in report.measured.values())
     rows = []
     for name, found in report.measured.items():
-        row = [name, found.arithmetic, f"{found.samples:,}", f"{found.accuracy:.2%}", f"{found.synops:,.1f}"]
+        row = [name, found.arithmetic, f"{found.samples:,}", score_text(report, found.accuracy), f"{found.synops:,.1f}"]
         if spread:
             each = found.distribution
             values = (None,) * 4 if each is None else (each.bound99, each.p95, each.p99, each.maximum)
             row += ["not recorded" if value is None else f"{value:,.0f}" for value in values]
         rows.append(tuple(row))
-    columns = ("backend", "arithmetic", "samples", "accuracy", "SynOps / inference")
+    columns = ("backend", "arithmetic", "samples", scoring(report).name, "SynOps / inference")
     more = ("99 % bound of the mean", "95th percentile", "99th percentile", "largest") if spread else ()
     caption = "The final network on test samples, backend by backend."
     return Captioned(caption, Table((*columns, *more), tuple(rows)))
@@ -204,8 +206,12 @@ def finalists(report: Report) -> tuple[Captioned, ...]:
             "yes" if one.chosen else "",
             f"{one.predicted:,.0f} ({one.low:,.0f} to {one.high:,.0f})",
             f"{one.plain_synops:,.0f}",
-            f"{one.plain_accuracy:.2%}",
-            *((f"{one.synops:,.0f}", f"{one.synops_bound:,.0f}", f"{one.accuracy:.2%}") if one.finished else ("",) * 3),
+            score_text(report, one.plain_accuracy),
+            *(
+                (f"{one.synops:,.0f}", f"{one.synops_bound:,.0f}", score_text(report, one.accuracy))
+                if one.finished
+                else ("",) * 3
+            ),
             *(f"{ratio:.1%}" for ratio in one.keep_ratios),
         )
         for one in report.finalists
@@ -214,10 +220,10 @@ def finalists(report: Report) -> tuple[Captioned, ...]:
         "chosen",
         "predicted in torch",
         "SynOps, plain fine-tune",
-        "accuracy",
+        scoring(report).name,
         "SynOps, second phase",
         "99 % bound",
-        "accuracy",
+        scoring(report).name,
         *(f"kept in {name}" for name in groups),
     )
     columns = (*columns, *("kept" for _ in range(len(rows[0]) - len(columns))))

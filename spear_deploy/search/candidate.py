@@ -19,7 +19,7 @@ from spear_deploy.measure import Measurement, measure_outputs, measure_split, mo
 from spear_deploy.network import Model, Network, Simulation, batches, samples_at_once
 from spear_deploy.network.sharing import shared_weights
 from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
-from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate
+from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate, taught
 
 Ratios = NDArray[np.float64]
 """Keep ratios, one for each prunable group in the order of the network, `[G]`."""
@@ -117,7 +117,7 @@ class CandidateFactory:
         size = samples_at_once(self.model.network, self.model.time_steps)
         with torch.no_grad():
             runs = [
-                simulation(self.train.take(part).inputs).output.mean(0).flatten(1).cpu()
+                taught(self.model, simulation(self.train.take(part).inputs).output).cpu()
                 for part in batches(len(self.train), size)
             ]
         return torch.cat(runs)

@@ -12,7 +12,7 @@ from spear_deploy.network import Model, Simulation
 from spear_deploy.search.bounds import closing_risk
 from spear_deploy.search.candidate import Candidate, CandidateFactory
 from spear_deploy.search.tuning import BOUND_AIM, Tuned, Tuner, targets_for
-from spear_deploy.training import Recipe, SynopsConstraint, fine_tune, loss, quieted
+from spear_deploy.training import Recipe, SynopsConstraint, TaskLoss, fine_tune, quieted
 
 CONTINUED = 2
 """Further fine-tunes under the constraint that are tried first: they cost the least accuracy."""
@@ -151,4 +151,4 @@ def _cost(factory: CandidateFactory, before: Model, candidate: Candidate) -> flo
 @torch.no_grad()
 def _loss(model: Model, data: EncodedSplit) -> float:
     output = Simulation(model.graph).to(data.device)(data.inputs).output
-    return float(loss(output, data.labels if data.outputs is None else data.outputs, model.read_out, model.population))
+    return float(TaskLoss.of(model, data)(output, data.labels if data.outputs is None else data.outputs))

@@ -10,8 +10,9 @@ from torch import Tensor
 from spear_deploy.data import EncodedSplit, recoded
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Profile
-from spear_deploy.measure import Measurement, measure_split
+from spear_deploy.measure import SCORINGS, Measurement, measure_split
 from spear_deploy.network import Model
+from spear_deploy.network.objective import CLASSIFICATION
 from spear_deploy.targets.adapt import Adaptation, adapt
 
 
@@ -24,6 +25,7 @@ class AdaptationEffect:
         changes: the conversions.
         before: the network as it was given; None without data.
         after: the converted network; None without data.
+        objective: kind of the network's.
 
     """
 
@@ -31,6 +33,7 @@ class AdaptationEffect:
     changes: Sequence[Adaptation]
     before: Measurement | None = None
     after: Measurement | None = None
+    objective: str = CLASSIFICATION
 
     def spike_change_percent(self, layer: str) -> float | None:
         """How many more spikes a layer fires; None without data, of the input, or where it fired none before."""
@@ -65,8 +68,10 @@ class AdaptationEffect:
             without = measured if spikes else ""
             found.append(f"{each.layer}: {each.before} became {each.after} ({each.rule} of {self.target}){without}")
         if self.before is not None and self.after is not None:
+            score = SCORINGS[self.objective]
             found.append(
-                f"adapted to {self.target}: accuracy {self.before.accuracy:.2%} became {self.after.accuracy:.2%},"
+                f"adapted to {self.target}: {score.name} {score.text(self.before.accuracy)} became"
+                f" {score.text(self.after.accuracy)},"
                 f" {self.before.synops:,.0f} SynOps became {self.after.synops:,.0f}"
                 f" ({self.before.samples} samples, torch)"
             )
@@ -95,4 +100,4 @@ def effect_on(
     if not changes:
         return None
     before, after = (measure_split(model, recoded(data, model.encoding)) for model in (given, adapted))
-    return AdaptationEffect(target.name, changes, before, after)
+    return AdaptationEffect(target.name, changes, before, after, given.objective.kind)

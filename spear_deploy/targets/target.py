@@ -28,7 +28,7 @@ from spear_deploy.hardware import (
 )
 from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.hardware.spreading import spread
-from spear_deploy.measure import Answers, Measurement
+from spear_deploy.measure import Compared, Measurement
 from spear_deploy.network import Model, Network
 from spear_deploy.search import (
     CandidateFactory,
@@ -128,7 +128,7 @@ class Target:
         """What a network uses of the chip's limits and of the user's on its structure."""
         return structural_uses(self.on_chip(network), self.limits)
 
-    def on_chip(self, network: Network, activity: Activity | None = None, answers: Answers | None = None) -> OnChip:
+    def on_chip(self, network: Network, activity: Activity | None = None, answers: Compared | None = None) -> OnChip:
         """A network on the cores that this target gives it."""
         return OnChip(network, self.chip, activity, answers, self.least_cores)
 

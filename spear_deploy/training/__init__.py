@@ -7,9 +7,8 @@ from spear_deploy.training.fine_tune import (
     Steer,
     Teacher,
     fine_tune,
-    loss,
-    read_outputs,
 )
+from spear_deploy.training.losses import TaskLoss, loss, taught
 from spear_deploy.training.quieting import quieted
 from spear_deploy.training.recalibration import CurrentStatistics, current_statistics, recalibrate
 from spear_deploy.training.recipe import Recipe
@@ -24,11 +23,12 @@ __all__ = [
     "Recipe",
     "Steer",
     "SynopsConstraint",
+    "TaskLoss",
     "Teacher",
     "current_statistics",
     "fine_tune",
     "loss",
     "quieted",
-    "read_outputs",
     "recalibrate",
+    "taught",
 ]

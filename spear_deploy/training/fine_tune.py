@@ -10,19 +10,18 @@ from functools import partial
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import SynopsCounter
-from spear_deploy.network import Model, ReadOut, Simulation, batches, samples_at_once
+from spear_deploy.network import Model, Simulation, batches, samples_at_once
 from spear_deploy.network.batching import TRAINED_AT_ONCE
 from spear_deploy.network.device import flushed_denormals
 from spear_deploy.network.fingerprint import fingerprint
-from spear_deploy.network.read_out import two_classes
 from spear_deploy.network.torch_module import trained_graph
 from spear_deploy.system.journal import NOTHING, Journal, Key, Step
 from spear_deploy.training.constraint import SynopsConstraint
+from spear_deploy.training.losses import TaskLoss
 from spear_deploy.training.recipe import WEIGHTS, Recipe
 from spear_deploy.training.state import BestEpoch, Checkpoint, Finished, Training, weights_of
 
@@ -37,7 +36,7 @@ class Teacher:
         (1 - weight) * loss to the labels + weight * loss to its mean outputs over time
 
     Attributes:
-        outputs: mean outputs over time, `[N, classes]`.
+        outputs: what it `taught`: mean outputs over time `[N, outputs]`, or values `[N, K]`.
         weight: between 0 and 1.
 
     Source: Hinton et al., Distilling the Knowledge in a Neural Network, arXiv 1503.02531.
@@ -91,7 +90,7 @@ def fine_tune(
 ) -> Model:
     """Train the weights and biases of a model on data, but for those that are frozen; returns a new model.
 
-    Data that holds outputs is learned from them, else from its labels.
+    Data that holds outputs is learned from them, else from its labels, by the loss of the model's objective.
     Training runs on the device of the data; the order of samples follows from `seed` alone.
     Denormal numbers are flushed to zero, which keeps small networks fast on a CPU. With a
     quantiser the weights and biases that are returned are rounded ones. Weights that are zero
@@ -116,8 +115,7 @@ def fine_tune(
     objective = _Objective(
         simulation,
         model.time_steps,
-        model.read_out,
-        model.population,
+        TaskLoss.of(model, data),
         SynopsCounter(model.network),
         constraint,
         teacher,
@@ -233,8 +231,7 @@ class _Objective:
 
     simulation: Simulation
     time_steps: int
-    read_out: ReadOut
-    population: int
+    loss: TaskLoss
     counter: SynopsCounter
     constraint: SynopsConstraint | None
     teacher: Teacher | None
@@ -284,7 +281,7 @@ class _Objective:
         if self.each_step:  # steps become samples: the mean over both is that of the steps' own losses
             wanted = wanted.repeat(len(output), *(1 for _ in wanted.shape[1:]))
             output = output.flatten(0, 1).unsqueeze(0)
-        return loss(output, wanted, self.read_out, self.population)
+        return self.loss(output, wanted)
 
 
 class _Best:
@@ -320,33 +317,3 @@ class _Best:
         """Go back to the best weights."""
         if self.weights:
             self.objective.simulation.load_state_dict(self.weights)
-
-
-def read_outputs(output: Tensor, read_out: ReadOut) -> Tensor:
-    """What of outputs `[T, B, *shape]` is learned, `[B, outputs]`: mean over time, last step or largest."""
-    if read_out is ReadOut.LARGEST:
-        return output.amax(0).flatten(1)
-    return (output[-1] if read_out is ReadOut.LAST else output.mean(0)).flatten(1)
-
-
-def loss(output: Tensor, wanted: Tensor, read_out: ReadOut, population: int = 1) -> Tensor:
-    """The training loss of outputs `[T, B, *shape]`.
-
-    `wanted` are labels `[B]`, or another network's `read_outputs`, `[B, outputs]`. With a population
-    of outputs for each class, labels are held against its mean; a single output is no or yes (`two_classes`).
-
-    count: squared distance between firing rates and one-hot labels, or those outputs, summed
-    over classes. membrane: cross-entropy of the membrane's mean over time with the labels, or
-    with the softmax of those outputs. last: the same of the last step. largest: the
-    same of the largest over time.
-    """
-    mean, wanted = read_outputs(output, read_out), wanted.to(output.device)
-    is_label = wanted.ndim == 1
-    if is_label and population > 1:
-        mean = mean.reshape(len(mean), -1, population).mean(2)
-    mean = two_classes(mean, read_out)
-    wanted = wanted if is_label else two_classes(wanted, read_out)
-    if read_out is not ReadOut.COUNT:
-        return F.cross_entropy(mean, wanted if is_label else wanted.softmax(1))
-    target = F.one_hot(wanted, mean.shape[1]).to(mean.dtype) if is_label else wanted
-    return (mean - target).square().sum(1).mean()

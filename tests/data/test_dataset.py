@@ -105,9 +105,24 @@ def _nan(content):
         (lambda c: c.update(x_val=np.ones((2, 3))), "x_val and y_val belong together, found only one"),
         (lambda c: c.update(y_val=np.ones(2, int)), "x_val and y_val belong together, found only one"),
         (lambda c: c.update(x_train=np.array([["a"] * 3] * 20)), "x_train must hold numbers, found <U1"),
-        (lambda c: c.update(y_train=np.ones(20)), r"y_train must hold integer labels, found float64; write y\.astype"),
-        (lambda c: c.update(y_train=np.eye(4)[[1] * 20]), r"found float64 of one-hot rows; write y\.argmax\(1\)"),
-        (lambda c: c.update(y_train=np.full((20, 2), 0.5)), "targets of a regression are not supported: leave all lab"),
+        (
+            lambda c: c.update(y_train=np.ones(20, bool)),
+            r"y_train must hold integers .*, found bool; write y\.astype\(int",
+        ),
+        (
+            lambda c: c.update(y_train=np.ones(20)),
+            "y_train is float64, y_test int64: labels are integers .* in all, or fl",
+        ),
+        (
+            lambda c: c.update(y_train=np.ones((20, 4, 1))),
+            r"y_train needs a value a sample, \[20\], .*that change over ti",
+        ),
+        (lambda c: c.update(y_test=np.ones(5)), r"y_test needs a value a sample, \[6\], .*found shape \(5,\)"),
+        (lambda c: c.update(y_test=np.full(6, np.inf)), "y_test holds values that are not finite"),
+        (
+            lambda c: c.update(y_train=np.ones((20, 2)), y_test=np.ones((6, 3))),
+            r"is of shape \(20, 2\), y_test \(6, 3\): as many values a sample",
+        ),
         (
             lambda c: c.update(y_train=np.eye(20, dtype=int)),
             r"y_train needs one label a sample, 20, found .*\(20, 20\)",
@@ -194,3 +209,38 @@ def test_labels_beyond_all_classes_are_refused_and_never_wrapped(written, key, l
     content[key][0] = label
     with pytest.raises(DataError, match=f"labels number classes, {key} holds {label}"):
         load_data(written(**content))
+
+
+@pytest.mark.parametrize(
+    ("labels", "way_out"),
+    [
+        (lambda n: np.eye(4)[np.arange(n) % 4], r" of one-hot rows; write y\.argmax\(1\)"),
+        (lambda n: np.arange(n) % 4 * 1.0, r"; write y\.astype\(int\)"),
+        (lambda n: np.linspace(0, 1, n), r"; where it is to tell these values, say `objective='regression'`"),
+    ],
+)
+def test_values_are_no_labels_of_a_network_that_tells_classes(written, labels, way_out):
+    content = arrays(shape=(2, 3)) | {"y_train": labels(20), "y_test": labels(6)}
+    with pytest.raises(DataError, match=rf"tells classes, which are integers, and labels of train are floats{way_out}"):
+        check_fits(load_data(written(**content)), "direct", (2, 3), classes=4)
+
+
+def test_a_regression_takes_as_many_values_as_it_tells_and_no_classes(written):
+    values = {"y_train": np.random.rand(20, 2), "y_test": np.random.rand(6, 2)}
+    data = load_data(written(**arrays(shape=(2, 3)) | values))
+    check_fits(data, "direct", (2, 3), 2, "regression")
+    with pytest.raises(DataError, match="labels are 2 values a sample, the network tells 3"):
+        check_fits(data, "direct", (2, 3), 3, "regression")
+    with pytest.raises(DataError, match=r"learns values, which are floats, .* train are integers; write y\.astype"):
+        check_fits(load_data(written(**arrays(shape=(2, 3)))), "direct", (2, 3), 4, "regression")
+
+
+def test_validation_of_values_is_drawn_at_random_and_each_sample_keeps_its_own(written):
+    content = arrays(train=40) | {"y_train": np.linspace(0, 1, 40), "y_test": np.linspace(0, 1, 6)}
+    data = load_data(written(**content))
+    taken = np.concatenate([data.train.index, data.validation.index])
+    assert sorted(taken) == list(range(40))
+    assert len(data.validation) == 6
+    assert data.validation.source == "x_train, at random, seed 0"
+    for split in (data.train, data.validation):
+        np.testing.assert_array_equal(split.y[:, 0], content["y_train"][split.index].astype(np.float32))

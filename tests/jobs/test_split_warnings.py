@@ -9,7 +9,7 @@ from scipy.stats import ttest_ind
 
 from spear_deploy.data import load_data
 from spear_deploy.errors import DataError
-from spear_deploy.jobs.deploy.early_warnings import by_chance, check_classes, class_shares, shift, wide_bound
+from spear_deploy.jobs.deploy.early_warnings import by_chance, check_labels, class_shares, shift, wide_bound
 
 
 def data(tmp_path, train, validation, test):
@@ -28,13 +28,13 @@ def measured(synops):
 
 def test_a_validation_without_a_class_is_refused(tmp_path):
     with pytest.raises(DataError, match="validation holds no sample of class 2, which training has"):
-        check_classes(data(tmp_path, [20, 20, 20], [5, 5, 0], [10, 10, 10]))
-    check_classes(data(tmp_path, [20, 20, 20], [5, 5, 1], [10, 10, 10]))
+        check_labels(data(tmp_path, [20, 20, 20], [5, 5, 0], [10, 10, 10]))
+    check_labels(data(tmp_path, [20, 20, 20], [5, 5, 1], [10, 10, 10]))
 
 
 def test_a_single_validation_sample_is_refused_with_the_number_that_is_needed(tmp_path):
     with pytest.raises(DataError, match=r"1 validation sample has no spread.*at least 2 are needed"):
-        check_classes(data(tmp_path, [20], [1], [10]))
+        check_labels(data(tmp_path, [20], [1], [10]))
 
 
 def test_splits_that_lack_classes_or_hold_them_in_other_shares_are_told(tmp_path):

@@ -74,5 +74,12 @@ def split_first_layer(model: Model) -> HostSplit:
     chip = graph_of(chip_nodes, chip_edges)
     return HostSplit(
         host=Model(host, model.time_steps, model.encoding, ReadOut.COUNT),
-        chip=Model(chip, model.time_steps, Encoding.SPIKES, model.read_out, population=model.population),
+        chip=Model(
+            chip,
+            model.time_steps,
+            Encoding.SPIKES,
+            model.read_out,
+            population=model.population,
+            objective=model.objective,
+        ),
     )

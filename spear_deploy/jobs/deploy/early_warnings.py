@@ -12,7 +12,9 @@ from spear_deploy.data import Dataset, Labels
 from spear_deploy.data.splitting import class_counts, shares_differ
 from spear_deploy.errors import DataError
 from spear_deploy.hardware import SYNOPS, Limit
-from spear_deploy.measure import Measurement, guess_rate, most_by_guessing
+from spear_deploy.measure import SCORINGS, Measurement
+from spear_deploy.measure.answers import DENSE
+from spear_deploy.network import Model
 from spear_deploy.search.bounds import FEWEST, margin, samples_for
 
 FEW_TO_JUDGE = 20
@@ -29,11 +31,11 @@ SHIFTED = 0.01
 """Means that chance would make so different less often than this are of different data."""
 
 
-def check_classes(data: Dataset) -> None:
-    """Refuse training data that is all of one class, and validation that choices cannot be made on.
+def check_labels(data: Dataset) -> None:
+    """Refuse training data that is all of one class or value, and validation that choices cannot be made on.
 
     Raises:
-        DataError: a network fine-tuned on it gives that class whatever it sees; validation lacks a
+        DataError: a network fine-tuned on it gives that answer whatever it sees; validation lacks a
             class of the labels, or holds too few samples to have a spread.
 
     """
@@ -42,6 +44,27 @@ def check_classes(data: Dataset) -> None:
             f"{data.name}: {len(data.validation)} validation sample has no spread, so no bound can be held against a"
             f" budget: at least {FEWEST} are needed, and {FEW_TO_JUDGE} or more say something"
         )
+    if data.train.y.is_floating_point():
+        _check_values(data)
+    else:
+        _check_classes(data)
+
+
+def _check_values(data: Dataset) -> None:
+    said = "labels" if data.labels is Labels.DATA else "values of the network, which stand for labels,"
+    for split in data.splits:
+        if len(split) < FEWEST:
+            raise DataError(f"{data.name}: {len(split)} {split.name} sample is too few to score values on")
+        same = (split.y == split.y[0]).all(0).nonzero().flatten().tolist()
+        if same:
+            which = f" of output {same[0]}" if split.y.shape[1] > 1 else ""
+            raise DataError(
+                f"{data.name}: {said}{which} are {float(split.y[0, same[0]]):g} for all {len(split)} {split.name}"
+                " samples: there is nothing to tell apart, and no R2"
+            )
+
+
+def _check_classes(data: Dataset) -> None:
     missing = sorted(set(data.train.y.tolist()) - set(data.validation.y.tolist()))
     if missing and data.labels is Labels.DATA:
         raise DataError(
@@ -71,7 +94,7 @@ def small_data(data: Dataset, batch: int) -> list[str]:
         )
     if len(data.validation) < FEW_TO_JUDGE:
         found.append(
-            f"{data.name}: {len(data.validation)} validation samples say little of mean SynOps and accuracy:"
+            f"{data.name}: {len(data.validation)} validation samples say little of mean SynOps and of answers:"
             " the budget may be met there and missed on test"
         )
     return found
@@ -79,7 +102,7 @@ def small_data(data: Dataset, batch: int) -> list[str]:
 
 def class_shares(data: Dataset) -> list[str]:
     """Say where a split lacks classes that another has, or holds them in other shares; labels that were given only."""
-    if data.labels is not Labels.DATA:
+    if data.labels is not Labels.DATA or data.train.y.is_floating_point():
         return []
     classes = 1 + max(int(split.y.max()) for split in data.splits)
     counts = {str(split.name): class_counts(split.y.numpy(), classes) for split in data.splits}
@@ -147,20 +170,21 @@ def by_chance(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
     return 2 * float(special.stdtr(1.0 if np.isnan(freedom) else freedom, -abs(t)))
 
 
-def chance(data: Dataset, classes: int, dense: Measurement) -> list[str]:
+def chance(data: Dataset, model: Model, dense: Measurement) -> list[str]:
     """Say when the dense network cannot be told from a guesser on the validation split.
 
     This is told and not refused: an untrained network is a fair question to a chip, its SynOps and limits are
     measured all the same, and with few samples a good network may look like chance.
     """
-    rate = guess_rate(data.train.y, data.validation.y, classes)
-    if dense.accuracy > most_by_guessing(dense.samples, rate):
+    scoring = SCORINGS[model.objective.kind]
+    wanted, given = data.validation.y, dense.predictions
+    answers = scoring.between(given, given, wanted, data.train.y, model.classes, DENSE)
+    if not answers.is_guessing:
         return []
-    right = round(dense.accuracy * dense.samples)
     return [
-        f"the network is right on {right} of {dense.samples} validation samples, which cannot be told from guessing"
-        f" ({rate:.1%}): is it trained, and are data and encoding those it was trained with? Without that, a change of"
-        " accuracy means nothing"
+        f"the network cannot be told from guessing on validation: its {scoring.name} of {scoring.text(dense.accuracy)}"
+        f" on {dense.samples} samples may be chance (up to {scoring.text(answers.most_by_guessing)}): is it trained,"
+        f" and are data and encoding those it was trained with? Without that, a change of {scoring.name} means nothing"
     ]
 
 

@@ -23,12 +23,13 @@ from spear_deploy.jobs.deploy.verification import Verification, verifiers, verif
 from spear_deploy.jobs.device_proof import prove_device
 from spear_deploy.jobs.progress import Clock
 from spear_deploy.measure import (
-    Answers,
+    SCORINGS,
+    Compared,
     EffectiveOperations,
     Measurement,
     effective_operations,
-    guess_rate,
 )
+from spear_deploy.measure.answers import DENSE
 from spear_deploy.network.device import CPU
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report.schema import DeliveredLre, LreCheck
@@ -68,8 +69,8 @@ class Evidence:
     on_target: BothNetworks
     verified: Verification
     lre_checks: Mapping[str, LreCheck]
-    answers: Answers
-    answers_to_given: Answers
+    answers: Compared
+    answers_to_given: Compared
     effective: tuple[EffectiveOperations, EffectiveOperations]
     delivered: DeliveredLre | None = None
     losses: Sequence[RoundingLoss] = ()
@@ -127,10 +128,11 @@ def examine(
             pruned.choice.winner, target, test, ran, tell, in_tools.within(*verified.versions.values())
         )
     dense_there, reference = (measure_on(own, network, test) for network in (task.model, prepared.reference))
-    classes = observed.measurement.predictions
-    rate = guess_rate(task.data.train.y, test.labels, task.model.classes)
-    given = Answers.between(classes, dense_there.predictions, test.labels, rate)
-    tuned = Answers.between(classes, reference.predictions, test.labels, rate, SAME_FINE_TUNE)
+    answered, between = observed.measurement.predictions, SCORINGS[model.objective.kind].between
+    given, tuned = (
+        between(answered, other.predictions, test.labels, task.data.train.y, model.classes, name)
+        for other, name in ((dense_there, DENSE), (reference, SAME_FINE_TUNE))
+    )
     return Evidence(
         in_torch=BothNetworks(floating.arithmetic, prepared.dense_test, tested),
         on_target=BothNetworks(own.arithmetic, dense_there, observed.measurement),

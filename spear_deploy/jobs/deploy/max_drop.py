@@ -11,6 +11,7 @@ from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned, Try, reference_accuracy, solve
 from spear_deploy.jobs.progress import Clock
+from spear_deploy.measure import SCORINGS
 from spear_deploy.targets.target import Target
 
 FIRST_SHARE = 0.3
@@ -50,9 +51,10 @@ def smallest_budget(
             break
         share = math.sqrt(good * bad)
     if best is None:
+        score = SCORINGS[prepared.reference.objective.kind].name
         nearest = min(tries, key=lambda one: one.drop_points)
         raise BudgetError(
-            f"{target.chip.name}: no budget that was tried keeps accuracy within {max_drop_points:g} points of the"
+            f"{target.chip.name}: no budget that was tried keeps {score} within {max_drop_points:g} points of the"
             f" dense network after the same fine-tune; the nearest, {nearest.share:.1%} of its SynOps, loses"
             f" {nearest.drop_points:.2f}"
         )

@@ -17,7 +17,7 @@ from spear_deploy.hardware.spreading import eased_lines
 from spear_deploy.jobs.deploy.ahead import forecast, measured_costs
 from spear_deploy.jobs.deploy.early_warnings import (
     chance,
-    check_classes,
+    check_labels,
     class_shares,
     shift,
     slack_budgets,
@@ -92,7 +92,7 @@ def _prepare(request: DeployRequest, progress: Progress, given_task: Task | None
         task = replace(task, model=_freezing(request, task.model, progress))
         model, data = task.model, task.data
         check_room(model.network, model.time_steps, request.memory_bytes, request.plan, progress.notice)
-        check_classes(data)
+        check_labels(data)
         for warning in (*small_data(data, request.plan.plain.batch), *class_shares(data)):
             progress.notice(warning)
         device = device_named(request.device)
@@ -116,7 +116,7 @@ def _prepare(request: DeployRequest, progress: Progress, given_task: Task | None
             Measurement, "measurement", "dense", "test", make=lambda: factory.measure(model, test, torch.float64)
         )
         _check_prunable(request.model, data.name, factory, dense)
-        for warning in (*chance(data, model.classes, dense), *wide_bound(dense, len(test)), *shift(dense, dense_test)):
+        for warning in (*chance(data, model, dense), *wide_bound(dense, len(test)), *shift(dense, dense_test)):
             progress.notice(warning)
         advance()
         targets = _aim(request, factory, validation, dense, len(test), advance, progress, journal)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.backends import TORCH
 from spear_deploy.data import Labels
-from spear_deploy.hardware import MAX_DROP, Activity, Cost, Follows, Use, activity_of
+from spear_deploy.hardware import ACCURACY, MAX_DROP, Activity, Cost, Follows, Limit, Use, activity_of
 from spear_deploy.hardware.spreading import moved
 from spear_deploy.jobs.deploy.evidence import Evidence
 from spear_deploy.jobs.deploy.recorded import repeatable
@@ -21,9 +21,10 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
 from spear_deploy.jobs.task import Task
-from spear_deploy.measure import Answers, Measurement, guess_rate, most_by_guessing
+from spear_deploy.measure import SCORINGS, Compared, Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.device import describe, device_named
+from spear_deploy.report.answers_part import MaxDrop, TriedBudget
 from spear_deploy.report.build import answers_report, finalist_report, limit_reports, search_report
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
 from spear_deploy.report.lre import lre_report
@@ -34,12 +35,10 @@ from spear_deploy.report.schema import (
     BudgetReport,
     EarlierWork,
     LreReport,
-    MaxDrop,
     Measured,
     PrunedReport,
     Report,
     SplitReport,
-    TriedBudget,
 )
 from spear_deploy.report.spikes import spikes_report
 from spear_deploy.report.words.quantity_text import inherited_text
@@ -86,7 +85,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
     placed = target.on_chip(pruned.model.network)
     placement, needed = placed.placement, {layer: least for layer, (least, _) in moved(placed).items()}
     cost = _cost(target, pruned.model, evidence.on_target.pruned)
-    guessing = most_by_guessing(len(data.validation), guess_rate(data.train.y, data.validation.y, dense.classes))
+    guessing = SCORINGS[dense.objective.kind].chance(data.train.y, data.validation.y, dense.classes)
     in_torch, (dense_effective, pruned_effective) = evidence.in_torch, evidence.effective
     return Report(
         model=str(request.model),
@@ -102,6 +101,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
         device=describe(device_named(request.device)),
         time_steps=dense.time_steps,
         encoding=str(dense.encoding),
+        objective=str(dense.objective),
         splits={
             str(split.name): SplitReport(samples=len(split), source=split.source, index=_runs(split.index))
             for split in data.splits
@@ -211,15 +211,21 @@ def _cost(target: Target, model: Model, measurement: Measurement) -> Cost:
     return target.on_chip(model.network, _activity(model, measurement)).cost
 
 
-def _uses(target: Target, model: Model, measurement: Measurement, answers: Answers) -> tuple[Use, ...]:
+def _uses(target: Target, model: Model, measurement: Measurement, answers: Compared) -> tuple[Use, ...]:
     """What a network uses of every limit, mean SynOps first."""
     tested = target.on_chip(model.network, _activity(model, measurement), answers)
     return (
         Use(target.limits[0], measurement.synops),
         *target.activity_uses(model.network, tested.measured),
         *target.structural(model.network),
-        *(Use(limit, limit.quantity.value(tested)) for limit in target.limits_on(Follows.ANSWERS)),
+        *(Use(_worded(limit, model), limit.quantity.value(tested)) for limit in target.limits_on(Follows.ANSWERS)),
     )
+
+
+def _worded(limit: Limit, model: Model) -> Limit:
+    """A limit on answers under the name that the model's objective has for its score."""
+    score, quantity = SCORINGS[model.objective.kind].name, limit.quantity
+    return replace(limit, quantity=replace(quantity, name=quantity.name.replace(ACCURACY, score)))
 
 
 def _keep_ratios(dense: Model, pruned: Model) -> dict[str, float]:

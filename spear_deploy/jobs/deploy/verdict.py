@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from spear_deploy.hardware import Follows, Use
 from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.jobs.deploy.search import Try
-from spear_deploy.measure import Answers
-from spear_deploy.report.schema import MOST_LOST_POINTS, Agreement, LreCheck, Verdict
+from spear_deploy.measure import Compared
+from spear_deploy.report.answers_part import MOST_LOST_POINTS
+from spear_deploy.report.schema import Agreement, LreCheck, Verdict
 
 
 def judge(
@@ -18,7 +19,7 @@ def judge(
     uses: Sequence[Use],
     dense_synops: float,
     agreement: Mapping[str, Agreement],
-    answers: Answers,
+    answers: Compared,
     *,
     unverified: str = "",
     front: Sequence[Try] = (),
@@ -99,26 +100,23 @@ def _near(front: Sequence[Try]) -> str:
     return f"on validation, of the networks that were fine-tuned here, {told}: allow more SynOps or more loss"
 
 
-def _ruined(answers: Answers, asked: Sequence[Use]) -> list[str]:
+def _ruined(answers: Compared, asked: Sequence[Use]) -> list[str]:
     """Why the network does not work; `asked` are what the user allowed of its answers."""
-    if answers.most_by_guessing >= 1:
-        fewest = answers.fewest_to_tell
-        needed = "all are of one class" if fewest is None else f"it takes {fewest} or more"
-        return [f"whether the network works cannot be told by {answers.samples} test samples: {needed}"]
+    if answers.undecided:
+        return [f"whether the network works cannot be told by {answers.samples} test samples: {answers.undecided}"]
     if answers.is_guessing:
         dense = ""
         if answers.reference_accuracy <= answers.most_by_guessing:
             dense = f", and neither can the {answers.reference}: is it trained, and on such data?"
         return [
-            f"the network does not work: it is right on {answers.right} of {answers.samples} test samples, which cannot"
-            f" be told from guessing (up to {answers.most_by_guessing:.1%} by chance){dense}"
+            f"the network does not work: {answers.told}, which cannot be told from guessing"
+            f" (up to {answers.text(answers.most_by_guessing)} by chance){dense}"
         ]
     low, high = answers.drop_interval_points
     if low <= MOST_LOST_POINTS or asked:
         return []
     return [
-        f"the network hardly works: it is right on {answers.accuracy:.1%} of test, where the {answers.reference} is"
-        f" right on {answers.reference_accuracy:.1%}; the loss of {answers.drop_points:.1f} points (95 % interval"
+        f"the network hardly works: {answers.beside}; the loss of {answers.drop_points:.1f} points (95 % interval"
         f" {low:.1f} to {high:.1f}) is surely more than {MOST_LOST_POINTS:g};"
         " a larger budget or longer fine-tunes keep more, or say how many points may be lost"
     ]

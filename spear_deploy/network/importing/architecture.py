@@ -39,6 +39,7 @@ class _Use(BaseModel):
     time_steps: _Size | None = None
     encoding: str | None = None
     read_out: str | None = None
+    objective: str = "classification"
     data: str | None = None
     dt_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 

@@ -68,6 +68,7 @@ def read_checkpoint(
     dt_s: float | None,
     encoding: str | None = None,
     read_out: str | None = None,
+    objective: str | None = None,
 ) -> Model:
     """Build the model of a checkpoint; see `load_any` for the arguments.
 
@@ -91,6 +92,7 @@ def read_checkpoint(
             "dt_s": dt_s,
             "encoding": encoding,
             "read_out": read_out,
+            "objective": objective,
         }
         use = built.use | {key: value for key, value in given.items() if value is not None}
         for key in ("input_shape", "time_steps"):

@@ -7,6 +7,7 @@ from itertools import accumulate
 from spear_deploy.report.pictures.figure import Axis, Figure, Level, Mark, Panel, Series, Table, number_text
 from spear_deploy.report.schema import Report
 from spear_deploy.report.search_part import EvaluationReport
+from spear_deploy.report.words.scores import in_percent, scoring
 
 ALLOWED = "the search's limit"
 """Not the budget where a second phase draws SynOps to it: the search may then leave more."""
@@ -24,9 +25,9 @@ def search_figure(report: Report) -> Figure | None:
     return Figure(
         "search",
         "The search",
-        f"{len(history)} candidates in the order of their evaluation, before fine-tuning: reward, accuracy on"
-        " validation, and predicted SynOps with their 95 % interval in torch's arithmetic, whose high end the search"
-        " bounds.",
+        f"{len(history)} candidates in the order of their evaluation, before fine-tuning: reward,"
+        f" {scoring(report).name} on validation, and predicted SynOps with their 95 % interval in torch's arithmetic,"
+        " whose high end the search bounds.",
         (
             Panel(
                 axis,
@@ -38,8 +39,8 @@ def search_figure(report: Report) -> Figure | None:
             ),
             Panel(
                 axis,
-                Axis("accuracy", percent=True),
-                (Series("accuracy", number, tuple(one.accuracy for one in history)),),
+                _score(report),
+                (Series(scoring(report).name, number, tuple(one.accuracy for one in history)),),
             ),
             Panel(
                 axis,
@@ -56,7 +57,7 @@ def search_figure(report: Report) -> Figure | None:
                 (Level(ALLOWED, report.search.budget_synops),),
             ),
         ),
-        _evaluations(report.search.groups, history),
+        _evaluations(report, report.search.groups, history),
     )
 
 
@@ -69,7 +70,7 @@ def pareto_figure(report: Report) -> Figure | None:
     panels = [
         Panel(
             Axis("predicted SynOps"),
-            Axis("accuracy", percent=True),
+            _score(report),
             (
                 _candidates("keeps every limit", [one for one in distinct if one.keeps_limits], 0),
                 _candidates("breaks a limit", [one for one in distinct if not one.keeps_limits], 5),
@@ -82,7 +83,7 @@ def pareto_figure(report: Report) -> Figure | None:
         panels.append(_finalists(report))
     return Figure(
         "pareto",
-        "Accuracy against SynOps",
+        f"{scoring(report).name.capitalize()} against SynOps",
         f"All {len(distinct)} distinct candidates on validation: before fine-tuning with predicted SynOps (torch);"
         f" below, the {len(report.finalists)} that were fine-tuned, with measured SynOps ({report.budget.arithmetic}).",
         tuple(panels),
@@ -99,12 +100,16 @@ def _finalists(report: Report) -> Panel:
     )
     return Panel(
         Axis(f"measured SynOps ({report.budget.arithmetic})"),
-        Axis("accuracy", percent=True),
+        _score(report),
         tuple(
             Series(name, *_columns(points), style=style, emphasis=style == 3) for name, style, points in rows if points
         ),
         (Level("budget", report.budget.synops, upright=True),),
     )
+
+
+def _score(report: Report) -> Axis:
+    return Axis(scoring(report).name, percent=in_percent([report]))
 
 
 def pareto_front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -124,13 +129,13 @@ def _columns(points: list[tuple[float, float]]) -> tuple[tuple[float, ...], tupl
     return tuple(cost for cost, _ in points), tuple(gain for _, gain in points)
 
 
-def _evaluations(groups: list[str], history: list[EvaluationReport]) -> Table:
-    columns = ("evaluation", "reward", "accuracy", "predicted SynOps", "low", "high", "penalties")
+def _evaluations(report: Report, groups: list[str], history: list[EvaluationReport]) -> Table:
+    columns = ("evaluation", "reward", scoring(report).name, "predicted SynOps", "low", "high", "penalties")
     rows = [
         (
             str(place + 1),
             number_text(one.reward),
-            number_text(one.accuracy, percent=True),
+            number_text(one.accuracy, percent=in_percent([report])),
             *(number_text(value) for value in (one.predicted, one.low, one.high)),
             ", ".join(f"{name} {penalty:.3g}" for name, penalty in one.penalties.items()) or "none",
             *(number_text(ratio, percent=True) for ratio in one.keep_ratios),

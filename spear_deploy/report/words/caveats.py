@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from spear_deploy.hardware.limit import BUDGET
-from spear_deploy.report.schema import MOST_LOST_POINTS, Report
+from spear_deploy.report.answers_part import MOST_LOST_POINTS
+from spear_deploy.report.schema import Report
+from spear_deploy.report.words.scores import points
 
 LEAST_USED = 0.6
 """A budget of which less is used was not what held the network back."""
@@ -28,9 +30,9 @@ def _lost(report: Report) -> str:
         return ""
     interval = f"95 % interval {lost.drop_low:.1f} to {lost.drop_high:.1f}"
     return (
-        f"{lost.drop_points:.1f} points were lost against the {lost.reference}, and by {lost.samples} test samples it"
-        f" may be more than {MOST_LOST_POINTS:g} ({interval}). A larger budget or longer fine-tunes lose less; a limit"
-        " on the drop makes it part of the verdict."
+        f"{lost.drop_points:.1f} {points(report)} were lost against the {lost.reference}, and by {lost.samples}"
+        f" test samples it may be more than {MOST_LOST_POINTS:g} ({interval}). A larger budget or longer fine-tunes"
+        " lose less; a limit on the drop makes it part of the verdict."
     )
 
 
@@ -71,6 +73,6 @@ def _collapsed(report: Report) -> str:
         return ""
     return (
         f"{lost} of {len(search.history)} candidates of the search could not be told from guessing before their"
-        " fine-tune, so their accuracies say little of which is better: allow a larger budget, or fine-tune more of"
+        " fine-tune, so their scores say little of which is better: allow a larger budget, or fine-tune more of"
         " them."
     )

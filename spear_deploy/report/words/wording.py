@@ -11,6 +11,7 @@ from spear_deploy.report.chip_part import CostReport
 from spear_deploy.report.part import Range
 from spear_deploy.report.schema import Report
 from spear_deploy.report.words.caveats import caveats
+from spear_deploy.report.words.scores import points, right_answers, score_text, scoring
 
 NOT_RECORDED = "not recorded"
 
@@ -27,7 +28,8 @@ def verdict_text(report: Report) -> str:
     inside = "inside" if verdict.covered else "OUTSIDE"
     tuned = " after the plain fine-tune" if check is not None else ""
     figures = (
-        f"test {right_answers(report)} {report.pruned.accuracy:.2%} in torch ({change:+z.2f} points),"
+        f"test {right_answers(report)} {score_text(report, report.pruned.accuracy)} in torch"
+        f" ({change:+z.2f} {points(report)}),"
         f" {_judged(report):,.0f} of {budget.synops:,.0f} SynOps per inference in {budget.arithmetic};"
         f" LRE's prediction {off} against {where}{tuned}, which is {inside} its 95 % interval"
     )
@@ -42,11 +44,6 @@ def repeated_text(report: Report) -> str:
     if not names:
         return " (no other program ran it)"
     return f", and {' and '.join(names)} repeat{'' if len(names) > 1 else 's'} every spike"
-
-
-def right_answers(report: Report) -> str:
-    """What the share of right answers is called: without labels, right is what the dense network says."""
-    return "accuracy" if report.labels == "data" else "agreement with dense"
 
 
 def warnings(report: Report) -> list[str]:
@@ -65,7 +62,7 @@ def warnings(report: Report) -> list[str]:
             where = f"layer {at.layer}, step {at.step}, sample {at.sample}, neuron {at.neuron}"
             found.append(f"{name.replace('_', ' and ', 1)} differ, first in {where}.")
     if report.labels == "dense network":
-        found.append("The data held no labels: every accuracy is the agreement with the dense network.")
+        found.append(f"The data held no labels: every {scoring(report).name} is the agreement with the dense network.")
     if not report.agreement:
         found.append("The result was run by no other program, such as Lava.")
     if report.budget.unchecked:

@@ -168,7 +168,7 @@ def _check(sample: LreSample, ratios: Ratios) -> None:
     ):
         if total is None or not (0 < total < np.inf and np.isclose(total, sum(layers.values()), rtol=1e-9)):
             raise ValueError("its layers do not add up to its SynOps")
-    if not 0 <= sample.accuracy <= 1:
+    if not -np.inf < sample.accuracy <= 1:  # R2 of a regression may be below 0
         raise ValueError("its accuracy is none")
 
 

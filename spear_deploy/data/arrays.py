@@ -1,0 +1,119 @@
+"""From arrays, as a file or a user gives them, to splits: what is missing, what does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spear_deploy.data.labels import check_alike, check_labels, labels_of
+from spear_deploy.data.split import UNLABELLED, Labels, Split, SplitName, some, times
+from spear_deploy.data.splitting import SPLIT_SEED, held_out, stratified
+from spear_deploy.data.stored import Given, Packed, Stored
+from spear_deploy.errors import DataError
+
+NPZ_VALIDATION_SHARE = 0.15
+MOST_NAMES = 12
+"""Names that a message lists."""
+
+_SAMPLES = ("x_train", "x_test")
+_LABELS = ("y_train", "y_test")
+NEEDED = ("x_train", "y_train", "x_test", "y_test")
+USED = (*NEEDED, "x_val", "y_val")
+"""Names of arrays that a data set is made of."""
+
+
+def splits_of(
+    path: str, arrays: Mapping[str, Given], others: Sequence[str] = ()
+) -> tuple[tuple[Split, Split, Split], Labels]:
+    """Train, validation and test from arrays under the names that an npz has, and who said what is right.
+
+    Args:
+        path: what messages call them.
+        arrays: samples and labels; see `load_data`.
+        others: names that were found beside them.
+
+    Raises:
+        DataError: arrays are missing, or their shapes or values do not fit.
+
+    """
+    arrays = dict(arrays)
+    labelled = any(key in arrays for key in (*_LABELS, "y_val"))
+    missing = [key for key in (NEEDED if labelled else _SAMPLES) if key not in arrays]
+    if missing:
+        found = ", ".join(sorted([*arrays, *others])[:MOST_NAMES]) or "nothing"
+        way_out = (
+            "; without any labels (no y_...), the network's own classes serve" if set(missing) <= {*_LABELS} else ""
+        )
+        raise DataError(f"{path}: needs {', '.join(NEEDED)}; missing {', '.join(missing)}, found {found}{way_out}")
+    if labelled and ("x_val" in arrays) != ("y_val" in arrays):
+        raise DataError(f"{path}: x_val and y_val belong together, found only one of them")
+    for key in ("train", "test", "val"):
+        if f"x_{key}" in arrays:
+            _check_samples(path, key, arrays[f"x_{key}"], arrays["x_train"])
+            if labelled:
+                check_labels(path, key, np.asarray(arrays[f"y_{key}"]), len(arrays[f"x_{key}"]))
+    if labelled:
+        check_alike(path, {key: np.asarray(array) for key, array in arrays.items() if key.startswith("y_")})
+    train = _split(SplitName.TRAIN, "train", arrays)
+    if "x_val" in arrays:
+        validation = _split(SplitName.VALIDATION, "val", arrays)
+    else:
+        train, validation = _cut_validation(path, train)
+    labels = Labels.DATA if labelled else Labels.NONE
+    return (train, validation, _split(SplitName.TEST, "test", arrays)), labels
+
+
+def _split(name: SplitName, key: str, arrays: dict[str, Given]) -> Split:
+    x = _kept(arrays.pop(f"x_{key}"))
+    labels = arrays.get(f"y_{key}")
+    y = torch.full((len(x),), UNLABELLED) if labels is None else labels_of(np.asarray(labels))
+    return Split(name, x, y, f"x_{key}", np.arange(len(x)))
+
+
+def _kept(held: Given) -> Tensor | Stored:
+    """Zeros and ones a bit each, other bytes as they are, all else in float32."""
+    if isinstance(held, Stored):
+        return held
+    if held.dtype not in (np.uint8, np.bool_):
+        return torch.from_numpy(held.astype(np.float32))
+    small = held.view(np.uint8)
+    return Packed.of(small) if int(small.max(initial=0)) <= 1 else torch.from_numpy(small)
+
+
+def _cut_validation(path: str, train: Split) -> tuple[Split, Split]:
+    if not round(len(train) * NPZ_VALIDATION_SHARE):
+        raise DataError(f"{path}: {len(train)} training samples are too few to take validation from; give x_val")
+    if train.y.is_floating_point():
+        parts, how = held_out(len(train), NPZ_VALIDATION_SHARE), "at random"
+    else:
+        parts, how = stratified(train.y.numpy(), NPZ_VALIDATION_SHARE), "stratified by class"
+    kept, held = map(torch.from_numpy, parts)
+    source = f"{train.source}, {how}, seed {SPLIT_SEED}"
+    validation, rest = (
+        Split(part, some(train.x, taken), train.y[taken], source, train.index[taken.numpy()])
+        for part, taken in ((SplitName.VALIDATION, held), (SplitName.TRAIN, kept))
+    )
+    return rest, validation
+
+
+def _check_samples(path: str, key: str, x: Given, train: Given) -> None:
+    if not isinstance(x, Stored) and x.dtype.kind not in "fiub":
+        raise DataError(f"{path}: x_{key} must hold numbers, found {x.dtype}")
+    if not x.ndim or not len(x):
+        raise DataError(f"{path}: x_{key} holds no samples")
+    if x.shape[1:] != train.shape[1:]:
+        found, needed = times(x.shape[1:]), times(train.shape[1:])
+        raise DataError(f"{path}: samples of x_{key} are {found}, those of x_train {needed}")
+    if not _all_finite(x):
+        raise DataError(f"{path}: x_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
+
+
+def _all_finite(x: Given) -> bool:
+    """Whether all values are finite in float32."""
+    if isinstance(x, Stored):
+        return x.binary or all(part.dtype == torch.uint8 or bool(part.isfinite().all()) for part in x.parts())
+    return x.dtype.kind != "f" or bool((np.abs(x) <= np.finfo(np.float32).max).all())

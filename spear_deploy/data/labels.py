@@ -1,0 +1,122 @@
+"""Labels: classes, which are integers, or values that a regression is to tell, which are floats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spear_deploy.errors import DataError
+from spear_deploy.network.objective import CLASSIFICATION, REGRESSION
+
+MOST_CLASSES = 1 << 31
+
+
+def labels_of(y: NDArray[np.generic]) -> Tensor:
+    """Classes `[N]` in int64, or values `[N, K]` in float32; a single value a sample is K = 1."""
+    if y.dtype.kind != "f":
+        return torch.from_numpy(y.astype(np.int64))
+    return torch.from_numpy(y.astype(np.float32)).reshape(len(y), -1)
+
+
+def check_labels(path: str, key: str, y: NDArray[np.generic], samples: int) -> None:
+    """Refuse labels that are neither classes nor values, or not one (row) a sample.
+
+    Raises:
+        DataError: naming the array.
+
+    """
+    if y.dtype.kind not in "iuf":
+        way_out = "; write y.astype(int)" if y.dtype.kind == "b" else ""
+        raise DataError(f"{path}: y_{key} must hold integers (classes) or floats (values), found {y.dtype}{way_out}")
+    if y.dtype.kind == "f":
+        _check_values(path, key, y, samples)
+        return
+    if y.shape != (samples,):
+        raise DataError(f"{path}: y_{key} needs one label a sample, {samples}, found shape {y.shape}")
+    if int(y.min()) < 0:
+        raise DataError(f"{path}: labels start at 0, y_{key} holds {int(y.min())}")
+    if int(y.max()) >= MOST_CLASSES:
+        raise DataError(f"{path}: labels number classes, y_{key} holds {int(y.max())}")
+
+
+def _check_values(path: str, key: str, y: NDArray[np.generic], samples: int) -> None:
+    if y.ndim not in (1, 2) or len(y) != samples or not y.size:
+        over_time = "; values that change over time are not learned" if y.ndim > 2 else ""
+        raise DataError(
+            f"{path}: y_{key} needs a value a sample, [{samples}], or one for each output, [{samples}, K], found shape"
+            f" {y.shape}{over_time}"
+        )
+    if not bool((np.abs(y) <= np.finfo(np.float32).max).all()):
+        raise DataError(f"{path}: y_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
+
+
+def check_alike(path: str, labels: Mapping[str, NDArray[np.generic]]) -> None:
+    """Refuse splits of which one holds classes and another values, or that hold several numbers of values.
+
+    Raises:
+        DataError: naming two of them.
+
+    """
+    (first, y), *others = labels.items()
+    for name, other in others:
+        if (other.dtype.kind == "f") != (y.dtype.kind == "f"):
+            raise DataError(
+                f"{path}: {first} is {y.dtype}, {name} {other.dtype}: labels are integers (classes) in all, or floats"
+                " (values)"
+            )
+        if labels_of(other).shape[1:] != labels_of(y).shape[1:]:
+            raise DataError(f"{path}: {first} is of shape {y.shape}, {name} {other.shape}: as many values a sample")
+
+
+def check_told(name: str, labels: Mapping[str, Tensor], objective: str, answers: int) -> None:
+    """Whether labels are what a network tells.
+
+    Args:
+        name: of the data.
+        labels: by split.
+        objective: kind of the network's.
+        answers: number of its classes, or of its values.
+
+    Raises:
+        DataError: classes for a regression, values for a classification, or more than the network tells.
+
+    """
+    _TOLD[objective](name, labels, answers)
+
+
+def _classes(name: str, labels: Mapping[str, Tensor], answers: int) -> None:
+    for split, y in labels.items():
+        if y.is_floating_point():
+            raise DataError(
+                f"{name}: the network tells classes, which are integers, and labels of {split} are floats{_way_out(y)}"
+            )
+    top = max(int(y.max()) for y in labels.values())
+    if top >= answers:
+        raise DataError(f"{name}: labels go up to {top}, the network has {answers} outputs (labels 0 to {answers - 1})")
+
+
+def _way_out(y: Tensor) -> str:
+    """How values become classes, if they can."""
+    if y.shape[1] > 1 and bool((y.sort(dim=1).values[:, -2:] == torch.tensor([0.0, 1.0])).all()):
+        return " of one-hot rows; write y.argmax(1)"
+    if bool((y == y.trunc()).all()):
+        return "; write y.astype(int)"
+    return "; where it is to tell these values, say `objective='regression'`"
+
+
+def _values(name: str, labels: Mapping[str, Tensor], answers: int) -> None:
+    for split, y in labels.items():
+        if not y.is_floating_point():
+            raise DataError(
+                f"{name}: a regression learns values, which are floats, and labels of {split} are integers; write"
+                " y.astype('float32')"
+            )
+        if y.shape[1] != answers:
+            raise DataError(f"{name}: labels are {y.shape[1]} values a sample, the network tells {answers}")
+
+
+_TOLD: Mapping[str, Callable[[str, Mapping[str, Tensor], int], None]] = {CLASSIFICATION: _classes, REGRESSION: _values}

@@ -1,0 +1,134 @@
+"""Values that a regression tells: how near they are, and whether that is more than guessing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from spear_deploy.measure.answers import DENSE, DROP_CONFIDENCE, GUESS_CONFIDENCE, POINTS
+
+
+def r2(told: Tensor, wanted: Tensor) -> float:
+    """The coefficient of determination of values `[N, K]`, the mean over the K outputs, as scikit-learn has it.
+
+    1 is right to the last bit, 0 as good as the mean of `wanted`, below 0 worse than that.
+    """
+    return 1.0 - float(squared_errors(told, wanted).mean())
+
+
+def squared_errors(told: Tensor, wanted: Tensor) -> Tensor:
+    """Squared errors `[N]` in units of the variance of `wanted`, the mean over the K outputs of `[N, K]`.
+
+    Their mean is 1 - R2. Of an output whose wanted values are all the same, the error is 0 where it is right on all,
+    else 1, as in scikit-learn.
+    """
+    told, wanted = told.double(), wanted.double()
+    squared = (told - wanted).square()
+    variance = (wanted - wanted.mean(0)).square().mean(0)
+    constant = (squared.sum(0) > 0).double().expand_as(squared)
+    return torch.where(variance > 0, squared / variance.clamp(min=torch.finfo(torch.float64).tiny), constant).mean(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """The values that a network tells beside those of the network that it is held against, on the same samples.
+
+    Attributes:
+        errors: of the network, see `squared_errors`, `[N]`.
+        reference_errors: of the other network.
+        guess_errors: of a guesser who always tells the mean of the training labels.
+        reference: what the other network is called.
+
+    """
+
+    errors: Tensor
+    reference_errors: Tensor
+    guess_errors: Tensor
+    reference: str = DENSE
+
+    @classmethod
+    def between(cls, told: Tensor, reference: Tensor, wanted: Tensor, train: Tensor, name: str = DENSE) -> Values:
+        """Compare the values `[N, K]` of two networks, the other one called `name`, with those wanted.
+
+        `train` are the labels of the training samples, `[N, K]`.
+        """
+        guess = train.double().mean(0).expand_as(wanted)
+        own, other, guessed = (squared_errors(each, wanted) for each in (told, reference, guess))
+        return cls(own, other, guessed, name)
+
+    @property
+    def samples(self) -> int:
+        """How many there are."""
+        return len(self.errors)
+
+    @property
+    def accuracy(self) -> float:
+        """R2."""
+        return 1.0 - float(self.errors.mean())
+
+    @property
+    def reference_accuracy(self) -> float:
+        """R2 of the other network."""
+        return 1.0 - float(self.reference_errors.mean())
+
+    @property
+    def of_reference(self) -> Values:
+        """The other network's values, beside themselves."""
+        return replace(self, errors=self.reference_errors)
+
+    @property
+    def is_guessing(self) -> bool:
+        """Whether the network cannot be told from a guesser: a paired one-sided t-test."""
+        return self.accuracy <= self.most_by_guessing
+
+    @property
+    def most_by_guessing(self) -> float:
+        """The highest R2 that still counts as chance: a guesser's, and what its paired difference may be by chance."""
+        low, _ = _interval(self.guess_errors - self.errors, 2 * GUESS_CONFIDENCE - 1)
+        return self.accuracy - low
+
+    @property
+    def undecided(self) -> str:
+        """Why it could not even be told that a perfect network works; empty where it could."""
+        least, _ = _interval(self.guess_errors, 2 * GUESS_CONFIDENCE - 1)
+        return "" if least > 0 else "it takes more"
+
+    @property
+    def drop_points(self) -> float:
+        """Hundredths of R2 that were lost."""
+        return POINTS * float((self.errors - self.reference_errors).mean())
+
+    @property
+    def drop_interval_points(self) -> tuple[float, float]:
+        """A paired 95 % interval of the points lost: Student's, of the mean difference of squared errors."""
+        low, high = _interval(self.errors - self.reference_errors, DROP_CONFIDENCE)
+        return POINTS * low, POINTS * high
+
+    @staticmethod
+    def text(score: float) -> str:
+        """A score in words."""
+        return f"{score:.3f}"
+
+    @property
+    def told(self) -> str:
+        """How it does, in words."""
+        return f"its R2 on {self.samples} test samples is {self.accuracy:.3f}"
+
+    @property
+    def beside(self) -> str:
+        """How both do, in words."""
+        other = f"that of the {self.reference} is {self.reference_accuracy:.3f}"
+        return f"its R2 on test is {self.accuracy:.3f}, where {other}"
+
+
+def _interval(differences: Tensor, confidence: float) -> tuple[float, float]:
+    """Student's interval of a mean; without end where there are fewer than two samples."""
+    from scipy import stats  # takes a second, and most commands ask for neither
+
+    count, mean = len(differences), float(differences.mean())
+    if count < 2:
+        return -torch.inf, torch.inf
+    half = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) * float(differences.std()) / count**0.5
+    return mean - half, mean + half

@@ -1,0 +1,110 @@
+"""What a network answers, as a model file names it: `classification`, `regression`, `regression:scale=8`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from torch import Tensor
+
+from spear_deploy.errors import ModelError, quoted
+from spear_deploy.network.read_out import ReadOut, class_scores, read_outputs
+
+CLASSIFICATION = "classification"
+REGRESSION = "regression"
+
+KINDS = (CLASSIFICATION, REGRESSION)
+"""Names of all objectives."""
+
+
+class Objective(str):
+    """What a network answers to a sample: a class, or values.
+
+    CLASSIFICATION: the class of the largest output. REGRESSION: a value for each output (or each population of
+    outputs), which is what the read-out leaves of time, times a scale:
+
+        value = scale * mean over time of the output         (read-out last: its last step; largest: its largest)
+
+    A network that was trained on sums over its T steps has `regression:scale=T`. It is the text that names it; two that
+    mean the same are equal.
+
+    Raises:
+        ModelError: no such objective, or a scale that is not above 0.
+
+    """
+
+    __slots__ = ()
+
+    CLASSIFICATION: ClassVar[Objective]
+    REGRESSION: ClassVar[Objective]
+
+    def __new__(cls, text: str) -> Objective:
+        """Read `name` or `regression:scale=number`."""
+        kind, scale = _read(text)
+        return super().__new__(cls, kind if scale == 1 else f"{kind}:scale={scale!r}".removesuffix(".0"))
+
+    @property
+    def kind(self) -> str:
+        """Its name, without the scale."""
+        return self.partition(":")[0]
+
+    @property
+    def scale(self) -> float:
+        """What the read-out of a regression is multiplied by."""
+        return _read(self)[1]
+
+    @property
+    def tells_classes(self) -> bool:
+        """Whether answers are classes, not values."""
+        return self.kind == CLASSIFICATION
+
+    def answers(self, output: Tensor, read_out: ReadOut, population: int = 1) -> Tensor:
+        """From outputs `[T, B, *shape]` to classes `[B]`, or to values `[B, K]` in float64."""
+        return _ANSWERS[self.kind](output, read_out, population, self.scale)
+
+
+def values_of(output: Tensor, read_out: ReadOut, population: int = 1, scale: float = 1.0) -> Tensor:
+    """The values `[B, K]` that outputs `[T, B, *shape]` stand for; of a population the mean."""
+    found = read_outputs(output, read_out)
+    found = found if population == 1 else found.reshape(len(found), -1, population).mean(2)
+    return found * scale
+
+
+def _values(output: Tensor, read_out: ReadOut, population: int, scale: float) -> Tensor:
+    return values_of(output.double(), read_out, population, scale)
+
+
+def _class(output: Tensor, read_out: ReadOut, population: int, scale: float) -> Tensor:
+    return class_scores(output, read_out, population).argmax(1)
+
+
+_ANSWERS: Mapping[str, Callable[[Tensor, ReadOut, int, float], Tensor]] = {
+    CLASSIFICATION: _class,
+    REGRESSION: _values,
+}
+
+
+def _read(text: str) -> tuple[str, float]:
+    if not isinstance(text, str):
+        raise ModelError(f"an objective is a text, found {type(text).__name__}")
+    kind, colon, given = text.partition(":")
+    if kind not in KINDS:
+        raise ModelError(f"{quoted(text)}: no such objective; known: {', '.join(KINDS)}")
+    if not colon:
+        return kind, 1.0
+    key, _, value = (part.strip() for part in given.partition("="))
+    if kind == CLASSIFICATION or key != "scale":
+        known = "has no settings" if kind == CLASSIFICATION else "has the setting scale"
+        raise ModelError(f"objective {kind} {known}, found {quoted(given)}")
+    try:
+        scale = float(value)
+    except ValueError:
+        scale = math.nan
+    if not 0 < scale < math.inf:
+        raise ModelError(f"objective {kind}: scale is a number above 0, found {quoted(value)}")
+    return kind, scale
+
+
+Objective.CLASSIFICATION = Objective(CLASSIFICATION)
+Objective.REGRESSION = Objective(REGRESSION)

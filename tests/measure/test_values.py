@@ -1,0 +1,74 @@
+"""R2 and what is lost of it, against scikit-learn and scipy."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from sklearn.metrics import r2_score
+
+from spear_deploy.measure.values import Values, r2
+
+
+def drawn(samples=80, outputs=3, seed=0, noise=0.5):
+    rng = np.random.default_rng(seed)
+    wanted = rng.normal(size=(samples, outputs)) * [0.01, 1, 1000][:outputs] + [5, 0, -300][:outputs]
+    told = wanted + noise * wanted.std(0) * rng.normal(size=wanted.shape)
+    return torch.tensor(told), torch.tensor(wanted)
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+@pytest.mark.parametrize("noise", [0.0, 0.3, 4.0])
+def test_r2_is_that_of_scikit_learn(outputs, noise):
+    told, wanted = drawn(outputs=outputs, noise=noise)
+    assert r2(told, wanted) == pytest.approx(r2_score(wanted, told), abs=1e-12)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_an_output_that_never_changes_counts_as_in_scikit_learn(right):
+    told, wanted = drawn(outputs=2)
+    wanted[:, 0] = 3
+    told[:, 0] = 3 if right else told[:, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert r2(told, wanted) == pytest.approx(r2_score(wanted, told))
+
+
+def test_the_interval_of_what_was_lost_is_scipys_of_paired_samples():
+    told, wanted = drawn(outputs=1)
+    reference, _ = drawn(outputs=1, seed=0, noise=0.4)
+    found = Values.between(told, reference, wanted, wanted)
+    variance = float(wanted.var(correction=0))
+    errors = [((each - wanted).square() / variance).flatten().numpy() for each in (told, reference)]
+    interval = stats.ttest_rel(*errors).confidence_interval(0.95)
+    assert found.drop_interval_points == pytest.approx((100 * interval.low, 100 * interval.high))
+    assert found.drop_points == pytest.approx(100 * (r2_score(wanted, reference) - r2_score(wanted, told)))
+    assert found.of_reference.accuracy == found.reference_accuracy
+    assert found.of_reference.drop_points == 0
+
+
+def test_a_guesser_is_one_who_tells_the_mean_of_training():
+    wanted, train = torch.randn(60, 1, generator=torch.Generator().manual_seed(1)), torch.full((9, 1), 0.5)
+    mean = train.mean(0).expand_as(wanted)
+    guessing = Values.between(mean, mean, wanted, train)
+    assert guessing.accuracy == pytest.approx(r2_score(wanted, mean))
+    assert guessing.is_guessing
+    assert guessing.most_by_guessing == pytest.approx(guessing.accuracy)
+    good = Values.between(wanted * 0.8, mean, wanted, train)
+    assert not good.is_guessing
+    assert not good.undecided
+
+
+def test_one_who_guesses_at_random_is_seldom_taken_for_more():
+    """By its own test, in a hundredth of the cases: values that have nothing to do with those wanted."""
+    generator, taken = torch.Generator().manual_seed(2), 0
+    for _ in range(400):
+        wanted, told = (torch.randn(50, 1, generator=generator) for _ in range(2))
+        taken += not Values.between(0.1 * told, told, wanted, torch.zeros(2, 1)).is_guessing
+    assert taken <= 12
+
+
+def test_a_single_sample_cannot_tell_whether_a_network_works():
+    wanted = torch.tensor([[0.0], [1.0]])
+    assert Values.between(wanted[:1], wanted[:1], wanted[:1], wanted).undecided
