@@ -121,7 +121,7 @@ class _Ties:
         self._tie(name, sources)
         begin, repeat = sources[0]
         if name == network.output:
-            self.fixed[begin] = "the output's channels are the classes"
+            self.fixed[begin] = "the output's channels are the answers"
         elif isinstance(node, nir.Scale):
             if np.shape(node.scale)[:1] == network.shapes[name][:1] and np.ndim(node.scale) == len(
                 network.shapes[name]

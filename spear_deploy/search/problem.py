@@ -10,7 +10,7 @@ import numpy as np
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import SYNOPS, Limit, Use
-from spear_deploy.measure import accuracy_on
+from spear_deploy.measure import Scoring, accuracy_on
 from spear_deploy.network import Network
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
 from spear_deploy.search.claims import Claim, Predicted, PredictedLimit, upper_end
@@ -68,10 +68,9 @@ class Evaluation:
     limits: tuple[Use, ...]
     reward: Reward
 
-    @property
-    def summary(self) -> str:
+    def summary(self, scoring: Scoring) -> str:
         """For someone who watches."""
-        return f"{self.accuracy:.1%}, {self.prediction.value:,.0f} SynOps"
+        return f"{scoring.name} {scoring.text(self.accuracy)}, {self.prediction.value:,.0f} SynOps"
 
 
 class SearchProblem:

@@ -68,6 +68,7 @@ class TargetAwareReward:
     limit than `broken_share`, breaking becomes dearer. For SynOps, `used` is the upper end of
     the prediction interval, so a candidate is rewarded for what can be promised. The formula
     is ours; SPEAR (arXiv 2507.02945) states the idea, but its formula is not available to us.
+    An R2 below 0 counts as `worth` has it.
     """
 
     def __init__(self, constants: TarConstants | None = None) -> None:
@@ -87,4 +88,12 @@ class TargetAwareReward:
         penalties: dict[str, float] = {}
         for limit in limits:  # the chip and the user may both limit a quantity
             penalties[limit.name] = penalties.get(limit.name, 0.0) + self.weight * limit.overshoot
-        return Reward(accuracy - sum(penalties.values()), accuracy, penalties)
+        return Reward(worth(accuracy) - sum(penalties.values()), accuracy, penalties)
+
+
+def worth(score: float) -> float:
+    """What a score counts in the reward, above -1: an R2 has no lower end, and would outweigh every penalty.
+
+    Scores of 0 and more, as every accuracy is, count as they are; of two below it the larger still counts more.
+    """
+    return score if score >= 0 else score / (1.0 - score)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Use
-from spear_deploy.measure import Measurement, accuracy_on
+from spear_deploy.measure import Measurement, Scoring, accuracy_on
 from spear_deploy.network import Model
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.search.bounds import RISK, prediction_bound
@@ -174,11 +174,10 @@ class Finalist:
         """The network after the last phase that it went through."""
         return self.final or self.plain
 
-    @property
-    def summary(self) -> str:
+    def summary(self, scoring: Scoring) -> str:
         """For someone who watches."""
         measured = self.result.validation
-        return f"{measured.accuracy:.1%}, {measured.synops:,.0f} SynOps"
+        return f"{scoring.name} {scoring.text(measured.accuracy)}, {measured.synops:,.0f} SynOps"
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def test_a_network_with_nothing_to_prune_is_told(refused):
     save_model_file(model, "model.pt")
     np.savez("samples.npz", **arrays(shape=(3,), train=40, test=20))
     message = refused("--no-lava", "model.pt")
-    assert message == ("model.pt: no layer of the network can be pruned (lif: the output's channels are the classes)")
+    assert message == ("model.pt: no layer of the network can be pruned (lif: the output's channels are the answers)")
 
 
 def test_a_network_that_lava_cannot_run_is_told_before_the_work(refused):

@@ -28,7 +28,7 @@ def test_groups_say_what_hangs_together_and_what_is_fixed(tmp_path, capsys):
         "prunable": True,
         "fixed": "",
     }
-    assert rows["d"]["fixed"] == "the output's channels are the classes"
+    assert rows["d"]["fixed"] == "the output's channels are the answers"
 
 
 def test_the_table_says_why_a_group_may_not_be_pruned(tmp_path, capsys):

@@ -57,7 +57,7 @@ def test_recurrent_weights_produce_and_consume_the_same_channels():
 def test_input_and_classes_are_never_pruned():
     chain = Chain((3,)).neurons("first").linear("fc1", 5).neurons("a").linear("fc2", 4).neurons("out")
     fixed = {group.name: group.fixed for group in channel_groups(Network(chain.graph()))}
-    assert fixed == {"first": "the input's channels are given", "a": "", "out": "the output's channels are the classes"}
+    assert fixed == {"first": "the input's channels are given", "a": "", "out": "the output's channels are the answers"}
 
 
 def test_a_residual_onto_the_classes_fixes_what_it_joins():

@@ -23,6 +23,15 @@ def test_every_broken_limit_costs_its_relative_overshoot():
     assert not reward.keeps_limits
 
 
+def test_an_r2_below_0_never_outweighs_what_limits_cost_and_keeps_its_order():
+    tar = TargetAwareReward(TarConstants(weight=2.0))
+    values = [tar.now(score, [KEPT]).value for score in (-1e9, -5.0, -0.1, 0.0, 0.3, 1.0)]
+    assert values == sorted(set(values))
+    assert values[0] > -1
+    assert values[3:] == [0.0, 0.3, 1.0]
+    assert tar.now(0.9, [CORES]).value < values[4]
+
+
 def test_the_weight_grows_while_limits_are_broken_and_sinks_while_they_are_kept():
     tar = TargetAwareReward(TarConstants(weight=2.0, step=0.1, broken_share=0.2))
     tar(0.9, [OVER])

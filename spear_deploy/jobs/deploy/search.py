@@ -11,6 +11,7 @@ from spear_deploy.jobs.deploy.interruption import Interruption, first_interrupt_
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.progress import Advance, Clock, Progress
+from spear_deploy.measure import SCORINGS
 from spear_deploy.network import Model
 from spear_deploy.search import (
     ESTIMATORS,
@@ -109,12 +110,13 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
         with clock.stage("search", evaluations) as advance:
             _search(problem, strategy, evaluations, request.seed, advance, interruption)
         count = 1 if interruption.wanted else request.finalists
+        scoring = SCORINGS[prepared.factory.model.objective.kind]
         with clock.stage("fine-tune", sum(pipeline.fine_tunes(count))) as advance:
             choice = pipeline.ending(
                 problem,
                 tuner,
                 count,
-                lambda finalist: advance(detail=finalist.summary),
+                lambda finalist: advance(detail=finalist.summary(scoring)),
                 lambda: interruption.wanted,
             )
     winner = choice.winner
@@ -184,9 +186,10 @@ def _search(
     interruption: Interruption,
 ) -> None:
     """Run the strategy; an interrupted one leaves what it evaluated in the problem's history."""
+    scoring = SCORINGS[problem.factory.model.objective.kind]
 
     def tell(evaluation: Evaluation) -> None:
-        advance(detail=f"best {problem.best(1)[0].summary}")
+        advance(detail=f"best {problem.best(1)[0].summary(scoring)}")
         if interruption.wanted:
             raise _SearchStoppedError
 
