@@ -34,6 +34,7 @@ from spear_deploy.exporting.judged import needed
 from spear_deploy.network import Model, Reset
 from spear_deploy.network.importing.netx import read_netx
 from spear_deploy.network.linear import padding_of, pair, weighted
+from spear_deploy.network.resampling import Resample
 from spear_deploy.system.outside.hdf5 import open_hdf5
 from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError
 
@@ -165,7 +166,12 @@ def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
         found.append(f"netx has biases in multiples of {step}, up to {LOIHI2.bias_mantissa_max} of them{others}")
     if not _is_block(layer):
         kinds = ", ".join(type(node).__name__ for node in forward.nodes) or "none"
-        found.append(f"netx has one convolution or one dense matrix before a layer, no pools; found {kinds}")
+        enlarges = any(isinstance(node, Resample) for node in forward.nodes)
+        found.append(
+            "lava-dl's netx runs no transposed convolution or other resampling"
+            if enlarges
+            else f"netx has one convolution or one dense matrix before a layer, no pools; found {kinds}"
+        )
     elif layer.bias.ndim == 3 and (layer.bias != layer.bias[:, :1, :1]).any():
         found.append("netx has one bias a channel")
     return found

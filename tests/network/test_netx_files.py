@@ -13,6 +13,8 @@ import spear_deploy
 from spear_deploy.backends.fixed_point import LOIHI2, LoihiExecution, quantize
 from spear_deploy.errors import ModelError
 from spear_deploy.exporters.lava.integers import integers_of
+from spear_deploy.exporters.lava.netx import NetxExporter
+from spear_deploy.exporting import JudgedIntegers
 from spear_deploy.hardware import check, load_profile
 from spear_deploy.network import Simulation, load_any, write_nir
 from spear_deploy.network.editing import graph_of
@@ -79,8 +81,8 @@ def test_what_the_format_does_not_hold_has_to_be_given(tmp_path):
         load_any(path, input_shape=(2, 5, 5))
     with pytest.raises(ModelError, match="give `input_shape`"):
         load_any(path, time_steps=5)
-    with pytest.raises(ModelError, match="layer 0: type 'unpool' is not supported; supported: average, conv"):
-        load_any(write(tmp_path / "b.net", ("unpool", {"weight": weights(2, 3)})), time_steps=5, input_shape=(2,))
+    with pytest.raises(ModelError, match="layer 0: type 'concat' is not supported; supported: average, conv"):
+        load_any(write(tmp_path / "b.net", ("concat", {"weight": weights(2, 3)})), time_steps=5, input_shape=(2,))
     with pytest.raises(ModelError, match="the first layer is a pool, and the file does not say its input"):
         load_any(write(tmp_path / "p.net", ("pool", {"weight": weights(2, 3)})), time_steps=5)
     with h5py.File(tmp_path / "c.net", "w") as file:
@@ -167,6 +169,90 @@ def test_input_blocks_pools_and_averages_run_by_the_cuba_equation(tmp_path):
         found["3_cuba"], cuba(pooled.flatten(2) @ torch.from_numpy(weights(6, 8)).double().T, **settings)
     )
     assert 0 < found["3_cuba"].mean() < 1
+
+
+SLAYER = {"type": b"CUBA", "iDecay": 1024, "vDecay": 512, "vThMant": 60, "refDelay": 1, "gradedSpike": False}
+
+
+def transposed(shape, kernel, *, groups=1, bias=True, **options):
+    """A block as slayer writes it, and torch's own layer with the same weights."""
+    each = {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], **options}
+    content = {"shape": shape, "weight": kernel, "groups": groups, "neuron": SLAYER, "kernelSize": kernel.shape[2:]}
+    content |= {"bias": weights(shape[0], seed=4)} if bias else {}
+    return content | each, each
+
+
+@pytest.mark.parametrize(
+    ("shape", "kernel", "groups", "options", "added"),
+    [
+        ((4, 9, 9), (2, 4, 3, 3), 1, {"stride": [2, 2]}, (0, 0)),
+        ((4, 8, 9), (2, 4, 3, 3), 1, {"stride": [2, 2], "padding": [1, 0], "dilation": [1, 1]}, (1, 0)),
+        ((4, 6, 13), (2, 2, 3, 2), 2, {"stride": [1, 3], "dilation": [1, 3]}, (0, 0)),
+        ((6, 4, 4), (2, 3, 1, 1), 2, {}, (0, 0)),
+    ],
+)
+@pytest.mark.parametrize("bias", [True, False])
+def test_transposed_convolutions_run_as_torchs_own_by_the_cuba_equation(
+    tmp_path, shape, kernel, groups, options, added, bias
+):
+    kernel = weights(*kernel, seed=7) - 20
+    content, each = transposed(shape, kernel, groups=groups, bias=bias, **options)
+    model = load_any(write(tmp_path / "a.net", ("convT", content)), time_steps=12, input_shape=(2, 4, 4))
+    x = (torch.rand(12, 5, 2, 4, 4, generator=torch.Generator().manual_seed(1)) < 0.4).double()
+    found = Simulation(model.graph, torch.float64)(x).output
+    kernel = torch.from_numpy(kernel).double()
+    u = v = torch.zeros(5, *shape).double()
+    for t, step in enumerate(x):
+        each = {key: tuple(value) for key, value in each.items()}
+        u = 0.75 * u + functional.conv_transpose2d(step, kernel, **each, output_padding=added, groups=groups)
+        v = 0.875 * v + u + (torch.from_numpy(content["bias"]).double().reshape(-1, 1, 1) if bias else 0)
+        spikes = (v > 60).double()
+        v = v * (1 - spikes)
+        assert torch.equal(found[t], spikes)
+    assert 0 < found.mean() < 1
+
+
+def test_unpooling_repeats_each_value_over_its_window(tmp_path):
+    content, _ = transposed((2, 8, 8), np.full((1, 1, 2, 2), 50.0, np.float32), bias=False, stride=[2, 2])
+    model = load_any(write(tmp_path / "a.net", ("unpool", content)), time_steps=12, input_shape=(2, 4, 4))
+    x = (torch.rand(12, 5, 2, 4, 4, generator=torch.Generator().manual_seed(1)) < 0.4).double()
+    found = Simulation(model.graph, torch.float64)(x).output
+    assert torch.equal(
+        found, cuba(50 * x.repeat_interleave(2, 3).repeat_interleave(2, 4), current=1024, membrane=512, threshold=60)
+    )
+    assert 0 < found.mean() < 1
+
+
+def test_integers_of_a_transposed_convolution_are_run_as_they_are_and_not_written_again(tmp_path):
+    content, _ = transposed((4, 9, 9), weights(2, 4, 3, 3, seed=7) - 20, stride=[2, 2])
+    fully = {"shape": [5], "weight": weights(5, 324, seed=1) - 40, "neuron": CUBA | {"vThMant": 900}}
+    blocks = (("convT", content), ("flatten", {"shape": [324]}), ("dense", fully))
+    model = load_any(write(tmp_path / "a.net", *blocks), time_steps=12, input_shape=(2, 4, 4))
+    x = (torch.rand(12, 5, 2, 4, 4, generator=torch.Generator().manual_seed(1)) < 0.4).double()
+    chosen = quantize(model, LOIHI2, calibration=x)
+    assert [layer.scale for layer in chosen.layers] == [1.0, 1.0]
+    wanted, found = (LoihiExecution(each).run(x).outputs for each in (integers_of(model.network, None), chosen))
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    assert all(0 < float(output.mean()) < 1 for output in found.values())
+    (reason,) = NetxExporter(integers=JudgedIntegers(chosen, "loihi2", "", "")).refuses(model)
+    assert "lava-dl's netx runs no transposed convolution" in reason
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shape": [4, 12, 9]}, "layer 0: gives 9 to 10 rows or columns of 4, the file says 12"),
+        ({"shape": [4, 9, 8]}, "layer 0: gives 9 to 10 rows or columns of 4, the file says 8"),
+        ({"shape": [3, 9, 9]}, "layer 0: has weights from 2 to 4 channels, found 2 and 3"),
+        ({"shape": [324]}, r"layer 0: leads from a map to a map, found \(2, 4, 4\) and \(324,\)"),
+        ({"shape": [4, 1 << 30, 9], "stride": [1 << 28, 2]}, "the file says 1073741824"),
+        ({"weight": weights(3, 4, 3, 3)}, "has weights from 3 to 4 channels, found 2 and 4"),
+    ],
+)
+def test_a_transposed_convolution_that_does_not_fit_is_refused_by_its_sizes(tmp_path, change, message):
+    content, _ = transposed((4, 9, 9), weights(2, 4, 3, 3, seed=7), stride=[2, 2])
+    with pytest.raises(ModelError, match=message):
+        load_any(write(tmp_path / "a.net", ("convT", content | change)), time_steps=5, input_shape=(2, 4, 4))
 
 
 def test_recurrence_is_one_step_late(tmp_path):

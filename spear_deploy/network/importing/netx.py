@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.editing import graph_of
 from spear_deploy.network.encoding import Encoding
+from spear_deploy.network.importing.netx_transposed import enlarging
 from spear_deploy.network.model import INTEGERS, Model
 from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, node_of
 from spear_deploy.network.widen import widen
@@ -124,7 +125,7 @@ def _first_shape(layer: dict[str, Any]) -> Shape:
     kind = _text(layer.get("type", ""))
     if kind == "input":
         return tuple(int(n) for n in np.atleast_1d(layer["shape"]))
-    if kind in ("conv", "pool"):
+    if kind in ("conv", "convT", "pool", "unpool"):
         raise ModelError(f"the first layer is a {kind}, and the file does not say its input: give `input_shape`")
     return (int(np.asarray(layer["weight"]).shape[1]),)
 
@@ -188,6 +189,31 @@ def _append_pool(chain: _Chain, index: int, layer: dict[str, Any], notices: list
     chain.append(f"{index}_pool", node, tuple(int(n) for n in np.atleast_1d(layer["shape"])))
 
 
+def _append_transposed(chain: _Chain, index: int, layer: dict[str, Any], notices: list[str]) -> None:
+    """A transposed convolution: zeros between its inputs, and a plain one."""
+    weight = _weight(index, layer, notices)
+    _enlarge(chain, index, layer, weight.reshape(weight.shape[:4]), int(layer.get("groups", 1)))
+
+
+def _append_unpool(chain: _Chain, index: int, layer: dict[str, Any], notices: list[str]) -> None:
+    """Windows of one value with one weight: the same of each channel by itself."""
+    weight = _weight(index, layer, notices)
+    channels = chain.shape[0]
+    _enlarge(chain, index, layer, np.repeat(weight.reshape(1, 1, *weight.shape[2:4]), channels, 0), channels)
+
+
+def _enlarge(chain: _Chain, index: int, layer: dict[str, Any], weight: NDArray[Any], groups: int) -> None:
+    name, shape = f"layer {index}", tuple(int(n) for n in np.atleast_1d(layer["shape"]))
+    stride, padding, dilation = _per_axis(layer)
+    bias = _own_bias(layer, weight.shape[1] * groups)
+    between, conv = enlarging(
+        name, weight, bias, chain.shape, shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+    taken = (chain.shape[0], len(between.rows), len(between.columns))
+    chain.append(f"{index}_between", between, taken)
+    chain.append(f"{index}_conv", conv, shape)
+
+
 def _per_axis(layer: dict[str, Any]) -> tuple[tuple[int, int], ...]:
     """Stride, padding and dilation."""
     usual = {"stride": 1, "padding": 0, "dilation": 1}
@@ -205,10 +231,12 @@ def _population(index: int, layer: dict[str, Any], shape: Shape) -> int:
 
 _BLOCKS: dict[str, Callable[[_Chain, int, dict[str, Any], list[str]], None]] = {
     "conv": _append_conv,
+    "convT": _append_transposed,
     "dense": _append_dense,
     "dense_rec": _append_dense,
     "input": _append_input,
     "pool": _append_pool,
+    "unpool": _append_unpool,
 }
 
 

@@ -43,7 +43,7 @@ def rewritten(module: Any, name: str, shape: Shape) -> list[tuple[str, nn.Module
 
     """
     if isinstance(module, TRANSPOSED):
-        return [("_spread", _spread(module, shape)), ("", _turned(module))]
+        return [("_spread", spread(module, shape)), ("", turned(module))]
     if isinstance(module, nn.Conv1d | nn.Conv2d) and module.padding_mode != "zeros":
         return [("_pad", _pad_before(module, shape)), ("", _without_padding(module))]
     mode = next((mode for kind, mode in _PADS.items() if isinstance(module, kind)), None)
@@ -148,7 +148,7 @@ def _each(value: Any, axes: int) -> list[int]:
     return [int(each) for each in (given * axes if len(given) == 1 else given)]
 
 
-def _spread(module: Any, shape: Shape) -> Resampling:
+def spread(module: Any, shape: Shape) -> Resampling:
     """Zeros between and around the inputs of a transposed convolution, so that it is a plain one."""
     placed = []
     for axis, size in enumerate(shape[1:]):
@@ -163,7 +163,7 @@ def _spread(module: Any, shape: Shape) -> Resampling:
     return Resampling(*([torch.ones(1, 1, dtype=torch.float64)] * (2 - len(placed))), *placed)
 
 
-def _turned(module: Any) -> nn.Module:
+def turned(module: Any) -> Any:
     """The plain convolution of a transposed one: its kernel turned, inputs and outputs exchanged in each group."""
     axes = module.weight.dim() - 2
     weight, groups = module.weight.detach(), module.groups
