@@ -125,10 +125,10 @@ class Values:
 
 def _interval(differences: Tensor, confidence: float) -> tuple[float, float]:
     """Student's interval of a mean; without end where there are fewer than two samples."""
-    from scipy import stats  # takes a second, and most commands ask for neither
+    from scipy import special  # most commands ask for no answers
 
     count, mean = len(differences), float(differences.mean())
     if count < 2:
         return -torch.inf, torch.inf
-    half = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) * float(differences.std()) / count**0.5
+    half = float(special.stdtrit(count - 1, 0.5 + confidence / 2)) * float(differences.std()) / count**0.5
     return mean - half, mean + half

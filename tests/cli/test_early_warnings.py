@@ -39,7 +39,7 @@ def test_splits_too_small_to_train_or_to_judge_by_are_said(said):
         "samples.npz: 33 training samples are fewer than a batch of 64: each epoch is one step with all of them" in told
     )
     assert (
-        "samples.npz: 7 validation samples say little of mean SynOps and accuracy:"
+        "samples.npz: 7 validation samples say little of mean SynOps and of answers:"
         " the budget may be met there and missed on test"
     ) in told
 
@@ -51,7 +51,8 @@ def test_a_network_at_chance_is_said(said):
     right = int((validation.y == 2).sum())
     (warning,) = said("model.pt")
     assert warning.startswith(
-        f"the network is right on {right} of {len(validation)} validation samples, which cannot be"
+        "the network cannot be told from guessing on validation: its accuracy of"
+        f" {right / len(validation):.2%} on {len(validation)} samples may be chance"
     )
 
 
