@@ -64,7 +64,7 @@ def test_a_residual_onto_the_classes_fixes_what_it_joins():
     chain = Chain((3,)).linear("fc1", 4).neurons("a").linear("fc2", 4).neurons("out", "fc2", "a")
     (group,) = channel_groups(Network(chain.graph()))
     assert not group.prunable
-    assert "classes" in group.fixed
+    assert "answers" in group.fixed
 
 
 def test_a_flatten_that_mixes_channels_with_positions_fixes_them():
