@@ -224,8 +224,15 @@ def _ending(model: Model, job: LavaJob, values: GradedValues | None) -> str:
         )
     else:
         lines.append("    outputs = run(inputs)\n")
+    membranes = [layer.name for layer in job.layers if kind(layer) == "membrane"]
+    counted = "{np.count_nonzero(values)} spikes"
+    if membranes:
+        lines.append(f"    membranes = {membranes!r}  # layers that do not spike\n")
     lines.append("    for name, values in outputs.items():\n")
-    lines.append('        print(f"{name}: {np.count_nonzero(values)} spikes in {values.shape[1]} samples")\n')
+    if membranes:
+        lines.append(f'        sent = "membranes" if name in membranes else f"{counted}"\n')
+        counted = "{sent}"
+    lines.append(f'        print(f"{{name}}: {counted} in {{values.shape[1]}} samples")\n')
     lines.append("    if given.save is not None:\n")
     lines.append('        saved = {f"{name}.outputs": values for name, values in outputs.items()}\n')
     lines.append("        np.savez(given.save, **saved)\n")

@@ -32,7 +32,7 @@ from spear_deploy.exporting import (
 from spear_deploy.exporting import Option as Option
 from spear_deploy.exporting import options as options
 from spear_deploy.exporting.bundle import is_bundle, write_bundle
-from spear_deploy.hardware import Profile, load_profile
+from spear_deploy.hardware import Profile
 from spear_deploy.hardware.chip.profile_files import profile_text
 from spear_deploy.jobs.chips import chip_of
 from spear_deploy.jobs.progress import Progress
@@ -179,8 +179,9 @@ def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportE
         report = request.model.parent / "report.json"
         if report.is_file():
             files["report.json"] = report.read_bytes()
-        if isinstance(request.target, str):
-            files[f"{load_profile(request.target).name}.toml"] = profile_text(request.target).encode()
+        if request.target is not None:
+            profile = chip_of(request.target)
+            files[f"{profile.name}.toml"] = profile_text(request.target).encode()
         write_bundle(working, files, f"{asked.stem}.nir")
     return entries, path
 

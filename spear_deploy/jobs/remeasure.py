@@ -56,7 +56,8 @@ def _measured(folder: Path, report: Report, profile: Profile, data: str | None) 
         prediction = for_images(prediction, tested)
     checks = {in_torch.name: check_of(in_torch.arithmetic, prediction, tested)}
     layers = {in_torch.name: layer_reports(tested)}
-    backend = arithmetic_of(profile, task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES), run_weight_bits(report))
+    train = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
+    backend = arithmetic_of(profile, train, run_weight_bits(report), file_format=report.file_format)
     if backend.name not in checks:
         on_target = measure_on(backend, model, task.test)
         checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(lre.target_factor), on_target)

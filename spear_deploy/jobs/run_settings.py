@@ -7,6 +7,8 @@ from pathlib import Path
 
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.errors import RunError
+from spear_deploy.hardware import Profile
+from spear_deploy.jobs.deploy.recorded import target_from
 from spear_deploy.report import Report
 from spear_deploy.report.reading import REPORT, read_run
 
@@ -19,7 +21,7 @@ class RunSettings:
 
     Attributes:
         model: the file of the delivered network.
-        target: the chip.
+        target: the chip, with the figures that it had then, or its name where an older report has no more.
         data: the data set, as the run loaded it.
         data_sha256: of samples and labels.
         seed: of the encoding.
@@ -29,7 +31,7 @@ class RunSettings:
     """
 
     model: Path
-    target: str
+    target: Profile | str
     data: str
     data_sha256: str
     seed: int
@@ -49,8 +51,19 @@ def run_settings(folder: Path) -> RunSettings:
         missing = REPORT if report is None else NETWORK
         raise RunError(f"{folder}: no run folder with a sound {missing}; give the folder of a run, or a model file")
     return RunSettings(
-        model, report.target, report.data, report.data_sha256, report.seed, run_weight_bits(report), report.file_format
+        model,
+        judged_for(report),
+        report.data,
+        report.data_sha256,
+        report.seed,
+        run_weight_bits(report),
+        report.file_format,
     )
+
+
+def judged_for(report: Report) -> Profile | str:
+    """The chip of a run with the figures that it had then, or its name where an older report has no more."""
+    return target_from(report.request, report.target) or report.target
 
 
 def run_weight_bits(report: Report) -> WeightBits:

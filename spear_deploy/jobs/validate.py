@@ -6,6 +6,7 @@ from spear_deploy.errors import RunError
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.chips import chip_of
 from spear_deploy.jobs.remeasure import measure_again
+from spear_deploy.jobs.run_settings import judged_for
 from spear_deploy.report.gap import RunCheck, check_run
 from spear_deploy.report.reading import RunFolder
 
@@ -20,7 +21,7 @@ def validate(
         run: its folder.
         again: whether its network is measured again, in torch and in the target's arithmetic.
         data: where the data lie now; by default where they lay.
-        profile: of the target, itself, its name or its TOML file; by default the one of its name.
+        profile: of the target, itself, its name or its TOML file; by default as the report has it.
 
     Raises:
         RunError: the run has no report, or cannot be measured again.
@@ -31,4 +32,4 @@ def validate(
         raise RunError(f"{run.path}: {run.gaps[0]}")
     if not again:
         return check_run(name, report)
-    return check_run(name, report, measure_again(run.path, report, chip_of(profile or report.target), data))
+    return check_run(name, report, measure_again(run.path, report, chip_of(profile or judged_for(report)), data))

@@ -87,6 +87,16 @@ class TestInLava:
         with pytest.raises(ExportError, match=r"(?s)net_lava.py: the script failed in Lava.*RuntimeError: no"):
             LavaExporter().run(path, sample_inputs(small_model()))
 
+    def test_a_layer_that_does_not_spike_is_not_printed_as_if_it_did(self, tmp_path):
+        rng = np.random.default_rng(0)
+        dense = ("dense", nir.Affine(rng.normal(0, 1, (6, 4)), rng.normal(0, 0.1, 6)))
+        rest = (("dense2", nir.Linear(rng.normal(0, 1, (3, 6)))), ("out", neuron((3,), rng, spikes=False)))
+        model = chain((4,), dense, ("hidden", neuron((6,), rng)), *rest)
+        LavaExporter().write(model, tmp_path / "net_lava.py")
+        printed = subprocess.run([sys.executable, "net_lava.py"], capture_output=True, text=True, cwd=tmp_path).stdout
+        fired = int(LavaExporter().expected(model, sample_inputs(model))["hidden"].sum())
+        assert printed.splitlines() == [f"hidden: {fired} spikes in 4 samples", "out: membranes in 4 samples"]
+
     @pytest.mark.slow
     @pytest.mark.timeout(600)
     def test_the_script_needs_lava_alone(self, tmp_path):

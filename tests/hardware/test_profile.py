@@ -5,6 +5,7 @@ import pytest
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import check, known_profiles, load_profile, place
 from spear_deploy.hardware.chip.figures import Energy, Status
+from spear_deploy.hardware.chip.profile_files import profile_text
 
 FIGURE = """
 name = "own"
@@ -195,3 +196,9 @@ def test_reckon_holds_256_inputs_256_hidden_neurons_and_16_outputs_and_no_more(b
     broken = [finding.rule for finding in check(wide, chip, analog_input=False).violations]
     assert broken == ["input channels", "hidden neurons", "output neurons"]
     assert (chip.energy.scope.value, chip.energy.synaptic_operation.amount) == ("all-in", 5.3)
+
+
+@pytest.mark.parametrize("name", known_profiles())
+def test_a_profile_at_hand_is_written_as_a_file_that_says_the_same(name, tmp_path):
+    (tmp_path / "chip.toml").write_text(profile_text(load_profile(name)))
+    assert load_profile(tmp_path / "chip.toml").model_dump() == load_profile(name).model_dump()

@@ -1,6 +1,7 @@
 """`export` of a run folder: the integers that the verdict is about, without saying again what they follow from."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from made_task import arrays, untrained
 import spear_deploy as sd
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.errors import RunError
-from spear_deploy.jobs.export import ExportRequest, run_export
+from spear_deploy.jobs.export import ExportRequest, run_bundle, run_export
 from spear_deploy.jobs.progress import Silent
 from spear_deploy.network import save_model_file
 from spear_deploy.search import TuningPlan
@@ -67,6 +68,24 @@ def test_what_is_asked_for_precedes_what_the_run_had_and_other_data_are_told(fol
     run_export(asked, heard)
     assert "5-bit" in integers(tmp_path / "out", "nir")["arithmetic"]
     assert any(notice.startswith("other.npz: other data than those of the run") for notice in heard.notices)
+
+
+def test_a_run_on_an_own_chip_is_exported_for_it_though_its_file_is_gone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez("samples.npz", **arrays())
+    five = '{ value = 5, unit = "bit", status = "estimated", source = "ours" }'
+    (tmp_path / "ours.toml").write_text(f'inherits = "loihi2"\nname = "ours"\n[synapses]\nweight_bits = {five}\n')
+    recipe = Recipe(epochs=1, batch=16, learning_rate=5e-3)
+    few = {"lre_samples": 8, "evaluations": 4, "finalists": 1, "plan": TuningPlan(recipe, recipe), "lava": False}
+    result = sd.deploy(untrained(), "ours.toml", sd.load_data("samples.npz"), sd.DeployConfig(budgets=("60%",), **few))
+    result.save("run")
+    (tmp_path / "ours.toml").unlink()
+    run_export(ExportRequest(tmp_path / "run", ("nir",), tmp_path / "out", options={"fixed": True}), Silent())
+    assert integers(tmp_path / "out", "nir") == integers(tmp_path / "run", "lava")
+    run_bundle(ExportRequest(tmp_path / "run", ("bundle",), tmp_path / "zip", verify=False), Silent())
+    with zipfile.ZipFile(tmp_path / "zip" / "pruned.bundle.zip") as held:
+        held.extract("ours.toml", tmp_path / "held")
+    assert sd.load_profile(tmp_path / "held" / "ours.toml").synapses.weight_bits.value == 5
 
 
 def test_a_folder_without_report_or_network_is_named(tmp_path):

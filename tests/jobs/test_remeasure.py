@@ -29,7 +29,8 @@ def done(tmp_path_factory):
         finalists=1,
         plan=TuningPlan(RECIPE, RECIPE),
         lava=False,
-        weight_bits=WeightBits(5, {"fc": 4}),  # those that are measured again
+        weight_bits=WeightBits(5, {"fc": 4}),  # those that are measured again, without exponents
+        file_format="netx",
         plot=True,
     )
     (report,) = deploy(request, Silent()).values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import resources
@@ -78,10 +79,26 @@ def _without(content: Mapping[str, Any], error: ValidationError) -> dict[str, An
     return sound
 
 
-def profile_text(name: str) -> str:
-    """The TOML text of a shipped profile, as a start for one's own."""
-    _, content = _source(name)
-    return content
+def profile_text(chip: str | Profile) -> str:
+    """The TOML text of a shipped profile or of a file, as a start for one's own; or of a profile at hand."""
+    if not isinstance(chip, Profile):
+        return _source(chip)[1]
+    content = chip.model_dump(mode="json", exclude_none=True)
+    plain = {key: value for key, value in content.items() if not isinstance(value, Mapping)}
+    lines = [f"{key} = {_toml(value)}" for key, value in plain.items()]
+    for section, block in content.items():
+        if isinstance(block, Mapping) and block:
+            lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in block.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    """A value of TOML; texts and numbers are written as JSON has them."""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{json.dumps(key)} = {_toml(each)}' for key, each in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value)
 
 
 def _source(target: str | Path) -> tuple[str, str]:

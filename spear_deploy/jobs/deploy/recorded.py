@@ -66,6 +66,16 @@ def request_from(plain: object) -> DeployRequest:
     return found
 
 
+def target_from(plain: object, name: str) -> Profile | None:
+    """The chip of that name among those of a request that `plain_request` wrote; None where it tells of none."""
+    targets = plain.get("targets") if isinstance(plain, Mapping) else None
+    try:
+        found: tuple[Profile, ...] = from_plain(tuple[Profile, ...], targets, _FORMS)
+    except (ValueError, TypeError):
+        return None
+    return next((each for each in found if each.name == name), None)
+
+
 def what_matters(plain: Mapping[str, Any]) -> Plain:
     """Of a request as plain values, what its result depends on, but for the network and the samples."""
     return {key: value for key, value in plain.items() if key not in NO_MATTER}
