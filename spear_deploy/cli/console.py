@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,11 +30,28 @@ def _written_out(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+def _wrapped(text: str, width: int) -> str:
+    """The text as it is typed, each line broken between words; a longer word, such as a path, stays whole."""
+    found: list[str] = []
+    for line in spelled(text, FLAGS).splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        found += textwrap.wrap(
+            line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+        ) or [line]
+    return "\n".join(found)
+
+
 class VisibleConsole(Console):
     """Shows names from files of others as they are, and options as they are typed.
 
     [x] in a name is no markup, and no terminal obeys it.
     """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; on a terminal lines break between words, elsewhere each stays whole for whoever reads them."""
+        if self.is_terminal:
+            objects = tuple(_wrapped(each, self.width) if isinstance(each, str) else each for each in objects)
+        super().print(*objects, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Styled text of a string, such as a cell of a table."""

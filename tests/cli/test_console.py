@@ -1,3 +1,4 @@
+import io
 import os
 import subprocess
 import sys
@@ -6,7 +7,7 @@ import pytest
 from rich.table import Table
 
 from spear_deploy.cli import main
-from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.console import TerminalProgress, VisibleConsole, out
 
 
 def test_a_notice_shows_brackets_as_they_are(capsys):
@@ -31,6 +32,21 @@ def test_no_name_from_a_file_commands_the_terminal(capsys, tmp_path):
     assert shown.err.count(SHOWN) == 3
     assert SHOWN in shown.out
     assert all(each.isprintable() for each in (shown.out + shown.err).replace("\n", ""))
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_lines_break_between_words_on_a_terminal_and_nowhere_else(terminal):
+    shown = io.StringIO()
+    console = VisibleConsole(
+        file=shown, soft_wrap=True, markup=False, highlight=False, force_terminal=terminal, width=80
+    )
+    path = "/data/" + "deep/" * 20 + "model.pt"
+    text = f"written to {path}: equal to these integers of loihi2 in 2 layers, " + "and so on " * 20
+    console.print(text)
+    lines = shown.getvalue().splitlines()
+    assert " ".join(shown.getvalue().split()) == text.strip()
+    assert len(lines) == 1 or (terminal and all(len(line) <= 80 or path in line for line in lines))
+    assert (len(lines) > 1) == terminal
 
 
 def test_words_that_the_locale_has_no_letters_for_are_written_out(tmp_path):
