@@ -53,4 +53,6 @@ def _array(file: Path) -> Given:
         raise DataError(f"{file}: holds no samples")
     sample_shape = (*shape[1:-1], 8 * shape[-1]) if packed else shape[1:]
     rows = InFile(file, offset, dtype, sample_shape, np.arange(shape[0]), packed)
-    return np.fromfile(file, dtype, shape[0], offset=offset) if file.stem.startswith("y_") else rows
+    if not file.stem.startswith("y_"):
+        return rows
+    return np.fromfile(file, dtype, int(np.prod(shape)), offset=offset).reshape(shape)

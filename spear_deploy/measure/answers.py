@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import ceil, log, sqrt
 from statistics import NormalDist
+from typing import ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -50,8 +51,11 @@ class Answers:
         gained: right answers of it where the other is wrong.
         guess_rate: how often a guesser is right.
         reference: what the other network is called.
+        points: what a hundredth of the score is called.
 
     """
+
+    points: ClassVar[str] = "points"
 
     samples: int
     right: int

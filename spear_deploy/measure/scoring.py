@@ -23,6 +23,7 @@ class Scoring:
         name: what the score is called.
         score: of answers, held against the labels.
         text: of a score.
+        points: what a hundredth of it is called.
         chance: the highest score that still counts as chance, from the training labels, those that are answered, and
             the number of classes; of values it is that of always telling the mean.
         between: compares answers with another network's; then labels, training labels, the number of classes, and what
@@ -33,6 +34,7 @@ class Scoring:
     name: str
     score: Callable[[Tensor, Tensor], float]
     text: Callable[[float], str]
+    points: str
     chance: Callable[[Tensor, Tensor, int], float]
     between: Callable[[Tensor, Tensor, Tensor, Tensor, int, str], Compared]
 
@@ -67,7 +69,7 @@ def _values(given: Tensor, reference: Tensor, labels: Tensor, train: Tensor, cla
 
 
 SCORINGS: Mapping[str, Scoring] = {
-    CLASSIFICATION: Scoring("accuracy", share_right, _percent, _chance_of_classes, _classes),
-    REGRESSION: Scoring("R2", r2, _number, _chance_of_values, _values),
+    CLASSIFICATION: Scoring("accuracy", share_right, _percent, Answers.points, _chance_of_classes, _classes),
+    REGRESSION: Scoring("R2", r2, _number, Values.points, _chance_of_values, _values),
 }
 """By the kind of a model's objective."""

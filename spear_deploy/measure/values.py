@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,8 +41,11 @@ class Values:
         reference_errors: of the other network.
         guess_errors: of a guesser who always tells the mean of the training labels.
         reference: what the other network is called.
+        points: what a hundredth of the score is called.
 
     """
+
+    points: ClassVar[str] = "hundredths"
 
     errors: Tensor
     reference_errors: Tensor

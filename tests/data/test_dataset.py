@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from spear_deploy.data import check_fits, load_data
+from spear_deploy.data import check_fits, data_of, load_data
 from spear_deploy.errors import DataError
 
 
@@ -244,3 +244,27 @@ def test_validation_of_values_is_drawn_at_random_and_each_sample_keeps_its_own(w
     assert data.validation.source == "x_train, at random, seed 0"
     for split in (data.train, data.validation):
         np.testing.assert_array_equal(split.y[:, 0], content["y_train"][split.index].astype(np.float32))
+
+
+class Told:
+    """A data set of PyTorch's kind whose labels are values, or classes in arrays of one."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __getitem__(self, index):
+        return torch.full((2, 3), float(index)), self.labels[index]
+
+
+def test_labels_of_a_torch_data_set_are_values_where_they_are_floats_and_else_classes():
+    values = data_of(Told(torch.rand(20, 2)), Told(torch.rand(5, 2)))
+    assert values.train.y.shape[1:] == values.test.y.shape[1:] == (2,)
+    assert values.train.y.is_floating_point()
+    classes = data_of(Told(torch.arange(20)[:, None] % 4), Told([0, 1, 2]))
+    assert classes.test.y.tolist() == [0, 1, 2]
+    assert not classes.train.y.is_floating_point()
+    with pytest.raises(DataError, match=r"test 1 has a label of shape \(2,\), the first of \(1,\)"):
+        data_of(Told(torch.rand(20, 1)), Told([torch.rand(1), torch.rand(2)]))

@@ -86,6 +86,15 @@ def test_a_folder_of_npy_files_is_the_data_set_that_an_npz_is(tmp_path, packed):
         assert torch.equal(a.take(torch.tensor([2, 0])).inputs, b.inputs[:, [2, 0]])
 
 
+def test_values_that_a_regression_learns_come_from_a_folder_as_from_an_npz(tmp_path):
+    content = arrays(events())
+    for part in ("train", "test"):
+        count = len(content[f"x_{part}"])
+        content[f"y_{part}"] = np.linspace(0, 1, 3 * count).reshape(count, 3)
+    found = load_data(folder_of(tmp_path / "folder", content))
+    np.testing.assert_array_equal(found.test.y, content["y_test"].astype(np.float32))
+
+
 def test_images_in_a_folder_are_shown_in_every_step_without_being_copied(tmp_path):
     images = np.random.default_rng(0).random((12, 1, 4, 4)).astype(np.float32)
     data = load_data(folder_of(tmp_path / "data", arrays(images)))

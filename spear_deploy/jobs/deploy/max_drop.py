@@ -51,10 +51,11 @@ def smallest_budget(
             break
         share = math.sqrt(good * bad)
     if best is None:
-        score = SCORINGS[prepared.reference.objective.kind].name
+        scoring = SCORINGS[prepared.reference.objective.kind]
         nearest = min(tries, key=lambda one: one.drop_points)
         raise BudgetError(
-            f"{target.chip.name}: no budget that was tried keeps {score} within {max_drop_points:g} points of the"
+            f"{target.chip.name}: no budget that was tried keeps {scoring.name} within"
+            f" {max_drop_points:g} {scoring.points} of the"
             f" dense network after the same fine-tune; the nearest, {nearest.share:.1%} of its SynOps, loses"
             f" {nearest.drop_points:.2f}"
         )

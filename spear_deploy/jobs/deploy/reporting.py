@@ -21,7 +21,7 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
 from spear_deploy.jobs.task import Task
-from spear_deploy.measure import SCORINGS, Compared, Measurement
+from spear_deploy.measure import SCORINGS, Answers, Compared, Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.device import describe, device_named
 from spear_deploy.report.answers_part import MaxDrop, TriedBudget
@@ -224,8 +224,9 @@ def _uses(target: Target, model: Model, measurement: Measurement, answers: Compa
 
 def _worded(limit: Limit, model: Model) -> Limit:
     """A limit on answers under the name that the model's objective has for its score."""
-    score, quantity = SCORINGS[model.objective.kind].name, limit.quantity
-    return replace(limit, quantity=replace(quantity, name=quantity.name.replace(ACCURACY, score)))
+    scoring, quantity = SCORINGS[model.objective.kind], limit.quantity
+    unit = quantity.unit.replace(Answers.points, scoring.points)
+    return replace(limit, quantity=replace(quantity, name=quantity.name.replace(ACCURACY, scoring.name), unit=unit))
 
 
 def _keep_ratios(dense: Model, pruned: Model) -> dict[str, float]:

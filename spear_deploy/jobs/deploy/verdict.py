@@ -39,7 +39,7 @@ def judge(
     """
     synops, *others = uses
     over = [_over(synops, dense_synops)] if synops.overshoot else []
-    broken = over + [_broken(use, front) for use in others if use.overshoot]
+    broken = over + [_broken(use, front, answers.points) for use in others if use.overshoot]
     differing = [unverified] if unverified else []
     for names, found in agreement.items():
         if found.equal:
@@ -82,21 +82,21 @@ def _over(synops: Use, dense_synops: float) -> str:
     )
 
 
-def _broken(use: Use, front: Sequence[Try]) -> str:
+def _broken(use: Use, front: Sequence[Try], points: str) -> str:
     limit = use.limit
     used, allowed, unit = both_texts(use.used, limit.allowed, limit.unit)
     against = "fall short of" if limit.quantity.least else "exceed"
     fault = f"{use.name}: {used} {unit} {against} the {allowed} of {limit.origin}"
     if limit.quantity.follows is Follows.ANSWERS:
-        return f"{fault} ({_near(front)})"
+        return f"{fault} ({_near(front, points)})"
     return fault
 
 
-def _near(front: Sequence[Try]) -> str:
+def _near(front: Sequence[Try], points: str) -> str:
     """What it takes to lose less, as far as this run saw it."""
     if not front:
         return "results at several larger budgets show what it takes"
-    told = ", ".join(f"{one.share:.1%} of the SynOps lose {one.drop_points:.1f} points" for one in front)
+    told = ", ".join(f"{one.share:.1%} of the SynOps lose {one.drop_points:.1f} {points}" for one in front)
     return f"on validation, of the networks that were fine-tuned here, {told}: allow more SynOps or more loss"
 
 
@@ -116,7 +116,7 @@ def _ruined(answers: Compared, asked: Sequence[Use]) -> list[str]:
     if low <= MOST_LOST_POINTS or asked:
         return []
     return [
-        f"the network hardly works: {answers.beside}; the loss of {answers.drop_points:.1f} points (95 % interval"
-        f" {low:.1f} to {high:.1f}) is surely more than {MOST_LOST_POINTS:g};"
-        " a larger budget or longer fine-tunes keep more, or say how many points may be lost"
+        f"the network hardly works: {answers.beside}; the loss of {answers.drop_points:.1f} {answers.points}"
+        f" (95 % interval {low:.1f} to {high:.1f}) is surely more than {MOST_LOST_POINTS:g};"
+        " a larger budget or longer fine-tunes keep more, or say how many {answers.points} may be lost"
     ]

@@ -27,7 +27,7 @@ def score_text(report: Report, score: float) -> str:
 
 def points(report: Report) -> str:
     """What a hundredth of a score of 1 is called."""
-    return "points" if in_percent([report]) else "hundredths"
+    return scoring(report).points
 
 
 def names(reports: Iterable[Report]) -> str:
