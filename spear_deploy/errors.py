@@ -4,6 +4,7 @@ The command line turns each into one clear message and exit code 2; library user
 `SpearDeployError`. A message names the thing, what was found, and what is needed.
 """
 
+import traceback
 from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import accumulate
@@ -24,6 +25,14 @@ _SHORT.maxstring = _SHORT.maxother = 80
 def quoted(value: object) -> str:
     """A value out of a file or an option as a message shows it: as in Python, cut in the middle where it is long."""
     return _SHORT.repr(value)
+
+
+def fault_of(error: BaseException) -> str:
+    """What somebody else's code raised, in a line: kind, first words, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f", {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+    words = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {words}{where}" if words else f"{type(error).__name__}{where}"
 
 
 class SpearDeployError(Exception):

@@ -17,6 +17,7 @@ from spear_deploy.backends.backend import CALIBRATION_SAMPLES, Backend, Executab
 from spear_deploy.backends.fixed_point.backend import ChipBackend
 from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
+from spear_deploy.backends.theirs import guarded
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BackendError, ProfileError
@@ -74,7 +75,7 @@ def backend_class(name: str) -> type[Backend]:
         raise BackendError(f"{offered} cannot be imported ({type(error).__name__}: {error})") from error
     if not (isinstance(found, type) and issubclass(found, Backend)):
         raise BackendError(f"{offered}: {entry.value} is no subclass of spear_deploy.backends.backend.Backend")
-    return found
+    return found if name in OWN else guarded(found, name, offered)
 
 
 def classes(tell: Callable[[str], None]) -> dict[str, type[Backend]]:

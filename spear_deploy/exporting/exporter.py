@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from spear_deploy.errors import ExportError, SpearDeployError, fault_of
 from spear_deploy.network import Model, Simulation, Trace
 
 Outputs = Mapping[str, Tensor]
 """By neuron layer: spikes, or the membrane of a layer without threshold, `[T, B, *shape]`."""
+
+ARITHMETICS = ("float64", "float32", "integers")
+"""What a file may be run in."""
 
 
 class Exporter(ABC):
@@ -74,6 +79,24 @@ class Exporter(ABC):
     def notes(self, model: Model, inputs: Tensor) -> dict[str, object]:
         """What else the record of the export should hold, as plain values."""
         return {}
+
+
+@contextmanager
+def told_by_name(exporter: Exporter) -> Iterator[None]:
+    """Tell what the code of an exporter of another package raises under its name; ours shows its own faults.
+
+    Raises:
+        ExportError: it raised anything but what spear-deploy reports.
+
+    """
+    try:
+        yield
+    except SpearDeployError:
+        raise
+    except (Exception, SystemExit) as error:
+        if type(exporter).__module__.partition(".")[0] == __name__.partition(".")[0]:
+            raise
+        raise ExportError(f"{exporter.name}: its exporter failed ({fault_of(error)})") from error
 
 
 def simulate(model: Model, inputs: Tensor, dtype: torch.dtype) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.errors import ExportError
-from spear_deploy.exporting.exporter import Exporter, Outputs, simulate
+from spear_deploy.exporting.exporter import Exporter, Outputs, simulate, told_by_name
 from spear_deploy.exporting.samples import sample_inputs
 from spear_deploy.exporting.ties import margins
 from spear_deploy.network import Model
@@ -58,10 +58,12 @@ def check_faithful(exporter: Exporter, model: Model, path: Path, inputs: Tensor)
         NotRunnableError: what runs this format is not installed here.
 
     """
-    found = {name: torch.as_tensor(values) for name, values in exporter.run(path, inputs).items()}
+    with told_by_name(exporter):
+        found = {name: torch.as_tensor(values) for name, values in exporter.run(path, inputs).items()}
+        expected = exporter.expected(model, inputs)
     if exporter.fixed:
         _refuse_silence(model, inputs, found)
-    return compare(model, inputs, exporter.expected(model, inputs), found, exporter.arithmetic)
+    return compare(model, inputs, expected, found, exporter.arithmetic)
 
 
 def _refuse_silence(model: Model, inputs: Tensor, found: Outputs) -> None:

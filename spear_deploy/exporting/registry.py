@@ -9,7 +9,7 @@ from enum import Enum
 from importlib.metadata import EntryPoint, entry_points
 
 from spear_deploy.errors import ExportError, quoted
-from spear_deploy.exporting.exporter import Exporter
+from spear_deploy.exporting.exporter import ARITHMETICS, Exporter
 from spear_deploy.system.installing import how_to_install
 from spear_deploy.system.lazy import missing_package
 
@@ -48,6 +48,11 @@ def exporter(name: str, options: Mapping[str, object] | None = None) -> Exporter
         raise ExportError(f"{name}: this exporter cannot be made ({error})") from None
     if not isinstance(made, Exporter):
         raise ExportError(f"{name}: {found[name].value} is no subclass of spear_deploy.exporting.Exporter")
+    for key, known in (("name", None), ("suffix", None), ("arithmetic", ARITHMETICS)):
+        value = getattr(made, key, None)
+        if not isinstance(value, str) or (known is not None and value not in known):
+            kinds = "a text" if known is None else f"one of {', '.join(known)}"
+            raise ExportError(f"{name}: `{key}` of {found[name].value} is {kinds}, found {value!r}")
     return made
 
 

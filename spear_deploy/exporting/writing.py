@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from spear_deploy import __version__
 from spear_deploy.errors import ExportError, NotRunnableError, OutputError
-from spear_deploy.exporting.exporter import Exporter
+from spear_deploy.exporting.exporter import Exporter, told_by_name
 from spear_deploy.exporting.faithfulness import check_faithful
 from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.exporting.record import (
@@ -75,7 +76,7 @@ def export_model(
         OutputError: files exist already (without `force`), or cannot be written.
 
     """
-    refused = {each.name: each.refuses(export.model) for each in exporters}
+    refused = {each.name: _reasons(each, export.model) for each in exporters}
     if all(refused.values()) and not record_refusal:
         raise ExportError("\n  ".join(f"{name}: {reason}" for name, why in refused.items() for reason in why))
     with _moved_when_complete(folder, force=force) as working:
@@ -92,21 +93,32 @@ def export_model(
     return entries
 
 
+def _reasons(exporter: Exporter, model: Model) -> tuple[str, ...]:
+    with told_by_name(exporter):
+        found = exporter.refuses(model)
+        return (found,) if isinstance(found, str) else tuple(found or ())
+
+
 def _written(export: Export, exporter: Exporter, folder: Path) -> ExportEntry:
     path = folder / f"{export.stem}{exporter.suffix}"
-    exporter.write(export.model, path)
+    with told_by_name(exporter):
+        exporter.write(export.model, path)
+    if not path.is_file():
+        raise ExportError(f"{exporter.name}: its exporter wrote no file {path.name}")
     verification = _verification(export, exporter, path)
     if verification.done and not verification.equal:
         raise ExportError(
             f"{exporter.name}: the file does not do what the network does: {verification.fault}; nothing was written"
         )
+    with told_by_name(exporter):
+        notes = {} if export.inputs is None else json.loads(json.dumps(exporter.notes(export.model, export.inputs)))
     return ExportEntry(
         format=exporter.name,
         files={file.name: sha256(file) for file in sorted(folder.iterdir())},
         source=_source(export),
         integers=recorded(export.integers) if exporter.fixed and export.integers is not None else None,
         verification=verification,
-        notes={} if export.inputs is None else exporter.notes(export.model, export.inputs),
+        notes=notes,
     )
 
 

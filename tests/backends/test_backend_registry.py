@@ -51,6 +51,49 @@ class Forgetful(Toy):
     lost = True
 
 
+class Broken(Toy):
+    """One whose program is gone when it is run."""
+
+    name = "broken"
+
+    def prepare(self, model, *, reference=None):
+        ready = Ready(model, False)
+        ready.run = lambda inputs, **options: 1 / 0
+        return ready
+
+
+class Mute(Toy):
+    def prepare(self, model, *, reference=None):
+        ready = Ready(model, False)
+        ready.run = lambda inputs, **options: None
+        return ready
+
+
+class InArrays(Toy):
+    def prepare(self, model, *, reference=None):
+        ready = Ready(model, False)
+        ready.run = lambda inputs, **options: Recording({"lif1": inputs.numpy()})
+        return ready
+
+
+class NotANumber(Toy):
+    def prepare(self, model, *, reference=None):
+        ready = Ready(model, False)
+        ready.run = lambda inputs, **options: Recording({"lif1": inputs * float("nan")})
+        return ready
+
+
+class Unmade(Toy):
+    @classmethod
+    def of(cls, setting):
+        raise OSError("no licence")
+
+
+class Unready(Toy):
+    def prepare(self, model, *, reference=None):
+        return None
+
+
 class Ready(Executable):
     def __init__(self, model, lost):
         self.simulation, self.lost = Simulation(model.graph, torch.float64), lost
@@ -138,7 +181,7 @@ class TestATheirs:
         assert "toy" in capsys.readouterr().err
 
     def test_verifies_a_run_and_stands_in_its_report(self, install, tmp_path):
-        install(TOY, "toy = toy_project:Toy", "forgetful = toy_project:Forgetful")
+        install(TOY, *(f"{name.lower()} = toy_project:{name}" for name in ("Toy", "Forgetful", "Broken", "Unmade")))
         recipe = Recipe(epochs=1, batch=16, learning_rate=5e-3)
         request = DeployRequest(
             model=write_task(tmp_path),
@@ -157,7 +200,30 @@ class TestATheirs:
         assert not report.agreement["torch_forgetful"].equal
         assert not report.verdict.ok
         assert "forgetful's spikes differ from torch's from layer lif1" in report.verdict.reason
+        assert (
+            "not verified in broken: backend 'broken' of toy-project failed (ZeroDivisionError" in report.verdict.reason
+        )
+        assert "backend 'unmade' of toy-project failed (OSError: no licence" in "".join(report.told)
         assert "toy" in (tmp_path / "run" / "report.html").read_text()
+
+    @pytest.mark.parametrize(
+        ("name", "fault"),
+        [
+            ("Broken", "failed (ZeroDivisionError: division by zero, toy_project.py:"),
+            ("Mute", "gives NoneType, no Recording with outputs by layer"),
+            ("InArrays", "gives ndarray of lif1, outputs are tensors [T, B, *shape] without NaN"),
+            ("NotANumber", "gives Tensor of lif1, outputs are tensors [T, B, *shape] without NaN"),
+            ("Unmade", "failed (OSError: no licence, toy_project.py:"),
+            ("Unready", "`prepare` gives NoneType, nothing to run"),
+        ],
+    )
+    def test_is_named_where_it_fails_or_gives_what_nothing_can_be_held_against(self, install, simulate, name, fault):
+        install(TOY, f"toy = toy_project:{name}")
+        code, _, err = simulate("--compare", "torch,toy")
+        assert code == 2
+        assert "backend 'toy' of toy-project" in err
+        assert fault in err
+        assert "Traceback" not in err
 
 
 @pytest.mark.parametrize(

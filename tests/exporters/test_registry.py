@@ -171,6 +171,32 @@ def test_only_what_is_not_there_is_told_to_be_missing(monkeypatch, fault, told):
         exporter("onnx")
 
 
+@pytest.mark.parametrize(
+    ("method", "fault"),
+    [
+        (
+            "def write(self, model, path):\n        raise OSError('no licence')",
+            "failed (OSError: no licence, other_for",
+        ),
+        ("def write(self, model, path):\n        pass", "other: its exporter wrote no file net.other"),
+        ("def run(self, path, inputs):\n        return None", "other: its exporter failed (AttributeError: "),
+        ("def refuses(self, model):\n        return 'too large'", "other: too large"),
+        ("def notes(self, model, inputs):\n        return {'model': model}", "other: its exporter failed (TypeError: "),
+        ("arithmetic = 'float16'", "is one of float64, float32, integers, found 'float16'"),
+        ("suffix = None", "`suffix` of other_format:TorchExporter is a text, found None"),
+    ],
+)
+def test_an_exporter_that_fails_or_gives_rubbish_is_named_in_a_line(other_package, tmp_path, method, fault):
+    code = f"{THIRD_PARTY}\n\nclass TorchExporter(TorchExporter):\n    {method}\n"
+    (other_package / "other_format.py").write_text(code)
+    save_model_file(small_model(), tmp_path / "net.pt")
+    request = ["export", str(tmp_path / "net.pt"), "--to", "other", "--out", str(tmp_path / "out")]
+    ended = CliRunner().invoke(app, request)
+    assert isinstance(ended.exception, ExportError)
+    assert fault in str(ended.exception)
+    assert not (tmp_path / "out").exists()
+
+
 def test_nobody_replaces_an_exporter_of_ours(other_package):
     entries = other_package / "other_format-1.0.dist-info" / "entry_points.txt"
     entries.write_text("[spear_deploy.exporters]\nnir = other_format:TorchExporter\n")

@@ -74,11 +74,14 @@ def verifiers(
     """The backends that must repeat one of `references`, as the request wants them run."""
     worker = Worker(request.lava_python, TIME_LIMIT * request.lava_seconds, request.lava_seconds)
     setting = Setting(chip, calibration_inputs(train), request.weight_bits, worker=worker)
-    return [
-        each.of(setting)
-        for each in classes(tell).values()
-        if each.reference in references and (request.lava or not each.tool)
-    ]
+    found = []
+    for each in classes(tell).values():
+        if each.reference in references and (request.lava or not each.tool):
+            try:
+                found.append(each.of(setting))
+            except BackendError as error:  # as one that cannot be imported: told, and the others go on
+                tell(str(error))
+    return found
 
 
 def check_runs(path: Path, model: Model, backends: Sequence[Backend]) -> None:
@@ -92,7 +95,7 @@ def check_runs(path: Path, model: Model, backends: Sequence[Backend]) -> None:
         try:
             backend.prepare(model)
         except BackendError as error:
-            raise BackendError(f"{path}: {error}: `lava=False`") from None
+            raise BackendError(f"{path}: {error}{': `lava=False`' if backend.tool else ''}") from None
 
 
 def verify(
