@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
+from benchmarks.evidence.cells import grouped, judged_table, percent, spread, standard_error, table_of
 from benchmarks.evidence.store import Json
 
 BUDGETS = ("50%", "30%", "15%")
-ESTIMATOR_ORDER = ("linear", "per-layer", "constant", "log-line", "ridge", "gaussian process")
 
 
 def with_uniform(runs: list[Json], uniform: list[Json]) -> list[Json]:
@@ -29,7 +28,7 @@ def with_penalty(runs: list[Json], strategies: list[Json]) -> list[Json]:
 def main_job(runs: list[Json]) -> tuple[str, str]:
     """Budget, accuracy, repairs, and the paired difference to the uniform network, fine-tuned as often."""
     rows = []
-    for budget, part in _grouped(runs, lambda run: run["budget"], BUDGETS):
+    for budget, part in grouped(runs, lambda run: run["budget"], BUDGETS):
         shares = [run["share_of_budget"] for run in part]
         beside = [run for run in part if run["uniform"] is not None]
         paired = [100 * (run["accuracy_on_target"] - run["uniform"]["accuracy"]) for run in beside]
@@ -41,7 +40,7 @@ def main_job(runs: list[Json]) -> tuple[str, str]:
                 sum(share > 1 for share in shares),
                 _lost(part, "answers"),
                 _lost(part, "answers_to_given"),
-                f"{np.mean(paired):+.2f} ± {_error(paired):.2f}, lost {sum(each < 0 for each in paired)}"
+                f"{np.mean(paired):+.2f} ± {standard_error(paired):.2f}, lost {sum(each < 0 for each in paired)}"
                 if paired
                 else "",
                 sum(run["uniform"]["synops"] > run["budget_synops"] for run in beside) if beside else "",
@@ -71,7 +70,7 @@ def main_job(runs: list[Json]) -> tuple[str, str]:
         "parameters",
         "equal in Lava",
     ]
-    return sentence, _table(head, rows)
+    return sentence, table_of(head, rows)
 
 
 def lre_check(runs: list[Json]) -> tuple[str, str]:
@@ -97,7 +96,7 @@ def _checked(runs: list[Json]) -> tuple[str, str]:
     """`check` of each run by backend; `alone` is a single constant's prediction over LRE's."""
     rows = []
     backends = list(dict.fromkeys(name for run in runs for name in run["check"]))
-    for budget, part in _grouped(runs, lambda run: run["budget"], BUDGETS):
+    for budget, part in grouped(runs, lambda run: run["budget"], BUDGETS):
         for name in backends:
             held = [run for run in part if name in run["check"]]
             checks = [run["check"][name] for run in held]
@@ -131,7 +130,7 @@ def _checked(runs: list[Json]) -> tuple[str, str]:
         else "No run was held against Lava."
     )
     head = ["budget", "measured in", "runs", "mean error", "of a single constant", "worst", "bias", "covered"]
-    return sentence, _table(head, rows)
+    return sentence, table_of(head, rows)
 
 
 def _coverage(inside: int, count: int) -> str:
@@ -142,14 +141,14 @@ def _coverage(inside: int, count: int) -> str:
 def strategies(runs: list[Json]) -> tuple[str, str]:
     """Accuracy after all fine-tunes, by strategy."""
     rows, means = [], {}
-    for arm, part in _grouped(runs, lambda run: run["arm"], ("ddpg", "evolution", "greedy", "random", "uniform")):
+    for arm, part in grouped(runs, lambda run: run["arm"], ("ddpg", "evolution", "greedy", "random", "uniform")):
         test = [100 * (run["test"]["accuracy"] - run["dense"]["test"]["accuracy"]) for run in part]
         validation = [100 * (run["validation"]["accuracy"] - run["dense"]["validation"]["accuracy"]) for run in part]
         before = [100 * run["best_by_evaluation"][-1] for run in part]
         means[arm] = float(np.mean([*test, *validation]))
         half = [_evaluations_to(run["best_by_evaluation"]) for run in part]
         rows.append(
-            [arm, len(part), _spread(test), _spread(validation), _spread(before, plus=False), f"{np.mean(half):.0f}"]
+            [arm, len(part), spread(test), spread(validation), spread(before, plus=False), f"{np.mean(half):.0f}"]
         )
     best, worst = max(means, key=lambda arm: means[arm]), min(means, key=lambda arm: means[arm])
     sentence = (
@@ -165,7 +164,7 @@ def strategies(runs: list[Json]) -> tuple[str, str]:
         "best before fine-tuning",
         "evaluations to its best",
     ]
-    return sentence, _table(head, rows)
+    return sentence, table_of(head, rows)
 
 
 def ablation(runs: list[Json]) -> tuple[str, str]:
@@ -179,7 +178,7 @@ def ablation(runs: list[Json]) -> tuple[str, str]:
         "spear + ridge + penalty": "ridge, projected, constraint",
         "spear + ridge + evolution + penalty": "ridge, projected, evolution, constraint",
     }
-    for old, part in _grouped(runs, lambda run: run["arm"], list(names)):
+    for old, part in grouped(runs, lambda run: run["arm"], list(names)):
         arm = names.get(old, old)
         test = [100 * (run["test"]["accuracy"] - run["dense"]["test"]["accuracy"]) for run in part]
         shares = [run["test"]["synops"] / run["budget"] for run in part]
@@ -188,7 +187,7 @@ def ablation(runs: list[Json]) -> tuple[str, str]:
             [
                 arm,
                 len(part),
-                _spread(test),
+                spread(test),
                 f"{np.mean(shares):.3f} ({min(shares):.3f} to {max(shares):.3f})",
                 sum(share > 1 for share in shares),
                 sum(run["repairs"] for run in part),
@@ -199,7 +198,7 @@ def ablation(runs: list[Json]) -> tuple[str, str]:
         f"At {runs[0]['asked']['budget']} of the SynOps, `{last}` ends"
         f" {means[last] - means[next(iter(means))]:+.2f} points from `{next(iter(means))}` on the test split."
     )
-    return sentence, _table(
+    return sentence, table_of(
         ["arm", "runs", "accuracy to dense as given, test", "SynOps / budget, test", "over", "repairs"], rows
     )
 
@@ -221,7 +220,7 @@ def lre_error(runs: list[Json]) -> tuple[str, str]:
         f" {mean['ridge', least]:.1f} % on those with {least} after the fine-tune, one line by"
         f" {mean['linear', 'all']:.0f} and {mean['linear', least]:.0f} %; more samples do not help the line."
     )
-    return sentence, _judged_table(rows, "samples")
+    return sentence, judged_table(rows, "samples")
 
 
 def chosen(runs: list[Json]) -> tuple[str, str]:
@@ -247,7 +246,7 @@ def chosen(runs: list[Json]) -> tuple[str, str]:
         f"On the {len(errors[names[0]])} finalists that the searches picked, the worst case for an estimator, the ridge"
         f" errs by {np.mean(np.abs(errors['ridge'])):.1f} %, the line by {np.mean(np.abs(errors['linear'])):.1f} %."
     )
-    return sentence, _table(["estimator", "networks", "mean error", "worst", "bias", "coverage"], rows)
+    return sentence, table_of(["estimator", "networks", "mean error", "worst", "bias", "coverage"], rows)
 
 
 def outside(runs: list[Json]) -> tuple[str, str]:
@@ -260,7 +259,7 @@ def outside(runs: list[Json]) -> tuple[str, str]:
     best = min(mean, key=lambda name: mean[name])
     text = ", ".join(f"{name} {value:.0f} %" for name, value in mean.items())
     sentence = f"Beyond what was sampled every estimator is worse; {best} least so ({text})."
-    return sentence, _judged_table(rows, "part")
+    return sentence, judged_table(rows, "part")
 
 
 def other_network(runs: list[Json]) -> tuple[str, str]:
@@ -276,7 +275,7 @@ def other_network(runs: list[Json]) -> tuple[str, str]:
         f"Carried over to another network the ridge errs by {carried:.1f} %, fitted on 12 samples of that network by"
         f" {anew:.1f} %: for a new network LRE {better}."
     )
-    return sentence, _judged_table(rows, "part")
+    return sentence, judged_table(rows, "part")
 
 
 def other_data(runs: list[Json]) -> tuple[str, str]:
@@ -289,18 +288,18 @@ def other_data(runs: list[Json]) -> tuple[str, str]:
     }
     carried, here = mean.values()
     sentence = f"Carried over from the digits the ridge errs by {carried:.1f} %, fitted on this data by {here:.1f} %."
-    return sentence, _judged_table(rows, "part")
+    return sentence, judged_table(rows, "part")
 
 
 def tar(runs: list[Json]) -> tuple[str, str]:
     """DDPG with other constants of the reward."""
     rows, means = [], {}
-    for name, part in _grouped(runs, lambda run: run["name"]):
+    for name, part in grouped(runs, lambda run: run["name"]):
         best = [100 * run["accuracy"] for run in part]
         means[name] = float(np.mean(best))
         keeps = np.mean([run["keeps"] for run in part])
         late = np.mean([run["late_accuracy"] for run in part])
-        rows.append([name, len(part), _spread(best, plus=False), f"{100 * late:.1f}", f"{100 * keeps:.0f} %"])
+        rows.append([name, len(part), spread(best, plus=False), f"{100 * late:.1f}", f"{100 * keeps:.0f} %"])
     moves = max(means.values()) - min(means.values())
     kept = min(run["keeps"] for run in runs)
     why = (
@@ -310,7 +309,7 @@ def tar(runs: list[Json]) -> tuple[str, str]:
     )
     sentence = f"The best candidate before fine-tuning moves by {moves:.2f} points between the constants: {why}."
     head = ["constants", "runs", "best accuracy before fine-tuning", "mean of the last third", "keep every limit"]
-    return sentence, _table(head, rows)
+    return sentence, table_of(head, rows)
 
 
 def energy(runs: list[Json]) -> tuple[str, str]:
@@ -318,7 +317,7 @@ def energy(runs: list[Json]) -> tuple[str, str]:
     (run,) = runs
     rows = []
     for name, chip in run["chips"].items():
-        rows.append([name, _percent(chip["share"]), _percent(chip["share_without_idle"]), chip["status"]])
+        rows.append([name, percent(chip["share"]), percent(chip["share_without_idle"]), chip["status"]])
     known = {name: chip["share"] for name, chip in run["chips"].items() if chip["share"] is not None}
     sentence = (
         f"Where all prices are known, SynOps take {100 * min(known.values()):.0f} to"
@@ -327,60 +326,14 @@ def energy(runs: list[Json]) -> tuple[str, str]:
         if known
         else "No chip has all prices."
     )
-    return sentence, _table(["chip", "SynOps' share", "without idle power", "prices"], rows)
-
-
-def _judged_table(rows: list[Json], key: str) -> str:
-    table = []
-    order = [(part, name) for part in dict.fromkeys(row[key] for row in rows) for name in ESTIMATOR_ORDER]
-    for (part, estimator), found in _grouped(rows, lambda row: (row[key], row["estimator"]), order):
-        table.append(
-            [
-                part,
-                estimator,
-                f"{100 * np.mean([row['mean'] for row in found]):.1f} %",
-                f"{100 * max(row['worst'] for row in found):.0f} %",
-                f"{100 * np.mean([row['bias'] for row in found]):+.1f} %",
-                f"{np.mean([row['coverage'] for row in found]):.2f}",
-            ]
-        )
-    return _table([key, "estimator", "mean error", "worst", "bias", "coverage"], table)
-
-
-def _grouped(
-    runs: Sequence[Json], key: Callable[[Json], Hashable], order: Sequence[Hashable] = ()
-) -> list[tuple[Any, list[Json]]]:
-    found: dict[Hashable, list[Json]] = {each: [] for each in order}
-    for run in runs:
-        found.setdefault(key(run), []).append(run)
-    groups = [(each, part) for each, part in found.items() if part]
-    return groups if order else sorted(groups, key=lambda group: str(group[0]).rjust(20))
+    return sentence, table_of(["chip", "SynOps' share", "without idle power", "prices"], rows)
 
 
 def _lost(runs: Sequence[Json], against: str) -> str:
     """Accuracy on test against another network's, both in the target's integers."""
     found = [-run[against]["drop_points"] for run in runs if run.get(against)]
-    return _spread(found) if found else "not recorded"
-
-
-def _spread(values: Sequence[float], *, plus: bool = True) -> str:
-    sign = "+" if plus else ""
-    deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
-    return f"{np.mean(values):{sign}.2f} ± {deviation:.2f} ({min(values):{sign}.2f})"
-
-
-def _error(values: Sequence[float]) -> float:
-    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+    return spread(found) if found else "not recorded"
 
 
 def _evaluations_to(curve: Sequence[float]) -> int:
     return 1 + int(np.argmax(np.asarray(curve) >= curve[-1]))
-
-
-def _percent(share: float | None) -> str:
-    return "not known" if share is None else f"{100 * share:.0f} %"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
