@@ -18,6 +18,7 @@ import torch
 
 from spear_deploy.hardware import Activity, Cost, estimate, load_profile, place
 from spear_deploy.hardware.chip.figures import Spread
+from spear_deploy.measure.events import Events
 from spear_deploy.measure.record import Recorder
 from spear_deploy.network import Network
 
@@ -48,7 +49,7 @@ def nmnist() -> tuple[Network, Activity]:
         )
     }
     recorder = Recorder(network)
-    recorder.add(events)
+    recorder.add({name: Events.of(each) for name, each in events.items()})
     spikes = {name: each.sum((0, 1)).double().numpy() for name, each in events.items()}
     return network, Activity(spikes, STEPS, analog_input=False, inferences=1, record=recorder.record())
 

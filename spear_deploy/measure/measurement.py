@@ -17,7 +17,7 @@ from spear_deploy.measure.scoring import SCORINGS
 from spear_deploy.measure.synops import SynopsCounter
 from spear_deploy.network import Connection, Model, ReadOut, Simulation, Trace, class_scores
 from spear_deploy.network.batching import batches, samples_at_once
-from spear_deploy.network.device import CPU, as_float64, where_held
+from spear_deploy.network.device import CPU, where_held
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,16 @@ def accuracy_on(model: Model, data: EncodedSplit, *, dtype: torch.dtype = torch.
 
 
 def _running(model: Model, dtype: torch.dtype) -> Callable[[Tensor], Mapping[str, Tensor]]:
-    simulation = Simulation(model.network, dtype)
+    simulation, lies_on = Simulation(model.network, dtype), CPU
 
     @torch.no_grad()
     def run(x: Tensor) -> Mapping[str, Tensor]:
+        nonlocal lies_on
         given = where_held(x, dtype)
-        trace: Trace = simulation.to(given.device)(given)
+        if given.device != lies_on:  # moving it looks at every parameter
+            simulation.to(given.device)
+            lies_on = given.device
+        trace: Trace = simulation(given)
         return trace.outputs
 
     return run
@@ -193,53 +197,45 @@ class Tally:
         self.model = model
         self.counter = counter
         self.analog_input = analog_input
-        self.spikes = dict.fromkeys(model.network.layers, 0.0)
-        self.synops = dict.fromkeys(model.network.layers, 0.0)
         self.per_sample: list[Tensor] = []
         self.peak_step: list[Tensor] = []
         self.analog: list[Tensor] = []
         self.predictions: list[Tensor] = []
         shapes = {name: model.network.shapes[name] for name in (model.network.input, *model.network.layers)}
-        self.events = {name: torch.zeros(shape, dtype=torch.float64, device=CPU) for name, shape in shapes.items()}
+        self.happened = {name: np.zeros(shape) for name, shape in shapes.items()}
+        """How often there was a spike, or a value that is not zero, by layer and under the input's name."""
         self.recorder = Recorder(model.network)
 
     def add(self, inputs: Tensor, outputs: Mapping[str, Tensor]) -> None:
         """Count one batch."""
         network = self.model.network
-        count = self.counter.count(inputs, outputs, analog_input=self.analog_input)
-        self._add_events(network.input, inputs)
-        self.recorder.add({network.input: inputs, **outputs})
-        for layer in network.layers:
-            if network.neurons[layer].spikes:
-                self.spikes[layer] += self._add_events(layer, outputs[layer], spikes=True)
-        for connection, operations in count.spike.items():
-            self.synops[connection.target] += float(operations.sum())
+        events = self.counter.events(inputs, outputs)
+        count = self.counter.count_events(events, analog_input=self.analog_input)
+        for name, each in events.items():
+            self.happened[name] += each.of_neurons().reshape(self.happened[name].shape)
+        self.recorder.add(events)
         self.per_sample.append(count.total.cpu())
         self.peak_step.append(count.peak_step.cpu())
         self.analog.append(count.analog.cpu())
         self.predictions.append(self.model.answers(outputs[network.read_out]).cpu())
-
-    def _add_events(self, name: str, values: Tensor, *, spikes: bool = False) -> float:
-        """Add up over time and samples, and say how many there were; a static input `[T, B, ...]` is looked at once.
-
-        `spikes` are 0 or 1: their sum is their number.
-        """
-        static = len(values) > 1 and values.stride(0) == 0
-        seen, times = (values[:1], len(values)) if static else (values, 1)
-        count = seen.sum((0, 1)) if spikes and seen.is_floating_point() else (seen != 0).sum((0, 1))
-        events = as_float64(count).cpu() * times
-        self.events[name] += events
-        return float(events.sum())
 
     def measurement(self, labels: Tensor) -> Measurement:
         """The means over all samples."""
         samples = len(labels)
         network = self.model.network
         predicted, each = torch.cat(self.predictions), torch.cat(self.per_sample)
+        spiking = [name for name in network.layers if network.neurons[name].spikes]
+        spikes, synops = (dict.fromkeys(network.layers, 0.0) for _ in range(2))
+        for name in spiking:
+            spikes[name] = float(self.happened[name].sum())
+        for connection, reached in self.counter.fan_out.items():
+            if not (self.analog_input and connection.source == network.input):
+                synops[connection.target] += float((self.happened[connection.source] * reached.cpu().numpy()).sum())
         layers = {
-            name: LayerCount(network.neurons[name].beta.size, self.spikes[name] / samples, self.synops[name] / samples)
+            name: LayerCount(network.neurons[name].beta.size, spikes[name] / samples, synops[name] / samples)
             for name in network.layers
         }
+        silent = self.happened.keys() - {network.input, *spiking}
         return Measurement(
             samples=samples,
             accuracy=SCORINGS[self.model.objective.kind].score(predicted, labels),
@@ -249,6 +245,9 @@ class Tally:
             per_sample=each,
             peak_step_synops=torch.cat(self.peak_step),
             predictions=predicted,
-            events={name: (count / samples).cpu().numpy() for name, count in self.events.items()},
+            events={
+                name: np.zeros_like(count) if name in silent else count / samples
+                for name, count in self.happened.items()
+            },
             record=self.recorder.record(),
         )

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from torch import Tensor
 
+from spear_deploy.measure.events import Events
 from spear_deploy.network import Network
 from spear_deploy.network.graph import Shape
 
@@ -73,12 +73,12 @@ class Recorder:
         self.samples = 0
         self.parts: dict[str, list[Bits]] = {name: [] for name in (network.input, *spiking)}
 
-    def add(self, events: Mapping[str, Tensor]) -> None:
-        """Record a batch: inputs and spikes by name, `[T, B, *shape]`."""
-        seen = [events[name] for name in self.parts]
-        self.time_steps, batch = seen[0].shape[:2]
-        bytes_each = sum(_steps_that_differ(each) * -(-each[0, 0].numel() // 8) for each in seen)
-        count = min(batch, self.left_bytes // max(bytes_each, 1))
+    def add(self, events: Mapping[str, Events]) -> None:
+        """Record a batch: what happened, by name."""
+        found = [events[name] for name in self.parts]
+        self.time_steps = found[0].steps
+        bytes_each = sum(len(each.seen) * -(-each.seen.shape[2] // 8) for each in found)
+        count = min(found[0].batch, self.left_bytes // max(bytes_each, 1))
         if self.samples == 0:
             count = max(count, 1)
         if not count:
@@ -87,19 +87,12 @@ class Recorder:
         self.left_bytes = max(0, self.left_bytes - count * bytes_each)
         self.samples += count
         for name, parts in self.parts.items():
-            values = events[name]
-            fired = (values[: _steps_that_differ(values), :count] != 0).flatten(2)
-            parts.append(np.packbits(fired.cpu().numpy(), axis=2))
+            parts.append(events[name].bits(count))
 
     def record(self) -> SpikeRecord:
         """What was recorded."""
         bits = {name: np.concatenate(_as_long(parts), axis=1) for name, parts in self.parts.items()}
         return SpikeRecord(bits, self.shapes, self.time_steps, self.samples)
-
-
-def _steps_that_differ(values: Tensor) -> int:
-    """One where a static input is repeated, T else."""
-    return 1 if len(values) > 1 and values.stride(0) == 0 else len(values)
 
 
 def _as_long(parts: list[Bits]) -> list[Bits]:

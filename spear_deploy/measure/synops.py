@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from spear_deploy.measure.events import Events
 from spear_deploy.network import Connection, Network, fan_out
 from spear_deploy.network.device import as_float64, holds_float64
 
@@ -20,21 +21,19 @@ class Synops:
     """Synaptic operations of one batch, per inference.
 
     Attributes:
-        spike: operations that spikes cause, by connection, `[B]` each (float64 counts).
-        by_step: operations that spikes cause in each time step, all connections, `[T, B]`.
+        by_step: operations that spikes cause in each time step, all connections, `[T, B]` (float64 counts).
         analog: operations of analog input values that are not zero, `[B]`. They multiply and
             are priced apart; budgets and predictions never hold them.
 
     """
 
-    spike: dict[Connection, Tensor]
     by_step: Tensor
     analog: Tensor
 
     @property
     def total(self) -> Tensor:
         """All operations that spikes cause, `[B]`."""
-        return torch.stack(list(self.spike.values())).sum(0)
+        return self.by_step.sum(0)
 
     @property
     def peak_step(self) -> Tensor:
@@ -58,6 +57,7 @@ class SynopsCounter:
             connection: _parts_below(each.flatten().cpu(), EXACT_FLOAT32) for connection, each in self.fan_out.items()
         }
         """Source neurons in parts that reach fewer than 2^24 synapses each."""
+        self._typed: dict[tuple[Connection, torch.dtype, torch.device], Tensor] = {}
 
     @torch.no_grad()
     def count(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Synops:
@@ -65,35 +65,39 @@ class SynopsCounter:
 
         Over all time steps; `analog_input` tells whether the inputs are values or spikes.
         """
-        spike: dict[Connection, Tensor] = {}
-        by_step = as_float64(torch.zeros(inputs.shape[:2], device=inputs.device))
-        analog = torch.zeros_like(by_step[0])
-        for connection in self.fan_out:
-            from_input = connection.source == self.network.input
-            source = inputs if from_input else outputs[connection.source]
-            spikes = not from_input and self.network.neurons[connection.source].spikes
-            steps = self._operations_by_step(connection, source, spikes=spikes)
-            if from_input and analog_input:
-                analog = analog + steps.sum(0)
-                steps = torch.zeros_like(steps)
-            by_step += steps
-            spike[connection] = steps.sum(0)
-        return Synops(spike, by_step, analog)
+        return self.count_events(self.events(inputs, outputs), analog_input=analog_input)
 
-    def _operations_by_step(self, connection: Connection, x: Tensor, *, spikes: bool) -> Tensor:
-        """Operations `[T, B]` of the elements of `[T, B, *shape]` that are not zero; `spikes` are 0 or 1 in any case.
+    def events(self, inputs: Tensor, outputs: Mapping[str, Tensor]) -> dict[str, Events]:
+        """What happened in a batch, by layer that spikes or is heard, and under the input's name."""
+        neurons, heard = self.network.neurons, {connection.source for connection in self.fan_out}
+        layers = [name for name in self.network.layers if neurons[name].spikes or name in heard]
+        of_layers = {name: Events.of(outputs[name], spikes=neurons[name].spikes) for name in layers}
+        return {self.network.input: Events.of(inputs), **of_layers}
+
+    @torch.no_grad()
+    def count_events(self, events: Mapping[str, Events], *, analog_input: bool) -> Synops:
+        """The same, of what is known to have happened."""
+        given = events[self.network.input]
+        by_step = as_float64(torch.zeros((given.steps, given.batch), device=given.seen.device))
+        analog = torch.zeros_like(by_step)
+        for connection in self.fan_out:
+            of_values = analog_input and connection.source == self.network.input
+            counted = analog if of_values else by_step
+            counted += self._operations_by_step(connection, events[connection.source])
+        return Synops(by_step, analog.sum(0))
+
+    def _operations_by_step(self, connection: Connection, events: Events) -> Tensor:
+        """Operations `[T, B]` of events.
 
         Sums of whole numbers below 2^24 are exact in float32, in any order: no copy in float64 is needed.
         """
-        reached = self._reached(connection, x.device).flatten()
-        static = len(x) > 1 and x.stride(0) == 0
-        seen = (x[:1] if static else x).flatten(0, 1).flatten(1)
-        events = seen if spikes and seen.is_floating_point() else seen != 0
-        steps = as_float64(torch.zeros(len(seen), device=x.device))
-        for part in self._parts[connection]:
-            found = events[:, part].to(torch.float32) @ reached[part].to(torch.float32).to(x.device)
-            steps += as_float64(found)
-        return steps.reshape(-1, x.shape[1]).expand(len(x), -1)
+        seen = events.seen
+        place = connection, seen.dtype, seen.device
+        if place not in self._typed:
+            self._typed[place] = self.fan_out[connection].flatten().to(seen.dtype).to(seen.device)
+        reached = self._typed[place]
+        first, *others = [as_float64(seen[..., part] @ reached[part]) for part in self._parts[connection]]
+        return sum(others, first).expand(events.steps, -1)
 
     def _reached(self, connection: Connection, device: torch.device) -> Tensor:
         """The fan-out of a connection, float64 on a device (or the CPU, see `as_float64`), where it then stays."""
@@ -124,7 +128,7 @@ class SynopsCounter:
                 reached = self._reached(connection, total.device).flatten()
                 total = total + spikes @ reached.to(spikes.dtype).to(spikes.device)
             elif not analog_input:
-                steps = self._operations_by_step(connection, inputs, spikes=False)
+                steps = self._operations_by_step(connection, Events.of(inputs))
                 total = total + steps.to(total.dtype).to(total.device)
         return total
 

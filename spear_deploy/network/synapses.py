@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import nir
 import numpy as np
@@ -26,8 +27,18 @@ def fan_out(network: Network, connection: Connection) -> Tensor:
     Exact at borders, with stride, padding and groups: each position has its own fan-out. Pools
     only route; an empty path joins neurons one to one, which is one synapse each. Where several ways
     lead from one neuron to another, a chip has one synapse. A pool that takes the largest current adds
-    none: all currents into it are computed, whichever is the largest.
+    none: all currents into it are computed, whichever is the largest. It is found once for a network.
     """
+    known = _FAN_OUT.setdefault(network, {})
+    if connection not in known:
+        known[connection] = _found_fan_out(network, connection)
+    return known[connection]
+
+
+_FAN_OUT: WeakKeyDictionary[Network, dict[Connection, Tensor]] = WeakKeyDictionary()
+
+
+def _found_fan_out(network: Network, connection: Connection) -> Tensor:
     path = _counted(network, connection)
     shape = network.shapes[connection.source]
     nodes = [network.nodes[name] for name in path]

@@ -13,6 +13,7 @@ import torch
 from spear_deploy.hardware import load_profile, place
 from spear_deploy.hardware.cost.activity import Activity
 from spear_deploy.hardware.cost.estimate import estimate
+from spear_deploy.measure.events import Events
 from spear_deploy.measure.record import Recorder
 from spear_deploy.network import synapse_matrix
 
@@ -89,7 +90,7 @@ def _both(shape, nodes, loops, neurons, firing, steps, folders, *, changing):
                 layer, number = str(address).split(".")
                 fired[layer][step, 0].flat[int(number)] = True
         recorder = Recorder(network)
-        recorder.add({name: torch.from_numpy(each) for name, each in fired.items()})
+        recorder.add({name: Events.of(torch.from_numpy(each)) for name, each in fired.items()})
         spikes = {name: each.sum((0, 1)).astype(float) for name, each in fired.items()}
         activity = Activity(
             spikes, steps, analog_input=False, updates=_updates(network, result, steps), record=recorder.record()

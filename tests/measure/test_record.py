@@ -2,6 +2,7 @@ import nir
 import numpy as np
 import torch
 
+from spear_deploy.measure.events import Events
 from spear_deploy.measure.record import Recorder
 from spear_deploy.network import Network
 
@@ -26,7 +27,7 @@ def test_a_record_that_is_full_keeps_the_first_samples():
     network = sixteen_inputs()
     recorder = Recorder(network, most_bytes=2 * 3 * 3)  # three bytes a step, three steps: two samples
     for _ in range(2):
-        recorder.add({network.input: torch.ones((3, 3, 16)), "n1": torch.zeros((3, 3, 8), dtype=torch.bool)})
+        recorder.add({network.input: Events.of(torch.ones(3, 3, 16)), "n1": Events.of(torch.zeros(3, 3, 8))})
     record = recorder.record()
     assert record.samples == 2
     assert record.events(network.input, slice(0, 2)).toarray().tolist() == np.ones((6, 16)).tolist()
@@ -37,7 +38,7 @@ def test_a_static_input_is_recorded_once():
     network = sixteen_inputs()
     recorder = Recorder(network)
     image = (torch.arange(32).reshape(1, 2, 16) % 2 == 0).expand(3, 2, 16)
-    recorder.add({network.input: image, "n1": torch.zeros((3, 2, 8), dtype=torch.bool)})
+    recorder.add({network.input: Events.of(image), "n1": Events.of(torch.zeros(3, 2, 8))})
     record = recorder.record()
     assert record.bits[network.input].shape == (1, 2, 2)
     assert record.events(network.input, slice(0, 2)).toarray().tolist() == image.transpose(0, 1).reshape(6, 16).tolist()
@@ -48,7 +49,7 @@ def test_some_samples_of_a_record_are_spread_over_all():
     recorder = Recorder(network)
     number = torch.zeros((1, 9, 16))
     number[0, torch.arange(9), torch.arange(9)] = 1
-    recorder.add({network.input: number, "n1": torch.zeros((1, 9, 8), dtype=torch.bool)})
+    recorder.add({network.input: Events.of(number), "n1": Events.of(torch.zeros(1, 9, 8))})
     kept = recorder.record().spread(3)
     assert kept.samples == 3
     assert kept.events(network.input, slice(0, 3)).toarray().argmax(1).tolist() == [0, 4, 8]
