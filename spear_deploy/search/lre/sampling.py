@@ -145,6 +145,7 @@ def collect_samples(
             used = [sample for number in range(end) if (sample := made[number].sample) is not None]
             if enough is not None and end >= fewest and enough(used):
                 break
+            give_back_memory()  # to the workers: asking makes candidates here
     return used
 
 
@@ -228,4 +229,10 @@ def _begin_worker(
     exact_products()
     reuse_memory()
     factory = CandidateFactory(model, train, widths, recalibrates=recalibrates)
-    return lambda job: _timed(factory, job)
+
+    def work(job: Job) -> Made:
+        made = _timed(factory, job)
+        give_back_memory()  # it may wait long for the next job
+        return made
+
+    return work
