@@ -20,8 +20,8 @@ from spear_deploy.errors import BackendError
 from spear_deploy.network import Reset, Trace
 from spear_deploy.network.device import CPU, holds_float64
 
-CACHED_STATES = 1 << 15
-"""States of the largest layer that are advanced together: a quarter of a megabyte, which stays in cache."""
+CACHED_STATES = 1 << 18
+"""States of the largest layer that are advanced together, two megabytes: starting costs more than a cache saves."""
 
 
 @dataclass
@@ -75,8 +75,12 @@ class LoihiExecution:
                 watch.u[name], watch.v[name] = (layer.empty(steps, batch, torch.float64) for _ in "uv")
         at_once = self.at_once if self.device.type == "cpu" else batch
         size = min(at_once, batch)
-        # What a piece sends is written where the next layer finds it in the cache.
-        rooms = {name: layer.empty(steps, size, layer.output_type) for name, layer in self.layers.items()}
+        # What a piece sends is written where the next layer finds it in the cache; a single piece where it belongs.
+        rooms = (
+            outputs
+            if size == batch
+            else {name: layer.empty(steps, size, layer.output_type) for name, layer in self.layers.items()}
+        )
         with torch.no_grad():
             for first in range(0, batch, at_once):
                 part = slice(first, min(first + at_once, batch))
@@ -90,7 +94,10 @@ class LoihiExecution:
                 for names in self.stages:
                     self._run_stage(names, values, seen)
                 for name, layer in self.layers.items():
-                    outputs[name][:, part] = values[name] if layer.spikes else values[name] / layer.unit
+                    if not layer.spikes:
+                        outputs[name][:, part] = values[name] / layer.unit
+                    elif rooms is not outputs:
+                        outputs[name][:, part] = values[name]
         return Trace({name: outputs[name] for name in self.quantized.network.layers}, self.quantized.network.read_out)
 
     def _on(self, device: torch.device) -> LoihiExecution:
@@ -143,6 +150,9 @@ class LayerExecution:
         self.keep_v = _constant((chip.unity - values.dv) / chip.unity, device)
         self.bias = _constant(values.bias, device)
         self.threshold = None if values.vth is None else _constant(values.vth * shift, device)
+        self.slowest_u, self.slowest_v = float(self.keep_u.max()), float(self.keep_v.max())
+        self.bias_range = min(0.0, float(self.bias.min())), max(0.0, float(self.bias.max()))
+        self.highest_threshold = 0.0 if self.threshold is None else float(self.threshold.max())
         self.axon = None
         if values.axon is not None:
             self.axon = _constant(np.floor(values.axon * 2.0**values.axon_exponent) * shift, device).float()
@@ -211,14 +221,14 @@ class LayerExecution:
 
         A membrane that is reset stands no higher than the threshold when a step begins.
         """
-        low, high = (end * _longest_sum(self.keep_u, steps) for end in reach)
+        low, high = (end * _longest_sum(self.slowest_u, steps) for end in reach)
         wraps = max(-low, high) >= self.limit
-        low, high = low + min(0.0, float(self.bias.min())), high + max(0.0, float(self.bias.max()))
-        kept = _longest_sum(self.keep_v, steps)
+        low, high = low + self.bias_range[0], high + self.bias_range[1]
+        kept = _longest_sum(self.slowest_v, steps)
         if self.threshold is None:
             high *= kept
         elif self.values.reset is Reset.ZERO:
-            high += float(self.threshold.max())
+            high += self.highest_threshold
         else:
             return wraps, True
         return wraps, wraps or max(-low * kept, high) >= self.limit
@@ -237,9 +247,9 @@ class _Run:
         self.layer, self.outputs, self.seen = layer, outputs, seen
         self.u = torch.zeros_like(outputs[0], dtype=torch.float64)
         self.w = torch.zeros_like(self.u)
-        self.room = torch.zeros_like(self.u)
-        self.memoryless = layer.keep_u.ndim == 0 and float(layer.keep_u) == 0
-        self.biased = bool(layer.bias.any())
+        self.room = torch.empty_like(self.u)
+        self.memoryless = layer.slowest_u == 0
+        self.biased = layer.bias_range != (0.0, 0.0)
         self.below = None if layer.threshold is None else -layer.threshold
         self.uniform = float(layer.threshold) if layer.threshold is not None and layer.threshold.ndim == 0 else None
         self.wraps, self.clips = layer.overflows(layer.reach, len(outputs))
@@ -315,9 +325,9 @@ def _constant(values: object, device: torch.device) -> Tensor:
     return channels_last(tensor, tensor.ndim)
 
 
-def _longest_sum(keep: Tensor, steps: int) -> float:
-    """The sum of a state that is given 1 in each of so many steps, at the slowest decay."""
-    return min(float(steps), 1 / max(1 - float(keep.max()), 1e-9))
+def _longest_sum(keep: float, steps: int) -> float:
+    """The sum of a state that is given 1 in each of so many steps, of which it keeps a share."""
+    return min(float(steps), 1 / max(1 - keep, 1e-9))
 
 
 def _late(x: Tensor, steps: int) -> Tensor:
