@@ -168,7 +168,7 @@ def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:
         kinds = ", ".join(type(node).__name__ for node in forward.nodes) or "none"
         enlarges = any(isinstance(node, Resample) for node in forward.nodes)
         found.append(
-            "lava-dl's netx runs no transposed convolution or other resampling"
+            "lava-dl's netx runs no transposed convolution, and no padding or enlarging before one"
             if enlarges
             else f"netx has one convolution or one dense matrix before a layer, no pools; found {kinds}"
         )

@@ -186,6 +186,19 @@ class TestInt8:
         assert abs(counts["int8"] - counts["float32"]) < 0.02 * counts["float32"]
 
 
+def test_of_a_regression_the_file_says_its_scale_and_the_record_by_how_much_values_change(tmp_path):
+    model = replace(conv_model(), objective="regression:scale=3")
+    made = onnx.load(written(model, tmp_path, int8=True))
+    assert ("spear_deploy.objective", "regression:scale=3") in {(each.key, each.value) for each in made.metadata_props}
+    exporter, inputs = OnnxExporter(int8=True), sample_inputs(model)
+    rates = [
+        each["out"].double().mean(0)
+        for each in (simulate(model, inputs, torch.float32), exporter.expected(model, inputs))
+    ]
+    largest = 3 * float((rates[0] - rates[1]).abs().max())
+    assert exporter.notes(model, inputs)["largest_change"] == pytest.approx(largest)
+
+
 class TestTies:
     """A neuron whose membrane stands at the threshold may fire or not; no other may differ."""
 

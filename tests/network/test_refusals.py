@@ -115,6 +115,24 @@ def test_what_cannot_be_shown_exact_is_refused(case):
         convert(build())
 
 
+class PositionsInALine(nn.Module):
+    """Maps as lines of positions, for a Conv1d."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.first, self.mix, self.second = nn.Conv2d(1, 6, 3), leaky(), nn.Conv1d(6, 4, 1), leaky()
+
+    def forward(self, x):
+        return self.second(self.mix(self.first(self.conv(x)).flatten(2)))
+
+
+def test_positions_in_a_line_are_refused_with_what_to_do_instead():
+    with pytest.raises(
+        ModelError, match=r"from \(\d+, 6, 2, 2\) to \(\d+, 6, 4\); keep maps, to which Conv2d with a kern"
+    ):
+        convert(PositionsInALine(), (1, 4, 4))
+
+
 def test_another_order_of_axes_is_refused_with_what_to_do_instead():
     with pytest.raises(ModelError, match=r"lif receives a change of the order of axes; leave it out, and order the"):
         convert(Turned(), (2, 3))

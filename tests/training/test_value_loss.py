@@ -62,3 +62,5 @@ def test_a_network_learns_what_another_taught():
     wanted = taught(model, output)
     torch.testing.assert_close(wanted, 3 * output.mean(0))
     assert float(TaskLoss(model.objective, model.read_out)(output, wanted)) < 1e-12
+    classes = replace(model, objective=Objective.CLASSIFICATION, read_out=ReadOut.LAST)
+    assert torch.equal(taught(classes, output), output[-1])  # what is read is what is taught

@@ -75,6 +75,15 @@ def _scaled(recorder: Recorder, a: Any, b: Any, result: Tensor, *, inverse: bool
     return recorder.applied("scale", key, Scale(scale), value), axis
 
 
+def _instead_of(before: tuple[int, ...], after: tuple[int, ...]) -> str:
+    """What to do instead of a change of shape that is not followed, where that is known."""
+    if len(after) > len(before):
+        return "; no node makes maps of a flat layer: keep maps"
+    if len(after) == len(before) - 1 and after[-2:-1] == before[-3:-2]:
+        return "; keep maps, to which Conv2d with a kernel of 1 does what Conv1d does to their positions"
+    return ""
+
+
 def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
     value = args[0]
     axis = recorder.time_axis(value)
@@ -82,8 +91,8 @@ def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tupl
         return recorder.expression(value), axis
     found = reshaped(tuple(value.shape), axis, recorder.steps, tuple(result.shape))
     if found is None:
-        wider = "; no node makes maps of a flat layer: keep maps" if result.dim() > value.dim() else ""
-        return Opaque(f"a change of shape from {tuple(value.shape)} to {tuple(result.shape)}{wider}"), None
+        old, new = tuple(value.shape), tuple(result.shape)
+        return Opaque(f"a change of shape from {old} to {new}{_instead_of(old, new)}"), None
     after, shape = found
     if shape == tuple(value.shape[leading(axis) :]):
         return recorder.expression(value), after
