@@ -199,23 +199,25 @@ def test_more_than_62_steps_are_refused():
     )
 
 
-def negative_alone(largest=-1.0):
+def negative_alone(seed=3):
     """Two layers, the weights into the second of one sign."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     weight = -rng.random((4, 8)) / 8
-    weight[0, 0] = largest
-    first = nir.Linear(rng.random((8, 5)))
-    rest = (("dense", nir.Linear(weight)), ("out", neuron((4,), rng, beta=np.full(4, 0.9))))
-    return chain((5,), ("first", first), ("hidden", neuron((8,), rng)), *rest, encoding=Encoding.SPIKES)
+    first, dense = nir.Linear(rng.random((8, 5))), nir.Affine(weight, np.full(4, 0.9))
+    layers = (("first", first), ("hidden", neuron((8,), rng)), ("dense", dense), ("out", neuron((4,), rng)))
+    return chain((5,), *layers, encoding=Encoding.SPIKES)
 
 
-def test_negative_weights_alone_are_chosen_as_netx_holds_them():
+@pytest.mark.parametrize("bits", [8, 5, 4])
+@pytest.mark.parametrize("seed", [3, 14])
+def test_negative_weights_alone_are_chosen_as_netx_holds_them(bits, seed):
     """lava-dl takes a zero among them for a second sign, and a matrix of both signs has even weights."""
-    made = exporter_of(negative_alone())
-    assert made.refuses(negative_alone()) == ()
+    model = negative_alone(seed)
+    made = NetxExporter(integers=judged(model, NETX, weight_bits=bits))
+    assert made.refuses(model) == ()
     weights = made.integers.quantized.layers[1].synapses[0].nodes[-1].weight
-    assert weights.max() <= 0
-    assert not (weights % 2).any()
+    assert -256 < weights.min() < weights.max() <= 0
+    assert not (weights % 2 ** (9 - bits)).any()
 
 
 def test_256_below_0_without_a_positive_weight_is_refused_as_lava_would_clip_it():

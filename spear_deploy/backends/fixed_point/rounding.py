@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,7 +27,10 @@ NEAR_A_POINT = 1e-6
 
 def lattice_of(matrix: Array, chip: Format) -> Lattice:
     """The mantissas that the weights of a matrix can have."""
-    return chip.lattice(mixed=needs_sign(matrix, chip))
+    lattice = chip.lattice(mixed=needs_sign(matrix, chip))
+    if not chip.negative_alone and not (matrix > 0).any():  # the reader of a file may find a sign mode without -256
+        return replace(lattice, low=max(lattice.low, -lattice.high))
+    return lattice
 
 
 def needs_sign(matrix: Array, chip: Format) -> bool:
