@@ -2,10 +2,12 @@
 
     make bench
     python -m benchmarks.speed [--json FILE] [--tables FILE.md] [--net NAME] [--rounds 7] [--most 12]
+    python -m benchmarks.speed --tables-of FILE [--tables FILE.md]
 
 Processor time of one thread, so that a busy machine counts little; what is compared takes turns in one process, and
 the median of the ratios counts. Peers that are not installed, or cannot run a network, are told and left out. --tables
-writes the tables between the two marks of a Markdown file.
+writes the tables between the two marks of a Markdown file. The JSON is kept after each network, so that a run that is
+interrupted keeps what it has.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from benchmarks.speed.measured import Row, beside_peers, growth, own_stages
 from benchmarks.speed.nets import NETS
 from benchmarks.speed.peers import installed
 from spear_deploy.network.device import reuse_memory
+from spear_deploy.system.files import write_whole
 
 MARKS = ("<!-- benchmarks.speed: begin -->", "<!-- benchmarks.speed: end -->")
 
@@ -114,7 +117,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--most", type=float, default=12, help="seconds after which a comparison begins no round")
     parser.add_argument("--no-growth", action="store_true")
+    parser.add_argument("--tables-of", type=Path, metavar="JSON", help="measure nothing: the tables of a run's JSON")
     given = parser.parse_args()
+    if given.tables_of:
+        found = tables(json.loads(given.tables_of.read_text()))
+        print(found)
+        if given.tables:
+            write_between(given.tables, found)
+        return 0
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     reuse_memory()  # as jobs do, for everyone
@@ -124,16 +134,22 @@ def main() -> int:
         print(f"{time.monotonic() - start:5.0f} s  {net.name}", file=sys.stderr, flush=True)
         result["peers"].append(beside_peers(net, given.rounds, given.most))
         result["stages"].append(own_stages(net, given.rounds, given.most))
+        keep(result, start, given.json)
     if not given.no_growth:
         print(f"{time.monotonic() - start:5.0f} s  growth", file=sys.stderr, flush=True)
         result["growth"] = growth(given.rounds, given.most)
-    result["seconds"] = time.monotonic() - start
+    keep(result, start, given.json)
     print(tables(result))
-    if given.json:
-        given.json.write_text(json.dumps(result, indent=1) + "\n")
     if given.tables:
         write_between(given.tables, tables(result))
     return 0
+
+
+def keep(result: Row, start: float, path: Path | None) -> None:
+    """Write what is measured so far, so that a run that is interrupted keeps it; `--tables-of` makes tables of it."""
+    result["seconds"] = time.monotonic() - start
+    if path:
+        write_whole(path, json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

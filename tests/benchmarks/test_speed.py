@@ -1,7 +1,11 @@
+import sys
+
 import pytest
 import torch
 
+from benchmarks.speed import __main__ as bench
 from benchmarks.speed.__main__ import MARKS, write_between
+from benchmarks.speed.measured import beside_peers
 from benchmarks.speed.nets import NETS
 from benchmarks.speed.peers import by_snntorch, ours, products_alone
 from benchmarks.speed.timing import exponent, ratio
@@ -26,6 +30,28 @@ def test_products_alone_are_those_of_the_network():
     module, run = products_alone(net)
     assert run(net.inputs(2)).shape == (net.time_steps, 2, 10)
     assert [type(part).__name__ for part in module] == ["Flatten", "Linear", "Linear"]
+
+
+def test_a_run_that_is_interrupted_keeps_the_networks_it_measured(tmp_path, monkeypatch):
+    kept, page = tmp_path / "bench.json", tmp_path / "page.md"
+
+    def interrupted(net, *arguments):
+        if net is NETS[1]:
+            raise KeyboardInterrupt
+        return beside_peers(net, *arguments)
+
+    monkeypatch.setattr(bench, "beside_peers", interrupted)
+    for setting in ("set_num_threads", "set_flush_denormal"):
+        monkeypatch.setattr(torch, setting, lambda value: None)  # they would hold for the tests after this one
+    monkeypatch.setattr(bench, "reuse_memory", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["speed", "--json", str(kept), "--rounds", "1", "--most", "1"])
+    with pytest.raises(KeyboardInterrupt):
+        bench.main()
+    page.write_text(f"{MARKS[0]}\n{MARKS[1]}\n")
+    monkeypatch.setattr(sys, "argv", ["speed", "--tables-of", str(kept), "--tables", str(page)])
+    assert bench.main() == 0
+    assert "| digits |" in page.read_text()
+    assert "| dense 784-256-10 |" not in page.read_text()
 
 
 def test_tables_replace_those_between_the_marks(tmp_path):
