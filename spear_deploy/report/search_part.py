@@ -27,7 +27,8 @@ class SearchReport(Part):
     budget_synops: float = Field(description="what the search may use, in torch's arithmetic, as predictions are")
     history: list[EvaluationReport]
     most_by_guessing: float | None = Field(
-        None, description="the highest accuracy on validation that still counts as chance (99 %)"
+        None,
+        description="the highest accuracy on validation that still counts as chance (99 %), or the R2 of the mean",
     )
 
 
