@@ -209,8 +209,24 @@ def _key(layer: LavaLayer, constant: str) -> str:
     return repr(f"{layer.name}.{constant}")
 
 
+def _check_of_inputs(model: Model) -> list[str]:
+    """What the script says to inputs that it would run as something else: another order of axes, or no spikes."""
+    shape, needed = model.network.input_shape, _input_words(model)
+    fits = f"inputs.shape[1:] == {shape!r}"
+    if not model.encoding.static:
+        fits = f"inputs.shape[:1] == (STEPS,) and inputs.shape[2:] == {shape!r}"
+    lines = [
+        f"    if not ({fits}):\n",
+        f'        parser.error(f"INPUTS.npy holds {needed}, found {{list(inputs.shape)}}")\n',
+    ]
+    if not model.encoding.analog:
+        lines.append("    if not np.isin(inputs, (0, 1)).all():\n")
+        lines.append('        parser.error("INPUTS.npy holds spikes, which are 0 and 1")\n')
+    return lines
+
+
 def _ending(model: Model, job: LavaJob, values: GradedValues | None) -> str:
-    lines = []
+    lines = _check_of_inputs(model)
     if values is not None:
         lines.append(f"    inputs = np.clip(np.rint(inputs * {values.levels!r}), -{values.most}, {values.most})\n")
     if model.encoding.static:

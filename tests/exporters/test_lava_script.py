@@ -97,6 +97,24 @@ class TestInLava:
         fired = int(LavaExporter().expected(model, sample_inputs(model))["hidden"].sum())
         assert printed.splitlines() == [f"hidden: {fired} spikes in 4 samples", "out: membranes in 4 samples"]
 
+    @pytest.mark.parametrize(
+        ("encoding", "inputs", "said"),
+        [
+            (Encoding.SPIKES, np.zeros((5, 6, 4)), "INPUTS.npy holds spikes [6, samples, 4], found [5, 6, 4]"),
+            (Encoding.SPIKES, np.full((6, 5, 4), 0.5), "INPUTS.npy holds spikes, which are 0 and 1"),
+            (Encoding.DIRECT, np.zeros((6, 5, 4)), "INPUTS.npy holds static samples [samples, 4], found [6, 5, 4]"),
+        ],
+    )
+    def test_inputs_that_it_would_run_as_something_else_are_refused(self, tmp_path, encoding, inputs, said):
+        LavaExporter().write(small_model(encoding=encoding), tmp_path / "net_lava.py")
+        np.save(tmp_path / "inputs.npy", inputs)
+        ran = subprocess.run(
+            [sys.executable, "net_lava.py", "inputs.npy"], capture_output=True, text=True, cwd=tmp_path
+        )
+        assert ran.returncode == 2
+        assert said in ran.stderr
+        assert "Traceback" not in ran.stderr
+
     @pytest.mark.slow
     @pytest.mark.timeout(600)
     def test_the_script_needs_lava_alone(self, tmp_path):
