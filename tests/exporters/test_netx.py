@@ -12,6 +12,7 @@ from test_onnx import conv_model
 from test_registry import small_model
 from torch import nn
 
+from spear_deploy.backends.fixed_point import quantize
 from spear_deploy.backends.fixed_point.formats import LOIHI2, held_by_netx
 from spear_deploy.data import encode, load_data
 from spear_deploy.errors import ExportError
@@ -218,6 +219,23 @@ def test_negative_weights_alone_are_chosen_as_netx_holds_them(bits, seed):
     weights = made.integers.quantized.layers[1].synapses[0].nodes[-1].weight
     assert -256 < weights.min() < weights.max() <= 0
     assert not (weights % 2 ** (9 - bits)).any()
+
+
+def test_a_file_read_as_a_model_runs_on_the_chip_in_the_integers_that_it_holds(tmp_path):
+    """Whatever stands there: -256, the smallest that a weight can be, is none that was clipped."""
+    model = small_model(encoding=Encoding.SPIKES)
+    integers = judged(model, NETX)
+    hidden, out = integers.quantized.layers
+    weight = out.synapses[0].nodes[-1].weight.copy()
+    weight[0, 0], weight[1, 1] = -256, 254
+    out = replace(out, synapses=(replace(out.synapses[0], nodes=(nir.Linear(weight),)),))
+    changed = replace(integers, quantized=replace(integers.quantized, layers=(hidden, out)))
+    NetxExporter(integers=changed).write(model, tmp_path / "net.net")
+    read = load_any(tmp_path / "net.net", time_steps=model.time_steps)
+    held = quantize(read, LOIHI2, calibration=sample_inputs(model)).layers
+    for found, wanted in zip(held, (hidden, out), strict=True):
+        assert np.array_equal(found.synapses[0].nodes[-1].weight, wanted.synapses[0].nodes[-1].weight)
+        assert np.array_equal(found.vth, wanted.vth)
 
 
 def test_256_below_0_without_a_positive_weight_is_refused_as_lava_would_clip_it():

@@ -125,11 +125,12 @@ def rounding_of(values: Array, held: IntArray, exponent: int, scale: float, chip
     largest = float(np.abs(values).max(initial=0.0)) or 1.0
     error = np.abs(values - held * 2.0**exponent / scale)
     present = values != 0
-    edge = (lattice.high + lattice.step / 2) * 2.0**exponent / scale
+    unit = 2.0**exponent / scale
+    low, high = ((end + sign * lattice.step / 2) * unit for end, sign in ((lattice.low, -1), (lattice.high, 1)))
     return Rounding(
         worst=float(error.max(initial=0.0)) / largest,
         mean=float(error[present].mean()) / largest if present.any() else 0.0,
-        clipped=int((np.abs(values) > edge).sum()),
+        clipped=int(((values < low) | (values > high)).sum()),
         vanished=int((present & (held == 0)).sum()),
         weights=int(present.sum()),
     )
