@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from spear_deploy import __version__
-from spear_deploy.cli.console import visible
+from spear_deploy.cli.console import err, visible, wrapped
 from spear_deploy.cli.ending import InterruptedVerb, Terminated, ending_by_signal, machine_limit, usable_streams
 from spear_deploy.cli.spelling import FLAGS, spelled
 from spear_deploy.cli.verbs import Verbs
@@ -82,7 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _told(message: str, error: BaseException) -> int:
     """Say it, with what was added on its way, such as where work is kept."""
     lines = [f"spear-deploy: {message}", *getattr(error, "__notes__", [])]
-    print(visible(spelled("\n  ".join(lines), FLAGS)), file=sys.stderr)
+    text = spelled("\n  ".join(lines), FLAGS)
+    print(visible(wrapped(text, err.width) if err.is_terminal else text), file=sys.stderr)
     return BAD_INPUT
 
 

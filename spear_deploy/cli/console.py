@@ -30,7 +30,7 @@ def _written_out(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
-def _wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int) -> str:
     """The text as it is typed, each line broken between words; a longer word, such as a path, stays whole."""
     found: list[str] = []
     for line in spelled(text, FLAGS).splitlines():
@@ -50,7 +50,7 @@ class VisibleConsole(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         """Print; on a terminal lines break between words, elsewhere each stays whole for whoever reads them."""
         if self.is_terminal:
-            objects = tuple(_wrapped(each, self.width) if isinstance(each, str) else each for each in objects)
+            objects = tuple(wrapped(each, self.width) if isinstance(each, str) else each for each in objects)
         super().print(*objects, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:

@@ -49,6 +49,16 @@ def test_lines_break_between_words_on_a_terminal_and_nowhere_else(terminal):
     assert (len(lines) > 1) == terminal
 
 
+def test_an_error_breaks_between_words_on_a_terminal_too(capsys, monkeypatch):
+    monkeypatch.setattr("spear_deploy.cli.err", VisibleConsole(force_terminal=True, width=80, stderr=True))
+    with pytest.raises(SystemExit):
+        main(["profiles", "show", "lohi2"])
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 3
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "spear-deploy: no profile called 'lohi2'"
+
+
 def test_words_that_the_locale_has_no_letters_for_are_written_out(tmp_path):
     command = [sys.executable, "-m", "spear_deploy", "profiles", "show", "loihi2"]
     ended = subprocess.run(command, capture_output=True, cwd=tmp_path, env={**os.environ, "PYTHONIOENCODING": "ascii"})
