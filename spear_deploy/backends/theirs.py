@@ -44,14 +44,14 @@ class _Theirs(Backend):
         with _told(cls.offered):
             made = cls.theirs.of(setting)
         if not isinstance(made, Backend):
-            raise BackendError(f"{cls.offered}: `of` gives {type(made).__name__}, no backend")
+            raise BackendError(f"{cls.offered}: of() gives {type(made).__name__}, no backend")
         return cls(made)
 
     def prepare(self, model: Model, *, reference: Executable | None = None) -> Executable:
         with _told(self.offered):
             ready = self.backend.prepare(model, reference=reference)
         if not isinstance(ready, Executable):
-            raise BackendError(f"{self.offered}: `prepare` gives {type(ready).__name__}, nothing to run")
+            raise BackendError(f"{self.offered}: prepare() gives {type(ready).__name__}, nothing to run")
         return _Theirs.Ready(ready, self.offered)
 
     def quantiser(self, model: Model) -> Quantiser | None:

@@ -214,7 +214,7 @@ class TestATheirs:
             ("InArrays", "gives ndarray of lif1, outputs are tensors [T, B, *shape] without NaN"),
             ("NotANumber", "gives Tensor of lif1, outputs are tensors [T, B, *shape] without NaN"),
             ("Unmade", "failed (OSError: no licence, toy_project.py:"),
-            ("Unready", "`prepare` gives NoneType, nothing to run"),
+            ("Unready", "prepare() gives NoneType, nothing to run"),
         ],
     )
     def test_is_named_where_it_fails_or_gives_what_nothing_can_be_held_against(self, install, simulate, name, fault):
