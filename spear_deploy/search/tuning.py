@@ -8,7 +8,7 @@ from typing import Protocol
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Use
-from spear_deploy.measure import Measurement, Scoring, accuracy_on
+from spear_deploy.measure import SCORINGS, Measurement, Scoring, accuracy_on
 from spear_deploy.network import Model
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.search.bounds import RISK, prediction_bound
@@ -77,18 +77,29 @@ class TuningPlan:
         rounds = self.rounds if learned < self.learned else 1
         return self.final_for(samples).epochs * ((1 << rounds) - 1)
 
-    def in_rounds(self, model: Model, train: EncodedSplit, one_round: Callable[[Model, Recipe], Model]) -> Model:
+    def in_rounds(
+        self,
+        model: Model,
+        train: EncodedSplit,
+        one_round: Callable[[Model, Recipe], Model],
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> Model:
         """What the second phase makes of a model; `one_round` goes through it once.
 
         A network that still errs on the very samples it learns from gains by more of the same, one
-        that does not gains little; validation has no say in it.
+        that does not gains little; validation has no say in it. A further round is told.
         """
         recipe = self.final_for(len(train))
         for left in reversed(range(self.rounds)):
             model = one_round(model, recipe)
-            if not left or accuracy_on(model, train) >= self.learned:
+            if not left or (learned := accuracy_on(model, train)) >= self.learned:
                 break
             recipe = replace(recipe, epochs=2 * recipe.epochs)
+            score = SCORINGS[model.objective.kind]
+            notice(
+                f"the fine-tuned network has not learned its training samples ({score.name} {score.text(learned)},"
+                f" {score.text(self.learned)} wanted): {recipe.epochs} epochs more"
+            )
         return model
 
     @property
@@ -272,7 +283,7 @@ def tune_final(tuner: Tuner, finalist: Finalist, constraint: SynopsConstraint | 
             journal=tuner.journal.within(risk),
         )
 
-    model = plan.in_rounds(finalist.plain.model, factory.train, one_round)
+    model = plan.in_rounds(finalist.plain.model, factory.train, one_round, tuner.notice)
     return tuner.measured(model, risk)
 
 

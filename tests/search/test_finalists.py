@@ -82,14 +82,16 @@ def test_small_data_gets_the_epochs_that_make_the_fewest_steps():
 
 @pytest.mark.parametrize(("learned", "rounds"), [(0.0, [20]), (1.1, [20, 40, 80])])
 def test_a_network_that_errs_on_its_training_samples_is_trained_on_each_time_twice_as_long(factory, learned, rounds):
-    plan, trained = replace(CONSTRAINED, rounds=3, learned=learned), []
+    plan, trained, told = replace(CONSTRAINED, rounds=3, learned=learned), [], []
 
     def one_round(model, recipe):
         trained.append(recipe.epochs)
         return model
 
-    plan.in_rounds(factory.model, factory.train, one_round)
+    plan.in_rounds(factory.model, factory.train, one_round, told.append)
     assert trained == rounds
+    assert [text.rpartition(": ")[2] for text in told] == [f"{epochs} epochs more" for epochs in rounds[1:]]
+    assert all("has not learned its training samples (accuracy " in text for text in told)
 
 
 def test_further_rounds_hold_a_network_at_its_budget(factory):

@@ -33,4 +33,4 @@ def same_fine_tune(
     def one_round(model: Model, recipe: Recipe) -> Model:
         return fine_tune(model, train, recipe, seed=seed, stop=stop, notice=notice, journal=journal)
 
-    return plan.in_rounds(plain, train, one_round)
+    return plan.in_rounds(plain, train, one_round, notice)
