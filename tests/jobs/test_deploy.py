@@ -135,9 +135,10 @@ def test_the_prediction_is_held_against_the_plain_fine_tune_and_the_budget_again
     _, report = half
     assert set(report.lre.check) == {"torch", "chip", "lava"}
     assert report.lre.check["torch"].synops > report.budget.synops  # pruned to a multiple of the budget
-    assert report.lre.check["lava"].synops == report.lre.check["torch"].synops * (
+    ratio = (
         report.lre.check["lava"].predicted / report.lre.check["torch"].predicted
-    )
+    )  # of fewer samples, if time is short
+    assert report.lre.check["lava"].synops == pytest.approx(report.lre.check["torch"].synops * ratio, rel=1e-12)
     assert report.measured["chip"].synops <= report.budget.synops
 
 
