@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,15 +28,24 @@ def fan_out(network: Network, connection: Connection) -> Tensor:
     Exact at borders, with stride, padding and groups: each position has its own fan-out. Pools
     only route; an empty path joins neurons one to one, which is one synapse each. Where several ways
     lead from one neuron to another, a chip has one synapse. A pool that takes the largest current adds
-    none: all currents into it are computed, whichever is the largest. It is found once for a network.
+    none: all currents into it are computed, whichever is the largest. It is found once for a network
+    and its weights as they are.
     """
     known = _FAN_OUT.setdefault(network, {})
-    if connection not in known:
-        known[connection] = _found_fan_out(network, connection)
-    return known[connection]
+    weights = _sums_of_weights(network, connection)
+    if connection not in known or known[connection][0] != weights:  # arrays of weights can be written into
+        known[connection] = weights, _found_fan_out(network, connection)
+    return known[connection][1]
 
 
-_FAN_OUT: WeakKeyDictionary[Network, dict[Connection, Tensor]] = WeakKeyDictionary()
+_Sums = tuple[int, ...]
+_FAN_OUT: WeakKeyDictionary[Network, dict[Connection, tuple[_Sums, Tensor]]] = WeakKeyDictionary()
+
+
+def _sums_of_weights(network: Network, connection: Connection) -> _Sums:
+    """Checksums of the weights on the way."""
+    nodes = (network.nodes[name] for name in connection.path)
+    return tuple(zlib.crc32(np.ascontiguousarray(node.weight).data) for node in nodes if isinstance(node, Weighted))
 
 
 def _found_fan_out(network: Network, connection: Connection) -> Tensor:

@@ -178,3 +178,11 @@ def test_neurons_that_several_ways_join_have_one_synapse(case):
     network = Network(graph_of(shape, ("source", lif(shape)), *layers, ("target", target)))
     expected = ((reached - zero).abs() > 1e-12).flatten(1).sum(1).reshape(shape)
     np.testing.assert_array_equal(fan_out(network, network.into("target")[0]).numpy(), expected.numpy())
+
+
+def test_weights_that_are_written_into_are_counted_anew():
+    network = Network(graph_of((4,), ("a", lif(4)), ("w", nir.Linear(np.ones((3, 4)))), ("b", lif(3))))
+    connection = network.into("b")[0]
+    assert fan_out(network, connection).tolist() == [3, 3, 3, 3]
+    network.nodes["w"].weight[0, 1] = network.nodes["w"].weight[2, 1] = 0
+    assert fan_out(network, connection).tolist() == [3, 1, 3, 3]
