@@ -62,7 +62,7 @@ def _answer_orders(connection: Connection[Any, Any]) -> None:
             done, _ = ray.wait(list(numbers), num_returns=1, timeout=LOOK_EVERY_S)
             for each in done:
                 connection.send((numbers.pop(each), *_outcome(each)))
-            if connection.poll():  # is closed: nothing else is said before the jobs are done
+            if numbers and connection.poll():  # is closed: nothing else is said before all jobs are done
                 return
 
 

@@ -59,6 +59,12 @@ def test_what_is_said_and_set_by_ray_stays_out_of_this_process(address, capfd):
     assert dict(os.environ) == before
 
 
+def test_lists_of_jobs_follow_each_other_at_once(address):
+    with joined(address) as cluster, cluster.pool(where_it_runs, np.ones(1)) as pool:
+        for count in range(1, 31):
+            assert {number for number, _ in pool.run([0.0] * (count % 3))} == set(range(count % 3))
+
+
 def refuses(words):
     def work(job):
         raise ValueError(words)
