@@ -26,8 +26,8 @@ import torch
 from benchmarks.speed.measured import Row, beside_peers, growth, own_stages
 from benchmarks.speed.nets import NETS
 from benchmarks.speed.peers import installed
-from spear_deploy.network.device import reuse_memory
 from spear_deploy.system.files import write_whole
+from spear_deploy.system.memory import reuse_memory
 
 MARKS = ("<!-- benchmarks.speed: begin -->", "<!-- benchmarks.speed: end -->")
 

@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from spear_deploy.network.device import give_back_memory
+from spear_deploy.system.memory import give_back_memory
 
 Work = Callable[[], object]
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from spear_deploy.network.graph import Network
+from spear_deploy.system.memory import Growth
 
 BATCH = 100
 """Samples that are run at a time, at most: more do not pay."""
@@ -35,6 +36,8 @@ def samples_at_once(network: Network, time_steps: int, states: int = STATES_AT_O
 
 
 def batches(count: int, size: int = BATCH) -> Iterator[slice]:
-    """Slices of at most `size` that cover `count` samples."""
+    """Slices of at most `size` that cover `count` samples; what one left in memory does not add up."""
+    growth = Growth()
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))
+        growth.look()

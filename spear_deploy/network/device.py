@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -16,15 +15,6 @@ CPU = torch.device("cpu")
 
 DENORMAL = 2.0**-1060
 """Smaller than the smallest normal number of float64, 2^-1022."""
-
-KEPT_ARRAY_BYTES = 1 << 25
-"""Arrays up to this size lie where memory is used again: as large as glibc lets it be."""
-
-KEPT_BYTES = 1 << 28
-"""Memory that is not in use, but kept for the next arrays."""
-
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""Numbers of glibc's options, malloc.h."""
 
 
 def known_devices() -> list[str]:
@@ -98,18 +88,6 @@ def flushes_denormals() -> bool:
     return float(torch.tensor([DENORMAL], dtype=torch.float64) * 1.0) == 0.0
 
 
-def reuse_memory() -> None:
-    """Let the C library of Linux keep memory that arrays gave back: the system would clear its pages for each next one.
-
-    Elsewhere nothing changes. Of 200 event samples simulated in float32 the system took .28 s before and .06 s after,
-    beside 1.3 s of the simulation's own; in float64 2.7 and 1.1 s beside 2.9 s.
-    """
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_MMAP_THRESHOLD, KEPT_ARRAY_BYTES)
-        mallopt(_TRIM_THRESHOLD, KEPT_BYTES)
-
-
 @contextmanager
 def own_random_numbers() -> Iterator[None]:
     """Within the block torch draws as it would; after it, as if nothing had been drawn."""
@@ -137,12 +115,6 @@ def fresh_torch() -> Iterator[None]:
         undone.enter_context(torch.inference_mode(False))
         undone.enter_context(torch.enable_grad())
         yield
-
-
-def give_back_memory() -> None:
-    """Give the system what arrays gave back, before a process waits for long; see `reuse_memory`."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def holds_float64(device: torch.device) -> bool:

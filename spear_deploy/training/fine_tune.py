@@ -204,7 +204,8 @@ def _epoch(
 ) -> bool:
     """One pass over the data; False as soon as the loss or a gradient is not finite."""
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
-    for index in torch.split(torch.randperm(len(data), generator=generator), batch):
+    order = torch.randperm(len(data), generator=generator)
+    for index in (order[part] for part in batches(len(order), batch)):
         optimizer.zero_grad()
         total = objective.add_gradients(data, index)
         norm = torch.nn.utils.get_total_norm([each.grad for each in parameters if each.grad is not None])

@@ -16,10 +16,11 @@ from spear_deploy.jobs.deploy.search import solve
 from spear_deploy.jobs.progress import Clock, Progress
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
-from spear_deploy.network.device import device_named, reuse_memory
+from spear_deploy.network.device import device_named
 from spear_deploy.report import Report
 from spear_deploy.system.files import check_writable, sweep
 from spear_deploy.system.locks import locked
+from spear_deploy.system.memory import reuse_memory
 from spear_deploy.targets.target import Target
 
 REFUSALS = (ModelError, DataError, ProfileError, BudgetError, SearchError)

@@ -12,13 +12,14 @@ import torch
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model
-from spear_deploy.network.device import exact_products, give_back_memory, reuse_memory
+from spear_deploy.network.device import exact_products
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 from spear_deploy.search.lre.drawing import draw_ratios, sample_seed
 from spear_deploy.search.lre.sample import LreSample
 from spear_deploy.system.cluster import Cluster
 from spear_deploy.system.journal import NOTHING, Journal
+from spear_deploy.system.memory import give_back_memory, reuse_memory
 from spear_deploy.system.processes import worker_pool
 from spear_deploy.training import Recipe, fine_tune
 
