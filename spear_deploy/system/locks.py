@@ -11,6 +11,7 @@ import errno
 import fcntl
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
@@ -31,12 +32,19 @@ def locked(folder: Path) -> Iterator[None]:
         OutputError: another one does; names its process id and host.
 
     """
-    with _holding(folder, ".lock") as holder:
+    with claimed(folder) as holder:
         if holder:
             raise OutputError(
                 f"{folder}: {holder} is at work for this folder; wait for it, or choose another folder (`folder`)"
             )
         yield
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[str]:
+    """Within the block the folder is ours, which gives an empty text; or another process's: who that is, in words."""
+    with _holding(folder, ".lock") as holder:
+        yield holder
 
 
 @contextmanager
@@ -87,7 +95,7 @@ def _lock(path: Path, made: list[Path]) -> int:
     for _ in range(TRIES):
         try:
             _make(path.parent, made)
-            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         except FileNotFoundError:  # whoever made the folder has removed it meanwhile
             continue
         try:
@@ -100,7 +108,11 @@ def _lock(path: Path, made: list[Path]) -> int:
             os.close(lock)
             path.unlink(missing_ok=True)
             raise
-        if path.exists() and os.path.samestat(os.fstat(lock), path.stat()):
+        found = os.fstat(lock)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:  # somebody else's file, put here under our name
+            os.close(lock)
+            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        if path.exists() and os.path.samestat(found, path.stat()):
             made += _left_by_the_dead(lock, path)
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n{len(made)}".encode(), 0)

@@ -84,3 +84,14 @@ def test_where_no_folder_can_be_made_the_name_is_as_it_was(tmp_path):
         with own_name(above / "run") as folder:
             assert folder == above / "run"
     assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to])
+def test_a_file_of_ours_under_the_name_of_a_lock_keeps_its_content(tmp_path, plant):
+    with locked(tmp_path / "run"):
+        (name,) = names(tmp_path)
+    (tmp_path / "precious").write_text("kept")
+    plant(tmp_path / name, tmp_path / "precious")
+    with locked(tmp_path / "run"):
+        pass
+    assert (tmp_path / "precious").read_text() == "kept"

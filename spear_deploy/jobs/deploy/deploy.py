@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from spear_deploy.errors import BudgetError, DataError, ModelError, ProfileError, SearchError
+from spear_deploy.errors import BudgetError, ModelError, ProfileError, SearchError
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.jobs.deploy.max_drop import smallest_budget
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.result import Written, write_result
-from spear_deploy.jobs.deploy.resuming import forget, is_part
+from spear_deploy.jobs.deploy.resuming import Steps, is_part
 from spear_deploy.jobs.deploy.search import solve
 from spear_deploy.jobs.progress import Clock, Progress
 from spear_deploy.jobs.task import Task
@@ -23,8 +23,8 @@ from spear_deploy.system.locks import locked
 from spear_deploy.system.memory import reuse_memory
 from spear_deploy.targets.target import Target
 
-REFUSALS = (ModelError, DataError, ProfileError, BudgetError, SearchError)
-"""Faults of what was asked for: going on would end in the same one."""
+REFUSALS = (ModelError, ProfileError, BudgetError, SearchError)
+"""Faults of what was asked for: going on would end in the same one. Samples may be out of reach for a while alone."""
 
 
 def deploy(request: DeployRequest, progress: Progress) -> dict[Path, Report]:
@@ -59,11 +59,11 @@ def run(request: DeployRequest, progress: Progress, task: Task | None = None) ->
             check_writable(place, force=request.force or place in earlier)
         if earlier:  # all others are free
             request = replace(request, force=True)
-        with torch_settings(request.threads):
+        with torch_settings(request.threads), Steps(request) as steps:
             try:
-                return _run(request, progress, task)
+                return _run(request, progress, task, steps)
             except REFUSALS:
-                forget(request)
+                steps.forget()
                 raise
 
 
@@ -77,8 +77,8 @@ def _front_name(budget: str) -> str:
     return budget.replace("%", "pct").replace("/", "_")
 
 
-def _run(request: DeployRequest, progress: Progress, task: Task | None) -> dict[Path, Written]:
-    prepared = prepare(request, progress, task)
+def _run(request: DeployRequest, progress: Progress, task: Task | None, steps: Steps) -> dict[Path, Written]:
+    prepared = prepare(request, progress, task, steps)
     found = {}
     for aimed in prepared.targets:
         folder = request.folder(aimed.chip)

@@ -27,7 +27,7 @@ from spear_deploy.jobs.deploy.early_warnings import (
 from spear_deploy.jobs.deploy.lre_samples import sample_lre
 from spear_deploy.jobs.deploy.reference import same_fine_tune
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.resuming import open_journal
+from spear_deploy.jobs.deploy.resuming import Steps
 from spear_deploy.jobs.deploy.verification import check_runs, verifiers
 from spear_deploy.jobs.device_proof import prove_device
 from spear_deploy.jobs.graded_inputs import cut_on
@@ -69,13 +69,23 @@ class Prepared:
     journal: Journal = field(default_factory=Journal)
 
 
-def prepare(request: DeployRequest, progress: Progress, given_task: Task | None = None) -> Prepared:
-    """Load (but for a task that is given), measure the dense network on every target, and make LRE's samples."""
-    with nullcontext() if request.ray is None else joined(request.ray) as cluster:  # told before the long work
-        return _prepare(request, progress, given_task, cluster)
+def prepare(
+    request: DeployRequest, progress: Progress, given_task: Task | None = None, steps: Steps | None = None
+) -> Prepared:
+    """Load (but for a task that is given), measure the dense network on every target, and make LRE's samples.
+
+    Finished steps are kept where `steps` says; without it their folder is ours for this call alone.
+    """
+    with (
+        nullcontext() if request.ray is None else joined(request.ray) as cluster,  # told before the long work
+        nullcontext(steps) if steps is not None else Steps(request) as kept,
+    ):
+        return _prepare(request, progress, given_task, cluster, kept)
 
 
-def _prepare(request: DeployRequest, progress: Progress, given_task: Task | None, cluster: Cluster | None) -> Prepared:
+def _prepare(
+    request: DeployRequest, progress: Progress, given_task: Task | None, cluster: Cluster | None, steps: Steps
+) -> Prepared:
     clock = Clock(progress)
     progress = clock.progress
     with clock.stage("load"):
@@ -99,7 +109,7 @@ def _prepare(request: DeployRequest, progress: Progress, given_task: Task | None
         train, validation, test = (split.on(device) for split in (task.train, task.validation, task.test))
         floating = verifiers(request, request.targets[0], train, (TorchBackend.name,), progress.notice)
         check_runs(request.model, model, floating)
-        journal = open_journal(request, task, progress.notice)
+        journal = steps.open(task, progress.notice)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
         effect = effect_on(request.targets[0], changes, given, model, asked.validation.on(device))
         for line in () if effect is None else effect.lines:

@@ -7,9 +7,10 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 
 from spear_deploy.errors import RunError
@@ -27,6 +28,7 @@ from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report.reading import read_run
 from spear_deploy.system.files import write_whole
 from spear_deploy.system.journal import Journal
+from spear_deploy.system.locks import claimed
 from spear_deploy.system.outside.plain import read_json
 from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError
 from spear_deploy.system.values import from_plain
@@ -70,37 +72,86 @@ class Unfinished:
         return len(Journal(self.folder))
 
 
-def open_journal(request: DeployRequest, task: Task, notice: Callable[[str], None]) -> Journal:
-    """The journal of a request; an earlier run of the same one is told, and gone on with.
+class Steps:
+    """Where the finished steps of a run in hand are kept: in a folder that no other process of ours works with.
 
-    Where the network, the samples or what computes changed since, the steps of that run are of no use, which is told.
+    Another run of the same request, at the same time, keeps its steps in another folder, so that neither
+    takes the other's away, and each is found by the folder of its own result.
     """
-    if request.cache is None:
-        return Journal()
-    _forget_old(request.cache)
-    around = surroundings(request, fingerprint(task.model), task.data.sha256)
-    folder = request.cache / f"{PREFIX}{digest(request, around)}"
-    journal, earlier = Journal(folder, notice), _read(folder)
-    if len(journal):
-        begun = f" of {earlier.begun}" if earlier is not None else ""
-        notice(f"goes on with the unfinished run{begun}: {len(journal)} finished steps of it come from {folder}")
-    elif (
-        (other := unfinished(request.cache, request.out)) is not None and other.steps and _asks_the_same(other, request)
-    ):
-        notice(
-            f"begins anew: since the unfinished run of {other.begun} {_changed(other.around, around)};"
-            f" its {other.steps} finished steps stay in {other.folder}"
-        )
-    begun_at = f"{datetime.now():%Y-%m-%d %H:%M}" if earlier is None else earlier.begun
-    turn = 1 + max((each.turn for each in _all(request.cache)), default=0)
-    where = {"out": os.path.abspath(request.out), "begun": begun_at, "cwd": os.getcwd(), "around": around, "turn": turn}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / RECORD, json.dumps(where | {"request": plain_request(request)}, indent=1) + "\n")
-    except OSError as error:
-        notice(f"{folder}: finished steps cannot be kept ({error.strerror or error})")
-        return Journal()
-    return journal
+
+    def __init__(self, request: DeployRequest) -> None:
+        self._request = request
+        self._held = ExitStack()
+        self.journal = Journal()
+
+    def __enter__(self) -> Steps:
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._held.close()
+
+    def open(self, task: Task, notice: Callable[[str], None]) -> Journal:
+        """The journal of the request; an earlier run of the same one is told, and gone on with.
+
+        Where the network, the samples or what computes changed since, the steps of that run are of no use,
+        which is told.
+        """
+        request = self._request
+        if request.cache is None:
+            return self.journal
+        _forget_old(request.cache)
+        around = surroundings(request, fingerprint(task.model), task.data.sha256)
+        folder = self._own(request.cache / f"{PREFIX}{digest(request, around)}", notice)
+        journal, earlier = Journal(folder, notice), _read(folder)
+        if len(journal):
+            begun = f" of {earlier.begun}" if earlier is not None else ""
+            notice(f"goes on with the unfinished run{begun}: {len(journal)} finished steps of it come from {folder}")
+        elif (
+            (other := unfinished(request.cache, request.out)) is not None
+            and other.steps
+            and _asks_the_same(other, request)
+        ):
+            notice(
+                f"begins anew: since the unfinished run of {other.begun} {_changed(other.around, around)};"
+                f" its {other.steps} finished steps stay in {other.folder}"
+            )
+        begun_at = f"{datetime.now():%Y-%m-%d %H:%M}" if earlier is None else earlier.begun
+        turn = 1 + max((each.turn for each in _all(request.cache)), default=0)
+        where = {"out": os.path.abspath(request.out), "begun": begun_at, "cwd": os.getcwd(), "turn": turn}
+        content = where | {"around": around, "request": plain_request(request)}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / RECORD, json.dumps(content, indent=1) + "\n")
+        except OSError as error:
+            notice(f"{folder}: finished steps cannot be kept ({error.strerror or error})")
+        else:
+            self.journal = journal
+        return self.journal
+
+    def forget(self) -> None:
+        """Remove what is kept: nothing can come of the request."""
+        self.journal.remove()
+
+    def _own(self, first: Path, notice: Callable[[str], None]) -> Path:
+        """The folder to keep steps in, ours from now on: that of the same result, else one with the most steps."""
+        out = Path(os.path.abspath(self._request.out))
+
+        def rank(folder: Path) -> tuple[bool, int]:
+            found = _read(folder)
+            return found is None or found.out != out, -len(Journal(folder))
+
+        known = sorted({first, *first.parent.glob(f"{first.name}-*")}, key=lambda each: (*rank(each), each.name))
+        holder = ""
+        for folder in chain(known, (first.with_name(f"{first.name}-{number}") for number in count(2))):
+            with ExitStack() as held:
+                other = held.enter_context(claimed(folder))
+                if not other:
+                    self._held = held.pop_all()
+                    break
+            holder = holder or other
+        if holder:
+            notice(f"{holder} is at work on the same request; the steps of each are kept apart")
+        return folder
 
 
 def unfinished(cache: Path, out: Path) -> Unfinished | None:
@@ -123,13 +174,6 @@ def unfinished_request(cache: Path, out: Path) -> DeployRequest:
     others = [f"{each.out} ({each.request.model.name}, begun {each.begun})" for each in _all(cache)]
     known = "\n  ".join(["unfinished are:", *others]) if others else "no run is unfinished"
     raise RunError(f"{out}: no unfinished run of that folder is kept in {cache}; {known}")
-
-
-def forget(request: DeployRequest) -> None:
-    """Remove what is kept of a request that nothing can come of."""
-    found = None if request.cache is None else unfinished(request.cache, request.out)
-    if found is not None:
-        shutil.rmtree(found.folder, ignore_errors=True)
 
 
 def is_part(request: DeployRequest, place: Path) -> bool:
