@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from spear_deploy.exporting.record import (
 )
 from spear_deploy.network import Model
 from spear_deploy.system.files import note_written
+from spear_deploy.system.locks import locked
 
 
 @dataclass(frozen=True)
@@ -148,31 +149,34 @@ def _source(export: Export) -> dict[str, str]:
 
 @contextmanager
 def _moved_when_complete(folder: Path, *, force: bool) -> Iterator[Path]:
-    """A working folder whose files move to `folder` when the block ends well."""
-    existed = folder.exists()
-    record = read_record(folder)
-    recorded = {name: digest for entry in (record.exports if record else []) for name, digest in entry.files.items()}
-    working: Path | None = None
-    complete = False
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=".export.partial-", dir=folder))
-        yield working
-        files = [file for file in working.rglob("*") if file.is_file()]
-        for file in files:
-            if file.name != RECORD and os.path.lexists(folder / file.name):
-                _check_replaceable(folder / file.name, recorded, force=force)
-        for file in files:
-            file.replace(folder / file.name)
-        note_written(folder, [folder / file.name for file in files])
-        complete = True
-    except OSError as error:
-        raise OutputError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from None
-    finally:
-        if working is not None:
-            shutil.rmtree(working, ignore_errors=True)
-        if not complete and not existed:
-            shutil.rmtree(folder, ignore_errors=True)
+    """A working folder whose files move to `folder` when the block ends well; nobody else writes there meanwhile."""
+    with locked(folder):
+        existed = folder.exists()
+        record = read_record(folder)
+        earlier = record.exports if record else []
+        recorded = {name: digest for entry in earlier for name, digest in entry.files.items()}
+        working: Path | None = None
+        complete = False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            working = Path(tempfile.mkdtemp(prefix=".export.partial-", dir=folder))
+            yield working
+            files = [file for file in working.rglob("*") if file.is_file()]
+            for file in files:
+                if file.name != RECORD and os.path.lexists(folder / file.name):
+                    _check_replaceable(folder / file.name, recorded, force=force)
+            for file in files:
+                file.replace(folder / file.name)
+            note_written(folder, [folder / file.name for file in files])
+            complete = True
+        except OSError as error:
+            raise OutputError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from None
+        finally:
+            if working is not None:
+                shutil.rmtree(working, ignore_errors=True)
+            if not complete and not existed:
+                with suppress(OSError):  # what others put there stays
+                    folder.rmdir()
 
 
 def _check_replaceable(path: Path, recorded: Mapping[str, str], *, force: bool) -> None:

@@ -41,6 +41,7 @@ from spear_deploy.jobs.task import Task, data_for, find_task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import Model, Reading
 from spear_deploy.system.files import replaced_when_complete
+from spear_deploy.system.locks import locked
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
 from spear_deploy.targets.adapt import Adapted, adapt
 
@@ -168,22 +169,26 @@ def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportE
     """
     request = _as_run_made(request, progress)
     path = request.out / f"{request.model.stem}.bundle.zip"
-    if path.exists() and not request.force:
-        raise OutputError(f"{path}: exists; choose another folder (`folder`), or `force=True`")
-    with replaced_when_complete(path, ours=is_bundle) as working:
-        asked, exporters = _prepare(request, BUNDLED, progress, floating=("nir",))
-        with tempfile.TemporaryDirectory(prefix="spear-deploy-bundle-") as name:
-            folder = Path(name) / "files"
-            entries = export_model(asked, exporters, folder, force=True)
-            files = {file.name: file.read_bytes() for file in folder.iterdir()}
-        report = request.model.parent / "report.json"
-        if report.is_file():
-            files["report.json"] = report.read_bytes()
-        if request.target is not None:
-            profile = chip_of(request.target)
-            files[f"{profile.name}.toml"] = profile_text(request.target).encode()
-        write_bundle(working, files, f"{asked.stem}.nir")
+    with locked(request.out):
+        if path.exists() and not request.force:
+            raise OutputError(f"{path}: exists; choose another folder (`folder`), or `force=True`")
+        with replaced_when_complete(path, ours=is_bundle) as working:
+            entries = _bundle(request, working, progress)
     return entries, path
+
+
+def _bundle(request: ExportRequest, path: Path, progress: Progress) -> list[ExportEntry]:
+    asked, exporters = _prepare(request, BUNDLED, progress, floating=("nir",))
+    with tempfile.TemporaryDirectory(prefix="spear-deploy-bundle-") as name:
+        entries = export_model(asked, exporters, Path(name) / "files", force=True)
+        files = {file.name: file.read_bytes() for file in (Path(name) / "files").iterdir()}
+    if (report := request.model.parent / "report.json").is_file():
+        files["report.json"] = report.read_bytes()
+    if request.target is not None:
+        profile = chip_of(request.target)
+        files[f"{profile.name}.toml"] = profile_text(request.target).encode()
+    write_bundle(path, files, f"{asked.stem}.nir")
+    return entries
 
 
 def _check_choice(request: ExportRequest, exporters: Sequence[Exporter]) -> None:
@@ -328,12 +333,10 @@ def _chosen(request: ExportRequest, profile: Profile, subject: _Subject) -> Judg
     if subject.train is None:
         raise ExportError(
             f"{request.model.name}: integers are chosen on training samples, as simulate and deploy do, and there are"
-            " none:"
-            f" {subject.missing}"
+            f" none: {subject.missing}"
         )
-    backend = arithmetic_of(
-        profile, subject.train, request.weight_bits or WeightBits(), file_format=request.file_format
-    )
+    bits = request.weight_bits or WeightBits()
+    backend = arithmetic_of(profile, subject.train, bits, file_format=request.file_format)
     quantized = backend.prepare(subject.model).integers
     if quantized is None:
         raise BackendError(

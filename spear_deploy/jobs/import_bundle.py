@@ -15,6 +15,7 @@ from spear_deploy.exporting.bundle import Manifest, open_bundle
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import Model, read_nir
 from spear_deploy.system.files import complete_or_nothing
+from spear_deploy.system.locks import locked
 from spear_deploy.system.outside.npz import read_npz
 from spear_deploy.system.outside.refusal import RefusedError, first_line
 
@@ -47,7 +48,7 @@ def import_bundle(bundle: Path, folder: Path, *, force: bool = False) -> Importe
         OutputError: the folder exists (without `force`), or cannot be written.
 
     """
-    with complete_or_nothing(folder, force=force) as working:
+    with locked(folder), complete_or_nothing(folder, force=force) as working:
         manifest = open_bundle(bundle, working)
         model = read_nir(working / manifest.model)
         ran = [line for name in DATA_FORMATS for line in _run(name, model, working, manifest)]

@@ -3,6 +3,7 @@ import json
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from test_registry import Wrong, small_model
@@ -129,6 +130,67 @@ def test_a_folder_that_is_a_file_is_refused(model_file, tmp_path):
     with pytest.raises(OutputError, match="out"):
         export_model(as_export(model_file), [exporter("nir")], tmp_path / "out", force=False)
     assert (tmp_path / "out").read_text() == ""
+
+
+class Slow(Exporter):
+    """Lets something happen between the first look at a folder and the files' move there."""
+
+    name, suffix, says, arithmetic, fixed = "slow", ".slow", "nothing", "float64", False
+
+    def __init__(self, meanwhile):
+        self.meanwhile = meanwhile
+
+    def refuses(self, model):
+        return None
+
+    def write(self, model, path):
+        self.meanwhile()
+        path.write_text("slow")
+
+    def run(self, path, inputs):
+        raise NotImplementedError
+
+
+def test_of_two_exports_into_one_folder_the_second_is_refused_and_the_first_one_s_files_are_whole(model_file, tmp_path):
+    refusals = []
+
+    def another():
+        with pytest.raises(OutputError, match=r"out: process \d+ on \S+ is at work for this folder") as refusal:
+            export_model(as_export(model_file), [exporter("nir")], tmp_path / "out", force=False)
+        refusals.append(refusal)
+
+    export_model(replace(as_export(model_file), inputs=None), [Slow(another)], tmp_path / "out", force=False)
+    assert len(refusals) == 1
+    assert names(tmp_path / "out") == ["export.json", "net.slow"]
+    assert [entry["format"] for entry in record(tmp_path / "out")] == ["slow"]
+    assert sorted(names(tmp_path)) == ["net.pt", "out"]
+
+
+def test_an_export_that_fails_removes_nothing_that_others_put_there(model_file, tmp_path):
+    def fails():
+        (tmp_path / "out" / "notes.txt").write_text("mine")
+        raise OSError("a fault")
+
+    with pytest.raises(ExportError):
+        export_model(replace(as_export(model_file), inputs=None), [Slow(fails)], tmp_path / "out", force=False)
+    assert names(tmp_path / "out") == ["notes.txt"]
+
+
+def test_two_processes_that_export_into_one_folder_leave_the_files_of_one(model_file, tmp_path):
+    """Both begin at once, one of them with another network: the record tells of the files that are there."""
+    other = tmp_path / "other"
+    other.mkdir()
+    save_model_file(small_model(), other / "net.pt")
+    out = ("--no-verify", "--to", "nir,onnx", "--out", str(tmp_path / "out"))
+    command = [sys.executable, "-W", "ignore", "-m", "spear_deploy", "export"]
+    both = [subprocess.Popen([*command, str(model), *out]) for model in (model_file, other / "net.pt")]
+    assert sorted(process.wait() for process in both) == [0, 2]
+    for entry in record(tmp_path / "out"):
+        assert all(
+            hashlib.sha256((tmp_path / "out" / name).read_bytes()).hexdigest() == digest
+            for name, digest in entry["files"].items()
+        )
+    assert names(tmp_path / "out") == ["export.json", "net.nir", "net.onnx"]
 
 
 def test_a_full_disk_leaves_nothing_behind(model_file, tmp_path):
