@@ -1,7 +1,7 @@
-"""How many samples are run at a time: as many as a bound on memory allows, the same on every machine.
+"""How many samples are run at a time: as many as a bound on memory allows, the same on every machine of a kind.
 
 Sums of floating-point numbers may fall otherwise in a batch of another size, in their last bits. So sizes
-follow from the network and its time steps alone, not from the memory that happens to be free.
+follow from the network, its time steps and the kind of device alone, not from the memory that happens to be free.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 
 from spear_deploy.network.graph import Network
 from spear_deploy.system.memory import Growth
@@ -19,6 +20,8 @@ BATCH = 100
 STATES_AT_ONCE = 1 << 22
 """Values of layers over all steps that a batch may hold: 16 MiB in float32, 32 MiB in float64."""
 
+STATES_ON_GPU = 1 << 27
+"""The same where a GPU computes, which few samples leave idle: 512 MiB in float32."""
 
 TRAINED_AT_ONCE = 1 << 23
 """The same of a training batch, whose gradients are added up over pieces: 32 MiB in float32, each twice."""
@@ -28,6 +31,11 @@ def states_of(network: Network, time_steps: int) -> int:
     """Values that an inference has: those of all layers, or the input's where these are more, over all steps."""
     neurons = sum(neuron.beta.size for neuron in network.neurons.values())
     return time_steps * max(neurons, int(np.prod(network.input_shape)))
+
+
+def states_on(device: torch.device) -> int:
+    """Values of layers over all steps that a batch on a device may hold."""
+    return STATES_AT_ONCE if device.type == "cpu" else STATES_ON_GPU
 
 
 def samples_at_once(network: Network, time_steps: int, states: int = STATES_AT_ONCE, most: int = BATCH) -> int:

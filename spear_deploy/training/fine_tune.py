@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import SynopsCounter
-from spear_deploy.network import Model, Simulation, batches, samples_at_once
+from spear_deploy.network import Model, Simulation, batches, samples_at_once, states_on
 from spear_deploy.network.batching import TRAINED_AT_ONCE
 from spear_deploy.network.device import flushed_denormals
 from spear_deploy.network.fingerprint import fingerprint
@@ -297,7 +297,7 @@ class _Best:
     def ends_after(self, epoch: int) -> bool:
         """Look at the weights after an epoch (from 0); whether training is to end."""
         data, objective = self.stop.data, self.objective
-        size = samples_at_once(objective.simulation.network, objective.time_steps)
+        size = samples_at_once(objective.simulation.network, objective.time_steps, states_on(data.device))
         parts = list(batches(len(data), size))
         sums = [float(objective.merit(data.take(part))) * (part.stop - part.start) for part in parts]
         if sum(sums) < self.lowest:

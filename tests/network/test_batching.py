@@ -6,7 +6,7 @@ import torch
 from network_builders import small_cnn
 
 from spear_deploy.measure import measure, measurement
-from spear_deploy.network import batches, from_snntorch, samples_at_once
+from spear_deploy.network import batches, from_snntorch, samples_at_once, states_on
 
 
 def sized(neurons, input_size):
@@ -24,13 +24,19 @@ def test_so_many_samples_are_run_together_as_states_of_layers_or_input_may_stand
     assert samples_at_once(sized(neurons, input_size), 10, states=1000) == expected
 
 
+def test_a_gpu_runs_as_many_images_of_a_vgg16_together_as_pay_where_a_cpu_runs_three():
+    vgg16 = sized(276_490, 3 * 32 * 32)
+    together = [samples_at_once(vgg16, 4, states_on(torch.device(name))) for name in ("cpu", "cuda")]
+    assert together == [3, 100]
+
+
 @pytest.mark.parametrize("size", [3, 7, 20])
 def test_no_figure_depends_on_how_many_samples_are_run_at_a_time(monkeypatch, size):
     model = from_snntorch(small_cnn(), input_shape=(1, 8, 8), time_steps=5)
     inputs = (torch.rand(5, 60, 1, 8, 8, generator=torch.Generator().manual_seed(0)) < 0.4).to(torch.uint8)
     labels = torch.arange(60) % 10
     whole = measure(model, inputs, labels, analog_input=False)
-    monkeypatch.setattr(measurement, "samples_at_once", lambda network, time_steps: size)
+    monkeypatch.setattr(measurement, "samples_at_once", lambda network, time_steps, states: size)
     found = measure(model, inputs, labels, analog_input=False)
     assert (found.accuracy, found.synops, found.layers) == (whole.accuracy, whole.synops, whole.layers)
     assert (found.per_sample == whole.per_sample).all()
