@@ -33,13 +33,21 @@ def reproduce(
         Path | None, typer.Option(help="Where the model file lies now.", show_default="where it lay")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Where the data lie now.", show_default="where they lay")] = None,
+    arch: Annotated[
+        str | None, typer.Option(help="The network's module:factory, whose code is run; the report's is not.")
+    ] = None,
+    lava_python: Annotated[
+        Path | None, typer.Option(help="An interpreter that has Lava; the report's is not started.")
+    ] = None,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Keep the repetition here.", show_default="it is not kept")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Repeat RUN from what its report records, and compare weights and figures."""
-    found = run_reproduce(run, TerminalProgress(), model=model, data=data, out=out_folder)
+    found = run_reproduce(
+        run, TerminalProgress(), model=model, data=data, arch=arch, lava_python=lava_python, out=out_folder
+    )
     if as_json:
         print(json.dumps({**asdict(found), "run": str(found.run), "same": found.same}, indent=2))
     else:

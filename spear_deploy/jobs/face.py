@@ -188,7 +188,13 @@ def deploy(
 
 
 def reproduce(
-    run: str | Path, model: Model | None = None, data: Dataset | None = None, *, progress: Progress | None = None
+    run: str | Path,
+    model: Model | None = None,
+    data: Dataset | None = None,
+    *,
+    arch: str | None = None,
+    lava_python: Path | None = None,
+    progress: Progress | None = None,
 ) -> Reproduced:
     """Repeat a run from what its report records, and compare weights and figures.
 
@@ -196,14 +202,17 @@ def reproduce(
         run: the run folder.
         model: the network that was pruned, where it came from no file.
         data: likewise.
+        arch: how the network is built, where the report names code for it, which is not run unless it is given here.
+        lava_python: the interpreter that has Lava, where the report names one, which is not started likewise.
         progress: hears how far it is.
 
     Raises:
-        RunError: the run cannot be repeated: its report says too little, or the network or the data are others now.
+        RunError: the run cannot be repeated: its report says too little or names what is to be trusted, or the network
+            or the data are others now.
 
     """
     given = None if model is None or data is None else (model, data)
-    return reproducing.reproduce(Path(run), progress, given=given)
+    return reproducing.reproduce(Path(run), progress, given=given, arch=arch, lava_python=lava_python)
 
 
 def export(

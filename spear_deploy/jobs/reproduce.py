@@ -11,7 +11,7 @@ from typing import Any
 
 from spear_deploy.backends.registry import classes
 from spear_deploy.data import Dataset
-from spear_deploy.errors import RunError
+from spear_deploy.errors import RunError, quoted
 from spear_deploy.jobs.deploy.deploy import run as run_deploy
 from spear_deploy.jobs.deploy.recorded import request_from
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -71,9 +71,13 @@ def reproduce(
     given: tuple[Model, Dataset] | None = None,
     model: Path | None = None,
     data: str | None = None,
+    arch: str | None = None,
+    lava_python: Path | None = None,
     out: Path | None = None,
 ) -> Reproduced:
     """Repeat a run from what its report records, and compare weights and figures.
+
+    A report may come from somebody else: no code that it names is run, and no machine that it names is asked.
 
     Args:
         run: its folder.
@@ -81,10 +85,13 @@ def reproduce(
         given: the network and its data, where they lie in no file.
         model: where the model file lies now; by default where it lay.
         data: where the data lie now; by default where they lay.
+        arch: how the network is built, where the report names code for it; see `Reading`.
+        lava_python: the interpreter that has Lava, where the report names one.
         out: a folder for the repetition; by default it is not kept.
 
     Raises:
-        RunError: the run cannot be repeated: its report says too little, or the network or the data are others now.
+        RunError: the run cannot be repeated: its report says too little or names what is to be trusted, or the network
+            or the data are others now.
         SpearDeployError: what a run raises.
 
     """
@@ -92,7 +99,7 @@ def reproduce(
     then = _repeatable(run)
     with TemporaryDirectory(prefix="spear-deploy-reproduce-") as name:
         place = Path(name) / "run" if out is None else out
-        request = _request(then, run, place)
+        request = _trusted(_request(then, run, place), run, arch, lava_python)
         request = replace(request, model=model or request.model, data=data or request.data)
         found = _load(then, run, request, progress) if given is None else Task(*given, then.seed)
         task = _checked(then, run, found)
@@ -118,11 +125,32 @@ def _repeatable(run: Path) -> Report:
 
 
 def _request(then: Report, run: Path, out: Path) -> DeployRequest:
-    places = {"out": str(out), "force": False, "cache": None, "command": []}
+    places = {"out": str(out), "force": False, "cache": None, "ray": None, "command": []}
     try:
         return request_from({**(then.request or {}), **places})
     except (ValueError, TypeError) as error:
         raise RunError(f"{run}: what its report records of the request cannot be read ({error})") from None
+
+
+def _trusted(request: DeployRequest, run: Path, arch: str | None, lava_python: Path | None) -> DeployRequest:
+    """The request with what runs code as the user says, and never as the report does.
+
+    Raises:
+        RunError: it names code or an interpreter, and the user none.
+
+    """
+    named = request.reading.arch
+    if arch is None and named is not None and not named.endswith(".toml"):
+        raise RunError(
+            f"{run}: its report names code for the network, {quoted(named)}, which would be run; give `arch` where you"
+            " trust it"
+        )
+    if lava_python is None and request.lava and request.lava_python is not None:
+        raise RunError(
+            f"{run}: its report names an interpreter for Lava, {quoted(str(request.lava_python))}, which would be"
+            " started; give `lava_python` where you trust one"
+        )
+    return replace(request, reading=replace(request.reading, arch=arch or named), lava_python=lava_python)
 
 
 def _load(then: Report, run: Path, request: DeployRequest, progress: Progress) -> Task:

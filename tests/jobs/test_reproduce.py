@@ -7,9 +7,11 @@ import pytest
 from made_task import arrays, write_task
 
 import spear_deploy
+from spear_deploy.cli import main
 from spear_deploy.data import Dataset
 from spear_deploy.errors import RunError
 from spear_deploy.hardware import load_profile
+from spear_deploy.jobs.deploy import prepare
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
 from spear_deploy.jobs.progress import Silent
@@ -100,3 +102,48 @@ def test_a_run_from_python_is_repeated_from_python(run, tmp_path):
     with pytest.raises(RunError, match="lay in no file"):
         spear_deploy.reproduce(tmp_path / "run")
     assert spear_deploy.reproduce(tmp_path / "run", model, data).same
+
+
+FACTORY = """
+from pathlib import Path
+Path(__file__).with_name("ran").touch()
+def factory(): ...
+"""
+
+
+def asked_of(copied, **changes):
+    """The run with another record of what was asked for."""
+    path = copied / "report.json"
+    report = json.loads(path.read_text())
+    report["request"] = {**report["request"], **changes}
+    path.write_text(json.dumps(report))
+
+
+def test_no_code_that_a_report_names_is_imported(copied, monkeypatch, capsys):
+    (copied / "theirs.py").write_text(FACTORY)
+    monkeypatch.syspath_prepend(copied)
+    reading = json.loads((copied / "report.json").read_text())["request"]["reading"]
+    asked_of(copied, reading=reading | {"arch": "theirs:factory"})
+    with pytest.raises(RunError, match="its report names code for the network, 'theirs:factory'"):
+        reproduce(copied)
+    with pytest.raises(SystemExit) as ended:
+        main(["reproduce", str(copied)])
+    assert ended.value.code == 2
+    assert "give --arch where you trust it" in " ".join(capsys.readouterr().err.split())
+    assert not (copied / "ran").exists()
+
+
+def test_no_interpreter_that_a_report_names_is_started(copied):
+    script = copied / "python"
+    script.write_text(f"#!/bin/sh\ntouch {copied / 'ran'}\n")
+    script.chmod(0o755)
+    asked_of(copied, lava=True, lava_python=str(script))
+    with pytest.raises(RunError, match="its report names an interpreter for Lava, "):
+        reproduce(copied)
+    assert not (copied / "ran").exists()
+
+
+def test_no_cluster_that_a_report_names_is_joined(copied, monkeypatch):
+    monkeypatch.setattr(prepare, "joined", lambda address: pytest.fail(f"joins {address}"))
+    asked_of(copied, ray="198.51.100.1:6379", lava_python=str(copied / "python"))  # without Lava nobody needs one
+    assert reproduce(copied).same
