@@ -19,7 +19,7 @@ from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.theirs import guarded
 from spear_deploy.backends.torch import TorchBackend
-from spear_deploy.data import EncodedSplit
+from spear_deploy.data import EncodedSplit, telling
 from spear_deploy.errors import BackendError, ProfileError
 from spear_deploy.hardware import Profile
 from spear_deploy.network import Model
@@ -133,4 +133,4 @@ def arithmetic_of(
 
 def calibration_inputs(train: EncodedSplit) -> Tensor:
     """The inputs `[T, N, *input_shape]` that scales of integers are chosen on: the same, whatever they run on."""
-    return train.take(slice(0, CALIBRATION_SAMPLES)).on(CPU).as_stored()
+    return telling(train, CALIBRATION_SAMPLES).on(CPU).as_stored()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from spear_deploy.system.lazy import lazily
 
 if TYPE_CHECKING:
+    from spear_deploy.data.calibration import holds_values, telling
     from spear_deploy.data.dataset import Dataset, load_data
     from spear_deploy.data.encoding import EncodedSplit, check_fits, encode, recoded
     from spear_deploy.data.events import Binning, Frames
@@ -24,6 +25,8 @@ __all__ = [
     "check_fits",
     "data_of",
     "encode",
+    "holds_values",
     "load_data",
     "recoded",
+    "telling",
 ]

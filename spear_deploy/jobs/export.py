@@ -284,7 +284,7 @@ def _subject(request: ExportRequest, adapted: Adapted, profile: Profile, task: T
     else:
         proven = task.encoded(SplitName.TEST, samples_to_prove(model))
         inputs, name = proven.as_float64(), f"{task.data.name}, first {len(proven)} test samples"
-        train = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
+        train = task.calibration(CALIBRATION_SAMPLES)
         calibration = calibration_name(task.data, task.seed)
     missing = missing or "the model names no data, and none was given"
     chip = format_of(profile)

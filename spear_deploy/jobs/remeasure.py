@@ -7,7 +7,6 @@ from pathlib import Path
 from spear_deploy.backends.backend import CALIBRATION_SAMPLES, measure_on
 from spear_deploy.backends.registry import arithmetic_of
 from spear_deploy.backends.torch import TorchBackend
-from spear_deploy.data import SplitName
 from spear_deploy.errors import RunError
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.lre_check import check_of, for_images
@@ -56,7 +55,7 @@ def _measured(folder: Path, report: Report, profile: Profile, data: str | None) 
         prediction = for_images(prediction, tested)
     checks = {in_torch.name: check_of(in_torch.arithmetic, prediction, tested)}
     layers = {in_torch.name: layer_reports(tested)}
-    train = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
+    train = task.calibration(CALIBRATION_SAMPLES)
     backend = arithmetic_of(profile, train, run_weight_bits(report), file_format=report.file_format)
     if backend.name not in checks:
         on_target = measure_on(backend, model, task.test)

@@ -168,13 +168,13 @@ def simulate(
     if wanted is None and any(each.tool for each in classes):
         wanted = TOOL_SAMPLES
     split = task.split(config.split, wanted)
-    calibration = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES).inputs
+    calibration = task.calibration(CALIBRATION_SAMPLES).inputs
     adapted = Adapted(task.model, (), host_first=False)
     if config.adapt:
         adapted = adapt(task.model, chip, calibration[:, :CONVERSION_SAMPLES])
     model = adapted.model
     if model.encoding != task.model.encoding:
-        calibration = replace(task, model=model).encoded(SplitName.TRAIN, CALIBRATION_SAMPLES).inputs
+        calibration = replace(task, model=model).calibration(CALIBRATION_SAMPLES).inputs
     worker = Worker(config.lava_python, config.lava_seconds)
     setting = Setting(chip, calibration, config.weight_bits, adapted.host_first, config.file_format, worker)
     backends = [each.of(setting) for each in classes]

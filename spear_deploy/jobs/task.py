@@ -9,7 +9,18 @@ from pathlib import Path
 
 import torch
 
-from spear_deploy.data import Dataset, EncodedSplit, Labels, Split, SplitName, check_fits, encode, load_data
+from spear_deploy.data import (
+    Dataset,
+    EncodedSplit,
+    Labels,
+    Split,
+    SplitName,
+    check_fits,
+    encode,
+    holds_values,
+    load_data,
+    telling,
+)
 from spear_deploy.errors import DataError
 from spear_deploy.measure import SCORINGS
 from spear_deploy.network import Model, Reading, Simulation, batches, samples_at_once
@@ -69,6 +80,13 @@ class Task:
     def encoded(self, name: SplitName, count: int | None = None) -> EncodedSplit:
         """A split as the network takes it, or the first `count` samples of it."""
         return encode(self.split(name, count), self.model.encoding, self.model.time_steps, seed=self.seed)
+
+    def calibration(self, count: int) -> EncodedSplit:
+        """The training samples that scales of integers are chosen on; see `telling`."""
+        first = self.encoded(SplitName.TRAIN, count)
+        if not first.analog or holds_values(first):
+            return first
+        return telling(encode(self.data.train, self.model.encoding, self.model.time_steps, seed=self.seed), count)
 
     def split(self, name: SplitName, count: int | None = None) -> Split:
         """A split with its labels, or the first `count` samples of it."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from made_networks import Chain
 
-from spear_deploy.data import Dataset
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES
+from spear_deploy.data import Dataset, encode, telling
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.graded_inputs import cut_on
 from spear_deploy.jobs.progress import Silent
@@ -23,11 +24,11 @@ class Listening(Silent):
 
 @pytest.fixture
 def task():
-    """Event counts up to 2 in training, with one of 9 in test."""
+    """Event counts up to 2 in training, with one of 40 in test."""
     rng = np.random.default_rng(0)
     x = rng.integers(0, 3, (30, 4, 6)).astype(np.uint8)
     test = x[:8].copy()
-    test[2, 1, 3] = 9
+    test[2, 1, 3] = 40
     data = Dataset.of_arrays(x_train=x, x_test=test)
     model = Chain((6,)).linear("dense", 5).neurons("lif").model(4, Encoding.COUNTS)
     return Task(model, data)
@@ -38,7 +39,7 @@ def test_simulate_runs_them_and_says_how_many_are_cut(task):
     found = simulate(task, load_profile("loihi2"), ("torch", "chip"), progress=progress)
     assert set(found.simulated.results) == {"torch", "chip"}
     (line,) = (text for text in progress.heard if "lie beyond" in text)
-    assert line.startswith(f"1 of {int((task.data.test.x[:] != 0).sum())} input values of test lie beyond 2.")
+    assert line.startswith(f"1 of {int((task.data.test.x[:] != 0).sum())} input values of test lie beyond 8.")
 
 
 def test_what_a_split_holds_beyond_them_is_known_before_the_long_work(task):
@@ -47,3 +48,39 @@ def test_what_a_split_holds_beyond_them_is_known_before_the_long_work(task):
     (line,) = cut_on(loihi2, task.model, task.train, [task.validation, task.test])
     assert "of test lie beyond" in line
     assert cut_on(load_profile("generic-45nm"), task.model, task.train, [task.test]) == []
+
+
+def test_counts_of_test_have_room_above_those_that_training_shows(task):
+    """Eight events in a step where training has two: their currents are those of eight single events."""
+    test = task.data.test.x[:8].clone()
+    test[2, 1, 3] = 8
+    more = Task(task.model, Dataset.of_arrays(x_train=task.data.train.x[:].numpy(), x_test=test.numpy()))
+    assert cut_on(load_profile("loihi2"), task.model, more.train, [more.test]) == []
+
+
+def late_values(rng):
+    """Images of 0 and 1, as many as scales are chosen on, and greys behind them."""
+    x = rng.integers(0, 2, (CALIBRATION_SAMPLES + 40, 6)).astype(np.float32)
+    x[CALIBRATION_SAMPLES + 10 :] = rng.random((30, 6), dtype=np.float32)
+    return x
+
+
+def test_values_that_only_later_samples_hold_are_seen():
+    x = late_values(np.random.default_rng(1))
+    model = Chain((6,)).linear("dense", 5).neurons("lif").model(4, Encoding.DIRECT)
+    task = Task(model, Dataset.of_arrays(x_train=x, x_val=x[-8:], x_test=x[-8:]))
+    found = simulate(task, load_profile("loihi2"), ("torch", "chip"))
+    torch_, chip = (found.simulated.results[name].measurement for name in ("torch", "chip"))
+    assert torch_.synops_analog == chip.synops_analog > 0
+    assert cut_on(load_profile("loihi2"), model, task.train, [task.train, task.test]) == []
+
+
+def test_samples_that_show_what_inputs_are_give_way_to_no_others():
+    rng = np.random.default_rng(2)
+    early, late = rng.random((300, 6), dtype=np.float32), late_values(rng)
+    for x, last in ((early, 255), (late, CALIBRATION_SAMPLES + 39)):
+        split = encode(Dataset.of_arrays(x_train=x, x_val=x, x_test=x).train, "direct", 4)
+        chosen = telling(split, CALIBRATION_SAMPLES)
+        assert len(chosen) == CALIBRATION_SAMPLES
+        assert np.array_equal(chosen.inputs[0][0].numpy(), x[0])
+        assert np.array_equal(chosen.inputs[0][-1].numpy(), x[last])

@@ -20,7 +20,7 @@ from spear_deploy.backends.fixed_point.neuron_rules import check_neuron, check_p
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, to_integers
 from spear_deploy.backends.fixed_point.ranges import Range, SeenRanges, bounded_ranges
 from spear_deploy.errors import BackendError
-from spear_deploy.network import Model, Network, Simulation
+from spear_deploy.network import Encoding, Model, Network, Simulation
 from spear_deploy.network.batching import batches, samples_at_once
 
 CLIPS = tuple(np.linspace(0.80, 1.15, 36).tolist())
@@ -28,6 +28,13 @@ CLIPS = tuple(np.linspace(0.80, 1.15, 36).tolist())
 
 EXACT = 1e-9
 """How close to integers scaled inputs must lie to count as integers."""
+
+COUNT_HEADROOM = 4
+"""How many times the largest count of the samples a spike still carries.
+
+Counts stay integers whatever their levels are: on digits as Poisson counts (up to 9 and up to 23 events a step), a
+quarter of the most levels that fit leaves the accuracy as it is.
+"""
 
 SEARCH_SAMPLES = 64
 """Calibration samples on which scales are compared by their spikes."""
@@ -97,7 +104,8 @@ def _seen(network: Network, inputs: Tensor, levels: float | None) -> tuple[dict[
 def input_levels(model: Model, chip: Format, calibration: Tensor | None) -> float | None:
     """How many steps an input of 1 has; None where inputs are spikes.
 
-    The most levels that make all samples integers are taken, or as many as fit.
+    The most levels that make all samples integers are taken, or as many as fit; of event counts so many that larger
+    ones than the samples show have room.
     """
     shown = None if calibration is None else calibration[:1] if calibration.stride(0) == 0 else calibration
     binary = not model.encoding.analog if shown is None else bool(((shown == 0) | (shown == 1)).all())
@@ -114,6 +122,8 @@ def input_levels(model: Model, chip: Format, calibration: Tensor | None) -> floa
     signed = bool((values < 0).any())
     most = (1 << (chip.graded_bits - int(signed))) - 1
     largest = float(values.abs().max())
+    if model.encoding == Encoding.COUNTS and largest <= most:
+        return float(max(most // (COUNT_HEADROOM * largest), 1))
     for levels in range(math.floor(most / largest), 0, -1):
         scaled = values * levels
         if bool(((scaled - scaled.round()).abs() < EXACT * levels).all()):
