@@ -49,15 +49,20 @@ class Events:
 
     def of_neurons(self) -> NDArray[np.float64]:
         """How often each neuron had one, over all steps and samples, `[N]`."""
+        if self.seen.device.type != "cpu":  # what crosses over is the sums, not every step of every sample
+            found: NDArray[np.float64] = self.seen.sum((0, 1)).cpu().numpy().astype(np.float64)
+            return found * (self.steps // len(self.seen))
         rows = self._flags.reshape(-1, self._flags.shape[2])
         whole = len(rows) // _IN_A_BYTE * _IN_A_BYTE
         parts = rows[:whole].reshape(-1, _IN_A_BYTE, rows.shape[1]), rows[None, whole:]
         counts = np.concatenate([np.add.reduce(part, axis=1, dtype=np.uint8) for part in parts])
-        found: NDArray[np.float64] = counts.sum(0, dtype=np.float64) * (self.steps // len(self.seen))
-        return found
+        found = counts.sum(0, dtype=np.float64)
+        return found * (self.steps // len(self.seen))
 
     def bits(self, samples: int) -> NDArray[np.uint8]:
         """Those of the first samples, eight neurons a byte, `[S, samples, ceil(N / 8)]`."""
+        if self.seen.device.type != "cpu":
+            return np.packbits(self.seen[:, :samples].to(torch.bool).cpu().numpy().view(np.uint8), axis=2)
         return np.packbits(self._flags[:, :samples], axis=2)
 
 
