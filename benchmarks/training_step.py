@@ -107,8 +107,8 @@ def by_us(widths, device):
     return Simulation(model.graph).to(device)
 
 
-def variants(widths, device):
-    """By name, a module and what runs it on `[T, B, 3, 32, 32]`; and why a peer is missing."""
+def variants(widths, device, precision):
+    """By name, a module and what runs it on `[T, B, 3, 32, 32]`; and why a peer is missing (in this precision)."""
     net = by_snntorch(widths).to(device)
 
     def loop(x):
@@ -140,7 +140,9 @@ def variants(widths, device):
         try:
             other, run = by_spikingjelly(by_snntorch(widths), backend)
             other.to(device)
-            run(torch.rand(TIME_STEPS, 2, 3, 32, 32, device=device)).sum().backward()
+            with precision:
+                output = run(torch.rand(TIME_STEPS, 2, 3, 32, 32, device=device))
+            output.float().sum().backward()
         except Exception as error:  # a peer that does not run here is told and left out
             missing[name] = f"{type(error).__name__}: {str(error)[:300]}"
         else:
@@ -155,11 +157,11 @@ def wait(device):
 
 def compared(widths, device, batch, rounds, *, amp):
     """Median milliseconds of a step, peak memory, and the share of outputs that equal ours."""
-    found, missing = variants(widths, device)
+    precision = torch.autocast(device.type, torch.bfloat16) if amp else nullcontext()
+    found, missing = variants(widths, device, precision)
     generator = torch.Generator().manual_seed(1)
     images, labels = torch.rand(batch, 3, 32, 32, generator=generator), torch.arange(batch) % 10
     x, labels = images.to(device).expand(TIME_STEPS, -1, -1, -1, -1), labels.to(device)
-    precision = torch.autocast(device.type, torch.bfloat16) if amp else nullcontext()
     optimizers = {
         name: torch.optim.SGD(module.parameters(), lr=1e-4, momentum=0.9) for name, (module, _) in found.items()
     }
