@@ -20,6 +20,7 @@ import torch
 from benchmarks.promise.runs import BUDGETS, Json, run
 from benchmarks.promise.tables import table
 from spear_deploy.errors import SpearDeployError
+from spear_deploy.network.device import exact_products
 
 
 def main() -> None:
@@ -40,6 +41,7 @@ def main() -> None:
     tables.add_argument("--to", type=Path)
     given = parser.parse_args()
     torch.set_flush_denormal(True)
+    exact_products()
     if given.verb == "table":
         text = table([json.loads(path.read_text()) for path in sorted(given.raw.glob("*.json"))])
         print(text) if given.to is None else given.to.write_text(text)

@@ -17,14 +17,16 @@ from spear_deploy.jobs.deploy.early_warnings import shift
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DEFAULT_PLAN, DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned, solve
-from spear_deploy.jobs.progress import Clock, Silent
+from spear_deploy.jobs.progress import Clock, Progress, Silent
 from spear_deploy.measure import Answers, Measurement, guess_rate
 from spear_deploy.report.answers_part import MOST_LOST_POINTS
-from spear_deploy.search import ESTIMATORS, Finalist, LreSample, Ratios, Tuner, leave_one_out, tuned_uniform
+from spear_deploy.search import ESTIMATORS, Finalist, LreSample, Ratios, Tuner, TuningPlan, leave_one_out, tuned_uniform
 from spear_deploy.targets.target import Target
 
 Json = dict[str, Any]
 BUDGETS = ("50%", "30%", "15%")
+PLACES = ("cache", "data")
+SILENT = Silent()
 
 
 def run(
@@ -35,7 +37,10 @@ def run(
     budgets: Sequence[str] = BUDGETS,
     done: Json | None = None,
     uniform: bool = True,
+    profile: str = "loihi2",
+    plan: TuningPlan = DEFAULT_PLAN,
     on_budget: Callable[[Json], None] = lambda found: None,
+    progress: Progress = SILENT,
     **changes: Any,
 ) -> Json:
     """All budgets of one network that are not among those `done`.
@@ -46,16 +51,16 @@ def run(
     began = time.time()
     request = DeployRequest(
         model=path,
-        targets=(load_profile("loihi2"),),
+        targets=(load_profile(profile),),
         out=path.parent / "unused",
         budgets=(parse_budget("50%"),),
         seed=seed,
         lava=False,
         device=device,
-        plan=DEFAULT_PLAN,
+        plan=plan,
         **changes,
     )
-    clock = Clock(Silent())
+    clock = Clock(progress)
     prepared = prepare(request, clock.progress)
     target = prepared.targets[0]
     dense_test = measure_on(target.backend, prepared.factory.model, prepared.test)
@@ -68,20 +73,28 @@ def run(
         "tuned_dense": {"validation": _figures(target.measure(prepared.reference)), "test": _figures(tuned_test)},
         "shift": shift(target.dense, dense_test),
         "lre": _lre(prepared.samples),
-        "settings": {"uniform": uniform, **{name: value for name, value in changes.items() if name != "cache"}},
+        "settings": {"uniform": uniform, **{name: value for name, value in changes.items() if name not in PLACES}},
         "told": clock.notices,
         "budgets": dict(done or {}),
     }
     for budget in budgets:
         if budget not in found["budgets"]:
             aimed = target.with_synops_limit(parse_budget(budget))
-            found["budgets"][budget] = _one(aimed, request, prepared, tuned_test, uniform=uniform)
+            found["budgets"][budget] = _one(aimed, request, prepared, tuned_test, progress, uniform=uniform)
             on_budget(found | {"seconds": time.time() - began})
     return found | {"seconds": time.time() - began}
 
 
-def _one(target: Target, request: DeployRequest, prepared: Prepared, tuned_test: Measurement, *, uniform: bool) -> Json:
-    began, clock = time.time(), Clock(Silent())
+def _one(
+    target: Target,
+    request: DeployRequest,
+    prepared: Prepared,
+    tuned_test: Measurement,
+    progress: Progress,
+    *,
+    uniform: bool,
+) -> Json:
+    began, clock = time.time(), Clock(progress)
     try:
         solution = solve(target, request, prepared, clock)
     except SpearDeployError as error:
@@ -98,6 +111,7 @@ def _one(target: Target, request: DeployRequest, prepared: Prepared, tuned_test:
         "bound": winner.result.synops_bound,
         "repairs": solution.choice.repairs,
         "delivered_uniform": bool(np.array_equal(winner.ratios, _uniform(solution))),
+        "parameters_share": winner.result.model.parameters / prepared.factory.model.parameters,
         "keep_ratios": winner.ratios.tolist(),
         "drop_points": answers.drop_points,
         "drop_interval_points": [low, high],
