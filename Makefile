@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # Only what the lock files name, byte for byte as it was when they were written: `make lock` writes them anew.
 LOCKED := $(PIP) --require-hashes --no-deps --requirement
 
-.PHONY: help setup demo test lint types tests lock lowest newest evidence evidence-mnist bench example clean
+.PHONY: help setup demo test lint types tests lock lowest newest evidence evidence-mnist evidence-cifar10 bench example clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -79,6 +79,17 @@ evidence: setup
 
 evidence-mnist: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore::UserWarning -m benchmarks.evidence mnist --source $(MNIST)
+
+# SPEAR's networks and budgets on what is at hand: with a GPU (DEVICE=cuda) VGG16 at full width, else a quarter of it on few images.
+# Resumable too: dense networks and finished steps stay in build/cifar10. CIFAR10=folder of train.npz and test.npz, or torchvision's.
+CIFAR10 ?= ../shared/cases/cifar10
+DEVICE ?= cpu
+ON_CPU := --width 0.25 --images 4000 --tuned-images 4000 --test-images 2000 --epochs 10
+
+evidence-cifar10: setup
+	PYTHONPATH=. $(BIN)/python -W ignore -m benchmarks.cifar10 --data $(CIFAR10) --device $(DEVICE) \
+	  $(if $(filter cpu,$(DEVICE)),$(ON_CPU),--amp)
+	PYTHONPATH=. $(BIN)/python -W ignore -m benchmarks.cifar10 --table
 
 # At most 15 minutes; spikingjelly, sinabs and norse are measured too where they are installed.
 bench: setup
