@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO
 
+from spear_deploy.errors import bounded
 from spear_deploy.system.installing import how_to_install
 from spear_deploy.system.lazy import is_ours, missing_package
 
@@ -42,7 +43,7 @@ def machine_limit(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         if error.errno == errno.ENOENT and not error.filename:  # "No usable temporary directory found in ..."
             return f"{error.strerror}; set TMPDIR to a folder that can be written to"
-        return f"{error.filename or 'the output'}: {error.strerror}"
+        return bounded(f"{error.filename or 'the output'}: {error.strerror}")
     ours = isinstance(error, ImportError) and is_ours(error)
     if isinstance(error, ImportError | OSError) and not isinstance(error, ModuleNotFoundError) and not ours:
         line = (str(error).splitlines() or [type(error).__name__])[0][:300]

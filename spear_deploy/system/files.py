@@ -13,7 +13,6 @@ import os
 import shutil
 import stat
 import tempfile
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -160,7 +159,7 @@ def replaced_when_complete(path: Path, ours: Callable[[Path], bool] = is_ours) -
         OutputError: the file cannot be written, or what stands there is not to be replaced.
 
     """
-    path = path.resolve() if path.is_symlink() else path
+    path = _followed(path)
     if path.exists() and not (path.is_file() and ours(path)):
         raise OutputError(f"{path}: is there already and was not written by spear-deploy; choose another name")
     try:
@@ -200,16 +199,19 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
     """
     path = Path(path)
     try:
-        path = path.resolve() if path.is_symlink() else path
+        path = _followed(path)
         if path.exists() and not path.is_file():  # a device takes it; a folder says what it is
             path.write_bytes(content)
             return
-        working = path.with_name(f"{_PARTIAL}{os.getpid()}-{threading.get_ident()}")
+        number, working = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)  # a name that nobody put a link under
         try:
-            working.write_bytes(content)
-            working.replace(path)
+            with os.fdopen(number, "wb") as file:
+                file.write(content)
+            os.chmod(working, 0o666 & ~_umask())
+            os.replace(working, path)
         finally:
-            working.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(working)
     except (OSError, ValueError) as error:
         raise OutputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 
@@ -319,6 +321,19 @@ def _sha256(path: Path) -> str:
 def _nearest(folder: Path) -> Path:
     """The folder's nearest parent that exists."""
     return next(place for place in (folder.parent, *folder.absolute().parents) if os.path.exists(place))
+
+
+def _followed(path: Path) -> Path:
+    """Where a link leads, or the path itself.
+
+    Raises:
+        OutputError: it leads back to itself.
+
+    """
+    found = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if found.is_symlink():
+        raise OutputError(f"{path}: is a link that leads back to itself; choose another name")
+    return found
 
 
 def _umask() -> int:

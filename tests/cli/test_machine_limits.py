@@ -85,6 +85,14 @@ def test_what_the_machine_lacks_is_told_in_one_line_with_code_2(fault, message, 
     assert told.count("\n") == 1
 
 
+def test_a_path_out_of_a_file_that_no_system_takes_fills_no_screen(monkeypatch, capsys):
+    monkeypatch.setattr(Verb, "load", lambda *arguments: Path("x" * 50_000).stat())
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "net.pt"])
+    assert ended.value.code == 2
+    assert len(capsys.readouterr().err) < 2500
+
+
 @pytest.mark.parametrize(
     "bug",
     [

@@ -1,5 +1,7 @@
 """A single file that appears when it is complete, and replaces nothing foreign."""
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from spear_deploy.errors import DataError, OutputError
 from spear_deploy.system.files import (
     complete_or_nothing,
     replaced_when_complete,
+    write_file,
 )
 
 
@@ -82,3 +85,40 @@ def test_a_file_with_the_longest_name_can_be_written(tmp_path):
     with replaced_when_complete(path) as working:
         working.write_text("page")
     assert names(tmp_path) == [path.name]
+
+
+def _write(path):
+    with replaced_when_complete(path) as working:
+        working.write_bytes(b"new")
+
+
+WRITERS = pytest.mark.parametrize("write", [_write, lambda path: write_file(path, b"new")], ids=["job", "model"])
+
+
+@WRITERS
+def test_a_link_that_leads_back_to_itself_is_named(tmp_path, write):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OutputError, match="loop: is a link that leads back to itself"):
+        write(tmp_path / "loop")
+    assert names(tmp_path) == ["loop"]
+
+
+@WRITERS
+def test_a_link_to_a_file_of_ours_stays_one(tmp_path, write):
+    write(tmp_path / "file.html")
+    (tmp_path / "link.html").symlink_to("new.html")
+    write(tmp_path / "link.html")
+    assert names(tmp_path) == ["file.html", "link.html", "new.html"]
+    assert (tmp_path / "link.html").is_symlink()
+
+
+def test_a_link_put_under_a_name_that_we_write_to_meanwhile_leads_nowhere(tmp_path):
+    """In a folder that all may write to, others plant links under names that they can foretell."""
+    (tmp_path / "precious").write_text("kept")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    for thread in {threading.get_ident(), threading.main_thread().ident}:
+        (folder / f".spear-deploy-partial-{os.getpid()}-{thread}").symlink_to(tmp_path / "precious")
+    write_file(folder / "model.pt", b"new")
+    assert (folder / "model.pt").read_bytes() == b"new"
+    assert (tmp_path / "precious").read_text() == "kept"
