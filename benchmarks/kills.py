@@ -21,6 +21,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,21 @@ PASSING = {"seconds", "peak_memory_mib", "told", "earlier", "request", "command"
 """Of a report: times, and what tells of the way."""
 
 LONGEST_AFTER_S = 1.0
-"""A kill falls so long after a step was kept, at most: any moment of the next."""
+"""A kill falls so long after a step was kept, at most, and before the next one as long as that took undisturbed."""
 
 POLL_S = 0.02
+
+TIMES = "times.txt"
+"""When the job began, when each step was kept, and when it ended."""
 
 
 def logged_job(folder: Path, job: Sequence[str]) -> None:
     """Run the command line, and write down each step as it is kept."""
-    log = os.open(folder / "steps.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    log, clock = (os.open(folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT) for name in ("steps.txt", TIMES))
     keep, save = Step.keep, SampleStore.save
+
+    def note_time() -> None:
+        os.write(clock, f"{time.monotonic()}\n".encode())
 
     def kept(step: Step, value: object, seconds: float) -> None:
         keep(step, value, seconds)
@@ -54,13 +61,19 @@ def logged_job(folder: Path, job: Sequence[str]) -> None:
             return
         epoch = value.epoch if isinstance(value, Checkpoint) else None
         os.write(log, f"{json.dumps([*step.key, epoch])}\n".encode())
+        note_time()
 
     def saved(store: SampleStore, number: int, made: Made) -> None:
         save(store, number, made)
         os.write(log, f'["LRE sample", {number}]\n'.encode())
+        note_time()
 
     Step.keep, SampleStore.save = kept, saved  # type: ignore[method-assign]
-    main([*job, "--cache", str(folder / "cache"), "--out", str(folder / "run")])
+    note_time()
+    try:
+        main([*job, "--cache", str(folder / "cache"), "--out", str(folder / "run")])
+    finally:
+        note_time()
 
 
 def start(folder: Path, job: Sequence[str]) -> int:
@@ -105,27 +118,28 @@ def weights(folder: Path) -> dict[str, bytes]:
     }
 
 
-def undisturbed(out: Path, job: Sequence[str]) -> int:
-    """Run the job to its end, once; the number of its steps."""
+def undisturbed(out: Path, job: Sequence[str]) -> list[float]:
+    """Run the job to its end, once; the seconds to its first step, from each step to the next, and to the end."""
     folder = out / "whole"
-    if not (folder / "run" / "report.json").exists():
+    if not (folder / "run" / "report.json").exists() or not (folder / TIMES).exists():
         shutil.rmtree(folder, ignore_errors=True)
         os.waitpid(start(folder, job), 0)
-    return len(finished(folder))
+    times = [float(line) for line in (folder / TIMES).read_text().splitlines()]
+    return [after - before for before, after in pairwise(times)]
 
 
-def killed(out: Path, job: Sequence[str], kills: int, seed: int, steps: int) -> list[dict[str, Any]]:
-    """Kill the job so often; where each kill fell."""
+def killed(out: Path, job: Sequence[str], kills: int, seed: int, gaps: Sequence[float]) -> list[dict[str, Any]]:
+    """Kill the job so often; where each kill fell. `gaps` are those of the undisturbed one."""
     folder, record = out / "killed", out / "killed.json"
     done: list[dict[str, Any]] = json.loads(record.read_text()) if record.exists() else []
     generator = random.Random(f"{seed} {len(done)}")
     while len(done) < kills:
-        wanted = round(len(done) * steps / kills)
+        wanted = round(len(done) * (len(gaps) - 1) / kills)
         begun, ended = time.monotonic(), False
         pid = start(folder, job)
         while len(finished(folder)) < wanted and not (ended := has_ended(pid)):
             time.sleep(POLL_S)
-        time.sleep(generator.uniform(0, LONGEST_AFTER_S))
+        time.sleep(generator.uniform(0, min(gaps[wanted], LONGEST_AFTER_S)))
         if ended or has_ended(pid):
             break
         os.kill(pid, signal.SIGKILL)
@@ -142,19 +156,19 @@ def killed(out: Path, job: Sequence[str], kills: int, seed: int, steps: int) -> 
 
 def run(out: Path, job: Sequence[str], kills: int, seed: int) -> bool:
     """All of it; whether it ended well."""
-    steps = undisturbed(out, job)
-    done = killed(out, job, kills, seed, steps)
+    gaps = undisturbed(out, job)
+    done = killed(out, job, kills, seed, gaps)
     whole, other = out / "whole" / "run", out / "killed" / "run"
     twice = [step for step, times in Counter(finished(out / "killed")).items() if times > 1]
     same = other.exists() and weights(whole) == weights(other) and figures(whole) == figures(other)
     left = sorted(path.name for path in (out / "killed" / "cache").glob("run-*"))
     print(
-        f"{len(done)} kills over {steps} steps; weights and figures {'as' if same else 'NOT as'} undisturbed;"
+        f"{len(done)} kills over {len(gaps) - 1} steps; weights and figures {'as' if same else 'NOT as'} undisturbed;"
         f" {len(twice)} steps made twice; left over in the cache: {left or 'nothing'}"
     )
     for step in twice[:5]:
         print(f"  twice: {step[:200]}")
-    return same and not twice and not left
+    return same and not twice and not left and len(done) == kills
 
 
 if __name__ == "__main__":

@@ -79,13 +79,18 @@ def complete_or_nothing(folder: Path, *, force: bool, keep: Callable[[Path], str
         OutputError: the folder cannot be written, or holds what we did not write.
 
     """
-    check_writable(folder, force=force)
     exists = folder.is_dir()
     beside = folder if exists else _nearest(folder)
     try:
+        check_writable(folder, force=force)
         working = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{short_name(folder)}-", dir=beside))
-    except OSError as error:
-        raise OutputError(f"{beside}: cannot be written ({error.strerror or error})") from None
+    except (OSError, OutputError) as error:  # it was not so when the work began
+        fault = (
+            error if isinstance(error, OutputError) else OutputError(f"{beside}: cannot be written ({error.strerror})")
+        )
+        if keep is not None and (words := keep(beside / "none")):
+            fault.add_note(words)
+        raise fault from None
     try:
         try:
             yield working
@@ -122,7 +127,7 @@ def keep_incomplete(working: Path, write: Callable[[Path], None]) -> str:
     """Save what an unfinished run has, beside its place or where there is room.
 
     Args:
-        working: the run's working folder, which may hold files already.
+        working: the run's working folder, which may hold files already, or not be there yet.
         write: writes what must not be lost into a folder.
 
     Returns:
@@ -135,7 +140,8 @@ def keep_incomplete(working: Path, write: Callable[[Path], None]) -> str:
         place: Path | None = None
         try:
             place = Path(tempfile.mkdtemp(prefix=name, dir=parent))
-            shutil.copytree(working, place, dirs_exist_ok=True)
+            if working.is_dir():
+                shutil.copytree(working, place, dirs_exist_ok=True)
             place.chmod(0o777 & ~_umask())
             write(place)
         except Exception as error:  # the next place may do
@@ -203,15 +209,15 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
         if path.exists() and not path.is_file():  # a device takes it; a folder says what it is
             path.write_bytes(content)
             return
-        number, working = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)  # a name that nobody put a link under
+        number, name = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)  # where nobody can have put a link
+        os.close(number)
+        working = Path(name)
         try:
-            with os.fdopen(number, "wb") as file:
-                file.write(content)
-            os.chmod(working, 0o666 & ~_umask())
-            os.replace(working, path)
+            working.write_bytes(content)
+            working.chmod(0o666 & ~_umask())
+            working.replace(path)
         finally:
-            with suppress(FileNotFoundError):
-                os.unlink(working)
+            working.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         raise OutputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 

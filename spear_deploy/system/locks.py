@@ -114,8 +114,9 @@ def _lock(path: Path, made: list[Path]) -> int:
             raise OSError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         if path.exists() and os.path.samestat(found, path.stat()):
             made += _left_by_the_dead(lock, path)
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n{len(made)}".encode(), 0)
+            with suppress(OSError):  # a full disk: without our name the lock is one all the same
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, f"process {os.getpid()} on {socket.gethostname()}\n{len(made)}".encode(), 0)
             return lock
         os.close(lock)  # whoever held it has removed it meanwhile
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))

@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 
 import plotly.graph_objects
 import pytest
+from matplotlib import rc_context
 from run_reports import full_content, full_report
 
 from spear_deploy.report import Report
@@ -199,3 +200,10 @@ def test_the_general_table_holds_all_that_is_drawn():
         ("1", "0.5", "0.25", "0.75", "3"),
         ("2", "not available", "not available", "not available", "4"),
     )
+
+
+def test_settings_of_matplotlib_in_the_current_folder_change_no_picture(drawn):
+    """Its `matplotlibrc` may have LaTeX set, which would be started with names out of a report."""
+    before = canvas_bytes(drawn["measured"], "svg")
+    with rc_context({"text.usetex": True, "font.size": 40, "axes.grid": True}):
+        assert canvas_bytes(drawn["measured"], "svg") == before

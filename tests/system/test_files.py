@@ -275,3 +275,22 @@ def test_what_a_killed_process_left_beside_a_folder_is_swept_and_nothing_else(tm
     assert len(list(tmp_path.iterdir())) == 1
     sweep(other)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_others_filled_meanwhile_costs_nothing_that_was_found(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "theirs").write_text("not ours")
+
+    def write(place):
+        (place / "pruned.pt").write_text("found")
+
+    with (
+        pytest.raises(OutputError, match="is not empty") as fault,
+        complete_or_nothing(folder, force=False, keep=lambda working: keep_incomplete(working, write)),
+    ):
+        pass
+    (kept,) = folder.glob("incomplete-*")
+    assert fault.value.__notes__ == [f"what there is was kept in {kept}"]
+    assert (kept / "pruned.pt").read_text() == "found"
+    assert (folder / "theirs").read_text() == "not ours"

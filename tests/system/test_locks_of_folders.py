@@ -1,5 +1,7 @@
 """Two processes, one folder: the second is told, or gets another one."""
 
+import errno
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -95,3 +97,18 @@ def test_a_file_of_ours_under_the_name_of_a_lock_keeps_its_content(tmp_path, pla
     with locked(tmp_path / "run"):
         pass
     assert (tmp_path / "precious").read_text() == "kept"
+
+
+def test_on_a_full_disk_a_lock_is_one_all_the_same(tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    for _ in range(2):
+        with (
+            locked(tmp_path / "run"),
+            pytest.raises(OutputError, match="another process is at work"),
+            locked(tmp_path / "run"),
+        ):
+            pass
+    assert names(tmp_path) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
-from matplotlib import rc_context
+from matplotlib import rc_context, style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Canvas
@@ -33,7 +33,8 @@ _DASHES: dict[str, Any] = {
     "longdash": (0, (9, 3)),
     "longdashdot": (0, (9, 3, 1, 3)),
 }
-# Names come from users' files: a dollar sign in them is no formula. Text stays text.
+# Names come from users' files: a dollar sign in them is no formula. Text stays text. A `matplotlibrc` in the current
+# folder changes nothing either: it could have LaTeX set, which is another program, and reads files that a name tells.
 _SETTINGS: dict[Any, Any] = {"text.parse_math": False, "svg.fonttype": "none", "svg.hashsalt": "spear-deploy"}
 
 
@@ -41,7 +42,7 @@ def canvas_bytes(figure: Figure, ending: str) -> bytes:
     """The figure as a file, `svg` or `png`; the same figure gives the same bytes."""
     stamp: dict[str, Any] = {"Date": None, "Creator": MARK} if ending == "svg" else {"Software": MARK}
     written = BytesIO()
-    with rc_context(_SETTINGS):
+    with style.context("default"), rc_context(_SETTINGS):
         draw(figure).savefig(written, format=ending, metadata=stamp)
     return written.getvalue()
 
