@@ -223,6 +223,8 @@ def _note(given: dict[str, list[Tensor]], path: str, out: Any) -> None:
         if isinstance(out[-1], Tensor):
             given[path + MEMBRANE].append(out[-1].detach().clone())
         out = out[0]
+    if isinstance(out, list):  # SpikingJelly's membranes, one a step
+        out = torch.stack(out)
     if isinstance(out, Tensor):
         given[path].append(out.detach().clone())
 

@@ -82,6 +82,16 @@ def _part(size: int, factor: int) -> int:
     return size if size < 2 * factor else size // factor
 
 
+def read_out() -> nn.Module:
+    """Membranes at the end, one for each step."""
+    from spikingjelly.activation_based import functional, layer, neuron
+
+    last = neuron.NonSpikingLIFNode(tau=2.0)
+    net = nn.Sequential(layer.Flatten(), layer.Linear(128, 24), neuron.LIFNode(v_threshold=0.1), layer.Linear(24, 5))
+    functional.set_step_mode(net, "m")
+    return nn.Sequential(net, last)
+
+
 def zoo(module: str, name: str, factor: int, kind: str = "IFNode", mode: str = "m", **options: Any) -> Any:
     """A network of its model zoo, narrower."""
 
@@ -124,6 +134,7 @@ CASES = [
     case("LIFNode, reset to a value", small("LIFNode", "m", v_reset=-0.02)),
     case("ParametricLIFNode", small("ParametricLIFNode", "m", init_tau=1.6)),
     case("containers of torch's layers", containers),
+    case("NonSpikingLIFNode at the end", read_out),
     case("QIFNode", small("QIFNode", "m")),
     case(
         "SEW-ResNet18, ADD", zoo("sew_resnet", "sew_resnet18", 16, cnf="ADD", num_classes=10), (3, 16, 16), needs=_ZOO

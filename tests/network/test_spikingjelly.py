@@ -192,7 +192,7 @@ def test_a_threshold_dependent_norm_is_a_norm():
 
 def test_what_is_not_converted_is_named():
     other = nn.Sequential(layer.Linear(4, 4), neuron.CUBALIFNode())
-    named = r"1_cubalifnode: CUBALIFNode .*; supported: SpikingJelly's IFNode, LIFNode, ParametricLIFNode$"
+    named = r"1_cubalifnode: CUBALIFNode .*; supported: SpikingJelly's IFNode, .*, NonSpikingLIFNode$"
     with pytest.raises(ModelError, match=named):
         from_spikingjelly(other, input_shape=(4,), time_steps=T)
     parallel = nn.Sequential(layer.Linear(4, 4, step_mode="m"), neuron.PSN(T), neuron.IFNode(step_mode="m"))
@@ -201,3 +201,45 @@ def test_what_is_not_converted_is_named():
     upside_down = nn.Sequential(layer.Linear(4, 4), neuron.IFNode(v_reset=1.5))
     with pytest.raises(ModelError, match=r"1_ifnode: its threshold 1 must exceed its start 1.5"):
         from_spikingjelly(upside_down, input_shape=(4,), time_steps=T)
+
+
+def with_read_out(read_out):
+    """A last layer of neurons without a threshold, which decode their membranes themselves."""
+    torch.manual_seed(6)
+    net = nn.Sequential(layer.Linear(6, 20), neuron.LIFNode(v_threshold=0.3), layer.Linear(20, 5), read_out)
+    functional.set_step_mode(net[:3], "m")
+    return net
+
+
+DECODED = {
+    "mean-mem": (ReadOut.MEMBRANE, lambda v: v.mean(0)),
+    "last_mem": (ReadOut.LAST, lambda v: v[-1]),
+    "max-mem": (ReadOut.LARGEST, lambda v: v.max(0).values),
+}
+
+
+@pytest.mark.parametrize("decode", DECODED)
+@pytest.mark.parametrize("kind", [neuron.NonSpikingIFNode, lambda decode: neuron.NonSpikingLIFNode(3.0, decode)])
+def test_neurons_without_a_threshold_are_read_as_they_decode_their_membranes(kind, decode):
+    net = with_read_out(kind(decode=decode))
+    x = 2 * torch.rand(T, B, 6, dtype=torch.float64)
+    model = from_spikingjelly(net, input_shape=(6,), time_steps=T)
+    read_out, over_time = DECODED[decode]
+    expected = run_by_spikingjelly(net, x, "m")
+    assert (model.read_out, expected.shape) == (read_out, (B, 5))
+    torch.testing.assert_close(over_time(outputs_of(model, x)), expected)
+
+
+def test_neurons_without_a_threshold_that_decode_nothing_are_read_step_by_step():
+    net = with_read_out(neuron.NonSpikingLIFNode())
+    x = 2 * torch.rand(T, B, 6, dtype=torch.float64)
+    model = from_spikingjelly(net, input_shape=(6,), time_steps=T)
+    functional.reset_net(net)
+    with torch.no_grad():
+        expected = torch.stack(net.double()(x))
+    torch.testing.assert_close(outputs_of(model, x), expected)
+
+
+def test_a_membrane_that_is_decoded_by_its_magnitude_is_refused_by_name():
+    with pytest.raises(ModelError, match=r"3_nonspikinglifnode: decode=.max-abs-mem. is no read-out; use one of"):
+        from_spikingjelly(with_read_out(neuron.NonSpikingLIFNode(decode="max-abs-mem")), input_shape=(6,), time_steps=T)

@@ -111,7 +111,7 @@ def unsupported(module: nn.Module, name: str) -> str:
     kind = type(module).__name__
     if kind in _WAYS_OUT:
         return f"{name}: {kind} is not supported: {_WAYS_OUT[kind]}"
-    of_spikingjelly = "SpikingJelly's IFNode, LIFNode, ParametricLIFNode"
+    of_spikingjelly = f"SpikingJelly's {', '.join(spikingjelly.NEURONS)}"
     neurons = ", ".join(sorted(kind.__name__ for kind in KINDS))
     if spikingjelly.is_other_neuron(module):
         return f"{name}: {kind} is not supported; supported: {of_spikingjelly}"

@@ -42,11 +42,14 @@ KINDS: dict[type[nn.Module], Kind] = {
 _SPIKINGJELLY = Kind((), ("spk",))
 """Its neurons keep their state to themselves, and give spikes."""
 
+_SPIKINGJELLY_READ_OUT = Kind((), ("mem",))
+"""Those without a threshold give their membranes."""
+
 
 def kind_of(module: nn.Module) -> Kind | None:
     """The kind of a neuron, also of a subclass that runs as its parent does."""
     if spikingjelly.is_neuron(module):
-        return _SPIKINGJELLY
+        return _SPIKINGJELLY_READ_OUT if spikingjelly.gives_membranes(module) else _SPIKINGJELLY
     base = runs_as(module, KINDS)
     return None if base is None else KINDS[base]
 

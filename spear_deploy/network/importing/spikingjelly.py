@@ -6,12 +6,13 @@
     s[t] = v[t] >= v_threshold
     v[t] <- v_reset, or v[t] - v_threshold where v_reset is None
 
-ParametricLIFNode's 1 / tau is sigmoid(w). Source: SpikingJelly 2.0, activation_based.functional.neuron.
+ParametricLIFNode's 1 / tau is sigmoid(w). NonSpikingIFNode and NonSpikingLIFNode give v, from 0 and without a
+threshold, and decode it over time. Source: SpikingJelly 2.0, activation_based.functional.neuron.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,17 @@ from spear_deploy.network.neuron import Neuron, Reset
 Shape = tuple[int, ...]
 
 _PACKAGE = "spikingjelly"
-_NEURONS = ("IFNode", "LIFNode", "ParametricLIFNode")
+_SPIKING = ("IFNode", "LIFNode", "ParametricLIFNode")
+_MEMBRANES = ("NonSpikingIFNode", "NonSpikingLIFNode")
+NEURONS = (*_SPIKING, *_MEMBRANES)
+"""Those that are converted."""
+
+_DECODED: dict[str | None, Callable[[Tensor], Any]] = {
+    None: list,
+    "max-mem": lambda membranes: membranes.max(0).values,
+    "mean-mem": lambda membranes: membranes.mean(0),
+    "last_mem": lambda membranes: membranes[-1],
+}
 _DROPOUTS = ("Dropout", "Dropout2d")
 _TDBN = "ThresholdDependent"
 
@@ -36,7 +47,12 @@ def comes_from(module: nn.Module) -> bool:
 
 def is_neuron(module: nn.Module) -> bool:
     """Whether a module is a neuron that is converted."""
-    return comes_from(module) and type(module).__name__ in _NEURONS
+    return comes_from(module) and type(module).__name__ in NEURONS
+
+
+def gives_membranes(module: nn.Module) -> bool:
+    """Whether a neuron gives its membrane instead of spikes."""
+    return comes_from(module) and type(module).__name__ in _MEMBRANES
 
 
 def is_other_neuron(module: nn.Module) -> bool:
@@ -68,7 +84,7 @@ def torch_layer(module: nn.Module, known: Collection[type[nn.Module]]) -> type[n
 
 def takes_sequences(module: nn.Module) -> bool:
     """Whether a module runs all time steps in one call, `[T, B, *shape]`."""
-    return comes_from(module) and getattr(module, "step_mode", "s") == "m"
+    return comes_from(module) and (getattr(module, "step_mode", "s") == "m" or gives_membranes(module))
 
 
 def check(module: Any, name: str) -> None:
@@ -78,6 +94,11 @@ def check(module: Any, name: str) -> None:
         ModelError: names the neuron and the setting, with the way out.
 
     """
+    if gives_membranes(module):
+        if module.decode not in _DECODED:
+            known = ", ".join(filter(None, _DECODED))
+            raise ModelError(f"{name}: decode={module.decode!r} is no read-out; use one of {known}, or None")
+        return
     least = 0.0 if module.v_reset is None else float(module.v_reset)
     if not float(module.v_threshold) > least:
         raise ModelError(f"{name}: its threshold {float(module.v_threshold):g} must exceed its start {least:g}")
@@ -101,10 +122,13 @@ def neuron_of(module: Any, shape: Shape, dt_s: float) -> Neuron:
         return np.full(shape, value, dtype=np.float64)
 
     loss = 0.0
-    if type(module).__name__ == "LIFNode":
+    if type(module).__name__ in ("LIFNode", "NonSpikingLIFNode"):
         loss = 1.0 / float(module.tau)
     elif type(module).__name__ == "ParametricLIFNode":
         loss = float(torch.sigmoid(module.w.detach().double()))
+    if gives_membranes(module):
+        gain = loss or 1.0
+        return Neuron(full(1.0 - loss), full(gain), threshold=None, reset=Reset.NONE, dt_s=dt_s)
     gain = loss if loss and module.decay_input else 1.0
     start = 0.0 if module.v_reset is None else float(module.v_reset)
     threshold = np.nextafter(np.float32(float(module.v_threshold) - start), np.float32(0))
@@ -118,9 +142,20 @@ def neuron_of(module: Any, shape: Shape, dt_s: float) -> Neuron:
 
 
 def steps_of(module: nn.Module, run: Any, sequence: Tensor) -> Tensor:
-    """All time steps of a neuron, one call a step."""
+    """All time steps of a neuron, `[T, B, *shape]`: one call a step, or where it gives membranes one call."""
+    if gives_membranes(module):
+        before, module.decode = module.decode, None  # type: ignore[assignment]
+        try:
+            return torch.stack(run(sequence))
+        finally:
+            module.decode = before
     before, module.step_mode = module.step_mode, "s"  # type: ignore[assignment]
     try:
         return torch.stack([run(step) for step in sequence])
     finally:
         module.step_mode = before
+
+
+def decoded(module: Any, values: Tensor) -> Any:
+    """What a neuron returns of its outputs over time `[T, B, *shape]`."""
+    return _DECODED[module.decode](values) if gives_membranes(module) else values

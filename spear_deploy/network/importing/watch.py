@@ -18,6 +18,7 @@ from spear_deploy.network.importing import spikingjelly
 from spear_deploy.network.importing.calls import Group, NeuronCalls
 from spear_deploy.network.importing.expression import (
     EVERY_STEP,
+    MEMBRANE,
     SPIKES,
     Apply,
     Cat,
@@ -206,7 +207,7 @@ class Watch:
             return places[-1]
         return name
 
-    def _neuron_over_time(self, name: str, module: Any, run: Callable[..., Any], x: Tensor) -> Tensor:
+    def _neuron_over_time(self, name: str, module: Any, run: Callable[..., Any], x: Tensor) -> Any:
         """A call of a neuron with all time steps, `[T, B, *shape]`."""
         recorder = self.recorder
         received: Expression = recorder.expression(x)
@@ -216,9 +217,10 @@ class Watch:
             result = spikingjelly.steps_of(module, run, x)
         group = self._group(name, module, received, tuple(x.shape[2:]))
         group.receive([at_step(received, step) for step in range(len(x))])
-        group.give(SPIKES, list(result))
-        recorder.mark(result, group.leaf(SPIKES, EVERY_STEP), 0)
-        return result
+        port = MEMBRANE if spikingjelly.gives_membranes(module) else SPIKES
+        group.give(port, list(result))
+        recorder.mark(result, group.leaf(port, EVERY_STEP), 0)
+        return spikingjelly.decoded(module, result)
 
     def _foreign_state(self, group: Group, state: str, tensor: Tensor | None, step: int) -> Opaque | None:
         """Why a state handed to a neuron is not its own of the step before, if so."""
