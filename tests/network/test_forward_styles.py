@@ -243,7 +243,20 @@ class FoldedBatchFirst(Folded):
     batch_first = True
 
 
-@pytest.mark.parametrize("style", [Folded, FoldedBatchFirst])
+class FoldedByModules(Folded):
+    """The same with modules for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.fold, self.unfold, self.flat = nn.Flatten(0, 1), nn.Unflatten(0, (T, -1)), nn.Flatten()
+
+    def forward(self, x):
+        spikes = self.run(self.lif1, self.unfold(self.conv(self.fold(x))))
+        pooled = self.flat(self.pool(self.fold(spikes)))
+        return self.run(self.lif2, self.unfold(self.fc(0.5 * pooled)))
+
+
+@pytest.mark.parametrize("style", [Folded, FoldedBatchFirst, FoldedByModules])
 @pytest.mark.parametrize("encoding", ["direct", "spikes"])
 def test_time_may_be_folded_into_the_batch(style, encoding):
     torch.manual_seed(8)

@@ -61,6 +61,8 @@ class Watch:
                 ready(module)
                 inside |= set(module.modules())
                 module.forward = partial(self._neuron, name, module, module.forward)
+            elif _folds(module):
+                module.forward = partial(self._reshaping, name, module, module.forward)
             elif is_layer(module):
                 module.forward = partial(self._layer, name, module, module.forward)
             elif (not list(module.children()) and _is_foreign(module)) or _is_other_neuron(module):
@@ -128,6 +130,14 @@ class Watch:
             recorder.mark(y, Opaque(f"{name} on {reason}"))
         else:
             recorder.mark(y, recorder.on(name, module, expression, tuple(x.shape[leading(axis) :])), axis)
+        return y
+
+    def _reshaping(self, name: str, module: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """A module that does what a function of tensors does, such as folding time into the batch."""
+        y, recorder = run(x), self.recorder
+        lost = isinstance(recorder.expression(y), Opaque) and not isinstance(recorder.expression(x), Opaque)
+        if lost and isinstance(module, nn.Unflatten):
+            recorder.mark(y, Opaque(unsupported(module, name)))
         return y
 
     def _unknown(self, name: str, module: nn.Module, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -249,6 +259,11 @@ def _averages_pass(module: nn.Module, value: Many) -> bool:
 def _is_other_neuron(module: nn.Module) -> bool:
     """Whether a module is a neuron that is not converted."""
     return isinstance(module, snntorch.SpikingNeuron) or spikingjelly.is_other_neuron(module)
+
+
+def _folds(module: nn.Module) -> bool:
+    """Whether a module changes shapes beyond those of a sample: what it does is followed as the function."""
+    return isinstance(module, nn.Unflatten) or (isinstance(module, nn.Flatten) and module.start_dim == 0)
 
 
 def _is_foreign(module: nn.Module) -> bool:
