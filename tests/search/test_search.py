@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from made_limits import use
 from made_networks import Chain, plain
 
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.pruning import Widths
+from spear_deploy.pruning import Widths, channel_groups, kept_ranges, parse_keep
 from spear_deploy.search import (
     STRATEGIES,
     CandidateFactory,
@@ -164,6 +166,26 @@ def test_every_strategy_keeps_the_channels_that_a_user_wants_kept(name, share):
     assert (kept[:, 0] == 12).all()
     assert ((kept[:, 1] >= 5) & (kept[:, 1] <= 9)).all()
     assert all(problem.project(ratios).model.network.shapes["a"] == (12,) for ratios in (np.ones(2), np.full(2, 0.1)))
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@settings(max_examples=6, deadline=None)
+@given(
+    ends=st.lists(st.tuples(st.integers(5, 100), st.integers(5, 100)), min_size=2, max_size=2),
+    share=st.floats(0.1, 0.9),
+    seed=st.integers(0, 9),
+)
+def test_any_shares_that_are_typed_hold_for_every_candidate_of_every_strategy(name, ends, share, seed):
+    model = wide(10).neurons("c").model()
+    shares = [sorted(each) for each in ends]
+    typed = ",".join(f"fc{layer}={low}%-{high}%" for layer, (low, high) in enumerate(shares, 1))
+    ranges = kept_ranges(parse_keep(typed), channel_groups(model.network))
+    problem = problem_of(CandidateFactory(model, samples_of(12, seed=0), Widths(ranges=ranges)), share)
+    STRATEGIES[name].run(problem, 5, seed=seed)
+    kept = np.array([evaluation.ratios * 10 for evaluation in problem.history]).round()
+    for counts, (low, high) in zip(kept.T, shares, strict=True):
+        most = max(high // 10, 1)  # whole channels within the share, or one
+        assert ((counts >= min(-(-low // 10), most)) & (counts <= most)).all()
 
 
 def test_another_process_makes_the_same_sample_of_the_same_widths():
