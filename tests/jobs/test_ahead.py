@@ -1,9 +1,12 @@
 from dataclasses import replace
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 import torch
 
 from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.jobs.deploy import ahead
 from spear_deploy.jobs.deploy.ahead import Costs, forecast, stages
 from spear_deploy.jobs.deploy.request import DeployConfig, quickened
 from spear_deploy.jobs.progress import Recorded, Silent
@@ -29,6 +32,28 @@ def test_stages_take_what_their_steps_take():
         "search": 30 * 2,
         "fine-tune": 3 * (8 + 3) + 2 * (20 + 3),
     }
+
+
+@pytest.mark.parametrize(("samples", "begun_s", "step_s"), [(40, 0, 3.5), (90, 3, 0.5), (1000, 3, 0.5)])
+def test_what_a_fine_tune_begins_with_is_not_taken_for_its_steps(monkeypatch, samples, begun_s, step_s):
+    now = 0.0
+
+    def fine_tune(model, data, recipe, seed):
+        nonlocal now
+        now += 3 + 0.5 * -(-len(data) // recipe.batch)
+
+    monkeypatch.setattr(ahead, "fine_tune", fine_tune)
+    monkeypatch.setattr(ahead.time, "monotonic", lambda: now)
+    request = SimpleNamespace(plan=config().plan)
+    factory = MagicMock(train=split(samples), groups=[1, 2], probe=split(4))
+    found = ahead.measured_costs(request, factory, MagicMock())
+    assert (found.begun_s, found.step_s) == (begun_s, step_s)
+
+
+def test_beginning_counts_once_for_every_fine_tune():
+    begun = stages(replace(COSTS, begun_s=5.0), config(), split(100), runs=1)
+    assert begun["LRE samples"] == 10 * (5 + 8 + 1)
+    assert begun["dense, same fine-tune"] == 5 + 8 + 5 + 20
 
 
 def test_a_network_that_has_not_learned_its_samples_is_fine_tuned_for_longer():

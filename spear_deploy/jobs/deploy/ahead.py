@@ -18,7 +18,7 @@ from spear_deploy.targets.target import Target
 from spear_deploy.training import fine_tune
 
 STEPS = 2
-"""Training steps that are timed, after one that is not."""
+"""Training steps on a batch that are timed beyond a first one, whose time is that of beginning a fine-tune, too."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Costs:
         counted_s: of counting the SynOps of one sample in floating point.
         judged_s: of one run over the validation split in the target's arithmetic.
         candidate_s: of making one candidate and measuring it, as the search does.
+        begun_s: of what a fine-tune takes beside its steps.
         learned: the share of its training samples that the dense network answers rightly.
 
     """
@@ -38,18 +39,16 @@ class Costs:
     counted_s: float
     judged_s: float
     candidate_s: float
+    begun_s: float = 0.0
     learned: float = 1.0
 
 
 def measured_costs(request: DeployRequest, factory: CandidateFactory, target: Target) -> Costs:
     """Time a few steps of the dense network."""
-    recipe, train = replace(request.plan.plain, epochs=1), factory.train
-    fine_tune(factory.model, train.take(slice(0, recipe.batch)), recipe, seed=0)
-    few = train.take(slice(0, STEPS * recipe.batch))
-    steps = -(-len(few) // recipe.batch)
+    begun_s, step_s = _of_fine_tunes(request, factory)
     factory.candidate(factory.executed(np.ones(len(factory.groups))))  # what all candidates share is made with it
     return Costs(
-        step_s=_seconds(lambda: fine_tune(factory.model, few, recipe, seed=0)) / steps,
+        step_s=step_s,
         counted_s=_seconds(lambda: factory.measure(factory.model, factory.probe)) / len(factory.probe),
         judged_s=_seconds(lambda: target.measure(factory.model)),
         candidate_s=_seconds(
@@ -57,8 +56,29 @@ def measured_costs(request: DeployRequest, factory: CandidateFactory, target: Ta
                 factory.candidate(factory.executed(np.full(len(factory.groups), 0.5))).model, target.validation
             )
         ),
+        begun_s=begun_s,
         learned=factory.dense.accuracy,
     )
+
+
+def _of_fine_tunes(request: DeployRequest, factory: CandidateFactory) -> tuple[float, float]:
+    """Seconds to begin a fine-tune, and of each step.
+
+    A GPU does a step of a large network in far less time than it takes to bring the network there.
+    """
+    recipe, train = replace(request.plan.plain, epochs=1), factory.train
+    one, more = (train.take(slice(0, count * recipe.batch)) for count in (1, 1 + STEPS))
+
+    def tuned_s(data: EncodedSplit) -> float:
+        return _seconds(lambda: fine_tune(factory.model, data, recipe, seed=0))
+
+    tuned_s(one)  # with what the first one imports and compiles
+    first_s, all_s = tuned_s(one), tuned_s(more)
+    beyond = -(-len(more) // recipe.batch) - 1
+    if beyond == 0 or all_s <= first_s:  # a step cannot be told from what is around it
+        return 0.0, all_s / (1 + beyond)
+    step_s = (all_s - first_s) / beyond
+    return max(0.0, first_s - step_s), step_s
 
 
 def stages(costs: Costs, config: DeployConfig, train: EncodedSplit, runs: int) -> Mapping[str, float]:
@@ -69,8 +89,8 @@ def stages(costs: Costs, config: DeployConfig, train: EncodedSplit, runs: int) -
     """
     plan = config.plan
     steps = math.ceil(len(train) / plan.plain.batch)
-    plain = costs.step_s * steps * plan.plain.epochs
-    final = costs.step_s * steps * plan.epochs_ahead(len(train), costs.learned)
+    plain = costs.begun_s + costs.step_s * steps * plan.plain.epochs
+    final = costs.begun_s + costs.step_s * steps * plan.epochs_ahead(len(train), costs.learned)
     counted = costs.counted_s * len(train)
     first, second = pipeline_named(config.pipeline).fine_tunes(config.finalists)
     return {
