@@ -241,7 +241,10 @@ def table(found: Sequence[Json]) -> str:
             f"{by_hand['accuracy']:.2%}",
             f"{differences[-1]:+.2f}",
             f"{adapted['synops']:,.0f}, {by_hand['synops']:,.0f}",
-            ", ".join("OK" if each["verdict"]["ok"] else each["verdict"]["reason"] for each in (adapted, by_hand)),
+            ", ".join(
+                "OK" if each["verdict"]["ok"] else each["verdict"]["reason"].partition(":")[0]
+                for each in (adapted, by_hand)
+            ),
         )
         rows.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join([*rows, "", f"{_paired(differences)} {_became(found)}"])

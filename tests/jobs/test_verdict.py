@@ -143,6 +143,7 @@ def test_a_network_that_surely_lost_more_than_ten_points_is_not_ok():
         "right on 85.0% of test",
         "dense network is right on 98.0%",
         "13.0 points (95 % interval 10.9 to 15.1)",
+        "or say how many points may be lost",
     ):
         assert part in found.reason
 

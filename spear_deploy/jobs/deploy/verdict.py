@@ -118,5 +118,5 @@ def _ruined(answers: Compared, asked: Sequence[Use]) -> list[str]:
     return [
         f"the network hardly works: {answers.beside}; the loss of {answers.drop_points:.1f} {answers.points}"
         f" (95 % interval {low:.1f} to {high:.1f}) is surely more than {MOST_LOST_POINTS:g};"
-        " a larger budget or longer fine-tunes keep more, or say how many {answers.points} may be lost"
+        f" a larger budget or longer fine-tunes keep more, or say how many {answers.points} may be lost"
     ]
