@@ -287,7 +287,8 @@ Written by `python -m benchmarks.tutorial_pools` from [raw figures](raw/tutorial
 tutorials 6 and 7, Conv - MaxPool - Leaky, are trained as they stand there, at small width. Loihi 2 cannot compare
 currents: the same weights go through the main job once as they are with `--adapt`, and once with each pool moved behind
 its neurons by hand. Both have a budget of {BUDGET} of their own dense SynOps and the same seed; the settings are those
-of `--quick` with {PLAIN_EPOCHS} epoch of the plain fine-tune, {FINAL_EPOCHS} of the last and {EVALUATIONS} candidates.
+of `--quick` made smaller still, for time: {PLAIN_EPOCHS} epoch of the plain
+fine-tune, {FINAL_EPOCHS} of the last and {EVALUATIONS} candidates.
 Accuracies are on test; those of delivered networks, and SynOps, are of the chip's integers. `dense` are the trained
 networks before the job, in torch.
 
