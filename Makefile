@@ -67,7 +67,7 @@ lowest newest:
 	$(PYTHON) -m venv build/$@
 	build/$@/bin/python -m pip --disable-pip-version-check install --quiet uv
 	build/$@/bin/python -m uv pip install --quiet --python build/$@ \
-	  --resolution $(if $(filter lowest,$@),lowest-direct,highest) $(TORCH) --editable '.[dev,onnx,oracles]'
+	  --resolution $(if $(filter lowest,$@),lowest-direct,highest) $(TORCH) --editable '.[dev,onnx,oracles,ray]'
 	build/$@/bin/spear-deploy lava install
 	build/$@/bin/python -m pytest --numprocesses 2 $(BY_FILE) $(if $(filter lowest,$@),-W ignore::DeprecationWarning)
 

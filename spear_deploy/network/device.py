@@ -102,7 +102,7 @@ def fresh_torch() -> Iterator[None]:
     A caller may have gradients switched off, work in inference mode or under autocast, or have another type or
     device by default: results do not depend on it.
     """
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    dtype, device = torch.get_default_dtype(), torch.empty(0).device  # torch 2.6 may not tell the latter
     with ExitStack() as undone:
         torch.set_default_dtype(torch.float32)
         undone.callback(torch.set_default_dtype, dtype)
