@@ -183,6 +183,7 @@ def page(results: list[Json]) -> str:
         "T = 4, LIF with hard reset, tau 2; SynOps and accuracy on test, in floating point. The paper's rows are its",
         "own figures (arXiv 2507.02945): it gives no dense accuracy, no absolute SynOps and no seeds, and fine-tunes",
         "for 210 epochs on all images. Tuned dense is our dense network after the same fine-tune, without pruning.",
+        "Rows of a share of the width and of few images show that budgets are kept, not what the paper's reach.",
         "",
         "| network | SynOps, M | SynOps, % | parameters, % | accuracy, % | dense, % | tuned dense, % | seed |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
