@@ -16,7 +16,7 @@ from spear_deploy.backends.recording import Recording
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Profile
 from spear_deploy.measure import Measurement, SynopsCounter, Tally
-from spear_deploy.network import Model, batches, samples_at_once, states_on
+from spear_deploy.network import Model, batches, samples_at_once
 from spear_deploy.network.agreement import FLOAT64, Tolerance
 from spear_deploy.training import Quantiser
 
@@ -174,7 +174,7 @@ def measure_on(backend: Backend, model: Model, data: EncodedSplit) -> Measuremen
 def measure_executable(executable: Executable, model: Model, data: EncodedSplit) -> Measurement:
     """Measure a model that a backend has prepared, some samples at a time."""
     tally: Tally | None = None
-    for part in batches(len(data), samples_at_once(model.network, model.time_steps, states_on(data.device))):
+    for part in batches(len(data), samples_at_once(model.network, model.time_steps, data.device)):
         inputs = data.take(part).inputs
         found = executable.run(inputs)
         tally = tally or Tally(model, SynopsCounter(model.network, found.fan_out), data.analog)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from spear_deploy.errors import MachineError
 from spear_deploy.network import Network, samples_at_once
-from spear_deploy.network.batching import TRAINED_AT_ONCE, states_of
+from spear_deploy.network.batching import states_of, trained_at_once
 from spear_deploy.search import TuningPlan
 from spear_deploy.system.memory import free_bytes
 
@@ -48,7 +48,7 @@ def trained_bytes(network: Network, time_steps: int, batch: int, *, whole: bool)
         whole: whether the batch runs as one, as under a constraint.
 
     """
-    samples = batch if whole else samples_at_once(network, time_steps, TRAINED_AT_ONCE, batch)
+    samples = batch if whole else trained_at_once(network, time_steps, batch)
     return 4 * TRAINED_COPIES * samples * states_of(network, time_steps) + WEIGHT_COPIES * _weight_bytes(network)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.network import Model, Simulation, batches, samples_at_once, states_on
+from spear_deploy.network import Model, Simulation, batches, samples_at_once
 from spear_deploy.network.linear import Weighted, linear_module, synapse_pattern
 
 
@@ -36,7 +36,7 @@ def effective_operations(model: Model, data: EncodedSplit) -> EffectiveOperation
         if isinstance(node, Weighted)
     }
     totals = {True: 0.0, False: 0.0}
-    for part in batches(len(data), samples_at_once(model.network, model.time_steps, states_on(data.device))):
+    for part in batches(len(data), samples_at_once(model.network, model.time_steps, data.device)):
         x = data.take(part).inputs
         for name, seen in _inputs_of(simulation, list(patterns), x).items():
             # A static image passes its first weights once for all time steps.

@@ -16,7 +16,7 @@ from spear_deploy.measure.record import Recorder, SpikeRecord
 from spear_deploy.measure.scoring import SCORINGS
 from spear_deploy.measure.synops import SynopsCounter
 from spear_deploy.network import Connection, Model, ReadOut, Simulation, Trace, class_scores
-from spear_deploy.network.batching import batches, samples_at_once, states_on
+from spear_deploy.network.batching import batches, samples_at_once
 from spear_deploy.network.device import CPU, where_held
 
 
@@ -103,7 +103,7 @@ def measure_split(model: Model, data: EncodedSplit, *, dtype: torch.dtype = torc
 def accuracy_on(model: Model, data: EncodedSplit, *, dtype: torch.dtype = torch.float32) -> float:
     """The accuracy that `measure_split` finds, to the bit, without counting spikes or operations."""
     run, found = _running(model, dtype), []
-    for part in batches(len(data), samples_at_once(model.network, model.time_steps, states_on(data.device))):
+    for part in batches(len(data), samples_at_once(model.network, model.time_steps, data.device)):
         output = run(data.take(part).inputs)[model.network.read_out]
         found.append(model.answers(output).cpu())
     return SCORINGS[model.objective.kind].score(torch.cat(found), data.labels)
@@ -140,7 +140,7 @@ def measure_with(
     reached there, by connection, where they are not the model's own.
     """
     tally = Tally(model, SynopsCounter(model.network, fan_out), analog_input)
-    for part in batches(len(labels), samples_at_once(model.network, model.time_steps, states_on(inputs.device))):
+    for part in batches(len(labels), samples_at_once(model.network, model.time_steps, inputs.device)):
         tally.add(inputs[:, part], run(inputs[:, part]))
     return tally.measurement(labels)
 
@@ -154,7 +154,7 @@ def measure_split_with(
 ) -> Measurement:
     """Count what `run` does with encoded samples, see `measure_with`; only a batch of them is ever unpacked."""
     tally = Tally(model, SynopsCounter(model.network, fan_out), data.analog)
-    for part in batches(len(data), samples_at_once(model.network, model.time_steps, states_on(data.device))):
+    for part in batches(len(data), samples_at_once(model.network, model.time_steps, data.device)):
         inputs = data.take(part).inputs
         tally.add(inputs, run(inputs))
     return tally.measurement(data.labels)
@@ -174,7 +174,7 @@ def measure_outputs(
     `fan_out` are the synapses that a spike reached there, by connection.
     """
     tally = Tally(model, SynopsCounter(model.network, fan_out), analog_input)
-    for part in batches(len(labels), samples_at_once(model.network, model.time_steps, states_on(inputs.device))):
+    for part in batches(len(labels), samples_at_once(model.network, model.time_steps, inputs.device)):
         tally.add(inputs[:, part], {layer: _floating(output[:, part]) for layer, output in outputs.items()})
     return tally.measurement(labels)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from spear_deploy.system.lazy import lazily
 
 if TYPE_CHECKING:
-    from spear_deploy.network.batching import batches, samples_at_once, states_on
+    from spear_deploy.network.batching import batches, samples_at_once
     from spear_deploy.network.encoding import Encoding
     from spear_deploy.network.graph import Connection, Network
     from spear_deploy.network.load import Reading, load_any
@@ -64,7 +64,6 @@ __all__ = [
     "samples_at_once",
     "save_model",
     "save_model_file",
-    "states_on",
     "synapse_matrix",
     "to_snntorch",
     "to_torch",

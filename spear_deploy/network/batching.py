@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from spear_deploy.network.device import CPU
 from spear_deploy.network.graph import Network
 from spear_deploy.system.memory import Growth
 
@@ -33,13 +34,17 @@ def states_of(network: Network, time_steps: int) -> int:
     return time_steps * max(neurons, int(np.prod(network.input_shape)))
 
 
-def states_on(device: torch.device) -> int:
-    """Values of layers over all steps that a batch on a device may hold."""
-    return STATES_AT_ONCE if device.type == "cpu" else STATES_ON_GPU
+def samples_at_once(network: Network, time_steps: int, device: torch.device = CPU) -> int:
+    """Samples whose states are held together where they run on a device: at most `BATCH`, at least one."""
+    return _within(STATES_AT_ONCE if device.type == "cpu" else STATES_ON_GPU, network, time_steps, BATCH)
 
 
-def samples_at_once(network: Network, time_steps: int, states: int = STATES_AT_ONCE, most: int = BATCH) -> int:
-    """Samples whose states are held together: at most so many, at least one."""
+def trained_at_once(network: Network, time_steps: int, batch: int) -> int:
+    """The same of a training batch on a CPU: at most all of it."""
+    return _within(TRAINED_AT_ONCE, network, time_steps, batch)
+
+
+def _within(states: int, network: Network, time_steps: int, most: int) -> int:
     return min(most, max(1, states // states_of(network, time_steps)))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
 from spear_deploy.measure import Measurement, measure_outputs, measure_split, most_synops
-from spear_deploy.network import Model, Network, Simulation, batches, samples_at_once, states_on
+from spear_deploy.network import Model, Network, Simulation, batches, samples_at_once
 from spear_deploy.network.sharing import shared_weights
 from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate, taught
@@ -114,7 +114,7 @@ class CandidateFactory:
     def dense_outputs(self) -> Tensor:
         """What the dense model answers to the training samples, as fine-tunes learn it, `[N, outputs]`."""
         simulation = Simulation(self.model.graph).to(self.train.device)
-        size = samples_at_once(self.model.network, self.model.time_steps, states_on(self.train.device))
+        size = samples_at_once(self.model.network, self.model.time_steps, self.train.device)
         with torch.no_grad():
             runs = [
                 taught(self.model, simulation(self.train.take(part).inputs).output).cpu()

@@ -14,8 +14,8 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.measure import SynopsCounter
-from spear_deploy.network import Model, Simulation, batches, samples_at_once, states_on
-from spear_deploy.network.batching import TRAINED_AT_ONCE
+from spear_deploy.network import Model, Simulation, batches, samples_at_once
+from spear_deploy.network.batching import trained_at_once
 from spear_deploy.network.device import flushed_denormals
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.network.torch_module import trained_graph
@@ -258,7 +258,7 @@ class _Objective:
         """
         at_once = len(index)
         if self.constraint is None and data.device.type == "cpu":
-            at_once = samples_at_once(self.simulation.network, self.time_steps, TRAINED_AT_ONCE, at_once)
+            at_once = trained_at_once(self.simulation.network, self.time_steps, at_once)
         total = torch.zeros((), device=data.device)
         for piece in index.chunk(math.ceil(len(index) / at_once)):
             part = self(data.take(piece), piece) * (len(piece) / len(index))
@@ -297,7 +297,7 @@ class _Best:
     def ends_after(self, epoch: int) -> bool:
         """Look at the weights after an epoch (from 0); whether training is to end."""
         data, objective = self.stop.data, self.objective
-        size = samples_at_once(objective.simulation.network, objective.time_steps, states_on(data.device))
+        size = samples_at_once(objective.simulation.network, objective.time_steps, data.device)
         parts = list(batches(len(data), size))
         sums = [float(objective.merit(data.take(part))) * (part.stop - part.start) for part in parts]
         if sum(sums) < self.lowest:

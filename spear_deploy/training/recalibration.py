@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spear_deploy.network import Network, Simulation, Trace, samples_at_once, states_on
+from spear_deploy.network import Network, Simulation, Trace, samples_at_once
 from spear_deploy.network.editing import with_arrays, with_nodes
 from spear_deploy.network.linear import weighted
 from spear_deploy.network.simulation import Change
@@ -40,7 +40,7 @@ def current_statistics(simulation: Simulation, inputs: Tensor) -> dict[str, Curr
         found[name] = _statistics(currents)
         return lambda current: current
 
-    simulation.in_stages(inputs, samples_at_once(simulation.network, len(inputs), states_on(inputs.device)), record)
+    simulation.in_stages(inputs, samples_at_once(simulation.network, len(inputs), inputs.device), record)
     return found
 
 
@@ -84,9 +84,7 @@ def recalibrate(
         corrections[name] = (scale, shift)
         return partial(_corrected, scale, shift)
 
-    trace = simulation.in_stages(
-        inputs, samples_at_once(simulation.network, len(inputs), states_on(inputs.device)), correct
-    )
+    trace = simulation.in_stages(inputs, samples_at_once(simulation.network, len(inputs), inputs.device), correct)
     return _apply(simulation.network, corrections), trace
 
 

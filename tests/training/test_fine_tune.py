@@ -1,4 +1,3 @@
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,7 @@ from made_networks import ALL, Chain, plain, recurrent
 from spear_deploy.backends.fixed_point.quantiser import quantiser_for
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.measure import SynopsCounter, measure
-from spear_deploy.network import ReadOut, Simulation
+from spear_deploy.network import ReadOut, Simulation, batching
 from spear_deploy.network.batching import states_of
 from spear_deploy.network.editing import with_arrays, with_nodes
 from spear_deploy.training import EarlyStop, Recipe, SynopsConstraint, Teacher, fine_tune, loss
@@ -62,7 +61,7 @@ def test_a_batch_in_pieces_has_the_gradients_of_the_whole(taught, monkeypatch):
         return fine_tune(model, data, recipe, seed=0, teacher=teacher).graph.nodes
 
     whole = tuned()
-    monkeypatch.setattr(sys.modules[fine_tune.__module__], "TRAINED_AT_ONCE", 8 * states_of(model.network, 4))
+    monkeypatch.setattr(batching, "TRAINED_AT_ONCE", 8 * states_of(model.network, 4))
     pieces = tuned()
     for name, node in whole.items():
         if hasattr(node, "weight"):

@@ -72,7 +72,7 @@ def test_statistics_of_parts_joined_are_those_of_all_samples(name, monkeypatch):
     x = analog_input(model, samples=20).float()
     whole = current_statistics(Simulation(model.graph), x)
     monkeypatch.setattr(simulation_room, "HELD_CURRENTS", 0)
-    monkeypatch.setattr(recalibration, "samples_at_once", lambda network, time_steps, states: 3)
+    monkeypatch.setattr(recalibration, "samples_at_once", lambda network, time_steps, device: 3)
     parts = current_statistics(Simulation(model.graph), x)
     assert parts.keys() == whole.keys()
     for layer, statistics in whole.items():
