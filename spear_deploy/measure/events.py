@@ -42,28 +42,38 @@ class Events:
         """Samples."""
         return self.seen.shape[1]
 
-    @cached_property
-    def _flags(self) -> NDArray[np.uint8]:
-        """The same, a byte each: a quarter of what has to be read again."""
-        return self.seen.to(torch.bool).cpu().numpy().view(np.uint8)
-
     def of_neurons(self) -> NDArray[np.float64]:
         """How often each neuron had one, over all steps and samples, `[N]`."""
-        if self.seen.device.type != "cpu":  # what crosses over is the sums, not every step of every sample
-            found: NDArray[np.float64] = self.seen.sum((0, 1)).cpu().numpy().astype(np.float64)
-            return found * (self.steps // len(self.seen))
-        rows = self._flags.reshape(-1, self._flags.shape[2])
-        whole = len(rows) // _IN_A_BYTE * _IN_A_BYTE
-        parts = rows[:whole].reshape(-1, _IN_A_BYTE, rows.shape[1]), rows[None, whole:]
-        counts = np.concatenate([np.add.reduce(part, axis=1, dtype=np.uint8) for part in parts])
-        found = counts.sum(0, dtype=np.float64)
-        return found * (self.steps // len(self.seen))
+        counts = _added_in_bytes(self._flags) if self._on_cpu else self.seen.sum((0, 1)).cpu().numpy()
+        return np.asarray(counts, np.float64) * (self.steps // len(self.seen))
 
     def bits(self, samples: int) -> NDArray[np.uint8]:
         """Those of the first samples, eight neurons a byte, `[S, samples, ceil(N / 8)]`."""
-        if self.seen.device.type != "cpu":
-            return np.packbits(self.seen[:, :samples].to(torch.bool).cpu().numpy().view(np.uint8), axis=2)
-        return np.packbits(self._flags[:, :samples], axis=2)
+        return np.packbits(self._flags[:, :samples] if self._on_cpu else _in_bytes(self.seen[:, :samples]), axis=2)
+
+    @property
+    def _on_cpu(self) -> bool:
+        """Elsewhere only sums and what is recorded come to the CPU, not every step of every sample."""
+        return self.seen.device.type == "cpu"
+
+    @cached_property
+    def _flags(self) -> NDArray[np.uint8]:
+        """The same, a byte each: a quarter of what has to be read again."""
+        return _in_bytes(self.seen)
+
+
+def _in_bytes(seen: Tensor) -> NDArray[np.uint8]:
+    return seen.to(torch.bool).cpu().numpy().view(np.uint8)
+
+
+def _added_in_bytes(flags: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Ones `[S, B, N]` added up over all but the last axis."""
+    rows = flags.reshape(-1, flags.shape[2])
+    whole = len(rows) // _IN_A_BYTE * _IN_A_BYTE
+    parts = rows[:whole].reshape(-1, _IN_A_BYTE, rows.shape[1]), rows[None, whole:]
+    counts = np.concatenate([np.add.reduce(part, axis=1, dtype=np.uint8) for part in parts])
+    added: NDArray[np.float64] = counts.sum(0, dtype=np.float64)
+    return added
 
 
 def not_zero(values: Tensor) -> Tensor:

@@ -7,9 +7,11 @@ import torch
 from spear_deploy.measure.events import Events
 
 
+@pytest.mark.parametrize("on_cpu", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.uint8, torch.bool])
 @pytest.mark.parametrize("steps", [1, 3, 300])
-def test_events_are_counted_by_neuron_and_kept_in_bits_as_numpy_does(dtype, steps):
+def test_events_are_counted_by_neuron_and_kept_in_bits_as_numpy_does(monkeypatch, dtype, steps, on_cpu):
+    monkeypatch.setattr(Events, "_on_cpu", on_cpu)  # a GPU's way gives the same wherever it is run
     values = (torch.rand((steps, 4, 3, 5), generator=torch.Generator().manual_seed(0)) < 0.6).to(dtype)
     events, fired = Events.of(values), values.numpy().reshape(steps, 4, 15) != 0
     assert np.array_equal(events.of_neurons(), fired.sum((0, 1)))
