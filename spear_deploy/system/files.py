@@ -85,10 +85,9 @@ def complete_or_nothing(folder: Path, *, force: bool, keep: Callable[[Path], str
         check_writable(folder, force=force)
         working = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL}{short_name(folder)}-", dir=beside))
     except (OSError, OutputError) as error:  # it was not so when the work began
-        fault = (
-            error if isinstance(error, OutputError) else OutputError(f"{beside}: cannot be written ({error.strerror})")
-        )
-        if keep is not None and (words := keep(beside / "none")):
+        fault = OutputError(f"{beside}: cannot be written ({error.strerror})") if isinstance(error, OSError) else error
+        unmade = beside / _PARTIAL  # no working folder came to be: nothing lies there
+        if keep is not None and (words := keep(unmade)):
             fault.add_note(words)
         raise fault from None
     try:
