@@ -52,7 +52,7 @@ def run(
     request = DeployRequest(
         model=path,
         targets=(load_profile(profile),),
-        out=path.parent / "unused",
+        out=path.with_suffix(".unused"),
         budgets=(parse_budget("50%"),),
         seed=seed,
         lava=False,
@@ -74,7 +74,7 @@ def run(
         "shift": shift(target.dense, dense_test),
         "lre": _lre(prepared.samples),
         "settings": {"uniform": uniform, **{name: value for name, value in changes.items() if name not in PLACES}},
-        "told": clock.notices,
+        "told": _told(clock, request),
         "budgets": dict(done or {}),
     }
     for budget in budgets:
@@ -120,7 +120,7 @@ def _one(
         "uniform": _tuned_uniform(target, request, prepared, solution) if uniform else None,
         "claimed_share": _claimed(solution),
         "delivered": _delivered(solution, target, prepared, test),
-        "told": clock.notices,
+        "told": _told(clock, request),
         "predictions": [_prediction(one, solution, prepared) for one in solution.choice.tuned if one.final is None]
         + [_prediction(one, solution, prepared) for one in solution.choice.tuned[:3] if one.final is not None],
         "estimator": solution.problem.estimator.name,
@@ -179,6 +179,11 @@ def _answers(given: Measurement, reference: Measurement, prepared: Prepared) -> 
     labels = prepared.test.labels
     rate = guess_rate(prepared.task.data.train.y, labels, prepared.task.model.classes)
     return Answers.between(given.predictions, reference.predictions, labels, rate, "tuned dense network")
+
+
+def _told(clock: Clock, request: DeployRequest) -> list[str]:
+    """What was told of the network, and not of where steps are kept."""
+    return [line for line in clock.notices if request.cache is None or str(request.cache) not in line]
 
 
 def _figures(measured: Measurement) -> Json:
