@@ -16,9 +16,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +24,8 @@ import torch
 
 from benchmarks.promise.runs import Json, run
 from examples.train_cifar10 import HELD_OUT, load, normalised
+from spear_deploy.cli.console import TerminalProgress
 from spear_deploy.jobs.deploy.request import DEFAULT_PLAN
-from spear_deploy.jobs.progress import Advance
 from spear_deploy.network.device import exact_products
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,26 +38,6 @@ PUBLISHED = {
     "resnet18": (("39.2%", 30.3, 92.78),),
 }
 """SynOps, parameters and accuracy in % (Xie et al., arXiv 2507.02945, which has no seeds and no absolute SynOps)."""
-
-
-class _Lines:
-    """Tells of each stage, and of each tenth of it."""
-
-    @contextmanager
-    def stage(self, name: str, total: int) -> Iterator[Advance]:
-        began, counted = time.monotonic(), 0
-
-        def advance(done: int | None = None, detail: str | None = None) -> None:
-            nonlocal counted
-            before, counted = counted, counted + 1 if done is None else done
-            if 10 * counted // max(total, 1) > 10 * before // max(total, 1):
-                self.notice(f"{name}: {counted}/{total}, {time.monotonic() - began:.0f} s. {detail or ''}")
-
-        yield advance
-        self.notice(f"{name}: done in {time.monotonic() - began:.0f} s")
-
-    def notice(self, text: str) -> None:
-        print(time.strftime("%H:%M:%S"), text, flush=True)
 
 
 def main() -> None:
@@ -86,12 +63,15 @@ def main() -> None:
     parser.add_argument("--raw", type=Path, default=RAW)
     parser.add_argument("--table", action="store_true", help="make nothing but the page, of all that is there")
     options = parser.parse_args()
-    if not options.table:
-        pruned(options)
-    elif options.raw == RAW:
-        PAGE.write_text(page([json.loads(path.read_text()) for path in sorted(RAW.glob("*.json"))]))
-    else:
-        print(page([json.loads(path.read_text()) for path in sorted(options.raw.glob("*.json"))]))
+    if options.table:
+        text = page([json.loads(path.read_text()) for path in sorted(options.raw.glob("*.json"))])
+        PAGE.write_text(text) if options.raw == RAW else print(text)
+        return
+    if not (options.data.is_dir()):
+        parser.error(
+            f"--data {options.data}: no such folder; wanted is one of train.npz and test.npz, or torchvision's"
+        )
+    pruned(options)
 
 
 def pruned(options: argparse.Namespace) -> None:
@@ -129,7 +109,7 @@ def pruned(options: argparse.Namespace) -> None:
         profile=TARGET,
         plan=plan,
         on_budget=keep,
-        progress=_Lines(),
+        progress=TerminalProgress(),
         data=str(arrays(options)),
         lre_samples=options.lre_samples,
         evaluations=options.evaluations,
