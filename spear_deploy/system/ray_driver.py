@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -19,10 +20,15 @@ from spear_deploy.system.handing import handed_over
 from spear_deploy.system.processes import end_with_parent, sendable
 
 RETRIES = 3
-"""How often a job is done anew whose machine or process died."""
+"""How often Ray does a job anew whose machine or process died, at once: maybe on the dead machine, not yet missed."""
+
+PAUSES_S = (5.0, 10.0, 20.0)
+"""After which it is handed over anew: a machine that died is missed by then (Ray asks every 3 s, and 5 times)."""
 
 LOOK_EVERY_S = 0.5
 """How soon it is noticed that nobody waits for results any more."""
+
+LOST = "the cluster lost a job again and again: its machines keep dying"
 
 Task = Callable[[Any], Any]
 _held: dict[str, Task] = {}
@@ -57,17 +63,24 @@ def _answer_orders(connection: Connection[Any, Any]) -> None:
         place, jobs = connection.recv()
         if place not in handed:
             handed = {place: ray.put((_versions(), *handed_over(Path(place))))}
+        pauses = [iter(PAUSES_S) for _ in jobs]
         numbers = {work.remote(place, [handed[place]], job): number for number, job in enumerate(jobs)}
         while numbers:
             done, _ = ray.wait(list(numbers), num_returns=1, timeout=LOOK_EVERY_S)
             for each in done:
-                connection.send((numbers.pop(each), *_outcome(each)))
+                number = numbers.pop(each)
+                found = _outcome(each)
+                if found is None and (pause_s := next(pauses[number], None)) is not None:
+                    time.sleep(pause_s)
+                    numbers[work.remote(place, [handed[place]], jobs[number])] = number
+                else:
+                    connection.send((number, *(found or (False, ClusterError(LOST)))))
             if numbers and connection.poll():  # is closed: nothing else is said before all jobs are done
                 return
 
 
-def _outcome(reference: Any) -> tuple[bool, Any]:
-    """Whether a job was done, and what came of it."""
+def _outcome(reference: Any) -> tuple[bool, Any] | None:
+    """Whether a job was done, and what came of it; None where its machine died each time."""
     import ray
 
     try:
@@ -75,6 +88,8 @@ def _outcome(reference: Any) -> tuple[bool, Any]:
     except ray.exceptions.RayTaskError as error:
         cause = getattr(error, "cause", None)
         return False, sendable(cause) if isinstance(cause, Exception) else ClusterError(_last_line(error))
+    except (ray.exceptions.LocalRayletDiedError, ray.exceptions.NodeDiedError):
+        return None
     except ray.exceptions.RayError as error:
         return False, ClusterError(f"the cluster lost a job {RETRIES + 1} times: {_first_line(error)}")
 
