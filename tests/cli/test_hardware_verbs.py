@@ -150,7 +150,8 @@ def test_compare_as_csv_holds_budgets_and_names_files_of_one_name_apart(tmp_path
 
 def test_six_chips_are_compared_at_80_columns_without_a_cut_word():
     six = "akd1000,loihi1,loihi2,reckon,speck2f,truenorth"
-    shown = run("compare", DIGITS, "--target", six, "--samples", "5").stdout
+    words = ["compare", DIGITS, "--target", six, "--samples", "5"]
+    shown = CliRunner().invoke(app, words, env={"COLUMNS": "80"}).stdout
     assert "\u2026" not in shown
     assert all(len(line) <= 80 for line in shown.splitlines())
     assert all(re.search(rf"^ *{name} ", shown, re.MULTILINE) for name in six.split(","))
