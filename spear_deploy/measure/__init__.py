@@ -16,7 +16,7 @@ from spear_deploy.measure.measurement import (
 )
 from spear_deploy.measure.record import SpikeRecord
 from spear_deploy.measure.scoring import SCORINGS, Compared, Scoring
-from spear_deploy.measure.synops import Synops, SynopsCounter, most_synops
+from spear_deploy.measure.synops import Synops, SynopsCounter, most_synops, synops_from
 
 __all__ = [
     "SCORINGS",
@@ -41,4 +41,5 @@ __all__ = [
     "measure_with",
     "most_by_guessing",
     "most_synops",
+    "synops_from",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.measure.events import Events
@@ -141,6 +143,18 @@ def most_synops(network: Network, time_steps: int, *, analog_input: bool) -> flo
         if not (analog_input and connection.source == network.input)
     ]
     return time_steps * sum(reached)
+
+
+def synops_from(network: Network, sources: Container[str], events: Mapping[str, NDArray[np.float64]]) -> float:
+    """Operations that spikes of some layers, or of the input, cause in an inference.
+
+    `events` tell how often each neuron of them spikes in it, `[*shape]`.
+    """
+    return sum(
+        float((events[connection.source] * fan_out(network, connection).numpy()).sum())
+        for connection in network.connections
+        if connection.source in sources
+    )
 
 
 def _parts_below(counts: Tensor, limit: int) -> list[slice]:

@@ -15,10 +15,19 @@ from torch import Tensor
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import Activity, activity_of
-from spear_deploy.measure import Measurement, measure_outputs, measure_split, most_synops
+from spear_deploy.measure import Measurement, measure_outputs, measure_split, most_synops, synops_from
 from spear_deploy.network import Model, Network, Simulation, batches, samples_at_once
 from spear_deploy.network.sharing import shared_weights
-from spear_deploy.pruning import ANY_WIDTH, Widths, channel_groups, channels_kept, choose_channels, kept_by_layer, prune
+from spear_deploy.pruning import (
+    ANY_WIDTH,
+    Widths,
+    channel_groups,
+    channels_kept,
+    choose_channels,
+    kept_by_layer,
+    prune,
+    unchanging,
+)
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate, taught
 
 Ratios = NDArray[np.float64]
@@ -39,7 +48,8 @@ class Features:
     too. SynOps are means per inference over the training samples, by spikes. `pruned_synops` are
     those right after pruning; they are measured only for estimators that need them. Both are
     given by neuron layer too, in the connections into it. `most_synops` are what the structure
-    allows: every neuron that fires in every step.
+    allows: every neuron that fires in every step. `fixed_synops` are those of the recalibrated
+    ones that no fine-tune changes: caused by the inputs' own spikes, and by layers that only frozen weights lead to.
     """
 
     keep_ratios: Ratios
@@ -48,6 +58,7 @@ class Features:
     recalibrated_by_layer: Mapping[str, float] = field(default_factory=dict)
     pruned_by_layer: Mapping[str, float] = field(default_factory=dict)
     most_synops: float = math.inf
+    fixed_synops: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,12 @@ class CandidateFactory:
         return self.model.frozen.union(*shared_weights(self.model.network.nodes))
 
     @cached_property
+    def _counted_as_fixed(self) -> frozenset[str]:
+        """The input and layers whose spikes no training changes; operations of analog inputs are no SynOps."""
+        network = self.model.network
+        return unchanging(network, self.model.frozen) - ({network.input} if self.train.analog else set())
+
+    @cached_property
     def dense_outputs(self) -> Tensor:
         """What the dense model answers to the training samples, as fine-tunes learn it, `[N, outputs]`."""
         simulation = Simulation(self.model.graph).to(self.train.device)
@@ -162,6 +179,7 @@ class CandidateFactory:
             recalibrated_by_layer=self._by_layer(found),
             pruned_by_layer={} if before is None else self._by_layer(before),
             most_synops=most_synops(model.network, self.model.time_steps, analog_input=self.train.analog),
+            fixed_synops=self._fixed_synops(model.network, found) * self.probe_scale,
         )
         return Candidate(model, features, self.activity(found))
 
@@ -176,6 +194,16 @@ class CandidateFactory:
 
     def _by_layer(self, on_probe: Measurement) -> dict[str, float]:
         return {name: layer.synops * self.probe_scale for name, layer in on_probe.layers.items()}
+
+    def fixed_share(self, model: Model) -> float:
+        """The share of a pruned model's SynOps that no fine-tune changes, on the probe."""
+        if self._counted_as_fixed.isdisjoint(connection.source for connection in model.network.connections):
+            return 0.0
+        found = self.measure(model, self.probe)
+        return self._fixed_synops(model.network, found) / found.synops if found.synops else 0.0
+
+    def _fixed_synops(self, network: Network, found: Measurement) -> float:
+        return synops_from(network, self._counted_as_fixed, found.events)
 
     def activity(self, measurement: Measurement) -> Activity:
         """The activity that a measurement on this model's data saw."""

@@ -52,9 +52,18 @@ class Predicted:
 
     Attributes:
         synops: per inference.
+        fixed_synops: of these, what no fine-tune changes (`Features`).
         used: of the limits on activity beside mean SynOps, in their order.
 
     """
 
     synops: Prediction
+    fixed_synops: float
     used: tuple[float, ...]
+
+    def claimed(self, claim: Claim, multiple: float) -> float:
+        """What of the SynOps is held against a limit that is so many times what is allowed in the end.
+
+        The last fine-tune takes the rest away, but nothing of what it cannot change: that counts as many times.
+        """
+        return claim(self.synops) + (multiple - 1) * self.fixed_synops

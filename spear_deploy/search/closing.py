@@ -11,7 +11,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model, Simulation
 from spear_deploy.search.bounds import closing_risk
 from spear_deploy.search.candidate import Candidate, CandidateFactory
-from spear_deploy.search.tuning import BOUND_AIM, Tuned, Tuner, targets_for
+from spear_deploy.search.tuning import BOUND_AIM, Tuned, Tuner, can_be_held, targets_for
 from spear_deploy.training import Recipe, SynopsConstraint, TaskLoss, fine_tune, quieted
 
 CONTINUED = 2
@@ -43,7 +43,7 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
     """Ever more frugal networks from one that breaks a limit, each measured where it counts.
 
     In the order of what they cost: the constraint goes on from its multipliers, with targets
-    lowered by what was overshot; all weights are scaled down a little, so that neurons fire
+    lowered by what was overshot, where it can be met at all; all weights are scaled down a little, so that neurons fire
     less; channels go, those first that cost the least loss for the SynOps they save, with a
     short fine-tune after it. It ends with the first network that keeps every limit, by its bound
     on validation, and where that one leaves much of them unused, with what a last fine-tune up to
@@ -57,7 +57,7 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
         step += 1
         aim = BOUND_AIM - LOWERED * step
         quiet = _quieter(factory, now, aim / now.share(evaluator.budget_synops)) if since_narrowed < QUIETED else None
-        if plan.constrained and step <= CONTINUED:
+        if plan.constrained and step <= CONTINUED and can_be_held(tuner, now):
             model = _continued(tuner, now, constraint, aim)
         elif quiet is not None:
             since_narrowed += 1
@@ -79,13 +79,13 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
 
 
 def _continued(tuner: Tuner, now: Tuned, constraint: SynopsConstraint, aim: float) -> Model:
-    """A short fine-tune, held at the limits if the plan says so."""
+    """A short fine-tune, held at the limits if the plan says so and they can be met."""
     train, evaluator, plan = tuner.factory.train, tuner.evaluator, tuner.plan
     recipe = plan.final_for(len(train))
     short = Recipe(max(round(EPOCHS * recipe.epochs), 1), recipe.batch, recipe.learning_rate / 2)
     if plan.constrained and now.share(evaluator.budget_synops) > 0:
         constraint.targets = targets_for(tuner, now, aim)
-    held = constraint if plan.constrained and constraint.targets else None
+    held = constraint if plan.constrained and constraint.targets and can_be_held(tuner, now) else None
     return fine_tune(
         now.model,
         train,

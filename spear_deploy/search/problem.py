@@ -86,6 +86,7 @@ class SearchProblem:
         lowest: the smallest keep ratio considered, unless a limit demands less.
         reward: TAR, with its constants.
         claim: what of a prediction is held against the budget; by default its upper end.
+        multiple: of what is allowed in the end that `budget_synops` is, as the last fine-tune takes the rest away.
         projects: whether ratios are scaled until every limit is predicted to be kept. Without, they are only bounded
             by what the chip holds, and the reward alone draws the search to the other limits.
         strict: whether one that is predicted to break a limit is among the best only where none keeps all; without,
@@ -106,6 +107,7 @@ class SearchProblem:
         lowest: float = 0.05,
         reward: TargetAwareReward | None = None,
         claim: Claim | None = None,
+        multiple: float = 1.0,
         projects: bool = True,
         strict: bool = True,
         journal: Journal = NOTHING,
@@ -117,7 +119,7 @@ class SearchProblem:
         self.validation = validation
         self.activity_limits = tuple(activity_limits)
         self.lowest = lowest
-        self.claim = claim or upper_end
+        self.claim, self.multiple = claim or upper_end, multiple
         self.projects = projects
         self.strict = strict
         self.reward = reward or TargetAwareReward()
@@ -177,7 +179,7 @@ class SearchProblem:
             *_key(executed),
             make=lambda: accuracy_on(self._candidate(executed).model, self.validation),
         )
-        claimed = self.claim(self._predicted(executed).synops)
+        claimed = self._claimed(executed)
         if self.projects:
             claimed = min(claimed, self._share(executed) * self.budget_synops)
         limits = (
@@ -279,12 +281,15 @@ class SearchProblem:
         """
         key = _key(executed)
         if key not in self._shares:
-            synops = self.claim(self._predicted(executed).synops) / self.budget_synops
+            synops = self._claimed(executed) / self.budget_synops
             self._shares[key] = max(synops, *(use.share for use in self._activity_uses(executed)), 0.0)
             self._known = np.vstack([self._known, executed])
             self._known_shares = np.append(self._known_shares, self._shares[key])
         wider = (self._known >= executed).all(1)
         return float(self._known_shares[wider].min())
+
+    def _claimed(self, executed: Ratios) -> float:
+        return self._predicted(executed).claimed(self.claim, self.multiple)
 
     def _activity_uses(self, executed: Ratios) -> list[Use]:
         """What a candidate is predicted to use of the limits on activity."""
@@ -301,7 +306,8 @@ class SearchProblem:
 
     def _predict(self, candidate: Candidate) -> Predicted:
         used = tuple(limit.use(candidate).used for limit in self.activity_limits)
-        return Predicted(self.estimator.predict(candidate.features), used)
+        features = candidate.features
+        return Predicted(self.estimator.predict(features), features.fixed_synops, used)
 
     def _first_guess(self, ratios: Ratios) -> float:
         near = {key: share for key, share in self._shares.items() if NEAR[0] <= share <= NEAR[1]}

@@ -29,6 +29,9 @@ from spear_deploy.training import (
 BOUND_AIM = 0.985
 """The second phase aims at this share of the budget, by the upper bound."""
 
+MOST_HELD = 2.0
+"""How many times what it may cause in the end a network's own activity may cause for a constraint to bring it there."""
+
 PROBE_SAMPLES = 1024
 """Training samples on which a network's SynOps are compared with those that count."""
 
@@ -233,10 +236,24 @@ def tune_plain(tuner: Tuner, ratios: Ratios, estimator: Estimator) -> Finalist:
 
 
 def constraint_for(tuner: Tuner, tuned: Tuned) -> SynopsConstraint | None:
-    """The constraint that brings a network to its limits; none where it keeps them anyway."""
+    """The constraint that brings a network to its limits; none where it keeps them anyway, or where none can."""
     if not tuner.plan.constrained or tuned.share(tuner.evaluator.budget_synops) <= BOUND_AIM:
         return None
+    if not can_be_held(tuner, tuned):
+        return None
     return SynopsConstraint(targets_for(tuner, tuned), tuner.plan.ascent)
+
+
+def can_be_held(tuner: Tuner, tuned: Tuned) -> bool:
+    """Whether what no fine-tune changes of a network's SynOps leaves enough room below their limit for the rest.
+
+    Where it does not, a constraint would all but silence the neurons: channels have to go.
+    """
+    used = tuned.synops_bound / tuner.evaluator.budget_synops
+    if used <= 1:
+        return True
+    fixed = used * tuner.factory.fixed_share(tuned.model)
+    return used - fixed <= MOST_HELD * (BOUND_AIM - fixed)
 
 
 def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str, float]:

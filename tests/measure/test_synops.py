@@ -5,7 +5,7 @@ import torch
 from every_synapse import walk_every_synapse
 from made_networks import ALL, analog_input, plain, pooled, spike_input
 
-from spear_deploy.measure import SynopsCounter, classify, measure
+from spear_deploy.measure import SynopsCounter, classify, measure, synops_from
 from spear_deploy.network import Encoding, Simulation
 
 
@@ -29,6 +29,21 @@ def test_synops_equal_a_walk_of_every_synapse(name):
     assert found.synops == np.mean(expected)
     assert found.synops_analog == 0
     assert sum(layer.synops for layer in found.layers.values()) == pytest.approx(found.synops, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_operations_of_some_layers_alone_equal_a_walk_of_the_synapses_from_there(name):
+    model = ALL[name]().model()
+    x = spike_input(model)
+    outputs = run(model, x)
+    events = counted(model, x, analog_input=False).events
+    silent = {layer: torch.zeros_like(output) for layer, output in outputs.items()}
+    by_input = np.mean(walk_every_synapse(model.graph, x, silent, count_input=True))
+    assert synops_from(model.network, {model.network.input}, events) == pytest.approx(by_input, rel=1e-12)
+    first = model.network.layers[0]
+    alone = silent | {first: outputs[first]}
+    by_first = np.mean(walk_every_synapse(model.graph, x, alone, count_input=False))
+    assert synops_from(model.network, {first}, events) == pytest.approx(by_first, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ALL)

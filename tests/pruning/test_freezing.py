@@ -6,7 +6,15 @@ from made_networks import ALL, Chain
 
 from spear_deploy.errors import SearchError
 from spear_deploy.network import Network
-from spear_deploy.pruning import channel_groups, channels_kept, frozen_nodes, kept_ranges, parse_freeze, whole
+from spear_deploy.pruning import (
+    channel_groups,
+    channels_kept,
+    frozen_nodes,
+    kept_ranges,
+    parse_freeze,
+    unchanging,
+    whole,
+)
 from spear_deploy.pruning.selection import Widths
 
 
@@ -54,3 +62,21 @@ def test_a_layer_of_any_name_can_be_frozen():
     ranges = kept_ranges(whole(frozenset({"fc[1]*"}), model), channel_groups(model))
     assert ranges == (("a", 6, 6),)
     assert np.prod(model.shapes["a"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("typed", "case", "layers"),
+    [
+        ("", "plain", set()),
+        ("fc1", "plain", {"a"}),
+        ("fc1,fc2", "plain", {"a", "b"}),
+        ("fc2", "plain", set()),  # what it hears changes
+        ("fc1", "recurrent", set()),  # its own recurrence is trained
+        ("fc1,back", "recurrent", {"a"}),
+        ("conv1", "residual sum", {"a"}),
+        ("conv1,conv3", "residual sum", {"a"}),  # the layer between them is trained
+    ],
+)
+def test_training_changes_no_spikes_of_a_layer_that_only_frozen_weights_lead_to(typed, case, layers):
+    given = network(case)
+    assert unchanging(given, frozen_nodes(parse_freeze(typed), given)) == {given.input, *layers}

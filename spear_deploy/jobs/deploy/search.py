@@ -94,6 +94,7 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
         target.validation,
         activity_limits=target.predicted_limits(prepared.factory, prepared.samples),
         claim=trusted.claim,
+        multiple=plan.search_multiple,
         projects=request.projects,
         strict=pipeline.strict,
         journal=journal,
