@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,21 +11,17 @@ import numpy as np
 from spear_deploy.data import EncodedSplit
 from spear_deploy.hardware import SYNOPS, Limit, Use
 from spear_deploy.measure import Scoring, accuracy_on
-from spear_deploy.network import Network
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
 from spear_deploy.search.claims import Claim, Predicted, PredictedLimit, upper_end
 from spear_deploy.search.first_guess import WidthLaw, next_guess
 from spear_deploy.search.lre import Estimator, Prediction
 from spear_deploy.search.reward import Reward, TargetAwareReward
+from spear_deploy.search.structure import BISECTIONS, StructuralLimits, Structure
 from spear_deploy.system.journal import NOTHING, Journal
-
-StructuralLimits = Callable[[Network], tuple[Use, ...]]
-"""What a chip's limits say of a network's structure, exactly: see `hardware.placement`."""
 
 SEARCH = "search"
 """Who sets the limit on mean SynOps that candidates are held to."""
 
-BISECTIONS = 12
 PROJECTIONS = 5
 LEAST_FACTOR = 1e-4
 """Ratios scaled by it leave one channel a layer."""
@@ -115,7 +111,7 @@ class SearchProblem:
         self.factory = factory
         self.estimator = estimator
         self.budget_synops = budget_synops
-        self.structural = structural
+        self.structure = Structure(factory, structural)
         self.validation = validation
         self.activity_limits = tuple(activity_limits)
         self.lowest = lowest
@@ -130,7 +126,6 @@ class SearchProblem:
         self._shares: dict[_Key, float] = {}
         self._known = np.empty((0, len(factory.groups)))
         self._known_shares = np.empty(0)
-        self._structures: dict[_Key, tuple[Use, ...]] = {}
         self._measured: dict[_Key, tuple[float, Prediction, tuple[Use, ...]]] = {}
 
     @property
@@ -140,7 +135,7 @@ class SearchProblem:
 
     def evaluate(self, ratios: Ratios) -> Evaluation:
         """Bring the ratios to the limits, then measure accuracy and predict SynOps."""
-        executed = self._projected(ratios) if self.projects else self._bounded(ratios)
+        executed = self._projected(ratios) if self.projects else self.bounded(ratios)
         key = _key(executed)
         if key not in self._measured:
             self._measured[key] = self._measure(executed)
@@ -148,6 +143,10 @@ class SearchProblem:
         evaluation = Evaluation(executed, accuracy, prediction, limits, self.reward(accuracy, limits))
         self.history.append(evaluation)
         return evaluation
+
+    def bounded(self, ratios: Ratios) -> Ratios:
+        """The executed ratios, each as wide as the chip still holds it where all later ones were narrowest."""
+        return self.structure.bounded(self.factory.executed(np.clip(ratios, self.lowest, 1.0)))
 
     def project(self, ratios: Ratios) -> Candidate:
         """The candidate on the ray through `ratios` that just keeps every limit.
@@ -185,32 +184,9 @@ class SearchProblem:
         limits = (
             Use(Limit(SYNOPS, self.budget_synops, SEARCH), claimed),
             *self._activity_uses(executed),
-            *self._structure(executed),
+            *self.structure.uses(executed),
         )
         return accuracy, self._predicted(executed).synops, limits
-
-    def _bounded(self, ratios: Ratios) -> Ratios:
-        """The executed ratios, each as wide as the chip still holds it where all later ones were narrowest.
-
-        AMC's bound on an action (He et al., ECCV 2018, algorithm 1), for what follows from structure alone.
-        """
-        executed = self.factory.executed(np.clip(ratios, self.lowest, 1.0))
-        if self._fits(executed):
-            return executed
-        narrowest = self.factory.smallest
-
-        def with_group(place: int, ratio: float) -> Ratios:
-            ahead = np.concatenate([executed[:place], [ratio], narrowest[place + 1 :]])
-            return self.factory.executed(ahead)
-
-        for place in range(self.dimensions):
-            low, high = narrowest[place], executed[place]
-            if not self._fits(with_group(place, high)):
-                for _ in range(BISECTIONS):
-                    middle = (low + high) / 2
-                    low, high = (middle, high) if self._fits(with_group(place, middle)) else (low, middle)
-                executed[place] = with_group(place, low)[place]
-        return executed
 
     def _projected(self, ratios: Ratios) -> Ratios:
         """The executed ratios of the projected candidate."""
@@ -246,7 +222,7 @@ class SearchProblem:
             more = executed.copy()
             more[place] = min(more[place] + self.factory.widths.multiple / self.factory.groups[place].size, 1.0)
             more = self.factory.executed(more)
-            if not np.array_equal(more, executed) and self._fits(more) and self._share(more) <= 1:
+            if not np.array_equal(more, executed) and self.structure.fits(more) and self._share(more) <= 1:
                 executed = more
         return executed
 
@@ -270,7 +246,7 @@ class SearchProblem:
     def _floor(self) -> float:
         """How far projection may narrow a layer: to `lowest`, or to one channel if limits demand it."""
         every = self.factory.executed(np.full(self.dimensions, self.lowest))
-        return self.lowest if self._fits(every) and self._share(every) <= 1 else 0.0
+        return self.lowest if self.structure.fits(every) and self._share(every) <= 1 else 0.0
 
     def _share(self, executed: Ratios) -> float:
         """The largest share that a candidate is predicted to use of SynOps or another limit on activity.
@@ -324,23 +300,13 @@ class SearchProblem:
     def _largest_that_fits(self, ratios: Ratios) -> float:
         """The largest factor for which the structure keeps the chip's limits (else the smallest)."""
         top = float(1.0 / max(ratios.min(), self.lowest))
-        if self._fits(self._scaled(ratios, top)):
+        if self.structure.fits(self._scaled(ratios, top)):
             return top
         low, high = LEAST_FACTOR, top
         for _ in range(BISECTIONS):
             middle = (low + high) / 2
-            low, high = (middle, high) if self._fits(self._scaled(ratios, middle)) else (low, middle)
+            low, high = (middle, high) if self.structure.fits(self._scaled(ratios, middle)) else (low, middle)
         return low
-
-    def _fits(self, executed: Ratios) -> bool:
-        return not any(use.overshoot for use in self._structure(executed))
-
-    def _structure(self, executed: Ratios) -> tuple[Use, ...]:
-        """What a network of these ratios uses of the limits on structure."""
-        key = _key(executed)
-        if key not in self._structures:
-            self._structures[key] = self.structural(self.factory.pruned_network(executed))
-        return self._structures[key]
 
 
 _Key = tuple[float, ...]

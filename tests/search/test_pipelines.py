@@ -199,7 +199,7 @@ def test_each_ratio_is_bounded_by_what_is_left_where_later_groups_are_narrowest(
         ]
         fitting = [each for each in ahead if not chip(factory.pruned_network(each))[0].overshoot]
         expected[place] = fitting[0][place]
-    assert np.allclose(problem._bounded(wanted), expected)
+    assert np.allclose(problem.bounded(wanted), expected)
 
 
 def test_where_one_layer_can_be_pruned_there_is_nothing_to_search(tmp_path):
