@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from scipy import stats
 from stable_baselines3 import DDPG
 from stable_baselines3.common.buffers import ReplayBuffer
@@ -14,6 +15,7 @@ from stable_baselines3.common.type_aliases import ReplayBufferSamples
 from stable_baselines3.common.utils import update_learning_rate
 
 from spear_deploy.search.strategies.environment import PruningEnvironment, last_evaluation
+from spear_deploy.search.strategies.policy import Policy
 from spear_deploy.search.strategies.strategy import OnEvaluation
 from spear_deploy.training.compiler import import_compiler
 
@@ -113,6 +115,16 @@ def trained_agent(
     agent.set_logger(Logger(folder=None, output_formats=[]))  # its own would leave a folder behind
     agent.learn(episodes * steps, callback=_EachEpisode(agent, constants.noise_decay, on_evaluation))
     return agent
+
+
+def policy_of(agent: AmcAgent, lowest: float) -> Policy:
+    """The agent's actor as plain arrays; `lowest` is the smallest keep ratio that it was allowed."""
+    layers = [layer for layer in agent.policy.actor.mu if isinstance(layer, torch.nn.Linear)]
+    return Policy(
+        weights=tuple(layer.weight.detach().numpy().copy() for layer in layers),
+        biases=tuple(layer.bias.detach().numpy().copy() for layer in layers),
+        lowest=lowest,
+    )
 
 
 class _EachEpisode(BaseCallback):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
+from spear_deploy.errors import SearchError
 from spear_deploy.search.problem import SearchProblem
 from spear_deploy.search.strategies.strategy import OnEvaluation, evaluate_uniform
 
@@ -27,6 +29,9 @@ class DdpgConstants:
         baseline_rate: how fast the moving average of the rewards, which is subtracted from them
             before the critic learns, follows those of a batch.
 
+    Raises:
+        SearchError: a constant is out of its range.
+
     """
 
     warm_up_share: float = 0.25
@@ -39,6 +44,18 @@ class DdpgConstants:
     batch: int = 64
     gradient_steps: int = 4
     baseline_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        shares = ("warm_up_share", "noise_decay", "tau", "baseline_rate")
+        wrong = [name for name in shares if not 0 <= getattr(self, name) <= 1]
+        wrong += [name for name in ("noise", "actor_rate", "critic_rate") if not 0 < getattr(self, name) < math.inf]
+        wrong += [name for name in ("hidden", "batch", "gradient_steps") if getattr(self, name) < 1]
+        if wrong:
+            found = ", ".join(f"{name} {getattr(self, name):g}" for name in wrong)
+            raise SearchError(
+                f"DDPG's shares ({', '.join(shares)}) lie between 0 and 1, its rates and its noise are finite and above"
+                f" 0, its numbers at least 1; found {found}"
+            )
 
 
 @dataclass(frozen=True)

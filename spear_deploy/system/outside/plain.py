@@ -65,8 +65,18 @@ def read_json(path: Path) -> Any:
         RefusedError: it is no JSON, or nested too deeply.
 
     """
+    return parse_json(read_text(path))
+
+
+def parse_json(text: str) -> Any:
+    """The content of a JSON text.
+
+    Raises:
+        RefusedError: it is no JSON, or nested too deeply.
+
+    """
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"no valid JSON: {_reason(error)}") from None
 
