@@ -12,20 +12,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import gymnasium
 import numpy as np
 
 from benchmarks.evidence.settings import MNIST_FOLDER, ROOT, Setting, digits, mnist, mnist_deep
 from benchmarks.evidence.store import Json, Unit, gather, results
 from benchmarks.tar import searched, spread
-from spear_deploy.search import STRATEGIES, DdpgConstants, Evaluation, SearchProblem
-from spear_deploy.search.strategies.agent import trained_agent
-from spear_deploy.search.strategies.environment import PruningEnvironment, State
+from spear_deploy.search import STRATEGIES, Evaluation, FrontAgent, SearchProblem
+from spear_deploy.search.strategies.front_state import STATE
 from spear_deploy.search.strategies.greedy import shift_greedily
 from spear_deploy.search.strategies.strategy import evaluate_uniform
 from spear_deploy.system.journal import Journal
@@ -47,11 +45,7 @@ BUDGETS = (0.7, 0.5, 0.35, 0.25, 0.17, 0.12)
 EVALUATIONS = 24
 """For each budget, on average: the agent's training counts."""
 
-REFINED = 8
-"""Evaluations that the trained agent has for each budget: its answer, and moves of the greedy search from there."""
-
-EPISODES_OF_DECAY = 20.0
-"""Episodes in which the agent's noise falls to 1 / e, at any number of budgets."""
+AGENT = FrontAgent()
 
 
 @dataclass(frozen=True)
@@ -85,51 +79,11 @@ def _problems(setting: Setting) -> dict[float, SearchProblem]:
     }
 
 
-class FrontEnvironment(PruningEnvironment):
-    """A walk for a budget that is drawn anew each time and stands in the state; rewards are against equal ratios."""
-
-    def __init__(self, problems: Mapping[float, SearchProblem], generator: np.random.Generator) -> None:
-        super().__init__(problems[BUDGETS[0]])
-        self.problems, self.generator = problems, generator
-        self.uniform = {share: evaluate_uniform(problem, None) for share, problem in problems.items()}
-        self.observation_space = gymnasium.spaces.Box(0.0, 1.0, (13,), np.float32)
-        self.drawn: list[float] = []
-        self.ask(BUDGETS[0])
-
-    def ask(self, share: float) -> State:
-        """Begin a walk for this budget."""
-        self.share, self.problem = share, self.problems[share]
-        return super().reset()[0]
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[State, dict[str, Any]]:
-        """Begin a walk for one of the budgets; each has its turn before one comes again."""
-        if not self.drawn:
-            self.drawn = [BUDGETS[place] for place in self.generator.permutation(len(BUDGETS))]
-        return self.ask(self.drawn.pop()), {}
-
-    def step(self, action: Any) -> tuple[State, float, bool, bool, dict[str, Any]]:
-        """As in every walk, with the reward of equal ratios on the same budget subtracted at its end."""
-        state, reward, done, cut, info = super().step(action)
-        if done:
-            reward -= self.uniform[self.share].reward.value
-        return state, reward, done, cut, info
-
-    def state(self, ratios: Any, at: int) -> State:
-        """AMC's, and where the budget lies between 1 % and the dense network in the logarithm."""
-        place = 1 + np.log10(getattr(self, "share", 1.0)) / 2
-        return np.append(super().state(ratios, at), np.float32(place)).astype(np.float32)
-
-
 def agent(problems: Mapping[float, SearchProblem], seed: int) -> None:
     """Trained once over all budgets; then one answer for each, refined by a few greedy moves."""
-    environment = FrontEnvironment(problems, np.random.default_rng(seed))
-    constants = replace(DdpgConstants(), noise_decay=float(np.exp(-1 / EPISODES_OF_DECAY)))
-    trained = trained_agent(environment, constants, len(BUDGETS) * (EVALUATIONS - 1 - REFINED), seed)
-    for share, problem in problems.items():
-        state, done, info = environment.ask(share), False, dict[str, Any]()
-        while not done:
-            state, _, done, _, info = environment.step(trained.predict(state, deterministic=True)[0])
-        _greedily(problem, info["evaluation"], REFINED - 1, seed)
+    trained = AGENT.trained({f"{share:.0%}": problem for share, problem in problems.items()}, EVALUATIONS, seed)
+    for problem in problems.values():
+        trained.run(problem, EVALUATIONS, seed)
 
 
 def carried(problems: Mapping[float, SearchProblem], seed: int) -> None:
@@ -173,6 +127,7 @@ def front(setting: Setting, arm: str, seed: int) -> Json:
     claims = [one.limits[0].used / dense for one in found]
     pairs = list(zip(claims, (one.accuracy for one in found), strict=True))
     return {
+        **({"state": list(STATE)} if arm == "agent" else {}),
         "evaluations": len(found),
         "best": {str(share): max((a for claim, a in pairs if claim <= share), default=0.0) for share in BUDGETS},
     }
@@ -203,16 +158,26 @@ def table(runs: list[Json]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+def earlier_agent(runs: list[Json]) -> str:
+    """What is to be said where an agent was measured that sees another state than now."""
+    if all(run.get("state") == list(STATE) for run in runs if run["arm"] == "agent"):
+        return ""
+    return "\n\nThe agent of this table is an earlier one: it does not see the chip's limits, and has 7 moves a budget."
+
+
 def page(runs: Mapping[str, list[Json]]) -> str:
     """The page of evidence, from the runs of each setting."""
-    tables = "\n\n".join(f"## {SETTINGS[name][0]}\n\n{table(found)}" for name, found in runs.items())
+    tables = "\n\n".join(
+        f"## {SETTINGS[name][0]}\n\n{table(found)}{earlier_agent(found)}" for name, found in runs.items()
+    )
     return f"""# One agent for a front
 
 Written by `python -m benchmarks.fronts` from [raw figures](raw/fronts): no limits of a chip, {len(BUDGETS)} budgets,
 {EVALUATIONS * len(BUDGETS)} evaluations a front for each arm (`uniform`: {len(BUDGETS)}).
 
-- `agent`: DDPG trained once over all budgets, which stand in its state; for each budget its answer and
-  {REFINED - 1} greedy moves from there. Its training counts.
+- `agent`: `--strategy agent`, DDPG trained once over all budgets, which stand in its state; for each budget its answer
+  and {AGENT.constants.moves_per_group} greedy moves for each group from there, in a third of the evaluations at most.
+  Its training counts.
 - `greedy, carried`: greedy, each budget from the best of the one before it.
 - The others begin anew for each budget, with {EVALUATIONS} evaluations. Arms missing from a table were not run there.
 

@@ -62,6 +62,7 @@ PANELS = {
     "Search": (
         "quick",
         "strategy",
+        "agent",
         "pipeline",
         "projection",
         "evaluations",
@@ -154,6 +155,14 @@ class DeployOptions:
             show_default="greedy; ddpg where nothing is projected",
         ),
     ] = AUTO
+    agent: Annotated[
+        Path | None,
+        typer.Option(
+            help="Ask an agent that another run trained (its agent.npz), and train none.",
+            show_default="with --strategy agent, one is trained over all budgets and chips",
+            metavar="FILE",
+        ),
+    ] = None
     pipeline: Annotated[
         str,
         typer.Option(
@@ -272,6 +281,7 @@ class DeployOptions:
             lre_error=None if self.lre_error is None else error_of(self.lre_error),
             cache=self.kept_in,
             strategy=self.strategy,
+            agent=self.agent,
             pipeline=self.pipeline,
             projection=self.projection,
             evaluations=self.evaluations,
@@ -333,12 +343,4 @@ class DeployOptions:
                 raise typer.BadParameter(f"{named(name)}: {why}")
 
 
-_OF_SPEAR_PLUS = (
-    "projection",
-    "finalists",
-    "plain_epochs",
-    "patience",
-    "constraint",
-    "distillation",
-    "prune_multiple",
-)
+_OF_SPEAR_PLUS = ("projection", "finalists", "plain_epochs", "patience", "constraint", "distillation", "prune_multiple")

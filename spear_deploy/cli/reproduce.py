@@ -33,6 +33,9 @@ def reproduce(
         Path | None, typer.Option(help="Where the model file lies now.", show_default="where it lay")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Where the data lie now.", show_default="where they lay")] = None,
+    agent: Annotated[
+        Path | None, typer.Option(help="Where the agent lies now that the run carried.", show_default="where it lay")
+    ] = None,
     arch: Annotated[
         str | None, typer.Option(help="The network's module:factory, whose code is run; the report's is not.")
     ] = None,
@@ -46,7 +49,7 @@ def reproduce(
 ) -> None:
     """Repeat RUN from what its report records, and compare weights and figures."""
     found = run_reproduce(
-        run, TerminalProgress(), model=model, data=data, arch=arch, lava_python=lava_python, out=out_folder
+        run, TerminalProgress(), model=model, data=data, agent=agent, arch=arch, lava_python=lava_python, out=out_folder
     )
     if as_json:
         print(json.dumps({**asdict(found), "run": str(found.run), "same": found.same}, indent=2))

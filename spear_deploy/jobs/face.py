@@ -192,6 +192,7 @@ def reproduce(
     model: Model | None = None,
     data: Dataset | None = None,
     *,
+    agent: str | Path | None = None,
     arch: str | None = None,
     lava_python: Path | None = None,
     progress: Progress | None = None,
@@ -202,6 +203,7 @@ def reproduce(
         run: the run folder.
         model: the network that was pruned, where it came from no file.
         data: likewise.
+        agent: where the file of the agent lies now that the run carried; by default where it lay.
         arch: how the network is built, where the report names code for it, which is not run unless it is given here.
         lava_python: the interpreter that has Lava, where the report names one, which is not started likewise.
         progress: hears how far it is.
@@ -212,7 +214,8 @@ def reproduce(
 
     """
     given = None if model is None or data is None else (model, data)
-    return reproducing.reproduce(Path(run), progress, given=given, arch=arch, lava_python=lava_python)
+    moved = None if agent is None else Path(agent)
+    return reproducing.reproduce(Path(run), progress, given=given, agent=moved, arch=arch, lava_python=lava_python)
 
 
 def export(

@@ -21,6 +21,7 @@ from spear_deploy.network import Model
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report import Report
 from spear_deploy.report.reading import NETWORKS, PLAIN, read_run
+from spear_deploy.search.strategies.agent_file import read_agent
 
 OF_THE_WAY = frozenset(
     {"seconds", "peak_memory_mib", "told", "earlier", "command", "request", "versions", "model", "data"}
@@ -71,6 +72,7 @@ def reproduce(
     given: tuple[Model, Dataset] | None = None,
     model: Path | None = None,
     data: str | None = None,
+    agent: Path | None = None,
     arch: str | None = None,
     lava_python: Path | None = None,
     out: Path | None = None,
@@ -85,6 +87,7 @@ def reproduce(
         given: the network and its data, where they lie in no file.
         model: where the model file lies now; by default where it lay.
         data: where the data lie now; by default where they lay.
+        agent: where the file of the agent lies now that the run carried; by default where it lay.
         arch: how the network is built, where the report names code for it; see `Reading`.
         lava_python: the interpreter that has Lava, where the report names one.
         out: a folder for the repetition; by default it is not kept.
@@ -101,6 +104,7 @@ def reproduce(
         place = Path(name) / "run" if out is None else out
         request = _trusted(_request(then, run, place), run, arch, lava_python)
         request = replace(request, model=model or request.model, data=data or request.data)
+        request = _with_agent(then, run, request, agent)
         found = _load(then, run, request, progress) if given is None else Task(*given, then.seed)
         task = _checked(then, run, found)
         written = run_deploy(request, progress, task)
@@ -151,6 +155,24 @@ def _trusted(request: DeployRequest, run: Path, arch: str | None, lava_python: P
             " started; give `lava_python` where you trust one"
         )
     return replace(request, reading=replace(request.reading, arch=arch or named), lava_python=lava_python)
+
+
+def _with_agent(then: Report, run: Path, request: DeployRequest, agent: Path | None) -> DeployRequest:
+    """The request with the agent that the run carried, wherever its file lies now.
+
+    Raises:
+        RunError: it is not there, or another one.
+
+    """
+    path = agent or request.agent
+    if request.agent is None or path is None:
+        return request
+    if not path.is_file():
+        raise RunError(f"{path}: the agent that {run} carried is not there; say where it lies now (`agent`)")
+    asked = None if then.search is None else then.search.agent
+    if asked is None or read_agent(path).sha256 != asked.sha256:
+        raise RunError(f"{path}: is not the agent that {run} carried: its SHA-256 differs")
+    return replace(request, agent=path)
 
 
 def _load(then: Report, run: Path, request: DeployRequest, progress: Progress) -> Task:

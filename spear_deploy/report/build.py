@@ -8,7 +8,7 @@ from spear_deploy.hardware import Follows, Use
 from spear_deploy.measure import Compared
 from spear_deploy.report.answers_part import AnswersReport
 from spear_deploy.report.schema import LimitReport
-from spear_deploy.report.search_part import EvaluationReport, FinalistReport, SearchReport
+from spear_deploy.report.search_part import AgentReport, EvaluationReport, FinalistReport, SearchReport
 from spear_deploy.search import Finalist, SearchProblem
 
 
@@ -51,9 +51,13 @@ def answers_report(answers: Compared) -> AnswersReport:
     )
 
 
-def search_report(problem: SearchProblem, most_by_guessing: float) -> SearchReport:
+def search_report(
+    problem: SearchProblem, most_by_guessing: float, strategy: str, agent: AgentReport | None
+) -> SearchReport:
     """All that a search evaluated; `most_by_guessing` is the highest accuracy on validation that is still chance."""
     return SearchReport(
+        strategy=strategy,
+        agent=agent,
         groups=[group.name for group in problem.factory.groups],
         budget_synops=problem.budget_synops,
         history=[

@@ -20,9 +20,24 @@ class EvaluationReport(Part):
     keeps_limits: bool
 
 
+class AgentReport(Part):
+    """The agent that was asked, and what it learned from."""
+
+    carried: bool = Field(description="from the file of another run (`request.agent`), or trained in this one")
+    sha256: str = Field(description="of its file; `agent.npz` of this folder, where it was trained in this run")
+    groups: dict[str, int] = Field(description="the prunable groups of the network that it was trained on, by channels")
+    budgets: dict[str, float] = Field(
+        description="what it was trained on: what a search might use, as a share of the dense SynOps in torch"
+    )
+    evaluations: int = Field(description="candidates that it learned from, over all budgets and chips")
+    seed: int = Field(description="of its training")
+
+
 class SearchReport(Part):
     """The evaluations in their order."""
 
+    strategy: str | None = Field(None, description="how candidates were looked for; null in earlier reports")
+    agent: AgentReport | None = Field(None, description="null where none was asked")
     groups: list[str] = Field(description="the prunable groups, by the layer they belong to")
     budget_synops: float = Field(description="what the search may use, in torch's arithmetic, as predictions are")
     history: list[EvaluationReport]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from spear_deploy.search.problem import Evaluation, SearchProblem
     from spear_deploy.search.references import tuned_uniform
     from spear_deploy.search.reward import Reward, TarConstants, TargetAwareReward
-    from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, Strategy
+    from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, FrontAgent, Strategy, TrainedAgent
     from spear_deploy.search.structure import StructuralLimits, Structure
     from spear_deploy.search.tuning import Evaluator, Finalist, Tuned, Tuner, TuningPlan, measured_on, tune_plain
 else:
@@ -59,6 +59,7 @@ __all__ = [
     "Evaluator",
     "Features",
     "Finalist",
+    "FrontAgent",
     "Held",
     "LeaveOneOut",
     "LinearEstimator",
@@ -78,6 +79,7 @@ __all__ = [
     "Structure",
     "TarConstants",
     "TargetAwareReward",
+    "TrainedAgent",
     "Tuned",
     "Tuner",
     "TuningPlan",

@@ -19,6 +19,9 @@ SPEAR = "spear"
 AUTO = "auto"
 """The strategy that is chosen by what surrounds it."""
 
+AGENT = "agent"
+"""The strategy that an agent of a file is asked by."""
+
 
 class Ending(Protocol):
     """From a search's best candidates to the network that is delivered; see `finalists.choose`."""
@@ -125,11 +128,20 @@ def check_plan(name: str, plan: TuningPlan) -> None:
         raise SearchError(f"the pipeline '{SPEAR}' has one plain fine-tune: it takes no second phase and no constraint")
 
 
-def strategy_for(name: str, *, projects: bool) -> str:
+def strategy_for(name: str, *, projects: bool, carried: bool = False) -> str:
     """The strategy that a name means: `auto` is `greedy` where candidates are projected onto the budget, else `ddpg`.
 
     Greedy moves are paid for by the projection; without one the reward alone draws a search to the budget, as in SPEAR.
+    An agent that is carried is asked by the strategy `agent`, and by no other.
+
+    Raises:
+        SearchError: an agent is given, and another strategy.
+
     """
+    if carried:
+        if name not in (AUTO, AGENT):
+            raise SearchError(f"an agent that is trained (`agent`) is asked by the strategy '{AGENT}', not by '{name}'")
+        return AGENT
     return name if name != AUTO else "greedy" if projects else "ddpg"
 
 

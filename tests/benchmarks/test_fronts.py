@@ -33,7 +33,6 @@ def made_up(given, monkeypatch):
     monkeypatch.setattr(fronts, "searched", lambda setting, pipeline, estimator: given)
     monkeypatch.setattr(fronts, "_kept", lambda setting: kept)
     monkeypatch.setattr(fronts, "EVALUATIONS", 8)
-    monkeypatch.setattr(fronts, "REFINED", 3)
     return kept
 
 
@@ -49,11 +48,11 @@ def test_the_agent_is_the_same_for_the_same_seed(made_up):
     assert fronts.front(None, "agent", 3) == fronts.front(None, "agent", 3)
 
 
-def test_the_agent_sees_which_budget_is_asked_of_it(made_up):
-    environment = fronts.FrontEnvironment(fronts._problems(None), fronts.np.random.default_rng(0))
-    some, fewer = environment.ask(0.7), environment.ask(0.12)
-    assert some[-1] > fewer[-1]
-    assert some[:-1].tolist() == fewer[:-1].tolist()
+def test_figures_of_an_agent_that_saw_another_state_are_told_as_such(made_up):
+    now = {"arm": "agent", **fronts.front(None, "agent", 0)}
+    before = {name: value for name, value in now.items() if name != "state"}
+    assert fronts.earlier_agent([now, {"arm": "greedy"}]) == ""
+    assert "The agent of this table is an earlier one" in fronts.earlier_agent([now, before])
 
 
 def test_searches_that_share_what_is_known_find_what_each_finds_alone(made_up, monkeypatch):

@@ -24,6 +24,10 @@ from spear_deploy.jobs.calibrate import calibrate
 from spear_deploy.network import load_any, save_model_file, write_nir
 from spear_deploy.network.model import Model
 from spear_deploy.report.reading import read_run
+from spear_deploy.search.strategies import TrainedAgent, TrainedOn
+from spear_deploy.search.strategies.agent_file import agent_bytes, read_agent
+from spear_deploy.search.strategies.front_state import STATE
+from spear_deploy.search.strategies.policy import Policy
 from tests.fuzz.mutate import mutate_bytes, mutate_text, mutate_zip
 
 CUBA = {"type": b"CUBA", "iDecay": 1024, "vDecay": 512, "vThMant": 80, "refDelay": 1, "gradedSpike": False}
@@ -197,6 +201,19 @@ def read_report(path: Path) -> object:
     return read_run(path.parent)
 
 
+def agent(path: Path) -> None:
+    """A small agent for a front."""
+    rng = np.random.default_rng(0)
+    sizes = (len(STATE), 5, 4, 1)
+    shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
+    policy = Policy(
+        weights=tuple(rng.normal(size=shape).astype(np.float32) for shape in shapes),
+        biases=tuple(rng.normal(size=shape[:1]).astype(np.float32) for shape in shapes),
+        lowest=0.05,
+    )
+    path.write_bytes(agent_bytes(TrainedAgent(policy, TrainedOn({"lif1": 5}, {"50% on loihi2": 0.7}, 12, 0))))
+
+
 def load(path: Path) -> object:
     """Load a network, whatever holds it."""
     return load_any(path, time_steps=4, input_shape=(6,), dt_s=1e-4)
@@ -218,6 +235,12 @@ def _nir(path: Path) -> None:
 
 def _profile(path: Path) -> None:
     path.write_text(profile_text("loihi2"))
+
+
+def _net_without_data(path: Path) -> None:
+    """What the agent is given for: where it can be used, the run ends at the samples that are none."""
+    _saved(path.with_name("net.pt"))
+    path.with_name("data.npz").write_bytes(b"")
 
 
 def _calibrated(path: Path) -> object:
@@ -243,6 +266,11 @@ KINDS = {
     ),
     "rows": Kind("rows.csv", rows, mutate_text, _calibrated, ("calibrate", "loihi2", "rows.csv", "--instrument", "x")),
     "bundle": Kind("net.zip", bundle, mutate_zip, read_bundle, ("import", "net.zip", "--out", "inside")),
+    "agent": Kind(
+        *("agent.npz", agent, mutate_zip, read_agent),
+        ("deploy", "net.pt", "--agent", "agent.npz", "--data", "data.npz", "--no-cache", "--no-lava"),
+        beside=_net_without_data,
+    ),
     "report": Kind("report.json", write_report, mutate_text, read_report, ("report", ".")),
 }
 

@@ -107,7 +107,8 @@ def forecast(costs: Costs, request: DeployRequest, train: EncodedSplit, runs: in
     quick = sum(stages(costs, quickened(request), train, runs).values())
     total = sum(ahead.values())
     named = ", ".join(f"{name} {_clock(seconds)}" for name, seconds in ahead.items())
-    untimed = " and the agent's own training" if STRATEGIES[request.strategy].learns else ""
+    learns = STRATEGIES[request.strategy].learns and request.agent is None
+    untimed = " and the agent's own training" if learns else ""
     saved = f"; the quick preset: {_clock(quick)}" if quick < total else ""
     return (
         f"ahead on this machine, about: {named}{untimed}; in all {_clock(total)}, less what is kept"

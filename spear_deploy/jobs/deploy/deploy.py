@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.result import Written, write_result
 from spear_deploy.jobs.deploy.resuming import Steps, is_part
 from spear_deploy.jobs.deploy.search import solve
+from spear_deploy.jobs.deploy.searching import Searching, asked_for, check_trainable, learned
 from spear_deploy.jobs.progress import Clock, Progress
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
@@ -49,6 +51,7 @@ def run(request: DeployRequest, progress: Progress, task: Task | None = None) ->
 
     """
     _check_modes(request)
+    check_trainable(request)
     device_named(request.device)  # one that is not there shows before the long work
     reuse_memory()
     with locked(request.out):
@@ -78,28 +81,43 @@ def _front_name(budget: str) -> str:
 
 
 def _run(request: DeployRequest, progress: Progress, task: Task | None, steps: Steps) -> dict[Path, Written]:
+    searching = asked_for(request)  # a file of an agent that cannot be used shows before the long work
     prepared = prepare(request, progress, task, steps)
-    found = {}
-    for aimed in prepared.targets:
-        folder = request.folder(aimed.chip)
-        if not request.pareto:
-            found[folder] = deploy_to(aimed, folder, request, prepared, progress)
-        for budget in request.pareto:
-            place = folder / _front_name(budget.granted)
-            found[place] = deploy_to(aimed.with_synops_limit(budget), place, request, prepared, progress)
+    aimed = _aimed(request, prepared.targets)
+    searching, prepared = learned(searching, list(aimed.values()), request, prepared, progress)
+    found = {place: deploy_to(target, place, request, prepared, searching, progress) for place, target in aimed.items()}
     if not any(each.pruned.interrupted for each in found.values()):
         prepared.journal.remove()
     return found
 
 
-def deploy_to(target: Target, folder: Path, request: DeployRequest, prepared: Prepared, progress: Progress) -> Written:
+def _aimed(request: DeployRequest, targets: Sequence[Target]) -> dict[Path, Target]:
+    """Each chip that can be aimed at, at each budget, by the folder that its result will stand in."""
+    found = {}
+    for target in targets:
+        folder = request.folder(target.chip)
+        if not request.pareto:
+            found[folder] = target
+        for budget in request.pareto:
+            found[folder / _front_name(budget.granted)] = target.with_synops_limit(budget)
+    return found
+
+
+def deploy_to(
+    target: Target,
+    folder: Path,
+    request: DeployRequest,
+    prepared: Prepared,
+    searching: Searching,
+    progress: Progress,
+) -> Written:
     """Search, fine-tune, write, run and judge for one target."""
     clock = Clock(progress, prepared.seconds, prepared.notices)
     drop = request.searched_drop
     if drop is None:
-        pruned = solve(target, request, prepared, clock)
+        pruned = solve(target, request, prepared, searching, clock)
     else:
-        target, pruned = smallest_budget(target, request, prepared, clock, drop.allowed)
+        target, pruned = smallest_budget(target, request, prepared, searching, clock, drop.allowed)
     return write_result(pruned, target, folder, request, prepared, clock)
 
 

@@ -10,6 +10,7 @@ from spear_deploy.hardware import SYNOPS, Limit
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned, Try, reference_accuracy, solve
+from spear_deploy.jobs.deploy.searching import Searching
 from spear_deploy.jobs.progress import Clock
 from spear_deploy.measure import SCORINGS
 from spear_deploy.targets.target import Target
@@ -23,7 +24,12 @@ MOST_TRIES = 6
 
 
 def smallest_budget(
-    target: Target, request: DeployRequest, prepared: Prepared, clock: Clock, max_drop_points: float
+    target: Target,
+    request: DeployRequest,
+    prepared: Prepared,
+    searching: Searching,
+    clock: Clock,
+    max_drop_points: float,
 ) -> tuple[Target, Pruned]:
     """Search over budgets by bisection on their logarithm; LRE's samples serve all of them.
 
@@ -41,7 +47,7 @@ def smallest_budget(
     while len(tries) < MOST_TRIES and good / bad > CLOSE_ENOUGH:
         clock.progress.notice(f"budget {share:.3g} of the dense SynOps")
         aimed = target.with_synops_limit(_limit(share))
-        found = solve(aimed, request, prepared, clock)
+        found = solve(aimed, request, prepared, searching, clock)
         tries.append(_tried(share, aimed, found, reference))
         if tries[-1].keeps_limits and tries[-1].drop_points <= max_drop_points:
             good, best = share, (aimed, found)

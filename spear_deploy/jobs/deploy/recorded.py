@@ -14,6 +14,7 @@ from spear_deploy import __version__
 from spear_deploy.hardware import QUANTITIES, Limit, Profile
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.network.device import describe, device_named
+from spear_deploy.search.strategies.agent_file import read_agent
 from spear_deploy.system.values import Form, from_plain, to_plain
 
 FORMAT = 1
@@ -22,6 +23,7 @@ FORMAT = 1
 NO_MATTER = (
     "model",
     "data",
+    "agent",
     "reading",
     "model_sha256",
     "out",
@@ -33,7 +35,7 @@ NO_MATTER = (
     "memory_bytes",
     "plot",
 )
-"""Of a request, what its result does not depend on, or is told by the network and the samples themselves."""
+"""Of a request, what its result does not depend on, or is told by the content of files: see `surroundings`."""
 
 PLACES = ("out", "force", "cache", "ray", "command")
 """Of a request, where its result goes, which machines share the work, and how it was typed."""
@@ -83,9 +85,11 @@ def what_matters(plain: Mapping[str, Any]) -> Plain:
 
 def surroundings(request: DeployRequest, network_sha256: str, data_sha256: str) -> dict[str, str]:
     """What the steps of a run depend on beside what was asked for, by what it is called."""
+    agent = {} if request.agent is None else {"the agent": read_agent(request.agent).sha256}
     return {
         "the network": network_sha256,
         "the samples": data_sha256,
+        **agent,
         "spear-deploy": __version__,
         "torch": torch.__version__,
         "the device": describe(device_named(request.device)),

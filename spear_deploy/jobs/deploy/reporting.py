@@ -18,7 +18,7 @@ from spear_deploy.hardware.spreading import moved
 from spear_deploy.jobs.deploy.evidence import Evidence
 from spear_deploy.jobs.deploy.recorded import repeatable
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.search import Pruned
+from spear_deploy.jobs.deploy.search import AskedStrategy, Pruned
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
 from spear_deploy.jobs.task import Task
 from spear_deploy.measure import SCORINGS, Answers, Compared, Measurement
@@ -40,9 +40,11 @@ from spear_deploy.report.schema import (
     Report,
     SplitReport,
 )
+from spear_deploy.report.search_part import AgentReport
 from spear_deploy.report.spikes import spikes_report
 from spear_deploy.report.words.quantity_text import inherited_text
 from spear_deploy.search import LreSample
+from spear_deploy.search.strategies.agent_file import agent_bytes
 from spear_deploy.system.journal import Recalled
 from spear_deploy.targets.adaptation_effect import AdaptationEffect
 from spear_deploy.targets.target import Target
@@ -141,7 +143,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
         seconds={name: round(seconds, 3) for name, seconds in provenance.seconds.items()},
         versions={**_versions(), **evidence.verified.versions},
         command=list(request.command),
-        search=search_report(pruned.problem, guessing),
+        search=search_report(pruned.problem, guessing, pruned.asked.strategy.name, _agent(pruned.asked)),
         finalists=[finalist_report(one, chosen=one is choice.winner) for one in choice.tuned],
         spikes=spikes_report(pruned.model.network, in_torch.pruned, dense.time_steps, evidence.raster),
         placement=placement_report(placement, cost.core_map, needed),
@@ -184,6 +186,21 @@ def _max_drop(request: DeployRequest, pruned: Pruned, evidence: Evidence) -> Max
         points=limit.allowed,
         test_drop_points=evidence.answers.drop_points,
         tried=[TriedBudget(**asdict(one)) for one in pruned.tries],
+    )
+
+
+def _agent(asked: AskedStrategy) -> AgentReport | None:
+    agent = asked.agent
+    if agent is None:
+        return None
+    learned = agent.trained_on
+    return AgentReport(
+        carried=bool(asked.carried),
+        sha256=asked.carried or hashlib.sha256(agent_bytes(agent)).hexdigest(),
+        groups=dict(learned.groups),
+        budgets=dict(learned.budgets),
+        evaluations=learned.evaluations,
+        seed=learned.seed,
     )
 
 

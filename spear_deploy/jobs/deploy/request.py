@@ -66,6 +66,8 @@ class DeployConfig:
         cache: where samples are kept for later runs; None to keep none.
         strategy: a name of `search.STRATEGIES`: how candidates are looked for. `auto` is `greedy`, and `ddpg` where
             nothing is projected; `spear` is another spelling of the pipeline of that name, with `ddpg`.
+        agent: the file of an agent that an earlier run trained (`agent.npz` in its folder): it answers each budget and
+            chip without training; None to train one where the strategy is `agent`.
         pipeline: a name of `search.pipelines.PIPELINES`: what surrounds the search.
         projection: whether candidates are brought to the budget before they are rewarded; without, the reward alone
             draws the search there. The pipeline `spear` never does.
@@ -88,7 +90,8 @@ class DeployConfig:
         ArgumentError: a field is of another kind than it says, or smaller than it may be (`LEAST`).
         BudgetError: a budget cannot be understood, or two speak of the same.
         SearchError: `keep` cannot be.
-        SearchError: there is no such strategy or pipeline, or the pipeline does not follow the plan.
+        SearchError: there is no such strategy or pipeline, the pipeline does not follow the plan, or an agent is given
+            to another strategy.
 
     """
 
@@ -103,6 +106,7 @@ class DeployConfig:
     lre_error: float | None = None
     cache: Path | None = None
     strategy: str = AUTO
+    agent: Path | None = None
     pipeline: str = DEFAULT_PIPELINE
     projection: bool = True
     evaluations: int = 100
@@ -129,7 +133,9 @@ class DeployConfig:
             object.__setattr__(self, "pipeline", SPEAR)
             object.__setattr__(self, "strategy", AUTO)
         pipeline = pipeline_named(self.pipeline)
-        object.__setattr__(self, "strategy", strategy_for(self.strategy, projects=self.projects))
+        object.__setattr__(
+            self, "strategy", strategy_for(self.strategy, projects=self.projects, carried=self.agent is not None)
+        )
         check_strategy(self.strategy, projects=self.projects)
         if self.plan is DEFAULT_PLAN:
             object.__setattr__(self, "plan", pipeline.plan)

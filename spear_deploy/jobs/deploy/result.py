@@ -21,6 +21,7 @@ from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report import Report
 from spear_deploy.report.reading import PLAIN
 from spear_deploy.report.write import write_run
+from spear_deploy.search.strategies.agent_file import AGENT_FILE, agent_bytes
 from spear_deploy.system.files import complete_or_nothing
 from spear_deploy.targets.target import Target
 
@@ -44,6 +45,8 @@ def write_result(
     with complete_or_nothing(folder, force=request.force, keep=unfinished.keep) as working:
         save_model_file(pruned.model, working / "pruned.pt")
         save_model_file(pruned.plain, working / PLAIN)
+        if pruned.asked.agent is not None and not pruned.asked.carried:
+            (working / AGENT_FILE).write_bytes(agent_bytes(pruned.asked.agent))
         shown = prepared.test.take(slice(0, samples_to_prove(pruned.model)))
         proof, proof_name = shown.as_float64(), f"{prepared.task.data.name}, first {len(shown)} test samples"
         with clock.stage("export"):

@@ -227,6 +227,7 @@ def _seen_from_here(request: DeployRequest, cwd: Path) -> DeployRequest:
         out=cwd / request.out,
         data=there(request.data),
         reading=replace(request.reading, arch=there(request.reading.arch)),
+        agent=None if request.agent is None else cwd / request.agent,
         lava_python=None if request.lava_python is None else cwd / request.lava_python,
     )
 

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.hardware import Follows
-from spear_deploy.jobs.deploy.interruption import Interruption, first_interrupt_finishes
+from spear_deploy.jobs.deploy.interruption import first_interrupt_finishes
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.progress import Advance, Clock, Progress
+from spear_deploy.jobs.deploy.searching import STAGE, Searching, nothing_to_search, pose, search
+from spear_deploy.jobs.progress import Clock
 from spear_deploy.measure import SCORINGS
 from spear_deploy.network import Model
-from spear_deploy.search import (
-    ESTIMATORS,
-    STRATEGIES,
-    Choice,
-    Claim,
-    ConstantEstimator,
-    Estimator,
-    Evaluation,
-    SearchProblem,
-    Strategy,
-    Tuner,
-    anchored,
-    chosen_estimator,
-    expected,
-    sure_enough,
-)
-from spear_deploy.search.pipelines import Pipeline, pipeline_named
-from spear_deploy.system.journal import Journal
+from spear_deploy.search import STRATEGIES, Choice, SearchProblem, Strategy, TrainedAgent, Tuner
+from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.targets.target import Target
 
 
@@ -53,6 +37,19 @@ class Try:
 
 
 @dataclass(frozen=True)
+class AskedStrategy:
+    """The strategy that looked for candidates, and the SHA-256 of the file that its agent came from, if from any."""
+
+    strategy: Strategy
+    carried: str = ""
+
+    @property
+    def agent(self) -> TrainedAgent | None:
+        """The agent, carried or trained in the run; None of a search that has none."""
+        return self.strategy if isinstance(self.strategy, TrainedAgent) else None
+
+
+@dataclass(frozen=True)
 class Pruned:
     """What search and fine-tunes gave for one target.
 
@@ -62,6 +59,7 @@ class Pruned:
         integers: what the target computes in, once the network was prepared for it; None in floating point.
         choice: the finalists, and which of them it was.
         problem: with all that the search evaluated.
+        asked: what looked for candidates.
         interrupted: in which stage the user cut the work short; empty where nobody did.
         tries: the budgets that were tried to find the smallest one; where accuracy is limited beside a budget, the
             front of all networks that were fine-tuned on the way.
@@ -73,44 +71,34 @@ class Pruned:
     plain: Model
     choice: Choice
     problem: SearchProblem
+    asked: AskedStrategy
     interrupted: str = ""
     integers: QuantizedNetwork | None = None
     tries: tuple[Try, ...] = ()
     constrained: bool = True
 
 
-def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clock) -> Pruned:
+def solve(target: Target, request: DeployRequest, prepared: Prepared, searching: Searching, clock: Clock) -> Pruned:
     """Search and fine-tune: all that needs no test split."""
     pipeline, plan = pipeline_named(request.pipeline), request.plan
     journal = prepared.journal.within(target.key)
     tuner = Tuner(prepared.factory, target, plan, request.seed, clock.progress.notice, journal)
-    limit = target.to_torch(plan.search_multiple * target.budget_synops)
-    trusted = _trusted(pipeline, limit, request, prepared, clock.progress, journal)
-    problem = SearchProblem(
-        prepared.factory,
-        trusted.estimator,
-        limit,
-        target.structural,
-        target.validation,
-        activity_limits=target.predicted_limits(prepared.factory, prepared.samples),
-        claim=trusted.claim,
-        multiple=plan.search_multiple,
-        projects=request.projects,
-        strict=pipeline.strict,
-        journal=journal,
-    )
-    strategy, evaluations = STRATEGIES[request.strategy], request.evaluations
-    if problem.projects and problem.dimensions == 1:
+    problem = searching.problems.get(target.key) or pose(target, request, prepared, clock.progress)
+    strategy, evaluations = searching.strategy, request.evaluations
+    if nothing_to_search(request, prepared):
         (group,) = prepared.factory.groups
         clock.progress.notice(
             f"only the channels of {group.name} can be pruned: there is nothing to search, as many are kept as the"
             " limits grant"
         )
         strategy, evaluations = STRATEGIES["uniform"], 1
-    with first_interrupt_finishes(clock.progress, "search") as interruption:
-        with clock.stage("search", evaluations) as advance:
-            _search(problem, strategy, evaluations, request.seed, advance, interruption)
-        count = 1 if interruption.wanted else request.finalists
+    with first_interrupt_finishes(clock.progress, STAGE) as interruption:
+        if not searching.interrupted:
+            with clock.stage(STAGE, evaluations - len(problem.history)) as advance:
+                search(problem, strategy, evaluations, request.seed, advance, interruption)
+        elif not problem.history:  # the agent's training was cut short before its turn came
+            STRATEGIES["uniform"].run(problem, 1, request.seed)
+        count = 1 if interruption.wanted or searching.interrupted else request.finalists
         scoring = SCORINGS[prepared.factory.model.objective.kind]
         with clock.stage("fine-tune", sum(pipeline.fine_tunes(count))) as advance:
             choice = pipeline.ending(
@@ -127,7 +115,8 @@ def solve(target: Target, request: DeployRequest, prepared: Prepared, clock: Clo
         winner.plain.model,
         choice,
         problem,
-        interruption.stage,
+        AskedStrategy(strategy, searching.carried),
+        interruption.stage or searching.interrupted,
         tries=_front(choice, target, reference_accuracy(target, prepared)) if both_asked else (),
         constrained=plan.constrained,
     )
@@ -148,55 +137,3 @@ def _front(choice: Choice, target: Target, reference: float) -> tuple[Try, ...]:
             share, lost = measured.synops / target.dense.synops, 100 * (reference - measured.accuracy)
             found.append(Try(share, measured.accuracy, lost, tuned.share(target.budget_synops) <= 1))
     return tuple(found)
-
-
-@dataclass(frozen=True)
-class _Trusted:
-    """An estimator, and what of its predictions a search takes."""
-
-    estimator: Estimator
-    claim: Claim
-
-
-def _trusted(
-    pipeline: Pipeline, limit: float, request: DeployRequest, prepared: Prepared, progress: Progress, journal: Journal
-) -> _Trusted:
-    """What the search goes by; where no estimator is sure enough, three networks that are fine-tuned at its limit."""
-    if pipeline.estimator is not None:
-        return _Trusted(ESTIMATORS[pipeline.estimator](prepared.samples), pipeline.claim)
-    factory, chosen = prepared.factory, chosen_estimator(prepared.samples)
-    if sure_enough(factory, [limit])(prepared.samples):
-        progress.notice(f"LRE: {chosen.name} ({chosen.reason})")
-        return _Trusted(ESTIMATORS[chosen.name](prepared.samples), pipeline.claim)
-    anchors = anchored(factory, limit, request.plan.plain, request.seed, progress.notice, journal)
-    samples = anchors if len(anchors) >= ConstantEstimator.fewest_samples else prepared.samples
-    progress.notice(
-        f"LRE is not sure enough to search with ({chosen.name}, {len(prepared.samples)} samples):"
-        f" {len(anchors)} uniform networks were fine-tuned near the limit, and the search goes by their ratio;"
-        " more samples make it sure"
-    )
-    return _Trusted(ConstantEstimator.fit(samples), expected)
-
-
-def _search(
-    problem: SearchProblem,
-    strategy: Strategy,
-    evaluations: int,
-    seed: int,
-    advance: Advance,
-    interruption: Interruption,
-) -> None:
-    """Run the strategy; an interrupted one leaves what it evaluated in the problem's history."""
-    scoring = SCORINGS[problem.factory.model.objective.kind]
-
-    def tell(evaluation: Evaluation) -> None:
-        advance(detail=f"best {problem.best(1)[0].summary(scoring)}")
-        if interruption.wanted:
-            raise _SearchStoppedError
-
-    with suppress(_SearchStoppedError):
-        strategy.run(problem, evaluations, seed, tell)
-
-
-class _SearchStoppedError(Exception):
-    """Leaves a search that was interrupted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from spear_deploy.system.outside.npz import read_npz
 from spear_deploy.system.outside.plain import parse_json, read_bytes
 from spear_deploy.system.outside.refusal import RefusedError
 from spear_deploy.system.values import from_plain, to_plain
+
+AGENT_FILE = "agent.npz"
+"""What it is called in the folder of a run that trained it."""
 
 FORMAT = "spear-deploy agent"
 VERSION = 1
@@ -43,8 +47,8 @@ class AgentFile:
     sha256: str
 
 
-def write_agent(agent: TrainedAgent, path: Path) -> str:
-    """Write an agent as npz; its SHA-256, the same for the same agent."""
+def agent_bytes(agent: TrainedAgent) -> bytes:
+    """The content of an agent's file, an npz: the same for the same agent."""
     policy = agent.policy
     about = {
         "format": FORMAT,
@@ -60,9 +64,9 @@ def write_agent(agent: TrainedAgent, path: Path) -> str:
     arrays: dict[str, NDArray[Any]] = {ABOUT: np.frombuffer(json.dumps(about, indent=1).encode(), dtype=np.uint8)}
     for name, layers in (("weight", policy.weights), ("bias", policy.biases)):
         arrays |= {f"{name}{number}": layer for number, layer in enumerate(layers)}
-    with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays)
+    return file.getvalue()
 
 
 def read_agent(path: Path) -> AgentFile:
