@@ -269,6 +269,7 @@ def origin(report: Report) -> Captioned:
         ("splits (sample numbers are in report.json)", splits),
         ("target", f"{report.target}: {report.profile}" if report.profile else report.target),
         ("budget", report.budget.source),
+        *_strategy(report),
         ("seed", str(report.seed)),
         ("threads of torch", str(report.threads)),
         ("device", report.device),
@@ -276,6 +277,23 @@ def origin(report: Report) -> Captioned:
         *((f"version of {name}", version) for name, version in report.versions.items()),
     ]
     return Captioned("What this report follows from.", Table(("", "value"), tuple(rows)))
+
+
+def _strategy(report: Report) -> tuple[tuple[str, str], ...]:
+    """How candidates were looked for, and what its agent is; nothing where not recorded."""
+    search = report.search
+    if search is None or search.strategy is None:
+        return ()
+    agent = search.agent
+    if agent is None:
+        return (("search strategy", search.strategy),)
+    groups = ", ".join(f"{name} {channels}" for name, channels in agent.groups.items())
+    origin = "carried from another run" if agent.carried else "trained in this run"
+    return (
+        ("search strategy", f"{search.strategy}, {origin}"),
+        ("SHA-256 of the agent", agent.sha256),
+        ("the agent learned from", f"{agent.evaluations} candidates of {groups} ({', '.join(agent.budgets)})"),
+    )
 
 
 def stages(report: Report) -> tuple[Captioned, ...]:

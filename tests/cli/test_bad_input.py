@@ -31,7 +31,10 @@ QUICK = (
 
 def test_an_unknown_strategy_is_told_with_the_known_ones(refused):
     message = refused("--strategy", "evolve", "model.pt")
-    assert message == "no search strategy called 'evolve'; known: auto, ddpg, evolution, greedy, random, uniform, spear"
+    assert (
+        message
+        == "no search strategy called 'evolve'; known: auto, ddpg, evolution, greedy, random, uniform, agent, spear"
+    )
 
 
 def test_a_device_that_is_not_there_is_told_with_those_that_are(refused):

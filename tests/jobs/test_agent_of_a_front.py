@@ -18,6 +18,7 @@ from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
 from spear_deploy.jobs.deploy.resuming import unfinished
 from spear_deploy.jobs.progress import Silent
 from spear_deploy.jobs.reproduce import reproduce
+from spear_deploy.report.tables import origin
 from spear_deploy.search import TuningPlan
 from spear_deploy.search.strategies.agent_file import AGENT_FILE, agent_bytes, read_agent
 from spear_deploy.system.journal import Step
@@ -116,6 +117,14 @@ def test_it_lies_beside_each_result_and_the_report_tells_what_it_learned_from(fr
         assert list(told.budgets) == ["60% on loihi2", "30% on loihi2"]
         assert told.budgets["60% on loihi2"] == pytest.approx(2 * told.budgets["30% on loihi2"], rel=1e-6)
         assert (told.evaluations, told.seed) == (2 * TRAINING, 2)
+
+
+def test_the_page_says_where_the_agent_comes_from(front):
+    for report in front[1]:
+        rows = dict(origin(report).table.rows)
+        assert rows["search strategy"] == "agent, trained in this run"
+        assert rows["SHA-256 of the agent"] == report.search.agent.sha256
+        assert rows["the agent learned from"] == "12 candidates of lif1 8, lif2 12 (60% on loihi2, 30% on loihi2)"
 
 
 def test_it_is_carried_to_another_budget_and_chip_without_training_and_that_can_be_repeated(
