@@ -14,8 +14,8 @@ def test_an_agent_of_a_file_that_is_none_is_told_in_a_line(refused, task):
 def test_one_budget_on_one_chip_is_no_front_to_learn_from(refused):
     message = refused("--strategy", "agent", "model.pt")
     assert message.startswith("the strategy 'agent' learns from several budgets or chips, and this is one of each")
-    assert "--pareto" in message
-    assert "--agent" in message
+    assert "a front of budgets, such as 70%,50%,30%" in message
+    assert "an agent that is trained (--agent)" in message
 
 
 def test_a_front_of_one_budget_is_refused_with_an_agent_too(refused):

@@ -205,7 +205,7 @@ def test_where_one_layer_can_be_pruned_no_agent_is_trained(request_for, tmp_path
 
 
 def test_a_single_budget_on_a_single_chip_is_refused_with_the_ways_out(request_for, tmp_path):
-    with pytest.raises(SearchError, match=r"`pareto`.*more targets.*`agent`.*'ddpg'"):
+    with pytest.raises(SearchError, match=r"a front of budgets.*several targets.*`agent`.*'ddpg'"):
         deploy(request_for(tmp_path, pareto=(), budgets=("30%",)), Silent())
     with pytest.raises(SearchError, match="which ones a largest drop of accuracy leads to is not known before"):
         deploy(request_for(tmp_path, pareto=(), budgets=(parse_budget("max-drop=1"),)), Silent())

@@ -79,13 +79,13 @@ def check_trainable(request: DeployRequest) -> None:
     if request.searched_drop is not None:
         raise SearchError(
             "the strategy 'agent' learns from all budgets of a run, and which ones a largest drop of accuracy leads to"
-            " is not known before; give a front of budgets (`pareto`), or an agent that is trained (`agent`)"
+            " is not known before; give a front of budgets, or an agent that is trained (`agent`)"
         )
     if len(request.targets) * max(len(request.pareto), 1) == 1:
         raise SearchError(
             "the strategy 'agent' learns from several budgets or chips, and this is one of each; give a front of"
-            " budgets (`pareto`) or more targets, an agent that is trained (`agent`), or take 'ddpg', which is this"
-            " search for a single one"
+            " budgets, such as 70%,50%,30%, or several targets, an agent that is trained (`agent`), or take 'ddpg',"
+            " which is this search for a single one"
         )
 
 
