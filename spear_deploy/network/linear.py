@@ -77,7 +77,36 @@ def output_shape(node: nir.NIRNode, name: str, shape: tuple[int, ...]) -> tuple[
         RuntimeError, ValueError, IndexError: it cannot take that shape.
 
     """
-    module = linear_module(node, name)
+    key = (type(node), shape, *_layout(node)) if isinstance(node, _BY_LAYOUT) else None
+    found = _SHAPES.get(key)
+    if found is None:
+        found = _shape_after(linear_module(node, name), shape)
+        if key is not None and len(_SHAPES) < _MOST_SHAPES:
+            _SHAPES[key] = found
+    return found
+
+
+_BY_LAYOUT = (nir.Affine, nir.Linear, nir.Conv1d, nir.Conv2d)
+"""Nodes whose output has a shape that follows from `_layout` and their input's: no value of a weight matters."""
+
+_SHAPES: dict[tuple[Any, ...] | None, tuple[int, ...]] = {}
+"""Shapes that are known: a search asks for those of the same few widths again and again."""
+
+_MOST_SHAPES = 100_000
+
+
+def _layout(node: Any) -> tuple[Any, ...]:
+    """All that a module of a node is built from, but for the values of its weights."""
+    arrays = [np.asarray(array) for array in (node.weight, getattr(node, "bias", None))]
+    settings = [np.asarray(getattr(node, name, None)) for name in ("stride", "padding", "dilation", "groups")]
+    return (
+        *((array.shape, array.dtype.str) for array in arrays),
+        *((setting.shape, setting.dtype.str, tuple(setting.ravel().tolist())) for setting in settings),
+    )
+
+
+def _shape_after(module: nn.Module, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """What a module makes of a shape: see `output_shape`."""
     with torch.no_grad():
         if isinstance(module, nn.AvgPool2d | nn.MaxPool2d) and len(shape) == 2:  # torch would take it for one sample
             return tuple(module(torch.empty((0, 1, *shape), dtype=torch.float32)).shape[2:])

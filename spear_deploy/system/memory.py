@@ -10,6 +10,7 @@ from pathlib import Path
 
 _GROUPS = Path("/sys/fs/cgroup")
 _PROC = Path("/proc")
+_STATM = _PROC / "self" / "statm"
 
 _FILES = (
     ("memory.max", "memory.current", "inactive_file"),
@@ -110,7 +111,6 @@ class Growth:
 
 def _resident_bytes() -> int:
     """What the system holds in memory for this process; 0 where nobody tells."""
-    with suppress(OSError, ValueError, IndexError):
-        pages = int((_PROC / "self" / "statm").read_text(encoding="utf-8").split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError, IndexError), open(_STATM, "rb", buffering=0) as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")  # after every batch: no more is read than this
     return 0
