@@ -143,8 +143,8 @@ def _origin(agent: TrainedAgent, request: DeployRequest, prepared: Prepared) -> 
         else f"on {len(then.groups)} other groups of channels: the {len(here)} here are new to it, its answer a start"
     )
     return (
-        f"the agent of {request.agent} is carried, and not trained here: it learned from {then.evaluations} candidates"
-        f" at {shares} of the dense SynOps, {network}"
+        f"the agent of {request.agent} is carried, and not trained here: it learned from {then.evaluations} candidates,"
+        f" where a search might use {shares} of the dense SynOps, {network}"
     )
 
 
