@@ -38,14 +38,25 @@ def ratio(of: Sequence[float], to: Sequence[float]) -> float:
 
 def peak_mib(work: Work) -> float | None:
     """What a piece of work takes of memory at most, beside what stood before it; None where Linux does not say."""
+    give_back_memory()
     try:
-        give_back_memory()
-        Path("/proc/self/clear_refs").write_text("5")
         before = _status_kib("VmRSS")
-        work()
-        return (_status_kib("VmHWM") - before) / 1024
     except OSError:
         return None
+    highest = high_water_mib(work)
+    return None if highest is None else highest - before / 1024
+
+
+def high_water_mib(work: Work) -> float | None:
+    """The resident set of this process at its highest while a piece of work runs; None where Linux does not say."""
+    give_back_memory()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        work()
+        return None
+    work()
+    return _status_kib("VmHWM") / 1024
 
 
 def _status_kib(key: str) -> int:
