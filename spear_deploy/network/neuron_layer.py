@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from spear_deploy.network.device import CPU
 from spear_deploy.network.neuron import Neuron, Reset
 from spear_deploy.network.surrogate import Spike, Surrogate, atan
 from spear_deploy.system.lazy import is_ours
+
+if TYPE_CHECKING:
+    from spear_deploy.network.recurrence import Echo
 
 TRAINABLE = ("beta", "alpha", "threshold")
 """Constants that may be trained; decays are held in [0, 1]."""
@@ -169,7 +172,7 @@ class _OverTime(torch.autograd.Function):
             kernels.run(layer, currents, outputs, above)
         else:
             for piece in _pieces(currents):
-                _run(layer, currents[:, piece], outputs[:, piece], None if above is None else above[:, piece])
+                run_over_time(layer, currents[:, piece], outputs[:, piece], None if above is None else above[:, piece])
         ctx.layer = layer
         ctx.save_for_backward(above)
         return outputs
@@ -183,7 +186,8 @@ class _OverTime(torch.autograd.Function):
             kernels.run_back(ctx.layer, gradient, result, above)
             return result, None
         for piece in _pieces(gradient):
-            _run_back(ctx.layer, gradient[:, piece], result[:, piece], None if above is None else above[:, piece])
+            seen = None if above is None else above[:, piece]
+            run_back_over_time(ctx.layer, gradient[:, piece], result[:, piece], seen)
         return result, None
 
 
@@ -213,14 +217,25 @@ ResetWhere = Callable[["NeuronLayer", Tensor, Tensor], None]
 """Sets a membrane to its reset value where spikes `[B, *shape]` are 1."""
 
 
-def _run(layer: NeuronLayer, currents: Tensor, outputs: Tensor, above: Tensor | None) -> None:
-    """The equation, in place: operation by operation what `NeuronLayer.step` computes."""
-    if currents.device.type != "cpu" or not _run_with(_multiplied, layer, currents, outputs, above):
-        _run_with(_filled, layer, currents, outputs, above)
+def run_over_time(
+    layer: NeuronLayer, currents: Tensor, outputs: Tensor, above: Tensor | None, echo: Echo | None = None
+) -> None:
+    """The equation, in place: operation by operation what `NeuronLayer.step` computes.
+
+    Currents `[T, B, *shape]` to outputs, and to membranes above their threshold where there is room for them; with an
+    `echo` the layer hears its own outputs too.
+    """
+    if currents.device.type != "cpu" or not _run_with(_multiplied, layer, currents, outputs, above, echo):
+        _run_with(_filled, layer, currents, outputs, above, echo)
 
 
 def _run_with(
-    reset_where: ResetWhere, layer: NeuronLayer, currents: Tensor, outputs: Tensor, above: Tensor | None
+    reset_where: ResetWhere,
+    layer: NeuronLayer,
+    currents: Tensor,
+    outputs: Tensor,
+    above: Tensor | None,
+    echo: Echo | None = None,
 ) -> bool:
     """Whether all membranes are finite at the end; a number that is none stays in its neuron, so none was before."""
     reset, delayed, threshold = layer.neuron.reset, layer.neuron.reset_delay, layer.threshold
@@ -228,6 +243,7 @@ def _run_with(
     u, room, scaled, still = (torch.zeros_like(v) for _ in range(4))
     late: Tensor | None = None
     for t, given in enumerate(currents):
+        given = given if echo is None else echo.heard(given, outputs[t - 1] if t else None)
         current = given if layer.gain is None else torch.mul(given, layer.gain, out=scaled)
         if layer.alpha is not None:
             current = u.mul_(layer.alpha).add_(current)
@@ -269,10 +285,12 @@ def _filled(layer: NeuronLayer, v: Tensor, spikes: Tensor) -> None:
         torch.where(spikes.bool(), layer.reset_value, v, out=v)
 
 
-def _run_back(layer: NeuronLayer, gradient: Tensor, result: Tensor, above: Tensor | None) -> None:
+def run_back_over_time(
+    layer: NeuronLayer, gradient: Tensor, result: Tensor, above: Tensor | None, echo: Echo | None = None
+) -> None:
     """From the gradient of the outputs to that of the currents, from the last step to the first."""
-    if gradient.device.type != "cpu" or not _run_back_with(_silenced, layer, gradient, result, above):
-        _run_back_with(_masked, layer, gradient, result, above)
+    if gradient.device.type != "cpu" or not _run_back_with(_silenced, layer, gradient, result, above, echo):
+        _run_back_with(_masked, layer, gradient, result, above, echo)
 
 
 def _run_back_with(
@@ -281,26 +299,35 @@ def _run_back_with(
     gradient: Tensor,
     result: Tensor,
     above: Tensor | None,
+    echo: Echo | None = None,
 ) -> bool:
     """Whether what was carried to the first step is finite; see `_run_with`."""
-    reset, surrogate = layer.neuron.reset, layer.spike
+    reset, surrogate, steps = layer.neuron.reset, layer.spike, len(gradient)
     assert isinstance(surrogate, Surrogate)
+    clears = above is not None and reset in (Reset.ZERO, Reset.ZERO_HOLD)
     carried: Tensor | None = None
     synaptic: Tensor | None = None
-    room = torch.empty_like(gradient[0])
-    for t in reversed(range(len(gradient))):
-        v = gradient[t] if above is None else surrogate.gradient(gradient[t], above[t])
+    room, fired = torch.empty_like(gradient[0]), torch.empty_like(gradient[0])
+    slopes: Tensor | None = None
+    at_once = max(1, _PIECE // max(1, room.numel()))
+    for t in reversed(range(steps)):
+        v = gradient[t] if echo is None else echo.blamed(gradient[t], result[t + 1] if t + 1 < steps else None)
+        if above is not None:
+            if slopes is None or (t + 1) % at_once == 0:
+                first = t // at_once * at_once
+                slopes = surrogate.slope(above[first : t + 1])
+            v = surrogate.through(v, slopes[t % at_once], out=room)
         if carried is not None:
-            v = v + carried
-        clears = above is not None and t > 0 and reset in (Reset.ZERO, Reset.ZERO_HOLD)
-        fired = torch.gt(above[t - 1], 0, out=room) if above is not None and clears else None
-        if fired is not None and reset is Reset.ZERO_HOLD:
-            v = clear(v.clone(), fired)
-        carried = v * layer.beta
-        if fired is not None and reset is Reset.ZERO:
+            v = torch.add(v, carried, out=room)
+        if clears and t > 0:
+            torch.gt(above[t - 1], 0, out=fired)
+            if reset is Reset.ZERO_HOLD:
+                v = clear(v, fired)
+        carried = torch.mul(v, layer.beta, out=carried)
+        if clears and t > 0 and reset is Reset.ZERO:
             carried = clear(carried, fired)
         if layer.alpha is not None:
-            v = synaptic = v if synaptic is None else v + layer.alpha * synaptic
+            v = synaptic = v.clone() if synaptic is None else synaptic.mul_(layer.alpha).add_(v)
         if layer.gain is None:
             result[t] = v
         else:

@@ -17,6 +17,7 @@ from spear_deploy.network.graph import Network, module_of
 from spear_deploy.network.linear import Delay
 from spear_deploy.network.neuron import Neuron
 from spear_deploy.network.neuron_layer import TRAINABLE, NeuronLayer
+from spear_deploy.network.recurrence import can_echo, echoing, run_echoing
 from spear_deploy.network.sharing import shared_weights
 from spear_deploy.network.surrogate import Spike, atan
 
@@ -214,6 +215,8 @@ class Simulation(nn.Module):
         """Nodes that depend on each other, one time step after the other."""
         inside = set(stage)
         steps = len(values[self.network.input])
+        if watch is None and heard is None and self._run_echo(stage, values):
+            return
         history: dict[str, list[Tensor]] = {name: [] for name in stage}
         received: dict[str, list[Tensor]] = {name: [] for name in stage if name in self.network.delays}
         states: dict[str, tuple[Tensor, Tensor]] = {}
@@ -243,6 +246,18 @@ class Simulation(nn.Module):
             values[name] = torch.stack(history[name])
             if heard is not None and name in currents:
                 heard(name, torch.stack(currents[name]), values[name])
+
+    def _run_echo(self, stage: list[str], values: dict[str, Tensor]) -> bool:
+        """Whether a loop is one that runs in one function; then it has run."""
+        found = echoing(self.network, stage)
+        if found is None:
+            return False
+        layer, matrix = self.module(found[0]), self.module(found[1])
+        if not can_echo(layer, matrix):
+            return False
+        given = _sum([values[source] for source in self.network.sources(found[0]) if source != found[1]])
+        values[found[0]] = run_echoing(layer, matrix, given)
+        return True
 
     def _silence(self, name: str, values: dict[str, Tensor]) -> Tensor:
         """What a node receives in the first step when only feedback leads into it."""

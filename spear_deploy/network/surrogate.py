@@ -20,13 +20,22 @@ class Surrogate:
 
     Attributes:
         name: as it is chosen by.
-        gradient: `(gradient of the spikes, x)` to the gradient of x, where x is the membrane
-            above its threshold.
+        slope: of x, the membrane above its threshold, to what the gradient of the spikes is divided or multiplied by.
+        divides: whether it is divided.
 
     """
 
     name: str
-    gradient: Callable[[Tensor, Tensor], Tensor]
+    slope: Callable[[Tensor], Tensor]
+    divides: bool
+
+    def gradient(self, gradient: Tensor, x: Tensor) -> Tensor:
+        """From the gradient of the spikes to that of x."""
+        return self.through(gradient, self.slope(x))
+
+    def through(self, gradient: Tensor, slope: Tensor, out: Tensor | None = None) -> Tensor:
+        """The same where the slope is known."""
+        return (torch.div if self.divides else torch.mul)(gradient, slope, out=out)
 
     def __call__(self, x: Tensor) -> Tensor:
         """1 where x > 0."""
@@ -46,29 +55,29 @@ class _Step(torch.autograd.Function):
         return ctx.gradient(above, ctx.saved_tensors[0]), None
 
 
-def _atan(gradient: Tensor, x: Tensor) -> Tensor:
-    return gradient / (x * math.pi).square_().add_(1)
+def _atan(x: Tensor) -> Tensor:
+    return (x * math.pi).square_().add_(1)
 
 
-def _fast_sigmoid(gradient: Tensor, x: Tensor) -> Tensor:
-    return gradient / (x.abs() * _SLOPE).add_(1).square_()
+def _fast_sigmoid(x: Tensor) -> Tensor:
+    return (x.abs() * _SLOPE).add_(1).square_()
 
 
-def _sigmoid(gradient: Tensor, x: Tensor) -> Tensor:
+def _sigmoid(x: Tensor) -> Tensor:
     s = torch.sigmoid(x * _SLOPE)
-    return gradient * (s * (1 - s)).mul_(_SLOPE)
+    return (s * (1 - s)).mul_(_SLOPE)
 
 
 _SLOPE = 25.0
 """Steepness of both sigmoids, snnTorch's default."""
 
-atan = Surrogate("atan", _atan)
+atan = Surrogate("atan", _atan, divides=True)
 """ds/dx = 1 / (1 + (pi x)^2), snnTorch's default with alpha = 2. Source: Fang et al., ICCV 2021."""
 
-fast_sigmoid = Surrogate("fast_sigmoid", _fast_sigmoid)
+fast_sigmoid = Surrogate("fast_sigmoid", _fast_sigmoid, divides=True)
 """ds/dx = 1 / (1 + 25 |x|)^2. Source: Zenke & Ganguli, Neural Computation 30, 2018 (SuperSpike)."""
 
-sigmoid = Surrogate("sigmoid", _sigmoid)
+sigmoid = Surrogate("sigmoid", _sigmoid, divides=False)
 """ds/dx = 25 sigma(25 x) (1 - sigma(25 x)), the derivative of the logistic function."""
 
 SURROGATES = {surrogate.name: surrogate for surrogate in (atan, fast_sigmoid, sigmoid)}
