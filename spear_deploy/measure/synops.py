@@ -159,15 +159,14 @@ def synops_from(network: Network, sources: Container[str], events: Mapping[str, 
 
 def _parts_below(counts: Tensor, limit: int) -> list[slice]:
     """Slices of `[N]` whole numbers, the sum of each below a limit."""
-    found, start, total = [], 0, 0.0
-    if float(counts.sum()) < limit:
-        return [slice(0, len(counts))]
-    for place, count in enumerate(counts.tolist()):
-        if total + count >= limit and place > start:
-            found.append(slice(start, place))
-            start, total = place, 0.0
-        total += count
-    return [*found, slice(start, len(counts))]
+    up_to, found, start = counts.cumsum(0), [], 0
+    while start < len(counts):
+        before = float(up_to[start - 1]) if start else 0.0
+        end = int(torch.searchsorted(up_to, before + limit))  # the first that would make it as much
+        end = max(end, start + 1)
+        found.append(slice(start, end))
+        start = end
+    return found or [slice(0, 0)]
 
 
 def _events(x: Tensor) -> Tensor:

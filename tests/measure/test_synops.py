@@ -6,6 +6,7 @@ from every_synapse import walk_every_synapse
 from made_networks import ALL, analog_input, plain, pooled, spike_input
 
 from spear_deploy.measure import SynopsCounter, classify, measure, synops_from
+from spear_deploy.measure.synops import _parts_below
 from spear_deploy.network import Encoding, Simulation
 
 
@@ -171,3 +172,17 @@ def test_operations_of_values_that_change_over_time_stand_apart(encoding):
     assert found.per_sample.tolist() == walk_every_synapse(model.graph, x, outputs, count_input=False)
     silent = {layer: torch.zeros_like(output) for layer, output in outputs.items()}
     assert found.synops_analog == np.mean(walk_every_synapse(model.graph, x, silent, count_input=True))
+
+
+@pytest.mark.parametrize("most", [1, 5, 40])
+def test_parts_end_before_the_neuron_that_would_reach_the_limit(most):
+    """Against a walk neuron by neuron; one that reaches the limit alone is a part of its own."""
+    counts = torch.from_numpy(np.random.default_rng(most).integers(0, most, 200).astype(np.float64))
+    for limit in (1, 7, 30, 10_000):
+        parts, total = [[]], 0.0
+        for place, count in enumerate(counts.tolist()):
+            if total + count >= limit and parts[-1]:
+                parts, total = [*parts, []], 0.0
+            parts[-1].append(place)
+            total += count
+        assert [list(range(part.start, part.stop)) for part in _parts_below(counts, limit)] == parts
