@@ -1,9 +1,9 @@
 """How much memory a data set takes that is larger than memory might be: events of 2 x 128 x 128, read by the batch.
 
-    python -m benchmarks.streaming [--samples 10000] [--size 128] [--steps 20] [--folder DIR] [--json FILE]
+    python -m benchmarks.streaming [--samples 10000] [--size 128] [--steps 20] [--widths 8 16 32] [--folder DIR]
 
 Writes a folder of packed events (made up, one of eight bits set; kept there for the next time), then measures a network
-of three convolutions on all of them, and fine-tunes it for one epoch of all of them, in one process and one thread. The
+of convolutions on all of them, and fine-tunes it for one epoch of all of them, in one process and one thread. The
 peak is the resident set at its highest (Linux), of which the proportional set size is a part: it holds the imports and
 the network too.
 """
@@ -76,10 +76,10 @@ def write_events(folder: Path, samples: int, shape: tuple[int, ...]) -> None:
         raise
 
 
-def network(size: int, time_steps: int) -> Model:
-    """Three convolutions of 3 x 3 with stride 2, and a dense layer."""
+def network(size: int, time_steps: int, widths: tuple[int, ...] = (8, 16, 32)) -> Model:
+    """Convolutions of 3 x 3 with stride 2, and a dense layer."""
     torch.manual_seed(0)
-    made = convolutional(2, size, ("/16", "/32", "/32"))
+    made = convolutional(2, size, tuple(f"/{width}" for width in widths))
     return from_snntorch(made, input_shape=(2, size, size), time_steps=time_steps, encoding="spikes")
 
 
@@ -115,6 +115,7 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--size", type=int, default=128, help="a multiple of 8")
     parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--widths", type=int, nargs="+", default=(8, 16, 32), help="channels of the convolutions")
     parser.add_argument("--batch", type=int, default=64, help="of training")
     parser.add_argument("--folder", type=Path, default=Path("build/streaming"))
     parser.add_argument("--json", type=Path)
@@ -124,7 +125,7 @@ def main() -> int:
     shape = (given.steps, 2, given.size, given.size)
     folder = given.folder / f"{given.samples}x{'x'.join(map(str, shape))}"
     write_events(folder, given.samples, shape)
-    model = network(given.size, given.steps)
+    model = network(given.size, given.steps, tuple(given.widths))
     rows = stages(folder, model, given.batch)
     whole = given.samples * int(np.prod(shape))
     print(f"{given.samples:,} samples of {' x '.join(map(str, shape))}: {whole / 2**23:,.0f} MiB in bits, in float32")

@@ -304,10 +304,10 @@ def _run_back_with(
     """Whether what was carried to the first step is finite; see `_run_with`."""
     reset, surrogate, steps = layer.neuron.reset, layer.spike, len(gradient)
     assert isinstance(surrogate, Surrogate)
-    clears = above is not None and reset in (Reset.ZERO, Reset.ZERO_HOLD)
+    clears = reset in (Reset.ZERO, Reset.ZERO_HOLD)
     carried: Tensor | None = None
     synaptic: Tensor | None = None
-    room, fired = torch.empty_like(gradient[0]), torch.empty_like(gradient[0])
+    room, flags = torch.empty_like(gradient[0]), torch.empty_like(gradient[0])
     slopes: Tensor | None = None
     at_once = max(1, _PIECE // max(1, room.numel()))
     for t in reversed(range(steps)):
@@ -319,12 +319,11 @@ def _run_back_with(
             v = surrogate.through(v, slopes[t % at_once], out=room)
         if carried is not None:
             v = torch.add(v, carried, out=room)
-        if clears and t > 0:
-            torch.gt(above[t - 1], 0, out=fired)
-            if reset is Reset.ZERO_HOLD:
-                v = clear(v, fired)
+        fired = torch.gt(above[t - 1], 0, out=flags) if above is not None and clears and t > 0 else None
+        if fired is not None and reset is Reset.ZERO_HOLD:
+            v = clear(v, fired)
         carried = torch.mul(v, layer.beta, out=carried)
-        if clears and t > 0 and reset is Reset.ZERO:
+        if fired is not None and reset is Reset.ZERO:
             carried = clear(carried, fired)
         if layer.alpha is not None:
             v = synaptic = v.clone() if synaptic is None else synaptic.mul_(layer.alpha).add_(v)

@@ -63,21 +63,17 @@ def echoing(network: Network, stage: list[str]) -> tuple[str, str] | None:
     return (layer, matrix) if alone and in_order and flat else None
 
 
-def can_echo(layer: nn.Module, matrix: nn.Module) -> bool:
-    """Whether a layer's constants are fixed, and nobody looks at the single steps of its matrix."""
-    return (
-        isinstance(layer, NeuronLayer)
-        and isinstance(matrix, nn.Linear)
-        and isinstance(layer.spike, Surrogate)
-        and not layer.trainable
-        and not matrix._forward_hooks
-        and not matrix._forward_pre_hooks
-        and not torch.is_autocast_enabled(matrix.weight.device.type)
-    )
+def run_echoing(layer: nn.Module, matrix: nn.Module, currents: Tensor) -> Tensor | None:
+    """What a layer sends, `[T, B, N]`, that hears `currents` of the same shape and itself, a step late.
 
-
-def run_echoing(layer: NeuronLayer, matrix: nn.Linear, currents: Tensor) -> Tensor:
-    """What a layer sends, `[T, B, N]`, that hears `currents` of the same shape and itself, a step late."""
+    None where constants of the layer are trained, or where somebody looks at the single steps of the matrix.
+    """
+    if not isinstance(layer, NeuronLayer) or not isinstance(matrix, nn.Linear):
+        return None
+    watched = matrix._forward_hooks or matrix._forward_pre_hooks
+    fixed = isinstance(layer.spike, Surrogate) and not layer.trainable
+    if watched or not fixed or torch.is_autocast_enabled(matrix.weight.device.type):
+        return None
     sent: Tensor = _Echoing.apply(currents, matrix.weight, matrix.bias, layer)  # type: ignore[no-untyped-call]
     return sent
 

@@ -17,7 +17,7 @@ from spear_deploy.network.graph import Network, module_of
 from spear_deploy.network.linear import Delay
 from spear_deploy.network.neuron import Neuron
 from spear_deploy.network.neuron_layer import TRAINABLE, NeuronLayer
-from spear_deploy.network.recurrence import can_echo, echoing, run_echoing
+from spear_deploy.network.recurrence import echoing, run_echoing
 from spear_deploy.network.sharing import shared_weights
 from spear_deploy.network.surrogate import Spike, atan
 
@@ -252,12 +252,12 @@ class Simulation(nn.Module):
         found = echoing(self.network, stage)
         if found is None:
             return False
-        layer, matrix = self.module(found[0]), self.module(found[1])
-        if not can_echo(layer, matrix):
-            return False
-        given = _sum([values[source] for source in self.network.sources(found[0]) if source != found[1]])
-        values[found[0]] = run_echoing(layer, matrix, given)
-        return True
+        layer, matrix = found
+        given = _sum([values[source] for source in self.network.sources(layer) if source != matrix])
+        sent = run_echoing(self.module(layer), self.module(matrix), given)
+        if sent is not None:
+            values[layer] = sent
+        return sent is not None
 
     def _silence(self, name: str, values: dict[str, Tensor]) -> Tensor:
         """What a node receives in the first step when only feedback leads into it."""
