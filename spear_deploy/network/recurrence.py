@@ -47,7 +47,7 @@ class Echo:
 
 
 def echoing(network: Network, stage: list[str]) -> tuple[str, str] | None:
-    """The layer and the matrix of a loop that is one layer of neurons and one matrix, else None.
+    """The layer and the matrix of a loop that is one layer of neurons and one matrix, heard by it alone, else None.
 
     Sums of more than two terms would fall in another order where the matrix is not the last of them.
     """
@@ -57,10 +57,11 @@ def echoing(network: Network, stage: list[str]) -> tuple[str, str] | None:
         return None
     layer, matrix = layers[0], matrices[0]
     into = network.sources(layer)
-    alone = network.sources(matrix) == [layer] and network.feedback == frozenset({(layer, matrix)})
+    alone = network.sources(matrix) == [layer] and list(network.edges.successors(matrix)) == [layer]
+    late = (layer, matrix) in network.feedback
     in_order = len(into) == 2 or (len(into) > 2 and into[-1] == matrix)
     flat = len(network.shapes[layer]) == 1 and layer not in into
-    return (layer, matrix) if alone and in_order and flat else None
+    return (layer, matrix) if alone and late and in_order and flat else None
 
 
 def run_echoing(layer: nn.Module, matrix: nn.Module, currents: Tensor) -> Tensor | None:

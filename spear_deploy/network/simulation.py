@@ -192,8 +192,9 @@ class Simulation(nn.Module):
             local = {name: self._sent(name, values, part) for name in {self.network.input, *around}}
             self._run_loop(stage, local, None, None)
             for name, found in parts.items():
-                found.append(self._kept(name, local[name]))
-        return {name: torch.cat(found, dim=1) for name, found in parts.items()}
+                if name in local:
+                    found.append(self._kept(name, local[name]))
+        return {name: torch.cat(found, dim=1) for name, found in parts.items() if found}
 
     def _run_node(self, name: str, values: dict[str, Tensor], watch: Watch | None, heard: Heard | None) -> None:
         if name == self.network.input:

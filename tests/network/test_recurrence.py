@@ -96,3 +96,11 @@ def test_who_looks_at_the_matrix_step_by_step_sees_every_step():
     simulation.module("again").register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     simulation(inputs(torch.float32))
     assert len(seen) == STEPS
+
+
+def test_a_matrix_that_others_hear_too_is_run_step_by_step():
+    chain = Chain((INPUTS,)).linear("in", NEURONS).neurons("hidden").linear("again", NEURONS)
+    chain.edges.append(("again", "hidden"))
+    model = chain.neurons("told").model(time_steps=STEPS)
+    assert echoing(model.network, ["again", "hidden"]) is None
+    assert Simulation(model.graph)(inputs(torch.float32)).outputs.keys() == {"hidden", "told"}
