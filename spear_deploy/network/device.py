@@ -16,6 +16,9 @@ CPU = torch.device("cpu")
 DENORMAL = 2.0**-1060
 """Smaller than the smallest normal number of float64, 2^-1022."""
 
+AUTOCAST = ("cpu", "cuda", "mps")
+"""Kinds of devices on which torch may compute in half precision by itself."""
+
 
 def known_devices() -> list[str]:
     """The devices that are there, by the names that `device_named` takes."""
@@ -109,12 +112,17 @@ def fresh_torch() -> Iterator[None]:
         if device.type != "cpu":
             torch.set_default_device(CPU)
             undone.callback(torch.set_default_device, device)
-        for kind in ("cpu", "cuda", "mps"):
+        for kind in AUTOCAST:
             if torch.is_autocast_enabled(kind):
                 undone.enter_context(torch.autocast(kind, enabled=False))
         undone.enter_context(torch.inference_mode(False))
         undone.enter_context(torch.enable_grad())
         yield
+
+
+def in_autocast(device: torch.device) -> bool:
+    """Whether torch chooses the precision of products on a device by itself now."""
+    return device.type in AUTOCAST and torch.is_autocast_enabled(device.type)
 
 
 def holds_float64(device: torch.device) -> bool:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from spear_deploy.network.device import in_autocast
 from spear_deploy.network.graph import Network
 from spear_deploy.network.neuron_layer import NeuronLayer, run_back_over_time, run_over_time
 from spear_deploy.network.surrogate import Surrogate
@@ -73,7 +74,7 @@ def run_echoing(layer: nn.Module, matrix: nn.Module, currents: Tensor) -> Tensor
         return None
     watched = matrix._forward_hooks or matrix._forward_pre_hooks
     fixed = isinstance(layer.spike, Surrogate) and not layer.trainable
-    if watched or not fixed or torch.is_autocast_enabled(matrix.weight.device.type):
+    if watched or not fixed or in_autocast(currents.device):
         return None
     sent: Tensor = _Echoing.apply(currents, matrix.weight, matrix.bias, layer)  # type: ignore[no-untyped-call]
     return sent

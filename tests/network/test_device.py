@@ -16,7 +16,7 @@ from spear_deploy.training import loss
 
 PACKAGE = Path(__file__).parents[2] / "spear_deploy"
 ROOMS = [
-    *(PACKAGE / "network" / f"{name}.py" for name in ("simulation", "neuron_layer", "surrogate")),
+    *(PACKAGE / "network" / f"{name}.py" for name in ("simulation", "neuron_layer", "recurrence", "surrogate")),
     *(PACKAGE / "measure").glob("*.py"),
     *(PACKAGE / "training").glob("*.py"),
     PACKAGE / "search" / "candidate.py",

@@ -104,3 +104,11 @@ def test_a_matrix_that_others_hear_too_is_run_step_by_step():
     model = chain.neurons("told").model(time_steps=STEPS)
     assert echoing(model.network, ["again", "hidden"]) is None
     assert Simulation(model.graph)(inputs(torch.float32)).outputs.keys() == {"hidden", "told"}
+
+
+def test_training_in_half_precision_goes_step_by_step_as_torch_casts_it():
+    simulation = Simulation(recurrent().graph)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        at_once = simulation(inputs(torch.float32)).output
+        by_step = simulation(inputs(torch.float32), heard=lambda *_: None).output
+    assert torch.equal(at_once, by_step)
