@@ -151,7 +151,7 @@ def synops_from(network: Network, sources: Container[str], events: Mapping[str, 
     `events` tell how often each neuron of them spikes in it, `[*shape]`.
     """
     return sum(
-        float((events[connection.source] * fan_out(network, connection).numpy()).sum())
+        float((events[connection.source] * fan_out(network, connection).cpu().numpy()).sum())
         for connection in network.connections
         if connection.source in sources
     )
