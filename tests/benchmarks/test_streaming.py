@@ -13,7 +13,7 @@ from spear_deploy.data.stored import InFile
 STEPS, SIZE = 8, 32
 SHAPE = (STEPS, 2, SIZE, SIZE)
 FEW, MANY = 500, 8000
-"""A process may keep 32 MiB of what it does not use (`system.memory.GROWTH_BYTES`), so the data have to be far larger."""
+"""A process may keep 32 MiB that it does not use (`system.memory.GROWTH_BYTES`): the data have to be far larger."""
 
 
 def peaks_mib(folder, samples):
