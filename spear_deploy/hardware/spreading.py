@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from spear_deploy.hardware.amounts import both_texts
@@ -28,26 +29,51 @@ def spread(on_chip: OnChip, limits: Sequence[Limit]) -> OnChip:
     """The same network on more cores, where that brings it nearer to limits of time or of the busiest core.
 
     The layer on the busiest core is cut into twice as many parts, and again, as long as the limit that is broken most
-    gains by it, the cores of the chip suffice and every limit of structure is kept. Unchanged where nothing is broken
-    or nothing helps. It costs no accuracy, so it comes before pruning takes channels.
+    gains by it, the cores of the chip suffice and every limit of structure is kept; where that limit gains no more,
+    the one that is broken next is eased, so that none stays broken for the sake of one that cannot be kept. Unchanged
+    where nothing is broken or nothing helps. It costs no accuracy, so it comes before pruning takes channels.
     """
     eased, best = eased_by_cores(limits), on_chip
-    if not eased:
+    if not eased or max(_shares(on_chip, eased)) <= 1:
         return on_chip
-    share = _largest(on_chip, eased)
     structural = [limit for limit in limits if limit.quantity.follows is Follows.STRUCTURE]
-    if share <= 1:
-        return on_chip
-    while share > AIM:
-        layer = _busiest(best, eased)
-        more = None if layer is None else _on_more_cores(best, layer)
-        if more is None or not _fits(more, structural):
-            break
-        found = _largest(more, eased)
-        if found > share * (1 - _LEAST_GAIN):
-            break
-        best, share = more, found
+    while (better := _eased(best, eased, structural)) is not None:
+        best = better
     return best
+
+
+def _eased(on_chip: OnChip, limits: Sequence[Limit], structural: Sequence[Limit]) -> OnChip | None:
+    """More cores for the limit that is broken most of those that gain by it; None where none does."""
+    shares = _shares(on_chip, limits)
+    for place in sorted(range(len(limits)), key=lambda place: -shares[place]):
+        if shares[place] <= AIM:
+            return None
+        for more in _on_more_and_more_cores(on_chip, limits[place], structural):
+            after = _shares(more, limits)
+            breaks = any(old <= 1 < new for old, new in zip(shares, after, strict=True))
+            if not breaks and _over(after) <= _over(shares) + math.log(1 - _LEAST_GAIN):
+                return more
+    return None
+
+
+def _on_more_and_more_cores(on_chip: OnChip, limit: Limit, structural: Sequence[Limit]) -> Iterator[OnChip]:
+    """The busiest layer on more cores, then the one that is the busiest now, each once.
+
+    Where two layers are about as busy, more cores for one of them gain nothing before the other has more too.
+    """
+    seen: set[str] = set()
+    while (layer := _busiest(on_chip, limit)) is not None and layer not in seen:
+        more = _on_more_cores(on_chip, layer)
+        if more is None or not _fits(more, structural):
+            return
+        yield more
+        seen.add(layer)
+        on_chip = more
+
+
+def _over(shares: Sequence[float]) -> float:
+    """How far limits are from what is aimed at: the logarithm of each share above it, added up."""
+    return sum(math.log(max(share, AIM)) for share in shares)
 
 
 def moved(on_chip: OnChip) -> Mapping[str, tuple[int, int]]:
@@ -84,15 +110,14 @@ def eased_lines(plain: OnChip, limits: Sequence[Limit], least_cores: Mapping[str
     return lines
 
 
-def _largest(on_chip: OnChip, limits: Sequence[Limit]) -> float:
-    return max(Use(limit, limit.quantity.value(on_chip)).share for limit in limits)
+def _shares(on_chip: OnChip, limits: Sequence[Limit]) -> list[float]:
+    return [Use(limit, limit.quantity.value(on_chip)).share for limit in limits]
 
 
-def _busiest(on_chip: OnChip, limits: Sequence[Limit]) -> str | None:
-    """The layer on the core that decides the limit which is used most; None where no core does."""
-    worst = max(limits, key=lambda limit: Use(limit, limit.quantity.value(on_chip)).share)
+def _busiest(on_chip: OnChip, limit: Limit) -> str | None:
+    """The layer on the core that decides a limit; None where no core does."""
     timing = on_chip.cost.timing
-    core = timing.most_synops_core if worst.quantity is QUANTITIES["core-step"] else timing.busiest_core
+    core = timing.most_synops_core if limit.quantity is QUANTITIES["core-step"] else timing.busiest_core
     return None if core is None else on_chip.placement.cores[core].layer
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from spear_deploy.hardware import OnChip, activity_of, load_profile, parse_budgets
+from spear_deploy.hardware import Activity, OnChip, activity_of, load_profile, parse_budgets
 from spear_deploy.hardware.gates import hold
 from spear_deploy.hardware.spreading import eased_lines, moved, spread
 from spear_deploy.measure import measure_outputs
@@ -88,3 +88,24 @@ def test_what_more_cores_do_is_told_before_and_after(uneven):
     (line,) = eased_lines(uneven, budgets, spread(uneven, budgets).least_cores)
     assert "on 4 cores instead of 1, which costs no accuracy: SynOps of the busiest core in a step" in line
     assert eased_lines(uneven, budgets, {}) == []
+
+
+def test_a_limit_that_cores_can_keep_is_kept_beside_one_that_they_cannot(uneven):
+    """More cores stop gaining energy long before a core holds one neuron; the busiest core may gain on."""
+    beyond = ["energy=1pJ"]
+    least = spread(uneven, parse_budgets(beyond))
+    keepable = [f"core-step={core_step(least) / 1.5:.0f}"]
+    assert core_step(spread(uneven, parse_budgets(keepable))) <= core_step(least) / 1.5
+    both = spread(uneven, parse_budgets(beyond + keepable))
+    assert core_step(both) <= core_step(least) / 1.5
+
+
+def test_layers_that_are_about_as_busy_are_spread_together(build):
+    """More cores for one of them alone gain nothing: the other is as busy."""
+    network = build((100,), dense(100, 100), "lif", dense(100, 100), "lif", dense(100, 100), "lif")
+    spikes = {name: np.full(100, float(TIME_STEPS)) for name in (network.input, *network.layers)}
+    activity = Activity(spikes, TIME_STEPS, analog_input=False)
+    on_chip = OnChip(network, load_profile("loihi1"), activity)
+    found = spread(on_chip, parse_budgets([f"core-step={core_step(on_chip) / 3:.0f}"]))
+    assert core_step(found) <= core_step(on_chip) / 3
+    assert moved(found) == dict.fromkeys(network.layers, (1, 4))
