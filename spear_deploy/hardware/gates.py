@@ -47,8 +47,8 @@ class Held:
     @property
     def name(self) -> str:
         """What is held; of what prices enter, the unfavourable end."""
-        end = "low" if self.limit.quantity.least else "high"
-        return self.limit.name if self.limit.quantity.missing is None else f"{self.limit.name}, {end} end"
+        quantity = self.limit.quantity
+        return self.limit.name if quantity.missing is None else f"{self.limit.name}, {quantity.end} end"
 
     @property
     def text(self) -> str:

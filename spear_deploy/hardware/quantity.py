@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from spear_deploy.hardware.chip.figures import Status
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.activity import Activity
 from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.estimate import estimate
 from spear_deploy.hardware.cost.step_time import SYNOPS as CORE_SYNOPS
+from spear_deploy.hardware.cost.step_time import least_sure
 from spear_deploy.hardware.placement.placement import Placement, place
 from spear_deploy.measure import Compared
 from spear_deploy.network import Network
@@ -88,6 +90,7 @@ class Quantity:
         least: whether limits of it say the least that is allowed, not the most.
         example: budgets of it, in words.
         missing: why it cannot be known from a cost; empty where it can. None where no price enters it.
+        status: how sure the prices and times are that it follows from, of a cost.
         by_core: whether it depends on which core does what, so that another placement changes it.
 
     """
@@ -104,12 +107,18 @@ class Quantity:
     least: bool = False
     example: str = ""
     missing: Callable[[Cost], str] | None = None
+    status: Callable[[Cost], Status] = lambda cost: cost.energy_status
     by_core: bool = False
 
     @property
     def counts_synops(self) -> bool:
         """Whether it counts SynOps, which differ between torch and a chip's integers."""
         return self.unit == SYNOPS_UNIT
+
+    @property
+    def end(self) -> str:
+        """Which end of a range is held against a limit: the unfavourable one."""
+        return "low" if self.least else "high"
 
 
 SYNOPS_UNIT = "SynOps"
@@ -256,7 +265,7 @@ _ROWS = (
         "pJ",
         Follows.ACTIVITY,
         _energy_pj,
-        {"pJ": 1.0, "nJ": 1e3, "uJ": 1e6, "µJ": 1e6, "μJ": 1e6, "mJ": 1e9},
+        {"pJ": 1.0, "nJ": 1e3, "uJ": 1e6, "µJ": 1e6, "μJ": 1e6, "mJ": 1e9, "J": 1e12},
         bare=True,
         example="3uJ",
         missing=lambda cost: _no_price(cost) if cost.energy_pj is None else "",
@@ -272,6 +281,7 @@ _ROWS = (
         bare=True,
         example="2ms",
         missing=_no_time,
+        status=lambda cost: cost.timing.status,
         by_core=True,
     ),
     Quantity(
@@ -284,6 +294,7 @@ _ROWS = (
         least=True,
         example="throughput=5000/s (at least)",
         missing=_no_time,
+        status=lambda cost: cost.timing.status,
         by_core=True,
     ),
     Quantity(
@@ -298,6 +309,7 @@ _ROWS = (
         missing=lambda cost: (
             "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else "no time of a step"
         ),
+        status=lambda cost: least_sure([cost.energy_status, cost.timing.status]),
     ),
     Quantity(
         "min-accuracy",

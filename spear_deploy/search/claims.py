@@ -29,8 +29,8 @@ class PredictedLimit:
     """A limit on something that follows from what a network does, such as its energy on a chip.
 
     Attributes:
-        limit: in the arithmetic that the search measures in.
-        value: the quantity, from a network and its activity.
+        limit: as networks are judged by it.
+        value: the quantity as it is judged, from a network and its activity on training samples.
         estimator: predicts it after fine-tuning from what it is before, fitted on LRE's samples.
 
     """

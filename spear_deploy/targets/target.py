@@ -98,16 +98,14 @@ class Target:
         return measure_on(self.backend, model, self.validation)
 
     def predicted_limits(self, factory: CandidateFactory, samples: Sequence[LreSample]) -> list[PredictedLimit]:
-        """The limits on activity, each predicted by its own fit on LRE's samples, all in torch's arithmetic."""
+        """The limits on activity, each predicted by its own fit on LRE's samples, as networks are judged by it."""
         found = []
         for limit in self.limits_on(Follows.ACTIVITY):
-            value = partial(self._value, limit, self._of_all_samples(limit, factory))
+            value = partial(self._value, limit, self._as_judged(limit, factory))
             networks = [factory.pruned_network(sample.features.keep_ratios) for sample in samples]
             before = [value(network, sample.before) for network, sample in zip(networks, samples, strict=True)]
             after = [value(network, sample.after) for network, sample in zip(networks, samples, strict=True)]
-            estimator = ratio_estimator(samples, before, after)
-            in_torch = self.to_torch(limit.allowed) if limit.quantity.counts_synops else limit.allowed
-            found.append(PredictedLimit(replace(limit, allowed=in_torch), value, estimator))
+            found.append(PredictedLimit(limit, value, ratio_estimator(samples, before, after)))
         return found
 
     def activity_uses(self, network: Network, activity: Activity) -> tuple[Use, ...]:
@@ -140,15 +138,17 @@ class Target:
     def _value(self, limit: Limit, factor: float, network: Network, activity: Activity) -> float:
         return factor * limit.quantity.value(self.on_chip(network, activity))
 
-    def _of_all_samples(self, limit: Limit, factory: CandidateFactory) -> float:
-        """What the dense network uses on all validation samples, over what it uses on as many as LRE's samples record.
+    def _as_judged(self, limit: Limit, factory: CandidateFactory) -> float:
+        """What the dense network uses where networks are judged, over what it uses where LRE's samples were measured.
 
-        The busiest step of a few samples is less busy than that of many, and a network is judged on all.
+        Judged are all validation samples, in the chip's arithmetic; LRE's samples know theirs from training, in
+        torch's, and step by step of a few of them. The busiest step of few is less busy than that of many, and
+        whichever few were recorded, they are the same of every network.
         """
-        every = replace(self.plain_on_chip(factory.model), least_cores=self.least_cores)
-        few = replace(every, activity=factory.activity(self.dense))
-        all_used, few_used = (limit.quantity.value(each) for each in (every, few))
-        return all_used / few_used if few_used else 1.0
+        judged = replace(self.plain_on_chip(factory.model), least_cores=self.least_cores)
+        seen = replace(judged, activity=factory.activity(factory.dense))
+        used, used_there = (limit.quantity.value(each) for each in (judged, seen))
+        return used / used_there if used_there else 1.0
 
     def limits_on(self, follows: Follows) -> list[Limit]:
         """Those on quantities that follow from one thing."""
@@ -214,7 +214,7 @@ def limits_of(budgets: Sequence[Limit], dense: OnChip) -> tuple[Limit, ...]:
     for limit in sorted(budgets, key=lambda limit: limit.quantity is not SYNOPS):
         quantity = limit.quantity
         if quantity.missing is not None:
-            quantity = replace(quantity, name=f"{quantity.name}, high end ({dense.cost.energy_status})")
+            quantity = replace(quantity, name=f"{quantity.name}, {quantity.end} end ({quantity.status(dense.cost)})")
         taken = limit.absolute(quantity.value(dense)) if limit.share else limit
         found.append(replace(taken, quantity=quantity))
     return tuple(found)

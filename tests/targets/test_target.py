@@ -1,21 +1,34 @@
 """Limits and predictions on a chip, and in torch's arithmetic, in which the search works."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from made_limits import limit
 from made_networks import plain
 
+from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import SYNOPS, Follows, Limit, OnChip, activity_of, load_profile, parse_budgets
 from spear_deploy.measure import measure
-from spear_deploy.search import Prediction
+from spear_deploy.search import CandidateFactory, Prediction, collect_samples
 from spear_deploy.targets.target import Target, limits_of
+from spear_deploy.training import Recipe
 
+LOIHI1 = load_profile("loihi1")
 BUDGET = Limit(SYNOPS, 500, "budget 500")
 
 
 def target(*limits, factor=0.8, dense=None):
     return Target(load_profile("loihi2"), None, (BUDGET, *limits), dense, factor, None, 100)
+
+
+def bright(count, most, split):
+    inputs = most * torch.rand(
+        (1, count, *plain().model().network.input_shape), generator=torch.Generator().manual_seed(count)
+    )
+    inputs = inputs.expand(plain().model().time_steps, *inputs.shape[1:])
+    return EncodedSplit(split, inputs, torch.arange(count) % 4, analog=True)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +94,35 @@ def test_a_limit_that_rests_on_estimated_prices_says_so(dense):
     (_, energy) = limits_of(parse_budgets(["3uJ"]), dense[0])
     assert energy.name == f"energy per inference, high end ({dense[0].cost.energy_status})"
     assert energy.quantity.value(dense[0]) == dense[0].cost.energy_pj.high
+
+
+def test_a_limit_says_which_end_is_held_and_how_sure_what_it_follows_from_is(dense):
+    """Times of Loihi 1 are published; its energy rests on a static power that was derived."""
+    spikes = replace(dense[0].activity, analog_input=False)
+    found = limits_of(
+        parse_budgets(["2ms", "throughput=5/s", "1J", "1W"]), replace(dense[0], chip=LOIHI1, activity=spikes)
+    )
+    assert [one.name for one in found[1:]] == [
+        "latency of an inference, high end (published)",
+        "throughput of a full pipeline, low end (published)",
+        "energy per inference, high end (derived)",
+        "power, high end (derived)",
+    ]
+
+
+@pytest.mark.parametrize("budget", ["p99=50%", "core-step=50%", "latency=1us", "throughput=1/s", "1uJ", "power=1W"])
+def test_what_lre_s_samples_were_measured_to_use_is_told_as_networks_are_judged(budget):
+    """Validation is busier than training, of which few samples are recorded: of the dense network both are known."""
+    train, validation = bright(40, 0.4, SplitName.TRAIN), bright(60, 1.0, SplitName.VALIDATION)
+    model = plain().model()
+    factory = CandidateFactory(model, train)
+    measured = factory.measure(model, validation)
+    one = Target(load_profile("loihi2"), None, (), measured, 1.0, validation, 100)
+    one = replace(one, limits=limits_of(parse_budgets([budget]), one.plain_on_chip(model)))
+    samples = collect_samples(factory, 4, Recipe(epochs=1, batch=16, learning_rate=1e-3), seed=0)
+    (predicted,) = one.predicted_limits(factory, samples)
+    judged = predicted.limit.quantity.value(one.plain_on_chip(model))
+    assert predicted.value(model.network, factory.activity(factory.dense)) == pytest.approx(judged)
 
 
 def test_a_limit_that_nobody_can_know_is_refused(dense):
