@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import time
 from collections.abc import Iterable, Iterator
@@ -30,13 +31,26 @@ def _written_out(character: str) -> str:
     return character.encode("unicode_escape").decode()
 
 
+_LABEL = re.compile(r"\S+(?: \S+)* {2,}(?=\S)")
+"""What some lines begin with: a word or two, and as many spaces as set what follows apart."""
+
+
 def wrapped(text: str, width: int) -> str:
-    """The text as it is typed, each line broken between words; a longer word, such as a path, stays whole."""
+    """The text as it is typed, each line broken between words; a longer word, such as a path, stays whole.
+
+    What is broken goes on below where its line began, behind spaces and a label.
+    """
     found: list[str] = []
     for line in spelled(text, FLAGS).splitlines():
-        indent = line[: len(line) - len(line.lstrip())]
+        label = _LABEL.match(line)
+        indent = len(line) - len(line.lstrip()) if label is None else label.end()
         found += textwrap.wrap(
-            line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+            line,
+            width,
+            subsequent_indent=" " * min(indent, width // 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+            drop_whitespace=True,
         ) or [line]
     return "\n".join(found)
 
@@ -60,7 +74,11 @@ class VisibleConsole(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Segments in which only what Rich itself adds is obeyed."""
         if isinstance(renderable, Text):
-            renderable = spelled_text(renderable, FLAGS)
+            line = (options or self.options).overflow == "ignore"  # set for soft wrapping, and by no cell of a table
+            if self.is_terminal and line and not renderable.spans:
+                renderable = Text(wrapped(renderable.plain, self.width), renderable.style)
+            else:
+                renderable = spelled_text(renderable, FLAGS)
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
 

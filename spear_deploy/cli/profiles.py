@@ -10,7 +10,7 @@ import typer
 from spear_deploy.cli.console import out
 from spear_deploy.jobs.chips import chip_of, chips_of, template_of
 from spear_deploy.report.chip_json import overview_json, profile_json, profile_schema
-from spear_deploy.report.terminal.chips import alike, chips_table, differences, differences_table, figures_table
+from spear_deploy.report.terminal.chips import alike, chips_table, differences, differences_table, figures_text
 from spear_deploy.report.words.quantity_text import inherited_text
 
 app = typer.Typer(no_args_is_help=True, help="Show the chips that are known, their limits and prices with sources.")
@@ -44,10 +44,11 @@ def show(
     if as_json:
         print(json.dumps(profile_json(profile), indent=2))
         return
-    out.print(f"{profile.title}\n{profile.about.strip()}")
+    out.print(f"{profile.title}\n{' '.join(profile.about.split())}")
     if profile.inherited:
         out.print(inherited_text(profile))
-    out.print(figures_table(profile, key))
+    for line in figures_text(profile, key):
+        out.print(line)
 
 
 @app.command()

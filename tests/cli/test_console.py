@@ -1,10 +1,13 @@
 import io
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from spear_deploy.cli import main
 from spear_deploy.cli.console import TerminalProgress, VisibleConsole, out
@@ -108,3 +111,26 @@ def test_a_stage_of_few_units_tells_of_each_and_one_that_jumps_tells_what_is_don
         advance(done=301)
     found = [line.split(",")[0] for line in capsys.readouterr().err.splitlines()]
     assert found == ["measure        1/2", "measure        2/2", "Lava           300/400", "Lava           400/400"]
+
+
+def test_a_broken_line_goes_on_below_what_its_label_sets_apart():
+    shown = io.StringIO()
+    console = VisibleConsole(file=shown, soft_wrap=True, markup=False, highlight=False, force_terminal=True, width=40)
+    console.print(
+        Group(Text("throughput  27,377 inferences/s in a full pipeline", style="bold"), Text("    by eight " * 5))
+    )
+    lines = [re.sub(r"\x1b\[\d*m", "", line) for line in shown.getvalue().splitlines()]
+    assert lines[:2] == ["throughput  27,377 inferences/s in a", "            full pipeline"]
+    assert all(line.startswith("    by eight") for line in lines[2:])
+    assert max(map(len, lines)) <= 40
+
+
+def test_a_line_among_tables_is_broken_and_no_cell_of_a_table_is():
+    shown = io.StringIO()
+    console = VisibleConsole(file=shown, soft_wrap=True, markup=False, highlight=False, force_terminal=True, width=40)
+    table = Table()
+    table.add_column("key", no_wrap=True)
+    table.add_row(Text("energy.neuron_update_inactive"))
+    console.print(Group(table, Text("word " * 20)))
+    assert "energy.neuron_update_inactive" in shown.getvalue()
+    assert max(len(re.sub(r"\x1b\[\d*m", "", line)) for line in shown.getvalue().splitlines()) <= 40

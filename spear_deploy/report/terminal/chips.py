@@ -20,24 +20,27 @@ def chips_table(profiles: Sequence[Profile]) -> Table:
     return table
 
 
-def figures_table(profile: Profile, key: str = "") -> Table:
-    """Every figure whose key holds `key`, with its status and source."""
-    table = Table(show_lines=True)
-    table.add_column("figure", no_wrap=True)  # the key has to be typed
-    for column in ("value", "status", "source"):
-        table.add_column(column)
+def figures_text(profile: Profile, key: str = "") -> list[str]:
+    """Every figure whose key holds `key`: key and value on a line, below it, indented, its status and all its words.
+
+    No table: a column that is left beside key and value at 80 columns holds one word a line.
+    """
+    lines = []
     for each, figure in profile.figures().items():
         if key in each:
             notes = [figure.source, figure.quote and f'"{figure.quote}"', figure.operating_point, figure.note]
-            source = "\n".join(note for note in notes if note)
-            table.add_row(each, value_text(figure), status_text(figure), source)
-    return table
+            lines.append(f"{each}: {value_text(figure)}")
+            lines += [f"    {' '.join(note.split())}" for note in (status_text(figure), *notes) if note]
+    return lines
 
 
 def differences(first: Profile, second: Profile) -> dict[str, list[str | None]]:
     """Figures that two chips do not share, by key: what each has, None where it has none."""
     texts = [
-        {key: f"{value_text(each)}, {each.status}" for key, each in profile.figures().items()}
+        {
+            key: f"{value_text(each)}, {each.status}" if each.known else "unknown"
+            for key, each in profile.figures().items()
+        }
         for profile in (first, second)
     ]
     keys = [key for key in dict.fromkeys([*texts[0], *texts[1]]) if texts[0].get(key) != texts[1].get(key)]
