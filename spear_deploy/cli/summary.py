@@ -13,7 +13,7 @@ from spear_deploy.report import Report
 from spear_deploy.report.checks import besides_torch, predictions, repeated
 from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.caveats import caveats
-from spear_deploy.report.words.quantity_text import error_text, limit_texts, used_text
+from spear_deploy.report.words.quantity_text import error_text, limit_names, limit_texts, used_text
 from spear_deploy.report.words.scores import names, points, right_answers, score_text
 from spear_deploy.report.words.wording import repeated_text
 from spear_deploy.report.write import PAGE
@@ -38,9 +38,9 @@ def summary(report: Report, folder: Path) -> Group:
     if dense.synops_analog:
         table.add_row("analog input ops", *_counts(dense.synops_analog, pruned.synops_analog))
     table.add_row("parameters", *_counts(dense.parameters, pruned.parameters))
-    for limit in report.budget.limits[1:]:
-        if not limit.name.endswith("per core"):
-            table.add_row(limit.name, *limit_texts(limit))
+    shown = [limit for limit in report.budget.limits[1:] if not limit.name.endswith("per core")]
+    for name, limit in zip(limit_names(shown), shown, strict=True):
+        table.add_row(name, *limit_texts(limit))
     written = Text(f"written to {folder}, to read: {folder / PAGE}")
     return Group(table, _prediction(report), *_lines(report), _verdict(report), written)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -91,6 +91,7 @@ class Quantity:
         example: budgets of it, in words.
         missing: why it cannot be known from a cost; empty where it can. None where no price enters it.
         status: how sure the prices and times are that it follows from, of a cost.
+        each: what it is the largest of, one for each sample; None where it is no largest, or that is not known.
         by_core: whether it depends on which core does what, so that another placement changes it.
 
     """
@@ -108,6 +109,7 @@ class Quantity:
     example: str = ""
     missing: Callable[[Cost], str] | None = None
     status: Callable[[Cost], Status] = lambda cost: cost.energy_status
+    each: Callable[[OnChip], Sequence[float]] | None = None
     by_core: bool = False
 
     @property
@@ -228,6 +230,7 @@ _ROWS = (
         _COUNTS,
         share=True,
         example="core-step=5k",
+        each=lambda on_chip: on_chip.cost.timing.synops_each,
         by_core=True,
     ),
     Quantity(

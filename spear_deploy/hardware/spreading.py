@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.hardware.limit import Limit, Use
-from spear_deploy.hardware.quantity import QUANTITIES, Follows, OnChip
+from spear_deploy.hardware.quantity import Follows, OnChip
 
 AIM = 0.95
 """Share of a limit that is aimed at, so that other samples keep it too."""
@@ -117,7 +117,7 @@ def _shares(on_chip: OnChip, limits: Sequence[Limit]) -> list[float]:
 def _busiest(on_chip: OnChip, limit: Limit) -> str | None:
     """The layer on the core that decides a limit; None where no core does."""
     timing = on_chip.cost.timing
-    core = timing.most_synops_core if limit.quantity is QUANTITIES["core-step"] else timing.busiest_core
+    core = timing.most_synops_core if limit.quantity.key == "core-step" else timing.busiest_core
     return None if core is None else on_chip.placement.cores[core].layer
 
 

@@ -32,6 +32,22 @@ def prediction_bound(each: NDArray[np.float64], ahead: float, risk: float = RISK
     return float(each.mean()) + quantile * float(each.std(ddof=1)) * math.sqrt(1 / len(each) + 1 / ahead)
 
 
+def largest_bound(each: NDArray[np.float64], ahead: float, risk: float = RISK) -> float:
+    """Upper bound of the largest of `ahead` further samples, from those measured, `[N]`.
+
+        mean + t * s * sqrt(1 + 1 / N)
+
+    with t the quantile of Student's t with N - 1 degrees of freedom at 1 - risk / ahead: a prediction
+    interval that each of them keeps (Bonferroni), where samples are normal and of one distribution. Never
+    below the largest that was measured; of a single sample nothing more is known.
+    """
+    largest = float(each.max())
+    if len(each) < FEWEST:
+        return largest
+    quantile = float(special.stdtrit(len(each) - 1, 1 - risk / ahead))
+    return max(largest, float(each.mean()) + quantile * float(each.std(ddof=1)) * math.sqrt(1 + 1 / len(each)))
+
+
 def margin(each: NDArray[np.float64], ahead: float, risk: float = RISK) -> float:
     """The bound's distance from the mean, relative to it."""
     mean = float(each.mean())

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from spear_deploy.backends.backend import Backend, measure_on
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.registry import arithmetic_of
@@ -20,6 +22,7 @@ from spear_deploy.hardware import (
     Limit,
     OnChip,
     Profile,
+    Quantity,
     Use,
     activity_of,
     check,
@@ -38,6 +41,7 @@ from spear_deploy.search import (
     Tuner,
     ratio_estimator,
 )
+from spear_deploy.search.bounds import largest_bound
 from spear_deploy.search.closing import closing
 from spear_deploy.training import Quantiser, fine_tune
 
@@ -118,9 +122,15 @@ class Target:
         return self.backend.quantiser(model)
 
     def uses(self, model: Model, measured: Measurement) -> tuple[Use, ...]:
-        """What a model was measured to use of the limits on activity beside mean SynOps."""
+        """What a model was measured to use of the limits on activity beside mean SynOps.
+
+        Of a largest it is the bound of what the samples ahead will show.
+        """
         activity = activity_of(measured, model.time_steps, analog_input=self.validation.analog)
-        return self.activity_uses(model.network, activity)
+        on_chip = self.on_chip(model.network, activity)
+        return tuple(
+            Use(limit, _ahead(limit, on_chip, self.samples_ahead)) for limit in self.limits_on(Follows.ACTIVITY)
+        )
 
     def structural(self, network: Network) -> tuple[Use, ...]:
         """What a network uses of the chip's limits and of the user's on its structure."""
@@ -136,18 +146,17 @@ class Target:
         return OnChip(dense.network, self.chip, activity)
 
     def _value(self, limit: Limit, factor: float, network: Network, activity: Activity) -> float:
-        return factor * limit.quantity.value(self.on_chip(network, activity))
+        return factor * _ahead(limit, self.on_chip(network, activity), self.samples_ahead)
 
     def _as_judged(self, limit: Limit, factory: CandidateFactory) -> float:
         """What the dense network uses where networks are judged, over what it uses where LRE's samples were measured.
 
         Judged are all validation samples, in the chip's arithmetic; LRE's samples know theirs from training, in
-        torch's, and step by step of a few of them. The busiest step of few is less busy than that of many, and
-        whichever few were recorded, they are the same of every network.
+        torch's, and step by step of a few of them, the same of every network.
         """
         judged = replace(self.plain_on_chip(factory.model), least_cores=self.least_cores)
         seen = replace(judged, activity=factory.activity(factory.dense))
-        used, used_there = (limit.quantity.value(each) for each in (judged, seen))
+        used, used_there = (_ahead(limit, each, self.samples_ahead) for each in (judged, seen))
         return used / used_there if used_there else 1.0
 
     def limits_on(self, follows: Follows) -> list[Limit]:
@@ -192,7 +201,8 @@ def aim_at(
     target = Target(chip, backend, (), measured, factor, validation, samples_ahead)
     plain = target.plain_on_chip(factory.model)
     limits = limits_of(budgets, plain)
-    return replace(target, limits=limits, least_cores=spread(plain, limits).least_cores)
+    aims = [replace(limit, quantity=_of_samples_ahead(limit, samples_ahead)) for limit in limits]
+    return replace(target, limits=limits, least_cores=spread(plain, aims).least_cores)
 
 
 def limits_of(budgets: Sequence[Limit], dense: OnChip) -> tuple[Limit, ...]:
@@ -256,6 +266,17 @@ def check_reachable(tuner: Tuner, target: Target, path: Path) -> None:
             f" still takes {least.synops_bound:,.0f} ({_percent(least.synops_bound / target.dense.synops)} of the dense"
             " network's) after fine-tuning, the least that this network can be pruned to"
         )
+
+
+def _of_samples_ahead(limit: Limit, samples: int) -> Quantity:
+    """A limit's quantity, as `_ahead` tells it."""
+    return replace(limit.quantity, value=lambda on_chip: _ahead(limit, on_chip, samples))
+
+
+def _ahead(limit: Limit, on_chip: OnChip, samples: int) -> float:
+    """What a network uses of a limit; of a largest, the bound of what so many further samples use."""
+    each = limit.quantity.each
+    return limit.quantity.value(on_chip) if each is None else largest_bound(np.array(each(on_chip)), samples)
 
 
 def _percent(share: float) -> str:

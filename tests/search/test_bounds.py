@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spear_deploy.search.bounds import RISK, closing_risk, margin, prediction_bound, samples_for, shared_risk
+from spear_deploy.search.bounds import (
+    RISK,
+    closing_risk,
+    largest_bound,
+    margin,
+    prediction_bound,
+    samples_for,
+    shared_risk,
+)
 
 DRAWS = 4000
 
@@ -85,3 +93,20 @@ def test_the_number_of_samples_that_a_margin_needs_gives_that_margin():
     assert margin(scaled, 1000) == pytest.approx(0.05, rel=0.1)
     assert samples_for(each, 5, 0.01) is None
     assert samples_for(each[:1], 100, 0.05) is None
+
+
+@pytest.mark.parametrize(("measured", "ahead"), [(30, 30), (300, 400), (32, 1000)])
+def test_the_largest_of_the_samples_ahead_stays_within_its_bound(measured, ahead):
+    rng = np.random.default_rng(4)
+    kept = 0
+    for _ in range(1000):
+        each = rng.normal(100, 10, measured + ahead)
+        bound = largest_bound(each[:measured], ahead)
+        assert bound >= each[:measured].max()
+        kept += each[measured:].max() <= bound
+    assert kept >= 985
+
+
+def test_of_one_sample_and_of_equal_ones_the_largest_is_all_that_is_known():
+    assert largest_bound(np.array([7.0]), 100) == 7
+    assert largest_bound(np.full(20, 7.0), 100) == 7

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from made_limits import limit
@@ -12,6 +13,7 @@ from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import SYNOPS, Follows, Limit, OnChip, activity_of, load_profile, parse_budgets
 from spear_deploy.measure import measure
 from spear_deploy.search import CandidateFactory, Prediction, collect_samples
+from spear_deploy.search.bounds import largest_bound
 from spear_deploy.targets.target import Target, limits_of
 from spear_deploy.training import Recipe
 
@@ -121,11 +123,23 @@ def test_what_lre_s_samples_were_measured_to_use_is_told_as_networks_are_judged(
     one = replace(one, limits=limits_of(parse_budgets([budget]), one.plain_on_chip(model)))
     samples = collect_samples(factory, 4, Recipe(epochs=1, batch=16, learning_rate=1e-3), seed=0)
     (predicted,) = one.predicted_limits(factory, samples)
-    judged = predicted.limit.quantity.value(one.plain_on_chip(model))
-    assert predicted.value(model.network, factory.activity(factory.dense)) == pytest.approx(judged)
+    (judged,) = one.uses(model, measured)
+    assert predicted.value(model.network, factory.activity(factory.dense)) == pytest.approx(judged.used)
 
 
 def test_a_limit_that_nobody_can_know_is_refused(dense):
     on_chip = OnChip(dense[0].network, load_profile("speck2f"), dense[0].activity)
     with pytest.raises(BudgetError, match="budget '3uJ' cannot be held on speck2f"):
         limits_of(parse_budgets(["50%", "3uJ"]), on_chip)
+
+
+def test_a_network_is_chosen_by_what_the_busiest_core_will_do_on_the_samples_ahead():
+    model, validation = plain().model(), bright(80, 1.0, SplitName.VALIDATION)
+    measured = CandidateFactory(model, validation).measure(model, validation)
+    one = Target(load_profile("loihi2"), None, (), measured, 1.0, validation, 400)
+    one = replace(one, limits=limits_of(parse_budgets(["core-step=90%"]), one.plain_on_chip(model)))
+    (use,) = one.uses(model, measured)
+    each = one.plain_on_chip(model).cost.timing.synops_each
+    assert len(each) == 80
+    assert use.used == largest_bound(np.array(each), 400) > max(each)
+    assert one.limits[1].allowed == pytest.approx(0.9 * max(each))

@@ -71,6 +71,7 @@ class Timing:
         busiest_core: the core that is the slowest in most steps; None where the step is fixed or
             times are unknown.
         most_synops_core: the core that does most synaptic operations in the step in which one does most.
+        synops_each: of each sample, the most synaptic operations that a core does in a step.
         status: of the least sure time.
         figures: the keys of the times in it.
 
@@ -83,6 +84,7 @@ class Timing:
     interval_ns: Spread | None
     busiest_core: int | None
     most_synops_core: int
+    synops_each: tuple[float, ...]
     status: Status
     figures: tuple[str, ...]
 
@@ -129,6 +131,7 @@ def timing_of(
     worst: dict[str, float] = {}
     times: dict[str, Array] = {}
     samples: list[Array] = []
+    busiest: list[float] = []
     slowest = np.zeros(len(chip_steps.wiring.neurons), dtype=np.int64)
     pipeline, most_synops_core = np.zeros(3), 0
     for alone, together in chip_steps.blocks():
@@ -137,6 +140,7 @@ def timing_of(
         found = clock.measure(alone.flat)
         samples.append(found.step_ns.reshape(-1, chip_steps.steps, 3).sum(1))
         slowest += np.bincount(found.slowest, minlength=len(slowest))
+        busiest += found.counts[SYNOPS].reshape(-1, chip_steps.steps).max(1).tolist()
         if found.counts[SYNOPS].max() > worst.get(SYNOPS, -1.0):
             most_synops_core = int(found.most_synops[found.counts[SYNOPS].argmax()])
         for name, count in found.counts.items():
@@ -155,16 +159,17 @@ def timing_of(
         )
         for name, count in sums.items()
     )
-    steps, known = chip_steps.steps, chip_steps.events.samples if recorded else None
+    steps, known, synops_each = chip_steps.steps, chip_steps.events.samples if recorded else None, tuple(busiest)
     fixed = profile.time.step
     if fixed is not None and fixed.known:
         whole, gap = (_times(fixed.spread, count) for count in (steps, chip_steps.events.time_steps))
         latency = Latency(whole, whole, whole)
+        bare = _without_times(terms)
         return Timing(
-            steps, known, _without_times(terms), latency, gap, None, most_synops_core, fixed.status, ("time.step",)
+            steps, known, bare, latency, gap, None, most_synops_core, synops_each, fixed.status, ("time.step",)
         )
     if not prices.complete:
-        return Timing(steps, known, terms, None, None, None, most_synops_core, Status.UNKNOWN, ())
+        return Timing(steps, known, terms, None, None, None, most_synops_core, synops_each, Status.UNKNOWN, ())
     names = [term.name for term in terms]
     return Timing(
         steps,
@@ -174,6 +179,7 @@ def timing_of(
         _spread(pipeline / chip_steps.events.samples),
         int(slowest.argmax()),
         most_synops_core,
+        synops_each,
         least_sure([status for name in names for status in prices.statuses(name)]),
         tuple(figure for name in names for figure in prices.figures(name)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spear_deploy.hardware.amounts import amount_text, both_texts
@@ -24,6 +25,12 @@ def limit_texts(limit: LimitReport) -> tuple[str, str, str]:
         return dense, pruned, f"at least {allowed}"
     share = f"at most {allowed}" if limit.unit == "points" else f"{limit.pruned / limit.allowed:.1%} of {allowed}"
     return dense, pruned, share
+
+
+def limit_names(limits: Sequence[LimitReport]) -> list[str]:
+    """The name of each limit; of several on one quantity, who set each is named too."""
+    names = [limit.name for limit in limits]
+    return [f"{limit.name} ({limit.origin})" if names.count(limit.name) > 1 else limit.name for limit in limits]
 
 
 def used_text(limit: LimitReport) -> str:
