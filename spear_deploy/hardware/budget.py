@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from spear_deploy.errors import BudgetError
-from spear_deploy.hardware.chip.figures import AMBIGUOUS
+from spear_deploy.hardware.chip.spellings import AMBIGUOUS
 from spear_deploy.hardware.limit import BUDGET, Limit
 from spear_deploy.hardware.quantity import OTHER_KEYS, QUANTITIES, SYNOPS_UNIT, Follows, Quantity
 

@@ -144,7 +144,7 @@ def test_every_fault_is_named_at_once(own):
     )
     with pytest.raises(ProfileError) as error:
         load_profile(path)
-    assert len(str(error.value).splitlines()) == 2
+    assert len(str(error.value).splitlines()) == 3
 
 
 def test_text_that_is_no_toml_is_refused(own):
@@ -202,3 +202,21 @@ def test_reckon_holds_256_inputs_256_hidden_neurons_and_16_outputs_and_no_more(b
 def test_a_profile_at_hand_is_written_as_a_file_that_says_the_same(name, tmp_path):
     (tmp_path / "chip.toml").write_text(profile_text(load_profile(name)))
     assert load_profile(tmp_path / "chip.toml").model_dump() == load_profile(name).model_dump()
+
+
+def test_every_fault_of_one_figure_is_told_at_once(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'name = "mine"\ntitle = "Mine"\n'
+        '[energy.spike]\nvalue = -3\nlow = -4\nunit = "lightyears"\nstatus = "guessed"\n'
+        '[energy.message_out]\nvalue = -3\nunit = "pJ"\nstatus = "published"\n'
+    )
+    with pytest.raises(ProfileError) as told:
+        load_profile(path)
+    lines = [line.removeprefix(f"{path}: ") for line in str(told.value).splitlines()]
+    assert sorted(line.split(": ")[0] for line in lines) == [
+        *["energy.message_out"] * 2,
+        *["energy.spike"] * 3,
+        "energy.spike.status",
+    ]
+    assert "no source" in str(told.value)

@@ -8,7 +8,22 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from spear_deploy.hardware.chip.spellings import AMBIGUOUS, SPELLINGS
 
 
 class Status(StrEnum):
@@ -64,31 +79,21 @@ def _list_units(schema: dict[str, Any], figure: type[Any]) -> None:
     schema["properties"]["unit"]["enum"] = list(figure.units)
 
 
-SPELLINGS = {
-    "bits": "bit",
-    "byte": "B",
-    "bytes": "B",
-    "Byte": "B",
-    "Bytes": "B",
-    "\N{MICRO SIGN}s": "us",
-    "\N{MICRO SIGN}J": "uJ",
-    "\N{MICRO SIGN}W": "uW",
-    "neuron": "neurons",
-    "core": "cores",
-    "chip": "chips",
-    "axon": "axons",
-    "synapse": "synapses",
-}
-"""Other ways to write a unit that can mean nothing else."""
-
-AMBIGUOUS = {
-    "KB": "1,000 or 1,024 bytes: write kB or KiB",
-    "K": "1,000 or 1,024 bytes: write kB or KiB",
-    "Kb": "bits or bytes, 1,000 or 1,024 of them: write B, kB or KiB",
-    "kb": "bits or bytes: write B, kB or KiB",
-    "Mb": "1,000,000 or 1,048,576 bits, or bytes: write B, MB or MiB",
-}
-"""Units that mean different things to different people."""
+def _provenance_fault(given: Mapping[str, Any]) -> str:
+    """What is wrong with a figure's status and source; empty where nothing is."""
+    status, known = given.get("status"), given.get("value") is not None
+    if status not in list(Status):
+        return ""  # told already
+    if status == Status.UNKNOWN:
+        return "status is unknown, yet a value is given; give its source and another status" if known else ""
+    if not known:
+        return f"status is {status}, but no value is given; give a value or status 'unknown'"
+    if status == Status.MEASURED and not (given.get("date") and given.get("instrument")):
+        return "status is measured: give date and instrument too"
+    source = given.get("source")
+    if source is None or (isinstance(source, str) and not source.strip()):
+        return "no source; every figure needs one (or status 'unknown' and no value)"
+    return ""
 
 
 class Figure(BaseModel):
@@ -120,22 +125,38 @@ class Figure(BaseModel):
     def _spelled_as_known(cls, unit: object) -> object:
         return SPELLINGS.get(unit, unit) if isinstance(unit, str) else unit
 
-    @model_validator(mode="after")
-    def _check_provenance(self) -> Self:
-        if self.unit in AMBIGUOUS and self.unit not in self.units:
-            raise ValueError(f"unit '{self.unit}' may mean {AMBIGUOUS[self.unit]}")
-        if self.unit not in self.units:
-            raise ValueError(f"unknown unit '{self.unit}'; valid: {', '.join(self.units)}")
-        if self.status is Status.UNKNOWN:
-            if self.known:
-                raise ValueError("status is unknown, yet a value is given; give its source and another status")
-        elif not self.known:
-            raise ValueError(f"status is {self.status}, but no value is given; give a value or status 'unknown'")
-        elif self.status is Status.MEASURED and not (self.date and self.instrument):
-            raise ValueError("status is measured: give date and instrument too")
-        elif not (self.source or "").strip():
-            raise ValueError("no source; every figure needs one (or status 'unknown' and no value)")
-        return self
+    @field_validator("unit")
+    @classmethod
+    def _known_unit(cls, unit: str) -> str:
+        if unit in AMBIGUOUS and unit not in cls.units:
+            raise ValueError(f"unit '{unit}' may mean {AMBIGUOUS[unit]}")
+        if unit not in cls.units:
+            raise ValueError(f"unknown unit '{unit}'; valid: {', '.join(cls.units)}")
+        return unit
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _every_fault(cls, given: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Where it is said to come from is held to as well where single values are at fault."""
+        fault = _provenance_fault(given) if isinstance(given, Mapping) else ""
+        found: list[InitErrorDetails] = []
+        try:
+            figure = handler(given)
+            if not fault:
+                return figure
+        except ValidationError as error:
+            found = [
+                InitErrorDetails(
+                    type=PydanticCustomError(each["type"], "{said}", {"said": each["msg"]}),
+                    loc=() if each["type"] == "value_error" else each["loc"],  # such a message names what is wrong
+                    input=each["input"],
+                )
+                for each in error.errors(include_url=False)
+            ]
+        if fault:
+            told = PydanticCustomError("value_error", "{said}", {"said": fault})
+            found.append(InitErrorDetails(type=told, loc=(), input=given))
+        raise ValidationError.from_exception_data(cls.__name__, found)
 
     @property
     def known(self) -> bool:
@@ -150,12 +171,15 @@ class Quantity(Figure):
     low: StrictFloat | None = None
     high: StrictFloat | None = None
 
+    @field_validator("value", "low", "high")
+    @classmethod
+    def _not_negative(cls, number: float | None, info: ValidationInfo) -> float | None:
+        if number is not None and not 0 <= number < float("inf"):
+            raise ValueError(f"{info.field_name} must be a number from 0 on, found {number:g}")
+        return number
+
     @model_validator(mode="after")
     def _check_range(self) -> Self:
-        for key in ("value", "low", "high"):
-            number = getattr(self, key)
-            if number is not None and not 0 <= number < float("inf"):
-                raise ValueError(f"{key} must be a number from 0 on, found {number:g}")
         if self.value is not None:
             low, high = self.low, self.high
             if (low is not None and low > self.value) or (high is not None and high < self.value):
