@@ -43,7 +43,7 @@ class RunFolder:
         path: the folder.
         report: None where it is missing or cannot be read.
         files: the networks and exports that are there.
-        refused: formats that the network was not written in, and why.
+        refused: formats that the network was not written in, and the first reason of each.
         gaps: what is missing or damaged, a sentence each.
 
     """
@@ -112,7 +112,8 @@ def read_run(folder: Path) -> RunFolder:
         expected |= export.get("files") or {}
         reasons = export.get("refused") or []
         if reasons:
-            refused.append(f"{export.get('format')}: {'; '.join(map(str, reasons))}")
+            more = f" (and {len(reasons) - 1} more in {EXPORTS})" if len(reasons) > 1 else ""
+            refused.append(f"{export.get('format')}: {reasons[0]}{more}")
     files, file_gaps = _files(folder, expected)
     every = (*gaps, *export_gaps, *file_gaps)
     return RunFolder(folder, report, tuple(files), tuple(map(bounded, refused)), tuple(map(bounded, every)))

@@ -156,7 +156,7 @@ def test_missing_and_changed_networks_are_told(folder, call):
     exports = [
         {"format": "onnx", "files": {"pruned.onnx": "00" * 32}, "refused": []},
         {"format": "netx", "files": {"../pruned.net": "00" * 32}, "refused": []},
-        {"format": "lava", "files": {}, "refused": ["lif1: no such neuron"]},
+        {"format": "lava", "files": {}, "refused": ["lif1: no such neuron", "lif2: no bias"]},
     ]
     (folder / "export.json").write_text(json.dumps({"exports": exports}))
     code, _, err = call(folder)
@@ -164,7 +164,9 @@ def test_missing_and_changed_networks_are_told(folder, call):
     assert "pruned.pt is missing" in err
     assert "pruned.onnx is not what the run wrote" in err
     assert "'../pruned.net' is no name of a file" in err
-    assert "Not written as lava: lif1: no such neuron." in (folder / "report.html").read_text()
+    assert (
+        "Not written as lava: lif1: no such neuron (and 1 more in export.json)." in (folder / "report.html").read_text()
+    )
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "a link to itself"])

@@ -134,10 +134,11 @@ def test_the_raster_shows_each_spike_once(drawn):
 def test_what_has_no_price_is_not_drawn_as_zero(drawn):
     pruned = series(drawn["energy"], 0, "pruned")
     assert dict(zip(pruned.x, pruned.y, strict=True)) == {
-        "synapses (estimated)": 2.0,
-        "hops (published)": None,
-        "spikes (not priced)": None,
+        "synapses": 2.0,
+        "hops": None,
+        "spikes": None,
     }
+    assert "Prices are estimated: synapses; published: hops." in drawn["energy"].says
     assert "No price is known for spikes" in drawn["energy"].says
     assert "Nothing is spent on hops" in drawn["energy"].says
     table = {(row[0], row[1]): row for row in drawn["energy"].tables[0].rows}

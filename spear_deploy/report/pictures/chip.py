@@ -57,23 +57,27 @@ def energy_figure(report: Report) -> Figure | None:
     if not costs:
         return None
     parts = {part.name: part for cost in costs.values() for part in cost.parts}
-    names = {
-        name: f"{name} ({'not priced' if part.energy_pj is None else part.status})" for name, part in parts.items()
-    }
     every = [part.energy_pj.high for cost in costs.values() for part in cost.parts if part.energy_pj is not None]
     unit, worth_pj = unit_for(max(every), "pJ")
-    series = tuple(_energies(name, cost, names, place, worth_pj) for place, (name, cost) in enumerate(costs.items()))
+    series = tuple(
+        _energies(name, cost, tuple(parts), place, worth_pj) for place, (name, cost) in enumerate(costs.items())
+    )
     unpriced = sorted({part for cost in costs.values() for part in cost.unpriced})
     gap = f" No price is known for {', '.join(unpriced)}: the total is not available." if unpriced else ""
     zero = [name for name, part in parts.items() if part.energy_pj is not None and part.energy_pj.high == 0]
     gap += f" Nothing is spent on {', '.join(zero)}, which a logarithmic axis cannot show." if zero else ""
     statuses = sorted({cost.energy_status for cost in costs.values()})
+    sure: dict[str, list[str]] = {}
+    for name, part in parts.items():  # beside the parts on the axis there is no room for it on a narrow screen
+        if part.energy_pj is not None:
+            sure.setdefault(part.status, []).append(name)
+    each = "; ".join(f"{status}: {', '.join(names)}" for status, names in sure.items())
     return Figure(
         "energy",
         "Energy of an inference by part",
         f"Typical energy on {report.target} with its range, from the spikes measured on test; the total is"
-        f" {' and '.join(statuses)}, each part says how sure its price is.{gap}",
-        (Panel(Axis("", categories=tuple(names.values())), Axis(f"energy [{unit}]", log=True), series),),
+        f" {' and '.join(statuses)}. Prices are {each}.{gap}",
+        (Panel(Axis("", categories=tuple(parts)), Axis(f"energy [{unit}]", log=True), series),),
         _parts(costs),
     )
 
@@ -117,12 +121,12 @@ def rounding_figure(report: Report) -> Figure | None:
     )
 
 
-def _energies(name: str, cost: CostReport, names: dict[str, str], place: int, worth_pj: float) -> Series:
+def _energies(name: str, cost: CostReport, names: tuple[str, ...], place: int, worth_pj: float) -> Series:
     found = {part.name: part.energy_pj for part in cost.parts}
     ranges = [found.get(part) for part in names]
     return Series(
         name,
-        tuple(names.values()),
+        names,
         tuple(None if each is None else _drawable(each.typical / worth_pj) for each in ranges),
         low=tuple(None if each is None else _drawable(each.low / worth_pj) for each in ranges),
         high=tuple(None if each is None else each.high / worth_pj for each in ranges),
