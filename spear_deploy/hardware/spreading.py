@@ -42,6 +42,20 @@ def spread(on_chip: OnChip, limits: Sequence[Limit]) -> OnChip:
     return best
 
 
+def cores_for(on_chip: OnChip, limits: Sequence[Limit]) -> Mapping[str, int]:
+    """By layer, the least cores that networks pruned from this one get so that they keep limits of their busiest core.
+
+    Those of `spread`, and where such a limit is set no fewer than this network has: a narrower layer that moved to
+    fewer cores could make one of them busier. None are held where cores cost power, or this network has too many.
+    """
+    found = spread(on_chip, limits)
+    power = on_chip.chip.energy.static_per_core
+    structural = [limit for limit in limits if limit.quantity.follows is Follows.STRUCTURE]
+    if not eased_by_cores(limits) or power is not None or not _fits(found, structural):
+        return found.least_cores
+    return {layer: grid.size for layer, grid in found.placement.grids.items() if grid.size > 1}
+
+
 def _eased(on_chip: OnChip, limits: Sequence[Limit], structural: Sequence[Limit]) -> OnChip | None:
     """More cores for the limit that is broken most of those that gain by it; None where none does."""
     shares = _shares(on_chip, limits)
@@ -95,9 +109,9 @@ def moved_text(on_chip: OnChip) -> str:
 
 def eased_lines(plain: OnChip, limits: Sequence[Limit], least_cores: Mapping[str, int]) -> list[str]:
     """What more cores do for each limit that they ease; nothing where no layer is given more."""
-    if not least_cores:
-        return []
     spread_out = replace(plain, least_cores=least_cores)
+    if not least_cores or not moved(spread_out):
+        return []
     lines = []
     for limit in eased_by_cores(limits):
         was, now = (limit.quantity.value(each) for each in (plain, spread_out))

@@ -30,7 +30,7 @@ from spear_deploy.hardware import (
     structural_uses,
 )
 from spear_deploy.hardware.amounts import both_texts
-from spear_deploy.hardware.spreading import spread
+from spear_deploy.hardware.spreading import cores_for
 from spear_deploy.measure import Compared, Measurement
 from spear_deploy.network import Model, Network
 from spear_deploy.search import (
@@ -202,7 +202,7 @@ def aim_at(
     plain = target.plain_on_chip(factory.model)
     limits = limits_of(budgets, plain)
     aims = [replace(limit, quantity=_of_samples_ahead(limit, samples_ahead)) for limit in limits]
-    return replace(target, limits=limits, least_cores=spread(plain, aims).least_cores)
+    return replace(target, limits=limits, least_cores=cores_for(plain, aims))
 
 
 def limits_of(budgets: Sequence[Limit], dense: OnChip) -> tuple[Limit, ...]:

@@ -1,5 +1,7 @@
 """Layers on more cores than they need: the busiest core does less, and nothing of the network is lost."""
 
+from dataclasses import replace
+
 import nir
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import torch
 
 from spear_deploy.hardware import Activity, OnChip, activity_of, load_profile, parse_budgets
 from spear_deploy.hardware.gates import hold
-from spear_deploy.hardware.spreading import eased_lines, moved, spread
+from spear_deploy.hardware.spreading import cores_for, eased_lines, moved, spread
 from spear_deploy.measure import measure_outputs
 from spear_deploy.network import Model
 
@@ -109,3 +111,26 @@ def test_layers_that_are_about_as_busy_are_spread_together(build):
     found = spread(on_chip, parse_budgets([f"core-step={core_step(on_chip) / 3:.0f}"]))
     assert core_step(found) <= core_step(on_chip) / 3
     assert moved(found) == dict.fromkeys(network.layers, (1, 4))
+
+
+def wide(build, neurons):
+    network = build((20,), dense(neurons, 20), "lif", dense(10, neurons), "lif")
+    spikes = {name: np.full(network.shapes[name], float(TIME_STEPS)) for name in (network.input, *network.layers)}
+    return OnChip(network, load_profile("loihi1"), Activity(spikes, TIME_STEPS, analog_input=False))
+
+
+def test_a_narrower_layer_moves_to_no_fewer_cores_than_keep_its_limit(build):
+    """1,100 neurons lie on two cores of Loihi 1, 1,000 would lie on one, which then does more."""
+    before, after = wide(build, 1100), wide(build, 1000)
+    budgets = parse_budgets([f"core-step={core_step(before):.0f}"])
+    assert core_step(after) > core_step(before)
+    least = cores_for(before, budgets)
+    assert least == {before.network.layers[0]: 2}
+    assert core_step(replace(after, least_cores=least)) < core_step(before)
+    assert eased_lines(before, budgets, least) == []
+
+
+def test_no_cores_are_held_where_no_limit_speaks_of_them_or_there_are_too_many(build):
+    before = wide(build, 1100)
+    assert cores_for(before, parse_budgets(["50k", "neurons=3000"])) == {}
+    assert cores_for(before, parse_budgets(["1s", "cores=2"])) == {}
