@@ -24,7 +24,7 @@ from spear_deploy.network import Network
 
 ROWS = Path(__file__).with_suffix(".csv")
 INPUTS, HIDDEN, CLASSES, STEPS = 2312, 512, 10, 300
-MOST_APART = 3.0
+MOST_APART = 2.0
 INPUT_EVENTS, HIDDEN_SPIKES = 2640, 5000
 """Of an inference: together 1.4 M SynOps, what a network of this kind does on real recordings."""
 
@@ -137,7 +137,7 @@ if __name__ == "__main__":
         "predicted low - typical - high",
         "measured",
     )
-    print(f"| {' | '.join((*columns, 'inside', 'measured / typical', 'missing, where further apart than 3'))} |")
+    print(f"| {' | '.join((*columns, 'inside', 'measured / typical', 'missing, where further apart than 2'))} |")
     print("|---" * 9 + "|")
     for text in lines():
         print(text)
