@@ -48,6 +48,8 @@ def calibrate(
         for each in found.residuals:
             errors.add_row(each.network, each.what, f"{each.predicted / each.measured:.2f}")
         out.print(errors)
+        for text in found.unused:
+            out.print(text)
         out.print("in pJ, ns and mW")
     if out_file is not None:
         err.print(f"written to {out_file}")

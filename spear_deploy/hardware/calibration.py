@@ -78,12 +78,14 @@ class Calibration:
         prices: those that the rows determine.
         together: prices that the rows cannot tell apart, in groups; none of them is given.
         residuals: of every row and measurement.
+        unused: measurements that nothing could be fitted to, each with what its row lacks.
 
     """
 
     prices: tuple[Fitted, ...]
     together: tuple[tuple[str, ...], ...]
     residuals: tuple[Residual, ...]
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,16 +111,41 @@ def calibrate(rows: Sequence[Row]) -> Calibration:
         DataError: negative or missing values, or fewer measurements than prices; with what is needed.
 
     """
-    energy = [equation for row in rows for equation in _energy(row)]
-    time = [equation for row in rows for equation in _time(row)]
-    if not energy and not time:
+    equations = [equation for row in rows for equation in (*_energy(row), *_time(row))]
+    if not equations:
         raise DataError(f"no row has counts and a measurement; needed are {', '.join(MEASURED)} beside counts")
-    parts = [_fit(equations) for equations in (energy, time) if equations]
+    parts = [_fit(part) for part in _apart(equations)]
     return Calibration(
         tuple(price for part in parts for price in part.prices),
         tuple(group for part in parts for group in part.together),
         tuple(residual for part in parts for residual in part.residuals),
+        tuple(text for row in rows for text in _unused(row)),
     )
+
+
+def _apart(equations: Sequence[_Equation]) -> list[list[_Equation]]:
+    """In parts that share no price: what is measured of one says nothing of another, its errors neither."""
+    parts: list[list[_Equation]] = []
+    for equation in equations:
+        joined = [part for part in parts if any(equation.terms.keys() & each.terms.keys() for each in part)]
+        parts = [part for part in parts if part not in joined]
+        parts.append([*(each for part in joined for each in part), equation])
+    return parts
+
+
+def _unused(row: Row) -> list[str]:
+    """Measurements of a row that no equation has, each with what is missing beside it."""
+    values = row.values
+    used = {equation.what for equation in (*_energy(row), *_time(row))}
+    counts = f"a count ({', '.join(DYNAMIC)})"
+    lacks = {}
+    if "mj_dynamic" in values and "mJ dynamic" not in used:
+        lacks["mj_dynamic"] = counts
+    if "mj_total" in values and not used & {"mJ total", "mJ total - dynamic"}:
+        lacks["mj_total"] = f"mj_dynamic, or {counts}" if values.get("ms") else "ms"
+    if "ms" in values and not used & {"mJ total", "mJ total - dynamic", "ms"}:
+        lacks["ms"] = "mj_total, or core_synops or core_updates"
+    return [f"{row.network}: {column} is not used: {lack} is missing" for column, lack in lacks.items()]
 
 
 def _energy(row: Row) -> list[_Equation]:

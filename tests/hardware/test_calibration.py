@@ -39,6 +39,10 @@ def made(seed, count=12, noise=0.05):
     return rows
 
 
+def without_time(row):
+    return {key: value for key, value in row.values.items() if key not in ("steps", "core_synops")}
+
+
 def test_the_interval_of_each_price_holds_the_true_one_in_at_least_90_of_100_sets():
     held = dict.fromkeys(TRUE, 0)
     for seed in range(100):
@@ -70,6 +74,25 @@ def test_each_measurement_has_its_residual():
 def test_fewer_measurements_than_prices_are_refused_naming_how_many_are_needed():
     with pytest.raises(DataError, match=r"2 measurements for 2 prices.*at least 3 are needed"):
         calibrate([Row("a", {"synops": 1e6, "updates": 1e5, "mj_dynamic": 1.0})] * 2)
+
+
+def test_prices_that_no_row_joins_are_fitted_apart_and_each_needs_measurements_enough():
+    """Two rows for two prices fit exactly: how well totals fit static power says nothing of their errors."""
+    with pytest.raises(DataError, match=r"2 measurements for 2 prices .*synaptic_operation.*at least 3 are needed"):
+        calibrate([Row(row.network, without_time(row)) for row in made(6)[:2]])
+
+
+def test_a_measurement_that_lacks_what_it_needs_is_named_with_it():
+    rows = [Row(row.network, without_time(row)) for row in made(7)]
+    rows.append(Row("no time", {"synops": 1e6, "updates": 1e5, "mj_dynamic": 0.05, "mj_total": 0.1}))
+    rows.append(Row("no counts", {"mj_dynamic": 0.05, "ms": 1.0}))
+    counts = "a count (synops, updates, spikes, messages, input_events)"
+    assert calibrate(rows).unused == (
+        "no time: mj_total is not used: ms is missing",
+        f"no counts: mj_dynamic is not used: {counts} is missing",
+        "no counts: ms is not used: mj_total, or core_synops or core_updates is missing",
+    )
+    assert calibrate(made(7)).unused == ()
 
 
 def test_a_total_below_its_dynamic_part_is_refused():
