@@ -183,7 +183,9 @@ class Quantity(Figure):
         if self.value is not None:
             low, high = self.low, self.high
             if (low is not None and low > self.value) or (high is not None and high < self.value):
-                raise ValueError(f"low <= value <= high does not hold: {low}, {self.value:g}, {high}")
+                ends = [("low", low), ("value", self.value), ("high", high)]
+                given = ", ".join(f"{key} {end:g}" for key, end in ends if end is not None)
+                raise ValueError(f"low <= value <= high does not hold: {given}")
         elif self.low is not None or self.high is not None:
             raise ValueError("low or high is given without a value; the value is the typical one")
         return self
