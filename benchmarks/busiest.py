@@ -13,7 +13,7 @@ import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import torch
@@ -33,11 +33,20 @@ from spear_deploy.network import Model, Reading
 from spear_deploy.targets.target import Target, limits_of
 
 RAW = ROOT / "docs" / "evidence" / "raw" / "busiest"
-SHARES = ("40%",)
+ARMS = {
+    "digits": (("mean SynOps", "40%"), ("busiest core", "core-step=40%")),
+    "uneven": (("mean SynOps", "40%"), ("busiest core", "core-step=40%")),
+    "deep": (
+        ("mean SynOps", "40%"),
+        ("mean SynOps", "25%"),
+        ("busiest core", "core-step=40%"),
+        ("busiest core", "core-step=25%"),
+    ),
+}
 SPREAD_TO = "core-step=25%"
 SAMPLES = 20
 LRE_SAMPLES, EVALUATIONS = 8, 20
-NETWORKS = {"digits": ("loihi2",), "uneven": ("loihi1", "loihi2")}
+NETWORKS = {"digits": ("loihi2",), "uneven": ("loihi1", "loihi2"), "deep": ("loihi1",)}
 COLUMNS = (
     "network",
     "chip",
@@ -51,28 +60,28 @@ COLUMNS = (
     "step_us",
     "energy_uj",
 )
-HIDDEN, TIME_STEPS, EPOCHS = (64, 256), 4, 8
+HIDDEN = {"uneven": (64, 256), "deep": (64, 256, 64, 64)}
+TIME_STEPS, EPOCHS = 4, {"uneven": 8, "deep": 30}
 
 
 def model_of(name: str) -> Path:
-    """The shipped network, or one in which nearly all operations are in the layer between two wide ones."""
+    """The shipped network, or one with a wide layer in which nearly all operations are, or about half of them."""
     if name == "digits":
         return ROOT / "examples" / "digits.pt"
-    path = BUILD / "uneven.pt"
+    path = BUILD / f"{name}.pt"
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        _train_uneven(path)
+        _train(path, HIDDEN[name], EPOCHS[name])
     return path
 
 
-def _train_uneven(path: Path) -> None:
+def _train(path: Path, hidden: tuple[int, ...], epochs: int) -> None:
     import snntorch
     from snntorch import functional, utils
 
     torch.manual_seed(0)
-    first, second = HIDDEN
     layers: list[nn.Module] = [nn.Flatten()]
-    for before, after in ((64, first), (first, second), (second, 10)):
+    for before, after in pairwise((64, *hidden, 10)):
         layers += [
             nn.Linear(before, after),
             snntorch.Leaky(beta=0.5, init_hidden=True, reset_mechanism="zero", reset_delay=False),
@@ -80,7 +89,7 @@ def _train_uneven(path: Path) -> None:
     net, data = nn.Sequential(*layers), spear_deploy.load_data("digits")
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
     loss_of = functional.mse_count_loss(correct_rate=1.0, incorrect_rate=0.0)
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         for batch in torch.randperm(len(data.train)).split(64):
             utils.reset(net)
             spikes = (torch.rand((TIME_STEPS, *data.train.x[batch].shape)) < data.train.x[batch]).float()
@@ -114,12 +123,11 @@ def runs(name: str, seed: int) -> Iterator[tuple[object, ...]]:
         for row in _measured(target, dense, prepared):
             yield name, target.chip.name, seed, "dense", "", *row
     for target in prepared.targets:
-        for share in SHARES:
-            for arm, budget in (("mean SynOps", share), ("busiest core", f"core-step={share}")):
-                limits = limits_of(parse_budgets([budget]), target.plain_on_chip(dense))
-                pruned = solve(replace(target, limits=limits, least_cores={}), request, prepared, Clock(Silent()))
-                for row in _measured(target, pruned.model, prepared):
-                    yield name, target.chip.name, seed, arm, share, *row
+        for arm, budget in ARMS[name]:
+            limits = limits_of(parse_budgets([budget]), target.plain_on_chip(dense))
+            pruned = solve(replace(target, limits=limits, least_cores={}), request, prepared, Clock(Silent()))
+            for row in _measured(target, pruned.model, prepared):
+                yield name, target.chip.name, seed, arm, budget.removeprefix("core-step="), *row
 
 
 def _measured(target: Target, model: Model, prepared: Prepared) -> Iterator[tuple[object, ...]]:
