@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from spear_deploy.system.lazy import lazily
 
 if TYPE_CHECKING:
-    from spear_deploy.data.calibration import holds_values, telling
+    from spear_deploy.data.calibration import holds_values, telling, telling_in_words
     from spear_deploy.data.dataset import Dataset, load_data
     from spear_deploy.data.encoding import EncodedSplit, check_fits, encode, recoded
     from spear_deploy.data.events import Binning, Frames
@@ -29,4 +29,5 @@ __all__ = [
     "load_data",
     "recoded",
     "telling",
+    "telling_in_words",
 ]

@@ -16,18 +16,27 @@ def telling(data: EncodedSplit, count: int) -> EncodedSplit:
     Where analog samples begin with so many of zeros and ones alone, the last half of these gives way to the
     first later samples that hold other values, if there are any.
     """
-    first = data.take(slice(0, count))
-    if not data.analog or len(data) <= count or holds_values(first):
-        return first
+    later = _later(data, count)
+    return data.take(torch.tensor([*range(count - len(later)), *later]) if later else slice(0, count))
+
+
+def telling_in_words(data: EncodedSplit, count: int) -> str:
+    """Which samples `telling` takes: "first 256 training samples", and those that it takes in the place of some."""
+    later = _later(data, count)
+    first = f"first {min(count, len(data)) - len(later)} training samples"
+    return f"{first} and the first {len(later)} later ones that hold values other than 0 and 1" if later else first
+
+
+def _later(data: EncodedSplit, count: int) -> list[int]:
+    """The samples behind the first `count` that half of these give way to; none where the first show values."""
+    if not data.analog or len(data) <= count or holds_values(data.take(slice(0, count))):
+        return []
     later: list[int] = []
     for part in _pieces(count, len(data)):
         later += [part.start + place for place in _with_values(data.take(part))]
         if 2 * len(later) >= count:
             break
-    if not later:
-        return first
-    later = later[: max(count // 2, 1)]
-    return data.take(torch.tensor([*range(count - len(later)), *later]))
+    return later[: max(count // 2, 1)]
 
 
 def holds_values(data: EncodedSplit) -> bool:

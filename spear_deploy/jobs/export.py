@@ -14,7 +14,7 @@ from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.backends.fixed_point.host import split_first_layer
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.registry import arithmetic_of
-from spear_deploy.data import Dataset, EncodedSplit, SplitName
+from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import BackendError, DataError, ExportError, OutputError, SpearDeployError
 from spear_deploy.exporting import (
     Export,
@@ -285,7 +285,7 @@ def _subject(request: ExportRequest, adapted: Adapted, profile: Profile, task: T
         proven = task.encoded(SplitName.TEST, samples_to_prove(model))
         inputs, name = proven.as_float64(), f"{task.data.name}, first {len(proven)} test samples"
         train = task.calibration(CALIBRATION_SAMPLES)
-        calibration = calibration_name(task.data, task.seed)
+        calibration = task.calibration_name(CALIBRATION_SAMPLES)
     missing = missing or "the model names no data, and none was given"
     chip = format_of(profile)
     if adapted.host_first and chip is not None and not chip.graded_bits:
@@ -343,8 +343,3 @@ def _chosen(request: ExportRequest, profile: Profile, subject: _Subject) -> Judg
             f"{profile.name}: the profile names no arithmetic (neurons.arithmetic), so there are no integers to write"
         )
     return JudgedIntegers(quantized, profile.name, backend.arithmetic, subject.calibration)
-
-
-def calibration_name(data: Dataset, seed: int) -> str:
-    """The samples that a chip's integers are chosen on, in words."""
-    return f"{data.name}, first {min(len(data.train), CALIBRATION_SAMPLES)} training samples, seed {seed}"

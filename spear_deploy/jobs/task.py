@@ -20,6 +20,7 @@ from spear_deploy.data import (
     holds_values,
     load_data,
     telling,
+    telling_in_words,
 )
 from spear_deploy.errors import DataError
 from spear_deploy.measure import SCORINGS
@@ -87,6 +88,10 @@ class Task:
         if not first.analog or holds_values(first):
             return first
         return telling(encode(self.data.train, self.model.encoding, self.model.time_steps, seed=self.seed), count)
+
+    def calibration_name(self, count: int) -> str:
+        """What `calibration(count)` is, in words."""
+        return f"{self.data.name}, {telling_in_words(self.train, count)}, seed {self.seed}"
 
     def split(self, name: SplitName, count: int | None = None) -> Split:
         """A split with its labels, or the first `count` samples of it."""

@@ -84,3 +84,18 @@ def test_samples_that_show_what_inputs_are_give_way_to_no_others():
         assert len(chosen) == CALIBRATION_SAMPLES
         assert np.array_equal(chosen.inputs[0][0].numpy(), x[0])
         assert np.array_equal(chosen.inputs[0][-1].numpy(), x[last])
+
+
+def test_the_samples_that_integers_are_chosen_on_are_named_as_they_are():
+    rng = np.random.default_rng(3)
+    model = Chain((6,)).linear("dense", 5).neurons("lif").model(4, Encoding.DIRECT)
+    for x, named in (
+        (rng.random((300, 6), dtype=np.float32), "first 256 training samples"),
+        (rng.random((40, 6), dtype=np.float32), "first 40 training samples"),
+        (
+            late_values(rng),
+            "first 226 training samples and the first 30 later ones that hold values other than 0 and 1",
+        ),
+    ):
+        task = Task(model, Dataset.of_arrays(x_train=x, x_val=x[-8:], x_test=x[-8:]), seed=5)
+        assert task.calibration_name(CALIBRATION_SAMPLES) == f"{task.data.name}, {named}, seed 5"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES
 from spear_deploy.exporting import FORMATS, JudgedIntegers, export_nir, export_run, samples_to_prove
 from spear_deploy.jobs.deploy.evidence import examine
 from spear_deploy.jobs.deploy.kept_files import files_made
@@ -14,7 +15,6 @@ from spear_deploy.jobs.deploy.reporting import Provenance, make_report
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.unfinished import Unfinished
-from spear_deploy.jobs.export import calibration_name
 from spear_deploy.jobs.progress import Clock, peak_memory_mib
 from spear_deploy.network import read_nir, save_model_file
 from spear_deploy.network.fingerprint import fingerprint
@@ -63,7 +63,7 @@ def write_result(
             proof,
             inputs_name=proof_name,
             profile=target.chip.name,
-            integers=_judged(written, target, prepared, request),
+            integers=_judged(written, target, prepared),
             run_tools=request.lava,
             lava_python=request.lava_python,
         )
@@ -87,10 +87,9 @@ def write_result(
     return Written(written, report)
 
 
-def _judged(pruned: Pruned, target: Target, prepared: Prepared, request: DeployRequest) -> JudgedIntegers | None:
+def _judged(pruned: Pruned, target: Target, prepared: Prepared) -> JudgedIntegers | None:
     """The integers that the test split is measured in, for every file of them."""
     if pruned.integers is None:
         return None
-    return JudgedIntegers(
-        pruned.integers, target.chip.name, target.backend.arithmetic, calibration_name(prepared.task.data, request.seed)
-    )
+    chosen_on = prepared.task.calibration_name(CALIBRATION_SAMPLES)
+    return JudgedIntegers(pruned.integers, target.chip.name, target.backend.arithmetic, chosen_on)
