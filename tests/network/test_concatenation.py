@@ -73,6 +73,38 @@ class Branches(nn.Module):
         return self.lif2(self.fc(self.pool(x).flatten(1)))
 
 
+class Grouped(nn.Module):
+    """As in ShuffleNets: groups that each take from one branch, a norm behind them; then a depthwise convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.lif1 = nn.Conv2d(2, 4, 3, padding=1), leaky(threshold=0.4)
+        self.conv2, self.lif2 = nn.Conv2d(4, 8, 3, padding=1), leaky(threshold=0.3)
+        self.groups, self.norm = nn.Conv2d(12, 6, 3, padding=1, groups=3), trained(nn.BatchNorm2d(6))
+        self.lif3, self.depthwise = leaky(threshold=0.2), nn.Conv2d(12, 12, 3, groups=12, bias=False)
+        self.pointwise, self.lif4 = nn.Conv2d(12, 5, 1), leaky(threshold=0.2)
+        self.fc, self.lif5 = nn.Linear(5 * 16 + 6 * 36, 6), leaky(threshold=0.2)
+
+    def forward(self, x):
+        first = self.lif1(self.conv1(x))
+        both = torch.cat([first, self.lif2(self.conv2(first))], 1)
+        third = self.lif3(self.norm(self.groups(both)))
+        fourth = self.lif4(self.pointwise(self.depthwise(both)))
+        return self.lif5(self.fc(torch.cat([fourth.flatten(1), third.flatten(1)], 1)))
+
+
+class GroupAcross(nn.Module):
+    """Groups of four channels on branches of two and six."""
+
+    def __init__(self):
+        super().__init__()
+        self.narrow, self.wide, self.lif1 = nn.Conv2d(2, 2, 1), nn.Conv2d(2, 6, 1), leaky()
+        self.groups, self.lif2 = nn.Conv2d(8, 4, 3, groups=2), leaky()
+
+    def forward(self, x):
+        return self.lif2(self.groups(self.lif1(torch.cat([self.narrow(x), self.wide(x)], 1))))
+
+
 class CurrentsOnly(nn.Module):
     def __init__(self):
         super().__init__()
@@ -82,7 +114,12 @@ class CurrentsOnly(nn.Module):
         return self.lif(torch.cat([self.fc1(x), self.fc2(x)], 1))
 
 
-CASES = {"dense": (Dense, (2, 6, 6)), "skip": (Skip, (6,)), "branches": (Branches, (2, 6, 6))}
+CASES = {
+    "dense": (Dense, (2, 6, 6)),
+    "skip": (Skip, (6,)),
+    "branches": (Branches, (2, 6, 6)),
+    "grouped": (Grouped, (2, 6, 6)),
+}
 
 
 def made(case):
@@ -216,3 +253,8 @@ class HearsItself(CurrentsOnly):
 def test_recurrent_neurons_on_concatenated_currents_are_refused():
     with pytest.raises(ModelError, match="lif receives a concatenation of currents; give each branch neurons"):
         from_snntorch(HearsItself(), input_shape=(6,), time_steps=T)
+
+
+def test_a_group_that_takes_from_several_branches_is_refused_as_that():
+    with pytest.raises(ModelError, match=r"groups: Conv2d on a concatenation, where a group takes from several parts"):
+        from_snntorch(GroupAcross(), input_shape=(2, 6, 6), time_steps=T)
