@@ -57,6 +57,19 @@ class AddsAnAxis(nn.Module):
         return torch.stack([self.out(self.fc(self.lif(self.conv(step.unsqueeze(1))).flatten(1))) for step in x])
 
 
+class MapsOfItsInput(nn.Module):
+    """Samples that are stored flat."""
+
+    def __init__(self, maps):
+        super().__init__()
+        self.maps, self.conv, self.lif = maps, nn.Conv2d(1, 2, 2), leaky()
+        self.fc, self.out = nn.Linear(4, 3), leaky()
+
+    def forward(self, x):
+        utils.reset(self)
+        return torch.stack([self.out(self.fc(self.lif(self.conv(self.maps(step))).flatten(1))) for step in x])
+
+
 class NormOfEachStep(nn.Module):
     """Batch normalisation through time."""
 

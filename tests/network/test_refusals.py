@@ -13,6 +13,7 @@ from refused_modules import (
     ForeignState,
     ForgetsState,
     Function,
+    MapsOfItsInput,
     NeedsMore,
     NormOfEachStep,
     Own,
@@ -54,6 +55,14 @@ REFUSED = {
     "maps of a flat layer": (
         lambda: nn.Sequential(nn.Linear(6, 8), leaky(), nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 2, 2), leaky()),
         r"2_unflatten: Unflatten is not supported: no node makes maps of a flat layer; keep maps",
+    ),
+    "maps of the input": (
+        lambda: MapsOfItsInput(lambda x: x.view(-1, 1, 2, 3)),
+        r"lif receives a change of shape from \(4, 6\) to \(4, 1, 2, 3\); give input_shape=\(1, 2, 3\) and samples",
+    ),
+    "maps of the input by a module": (
+        lambda: MapsOfItsInput(nn.Unflatten(1, (1, 2, 3))),
+        r"maps \(Unflatten\) on the network's input; give input_shape=\(1, 2, 3\) and samples of .*, and leave it out$",
     ),
     "a reset that finds no neuron": (ResetsFromAbove, r"utils\.reset\(self\.part\), which looks no level deeper"),
     "state from sample to sample": (CarriesState, r"lif: state is carried over from one sample to the next; reset it"),

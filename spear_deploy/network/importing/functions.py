@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spear_deploy.network.importing.expression import Cat, Expression, Many, Opaque, add, at_step, leaves
-from spear_deploy.network.importing.layout import leading, reshaped
+from spear_deploy.network.importing.layout import leading, maps_of_input, reshaped
 from spear_deploy.network.importing.rewriting import interpolation, padding
 from spear_deploy.network.linear import Scale
 
@@ -92,7 +92,9 @@ def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tupl
     found = reshaped(tuple(value.shape), axis, recorder.steps, tuple(result.shape))
     if found is None:
         old, new = tuple(value.shape), tuple(result.shape)
-        return Opaque(f"a change of shape from {old} to {new}{_instead_of(old, new)}"), None
+        as_maps = maps_of_input(recorder.expression(value), axis, old, new)
+        instead = f"; {as_maps}" if as_maps else _instead_of(old, new)
+        return Opaque(f"a change of shape from {old} to {new}{instead}"), None
     after, shape = found
     if shape == tuple(value.shape[leading(axis) :]):
         return recorder.expression(value), after

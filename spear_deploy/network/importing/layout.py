@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+from spear_deploy.network.importing.expression import INPUT, Expression, Leaf
+
 TIME_MAJOR = -1
 """A time axis that is folded into the batch, `[T * B, ...]`: all samples of a step stand together."""
 
@@ -37,6 +39,15 @@ def reshaped(shape: Shape, axis: int | None, steps: int, result: Shape) -> tuple
         if result[: len(lead)] == lead and after in (rest, (prod(rest),)):
             return found, after
     return None
+
+
+def maps_of_input(expression: Expression, axis: int | None, before: Shape, after: Shape) -> str:
+    """The way out where forward makes maps of the network's input, which may come as maps; elsewhere nothing."""
+    lead = leading(axis)
+    given = isinstance(expression, Leaf) and expression.node == INPUT
+    if not given or before[:lead] != after[:lead] or len(after) <= len(before):
+        return ""
+    return f"give input_shape={after[lead:]} and samples of that shape"
 
 
 def _forms(shape: Shape, axis: int | None, steps: int) -> list[tuple[int | None, Shape]]:

@@ -32,7 +32,7 @@ from spear_deploy.network.importing.expression import (
     leaves,
 )
 from spear_deploy.network.importing.layers import is_identity, is_layer, unsupported
-from spear_deploy.network.importing.layout import leading
+from spear_deploy.network.importing.layout import leading, maps_of_input
 from spear_deploy.network.importing.neurons import KINDS, check_neuron, keeps_state, kind_of, ready, runs_as, start
 from spear_deploy.network.importing.recorder import Recorder, Step
 
@@ -137,7 +137,9 @@ class Watch:
         y, recorder = run(x), self.recorder
         lost = isinstance(recorder.expression(y), Opaque) and not isinstance(recorder.expression(x), Opaque)
         if lost and isinstance(module, nn.Unflatten):
-            recorder.mark(y, Opaque(unsupported(module, name)))
+            as_maps = maps_of_input(recorder.expression(x), recorder.time_axis(x), tuple(x.shape), tuple(y.shape))
+            reason = f"{name} (Unflatten) on the network's input; {as_maps}, and leave it out"
+            recorder.mark(y, Opaque(reason if as_maps else unsupported(module, name)))
         return y
 
     def _unknown(self, name: str, module: nn.Module, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
