@@ -64,6 +64,23 @@ class DenselyConnected(nn.Module):
         return self.lif4(self.fc(torch.cat((deep, self.pool(both).flatten(1)), 1)))
 
 
+class GroupedBranches(nn.Module):
+    """As in ShuffleNets: a depthwise and a grouped convolution on concatenated channels, a norm behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.lif1 = nn.Conv2d(2, 4, 3, padding=1), leaky()
+        self.conv2, self.lif2 = nn.Conv2d(4, 4, 3, padding=1), leaky()
+        self.depthwise, self.norm, self.lif3 = nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.BatchNorm2d(8), leaky()
+        self.grouped, self.lif4 = nn.Conv2d(8, 6, 3, groups=2), leaky()
+        self.fc, self.lif5 = nn.Linear(6 * 16, 5), leaky()
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.lif1(self.conv1(x))
+        both = torch.cat([first, self.lif2(self.conv2(first))], dim=1)
+        return self.lif5(self.fc(self.lif4(self.grouped(self.lif3(self.norm(self.depthwise(both))))).flatten(1)))
+
+
 class UNet(nn.Module):
     """Down, up by a transposed convolution, and the early maps beside the late ones."""
 
@@ -231,6 +248,7 @@ MAP = (2, 6, 6)
 CASES = [
     Case("ResNet blocks", _OF, of_torch(lambda: trained(Residual()), MAP)),
     Case("DenseNet blocks", _OF, of_torch(lambda: trained(DenselyConnected()), MAP)),
+    Case("groups on concatenated channels", _OF, of_torch(lambda: trained(GroupedBranches()), MAP)),
     Case("U-Net", _OF, of_torch(UNet, MAP, encoding="spikes")),
     Case("shared convolution and pool", _OF, of_torch(Shared, (2, 8, 8))),
     Case("VGG, small", _OF, of_torch(small_vgg, (3, 8, 8))),

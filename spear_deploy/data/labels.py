@@ -45,10 +45,10 @@ def check_labels(path: str, key: str, y: NDArray[np.generic], samples: int) -> N
 
 def _check_values(path: str, key: str, y: NDArray[np.generic], samples: int) -> None:
     if y.ndim not in (1, 2) or len(y) != samples or not y.size:
-        over_time = "; values that change over time are not learned" if y.ndim > 2 else ""
+        more = "; maps are given flat, and neither boxes nor values that change over time are learned"
         raise DataError(
             f"{path}: y_{key} needs a value a sample, [{samples}], or one for each output, [{samples}, K], found shape"
-            f" {y.shape}{over_time}"
+            f" {y.shape}{more if y.ndim > 2 else ''}"
         )
     if not bool((np.abs(y) <= np.finfo(np.float32).max).all()):
         raise DataError(f"{path}: y_{key} holds values that are not finite in float32 (NaN, infinite or too large)")

@@ -235,6 +235,16 @@ def test_a_regression_takes_as_many_values_as_it_tells_and_no_classes(written):
         check_fits(load_data(written(**arrays(shape=(2, 3)))), "direct", (2, 3), 4, "regression")
 
 
+@pytest.mark.parametrize("shape", [(7, 2), (4, 6), (6, 8, 8)])
+def test_values_over_time_boxes_and_maps_are_refused_as_such(written, shape):
+    values = {"y_train": np.random.rand(20, *shape), "y_test": np.random.rand(6, *shape)}
+    told = (
+        r"found shape \(20, .*\); maps are given flat, and neither boxes nor values that change over time are learned$"
+    )
+    with pytest.raises(DataError, match=told):
+        load_data(written(**arrays(shape=(2, 3)) | values))
+
+
 def test_validation_of_values_is_drawn_at_random_and_each_sample_keeps_its_own(written):
     content = arrays(train=40) | {"y_train": np.linspace(0, 1, 40), "y_test": np.linspace(0, 1, 6)}
     data = load_data(written(**content))
