@@ -45,7 +45,9 @@ def on_parts(
     applied = tuple(Apply(key, part) for key, part in zip(steps, cat.parts, strict=True))
     if isinstance(module, WEIGHTED):
         grouped = isinstance(module, _CONVOLUTIONS) and module.groups != 1
-        return (Cat(applied, tuple(len(part.weight) for part in split)) if grouped else add(applied)), steps
+        return (
+            Cat(applied, tuple(len(part.get_parameter("weight")) for part in split)) if grouped else add(applied)
+        ), steps
     grown = prod(shape[1:]) if isinstance(module, nn.Flatten) else 1
     return Cat(applied, tuple(size * grown for size in cat.sizes)), steps
 
