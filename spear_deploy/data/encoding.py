@@ -153,7 +153,9 @@ def _as_they_are(split: Split, how: Encoding, time_steps: int, seed: int) -> Enc
             " where they rise"
         )
     if how in (Encoding.COUNTS, Encoding.CLIPPED) and not _each(x, _are_counts):
-        raise DataError(f"encoding '{how}' needs counts 0, 1, 2, ..., {split.name} holds other values")
+        raise DataError(
+            f"encoding '{how}' needs counts 0, 1, 2, ..., {split.name} holds other values; 'sequence' takes any values"
+        )
     if isinstance(x, Stored):
         clipped = how == Encoding.CLIPPED and not x.binary
         return EncodedSplit(split.name, x, split.y, analog, split.outputs, clipped=clipped)

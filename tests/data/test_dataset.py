@@ -174,6 +174,13 @@ def test_an_npz_of_python_objects_is_refused_and_runs_nothing(written):
         load_data(written(**content))
 
 
+def test_sequences_of_unequal_length_in_an_npz_are_refused_with_the_way_out(written):
+    rows = np.empty(20, dtype=object)
+    rows[:] = [np.ones((3 + number % 4, 6)) for number in range(20)]
+    with pytest.raises(DataError, match=r"x_train: holds Python objects .*; pad rows of unequal length to one\)$"):
+        load_data(written(**arrays() | {"x_train": rows}))
+
+
 def test_a_single_array_is_no_npz(tmp_path):
     with (tmp_path / "samples.npz").open("wb") as file:
         np.save(file, np.ones((3, 3)))

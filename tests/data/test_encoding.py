@@ -113,7 +113,8 @@ def test_counts_are_analog_and_clipped_ones_are_spikes():
 @pytest.mark.parametrize("encoding", ["counts", "clipped"])
 @pytest.mark.parametrize("wrong", [-1.0, 0.5])
 def test_counts_below_zero_or_between_are_refused(encoding, wrong):
-    with pytest.raises(DataError, match=f"encoding '{encoding}' needs counts 0, 1, 2, ..., train holds other values"):
+    told = f"encoding '{encoding}' needs counts 0, 1, 2, ..., train holds other values; 'sequence' takes any values$"
+    with pytest.raises(DataError, match=told):
         encode(split(torch.full((2, 3, 2), wrong)), encoding, 3)
 
 

@@ -169,7 +169,8 @@ def choose(
     names = list(dict.fromkeys(head.name for head in last))
     if len(names) != 1:
         which = ", ".join(dict.fromkeys(head.described() for head in found))
-        raise ModelError(f"the network returns the {which}: which is its output? return one, or name it: output=")
+        choice = " or ".join(f"output={name!r}" for name in dict.fromkeys(head.name for head in found))
+        raise ModelError(f"the network returns the {which}: which is its output? return one, or name it: {choice}")
     head = max(last, key=lambda each: len(each.steps))
     also = tuple(dict.fromkeys(other.name for other in found if other.name != head.name))
     return Output(head, read_out or _as_returned(head, len(recording.sample)), also)

@@ -102,7 +102,9 @@ def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype
         raise RefusedError(f"{name}: of a version of numpy's format that is not known")
     shape, fortran, dtype = readers[version](file, max_header_size=_LARGEST_HEADER)
     if dtype.hasobject or dtype.subdtype is not None or dtype.itemsize == 0:
-        raise RefusedError(f"{name}: holds Python objects or nothing, where numbers are needed")
+        raise RefusedError(
+            f"{name}: holds Python objects or nothing, where numbers are needed; pad rows of unequal length to one"
+        )
     if len(shape) > _MOST_DIMENSIONS or any(not isinstance(size, int) or size < 0 for size in shape):
         raise RefusedError(f"{name}: an impossible shape")
     return shape, fortran, dtype
