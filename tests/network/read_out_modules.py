@@ -3,6 +3,7 @@
 import snntorch
 import torch
 from network_builders import heaviside
+from snntorch import utils
 from torch import nn
 
 T, B = 6, 30
@@ -181,3 +182,23 @@ class TwoHeads(EndsInLinear):
             spk2, mem2 = self.lif2(self.other(spk), mem2)
             spikes.append(spk2)
         return torch.stack(found), torch.stack(spikes)
+
+
+class Gained(nn.Module):
+    """Branches with factors of their own: in the input of the last layers, and behind one of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.fcs = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+        self.lifs = nn.ModuleList(lif(init_hidden=True) for _ in range(3))
+        self.end, self.beside = nn.Linear(8, 3), nn.Linear(8, 3)
+
+    def forward(self, x):
+        utils.reset(self.lifs)
+        found = []
+        for h in x:
+            for i, (fc, neurons) in enumerate(zip(self.fcs, self.lifs, strict=True)):
+                spikes = neurons(fc(h))
+                h = spikes + 0.7 * h if i else spikes
+            found.append(2 * (self.end(h) + 0.5 * self.beside(spikes)))
+        return torch.stack(found).mean(0)

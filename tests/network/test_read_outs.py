@@ -12,6 +12,7 @@ from read_out_modules import (
     Doubled,
     EndsInLinear,
     EveryStep,
+    Gained,
     LargestCurrent,
     LargestMembrane,
     LargestSpike,
@@ -165,6 +166,15 @@ def test_one_of_two_heads_is_named(output, read_out, layer):
     assert (model.read_out, model.network.read_out) == (read_out, layer)
     heads = run(net, x)
     assert torch.equal(classes_of(model, x), heads[int(output == "lif2")].sum(0).argmax(1))
+
+
+def test_factors_within_what_is_returned_stay_and_only_those_of_all_of_it_are_left_out():
+    torch.manual_seed(6)
+    net, x = Gained(), inputs()
+    model = from_snntorch(net, input_shape=(8,), time_steps=T)
+    with torch.no_grad():
+        currents = Simulation(model.graph, torch.float64)(x).outputs[model.network.read_out]
+    torch.testing.assert_close(2 * currents.mean(0), run(net, x))
 
 
 def test_two_heads_and_none_named_is_refused():

@@ -220,21 +220,29 @@ def _layers_in(expression: Expression) -> Iterator[str]:
                 yield from _layers_in(term)
 
 
-def _by_step(expression: Expression, recording: Recording) -> list[Expression]:
-    """An expression over time as its steps; a constant factor of all does not matter."""
+def _by_step(expression: Expression, recording: Recording, *, outermost: bool = True) -> list[Expression]:
+    """An expression over time as its steps; a constant factor of all that is returned, or of time, does not matter."""
     match expression:
         case Many(items=items):
-            return [part for item in items for part in _by_step(item, recording)]
+            return [part for item in items for part in _by_step(item, recording, outermost=outermost)]
         case Sum(terms):
-            return _added([_by_step(term, recording) for term in terms])
+            outermost = outermost and len({_factor_of(term, recording) for term in terms}) == 1
+            return _added([_by_step(term, recording, outermost=outermost) for term in terms])
         case Apply(op, of):
-            inner = _by_step(of, recording)
-            if _is_factor(op, recording):
+            factor = _is_factor(op, recording)
+            inner = _by_step(of, recording, outermost=outermost and factor)
+            over_time = len(inner) > 1 and all(leaf.step != EVERY_STEP for leaf in leaves(of))
+            if factor and (outermost or over_time):
                 return inner
             return [Apply(op, part) for part in inner]
     if any(leaf.step == EVERY_STEP for leaf in leaves(expression)):
         return [at_step(expression, step) for step in range(len(recording.sample))]
     return [expression]
+
+
+def _factor_of(term: Expression, recording: Recording) -> str:
+    """The layer that multiplies a whole term by one positive number, if any."""
+    return term.op if isinstance(term, Apply) and _is_factor(term.op, recording) else ""
 
 
 def _added(terms: list[list[Expression]]) -> list[Expression]:
