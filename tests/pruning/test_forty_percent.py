@@ -3,6 +3,7 @@
 import pytest
 import torch
 from made_networks import (
+    Chain,
     analog_input,
     depthwise,
     each_neuron_its_own,
@@ -20,6 +21,12 @@ from benchmarks.networks.forms import DenselyConnected, Shared, leaky, trained
 from spear_deploy.backends.lava import run_lava
 from spear_deploy.network import from_snntorch
 from spear_deploy.pruning import channel_groups, choose_channels, prune
+
+
+def separable(seed):
+    """As in MobileNets: a depthwise and a pointwise convolution, both with biases, no neurons between them."""
+    chain = Chain((2, 6, 6), seed).conv("conv1", 6).neurons("a").conv("depth", 6, groups=6)
+    return chain.conv("point", 5, kernel=1, padding=0).neurons("b").flatten().linear("fc", 4).neurons("c")
 
 
 class Converted:
@@ -54,6 +61,7 @@ HARD = {
     "concatenation": concatenated,
     "groups": grouped,
     "depthwise": depthwise,
+    "depthwise and pointwise as one": separable,
     "shared weights": shared,
     "transposed, enlarged, mirrored": resampled,
     "residual sum": residual,
