@@ -3,8 +3,12 @@
 import json
 from pathlib import Path
 
-from benchmarks.promise.runs import BUDGETS
+from made_task import write_task
+
+from benchmarks.promise.runs import BUDGETS, run
 from benchmarks.promise.tables import table
+from spear_deploy.search import TuningPlan
+from spear_deploy.training import Recipe
 
 RAW = Path(__file__).parents[2] / "docs" / "evidence" / "raw" / "promise"
 
@@ -35,3 +39,14 @@ def test_a_run_over_its_budget_is_counted_apart_where_a_shift_was_told():
     assert "no shift told before: 0 of 0" in table([told])
     assert "shift told: 1 of 1" in table([told])
     assert "no shift told before: 1 of 1" in table([told | {"shift": []}])
+
+
+def test_a_network_goes_through_one_budget_and_all_that_the_table_shows_is_found(tmp_path):
+    plan = TuningPlan(Recipe(epochs=1, batch=16, learning_rate=5e-3), Recipe(epochs=2, batch=16, learning_rate=5e-3))
+    found = run(
+        write_task(tmp_path), budgets=("50%",), plan=plan, lre_samples=8, evaluations=4, finalists=1, cache=tmp_path
+    )
+    one = found["budgets"]["50%"]
+    assert one["synops"]["test"] <= one["budget_synops"]
+    assert one["uniform"]["bound"] > 0
+    assert "| model | 50% |" in table([found])

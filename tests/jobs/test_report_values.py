@@ -11,10 +11,11 @@ from spear_deploy.hardware import MAX_DROP, SYNOPS, Follows, Limit, Use, parse_b
 from spear_deploy.jobs.deploy.evidence import BothNetworks, Evidence
 from spear_deploy.jobs.deploy.reporting import Provenance
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.search import Pruned, Try
+from spear_deploy.jobs.deploy.search import AskedStrategy, Pruned, Try
 from spear_deploy.jobs.deploy.verification import Verification
 from spear_deploy.measure import Answers, EffectiveOperations, LayerCount, Measurement
 from spear_deploy.report.build import answers_report, limit_reports
+from spear_deploy.search import STRATEGIES
 
 BUDGET = Limit(SYNOPS, 100, "budget 50%")
 
@@ -36,7 +37,9 @@ def test_evidence_is_both_networks_in_both_arithmetics_and_what_repeated_them():
 
 
 def test_a_pruned_network_says_how_it_was_found():
-    found = Pruned("model", "plain", "choice", "problem", tries=(Try(0.3, 0.9, 1.0, True),))
+    by = AskedStrategy(STRATEGIES["greedy"])
+    found = Pruned("model", "plain", "choice", "problem", by, tries=(Try(0.3, 0.9, 1.0, True),))
+    assert (found.asked.agent, found.asked.carried) == (None, "")
     assert (found.interrupted, found.integers) == ("", None)
 
 

@@ -10,7 +10,7 @@ from made_task import CLASSES, STEPS, write_task
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import SearchError
 from spear_deploy.hardware import load_profile, parse_budgets
-from spear_deploy.jobs.deploy import search as deploy_search
+from spear_deploy.jobs.deploy import searching
 from spear_deploy.jobs.deploy.deploy import run
 from spear_deploy.jobs.deploy.prepare import prepare
 from spear_deploy.jobs.deploy.request import DEFAULT_PLAN, DeployConfig, DeployRequest
@@ -57,7 +57,7 @@ def test_where_only_the_reward_draws_to_the_budget_ddpg_searches_unless_another_
 
 
 def test_an_unknown_strategy_is_refused_with_those_that_are_known():
-    with pytest.raises(SearchError, match=r"'evolve'.*ddpg, evolution, greedy, random, uniform, spear"):
+    with pytest.raises(SearchError, match=r"'evolve'.*ddpg, evolution, greedy, random, uniform, agent, spear"):
         DeployConfig(strategy="evolve")
 
 
@@ -114,7 +114,7 @@ def spear(model, tmp_path_factory):
         patch.setattr(candidates, "recalibrate", never)
         for name in ("tune_final", "closing", "constraint_for"):
             patch.setattr(finalists, name, never)
-        patch.setattr(deploy_search, "anchored", never)
+        patch.setattr(searching, "anchored", never)
         prepared = prepare(request, Silent())
         return prepared, solve(prepared.targets[0], request, prepared, Clock(Silent()))
 

@@ -115,7 +115,7 @@ def deploy_to(
     clock = Clock(progress, prepared.seconds, prepared.notices)
     drop = request.searched_drop
     if drop is None:
-        pruned = solve(target, request, prepared, searching, clock)
+        pruned = solve(target, request, prepared, clock, searching)
     else:
         target, pruned = smallest_budget(target, request, prepared, searching, clock, drop.allowed)
     return write_result(pruned, target, folder, request, prepared, clock)

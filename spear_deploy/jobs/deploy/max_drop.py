@@ -47,7 +47,7 @@ def smallest_budget(
     while len(tries) < MOST_TRIES and good / bad > CLOSE_ENOUGH:
         clock.progress.notice(f"budget {share:.3g} of the dense SynOps")
         aimed = target.with_synops_limit(_limit(share))
-        found = solve(aimed, request, prepared, searching, clock)
+        found = solve(aimed, request, prepared, clock, searching)
         tries.append(_tried(share, aimed, found, reference))
         if tries[-1].keeps_limits and tries[-1].drop_points <= max_drop_points:
             good, best = share, (aimed, found)

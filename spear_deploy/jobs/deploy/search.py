@@ -9,7 +9,7 @@ from spear_deploy.hardware import Follows
 from spear_deploy.jobs.deploy.interruption import first_interrupt_finishes
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.searching import STAGE, Searching, nothing_to_search, pose, search
+from spear_deploy.jobs.deploy.searching import STAGE, Searching, asked_for, nothing_to_search, pose, search
 from spear_deploy.jobs.progress import Clock
 from spear_deploy.measure import SCORINGS
 from spear_deploy.network import Model
@@ -78,8 +78,14 @@ class Pruned:
     constrained: bool = True
 
 
-def solve(target: Target, request: DeployRequest, prepared: Prepared, searching: Searching, clock: Clock) -> Pruned:
-    """Search and fine-tune: all that needs no test split."""
+def solve(
+    target: Target, request: DeployRequest, prepared: Prepared, clock: Clock, searching: Searching | None = None
+) -> Pruned:
+    """Search and fine-tune: all that needs no test split.
+
+    `searching` is what is known of the run's search before; without, the target is searched for alone.
+    """
+    searching = searching or asked_for(request)
     pipeline, plan = pipeline_named(request.pipeline), request.plan
     journal = prepared.journal.within(target.key)
     tuner = Tuner(prepared.factory, target, plan, request.seed, clock.progress.notice, journal)
