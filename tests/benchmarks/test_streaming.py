@@ -12,7 +12,7 @@ from spear_deploy.data.stored import InFile
 
 STEPS, SIZE = 8, 32
 SHAPE = (STEPS, 2, SIZE, SIZE)
-FEW, MANY = 500, 8000
+FEW, MANY = 500, 16000
 """A process may keep 32 MiB that it does not use (`system.memory.GROWTH_BYTES`): the data have to be far larger."""
 
 
@@ -26,10 +26,10 @@ def peaks_mib(folder, samples):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how much memory a process took at most")
-def test_sixteen_times_the_samples_in_a_folder_take_no_more_memory(tmp_path):
+def test_thirty_two_times_the_samples_in_a_folder_take_no_more_memory(tmp_path):
     few, many = peaks_mib(tmp_path, FEW), peaks_mib(tmp_path, MANY)
     more = (MANY - FEW) * np.prod(SHAPE) / 2**20
-    assert more > 117, "a byte each; in float32 four times as much"
+    assert more > 242, "a byte each; in float32 four times as much"
     for stage in ("measure", "one epoch"):
         assert many[stage] - few[stage] < more / 2, stage
 
