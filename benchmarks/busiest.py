@@ -46,7 +46,7 @@ ARMS = {
 SPREAD_TO = "core-step=25%"
 SAMPLES = 20
 LRE_SAMPLES, EVALUATIONS = 8, 20
-NETWORKS = {"digits": ("loihi2",), "uneven": ("loihi1", "loihi2"), "deep": ("loihi1",)}
+NETWORKS = {"digits": ("loihi1", "loihi2"), "uneven": ("loihi1", "loihi2"), "deep": ("loihi1", "loihi2")}
 COLUMNS = (
     "network",
     "chip",
