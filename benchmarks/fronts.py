@@ -22,10 +22,10 @@ import numpy as np
 from benchmarks.evidence.settings import MNIST_FOLDER, ROOT, Setting, digits, mnist, mnist_deep
 from benchmarks.evidence.store import Json, Unit, gather, results
 from benchmarks.tar import searched, spread
-from spear_deploy.search import STRATEGIES, Evaluation, FrontAgent, SearchProblem
+from spear_deploy.search import STRATEGIES, FrontAgent, SearchProblem
 from spear_deploy.search.strategies.front_state import STATE
 from spear_deploy.search.strategies.greedy import shift_greedily
-from spear_deploy.search.strategies.strategy import evaluate_uniform
+from spear_deploy.search.strategies.strategy import evaluate_proposed, evaluate_uniform
 from spear_deploy.system.journal import Journal
 
 Value = TypeVar("Value")
@@ -91,14 +91,8 @@ def carried(problems: Mapping[float, SearchProblem], seed: int) -> None:
     before = None
     for problem in problems.values():
         start = evaluate_uniform(problem, None) if before is None else problem.evaluate(before)
-        _greedily(problem, start, EVALUATIONS - 1, seed)
+        evaluate_proposed(problem, shift_greedily(problem, start, EVALUATIONS - 1, seed), EVALUATIONS - 1)
         before = problem.best(1)[0].ratios
-
-
-def _greedily(problem: SearchProblem, start: Evaluation, count: int, seed: int) -> None:
-    proposals, evaluation = shift_greedily(problem, start, count, seed), start
-    for number in range(count):
-        evaluation = problem.evaluate(next(proposals) if number == 0 else proposals.send(evaluation))
 
 
 def alone(name: str) -> Callable[[Mapping[float, SearchProblem], int], None]:

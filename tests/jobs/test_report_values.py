@@ -11,7 +11,8 @@ from spear_deploy.hardware import MAX_DROP, SYNOPS, Follows, Limit, Use, parse_b
 from spear_deploy.jobs.deploy.evidence import BothNetworks, Evidence
 from spear_deploy.jobs.deploy.reporting import Provenance
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.search import AskedStrategy, Pruned, Try
+from spear_deploy.jobs.deploy.search import Pruned, Try
+from spear_deploy.jobs.deploy.searching import AskedStrategy
 from spear_deploy.jobs.deploy.verification import Verification
 from spear_deploy.measure import Answers, EffectiveOperations, LayerCount, Measurement
 from spear_deploy.report.build import answers_report, limit_reports

@@ -18,7 +18,8 @@ from spear_deploy.hardware.spreading import moved
 from spear_deploy.jobs.deploy.evidence import Evidence
 from spear_deploy.jobs.deploy.recorded import repeatable
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.search import AskedStrategy, Pruned
+from spear_deploy.jobs.deploy.search import Pruned
+from spear_deploy.jobs.deploy.searching import AskedStrategy
 from spear_deploy.jobs.deploy.verdict import basis_of, judge
 from spear_deploy.jobs.task import Task
 from spear_deploy.measure import SCORINGS, Answers, Compared, Measurement

@@ -9,11 +9,19 @@ from spear_deploy.hardware import Follows
 from spear_deploy.jobs.deploy.interruption import first_interrupt_finishes
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.searching import STAGE, Searching, asked_for, nothing_to_search, pose, search
+from spear_deploy.jobs.deploy.searching import (
+    STAGE,
+    AskedStrategy,
+    Searching,
+    asked_for,
+    nothing_to_search,
+    pose,
+    search,
+)
 from spear_deploy.jobs.progress import Clock
 from spear_deploy.measure import SCORINGS
 from spear_deploy.network import Model
-from spear_deploy.search import STRATEGIES, Choice, SearchProblem, Strategy, TrainedAgent, Tuner
+from spear_deploy.search import STRATEGIES, Choice, SearchProblem, Tuner
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.targets.target import Target
 
@@ -34,19 +42,6 @@ class Try:
     accuracy: float
     drop_points: float
     keeps_limits: bool
-
-
-@dataclass(frozen=True)
-class AskedStrategy:
-    """The strategy that looked for candidates, and the SHA-256 of the file that its agent came from, if from any."""
-
-    strategy: Strategy
-    carried: str = ""
-
-    @property
-    def agent(self) -> TrainedAgent | None:
-        """The agent, carried or trained in the run; None of a search that has none."""
-        return self.strategy if isinstance(self.strategy, TrainedAgent) else None
 
 
 @dataclass(frozen=True)
@@ -90,18 +85,18 @@ def solve(
     journal = prepared.journal.within(target.key)
     tuner = Tuner(prepared.factory, target, plan, request.seed, clock.progress.notice, journal)
     problem = searching.problems.get(target.key) or pose(target, request, prepared, clock.progress)
-    strategy, evaluations = searching.strategy, request.evaluations
+    asked, evaluations = searching.asked, request.evaluations
     if nothing_to_search(request, prepared):
         (group,) = prepared.factory.groups
         clock.progress.notice(
             f"only the channels of {group.name} can be pruned: there is nothing to search, as many are kept as the"
             " limits grant"
         )
-        strategy, evaluations = STRATEGIES["uniform"], 1
+        asked, evaluations = AskedStrategy(STRATEGIES["uniform"]), 1
     with first_interrupt_finishes(clock.progress, STAGE) as interruption:
         if not searching.interrupted:
             with clock.stage(STAGE, evaluations - len(problem.history)) as advance:
-                search(problem, strategy, evaluations, request.seed, advance, interruption)
+                search(problem, asked.strategy, evaluations, request.seed, advance, interruption)
         elif not problem.history:  # the agent's training was cut short before its turn came
             STRATEGIES["uniform"].run(problem, 1, request.seed)
         count = 1 if interruption.wanted or searching.interrupted else request.finalists
@@ -121,7 +116,7 @@ def solve(
         winner.plain.model,
         choice,
         problem,
-        AskedStrategy(strategy, searching.carried),
+        asked,
         interruption.stage or searching.interrupted,
         tries=_front(choice, target, reference_accuracy(target, prepared)) if both_asked else (),
         constrained=plan.constrained,

@@ -37,19 +37,30 @@ STAGE = "search"
 
 
 @dataclass(frozen=True)
+class AskedStrategy:
+    """The strategy that looked for candidates, and the SHA-256 of the file that its agent came from, if from any."""
+
+    strategy: Strategy
+    carried: str = ""
+
+    @property
+    def agent(self) -> TrainedAgent | None:
+        """The agent, carried or trained in the run; None of a search that has none."""
+        return self.strategy if isinstance(self.strategy, TrainedAgent) else None
+
+
+@dataclass(frozen=True)
 class Searching:
     """What is known of a run's search before any target is searched for alone.
 
     Attributes:
-        strategy: that each target is searched for with.
-        carried: the SHA-256 of the file that the agent comes from; empty where none was read.
+        asked: what each target is searched for with.
         problems: those that an agent learned from, by the target's key, with all that was evaluated of them.
         interrupted: the stage in which the user cut the agent's training short; empty where nobody did.
 
     """
 
-    strategy: Strategy
-    carried: str = ""
+    asked: AskedStrategy
     problems: Mapping[str, SearchProblem] = field(default_factory=dict)
     interrupted: str = ""
 
@@ -62,9 +73,9 @@ def asked_for(request: DeployRequest) -> Searching:
 
     """
     if request.agent is None:
-        return Searching(STRATEGIES[request.strategy])
+        return Searching(AskedStrategy(STRATEGIES[request.strategy]))
     found = read_agent(request.agent)
-    return Searching(found.agent, found.sha256)
+    return Searching(AskedStrategy(found.agent, found.sha256))
 
 
 def check_trainable(request: DeployRequest) -> None:
@@ -101,7 +112,7 @@ def learned(
 
     What was told on the way and what it took is in the preparation that comes back.
     """
-    strategy, clock = searching.strategy, Clock(progress, prepared.seconds, prepared.notices)
+    strategy, clock = searching.asked.strategy, Clock(progress, prepared.seconds, prepared.notices)
     if isinstance(strategy, TrainedAgent):
         clock.progress.notice(_origin(strategy, request, prepared))
     elif isinstance(strategy, FrontAgent) and not nothing_to_search(request, prepared):
@@ -130,7 +141,7 @@ def _trained(
 
         with suppress(_SearchStoppedError):
             found = strategy.trained(named, request.evaluations, request.seed, tell)
-    return replace(searching, strategy=found, problems=problems, interrupted=interruption.stage)
+    return replace(searching, asked=AskedStrategy(found), problems=problems, interrupted=interruption.stage)
 
 
 def _origin(agent: TrainedAgent, request: DeployRequest, prepared: Prepared) -> str:

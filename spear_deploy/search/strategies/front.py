@@ -13,7 +13,7 @@ from spear_deploy.search.strategies.ddpg import DdpgConstants
 from spear_deploy.search.strategies.front_state import budget_share
 from spear_deploy.search.strategies.greedy import shift_greedily
 from spear_deploy.search.strategies.policy import Policy
-from spear_deploy.search.strategies.strategy import OnEvaluation, evaluate_uniform
+from spear_deploy.search.strategies.strategy import OnEvaluation, evaluate_proposed, evaluate_uniform
 
 ALONE = "alone"
 """What a problem is called that has no others beside it."""
@@ -95,12 +95,9 @@ class TrainedAgent:
             return
         environment = FrontEnvironment({ALONE: problem}, np.random.default_rng(seed))
         evaluation = environment.walk(ALONE, self.policy)
-        proposals = shift_greedily(problem, evaluation, left - 1, seed)
-        for number in range(left):
-            if number:
-                evaluation = problem.evaluate(next(proposals) if number == 1 else proposals.send(evaluation))
-            if on_evaluation is not None:
-                on_evaluation(evaluation)
+        if on_evaluation is not None:
+            on_evaluation(evaluation)
+        evaluate_proposed(problem, shift_greedily(problem, evaluation, left - 1, seed), left - 1, on_evaluation)
 
 
 @dataclass(frozen=True)

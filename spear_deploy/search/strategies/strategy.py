@@ -58,12 +58,20 @@ class Proposing:
     ) -> None:
         """Evaluate equal ratios, then what is proposed."""
         evaluation = evaluate_uniform(problem, on_evaluation)
-        proposals = self.propose(problem, evaluation, evaluations - 1, seed)
-        for number in range(1, evaluations):
-            ratios = next(proposals) if number == 1 else proposals.send(evaluation)
-            evaluation = problem.evaluate(ratios)
-            if on_evaluation is not None:
-                on_evaluation(evaluation)
+        evaluate_proposed(
+            problem, self.propose(problem, evaluation, evaluations - 1, seed), evaluations - 1, on_evaluation
+        )
+
+
+def evaluate_proposed(
+    problem: SearchProblem, proposals: Proposals, count: int, on_evaluation: OnEvaluation | None = None
+) -> None:
+    """Evaluate so many of what is proposed, each answered with its evaluation."""
+    evaluation: Evaluation | None = None
+    for _ in range(count):
+        evaluation = problem.evaluate(next(proposals) if evaluation is None else proposals.send(evaluation))
+        if on_evaluation is not None:
+            on_evaluation(evaluation)
 
 
 def evaluate_uniform(problem: SearchProblem, on_evaluation: OnEvaluation | None) -> Evaluation:
