@@ -13,6 +13,7 @@ from networkx.utils import UnionFind
 from spear_deploy.network import Network
 from spear_deploy.network.linear import Weighted
 from spear_deploy.network.sharing import shared_weights
+from spear_deploy.pruning.constants import is_depthwise, kept_for
 
 
 class Role(StrEnum):
@@ -137,11 +138,11 @@ class _Ties:
         self._tie(f"{one}, {other}: one weight", before)
 
     def _visit_weights(self, name: str, node: Weighted, begin: str, repeat: int) -> None:
-        groups = int(getattr(node, "groups", 1))
-        channels = self.network.shapes[self.network.sources(name)[0]][0]
-        if groups == channels == node.weight.shape[0] and groups > 1:
+        if is_depthwise(self.network, name):
             self.union.union(begin, name)
             self.members[name].append(Member(name, Role.CARRIER))
+            if reason := kept_for(self.network, name):
+                self.fixed.setdefault(name, reason)
         else:
             self.members[begin].append(Member(name, Role.CONSUMER, repeat))
             self.members[name].append(Member(name, Role.PRODUCER))

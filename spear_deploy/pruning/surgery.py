@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from spear_deploy.network import Network
 from spear_deploy.network.editing import with_nodes
-from spear_deploy.network.linear import padding_of, weighted
+from spear_deploy.network.linear import weighted
 from spear_deploy.network.neuron import NEURON_TYPES
 from spear_deploy.network.nir_convolution import Convolution, with_groups, without_groups
-from spear_deploy.network.sharing import shared_weights
+from spear_deploy.pruning.constants import into_biases, into_neurons
 from spear_deploy.pruning.groups import Group, Role
 
 Index = NDArray[np.intp]
@@ -28,8 +28,8 @@ def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> n
     Rows of what produces them, columns of what consumes them and the parameters of the neurons
     they pass through are removed together; everything else stays as it is. A convolution in groups keeps
     them where its groups stay alike; else it becomes the equal one of a single group, with zeros between them.
-    What the biases of removed depthwise channels gave to a convolution behind them, where that is the same at
-    every place, goes into its bias.
+    What the biases of removed depthwise channels gave to layers behind them goes into biases there, or into the
+    current that neurons leak towards.
 
     Args:
         network: the network to prune; it is not changed.
@@ -37,7 +37,13 @@ def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> n
         keep: by group name, the channels to keep, ascending. Groups that are not named stay whole.
 
     """
-    nodes = dict(network.nodes) | _with_constants(network, groups, keep)
+    kept = {
+        member.node: _entries(keep[group.name], member.repeat)
+        for group in groups
+        if group.name in keep
+        for member in group.nodes(Role.CARRIER)
+    }
+    nodes = dict(network.nodes) | into_biases(network, kept)
     axes: dict[str, dict[Role, Index]] = defaultdict(dict)
     for group in groups:
         if group.name not in keep:
@@ -48,44 +54,20 @@ def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> n
                 axes[member.node][member.role] = index
                 continue
             nodes[member.node] = _cut(nodes[member.node], member.role, index, member.repeat)
-    for name, kept in axes.items():
-        nodes[name] = _cut_groups(nodes[name], name, kept)
+    for name, roles in axes.items():
+        nodes[name] = _cut_groups(nodes[name], name, roles)
     pruned = with_nodes(network.graph, nodes)
-    return _with_input_shapes(pruned, network)
+    return into_neurons(_with_input_shapes(pruned, network), network, kept)
 
 
-def _with_constants(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> dict[str, nir.NIRNode]:
-    """Convolutions behind a depthwise one without neurons between, with what channels that go would give them.
-
-    A silent channel still gives its depthwise bias. Behind it that is a constant, but for a convolution
-    whose padding sees zeros in its place, and of weights in several places each would get another.
-    """
-    shared = {name for names in shared_weights(network.nodes) for name in names}
-    found: dict[str, nir.NIRNode] = {}
-    for group in groups:
-        for member in group.nodes(Role.CARRIER) if group.name in keep else ():
-            depthwise = network.nodes[member.node]
-            if not isinstance(depthwise, Convolution):
-                continue
-            gone = np.setdiff1d(np.arange(group.size), keep[group.name])
-            for name in network.edges.successors(member.node):
-                node = found.get(name, network.nodes[name])
-                if isinstance(node, Convolution) and name not in shared and not _pads(node) and node.groups == 1:
-                    found[name] = behind = copy(node)
-                    each = node.weight[:, gone].reshape(len(node.weight), len(gone), -1).sum(2)
-                    behind.bias = node.bias + each @ depthwise.bias[gone]
-    return found
-
-
-def _pads(node: Convolution) -> bool:
-    padding = padding_of(node)
-    return padding != "valid" if isinstance(padding, str) else any(padding)
+def _entries(index: Index, repeat: int) -> Index:
+    return (index[:, None] * repeat + np.arange(repeat)).ravel()
 
 
 def _cut(node: nir.NIRNode, role: Role, index: Index, repeat: int) -> nir.NIRNode:
     if isinstance(node, NEURON_TYPES):
         return _cut_neuron(node, index)
-    entries = (index[:, None] * repeat + np.arange(repeat)).ravel()
+    entries = _entries(index, repeat)
     cut = copy(node)
     if isinstance(cut, nir.Scale):
         cut.scale = cut.scale[entries]

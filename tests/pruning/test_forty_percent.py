@@ -29,6 +29,46 @@ def separable(seed):
     return chain.conv("point", 5, kernel=1, padding=0).neurons("b").flatten().linear("fc", 4).neurons("c")
 
 
+def separable_and_padded(seed):
+    """The convolution behind the depthwise one sees zeros around what the biases give."""
+    chain = Chain((2, 6, 6), seed).conv("conv1", 6).neurons("a").conv("depth", 6, groups=6)
+    return chain.conv("wide", 5, stride=2).neurons("b").flatten().linear("fc", 4).neurons("c")
+
+
+def separable_in_groups(seed):
+    """The convolution behind the depthwise one has groups, and a dense layer reads the same channels flat."""
+    chain = Chain((2, 6, 6), seed).conv("conv1", 6).neurons("a").conv("depth", 6, groups=6)
+    chain.conv("pairs", 6, kernel=1, padding=0, groups=3).neurons("b").flatten().linear("fc", 4)
+    chain.last, chain.shape = "depth", (6, 6, 6)
+    return chain.flatten("flat").linear("skip", 4).neurons("c", "fc", "skip")
+
+
+def separable_twice(seed):
+    """Two depthwise convolutions and a padded one, then a sum of currents over windows."""
+    chain = Chain((2, 6, 6), seed).conv("conv1", 6).neurons("a").conv("depth1", 6, groups=6)
+    chain.conv("depth2", 6, groups=6).conv("wide", 5).pool("pool")
+    return chain.neurons("b").flatten().linear("fc", 4).neurons("c")
+
+
+class SharedSeparable(nn.Module):
+    """A block of a depthwise and a padded convolution that stands in two places."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.lif1 = nn.Conv2d(2, 5, 3, padding=1), leaky(reset_delay=False)
+        self.depth, self.wide = nn.Conv2d(5, 5, 3, padding=1, groups=5), nn.Conv2d(5, 5, 3, padding=1)
+        self.lif2, self.lif3 = leaky(beta=0.8), leaky()
+        self.fc, self.lif4 = nn.Linear(180, 4), leaky()
+
+    def forward(self, x):
+        x = self.lif2(self.wide(self.depth(self.lif1(self.first(x)))))
+        return self.lif4(self.fc(self.lif3(self.wide(self.depth(x))).flatten(1)))
+
+
+def shared_separable(seed):
+    return Converted(SharedSeparable, (2, 6, 6), seed)
+
+
 class Converted:
     """A network of snnTorch in the place of a chain."""
 
@@ -62,6 +102,10 @@ HARD = {
     "groups": grouped,
     "depthwise": depthwise,
     "depthwise and pointwise as one": separable,
+    "depthwise before a padded convolution": separable_and_padded,
+    "depthwise before groups and a dense layer": separable_in_groups,
+    "two depthwise before a padded convolution": separable_twice,
+    "depthwise and padded, shared": shared_separable,
     "shared weights": shared,
     "transposed, enlarged, mirrored": resampled,
     "residual sum": residual,

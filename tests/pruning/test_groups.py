@@ -74,3 +74,20 @@ def test_a_flatten_that_mixes_channels_with_positions_fixes_them():
     network = Network(chain.neurons("b").flatten().linear("fc", 3).neurons("c").graph())
     fixed = {group.name: group.fixed for group in channel_groups(network)}
     assert fixed["a"] == "mix mixes channels with positions"
+
+
+@pytest.mark.parametrize(
+    ("options", "padding", "fixed"),
+    [
+        ({}, 1, ""),
+        ({"alpha": np.full((5, 5, 5), 0.5)}, 0, ""),  # a bias holds it, through the synaptic current
+        ({"alpha": np.full((5, 5, 5), 0.5)}, 1, "the bias of depth gives b another current at each place"),
+        ({"beta": np.ones((5, 5, 5))}, 1, "the bias of depth gives b another current at each place"),
+    ],
+)
+def test_channels_stay_where_nothing_can_hold_what_their_biases_give(options, padding, fixed):
+    chain = Chain((2, 5 + 2 * (1 - padding), 5 + 2 * (1 - padding))).conv("conv1", 6).neurons("a")
+    chain.conv("depth", 6, groups=6).conv("wide", 5, padding=padding).neurons("b", **options)
+    groups = channel_groups(Network(chain.flatten().linear("fc", 4).neurons("c").graph()))
+    assert groups[0].fixed.startswith(fixed)
+    assert groups[0].prunable == (not fixed)
