@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,11 +37,28 @@ def check_labels(path: str, key: str, y: NDArray[np.generic], samples: int) -> N
         _check_values(path, key, y, samples)
         return
     if y.shape != (samples,):
-        raise DataError(f"{path}: y_{key} needs one label a sample, {samples}, found shape {y.shape}")
+        raise DataError(
+            f"{path}: y_{key} needs one label a sample, {samples}, found shape {y.shape}{_one_of(y, samples)}"
+        )
     if int(y.min()) < 0:
         raise DataError(f"{path}: labels start at 0, y_{key} holds {int(y.min())}")
     if int(y.max()) >= MOST_CLASSES:
         raise DataError(f"{path}: labels number classes, y_{key} holds {int(y.max())}")
+
+
+def _one_of(y: NDArray[Any], samples: int) -> str:
+    """How labels of more axes become one a sample."""
+    if y.ndim < 2 or len(y) != samples or not y.size:
+        return ""
+    if y.ndim > 2:
+        return "; maps of labels are not learned, only one for the whole sample"
+    if y.shape[1] == 1 or bool((y == y[:, :1]).all()):
+        return "; write y[:, 0]"
+    if bool((np.sort(y, axis=1)[:, -2:] == [0, 1]).all() and (y.sum(axis=1) == 1).all()):
+        return ", one-hot rows; write y.argmax(1)"
+    return (
+        "; a label for each step is not learned, only one for the whole sample: write y[:, -1] where the last is meant"
+    )
 
 
 def _check_values(path: str, key: str, y: NDArray[np.generic], samples: int) -> None:
@@ -116,7 +134,8 @@ def _values(name: str, labels: Mapping[str, Tensor], answers: int) -> None:
                 " y.astype('float32')"
             )
         if y.shape[1] != answers:
-            raise DataError(f"{name}: labels are {y.shape[1]} values a sample, the network tells {answers}")
+            more = "; a value for each step is not learned, only one for each output" if y.shape[1] > answers else ""
+            raise DataError(f"{name}: labels are {y.shape[1]} values a sample, the network tells {answers}{more}")
 
 
 _TOLD: Mapping[str, Callable[[str, Mapping[str, Tensor], int], None]] = {CLASSIFICATION: _classes, REGRESSION: _values}

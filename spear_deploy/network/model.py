@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, replace
@@ -103,11 +104,25 @@ class Model:
                 f"{network.read_out}: read-out '{self.read_out}' needs neurons without threshold; for spikes use"
                 " 'count'"
             )
+        self._doubt_maps(network.shapes[network.read_out])
         if self.population < 1 or network.classes % self.population:
             raise ModelError(
                 f"{network.read_out}: its {network.classes} outputs cannot be {self.population} for each class; the"
                 " number of classes has to divide them"
             )
+
+    def _doubt_maps(self, shape: tuple[int, ...]) -> None:
+        """Say that places of maps are read as classes, where they are."""
+        positions = math.prod(shape[1:])
+        if not self.objective.tells_classes or positions == 1 or self.population % positions == 0:
+            return
+        doubt = (
+            f"its output is maps, {' x '.join(map(str, shape))}, and each of the {math.prod(shape)} places is read as a"
+            f" class; save it with classes={shape[0]} where each map is a class, or say `objective='regression'`"
+            " where maps are what it tells"
+        )
+        if doubt not in self.notices:
+            object.__setattr__(self, "notices", (*self.notices, doubt))
 
     def with_graph(self, graph: nir.NIRGraph) -> Model:
         """The same use of another network."""

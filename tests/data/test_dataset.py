@@ -125,8 +125,15 @@ def _nan(content):
         ),
         (
             lambda c: c.update(y_train=np.eye(20, dtype=int)),
-            r"y_train needs one label a sample, 20, found .*\(20, 20\)",
+            r"y_train needs one label a sample, 20, found .*\(20, 20\), one-hot rows; write y\.argmax\(1\)",
         ),
+        (
+            lambda c: c.update(y_train=np.arange(80).reshape(20, 4) % 3),
+            r"found shape \(20, 4\); a label for each step is not learned, only one .* write y\[:, -1\] where the last",
+        ),
+        (lambda c: c.update(y_train=np.ones((20, 4), int)), r"found shape \(20, 4\); write y\[:, 0\]"),
+        (lambda c: c.update(y_train=np.ones((20, 1), int)), r"found shape \(20, 1\); write y\[:, 0\]"),
+        (lambda c: c.update(y_train=np.ones((20, 4, 4), int)), r"found .*; maps of labels are not learned, only one"),
         (lambda c: c.update(y_test=np.ones(5, int)), r"y_test needs one label a sample, 6, found shape \(5,\)"),
         (lambda c: c.update(x_test=np.ones((0, 3)), y_test=np.ones(0, int)), "x_test holds no samples"),
         (lambda c: c.update(x_test=np.ones((6, 4))), r"samples of x_test are 4, those of x_train 3"),
@@ -238,6 +245,8 @@ def test_a_regression_takes_as_many_values_as_it_tells_and_no_classes(written):
     check_fits(data, "direct", (2, 3), 2, "regression")
     with pytest.raises(DataError, match="labels are 2 values a sample, the network tells 3"):
         check_fits(data, "direct", (2, 3), 3, "regression")
+    with pytest.raises(DataError, match=r"labels are 2 values a sample, the network tells 1; a value for each step is"):
+        check_fits(data, "direct", (2, 3), 1, "regression")
     with pytest.raises(DataError, match=r"learns values, which are floats, .* train are integers; write y\.astype"):
         check_fits(load_data(written(**arrays(shape=(2, 3)))), "direct", (2, 3), 4, "regression")
 

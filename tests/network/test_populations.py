@@ -68,3 +68,29 @@ def test_a_population_is_kept_in_every_file(tmp_path):
 def test_classes_that_do_not_divide_the_outputs_are_refused():
     with pytest.raises(ModelError, match="classes=3: the network has 20 outputs, which they do not divide"):
         from_snntorch(Population(), input_shape=(8,), time_steps=T, classes=3)
+
+
+def maps(**use):
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), leaky(), nn.Conv2d(3, 3, 1), leaky())
+    return from_snntorch(net, input_shape=(1, 6, 6), time_steps=T, **use)
+
+
+def test_places_of_maps_that_are_read_as_classes_are_told(tmp_path):
+    model = maps()
+    assert model.classes == 48
+    told = "its output is maps, 3 x 4 x 4, and each of the 48 places is read as a class; save it with classes=3"
+    assert [notice.startswith(told) for notice in model.notices] == [True]
+    save_model_file(model, tmp_path / "model.pt")
+    assert load_model_file(tmp_path / "model.pt").notices == model.notices
+    assert model.with_graph(model.graph).notices == model.notices
+
+
+@pytest.mark.parametrize("use", [{"classes": 3}, {"objective": "regression"}])
+def test_maps_that_are_classes_or_values_are_as_meant(use):
+    assert not maps(**use).notices
+
+
+def test_the_class_of_maps_is_the_one_that_spikes_most():
+    model, x = maps(classes=3), 3 * torch.rand(T, B, 1, 6, 6, dtype=torch.float64)
+    output = Simulation(model.graph, torch.float64)(x).output
+    assert torch.equal(model.answers(output), output.sum((0, 3, 4)).argmax(1))
