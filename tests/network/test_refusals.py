@@ -78,7 +78,7 @@ REFUSED = {
     ),
     "concatenation": (
         lambda: Function(lambda x: torch.cat([x, x], 1)[:, :6]),
-        r"lif receives an index into one time step|concatenation",
+        r"lif receives a part of its channels or positions; let the layer see all of them",
     ),
     "an added constant": (
         lambda: Function(lambda x: x + 0.5),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from spear_deploy.network.importing.expression import Cat, Expression, Many, Opaque, add, at_step, leaves
+from spear_deploy.network.importing.arithmetic import add_terms, divide, multiply, negate, subtract, subtracted
+from spear_deploy.network.importing.expression import Cat, Expression, Many, Opaque, at_step, leaves
 from spear_deploy.network.importing.layout import leading, maps_of_input, reshaped
 from spear_deploy.network.importing.rewriting import interpolation, padding
-from spear_deploy.network.linear import Scale
 
 if TYPE_CHECKING:
     from spear_deploy.network.importing.recorder import Recorder
@@ -22,57 +22,6 @@ class BatchIndexed(Exception):  # noqa: N818 - a signal between run modes, never
 
 
 Handler = Callable[["Recorder", tuple[Any, ...], dict[str, Any], Tensor], tuple[Expression, int | None]]
-
-
-def _add(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
-    if kwargs.get("alpha", 1) != 1:
-        return Opaque("an addition with alpha; multiply first"), None
-    if not all(isinstance(term, Tensor) for term in args[:2]):
-        changed = [term for term in args[:2] if not isinstance(term, Tensor) and term != 0]
-        if changed:
-            return Opaque(f"the constant {changed[0]} that is added; put it into a bias"), None
-    terms = tuple(term for term in args[:2] if isinstance(term, Tensor))
-    axes = {recorder.time_axis(term) for term in terms if recorder.knows(term)}
-    if len(axes) > 1:
-        return Opaque("an addition of one step to a whole sequence"), None
-    wide = [term for term in terms if term.shape == result.shape]
-    if len(wide) != len(terms):
-        return Opaque("an addition of tensors that differ in shape"), None
-    values = [recorder.expression(term) for term in terms]
-    if any(isinstance(value, Cat) for value in values):
-        return Opaque("a sum with a concatenation; add the branches before they are concatenated"), None
-    return add(tuple(values)), axes.pop()
-
-
-def _multiply(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
-    return _scaled(recorder, args[0], args[1], result, inverse=False)
-
-
-def _divide(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
-    if kwargs.get("rounding_mode") is not None or (isinstance(args[1], Tensor) and recorder.knows(args[1])):
-        return Opaque("a division by or rounding of what depends on the input, which no synapse does"), None
-    return _scaled(recorder, args[0], args[1], result, inverse=True)
-
-
-def _scaled(recorder: Recorder, a: Any, b: Any, result: Tensor, *, inverse: bool) -> tuple[Expression, int | None]:
-    value, factor = (a, b) if isinstance(a, Tensor) and recorder.knows(a) else (b, a)
-    if isinstance(factor, Tensor) and recorder.knows(factor):
-        return Opaque("a product of two values that depend on the input, which no synapse does; add them"), None
-    axis = recorder.time_axis(value)
-    single = not isinstance(factor, Tensor) or factor.numel() == 1
-    if value.shape != result.shape or (axis is not None and not single):
-        return Opaque("a product over a whole sequence or of another shape"), None
-    with recorder.quiet():
-        scale = torch.as_tensor(factor, dtype=torch.float64).detach()
-        scale = 1 / scale if inverse else scale
-        if scale.dim() == result.dim() and len(scale) not in (0, 1):
-            return Opaque("a product that differs between samples"), None
-        shape = result.shape[leading(axis) :]
-        scale = scale.flatten()[0].expand(shape).clone() if single else scale.expand(1, *shape)[0].clone()
-    key = (scale.numpy().tobytes(),)
-    if bool((scale == 1).all()):
-        return recorder.expression(value), axis
-    return recorder.applied("scale", key, Scale(scale), value), axis
 
 
 def _instead_of(before: tuple[int, ...], after: tuple[int, ...]) -> str:
@@ -195,6 +144,8 @@ def _get_item(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tup
     if axis is None:
         if isinstance(parts[0], int):
             raise BatchIndexed
+        if all(isinstance(part, slice) for part in parts[:2]) and parts[0] == slice(None):
+            return Opaque(_PART), None
         return Opaque("an index into one time step"), None
     if axis < 0:
         return Opaque("an index into time and batch together"), None
@@ -203,6 +154,11 @@ def _get_item(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tup
     if len(parts) > axis and isinstance(parts[axis], int) and whole:
         return at_step(expression, parts[axis] % value.shape[axis]), None
     return Opaque("an index that takes more than one time step"), None
+
+
+_PART = (
+    "a part of its channels or positions; let the layer see all of them: weights that are zero, or groups, leave out"
+)
 
 
 def select(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
@@ -268,11 +224,42 @@ def _reduce(*, mean: bool) -> Handler:
         expression, axis = recorder.expression(value), recorder.time_axis(value)
         over = kwargs.get("dim", kwargs.get("axis", args[1] if len(args) > 1 else None))
         over = over[0] if isinstance(over, list | tuple) and len(over) == 1 else over
+        positions = tuple(range(leading(axis) + 1, value.dim()))
+        if over is not None and positions and _axes_of(over, value.dim()) == positions:
+            return _over_positions(recorder, value, result, mean=mean), axis
         if axis is None or not isinstance(over, int) or over % value.dim() != axis or result.dim() != value.dim() - 1:
-            return Opaque("a sum or mean inside one time step; use an average pool or nn.Linear"), None
+            return Opaque(
+                "a sum or mean over some axes of one time step; take it over all positions (2, 3), use an average pool,"
+                " or nn.Linear"
+            ), None
         return Many(tuple(at_step(expression, step) for step in range(value.shape[axis])), mean), None
 
     return handle
+
+
+def _axes_of(over: Any, axes: int) -> tuple[int, ...]:
+    return tuple(sorted(int(axis) % axes for axis in (over if isinstance(over, list | tuple) else (over,))))
+
+
+def _over_positions(recorder: Recorder, value: Tensor, result: Tensor, *, mean: bool) -> Expression:
+    """The mean or sum of each map, as a pool over all of it; flat where its axes go."""
+    axis = recorder.time_axis(value)
+    shape = value.shape[leading(axis) :]
+    pool: nn.Module = nn.AdaptiveAvgPool2d(1) if len(shape) == 3 else nn.AdaptiveAvgPool1d(1)
+    if not mean and len(shape) == 3:
+        pool = nn.AvgPool2d((shape[1], shape[2]), divisor_override=1)
+    each = (
+        value.detach()
+        .flatten(leading(axis) + 1)
+        .mean(-1)
+        .reshape(*value.shape[: leading(axis) + 1], *(1,) * (len(shape) - 1))
+    )
+    recorder.mark(each, recorder.applied("mean" if mean else "sum", (tuple(shape),), pool, value), axis)
+    if not mean and len(shape) == 2:
+        recorder.mark(each, *multiply(recorder, (each, float(shape[1])), {}, each))
+    if result.dim() == value.dim():
+        return recorder.expression(each)
+    return recorder.applied("flatten", (), nn.Flatten(), each)
 
 
 def _largest(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
@@ -285,10 +272,14 @@ def _largest(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tupl
 
 _AS_MODULE = "; call it as a module: nn.Linear, nn.Conv1d, nn.Conv2d or nn.BatchNorm"
 _ACTIVATION = "; leave it out: the neuron behind it has a threshold of its own"
+_OF_ALL = "; let the layer see all of it: weights that are zero, or groups, leave out"
+_ORDER = "; leave it out, and order the weights behind it instead"
 _OF_THE_LOSS = "; return what is before it, and leave it to the loss: the largest stays the largest"
 _DRAWN = "; leave it out in eval mode; an encoder stands before the network: encoding='rate'"
 
 _INSTEAD: dict[str, str] = {
+    **dict.fromkeys(("chunk", "split", "tensor_split", "narrow", "index_select"), _OF_ALL),
+    **dict.fromkeys(("roll", "flip", "rot90", "pixel_shuffle", "channel_shuffle"), _ORDER),
     **dict.fromkeys(("linear", "conv1d", "conv2d", "batch_norm"), _AS_MODULE),
     **dict.fromkeys(("matmul", "mm", "addmm", "__matmul__", "einsum", "bmm", "tensordot"), _AS_MODULE),
     **dict.fromkeys(("relu", "relu_", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "hardtanh"), _ACTIVATION),
@@ -306,9 +297,12 @@ def without_node(name: str) -> str:
 
 
 HANDLERS: dict[str, Handler] = {
-    **dict.fromkeys(("add", "add_", "__add__", "__radd__", "__iadd__"), _add),
-    **dict.fromkeys(("mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"), _multiply),
-    **dict.fromkeys(("div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"), _divide),
+    **dict.fromkeys(("add", "add_", "__add__", "__radd__", "__iadd__"), add_terms),
+    **dict.fromkeys(("sub", "__sub__", "subtract"), subtract),
+    **dict.fromkeys(("rsub", "__rsub__"), subtracted),
+    **dict.fromkeys(("neg", "__neg__", "negative"), negate),
+    **dict.fromkeys(("mul", "mul_", "__mul__", "__rmul__", "__imul__", "multiply"), multiply),
+    **dict.fromkeys(("div", "div_", "__truediv__", "__itruediv__", "true_divide", "divide"), divide),
     **dict.fromkeys(("flatten", "unflatten", "view", "reshape", "view_as", "reshape_as", "squeeze"), _reshape),
     **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "movedim"), _swap),
     "sum": _reduce(mean=False),
@@ -318,6 +312,15 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"), _dropout),
     **dict.fromkeys(("max_pool2d", "max_pool2d_with_indices", "_max_pool2d"), _pool("max_pool2d", nn.MaxPool2d)),
     **dict.fromkeys(("max_pool1d", "max_pool1d_with_indices", "_max_pool1d"), _pool("max_pool1d", nn.MaxPool1d)),
+    **dict.fromkeys(
+        ("adaptive_max_pool2d", "adaptive_max_pool2d_with_indices", "_adaptive_max_pool2d"),
+        _pool("adaptive_max_pool2d", nn.AdaptiveMaxPool2d),
+    ),
+    **dict.fromkeys(
+        ("adaptive_max_pool1d", "adaptive_max_pool1d_with_indices", "_adaptive_max_pool1d"),
+        _pool("adaptive_max_pool1d", nn.AdaptiveMaxPool1d),
+    ),
+    "adaptive_avg_pool1d": _pool("adaptive_avg_pool1d", nn.AdaptiveAvgPool1d),
     "avg_pool2d": _pool("avg_pool2d", nn.AvgPool2d),
     "avg_pool1d": _pool("avg_pool1d", nn.AvgPool1d),
     "adaptive_avg_pool2d": _pool("adaptive_avg_pool2d", nn.AdaptiveAvgPool2d),

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from spear_deploy.errors import ModelError
 from spear_deploy.network.importing import spikingjelly
 from spear_deploy.network.importing.neurons import KINDS, runs_as, spread
-from spear_deploy.network.importing.rewriting import RESAMPLING, TRANSPOSED, adaptive, average, windows
+from spear_deploy.network.importing.rewriting import ADAPTIVE_MAXIMA, RESAMPLING, TRANSPOSED, adaptive, average, windows
 from spear_deploy.network.linear import Scale
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.resampling import Resampling
@@ -39,6 +39,17 @@ _WAYS_OUT: dict[str, str] = {
     **dict.fromkeys(("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU", "SiLU", "Mish"), _ACTIVATION),
     **dict.fromkeys(("Tanh", "Sigmoid", "Hardtanh", "Hardsigmoid", "Softplus"), _ACTIVATION),
     **dict.fromkeys(("Softmax", "LogSoftmax"), "leave it to the loss, and end with what is before it"),
+    "PixelShuffle": "it moves channels to positions; use ConvTranspose2d or Upsample",
+    "PixelUnshuffle": "it moves positions to channels; use Conv2d with a stride",
+    "ChannelShuffle": "it changes the order of channels; leave it out, or use Conv2d with a kernel of 1",
+    "Bilinear": "it multiplies two values that depend on the input, which no synapse does; add them",
+    **dict.fromkeys(
+        ("Embedding", "EmbeddingBag"), "it looks words up; give the network their vectors, encoding='sequence'"
+    ),
+    **dict.fromkeys(
+        ("MultiheadAttention", "TransformerEncoderLayer"),
+        "it multiplies values that depend on the input, which no synapse does",
+    ),
     **dict.fromkeys(("BatchNormThroughTime1d", "BatchNormThroughTime2d"), _BY_STEP),
     **dict.fromkeys(("TemporalEffectiveBatchNorm1d", "TemporalEffectiveBatchNorm2d"), _BY_STEP),
     "Unflatten": _NO_MAPS,
@@ -86,7 +97,7 @@ def nodes_of(module: nn.Module, name: str, shape: Shape) -> list[nir.NIRNode]:
 
 def torch_class(module: nn.Module) -> type[nn.Module] | None:
     """The class whose `forward` a layer runs, on one step or, as SpikingJelly's wrappers do, on all."""
-    known = (*_BUILDERS, *IDENTITIES, *NORMS, *RESAMPLING, *TRANSPOSED)
+    known = (*_BUILDERS, *IDENTITIES, *NORMS, *RESAMPLING, *TRANSPOSED, *ADAPTIVE_MAXIMA)
     return runs_as(module, known) or spikingjelly.torch_layer(module, known)
 
 
@@ -117,7 +128,7 @@ def unsupported(module: nn.Module, name: str) -> str:
         return f"{name}: {kind} is not supported; supported: {of_spikingjelly}"
     if isinstance(module, SpikingNeuron):
         return f"{name}: {kind} is not supported; supported: {neurons}"
-    given = (*_BUILDERS, *NORMS, *RESAMPLING, *TRANSPOSED)
+    given = (*_BUILDERS, *NORMS, *RESAMPLING, *TRANSPOSED, *ADAPTIVE_MAXIMA)
     layers = sorted({kind.__name__ for kind in given} - {"RecurrentOneToOne", "Scale", "Resampling"})
     known = ", ".join([*layers, "Dropout", "Identity", neurons, of_spikingjelly])
     return f"{name}: {kind} is not supported; supported: {known}"

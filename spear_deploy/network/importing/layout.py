@@ -36,7 +36,8 @@ def reshaped(shape: Shape, axis: int | None, steps: int, result: Shape) -> tuple
     rest = shape[leading(axis) :]
     for found, lead in _forms(shape, axis, steps):
         after = result[len(lead) :]
-        if result[: len(lead)] == lead and after in (rest, (prod(rest),)):
+        without_ones = after == rest[: len(after)] and prod(rest) == prod(after)  # nothing but axes of one place go
+        if result[: len(lead)] == lead and (after in (rest, (prod(rest),)) or (after and without_ones)):
             return found, after
     return None
 

@@ -6,7 +6,7 @@ Along each axis, a layer's matrix is what torch's own function makes of unit vec
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -32,6 +32,12 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d)
 RESAMPLING: tuple[type[nn.Module], ...] = (*_PADS, *_UPSAMPLES, nn.AdaptiveAvgPool1d)
 """Layers that are a `Resampling` as they are."""
 
+ADAPTIVE_MAXIMA: dict[type[nn.Module], type[nn.Module]] = {
+    nn.AdaptiveMaxPool1d: nn.MaxPool1d,
+    nn.AdaptiveMaxPool2d: nn.MaxPool2d,
+}
+"""Max pools that choose their windows, and those that do the same where windows divide the input."""
+
 _LINEAR = {"nearest": "nearest", "nearest-exact": "nearest-exact", "linear": "linear", "bilinear": "linear"}
 
 
@@ -53,7 +59,8 @@ def rewritten(module: Any, name: str, shape: Shape) -> list[tuple[str, nn.Module
         return [("", interpolation(name, shape, module.size, module.scale_factor, module.mode, module.align_corners))]
     if isinstance(module, nn.AdaptiveAvgPool1d):
         return [("", adaptive(module.output_size, shape))]
-    return []
+    kind = next((kind for known, kind in ADAPTIVE_MAXIMA.items() if isinstance(module, known)), None)
+    return [] if kind is None else [("", _windows_that_divide(module, kind, name, shape))]
 
 
 def shape_behind(module: nn.Module, shape: Shape) -> Shape:
@@ -103,9 +110,23 @@ def interpolation(name: str, shape: Shape, size: Any, factor: Any, mode: str, al
 
 def adaptive(sizes: Any, shape: Shape) -> Resampling:
     """The mean over windows that cover an axis in so many parts, None for as many as there are positions."""
-    given = sizes if isinstance(sizes, tuple | list) else (sizes,) * (len(shape) - 1)
-    wanted = [size if part is None else int(part) for part, size in zip(given, shape[1:], strict=True)]
+    wanted = _parts_of(sizes, shape)
     return along_axes(shape, lambda x, axis: functional.adaptive_avg_pool1d(x, wanted[axis]))
+
+
+def _windows_that_divide(module: Any, kind: Any, name: str, shape: Shape) -> nn.Module:
+    wanted = _parts_of(module.output_size, shape)
+    if any(size % parts for size, parts in zip(shape[1:], wanted, strict=True)):
+        raise ModelError(
+            f"{name}: windows of different sizes, {_times(shape[1:])} in {_times(wanted)}, are not supported in a max"
+            " pool; choose an output size that divides its input"
+        )
+    return kind(tuple(size // parts for size, parts in zip(shape[1:], wanted, strict=True)))  # type: ignore[no-any-return]
+
+
+def _parts_of(sizes: Any, shape: Shape) -> list[int]:
+    given = sizes if isinstance(sizes, tuple | list) else (sizes,) * (len(shape) - 1)
+    return [size if part is None else int(part) for part, size in zip(given, shape[1:], strict=True)]
 
 
 def average(module: Any, shape: Shape) -> Resampling:
@@ -184,6 +205,10 @@ def turned(module: Any) -> Any:
     if module.bias is not None:
         found.bias = nn.Parameter(module.bias.detach(), requires_grad=False)
     return found
+
+
+def _times(sizes: Sequence[int]) -> str:
+    return " x ".join(map(str, sizes))
 
 
 def _pad_before(module: Any, shape: Shape) -> Resampling:
