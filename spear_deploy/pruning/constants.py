@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import replace
+from typing import Any
 
 import nir
 import numpy as np
@@ -40,10 +41,10 @@ def into_biases(network: Network, kept: Mapping[str, Index]) -> dict[str, nir.NI
     shared = {name for names in shared_weights(network.nodes) for name in names}
     found: dict[str, nir.NIRNode] = {}
     for name in _biased(network, kept):
-        gives = np.array(network.nodes[name].bias, dtype=np.float64)
+        gives = _bias_of(network, name)
         gives[kept[name]] = 0
         for behind in _holding(network, name, shared):
-            node = copy(found.get(behind, network.nodes[behind]))
+            node: Any = copy(found.get(behind, network.nodes[behind]))
             if isinstance(node, Convolution):
                 node.bias = node.bias + _summed(without_groups(node.weight, int(node.groups)), len(gives)) @ gives
             else:
@@ -73,13 +74,17 @@ def into_neurons(graph: nir.NIRGraph, network: Network, kept: Mapping[str, Index
 def kept_for(network: Network, name: str) -> str:
     """Why channels of a depthwise convolution all stay, where nothing can hold what its bias gives; else nothing."""
     shared = {other for names in shared_weights(network.nodes) for other in names}
-    for way in _beyond(network, name, shared) if np.any(network.nodes[name].bias) else ():
+    for way in _beyond(network, name, shared) if np.any(_bias_of(network, name)) else ():
         neuron = network.neurons[way.target]
         unlike_a_current = any(isinstance(network.nodes[each], nir.Delay | MaxPool2d) for each in way.path)
         late = unlike_a_current or (way.source, way.path[0]) in network.feedback
         if late or neuron.alpha is not None or bool((neuron.beta == 1).all()):
             return f"the bias of {name} gives {way.target} another current at each place, which nothing there can hold"
     return ""
+
+
+def _bias_of(network: Network, name: str) -> NDArray[np.float64]:
+    return np.array(getattr(network.nodes[name], "bias", 0.0), dtype=np.float64)
 
 
 def _biased(network: Network, kept: Mapping[str, Index]) -> list[str]:
