@@ -66,6 +66,7 @@ LAYERS: dict[str, tuple[Shape, Callable[[], list[nn.Module]]]] = {
     "AdaptiveAvgPool2d": (IMAGE, lambda: [nn.Conv2d(2, 4, 3), leaky(), nn.AdaptiveAvgPool2d(1)]),
     "MaxPool2d of spikes": (IMAGE, lambda: [nn.Conv2d(2, 4, 3), leaky(), nn.MaxPool2d(2)]),
     "MaxPool2d before a neuron": (IMAGE, lambda: [nn.Conv2d(2, 4, 3), nn.MaxPool2d(2), leaky()]),
+    "AdaptiveMaxPool2d of spikes": (IMAGE, lambda: [nn.Conv2d(2, 4, 3), leaky(), nn.AdaptiveMaxPool2d(2)]),
     "AvgPool1d of spikes": (SERIES, lambda: [nn.Conv1d(2, 4, 2), leaky(), nn.AvgPool1d(2)]),
     "MaxPool1d of spikes": (SERIES, lambda: [nn.Conv1d(2, 4, 2), leaky(), nn.MaxPool1d(2)]),
     "MaxPool1d before a neuron": (SERIES, lambda: [nn.Conv1d(2, 4, 2), nn.MaxPool1d(2), leaky()]),
@@ -84,6 +85,10 @@ LAYERS: dict[str, tuple[Shape, Callable[[], list[nn.Module]]]] = {
     "Upsample, nearest": (
         IMAGE,
         lambda: [nn.Conv2d(2, 4, 3), leaky(), nn.Upsample(scale_factor=2), nn.Conv2d(4, 4, 3), leaky()],
+    ),
+    "Unflatten": (
+        FLAT,
+        lambda: [nn.Linear(6, 12), leaky(), nn.Unflatten(1, (3, 2, 2)), nn.ConvTranspose2d(3, 2, 2, 2), leaky()],
     ),
     "AvgPool2d, ceil_mode": (IMAGE, lambda: [nn.Conv2d(2, 4, 2), leaky(), nn.AvgPool2d(2, ceil_mode=True)]),
     "AdaptiveAvgPool2d that does not divide": (IMAGE, lambda: [nn.Conv2d(2, 4, 3), leaky(), nn.AdaptiveAvgPool2d(3)]),

@@ -9,6 +9,7 @@ import torch
 from spear_deploy.network import Encoding, Model, Neuron, ReadOut, Reset, node_of
 from spear_deploy.network.linear import linear_module
 from spear_deploy.network.pools import MaxPool2d
+from spear_deploy.network.unflattening import Unflatten
 
 
 class Chain:
@@ -46,6 +47,10 @@ class Chain:
     def flatten(self, name="flatten"):
         node = nir.Flatten({"input": np.array(self.shape)}, 0, -1)
         return self._shaped(node).add(name, node)
+
+    def maps(self, name, channels, side=2):
+        self.shape = (channels, side, side)
+        return self.add(name, Unflatten(np.array(self.shape)))
 
     def neurons(self, name, *sources, each_its_own=False, **options):
         """A layer with beta 0.7 and threshold 0.5, or with constants drawn for each neuron."""

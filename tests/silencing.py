@@ -22,7 +22,10 @@ def kept_by_layer(network, keep):
     for group in channel_groups(network):
         for member in group.members:
             if group.name in keep and member.node in kept:
-                kept[member.node] = keep[group.name]
+                each = [
+                    np.arange(channel * member.repeat, (channel + 1) * member.repeat) for channel in keep[group.name]
+                ]
+                kept[member.node] = np.concatenate(each)
     return kept
 
 

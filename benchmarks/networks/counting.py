@@ -70,7 +70,7 @@ def matrix(node: Any, before: Shape, after: Shape) -> Matrix:
     size = int(np.prod(before))
     if isinstance(node, nir.Affine | nir.Linear):
         return np.kron(np.eye(size // node.weight.shape[1]), np.asarray(node.weight, dtype=np.float64))
-    if isinstance(node, nir.Flatten | nir.Delay):
+    if isinstance(node, nir.Flatten | nir.Delay) or type(node).__name__ == "Unflatten":
         return np.eye(size)
     if isinstance(node, nir.Scale):
         return np.diag(np.broadcast_to(node.scale, before).ravel().astype(np.float64))

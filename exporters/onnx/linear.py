@@ -16,6 +16,7 @@ from spear_deploy.network.linear import padding_of, pair
 from spear_deploy.network.nir_convolution import Convolution
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.resampling import Resample
+from spear_deploy.network.unflattening import Unflatten
 
 Shape = tuple[int, ...]
 
@@ -136,7 +137,13 @@ def _resample(
 
 
 def _flatten(
-    builder: GraphBuilder, node: nir.Flatten, name: str, x: str, taken: Shape, given: Shape, weights: Weights
+    builder: GraphBuilder,
+    node: nir.Flatten | Unflatten,
+    name: str,
+    x: str,
+    taken: Shape,
+    given: Shape,
+    weights: Weights,
 ) -> str:
     return builder.add("Reshape", [x, builder.constant(f"{name}.shape", [-1, *given], np.int64)], name)
 
@@ -157,5 +164,6 @@ _BUILDERS: dict[type, Callable[[GraphBuilder, Any, str, str, Shape, Shape, Weigh
     MaxPool2d: _max_pool,
     Resample: _resample,
     nir.Flatten: _flatten,
+    Unflatten: _flatten,
     nir.Scale: _scale,
 }

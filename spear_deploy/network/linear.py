@@ -15,6 +15,7 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.pools import MaxPool2d, as_sum
 from spear_deploy.network.resampling import Resample, resampling, routing
+from spear_deploy.network.unflattening import Unflatten
 
 Weighted = nir.Affine | nir.Linear | nir.Conv1d | nir.Conv2d
 """Nodes that hold synapses."""
@@ -230,6 +231,10 @@ def _flatten(node: nir.Flatten, dtype: torch.dtype) -> nn.Module:
     return nn.Flatten(start + 1 if start >= 0 else start, end + 1 if end >= 0 else end)
 
 
+def _unflatten(node: Unflatten, dtype: torch.dtype) -> nn.Module:
+    return nn.Unflatten(1, tuple(int(size) for size in node.shape))
+
+
 def _scale(node: nir.Scale, dtype: torch.dtype) -> nn.Module:
     return Scale(_tensor(node.scale, dtype))
 
@@ -244,5 +249,6 @@ _BUILDERS: dict[type, Callable[[Any, torch.dtype], nn.Module]] = {
     MaxPool2d: _max_pool,
     Resample: resampling,
     nir.Flatten: _flatten,
+    Unflatten: _unflatten,
     nir.Scale: _scale,
 }

@@ -25,6 +25,7 @@ from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.resampling import Resample
 from spear_deploy.network.torch_file import read_torch_file
+from spear_deploy.network.unflattening import Unflatten
 from spear_deploy.system.files import write_file
 
 FORMAT = "spear-deploy model"
@@ -36,7 +37,7 @@ INTEGERS = "integers"
 BINNINGS = ("time", "count")
 """How recordings of events become frames; the first is the usual one."""
 
-_OWN_NODES: dict[str, type[nir.NIRNode]] = {kind.__name__: kind for kind in (MaxPool2d, Resample)}
+_OWN_NODES: dict[str, type[nir.NIRNode]] = {kind.__name__: kind for kind in (MaxPool2d, Resample, Unflatten)}
 """Nodes that NIR does not have."""
 
 

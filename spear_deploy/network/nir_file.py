@@ -16,7 +16,7 @@ import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network import pools, resampling
+from spear_deploy.network import pools, resampling, unflattening
 from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.graph import Network
@@ -47,7 +47,8 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
     if model.data is not None:
         usage["data"] = model.data
     nodes = {
-        name: for_any_reader(resampling.marked(pools.marked(_of_its_shape(model, name)))) for name in model.graph.nodes
+        name: for_any_reader(unflattening.marked(resampling.marked(pools.marked(_of_its_shape(model, name)))))
+        for name in model.graph.nodes
     }
     content = with_nodes(model.graph, nodes).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}

@@ -8,7 +8,7 @@ import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network import pools, resampling
+from spear_deploy.network import pools, resampling, unflattening
 from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.neuron import DEFAULT_DT_S, NEURON_TYPES
 from spear_deploy.network.nir_batch import without_batch
@@ -111,7 +111,7 @@ def _contracted(edges: list[tuple[str, str]], gone: str) -> list[tuple[str, str]
 
 def _own(node: nir.NIRNode, name: str) -> nir.NIRNode:
     """A node that NIR does not have, where one stands for it."""
-    return resampling.unmarked(pools.unmarked(node, name), name)
+    return unflattening.unmarked(resampling.unmarked(pools.unmarked(node, name), name), name)
 
 
 def _widened(node: nir.NIRNode, name: str, notices: list[str]) -> nir.NIRNode:

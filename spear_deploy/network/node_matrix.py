@@ -13,6 +13,7 @@ from scipy import sparse
 from spear_deploy.errors import ModelError
 from spear_deploy.network.linear import padding_of, pair
 from spear_deploy.network.resampling import Resample
+from spear_deploy.network.unflattening import Unflatten
 
 Shape = tuple[int, ...]
 Weights = NDArray[np.float64]
@@ -137,6 +138,7 @@ _MATRICES: dict[type, Callable[[Any, Shape, Shape], Any]] = {
     nir.AvgPool2d: _sum_pool,
     Resample: _resample,
     nir.Flatten: _same,
+    Unflatten: _same,
     nir.Delay: _same,
     nir.Scale: _scale,
 }

@@ -21,6 +21,7 @@ from spear_deploy.network.nir_graph import prepare
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.proof import prove_equal
 from spear_deploy.network.resampling import Resample
+from spear_deploy.network.unflattening import Unflatten
 
 _ROUNDING = 1e-12
 """How far a constant may move when it goes through tau and r, relative: float64 rounding."""
@@ -30,10 +31,12 @@ _NO_NODE: dict[type, str] = {
     MaxPool2d: "it takes the largest current of a window, which NIR has no node for: another reader sums the window",
     Resample: "it moves positions (padding, enlarging, uneven windows), which NIR has no node for: another reader"
     " leaves them where they are",
+    Unflatten: "it makes maps of a flat layer, which NIR has no node for: another reader leaves it flat",
 }
 _INSTEAD: dict[type, str] = {
     MaxPool2d: "move the pool behind the neuron, or train with a sum or average pool",
     Resample: "train with zero padding in the convolution, with windows that divide their input, and without enlarging",
+    Unflatten: "keep maps: Conv2d and ConvTranspose2d of maps of 1 x 1 do what Linear does",
 }
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from fractions import Fraction
+from math import gcd, lcm
+from typing import Any
 
+import networkx as nx
 import nir
 import numpy as np
 from networkx.utils import UnionFind
@@ -13,6 +17,7 @@ from networkx.utils import UnionFind
 from spear_deploy.network import Network
 from spear_deploy.network.linear import Weighted
 from spear_deploy.network.sharing import shared_weights
+from spear_deploy.network.unflattening import Unflatten
 from spear_deploy.pruning.constants import is_depthwise, kept_for
 
 
@@ -66,9 +71,9 @@ class Group:
 def channel_groups(network: Network) -> list[Group]:
     """All groups of channels, in the order in which the network runs.
 
-    A channel is an entry of the first axis. Sums (residual connections), recurrent weights,
-    per-neuron parameters, pools, depthwise convolutions, flattening and weights in several places
-    tie channels together; input and output channels are never pruned.
+    A channel is an entry of the first axis; of a flat layer that becomes maps, all entries of a map.
+    Sums (residual connections), recurrent weights, per-neuron parameters, pools, depthwise convolutions,
+    flattening and weights in several places tie channels together; input and output channels are never pruned.
     """
     ties = _Ties(network)
     for stage in network.stages:
@@ -78,12 +83,16 @@ def channel_groups(network: Network) -> list[Group]:
         for other in others:
             ties.share(first, other)
     groups = []
-    for axes in ties.union.to_sets():
-        layers = [name for name in network.layers if name in axes]
+    for scales in ties.scaled_sets():
+        layers = [name for name in network.layers if name in scales]
         if layers:
-            members = tuple(member for axis in sorted(axes) for member in ties.members[axis])
-            fixed = next((ties.fixed[axis] for axis in sorted(axes) if axis in ties.fixed), "")
-            groups.append(Group(layers[0], network.shapes[layers[0]][0], members, fixed))
+            members = tuple(
+                replace(member, repeat=member.repeat * scales[axis])
+                for axis in sorted(scales)
+                for member in ties.members[axis]
+            )
+            fixed = next((ties.fixed[axis] for axis in sorted(scales) if axis in ties.fixed), "")
+            groups.append(Group(layers[0], network.shapes[layers[0]][0] // scales[layers[0]], members, fixed))
     return sorted(groups, key=lambda group: network.layers.index(group.name))
 
 
@@ -95,6 +104,8 @@ class _Ties:
         self.union = UnionFind(_begins(network))
         self.members: dict[str, list[Member]] = defaultdict(list)
         self.fixed: dict[str, str] = {}
+        self.maps: list[tuple[str, str, int]] = []
+        """Axes of flat layers, the nodes that make maps of them, and entries in each map."""
 
     def axis(self, name: str) -> tuple[str, int]:
         """Where the channel axis of a node's output begins, and entries a channel has in it."""
@@ -128,8 +139,47 @@ class _Ties:
                 network.shapes[name]
             ):
                 self.members[begin].append(Member(name, Role.CARRIER, repeat))
+        elif isinstance(node, Unflatten):
+            self._visit_maps(name, int(np.prod(node.shape[1:])), begin, repeat)
         elif isinstance(node, Weighted):
             self._visit_weights(name, node, begin, repeat)
+
+    def _visit_maps(self, name: str, positions: int, begin: str, repeat: int) -> None:
+        self.members[name].append(Member(name, Role.CARRIER))
+        if repeat == positions:  # the maps that were flattened before
+            self.union.union(begin, name)
+        elif repeat == 1:
+            self.maps.append((begin, name, positions))
+        else:
+            for axis in (begin, name):
+                self.fixed.setdefault(axis, f"{name} mixes channels with positions")
+
+    def scaled_sets(self) -> list[dict[str, int]]:
+        """Axes that are one, each with how many of its entries belong to a channel."""
+        tied = nx.Graph()
+        for axes in self.union.to_sets():
+            nx.add_path(tied, sorted(axes), ratio=Fraction(1), end=None)
+            tied.add_nodes_from(axes)
+        for flat, maps, positions in self.maps:
+            if tied.has_edge(flat, maps):
+                self.fixed.setdefault(flat, f"{maps} mixes channels with positions")
+            else:
+                tied.add_edge(flat, maps, ratio=Fraction(positions), end=flat)
+        return [self._scales(tied.subgraph(axes)) for axes in nx.connected_components(tied)]
+
+    def _scales(self, tied: Any) -> dict[str, int]:
+        found: dict[str, Fraction] = {min(tied): Fraction(1)}
+        for one, other in nx.bfs_edges(tied, min(tied)):
+            edge = tied.edges[one, other]
+            found[other] = found[one] * (edge["ratio"] if edge["end"] == other else 1 / edge["ratio"])
+        for one, other, edge in tied.edges(data=True):
+            flat, maps = (one, other) if edge["end"] in (one, None) else (other, one)
+            if found[flat] != found[maps] * edge["ratio"]:
+                self.fixed.setdefault(flat, f"{maps} mixes channels with positions")
+        least = lcm(*(scale.denominator for scale in found.values()))
+        whole = {axis: int(scale * least) for axis, scale in found.items()}
+        common = gcd(*whole.values())
+        return {axis: scale // common for axis, scale in whole.items()}
 
     def share(self, one: str, other: str) -> None:
         """Weights that are one lose the same outputs and the same inputs."""
@@ -159,9 +209,9 @@ class _Ties:
 
 
 def _begins(network: Network) -> list[str]:
-    """Nodes that make a new channel axis: the input, weights and neurons."""
+    """Nodes that make a new channel axis: the input, weights, neurons and maps of a flat layer."""
     return [
         name
         for name, node in network.nodes.items()
-        if name == network.input or name in network.neurons or hasattr(node, "weight")
+        if name == network.input or name in network.neurons or hasattr(node, "weight") or isinstance(node, Unflatten)
     ]

@@ -12,7 +12,7 @@ from spear_deploy.errors import SearchError
 from spear_deploy.network import Network
 from spear_deploy.network.linear import weighted
 from spear_deploy.pruning.groups import Group, Role
-from spear_deploy.pruning.surgery import Index
+from spear_deploy.pruning.surgery import Index, entries_of
 
 
 def importance(network: Network, group: Group) -> NDArray[np.float64]:
@@ -102,7 +102,7 @@ def choose_channels(
 def kept_by_layer(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> dict[str, Index]:
     """What a choice of channels by group leaves of every neuron layer that it touches."""
     return {
-        member.node: keep[group.name]
+        member.node: entries_of(keep[group.name], member.repeat)
         for group in groups
         if group.name in keep
         for member in group.nodes(Role.CARRIER)

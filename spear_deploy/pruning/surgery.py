@@ -16,6 +16,7 @@ from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.linear import weighted
 from spear_deploy.network.neuron import NEURON_TYPES
 from spear_deploy.network.nir_convolution import Convolution, with_groups, without_groups
+from spear_deploy.network.unflattening import Unflatten
 from spear_deploy.pruning.constants import into_biases, into_neurons
 from spear_deploy.pruning.groups import Group, Role
 
@@ -38,7 +39,7 @@ def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> n
 
     """
     kept = {
-        member.node: _entries(keep[group.name], member.repeat)
+        member.node: entries_of(keep[group.name], member.repeat)
         for group in groups
         if group.name in keep
         for member in group.nodes(Role.CARRIER)
@@ -51,7 +52,7 @@ def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> n
         index = np.asarray(keep[group.name], dtype=np.intp)
         for member in group.members:
             if member.role is not Role.CARRIER and int(getattr(nodes[member.node], "groups", 1)) > 1:
-                axes[member.node][member.role] = index
+                axes[member.node][member.role] = entries_of(index, member.repeat)
                 continue
             nodes[member.node] = _cut(nodes[member.node], member.role, index, member.repeat)
     for name, roles in axes.items():
@@ -60,16 +61,19 @@ def prune(network: Network, groups: list[Group], keep: Mapping[str, Index]) -> n
     return into_neurons(_with_input_shapes(pruned, network), network, kept)
 
 
-def _entries(index: Index, repeat: int) -> Index:
+def entries_of(index: Index, repeat: int) -> Index:
+    """The entries of channels in a node in which `repeat` that follow each other belong to one."""
     return (index[:, None] * repeat + np.arange(repeat)).ravel()
 
 
 def _cut(node: nir.NIRNode, role: Role, index: Index, repeat: int) -> nir.NIRNode:
+    entries = entries_of(index, repeat)
     if isinstance(node, NEURON_TYPES):
-        return _cut_neuron(node, index)
-    entries = _entries(index, repeat)
+        return _cut_neuron(node, entries)
     cut = copy(node)
-    if isinstance(cut, nir.Scale):
+    if isinstance(cut, Unflatten):
+        cut.shape = np.array([len(entries), *cut.shape[1:]])
+    elif isinstance(cut, nir.Scale):
         cut.scale = cut.scale[entries]
     elif role is Role.CONSUMER:
         cut = weighted(cut)
@@ -80,7 +84,7 @@ def _cut(node: nir.NIRNode, role: Role, index: Index, repeat: int) -> nir.NIRNod
         if not isinstance(cut, nir.Linear):
             cut.bias = cut.bias[entries]
         if role is Role.CARRIER and isinstance(cut, Convolution):
-            cut.groups = len(index)
+            cut.groups = len(entries)
     cut.__post_init__()
     return cut
 

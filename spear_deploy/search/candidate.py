@@ -148,8 +148,8 @@ class CandidateFactory:
 
     def ratios_of(self, model: Model) -> Ratios:
         """The keep ratios of a model that was pruned from this one."""
-        shapes = model.network.shapes
-        return np.array([shapes[group.name][0] / group.size for group in self.groups])
+        shapes, whole = model.network.shapes, self.model.network.shapes
+        return np.array([shapes[group.name][0] / whole[group.name][0] for group in self.groups])
 
     @property
     def smallest(self) -> Ratios:

@@ -52,10 +52,6 @@ REFUSED = {
         r"2_maxpool1d: MaxPool1d takes \[C, L\] of each sample, found 6; give `input_shape` its channels",
     ),
     "a norm for each step": (NormOfEachStep, r"^lif: what leads into it in step 0 differs .* \(a norm for each has no"),
-    "maps of a flat layer": (
-        lambda: nn.Sequential(nn.Linear(6, 8), leaky(), nn.Unflatten(1, (2, 2, 2)), nn.Conv2d(2, 2, 2), leaky()),
-        r"2_unflatten: Unflatten is not supported: no node makes maps of a flat layer; keep maps",
-    ),
     "maps of the input": (
         lambda: MapsOfItsInput(lambda x: x.view(-1, 1, 2, 3)),
         r"lif receives a change of shape from \(4, 6\) to \(4, 1, 2, 3\); give input_shape=\(1, 2, 3\) and samples",
@@ -101,10 +97,6 @@ REFUSED = {
         lambda: nn.Sequential(nn.Linear(6, 6), snntorch.Alpha(alpha=0.9, beta=0.8, init_hidden=True)),
         r"1_alpha: Alpha is not supported",
     ),
-    "a change of shape": (
-        lambda: nn.Sequential(nn.Linear(6, 6), nn.Unflatten(1, (2, 3)), leaky()),
-        r"1_unflatten: Unflatten is not supported",
-    ),
     "state_quant": (lambda: plain(state_quant=lambda x: x), r"1_leaky: state_quant is not supported"),
     "graded spikes of zero": (
         lambda: plain(graded_spikes_factor=0.0),
@@ -122,24 +114,6 @@ def test_what_cannot_be_shown_exact_is_refused(case):
     torch.manual_seed(0)
     with pytest.raises(ModelError, match=message):
         convert(build())
-
-
-class PositionsInALine(nn.Module):
-    """Maps as lines of positions, for a Conv1d."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.first, self.mix, self.second = nn.Conv2d(1, 6, 3), leaky(), nn.Conv1d(6, 4, 1), leaky()
-
-    def forward(self, x):
-        return self.second(self.mix(self.first(self.conv(x)).flatten(2)))
-
-
-def test_positions_in_a_line_are_refused_with_what_to_do_instead():
-    with pytest.raises(
-        ModelError, match=r"from \(\d+, 6, 2, 2\) to \(\d+, 6, 4\); keep maps, to which Conv2d with a kern"
-    ):
-        convert(PositionsInALine(), (1, 4, 4))
 
 
 def test_another_order_of_axes_is_refused_with_what_to_do_instead():

@@ -137,8 +137,8 @@ def test_a_neuron_that_keeps_no_state_is_a_layer_in_each_of_its_places(kind, sta
 def test_shared_weights_become_a_layer_for_each_place_which_is_said():
     torch.manual_seed(4)
     model = converted(SharedWeights(), (2, 6, 6))
-    assert model.notices == (
-        "conv stands in several places: a layer for each, as on a chip, pruned and trained as one",
+    assert model.notices[0] == (
+        "conv stands in several places: a layer for each, as on a chip, pruned and trained as one"
     )
     assert {"conv", "conv_2"} <= set(model.network.nodes)
     assert not [group.name for group in channel_groups(model.network) if group.prunable]  # the output's channels

@@ -50,6 +50,22 @@ def separable_twice(seed):
     return chain.neurons("b").flatten().linear("fc", 4).neurons("c")
 
 
+def decoder(seed):
+    """Maps of a flat layer of neurons, as autoencoders decode their code; the code is read by a dense layer too."""
+    chain = Chain((5,), seed).linear("fc1", 8).neurons("a").linear("fc2", 24).neurons("b")
+    chain.maps("maps", 6).conv("conv1", 6, groups=6).neurons("c").conv("conv2", 5).neurons("d").flatten()
+    chain.linear("fc3", 4, "flatten")
+    chain.last, chain.shape = "b", (24,)
+    return chain.linear("skip", 4).neurons("e", "fc3", "skip")
+
+
+def generator(seed):
+    """Maps of currents: a dense layer and a convolution without neurons between, and added to maps of neurons."""
+    chain = Chain((5,), seed).linear("fc1", 24).maps("maps1", 6).conv("conv1", 5).neurons("a").flatten()
+    chain.linear("fc2", 20).maps("maps2", 5).neurons("b", "maps2", "a").conv("conv2", 6)
+    return chain.neurons("c").flatten("flat").linear("fc3", 4).neurons("d")
+
+
 class SharedSeparable(nn.Module):
     """A block of a depthwise and a padded convolution that stands in two places."""
 
@@ -108,6 +124,8 @@ HARD = {
     "depthwise and padded, shared": shared_separable,
     "shared weights": shared,
     "transposed, enlarged, mirrored": resampled,
+    "maps of a flat layer": decoder,
+    "maps of currents": generator,
     "residual sum": residual,
     "several skips": several_skips,
     "all-to-all recurrence": recurrent,

@@ -91,3 +91,35 @@ def test_channels_stay_where_nothing_can_hold_what_their_biases_give(options, pa
     groups = channel_groups(Network(chain.flatten().linear("fc", 4).neurons("c").graph()))
     assert groups[0].fixed.startswith(fixed)
     assert groups[0].prunable == (not fixed)
+
+
+def test_a_channel_of_a_flat_layer_that_becomes_maps_is_a_map():
+    chain = Chain((5,)).linear("fc1", 24).neurons("a").maps("maps", 6).conv("conv", 5).neurons("b").flatten()
+    network = Network(chain.linear("fc2", 4).neurons("c").graph())
+    group = channel_groups(network)[0]
+    assert (group.name, group.size, group.prunable) == ("a", 6, True)
+    assert {member.node: member.repeat for member in group.members} == {"fc1": 4, "a": 4, "maps": 1, "conv": 1}
+
+
+@pytest.mark.parametrize("sides", [(2, 4), (4, 2)])
+def test_maps_of_two_sizes_lose_what_makes_whole_maps_of_both(sides):
+    chain = Chain((5,)).linear("fc1", 32).neurons("a").maps("maps1", 32 // sides[0] ** 2, sides[0])
+    chain.conv("conv1", 3).neurons("b").flatten("flat1").linear("fc2", 4)
+    chain.last = "a"
+    chain.maps("maps2", 32 // sides[1] ** 2, sides[1]).conv("conv2", 3).neurons("c").flatten("flat2").linear("fc3", 4)
+    group = channel_groups(Network(chain.neurons("d", "fc2", "fc3").graph()))[0]
+    assert (group.size, group.prunable) == (2, True)
+    repeats = {member.node: member.repeat for member in group.members}
+    assert [repeats[name] for name in ("a", "maps1", "maps2")] == [16, 16 // sides[0] ** 2, 16 // sides[1] ** 2]
+
+
+def test_maps_that_were_maps_before_keep_their_channels():
+    chain = Chain((2, 4, 4)).conv("conv1", 6).neurons("a").flatten().maps("maps", 6, 4).conv("conv2", 5).neurons("b")
+    groups = channel_groups(Network(chain.flatten("flat").linear("fc", 4).neurons("c").graph()))
+    assert [(group.name, group.size, group.fixed) for group in groups[:2]] == [("a", 6, ""), ("b", 5, "")]
+
+
+def test_maps_that_mix_channels_with_positions_are_fixed():
+    chain = Chain((2, 4, 4)).conv("conv1", 6).neurons("a").flatten().maps("maps", 24).conv("conv2", 5).neurons("b")
+    groups = channel_groups(Network(chain.flatten("flat").linear("fc", 4).neurons("c").graph()))
+    assert [group.fixed for group in groups[:2]] == ["maps mixes channels with positions", ""]

@@ -16,6 +16,7 @@ from spear_deploy.network.graph import delay_steps
 from spear_deploy.network.linear import pair, weighted
 from spear_deploy.network.pools import Pool
 from spear_deploy.network.resampling import Resample, routing
+from spear_deploy.network.unflattening import Unflatten
 
 Array = NDArray[np.float64]
 
@@ -108,7 +109,7 @@ def _simple_path(
 
 
 def _flattens(node: nir.NIRNode) -> bool:
-    return isinstance(node, nir.Flatten)
+    return isinstance(node, nir.Flatten | Unflatten)
 
 
 def _routes(node: nir.NIRNode) -> bool:

@@ -18,6 +18,9 @@ from spear_deploy.network.graph import Shape, delay_steps
 from spear_deploy.network.linear import Weighted, padding_of, pair
 from spear_deploy.network.pools import MaxPool2d, with_sums
 from spear_deploy.network.resampling import Resample
+from spear_deploy.network.unflattening import Unflatten
+
+_FLAT = (nir.Flatten, Unflatten)
 
 POOLS = (nir.SumPool2d, nir.AvgPool2d, MaxPool2d)
 CONVOLUTIONS = (nir.Conv1d, nir.Conv2d)
@@ -52,7 +55,7 @@ def reach_of(network: Network, connection: Connection) -> Reach:
         weights = []
     elif not any(isinstance(node, (*POOLS, Resample, Weighted)) for node in kinds):
         return OneToOne(source, target, delay_bits)
-    elif not weights and not any(isinstance(node, nir.Flatten) for node in kinds):
+    elif not weights and not any(isinstance(node, _FLAT) for node in kinds):
         return _windowed(network, path, source, target, delay_bits)
     if len(weights) == 1:
         node = weights[0]
@@ -61,7 +64,7 @@ def reach_of(network: Network, connection: Connection) -> Reach:
             dense = _dense(network, path, node, source, target, delay_bits)
             if dense is not None:
                 return dense
-        elif isinstance(node, CONVOLUTIONS) and not any(isinstance(other, nir.Flatten) for other in kinds):
+        elif isinstance(node, CONVOLUTIONS) and not any(isinstance(other, _FLAT) for other in kinds):
             windowed = _windowed(network, path, source, target, delay_bits)
             one_tap = (windowed.rows.sum(2) <= 1).all() and (windowed.columns.sum(2) <= 1).all()
             if windowed.mask is None or one_tap:

@@ -17,6 +17,7 @@ from spear_deploy.network import Reset
 from spear_deploy.network.linear import padding_of, pair
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.resampling import Resample
+from spear_deploy.network.unflattening import Unflatten
 
 KINDS: dict[type, str] = {
     nir.Affine: "dense",
@@ -28,6 +29,7 @@ KINDS: dict[type, str] = {
     MaxPool2d: "max pool",
     Resample: "resampling",
     nir.Flatten: "flatten",
+    Unflatten: "unflatten",
     nir.Scale: "scale",
     nir.Delay: "delay",
 }

@@ -38,7 +38,7 @@ from spear_deploy.network.neuron import Neuron, Reset, node_of
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.sharing import marked, shared_weights
 
-_BINARY_SHAPERS = ("Flatten", "MaxPool1d", "MaxPool2d")
+_BINARY_SHAPERS = ("Flatten", "Unflatten", "MaxPool1d", "MaxPool2d")
 """Layers whose output is 0 or 1 where their input is."""
 
 

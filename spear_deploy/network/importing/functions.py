@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spear_deploy.network.importing.arithmetic import add_terms, divide, multiply, negate, subtract, subtracted
 from spear_deploy.network.importing.expression import Cat, Expression, Many, Opaque, at_step, leaves
-from spear_deploy.network.importing.layout import leading, maps_of_input, reshaped
+from spear_deploy.network.importing.layout import leading, maps_of, maps_of_input, reshaped
 from spear_deploy.network.importing.rewriting import interpolation, padding
 
 if TYPE_CHECKING:
@@ -24,15 +24,6 @@ class BatchIndexed(Exception):  # noqa: N818 - a signal between run modes, never
 Handler = Callable[["Recorder", tuple[Any, ...], dict[str, Any], Tensor], tuple[Expression, int | None]]
 
 
-def _instead_of(before: tuple[int, ...], after: tuple[int, ...]) -> str:
-    """What to do instead of a change of shape that is not followed, where that is known."""
-    if len(after) > len(before):
-        return "; no node makes maps of a flat layer: keep maps"
-    if len(after) == len(before) - 1 and after[-2:-1] == before[-3:-2]:
-        return "; keep maps, to which Conv2d with a kernel of 1 does what Conv1d does to their positions"
-    return ""
-
-
 def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
     value = args[0]
     axis = recorder.time_axis(value)
@@ -42,12 +33,25 @@ def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tupl
     if found is None:
         old, new = tuple(value.shape), tuple(result.shape)
         as_maps = maps_of_input(recorder.expression(value), axis, old, new)
-        instead = f"; {as_maps}" if as_maps else _instead_of(old, new)
-        return Opaque(f"a change of shape from {old} to {new}{instead}"), None
+        maps = maps_of(old, axis, new)
+        if maps and not as_maps:
+            return _as_maps(recorder, value, maps), axis
+        return Opaque(f"a change of shape from {old} to {new}{as_maps and '; '}{as_maps}"), None
     after, shape = found
     if shape == tuple(value.shape[leading(axis) :]):
         return recorder.expression(value), after
     return recorder.applied("flatten", (), nn.Flatten(), value), after
+
+
+def _as_maps(recorder: Recorder, value: Tensor, maps: tuple[int, ...]) -> Expression:
+    """A flat value, or other maps, as maps of the same values in their order."""
+    axis = recorder.time_axis(value)
+    flat = value.detach().flatten(leading(axis))
+    before = recorder.expression(value)
+    if flat.shape != value.shape:
+        before = recorder.applied("flatten", (), nn.Flatten(), value)
+    recorder.mark(flat, before, axis)
+    return recorder.applied("unflatten", (maps,), nn.Unflatten(1, maps), flat)
 
 
 def _unsqueeze(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tuple[Expression, int | None]:
@@ -144,6 +148,8 @@ def _get_item(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tup
     if axis is None:
         if isinstance(parts[0], int):
             raise BatchIndexed
+        if all(part is None or part == slice(None) for part in parts) and parts[0] is not None:
+            return _reshape(recorder, (value,), {}, result)
         if all(isinstance(part, slice) for part in parts[:2]) and parts[0] == slice(None):
             return Opaque(_PART), None
         return Opaque("an index into one time step"), None

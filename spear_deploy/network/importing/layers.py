@@ -18,44 +18,13 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network.importing import spikingjelly
 from spear_deploy.network.importing.neurons import KINDS, runs_as, spread
 from spear_deploy.network.importing.rewriting import ADAPTIVE_MAXIMA, RESAMPLING, TRANSPOSED, adaptive, average, windows
+from spear_deploy.network.importing.ways_out import WAYS_OUT
 from spear_deploy.network.linear import Scale
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.resampling import Resampling
+from spear_deploy.network.unflattening import Unflatten
 
 Shape = tuple[int, ...]
-
-_GATED = "its gates multiply states, which no spiking neuron does; use RLeaky or RSynaptic"
-_BY_SAMPLE = (
-    "it divides by statistics of each sample, which no synapse does; train with BatchNorm, which goes into weights"
-)
-_FLAT = "a chip's maps have two axes, and time is none of them; let Conv2d see each time step"
-_ACTIVATION = "a chip has none beside its neurons; leave it out, or put a spiking neuron in its place"
-_BY_STEP = "it does something else in every step, which no synapse does; use one norm for all steps"
-_NO_MAPS = "no node makes maps of a flat layer; keep maps (Conv2d, ConvTranspose2d), or go on with Linear"
-_WAYS_OUT: dict[str, str] = {
-    **dict.fromkeys(("GroupNorm", "LayerNorm", "InstanceNorm1d", "InstanceNorm2d"), _BY_SAMPLE),
-    **dict.fromkeys(("SLSTM", "SConv2dLSTM", "LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"), _GATED),
-    **dict.fromkeys(("Conv3d", "MaxPool3d", "AvgPool3d", "BatchNorm3d"), _FLAT),
-    **dict.fromkeys(("ReLU", "ReLU6", "LeakyReLU", "PReLU", "ELU", "SELU", "GELU", "SiLU", "Mish"), _ACTIVATION),
-    **dict.fromkeys(("Tanh", "Sigmoid", "Hardtanh", "Hardsigmoid", "Softplus"), _ACTIVATION),
-    **dict.fromkeys(("Softmax", "LogSoftmax"), "leave it to the loss, and end with what is before it"),
-    "PixelShuffle": "it moves channels to positions; use ConvTranspose2d or Upsample",
-    "PixelUnshuffle": "it moves positions to channels; use Conv2d with a stride",
-    "ChannelShuffle": "it changes the order of channels; leave it out, or use Conv2d with a kernel of 1",
-    "Bilinear": "it multiplies two values that depend on the input, which no synapse does; add them",
-    **dict.fromkeys(
-        ("Embedding", "EmbeddingBag"), "it looks words up; give the network their vectors, encoding='sequence'"
-    ),
-    **dict.fromkeys(
-        ("MultiheadAttention", "TransformerEncoderLayer"),
-        "it multiplies values that depend on the input, which no synapse does",
-    ),
-    **dict.fromkeys(("BatchNormThroughTime1d", "BatchNormThroughTime2d"), _BY_STEP),
-    **dict.fromkeys(("TemporalEffectiveBatchNorm1d", "TemporalEffectiveBatchNorm2d"), _BY_STEP),
-    "Unflatten": _NO_MAPS,
-    "Alpha": "its membrane is the difference of two currents and no state of its own; use Synaptic",
-}
-"""What to use in the place of layers that have no node."""
 
 IDENTITIES = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 """Layers that do nothing in eval mode."""
@@ -120,8 +89,8 @@ def is_identity(module: nn.Module) -> bool:
 def unsupported(module: nn.Module, name: str) -> str:
     """What to tell about a layer that NIR has no nodes for."""
     kind = type(module).__name__
-    if kind in _WAYS_OUT:
-        return f"{name}: {kind} is not supported: {_WAYS_OUT[kind]}"
+    if kind in WAYS_OUT:
+        return f"{name}: {kind} is not supported: {WAYS_OUT[kind]}"
     of_spikingjelly = f"SpikingJelly's {', '.join(spikingjelly.NEURONS)}"
     neurons = ", ".join(sorted(kind.__name__ for kind in KINDS))
     if spikingjelly.is_other_neuron(module):
@@ -293,6 +262,10 @@ def _one_to_one(module: Any, name: str, shape: Shape) -> list[nir.NIRNode]:
     return [nir.Scale(scale=spread(module.V, shape, name, "V"))]
 
 
+def _unflatten(module: nn.Unflatten, name: str, shape: Shape) -> list[nir.NIRNode]:
+    return [Unflatten(np.array(module.unflattened_size))]
+
+
 def _voting(module: Any, name: str, shape: Shape) -> list[nir.NIRNode]:
     """SpikingJelly's VotingLayer: the mean of as many outputs as stand for each class."""
     size = int(module.voting_size)
@@ -342,6 +315,7 @@ _BUILDERS: dict[type[nn.Module], Callable[[Any, str, Shape], list[nir.NIRNode]]]
     nn.MaxPool1d: _max_pool1d,
     nn.MaxPool2d: _max_pool2d,
     nn.Flatten: _flatten,
+    nn.Unflatten: _unflatten,
     OneToOneOfRLeaky: _one_to_one,
     OneToOneOfRSynaptic: _one_to_one,
     Scale: _scale,

@@ -42,6 +42,14 @@ def reshaped(shape: Shape, axis: int | None, steps: int, result: Shape) -> tuple
     return None
 
 
+def maps_of(before: Shape, axis: int | None, after: Shape) -> Shape:
+    """The shape of the maps that a change of shape makes of each sample; empty where it makes none."""
+    lead = leading(axis)
+    maps = after[lead:]
+    same = before[:lead] == after[:lead] and prod(before[lead:]) == prod(maps)
+    return maps if same and len(maps) in (2, 3) else ()
+
+
 def maps_of_input(expression: Expression, axis: int | None, before: Shape, after: Shape) -> str:
     """The way out where forward makes maps of the network's input, which may come as maps; elsewhere nothing."""
     lead = leading(axis)

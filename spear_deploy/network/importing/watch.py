@@ -138,8 +138,8 @@ class Watch:
         lost = isinstance(recorder.expression(y), Opaque) and not isinstance(recorder.expression(x), Opaque)
         if lost and isinstance(module, nn.Unflatten):
             as_maps = maps_of_input(recorder.expression(x), recorder.time_axis(x), tuple(x.shape), tuple(y.shape))
-            reason = f"{name} (Unflatten) on the network's input; {as_maps}, and leave it out"
-            recorder.mark(y, Opaque(reason if as_maps else unsupported(module, name)))
+            if as_maps:
+                recorder.mark(y, Opaque(f"{name} (Unflatten) on the network's input; {as_maps}, and leave it out"))
         return y
 
     def _unknown(self, name: str, module: nn.Module, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
