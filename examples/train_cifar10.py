@@ -1,12 +1,15 @@
-"""Train SPEAR's CIFAR-10 networks: spiking VGG16 and ResNet18, T = 4, LIF with hard reset, tau 2.
+"""Train spiking networks on CIFAR-10, T = 4, LIF with hard reset, tau 2: SPEAR's VGG16 and ResNet18, and two more.
 
     python examples/train_cifar10.py --net vgg16 --data ../shared/cases/cifar10 --device cuda
-    python examples/train_cifar10.py --net resnet18 --width 0.25 --images 10000 --epochs 10     # on a few cores
+    python examples/train_cifar10.py --net vgg10 --width 0.25 --images 10000 --epochs 30     # on a few cores
+
+`vgg10` has ten convolutions; `sew-resnet` adds spikes where ResNet18 adds currents (Fang et al., arXiv 2102.04159).
 
 Data: a folder of train.npz and test.npz with JPEG images (arrays jpeg, offset, label), or torchvision's folder
 (cifar-10-batches-py). Of the training images the last 5,000 are held out for validation. After each epoch the
-accuracy on test is written to OUT.json; at the end the network to OUT.pt, which `spear-deploy` reads, with its
-SynOps. Source of the task: SPEAR (T = 4, tau 2, hard reset, direct encoding).
+accuracy on test is written to OUT.json, and what is needed to go on from there to OUT.state: the same command then
+ends with the same network as one that was never cut off. At the end the network is written to OUT.pt, which
+`spear-deploy` reads, with its SynOps. Source of the task: SPEAR (T = 4, tau 2, hard reset, direct encoding).
 """
 
 import argparse
@@ -17,6 +20,7 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +39,12 @@ from spear_deploy.network.neuron_layer import NeuronLayer
 
 TIME_STEPS, BETA = 4, 0.5
 HELD_OUT = 5_000
+ABOUT = ("net", "width", "seed", "epochs", "images", "bfloat16", "data")
+"""What two trainings have in common where one can go on from the other."""
 MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 VGG16 = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512)
+VGG10 = (64, 64, "pool", 128, 128, "pool", 256, 256, "pool", 512, 512, "pool", 512, 512)
+SEW_RESNET = ((64, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1))
 RESNET18 = ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1))
 
 
@@ -66,10 +74,10 @@ class ReadOut(nn.Module):
         return membrane
 
 
-def vgg16(width):
-    """Thirteen convolutions and a read-out."""
+def vgg(layers, width):
+    """Convolutions, halved by averages in between, and a read-out."""
     parts, channels = [], 3
-    for part in VGG16:
+    for part in layers:
         if part == "pool":
             parts.append(nn.AvgPool2d(2))
         else:
@@ -95,16 +103,37 @@ class Block(nn.Module):
         return self.out(self.second(self.first(x)) + self.short(x))
 
 
-def resnet18(width):
-    """Seventeen convolutions in eight blocks, and a read-out."""
-    wide = [max(8, round(channels * width)) for channels, _ in RESNET18]
+class SpikingBlock(nn.Module):
+    """Two convolutions with a neuron each; the spikes that entered are added to the second one's."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.first = nn.Sequential(*convolution(inputs, outputs, stride=stride), lif())
+        self.second = nn.Sequential(*convolution(outputs, outputs), lif())
+        same = inputs == outputs and stride == 1
+        self.short = nn.Identity() if same else nn.Sequential(*convolution(inputs, outputs, 1, stride), lif())
+
+    def forward(self, x):
+        """What one step sent `[B, inputs, H, W]` to sums of spikes `[B, outputs, H, W]`."""
+        return self.second(self.first(x)) + self.short(x)
+
+
+def resnet(block, stages, width):
+    """A convolution, blocks, and a read-out."""
+    wide = [max(8, round(channels * width)) for channels, _ in stages]
     parts = [*convolution(3, wide[0]), lif()]
-    for before, after, (_, stride) in zip([wide[0], *wide], wide, RESNET18, strict=False):
-        parts.append(Block(before, after, stride))
-    return nn.Sequential(*parts, nn.AvgPool2d(4), nn.Flatten(), ReadOut(wide[-1]))
+    for before, after, (_, stride) in zip([wide[0], *wide], wide, stages, strict=False):
+        parts.append(block(before, after, stride))
+    side = 32 // prod(stride for _, stride in stages)
+    return nn.Sequential(*parts, nn.AvgPool2d(side), nn.Flatten(), ReadOut(wide[-1]))
 
 
-NETWORKS = {"vgg16": vgg16, "resnet18": resnet18}
+NETWORKS = {
+    "vgg16": partial(vgg, VGG16),
+    "resnet18": partial(resnet, Block, RESNET18),
+    "vgg10": partial(vgg, VGG10),
+    "sew-resnet": partial(resnet, SpikingBlock, SEW_RESNET),
+}
 
 
 def load(folder, part):
@@ -227,8 +256,18 @@ def main():
         },
         **{"parameters": sum(each.numel() for each in net.parameters()), "test_accuracy": [], "seconds": []},
     }
+    state, about = options.out.with_suffix(".state"), {name: result[name] for name in ABOUT}
+    going = {"net": net, "optimizer": optimizer, "schedule": schedule}
+    if state.is_file():
+        before = torch.load(state, map_location=device, weights_only=True)
+        if before["about"] != about:
+            parser.error(f"{state} is of another training, {before['about']}; take another --out, or remove it")
+        for name, part in going.items():
+            part.load_state_dict(before[name])
+        generator.set_state(before["generator"].cpu())
+        result = json.loads(before["result"])
     print(json.dumps(result))
-    for epoch in range(options.epochs):
+    for epoch in range(len(result["seconds"]), options.epochs):
         start = time.perf_counter()
         net.train()
         order = torch.randperm(len(images), generator=generator).to(device)
@@ -242,6 +281,10 @@ def main():
         result["test_accuracy"].append(accuracy(net, test, test_labels))
         result["seconds"].append(round(time.perf_counter() - start, 2))
         options.out.with_suffix(".json").write_text(json.dumps(result, indent=2) + "\n")
+        reached = {name: part.state_dict() for name, part in going.items()}
+        reached |= {"about": about, "generator": generator.get_state(), "result": json.dumps(result)}
+        torch.save(reached, state.with_suffix(".part"))
+        state.with_suffix(".part").replace(state)
         print(f"epoch {epoch + 1}: test {result['test_accuracy'][-1]:.2%}, {result['seconds'][-1]:.1f} s", flush=True)
     net.eval()
     saved = options.out.with_suffix(".pt")

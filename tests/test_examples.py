@@ -1,5 +1,7 @@
 """The example scripts train on every kind of data that is read."""
 
+import json
+import pickle
 import runpy
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +10,8 @@ import numpy as np
 import pytest
 
 import spear_deploy
+from examples import train_cifar10
+from spear_deploy.network.fingerprint import fingerprint
 
 FOREIGN = runpy.run_path(str(Path(__file__).parents[1] / "examples" / "train_foreign.py"))
 
@@ -30,3 +34,35 @@ def test_a_foreign_network_is_trained_on_events_and_on_pictures_alike(tmp_path, 
         net, tmp_path / "few.pt", input_shape=task.shape, time_steps=task.time_steps, encoding=task.encoding
     )
     assert spear_deploy.load_model(tmp_path / "few.pt").time_steps == task.time_steps
+
+
+def test_a_cifar10_training_that_was_cut_off_ends_with_the_network_of_one_that_was_not(tmp_path, monkeypatch):
+    made = np.random.default_rng(0)
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        batch = {b"data": made.integers(0, 256, (12, 3072), np.uint8), b"labels": made.integers(0, 10, 12).tolist()}
+        (tmp_path / name).write_bytes(pickle.dumps(batch))
+    monkeypatch.setattr(train_cifar10, "HELD_OUT", 28)
+
+    def train(out, net="sew-resnet"):
+        given = ["--net", net, "--width", "0.03", "--epochs", "3", "--batch", "16", "--data", str(tmp_path)]
+        monkeypatch.setattr("sys.argv", ["train_cifar10.py", *given, "--out", str(tmp_path / out)])
+        train_cifar10.main()
+        return spear_deploy.load_model(tmp_path / f"{out}.pt")
+
+    whole = train("whole")
+    with monkeypatch.context() as cut:
+        reached, measured = [], train_cifar10.accuracy
+
+        def until_the_second(*args):
+            reached.append(measured(*args))
+            if len(reached) == 2:
+                raise KeyboardInterrupt
+            return reached[-1]
+
+        cut.setattr(train_cifar10, "accuracy", until_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            train("cut")
+    assert fingerprint(train("cut")) == fingerprint(whole)
+    assert len(json.loads((tmp_path / "cut.json").read_text())["test_accuracy"]) == 3
+    with pytest.raises(SystemExit):
+        train("cut", net="vgg10")
