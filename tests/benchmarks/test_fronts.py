@@ -74,3 +74,16 @@ def test_the_page_pairs_each_arm_with_evolution_by_seed():
     rows = {line.split(" | ")[0][2:]: line.split(" | ")[-1] for line in fronts.table(runs).splitlines() if "|" in line}
     assert rows["agent"] == "1.0 ± 0.0 |"
     assert rows["greedy"] == "-2.0 ± 0.0 |"
+
+
+def test_on_several_chips_what_counts_for_one_fits_it(made_up, monkeypatch):
+    narrow = {"wide": (), "narrow": ("synapse-memory=100B",)}
+    case = fronts.Case("made up", lambda source: None, narrow, budgets=(0.7, 0.3))
+    found = fronts.front(None, "greedy", 0, case)
+    assert found["evaluations"] == 2 * 2 * 8
+    assert set(found["best"]) == {"wide, 0.7", "wide, 0.3", "narrow, 0.7", "narrow, 0.3"}
+    assert found["best"]["wide, 0.7"] > found["best"]["narrow, 0.7"]
+    rows = fronts.table([{"arm": arm, "seed": 0, **found} for arm in ("greedy", "evolution")], case).splitlines()
+    means = [100 * (found["best"][f"{chip}, 0.7"] + found["best"][f"{chip}, 0.3"]) / 2 for chip in narrow]
+    assert rows[0] == "| 1 seed | wide | narrow | front | front, against evolution |"
+    assert rows[2].startswith(f"| evolution | {means[0]:.1f} | {means[1]:.1f} | {sum(means) / 2:.1f}")
