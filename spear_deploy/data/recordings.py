@@ -73,7 +73,11 @@ def read_recording(path: Path) -> Recording:
             raise DataError(f"{path}: no reader for .{suffix}; known: {known}{hint}")
         return readers[suffix](path)
     except (RefusedError, *READ_ERRORS) as error:
-        raise DataError(f"{path}: a damaged recording ({first_line(error)})") from None
+        raise DataError(f"{path}: a damaged recording ({_cause(error)})") from None
+
+
+def _cause(error: BaseException) -> str:
+    return str(error) if isinstance(error, RefusedError) else first_line(error)
 
 
 def _offered(entry: EntryPoint) -> Reader:
@@ -82,7 +86,7 @@ def _offered(entry: EntryPoint) -> Reader:
         reader: Reader = entry.load()
     except Exception as error:  # whatever another package raises while it is imported
         package = "" if entry.dist is None else f" of {entry.dist.name}"
-        fault = f"{type(error).__name__}: {first_line(error)}"
+        fault = first_line(error)
         raise DataError(f"the reader of .{entry.name}{package} cannot be imported ({fault})") from error
     return reader
 

@@ -35,12 +35,19 @@ def convert(net, shape=(6,), time_steps=5, **options):
     return from_snntorch(net, input_shape=shape, time_steps=time_steps, **options)
 
 
+class OwnStep(torch.autograd.Function):
+    """A spike with a gradient of one's own, as many loops have it."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return (x > 0).to(x.dtype)
+
+
 REFUSED = {
     "a neuron in two places": (
         SharedNeuron,
-        r"SharedNeuron\.forward cannot be followed: lif1 is called 2 times in 5 time steps; a neuron that keeps its"
-        r" state and stands in several places needs a copy for each, and a loop inside forward as many steps as time_st"
-        r"eps$",
+        r"SharedNeuron\.forward cannot be followed: lif1 is called 2 times in 5 time steps; give time_steps=2 where"
+        r" forward loops so often, and a copy for each place to a neuron that keeps its state and stands in several$",
     ),
     "a state that is not kept": (ForgetsState, r"^lif starts from a state of zero in every time step; keep what it"),
     "an axis that forward adds": (
@@ -103,8 +110,31 @@ REFUSED = {
         r"graded_spikes_factor must be positive, found 0",
     ),
     "a reset changed later": (reset_changed_later, r"1_leaky: it was built with reset subtract and later set to zero"),
-    "no neuron": (lambda: nn.Sequential(nn.Linear(6, 6)), r"no supported neuron is called"),
-    "a shape that does not fit": (lambda: nn.Sequential(nn.Linear(7, 6), leaky()), r"it fails with RuntimeError: mat1"),
+    "no neuron": (
+        lambda: nn.Sequential(nn.Linear(6, 6)),
+        r"no neuron of snnTorch or SpikingJelly is called; put snntorch\.Leaky \(or another of them\) behind",
+    ),
+    "features that do not fit": (
+        lambda: nn.Sequential(nn.Linear(7, 6), leaky()),
+        r": 0_linear takes 7 features, and is given 6; make it in_features=6, or give another input_shape$",
+    ),
+    "states that go into a layer": (
+        lambda: nn.Sequential(nn.Linear(6, 6), leaky(output=True), nn.Linear(6, 3), leaky()),
+        r": 2_linear is called on a tuple, .*; give it the spikes alone \(in a Sequential leave out output=True before",
+    ),
+    "a threshold of one's own": (
+        lambda: Function(lambda x: (x > 1).float()),
+        r"lif receives the function gt, .*; a neuron of snnTorch compares: put one in its place",
+    ),
+    "a surrogate of one's own": (
+        lambda: Function(OwnStep.apply),
+        r"lif receives the function gt, .*; a neuron of snnTorch compares: put one in its place",
+    ),
+    "numpy on the way": (
+        lambda: Function(lambda x: torch.from_numpy(np.array(x.detach()) + 1)),
+        r"lif receives a value that torch did not make of the input",
+    ),
+    "the largest's place": (lambda: Ends(lambda x, axis: x.argmax(axis)), r"argmax.*; return what is before it, and"),
 }
 
 
@@ -214,3 +244,15 @@ def test_a_decision_by_values_is_told_since_no_graph_holds_it():
     torch.manual_seed(0)
     assert any("decides by values (if, while, assert)" in each for each in convert(Decides()).notices)
     assert not any("decides" in each for each in convert(plain()).notices)
+
+
+def test_channels_that_do_not_fit_are_told_by_layer():
+    net = nn.Sequential(nn.Conv2d(2, 4, 3), leaky(), nn.Conv2d(3, 4, 3), leaky())
+    with pytest.raises(ModelError, match=r"2_conv2d takes 3 channels, and is given 4; make it in_channels=4, or give"):
+        convert(net, (2, 8, 8))
+
+
+def test_a_layer_that_fails_for_another_reason_is_named():
+    net = nn.Sequential(nn.Conv2d(2, 4, 3), leaky(), nn.MaxPool2d(9), nn.Conv2d(4, 4, 3), leaky())
+    with pytest.raises(ModelError, match=r"2_maxpool2d fails with RuntimeError: "):
+        convert(net, (2, 8, 8))

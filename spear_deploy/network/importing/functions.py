@@ -283,7 +283,11 @@ _ORDER = "; leave it out, and order the weights behind it instead"
 _OF_THE_LOSS = "; return what is before it, and leave it to the loss: the largest stays the largest"
 _DRAWN = "; leave it out in eval mode; an encoder stands before the network: encoding='rate'"
 
+_COMPARED = "; a neuron of snnTorch compares: put one in its place"
+
 _INSTEAD: dict[str, str] = {
+    **dict.fromkeys(("gt", "ge", "lt", "le", "__gt__", "__ge__", "__lt__", "__le__", "where"), _COMPARED),
+    **dict.fromkeys(("argmax", "topk", "sort"), _OF_THE_LOSS),
     **dict.fromkeys(("chunk", "split", "tensor_split", "narrow", "index_select"), _OF_ALL),
     **dict.fromkeys(("roll", "flip", "rot90", "pixel_shuffle", "channel_shuffle"), _ORDER),
     **dict.fromkeys(("linear", "conv1d", "conv2d", "batch_norm"), _AS_MODULE),

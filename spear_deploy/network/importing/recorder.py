@@ -109,7 +109,8 @@ class Recorder(TorchFunctionMode):
             if not bool(tensor.any()):
                 return Zero()
         return Opaque(
-            "a constant that does not come from the input; leave noise out in eval mode, and put a buffer into a bias"
+            "a value that torch did not make of the input: leave noise out in eval mode, put a buffer into a bias, and"
+            " what NumPy or an autograd.Function of your own makes into a neuron of snnTorch"
         )
 
     def applied(self, kind: str, key: tuple[object, ...], module: nn.Module, tensor: Tensor) -> Expression:
@@ -164,6 +165,10 @@ class Recorder(TorchFunctionMode):
             return args[0] if self.knows(args[0]) else func(*args, **kwargs)  # a constant takes the type of the input
         self.decides |= bool(known) and name == "__bool__"
         result = func(*args, **kwargs)
+        if known and name in _CASTS and isinstance(result, Tensor) and result.is_floating_point():
+            result = result.double()  # as all around it
+            self.mark(result, self.expression(args[0]), self.time_axis(args[0]))
+            return result
         if not known or name in _NOT_A_VALUE or name in _FRESH:
             return result
         if name == "unbind":

@@ -24,6 +24,7 @@ from spear_deploy.network.importing.expression import (
     Many,
     opaque_part,
 )
+from spear_deploy.network.importing.fitting import MisfitError
 from spear_deploy.network.importing.functions import BatchIndexed
 from spear_deploy.network.importing.recorder import Place, Step
 from spear_deploy.network.importing.spikingjelly import takes_sequences
@@ -52,6 +53,12 @@ class Recording:
     sample: Tensor
     shapes: dict[Place, tuple[int, ...]]
     decides: bool = False
+
+
+_NO_NEURON = (
+    "no neuron of snnTorch or SpikingJelly is called; put snntorch.Leaky (or another of them) behind the layers, in the"
+    " place of equations and functions of your own"
+)
 
 
 class _Unsuited(Exception):  # noqa: N818 - a signal between run modes, never shown
@@ -111,7 +118,7 @@ def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
     counts = {name: len(calls.inputs) for name, calls in watch.neurons.items()}
     if not counts:
         opaque = next(filter(None, map(opaque_part, _expressions(watch, returned))), None)
-        raise _Unsuited("no supported neuron is called" if opaque is None else opaque.reason, final=opaque is not None)
+        raise _Unsuited(_NO_NEURON if opaque is None else opaque.reason, final=opaque is not None)
     wrong = {name: count for name, count in counts.items() if count != steps}
     restarted = next((name for name, places in watch.places.items() if len(places) == steps > 1), None)
     if restarted is not None and all(counts[watch.groups[place].names[0]] == 1 for place in watch.places[restarted]):
@@ -122,8 +129,8 @@ def _attempt(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
     if wrong and set(counts.values()) != {1}:
         name, count = max(wrong.items(), key=lambda item: item[1])
         raise _Unsuited(
-            f"{name} is called {count} times in {steps} time steps; a neuron that keeps its state and stands in several"
-            " places needs a copy for each, and a loop inside forward as many steps as time_steps",
+            f"{name} is called {count} times in {steps} time steps; give time_steps={count} where forward loops so"
+            " often, and a copy for each place to a neuron that keeps its state and stands in several",
             final=all(number % steps == 0 for number in counts.values()),
         )
     if wrong:
@@ -150,6 +157,8 @@ def _guarded(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
             return run(watch, sample)
     except BatchIndexed:
         raise _Unsuited("it indexes its input over time", way_only=True) from None
+    except MisfitError as misfit:
+        raise _Unsuited(str(misfit)) from None
     except _Unsuited:
         raise
     except ModelError:

@@ -31,6 +31,7 @@ from spear_deploy.network.importing.expression import (
     at_step,
     leaves,
 )
+from spear_deploy.network.importing.fitting import fitting
 from spear_deploy.network.importing.layers import is_identity, is_layer, unsupported
 from spear_deploy.network.importing.layout import leading, maps_of_input
 from spear_deploy.network.importing.neurons import KINDS, check_neuron, keeps_state, kind_of, ready, runs_as, start
@@ -106,7 +107,7 @@ class Watch:
     def _layer(self, name: str, module: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         recorder = self.recorder
         with recorder.quiet():
-            y = run(x)
+            y = fitting(name, module, run, x)
         expression, axis = recorder.expression(x), recorder.time_axis(x)
         if isinstance(expression, Opaque):
             recorder.mark(y, expression, axis)
