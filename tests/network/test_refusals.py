@@ -256,3 +256,19 @@ def test_a_layer_that_fails_for_another_reason_is_named():
     net = nn.Sequential(nn.Conv2d(2, 4, 3), leaky(), nn.MaxPool2d(9), nn.Conv2d(4, 4, 3), leaky())
     with pytest.raises(ModelError, match=r"2_maxpool2d fails with RuntimeError: "):
         convert(net, (2, 8, 8))
+
+
+class AddsSpikes(nn.Module):
+    """What it returns is a difference of spikes."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.lif1, self.fc2, self.lif2 = nn.Linear(6, 3), leaky(), nn.Linear(6, 3), leaky()
+
+    def forward(self, x):
+        return self.lif1(self.fc1(x)) - self.lif2(self.fc2(x))
+
+
+def test_a_sum_of_spikes_at_the_end_is_told_as_that():
+    with pytest.raises(ModelError, match=r"found: a sum or a multiple of lif1, lif2, which a last layer of weights"):
+        convert(AddsSpikes())

@@ -2,8 +2,8 @@
 
     y = (x - mean) / sqrt(var + eps) * weight + bias = scale * x + shift
 
-Into a layer before it, W' = scale W and b' = scale b + shift, by output channel. Into layers
-after it, W' = W scale and b' = b + sum(W shift), by input channel: exact only without padding,
+Into a layer before it, W' = scale W and b' = scale b + shift, by output channel (of a flat layer that becomes maps,
+by map). Into layers after it, W' = W scale and b' = b + sum(W shift), by input channel: exact only without padding,
 which would be shifted too. Unpadded average pools, and max pools where all scales are positive, may
 lie between it and the layer before it: they give the same before and after it.
 """
@@ -76,6 +76,9 @@ def _weights_before(
         module: Any = layers[part.op].module
         if isinstance(module, WEIGHTED):
             return [part.op]
+        if isinstance(module, nn.Unflatten):
+            part = part.of
+            continue
         averages = isinstance(module, AVERAGE_POOLS) and not any(_padding(module))
         if not (averages and getattr(module, "divisor_override", None) is None) and not (
             growing and isinstance(module, MAX_POOLS)
@@ -93,6 +96,9 @@ def _weights_before(
 def _into_before(layers: dict[str, Step], name: str, scale: Tensor, shift: Tensor) -> None:
     module = layers[name].module
     weight, bias = _weights(module)
+    scale, shift = (
+        each.repeat_interleave(len(weight) // len(scale)) for each in (scale, shift)
+    )  # maps of a flat layer
     _set(layers, name, weight * scale.reshape(-1, *(1,) * (weight.dim() - 1)), bias * scale + shift)
 
 

@@ -33,9 +33,9 @@ def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tupl
     if found is None:
         old, new = tuple(value.shape), tuple(result.shape)
         as_maps = maps_of_input(recorder.expression(value), axis, old, new)
-        maps = maps_of(old, axis, new)
+        maps = maps_of(old, axis, recorder.steps, new)
         if maps and not as_maps:
-            return _as_maps(recorder, value, maps), axis
+            return as_maps_of(recorder, value, maps[1]), maps[0]
         return Opaque(f"a change of shape from {old} to {new}{as_maps and '; '}{as_maps}"), None
     after, shape = found
     if shape == tuple(value.shape[leading(axis) :]):
@@ -43,7 +43,7 @@ def _reshape(recorder: Recorder, args: Any, kwargs: Any, result: Tensor) -> tupl
     return recorder.applied("flatten", (), nn.Flatten(), value), after
 
 
-def _as_maps(recorder: Recorder, value: Tensor, maps: tuple[int, ...]) -> Expression:
+def as_maps_of(recorder: Recorder, value: Tensor, maps: tuple[int, ...]) -> Expression:
     """A flat value, or other maps, as maps of the same values in their order."""
     axis = recorder.time_axis(value)
     flat = value.detach().flatten(leading(axis))

@@ -186,7 +186,12 @@ def _unfollowed(recording: Recording) -> str:
     if any(map(holds_largest, recording.outputs)):
         return "a largest over time, which is read of membranes and of currents alone"
     opaque = next(filter(None, map(opaque_part, recording.outputs)), None)
-    return "nothing that is followed" if opaque is None else opaque.reason
+    names = ", ".join(dict.fromkeys(leaf.node for returned in recording.outputs for leaf in leaves(returned)))
+    if opaque is not None:
+        return opaque.reason
+    if names:
+        return f"a sum or a multiple of {names}, which a last layer of weights (nn.Linear) can make of them"
+    return "nothing that is followed"
 
 
 def _as_returned(head: Head, time_steps: int) -> ReadOut:

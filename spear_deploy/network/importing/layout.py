@@ -42,12 +42,13 @@ def reshaped(shape: Shape, axis: int | None, steps: int, result: Shape) -> tuple
     return None
 
 
-def maps_of(before: Shape, axis: int | None, after: Shape) -> Shape:
-    """The shape of the maps that a change of shape makes of each sample; empty where it makes none."""
-    lead = leading(axis)
-    maps = after[lead:]
-    same = before[:lead] == after[:lead] and prod(before[lead:]) == prod(maps)
-    return maps if same and len(maps) in (2, 3) else ()
+def maps_of(before: Shape, axis: int | None, steps: int, after: Shape) -> tuple[int | None, Shape] | None:
+    """Where time lies after a change of shape that makes maps of samples, and their shape; arguments as `reshaped`'."""
+    for found, lead in _forms(before, axis, steps):
+        maps = after[len(lead) :]
+        if after[: len(lead)] == lead and prod(before[leading(axis) :]) == prod(maps) and len(maps) in (2, 3):
+            return found, maps
+    return None
 
 
 def maps_of_input(expression: Expression, axis: int | None, before: Shape, after: Shape) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count, islice
-from typing import Any
+from typing import Any, TypeGuard
 
 import snntorch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from spear_deploy.network.importing import spikingjelly
 from spear_deploy.network.importing.calls import Group, NeuronCalls
 from spear_deploy.network.importing.expression import (
     EVERY_STEP,
+    INPUT,
     MEMBRANE,
     SPIKES,
     Apply,
@@ -32,6 +33,7 @@ from spear_deploy.network.importing.expression import (
     leaves,
 )
 from spear_deploy.network.importing.fitting import fitting
+from spear_deploy.network.importing.functions import as_maps_of
 from spear_deploy.network.importing.layers import is_identity, is_layer, unsupported
 from spear_deploy.network.importing.layout import leading, maps_of_input
 from spear_deploy.network.importing.neurons import KINDS, check_neuron, keeps_state, kind_of, ready, runs_as, start
@@ -123,6 +125,11 @@ class Watch:
                 " step"
             )
             recorder.mark(y, Opaque(reason))
+        elif axis == 1 and x.shape[1] == 1 < recorder.steps and _is_of_neurons(expression):
+            flat = x.detach().flatten(1)
+            recorder.mark(flat, expression.items[0])
+            recorder.mark(x, as_maps_of(recorder, flat, tuple(x.shape[1:])))
+            recorder.mark(y, recorder.on(name, module, recorder.expression(x), tuple(x.shape[1:])))
         elif axis is not None and axis >= 0 and not _takes_time(module, axis):
             reason = "a whole sequence at once; call it once a step"
             if x.shape[axis] == 1 < recorder.steps:
@@ -245,6 +252,12 @@ class Watch:
         if step == 0:
             return Opaque(f"an initial {state} that is not zero (state carried over from another sample?)")
         return Opaque(f"a {state} that is not its own of the step before")
+
+
+def _is_of_neurons(expression: Expression) -> TypeGuard[Many]:
+    """Whether it is one value of neurons, to which forward added an axis."""
+    own = isinstance(expression, Many) and len(expression.items) == 1
+    return own and all(leaf.node != INPUT for leaf in leaves(expression))
 
 
 def _takes_time(module: nn.Module, axis: int) -> bool:
