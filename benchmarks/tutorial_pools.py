@@ -16,7 +16,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,9 @@ BUDGET = "50%"
 PLAIN_EPOCHS = 1
 FINAL_EPOCHS = 3
 EVALUATIONS = 10
+LAVA_SECONDS = 8.0
+"""For samples in Lava; a busy machine needs more for as many, and no accuracy depends on it."""
+
 MNIST_TRAIN, MNIST_VALIDATION = 2000, 500
 """Images, the first of each split of the others' evidence; all 2,000 of test."""
 
@@ -140,10 +143,12 @@ def _weighted(net: nn.Sequential) -> list[nn.Module]:
     return [layer for layer in net if isinstance(layer, nn.Conv2d | nn.Linear)]
 
 
-def settings(arm: str, seed: int) -> DeployConfig:
+def settings(arm: str, seed: int, lava_seconds: float = LAVA_SECONDS) -> DeployConfig:
     """Those of `--quick`, with fewer epochs of the fine-tunes."""
     config = quickened(
-        DeployConfig(budgets=(BUDGET,), seed=seed, adapt=arm == "adapt", lava_seconds=8.0, cache=BUILD / "cache")
+        DeployConfig(
+            budgets=(BUDGET,), seed=seed, adapt=arm == "adapt", lava_seconds=lava_seconds, cache=BUILD / "cache"
+        )
     )
     plan = config.plan
     plan = replace(
@@ -154,12 +159,12 @@ def settings(arm: str, seed: int) -> DeployConfig:
     return replace(config, plan=plan, evaluations=EVALUATIONS)
 
 
-def job(tutorial: Tutorial, seed: int, arm: str) -> Json:
+def job(tutorial: Tutorial, seed: int, arm: str, lava_seconds: float = LAVA_SECONDS) -> Json:
     """One arm through the main job."""
     data = tutorial.read()
     given = model(tutorial, trained(tutorial, seed), arm)
     before = accuracy_on(given, encode(data.test, given.encoding, given.time_steps))
-    done = deploy(given, "loihi2", data, settings(arm, seed))
+    done = deploy(given, "loihi2", data, settings(arm, seed, lava_seconds))
     return _figures(done.report) | {"trained": before, "weights": weights(done.model)}
 
 
@@ -301,11 +306,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tutorial", choices=TUTORIALS, nargs="?")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--lava-seconds", type=float, default=LAVA_SECONDS, help="for the samples of each run in Lava")
     options = parser.parse_args()
     if options.tutorial:
         for seed in range(options.seeds):
             for arm in ARMS:
-                unit = Unit(options.tutorial, job, {"seed": seed, "arm": arm})
+                run = partial(job, lava_seconds=options.lava_seconds)
+                unit = Unit(options.tutorial, run, {"seed": seed, "arm": arm})
                 print(gather(TUTORIALS[options.tutorial], RAW, unit), flush=True)
     found = {name: results(RAW, name) for name in TUTORIALS}
     PAGE.write_text(page({name: runs for name, runs in found.items() if runs}))
