@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.errors import DataError
-from spear_deploy.network.objective import CLASSIFICATION, REGRESSION
+from spear_deploy.network.objective import CLASSIFICATION, RECONSTRUCTION, REGRESSION
 
 MOST_CLASSES = 1 << 31
 
@@ -138,4 +138,8 @@ def _values(name: str, labels: Mapping[str, Tensor], answers: int) -> None:
             raise DataError(f"{name}: labels are {y.shape[1]} values a sample, the network tells {answers}{more}")
 
 
-_TOLD: Mapping[str, Callable[[str, Mapping[str, Tensor], int], None]] = {CLASSIFICATION: _classes, REGRESSION: _values}
+_TOLD: Mapping[str, Callable[[str, Mapping[str, Tensor], int], None]] = {
+    CLASSIFICATION: _classes,
+    REGRESSION: _values,
+    RECONSTRUCTION: _values,
+}

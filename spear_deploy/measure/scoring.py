@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor
 
 from spear_deploy.measure.answers import Answers, guess_rate, most_by_guessing
 from spear_deploy.measure.values import Values, r2
-from spear_deploy.network.objective import CLASSIFICATION, REGRESSION
+from spear_deploy.network.objective import CLASSIFICATION, RECONSTRUCTION, REGRESSION
 
 Compared = Answers | Values
 """A network's answers beside another's."""
@@ -56,20 +57,30 @@ def _chance_of_classes(train: Tensor, labels: Tensor, classes: int) -> float:
     return most_by_guessing(len(labels), guess_rate(train, labels, classes))
 
 
-def _chance_of_values(train: Tensor, labels: Tensor, classes: int) -> float:
-    return r2(train.double().mean(0).expand_as(labels), labels)
+def _chance_of_values(train: Tensor, labels: Tensor, classes: int, *, alike: bool = False) -> float:
+    return r2(train.double().mean(0).expand_as(labels), labels, alike=alike)
 
 
 def _classes(given: Tensor, reference: Tensor, labels: Tensor, train: Tensor, classes: int, name: str) -> Answers:
     return Answers.between(given, reference, labels, guess_rate(train, labels, classes), name)
 
 
-def _values(given: Tensor, reference: Tensor, labels: Tensor, train: Tensor, classes: int, name: str) -> Values:
-    return Values.between(given, reference, labels, train, name)
+def _values(
+    given: Tensor, reference: Tensor, labels: Tensor, train: Tensor, classes: int, name: str, *, alike: bool = False
+) -> Values:
+    return Values.between(given, reference, labels, train, name, alike=alike)
 
 
 SCORINGS: Mapping[str, Scoring] = {
     CLASSIFICATION: Scoring("accuracy", share_right, _percent, Answers.points, _chance_of_classes, _classes),
     REGRESSION: Scoring("R2", r2, _number, Values.points, _chance_of_values, _values),
+    RECONSTRUCTION: Scoring(
+        "R2",
+        partial(r2, alike=True),
+        _number,
+        Values.points,
+        partial(_chance_of_values, alike=True),
+        partial(_values, alike=True),
+    ),
 }
 """By the kind of a model's objective."""

@@ -11,23 +11,25 @@ from torch import Tensor
 from spear_deploy.measure.answers import DENSE, DROP_CONFIDENCE, GUESS_CONFIDENCE, POINTS
 
 
-def r2(told: Tensor, wanted: Tensor) -> float:
+def r2(told: Tensor, wanted: Tensor, *, alike: bool = False) -> float:
     """The coefficient of determination of values `[N, K]`, the mean over the K outputs, as scikit-learn has it.
 
-    1 is right to the last bit, 0 as good as the mean of `wanted`, below 0 worse than that.
+    Of outputs that are `alike`, in one unit, it is scikit-learn's with `variance_weighted`, but that errors of outputs
+    that never change count. 1 is right to the last bit, 0 as good as the mean of `wanted`, below 0 worse than that.
     """
-    return 1.0 - float(squared_errors(told, wanted).mean())
+    return 1.0 - float(squared_errors(told, wanted, alike=alike).mean())
 
 
-def squared_errors(told: Tensor, wanted: Tensor) -> Tensor:
+def squared_errors(told: Tensor, wanted: Tensor, *, alike: bool = False) -> Tensor:
     """Squared errors `[N]` in units of the variance of `wanted`, the mean over the K outputs of `[N, K]`.
 
-    Their mean is 1 - R2. Of an output whose wanted values are all the same, the error is 0 where it is right on all,
-    else 1, as in scikit-learn.
+    Each output has its own variance, or where they are `alike` the mean of all. Their mean is 1 - R2. Of an output
+    whose wanted values are all the same, the error is 0 where it is right on all, else 1, as in scikit-learn.
     """
     told, wanted = told.double(), wanted.double()
     squared = (told - wanted).square()
     variance = (wanted - wanted.mean(0)).square().mean(0)
+    variance = variance.mean().expand_as(variance) if alike else variance
     constant = (squared.sum(0) > 0).double().expand_as(squared)
     return torch.where(variance > 0, squared / variance.clamp(min=torch.finfo(torch.float64).tiny), constant).mean(1)
 
@@ -53,13 +55,22 @@ class Values:
     reference: str = DENSE
 
     @classmethod
-    def between(cls, told: Tensor, reference: Tensor, wanted: Tensor, train: Tensor, name: str = DENSE) -> Values:
+    def between(
+        cls,
+        told: Tensor,
+        reference: Tensor,
+        wanted: Tensor,
+        train: Tensor,
+        name: str = DENSE,
+        *,
+        alike: bool = False,
+    ) -> Values:
         """Compare the values `[N, K]` of two networks, the other one called `name`, with those wanted.
 
-        `train` are the labels of the training samples, `[N, K]`.
+        `train` are the labels of the training samples, `[N, K]`; `alike` as `squared_errors` has it.
         """
         guess = train.double().mean(0).expand_as(wanted)
-        own, other, guessed = (squared_errors(each, wanted) for each in (told, reference, guess))
+        own, other, guessed = (squared_errors(each, wanted, alike=alike) for each in (told, reference, guess))
         return cls(own, other, guessed, name)
 
     @property

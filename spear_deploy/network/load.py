@@ -133,7 +133,7 @@ def _used(model: Model, path: Path, reading: Reading) -> Model:
     if reading.dt_s not in (None, model.network.dt_s):
         raise ModelError(f"{path}: its time step is {model.network.dt_s:g} s, not {reading.dt_s:g} s")
     objective = reading.objective
-    if objective == Objective.REGRESSION and model.objective.kind == objective:
+    if objective is not None and not objective.tells_classes and model.objective.kind == objective:
         reading = replace(reading, objective=None)  # no scale was asked for: the file's stays
     changed = {key: getattr(reading, key) for key in ("time_steps", "encoding", "read_out", "objective")}
     try:

@@ -119,7 +119,7 @@ class Model:
             return
         doubt = (
             f"its output is maps, {' x '.join(map(str, shape))}, and each of the {math.prod(shape)} places is read as a"
-            f" class; save it with classes={shape[0]} where each map is a class, or say `objective='regression'`"
+            f" class; save it with classes={shape[0]} where each map is a class, or say `objective='reconstruction'`"
             " where maps are what it tells"
         )
         if doubt not in self.notices:

@@ -1,4 +1,4 @@
-"""What a network answers, as a model file names it: `classification`, `regression`, `regression:scale=8`."""
+"""What a network answers, as a model file names it: `classification`, `regression:scale=8`, `reconstruction`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from spear_deploy.network.read_out import ReadOut, class_scores, read_outputs
 
 CLASSIFICATION = "classification"
 REGRESSION = "regression"
+RECONSTRUCTION = "reconstruction"
 
-KINDS = (CLASSIFICATION, REGRESSION)
+KINDS = (CLASSIFICATION, REGRESSION, RECONSTRUCTION)
 """Names of all objectives."""
 
 
@@ -26,7 +27,9 @@ class Objective(str):
 
         value = scale * mean over time of the output         (read-out last: its last step; largest: its largest)
 
-    A network that was trained on sums over its T steps has `regression:scale=T`. It is the text that names it; two that
+    RECONSTRUCTION: the same of values of one unit, as an image has, whose errors are held against the variance of all
+    of them together, not each against its own: some places of images never change. A network that was trained on
+    sums over its T steps has `regression:scale=T`. It is the text that names it; two that
     mean the same are equal.
 
     Raises:
@@ -38,6 +41,7 @@ class Objective(str):
 
     CLASSIFICATION: ClassVar[Objective]
     REGRESSION: ClassVar[Objective]
+    RECONSTRUCTION: ClassVar[Objective]
 
     def __new__(cls, text: str) -> Objective:
         """Read `name` or `regression:scale=number`."""
@@ -82,6 +86,7 @@ def _class(output: Tensor, read_out: ReadOut, population: int, scale: float) -> 
 _ANSWERS: Mapping[str, Callable[[Tensor, ReadOut, int, float], Tensor]] = {
     CLASSIFICATION: _class,
     REGRESSION: _values,
+    RECONSTRUCTION: _values,
 }
 
 
@@ -108,3 +113,4 @@ def _read(text: str) -> tuple[str, float]:
 
 Objective.CLASSIFICATION = Objective(CLASSIFICATION)
 Objective.REGRESSION = Objective(REGRESSION)
+Objective.RECONSTRUCTION = Objective(RECONSTRUCTION)

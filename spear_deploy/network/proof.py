@@ -184,7 +184,7 @@ def scaled(objective: Objective, model: Model, returned: Sequence[Tensor], sampl
     raise ModelError(
         "the network returns other values than its outputs are over time (their mean, sum, last step or largest, times"
         " a number above 0); end it with the layer whose outputs are the values, or name their scale:"
-        " objective='regression:scale=8'"
+        f" objective='{objective.kind}:scale=8'"
     )
 
 

@@ -75,7 +75,8 @@ def save_model(
             the network returns.
         binning: how recordings of events become T frames: `time` (of equal duration) or `count` (of equally many
             events).
-        objective: what it answers to a sample: `classification`, or `regression` for values, one for each output; what
+        objective: what it answers to a sample: `classification`, `regression` for values, one for each output, or
+            `reconstruction` for values of one unit, as an image's; what
             its own forward makes of its outputs over time (their sum, or a factor) is found; see `Objective`.
 
     Returns:
@@ -164,7 +165,7 @@ def from_snntorch(
             compare_read_out(built.head.name, recording.returned[built.head.position], built.graph, inputs.double())
         if not proof.silent:
             break
-    if objective_ == Objective.REGRESSION:
+    if objective_ == objective_.kind and not objective_.tells_classes:
         returned = recording.returned[built.head.position]
         objective_ = scaled(objective_, model, returned, recording.sample)
     notices = tuple(f"{name}{_SILENT}" for name in proof.silent)

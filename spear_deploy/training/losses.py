@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model, Objective, ReadOut
-from spear_deploy.network.objective import CLASSIFICATION, REGRESSION, values_of
+from spear_deploy.network.objective import CLASSIFICATION, RECONSTRUCTION, REGRESSION, values_of
 from spear_deploy.network.read_out import read_outputs, two_classes
 
 
@@ -22,7 +22,8 @@ class TaskLoss:
         objective: what the network answers.
         read_out: what of its outputs is looked at.
         population: outputs for each answer.
-        spread: standard deviation of each value `[K]` that a regression is to tell, in whose units its errors are.
+        spread: standard deviation of each value `[K]` that a regression is to tell, in whose units its errors are; of a
+            reconstruction one for all.
 
     """
 
@@ -36,7 +37,9 @@ class TaskLoss:
         """The loss of a model on training data."""
         spread = None
         if not model.objective.tells_classes:
-            deviation = data.labels.double().std(0, correction=0)
+            variance = data.labels.double().var(0, correction=0)
+            alike = model.objective.kind == RECONSTRUCTION
+            deviation = (variance.mean().expand_as(variance) if alike else variance).sqrt()
             spread = deviation.where(deviation > 0, 1.0)
         return cls(model.objective, model.read_out, model.population, spread)
 
@@ -66,6 +69,7 @@ def _of_values(task: TaskLoss, output: Tensor, wanted: Tensor) -> Tensor:
 _LOSSES: Mapping[str, Callable[[TaskLoss, Tensor, Tensor], Tensor]] = {
     CLASSIFICATION: _of_classes,
     REGRESSION: _of_values,
+    RECONSTRUCTION: _of_values,
 }
 
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from scipy.stats import ttest_ind
 
-from spear_deploy.data import load_data
+from spear_deploy.data import Dataset, load_data
 from spear_deploy.errors import DataError
 from spear_deploy.jobs.deploy.early_warnings import by_chance, check_labels, class_shares, shift, wide_bound
+from spear_deploy.network import Objective
 
 
 def data(tmp_path, train, validation, test):
@@ -30,6 +31,23 @@ def test_a_validation_without_a_class_is_refused(tmp_path):
     with pytest.raises(DataError, match="validation holds no sample of class 2, which training has"):
         check_labels(data(tmp_path, [20, 20, 20], [5, 5, 0], [10, 10, 10]))
     check_labels(data(tmp_path, [20, 20, 20], [5, 5, 1], [10, 10, 10]))
+
+
+def test_places_of_images_that_never_change_are_no_fault_of_a_reconstruction_alone():
+    rng = np.random.default_rng(0)
+    y = {f"y_{name}": rng.random((20, 3)).astype(np.float32) for name in ("train", "val", "test")}
+    for each in y.values():
+        each[:, 1] = 0
+    some = Dataset.of_arrays(**{f"x_{name}": np.zeros((20, 2), np.float32) for name in ("train", "val", "test")} | y)
+    with pytest.raises(DataError, match=r"of output 1 are 0 for all 20 train .* say `objective='reconstruction'`$"):
+        check_labels(some, Objective.REGRESSION)
+    check_labels(some, Objective("reconstruction:scale=4"))
+    none = Dataset.of_arrays(
+        **{f"x_{name}": np.zeros((20, 2), np.float32) for name in ("train", "val", "test")}
+        | {name: 0 * each for name, each in y.items()}
+    )
+    with pytest.raises(DataError, match=r"nothing to tell apart, and no R2$"):
+        check_labels(none, Objective.RECONSTRUCTION)
 
 
 def test_a_single_validation_sample_is_refused_with_the_number_that_is_needed(tmp_path):

@@ -25,6 +25,23 @@ def test_r2_is_that_of_scikit_learn(outputs, noise):
     assert r2(told, wanted) == pytest.approx(r2_score(wanted, told), abs=1e-12)
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.3, 4.0])
+def test_r2_of_values_of_one_unit_is_that_of_scikit_learn_weighted_by_variance(noise):
+    told, wanted = drawn(noise=noise)
+    expected = r2_score(wanted, told, multioutput="variance_weighted")
+    assert r2(told, wanted, alike=True) == pytest.approx(expected, abs=1e-12)
+    assert Values.between(told, told, wanted, wanted, alike=True).accuracy == pytest.approx(expected, abs=1e-12)
+
+
+def test_errors_at_a_place_that_never_changes_count_beside_those_of_others():
+    told, wanted = drawn()
+    wanted[:, 2] = 3
+    changing = (wanted - wanted.mean(0)).square().sum()
+    expected = 1 - float((told - wanted).square().sum() / changing)
+    assert r2(told, wanted, alike=True) == pytest.approx(expected)
+    assert expected < r2_score(wanted, told, multioutput="variance_weighted")
+
+
 @pytest.mark.parametrize("right", [True, False])
 def test_an_output_that_never_changes_counts_as_in_scikit_learn(right):
     told, wanted = drawn(outputs=2)

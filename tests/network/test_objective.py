@@ -40,6 +40,20 @@ def test_values_are_those_that_the_network_itself_returns(tmp_path, over_time, r
     torch.testing.assert_close(model.answers(found).float(), returned, rtol=1e-5, atol=1e-6)
 
 
+def test_values_of_one_unit_are_told_in_the_same_way_and_stay_so_in_every_file(tmp_path):
+    torch.manual_seed(3)
+    sd.save_model(Tells(), tmp_path / "net.pt", **USE, objective="reconstruction")
+    model = sd.load_model(tmp_path / "net.pt")
+    assert (model.objective.kind, model.objective.scale) == ("reconstruction", STEPS)
+    write_nir(model, tmp_path / "net.nir")
+    assert read_nir(tmp_path / "net.nir").objective == model.objective
+    assert sd.load_model(tmp_path / "net.pt", objective="reconstruction").objective == model.objective
+    assert sd.load_model(tmp_path / "net.pt", objective="regression").objective == "regression"
+    outputs = torch.rand(STEPS, 4, 2)
+    told = Objective(f"regression:scale={STEPS}").answers(outputs, ReadOut.MEMBRANE)
+    assert torch.equal(model.answers(outputs), told)
+
+
 def test_of_spikes_a_value_is_their_rate_and_of_a_population_its_mean():
     spikes = (torch.rand(5, 7, 6, generator=torch.Generator().manual_seed(0)) < 0.5).float()
     rates = spikes.numpy().mean(0)
@@ -66,7 +80,7 @@ def test_an_objective_stays_with_the_network_in_every_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("regresion", "'regresion': no such objective; known: classification, regression"),
+        ("regresion", "'regresion': no such objective; known: classification, regression, reconstruction"),
         ("classification:scale=2", "classification has no settings, found 'scale=2'"),
         ("regression:gain=2", "regression has the setting scale, found 'gain=2'"),
         ("regression:scale=0", "scale is a number above 0, found '0'"),

@@ -44,6 +44,12 @@ def test_the_deviation_is_that_of_the_training_labels_and_1_where_they_never_cha
     assert TaskLoss.of(model, with_labels(3 * labels)).spread.tolist() == [3, 1]
 
 
+def test_the_deviation_of_values_of_one_unit_is_that_of_all():
+    model = replace(untrained(), objective=Objective.RECONSTRUCTION)
+    labels = torch.tensor([[1.0, 5.0], [3.0, 5.0]])
+    assert TaskLoss.of(model, with_labels(labels)).spread.tolist() == [0.5**0.5, 0.5**0.5]
+
+
 def test_a_fine_tune_learns_values_and_each_step_alone_teaches_them_too():
     content = arrays(train=200)
     mean, deviation = content["y_train"].mean(0), content["y_train"].std(0)

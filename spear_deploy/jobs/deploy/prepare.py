@@ -102,7 +102,7 @@ def _prepare(
         task = replace(task, model=_freezing(request, task.model, progress))
         model, data = task.model, task.data
         check_room(model.network, model.time_steps, request.memory_bytes, request.plan, progress.notice)
-        check_labels(data)
+        check_labels(data, model.objective)
         for warning in (*small_data(data, request.plan.plain.batch), *class_shares(data)):
             progress.notice(warning)
         device = device_named(request.device)
