@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from spear_deploy.hardware.cost.estimate import estimate
     from spear_deploy.hardware.limit import Limit, Use, require_known, structural_uses, uses_of_chip
     from spear_deploy.hardware.placement.placement import Core, Placement, place
-    from spear_deploy.hardware.quantity import ACCURACY, MAX_DROP, QUANTITIES, SYNOPS, Follows, OnChip, Quantity
+    from spear_deploy.hardware.quantity import ACCURACY, MAX_DROP, QUANTITIES, SYNOPS, Follows, OnChip, Over, Quantity
     from spear_deploy.hardware.rules.finding import Finding, Kind
     from spear_deploy.hardware.rules.verdict import Verdict, check, keep_needed
 else:
@@ -32,6 +32,7 @@ __all__ = [
     "Kind",
     "Limit",
     "OnChip",
+    "Over",
     "Placement",
     "Profile",
     "Quantity",

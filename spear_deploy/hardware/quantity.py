@@ -35,6 +35,14 @@ class Follows(StrEnum):
     """Judged on the test split; the search does not predict it."""
 
 
+class Over(StrEnum):
+    """What a quantity takes of the values that inferences have."""
+
+    MEAN = "mean"
+    P99 = "99th percentile"
+    LARGEST = "largest"
+
+
 @dataclass(frozen=True)
 class OnChip:
     """A network on a chip with what it was measured to do; placement and cost are worked out when asked for.
@@ -91,7 +99,9 @@ class Quantity:
         example: budgets of it, in words.
         missing: why it cannot be known from a cost; empty where it can. None where no price enters it.
         status: how sure the prices and times are that it follows from, of a cost.
-        each: what it is the largest of, one for each sample; None where it is no largest, or that is not known.
+        each: the values of single inferences that it follows from, in any unit and as far as they are known;
+            None where it does not follow from them.
+        over: what it takes of them.
         by_core: whether it depends on which core does what, so that another placement changes it.
 
     """
@@ -110,6 +120,7 @@ class Quantity:
     missing: Callable[[Cost], str] | None = None
     status: Callable[[Cost], Status] = lambda cost: cost.energy_status
     each: Callable[[OnChip], Sequence[float]] | None = None
+    over: Over = Over.MEAN
     by_core: bool = False
 
     @property
@@ -210,6 +221,8 @@ _ROWS = (
         _COUNTS,
         share=True,
         example="p99=60% or p99=90k",
+        each=lambda on_chip: on_chip.measured.synops_each,
+        over=Over.P99,
     ),
     Quantity(
         "step",
@@ -220,6 +233,8 @@ _ROWS = (
         _COUNTS,
         share=True,
         example="step=20k",
+        each=lambda on_chip: on_chip.measured.step_synops_each,
+        over=Over.LARGEST,
     ),
     Quantity(
         "core-step",
@@ -231,6 +246,7 @@ _ROWS = (
         share=True,
         example="core-step=5k",
         each=lambda on_chip: on_chip.cost.timing.synops_each,
+        over=Over.LARGEST,
         by_core=True,
     ),
     Quantity(
@@ -272,6 +288,7 @@ _ROWS = (
         bare=True,
         example="3uJ",
         missing=lambda cost: _no_price(cost) if cost.energy_pj is None else "",
+        each=lambda on_chip: on_chip.cost.energy_each_pj,
         by_core=True,
     ),
     Quantity(
@@ -284,6 +301,7 @@ _ROWS = (
         bare=True,
         example="2ms",
         missing=_no_time,
+        each=lambda on_chip: on_chip.cost.timing.latency_each_ns,
         status=lambda cost: cost.timing.status,
         by_core=True,
     ),
@@ -297,6 +315,7 @@ _ROWS = (
         least=True,
         example="throughput=5000/s (at least)",
         missing=_no_time,
+        each=lambda on_chip: on_chip.cost.timing.interval_each_ns,
         status=lambda cost: cost.timing.status,
         by_core=True,
     ),
@@ -313,6 +332,7 @@ _ROWS = (
             "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else "no time of a step"
         ),
         status=lambda cost: least_sure([cost.energy_status, cost.timing.status]),
+        each=lambda on_chip: on_chip.cost.power_each_mw,
     ),
     Quantity(
         "min-accuracy",

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+
+from spear_deploy.hardware import Over
 
 RISK = 0.01
 """How often, at most, a network that keeps a budget by its bound may break it on the split ahead."""
@@ -46,6 +51,68 @@ def largest_bound(each: NDArray[np.float64], ahead: float, risk: float = RISK) -
         return largest
     quantile = float(special.stdtrit(len(each) - 1, 1 - risk / ahead))
     return max(largest, float(each.mean()) + quantile * float(each.std(ddof=1)) * math.sqrt(1 + 1 / len(each)))
+
+
+def p99_bound(each: NDArray[np.float64], ahead: float, risk: float = RISK) -> float:
+    """Upper bound of the 99th percentile of `ahead` further samples, from those measured, `[N]`.
+
+        mean + k * s
+
+    with k such that the sample of rank ceil(0.99 ahead), from the smallest, stays within it at 1 - risk, over
+    all that the mean and the standard deviation s of N normal samples may be. Never below the percentile that
+    was measured; of a single sample nothing more is known.
+    """
+    measured = float(np.sort(each)[math.ceil(_TAIL * len(each)) - 1])
+    if len(each) < FEWEST:
+        return measured
+    reach = _reach(len(each), int(ahead), risk)
+    return max(measured, float(each.mean()) + reach * float(each.std(ddof=1)))
+
+
+_TAIL = 0.99
+_GRID = 64
+_HALVINGS = 40
+
+
+@lru_cache(maxsize=256)
+def _reach(count: int, ahead: int, risk: float) -> float:
+    """The k of `p99_bound`: where the chance, over a grid of equally likely means and deviations, is 1 - risk.
+
+    The rank-th smallest of n numbers between 0 and 1 is below u with probability I_u(rank, n - rank + 1).
+    """
+    rank = math.ceil(_TAIL * ahead)
+    likely = (np.arange(_GRID) + 0.5) / _GRID
+    mean = (special.ndtri(likely) / math.sqrt(count))[:, None]
+    deviation = np.sqrt(special.chdtri(count - 1, likely) / (count - 1))[None, :]
+    low, high = 0.0, 1e3
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        kept = special.betainc(rank, ahead - rank + 1, special.ndtr(mean + middle * deviation)).mean()
+        low, high = (middle, high) if kept < 1 - risk else (low, middle)
+    return high
+
+
+BOUNDS: Mapping[Over, Callable[[NDArray[np.float64], float], float]] = MappingProxyType(
+    {Over.MEAN: prediction_bound, Over.P99: p99_bound, Over.LARGEST: largest_bound}
+)
+"""The bound of what further samples will show, by what a quantity takes of them."""
+
+
+def factor_ahead(each: NDArray[np.float64], over: Over, ahead: float) -> float:
+    """What `ahead` further samples may show over what was measured, at least 1; 1 where no spread is known."""
+    if len(each) < FEWEST:
+        return 1.0
+    measured = _MEASURED[over](each)
+    return max(1.0, BOUNDS[over](each, ahead) / measured) if measured > 0 else 1.0
+
+
+_MEASURED: Mapping[Over, Callable[[NDArray[np.float64]], float]] = MappingProxyType(
+    {
+        Over.MEAN: lambda each: float(each.mean()),
+        Over.P99: lambda each: float(np.sort(each)[math.ceil(_TAIL * len(each)) - 1]),
+        Over.LARGEST: lambda each: float(each.max()),
+    }
+)
 
 
 def margin(each: NDArray[np.float64], ahead: float, risk: float = RISK) -> float:

@@ -206,8 +206,9 @@ class CandidateFactory:
         return synops_from(network, self._counted_as_fixed, found.events)
 
     def activity(self, measurement: Measurement) -> Activity:
-        """The activity that a measurement on this model's data saw."""
+        """The activity that a measurement on this model's data saw; of single samples no more than is recorded."""
         found = activity_of(measurement, self.model.time_steps, analog_input=self.train.analog)
+        found = replace(found, synops_each=(), step_synops_each=())
         return found if found.record is None else replace(found, record=found.record.spread(RECORDED_SAMPLES))
 
     @staticmethod

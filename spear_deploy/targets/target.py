@@ -41,7 +41,7 @@ from spear_deploy.search import (
     Tuner,
     ratio_estimator,
 )
-from spear_deploy.search.bounds import largest_bound
+from spear_deploy.search.bounds import factor_ahead
 from spear_deploy.search.closing import closing
 from spear_deploy.training import Quantiser, fine_tune
 
@@ -124,7 +124,7 @@ class Target:
     def uses(self, model: Model, measured: Measurement) -> tuple[Use, ...]:
         """What a model was measured to use of the limits on activity beside mean SynOps.
 
-        Of a largest it is the bound of what the samples ahead will show.
+        It is the bound of what the samples ahead will show, as far as values of single samples are known.
         """
         activity = activity_of(measured, model.time_steps, analog_input=self.validation.analog)
         on_chip = self.on_chip(model.network, activity)
@@ -274,9 +274,13 @@ def _of_samples_ahead(limit: Limit, samples: int) -> Quantity:
 
 
 def _ahead(limit: Limit, on_chip: OnChip, samples: int) -> float:
-    """What a network uses of a limit; of a largest, the bound of what so many further samples use."""
-    each = limit.quantity.each
-    return limit.quantity.value(on_chip) if each is None else largest_bound(np.array(each(on_chip)), samples)
+    """The bound of what a network uses of a limit on so many further samples, as far as those measured tell."""
+    quantity = limit.quantity
+    used = quantity.value(on_chip)
+    if quantity.each is None:
+        return used
+    factor = factor_ahead(np.array(quantity.each(on_chip)), quantity.over, samples)
+    return used / factor if quantity.least else used * factor
 
 
 def _percent(share: float) -> str:

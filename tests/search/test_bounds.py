@@ -9,6 +9,7 @@ from spear_deploy.search.bounds import (
     closing_risk,
     largest_bound,
     margin,
+    p99_bound,
     prediction_bound,
     samples_for,
     shared_risk,
@@ -110,3 +111,21 @@ def test_the_largest_of_the_samples_ahead_stays_within_its_bound(measured, ahead
 def test_of_one_sample_and_of_equal_ones_the_largest_is_all_that_is_known():
     assert largest_bound(np.array([7.0]), 100) == 7
     assert largest_bound(np.full(20, 7.0), 100) == 7
+
+
+@pytest.mark.parametrize(("measured", "ahead"), [(30, 30), (300, 400), (32, 1000), (300, 10_000)])
+def test_the_99th_percentile_of_the_samples_ahead_stays_within_its_bound_and_that_is_no_wider_than_it_must_be(
+    measured, ahead
+):
+    rng = np.random.default_rng(5)
+    draws = 1500 if ahead < 1000 else 500
+    each = rng.normal(100, 10, (draws, measured + ahead))
+    bounds = np.array([p99_bound(one, ahead) for one in each[:, :measured]])
+    seen, found = (np.sort(part)[:, int(np.ceil(0.99 * part.shape[1])) - 1] for part in np.split(each, [measured], 1))
+    assert 0.98 <= (found <= bounds).mean() <= 0.999
+    assert (found <= seen).mean() < 0.75, "what was measured alone promises nothing"
+
+
+def test_of_one_sample_and_of_equal_ones_the_99th_percentile_is_all_that_is_known():
+    assert p99_bound(np.array([7.0]), 100) == 7
+    assert p99_bound(np.full(20, 7.0), 100) == 7

@@ -13,7 +13,7 @@ from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import SYNOPS, Follows, Limit, OnChip, activity_of, load_profile, parse_budgets
 from spear_deploy.measure import measure
 from spear_deploy.search import CandidateFactory, Prediction, collect_samples
-from spear_deploy.search.bounds import largest_bound
+from spear_deploy.search.bounds import largest_bound, p99_bound, prediction_bound
 from spear_deploy.targets.target import Target, limits_of
 from spear_deploy.training import Recipe
 
@@ -141,5 +141,39 @@ def test_a_network_is_chosen_by_what_the_busiest_core_will_do_on_the_samples_ahe
     (use,) = one.uses(model, measured)
     each = one.plain_on_chip(model).cost.timing.synops_each
     assert len(each) == 80
-    assert use.used == largest_bound(np.array(each), 400) > max(each)
+    assert use.used == pytest.approx(largest_bound(np.array(each), 400))
+    assert use.used > max(each)
     assert one.limits[1].allowed == pytest.approx(0.9 * max(each))
+
+
+@pytest.mark.parametrize(
+    ("budget", "each", "bound"),
+    [
+        ("p99=90%", lambda found, cost: found.per_sample.numpy(), p99_bound),
+        ("step=90%", lambda found, cost: found.peak_step_synops.numpy(), largest_bound),
+        ("latency=1ms", lambda found, cost: np.array(cost.timing.latency_each_ns), prediction_bound),
+        ("throughput=1/s", lambda found, cost: np.array(cost.timing.interval_each_ns), prediction_bound),
+        ("energy=1mJ", lambda found, cost: np.array(cost.energy_each_pj), prediction_bound),
+        ("power=1W", lambda found, cost: np.array(cost.power_each_mw), prediction_bound),
+    ],
+)
+def test_whatever_follows_from_single_samples_is_held_at_its_bound_on_those_ahead(budget, each, bound):
+    model, validation = plain().model(), bright(80, 1.0, SplitName.VALIDATION)
+    measured = CandidateFactory(model, validation).measure(model, validation)
+    one = Target(load_profile("loihi2"), None, (), measured, 1.0, validation, 400)
+    plainly = one.plain_on_chip(model)
+    one = replace(one, limits=limits_of(parse_budgets([budget]), plainly))
+    (use,) = one.uses(model, measured)
+    used = use.limit.quantity.value(plainly)
+    values = each(measured, plainly.cost)
+    assert len(values) == 80
+    expected = bound(values, 400)
+    if use.limit.quantity.least:
+        assert used == pytest.approx(1e9 / values.mean())
+        assert use.used == pytest.approx(1e9 / expected)
+        assert use.used < used
+    else:
+        over = {"p99": np.sort(values)[-1], "step": values.max()}.get(use.limit.quantity.key, values.mean())
+        assert used == pytest.approx(over)
+        assert use.used == pytest.approx(expected)
+        assert use.used > used

@@ -32,6 +32,8 @@ class Activity:
         record: the spikes of some samples, step by step; without it times follow from means, and
             are lower bounds.
         mean_synops: mean SynOps of the inferences, as they were counted there.
+        synops_each, step_synops_each: of each of those inferences, in order, its SynOps and those of its busiest
+            time step; empty where they are not known.
 
     """
 
@@ -44,6 +46,8 @@ class Activity:
     busiest_step_synops: float | None = None
     record: SpikeRecord | None = None
     mean_synops: float | None = None
+    synops_each: tuple[float, ...] = ()
+    step_synops_each: tuple[float, ...] = ()
 
     def check(self, network: Network) -> None:
         """Raise a DataError where the activity does not belong to a network."""
@@ -66,6 +70,8 @@ def activity_of(measurement: Measurement, time_steps: int, *, analog_input: bool
         p99_synops=measurement.p99_synops,
         busiest_step_synops=measurement.busiest_step_synops,
         record=measurement.record,
+        synops_each=tuple(measurement.per_sample.tolist()),
+        step_synops_each=tuple(measurement.peak_step_synops.tolist()),
     )
 
 

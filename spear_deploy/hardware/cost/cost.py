@@ -17,6 +17,7 @@ _NS_PER_S = 1e9
 SYNAPSES = "synapses"
 INPUT = "input values"
 BETWEEN_CHIPS = "messages between chips"
+UPDATES = "neuron updates"
 STATIC_PARTS = ("idle chips", "active cores")
 
 
@@ -55,6 +56,7 @@ class Cost:
         traffic: messages between cores.
         outside: what is beside the cores, and time and energy with it.
         links_unpriced: whether messages go from one chip to another, and no price holds what that costs.
+        synops_each: of single inferences, in the order of the timing's; empty where that is not known.
 
     """
 
@@ -66,6 +68,7 @@ class Cost:
     traffic: Traffic
     outside: Outside
     links_unpriced: bool
+    synops_each: tuple[float, ...] = ()
 
     @property
     def unpriced(self) -> tuple[str, ...]:
@@ -128,6 +131,44 @@ class Cost:
             energy.typical / time.typical,
             moving.high / time.low + static.high / time.high,
         )
+
+    @property
+    def energy_each_pj(self) -> tuple[float, ...]:
+        """The energy of single inferences, by the high end; empty where that is not known.
+
+        Each with its own time; what moves with spikes is taken in proportion to its SynOps.
+        """
+        energy, time = self.energy_pj, self.time_ns
+        if energy is None:
+            return ()
+        moving, steady, idle = (self._high(kind) for kind in ("moving", "steady", "idle"))
+        times = self.timing.latency_each_ns
+        if time is None or not times:
+            return tuple(steady + idle + moving * share for share in self._shares)
+        return tuple(
+            steady + idle * each / time.high + moving * share for share, each in zip(self._shares, times, strict=False)
+        )
+
+    @property
+    def power_each_mw(self) -> tuple[float, ...]:
+        """The power while single inferences run, by the high end, likewise."""
+        power, time = self.power_mw, self.time_ns
+        if power is None or time is None:
+            return ()
+        moving = self._high("moving") / time.low
+        return tuple(power.high + moving * (share - 1) for share in self._shares)
+
+    @property
+    def _shares(self) -> list[float]:
+        """SynOps of single inferences over their mean."""
+        mean = sum(self.synops_each) / len(self.synops_each) if self.synops_each else 0.0
+        return [each / mean for each in self.synops_each] if mean else []
+
+    def _high(self, kind: str) -> float:
+        """The high end of the parts that flow whatever happens (idle), that do not depend on spikes, or that do."""
+        kinds = dict.fromkeys(STATIC_PARTS, "idle") | {UPDATES: "steady"}
+        energies = [part.energy_pj for part in self.parts if kinds.get(part.name, "moving") == kind]
+        return total(each for each in energies if each is not None).high
 
     @property
     def energy_delay_pj_s(self) -> Spread | None:

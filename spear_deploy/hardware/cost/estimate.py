@@ -8,7 +8,17 @@ from numpy.typing import NDArray
 from spear_deploy.hardware.chip.figures import Bound, Energy, Power, Spread, Status
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.activity import Activity, synaptic_operations
-from spear_deploy.hardware.cost.cost import BETWEEN_CHIPS, INPUT, STATIC_PARTS, SYNAPSES, Cost, Part, energy_of, total
+from spear_deploy.hardware.cost.cost import (
+    BETWEEN_CHIPS,
+    INPUT,
+    STATIC_PARTS,
+    SYNAPSES,
+    UPDATES,
+    Cost,
+    Part,
+    energy_of,
+    total,
+)
 from spear_deploy.hardware.cost.input_output import outside_of
 from spear_deploy.hardware.cost.mesh import CoreMap, chip_of_cores, lay_out, map_cores
 from spear_deploy.hardware.cost.step_time import least_sure
@@ -73,7 +83,9 @@ def estimate(
     )
     priced_links = _is_all_in(profile) or any(part.name == BETWEEN_CHIPS for part in priced)
     links_unpriced = between_chips > 0 and not priced_links
-    return Cost(priced, timing, synops, analog, core_map, traffic, outside, links_unpriced)
+    return Cost(
+        priced, timing, synops, analog, core_map, traffic, outside, links_unpriced, synops_each=activity.synops_each
+    )
 
 
 _Counts = dict[str, Spread]
@@ -109,7 +121,7 @@ def _counts(
 
 _PARTS: dict[str, tuple[str, ...]] = {
     SYNAPSES: ("synaptic_operation",),
-    "neuron updates": ("neuron_update_active", "neuron_update_inactive"),
+    UPDATES: ("neuron_update_active", "neuron_update_inactive"),
     "spikes": ("spike",),
     "messages": ("message_out", "message_in"),
     "hops": ("hop_horizontal", "hop_vertical"),

@@ -72,6 +72,8 @@ class Timing:
             times are unknown.
         most_synops_core: the core that does most synaptic operations in the step in which one does most.
         synops_each: of each sample, the most synaptic operations that a core does in a step.
+        latency_each_ns, interval_each_ns: of each recorded sample, by the high end, its latency and its part of the
+            time of a full pipeline; empty where all take the same, or that is not known.
         status: of the least sure time.
         figures: the keys of the times in it.
 
@@ -87,6 +89,8 @@ class Timing:
     synops_each: tuple[float, ...]
     status: Status
     figures: tuple[str, ...]
+    latency_each_ns: tuple[float, ...] = ()
+    interval_each_ns: tuple[float, ...] = ()
 
     @property
     def at_least(self) -> bool:
@@ -133,10 +137,12 @@ def timing_of(
     samples: list[Array] = []
     busiest: list[float] = []
     slowest = np.zeros(len(chip_steps.wiring.neurons), dtype=np.int64)
-    pipeline, most_synops_core = np.zeros(3), 0
+    intervals: list[Array] = []
+    most_synops_core = 0
     for alone, together in chip_steps.blocks():
         if prices.complete:
-            pipeline += clock.measure(together).step_ns.sum(0)
+            time_steps = chip_steps.events.time_steps
+            intervals.append(clock.measure(together).step_ns.reshape(-1, time_steps, 3).sum(1))
         found = clock.measure(alone.flat)
         samples.append(found.step_ns.reshape(-1, chip_steps.steps, 3).sum(1))
         slowest += np.bincount(found.slowest, minlength=len(slowest))
@@ -171,17 +177,20 @@ def timing_of(
     if not prices.complete:
         return Timing(steps, known, terms, None, None, None, most_synops_core, synops_each, Status.UNKNOWN, ())
     names = [term.name for term in terms]
+    latencies, gaps = np.concatenate(samples), np.concatenate(intervals)
     return Timing(
         steps,
         known,
         terms,
-        _latency(np.concatenate(samples)),
-        _spread(pipeline / chip_steps.events.samples),
+        _latency(latencies),
+        _spread(gaps.mean(0)),
         int(slowest.argmax()),
         most_synops_core,
         synops_each,
         least_sure([status for name in names for status in prices.statuses(name)]),
         tuple(figure for name in names for figure in prices.figures(name)),
+        tuple(latencies[:, 2].tolist()) if recorded else (),
+        tuple(gaps[:, 2].tolist()) if recorded else (),
     )
 
 
