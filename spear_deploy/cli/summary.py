@@ -13,7 +13,7 @@ from spear_deploy.report import Report
 from spear_deploy.report.checks import besides_torch, predictions, repeated
 from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.caveats import caveats
-from spear_deploy.report.words.quantity_text import error_text, limit_names, limit_texts, used_text
+from spear_deploy.report.words.quantity_text import error_text, limit_names, limit_texts, prediction_texts, used_text
 from spear_deploy.report.words.scores import names, points, right_answers, score_text
 from spear_deploy.report.words.wording import repeated_text
 from spear_deploy.report.write import PAGE
@@ -107,6 +107,10 @@ def _lines(report: Report) -> list[Text]:
     ]
     binding = next(limit for limit in budget.limits if limit.binds)
     lines.append(Text(f"binds      {binding.name}: {used_text(binding)} ({binding.origin})"))
+    for limit in budget.limits:
+        if (texts := prediction_texts(limit)) is not None:
+            predicted, measured, held = texts
+            lines.append(Text(f"predicted  {limit.name}: {predicted} on test; the plain network: {measured}, {held}"))
     for name in besides_torch(report):  # whose figures are those of the table
         lines += _measured(report, name)
     if report.answers is not None:

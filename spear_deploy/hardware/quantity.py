@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
-from spear_deploy.hardware.chip.figures import Status
+from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.activity import Activity
 from spear_deploy.hardware.cost.cost import Cost
@@ -135,6 +135,7 @@ class Quantity:
 
 
 SYNOPS_UNIT = "SynOps"
+_NO_TIME = "no time of a step"
 
 _COUNTS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 
@@ -149,25 +150,22 @@ def _no_price(cost: Cost) -> str:
     return f"no price for {', '.join(cost.unpriced)}"
 
 
-def _energy_pj(on_chip: OnChip) -> float:
-    spread = on_chip.cost.energy_pj
+def _priced(spread: Spread | None, missing: str) -> Spread:
     if spread is None:
-        raise ValueError(_no_price(on_chip.cost))
-    return spread.high
+        raise ValueError(missing)
+    return spread
+
+
+def _energy_pj(on_chip: OnChip) -> float:
+    return _priced(on_chip.cost.energy_pj, _no_price(on_chip.cost)).high
 
 
 def _time_ns(on_chip: OnChip) -> float:
-    spread = on_chip.cost.time_ns
-    if spread is None:
-        raise ValueError("no time of a step")
-    return spread.high
+    return _priced(on_chip.cost.time_ns, _NO_TIME).high
 
 
 def _per_s(on_chip: OnChip) -> float:
-    spread = on_chip.cost.throughput_per_s
-    if spread is None:
-        raise ValueError("no time of a step")
-    return spread.low
+    return _priced(on_chip.cost.throughput_per_s, _NO_TIME).low
 
 
 def _core_step_synops(on_chip: OnChip) -> float:
@@ -175,14 +173,11 @@ def _core_step_synops(on_chip: OnChip) -> float:
 
 
 def _no_time(cost: Cost) -> str:
-    return "no time of a step" if cost.time_ns is None else ""
+    return _NO_TIME if cost.time_ns is None else ""
 
 
 def _power_mw(on_chip: OnChip) -> float:
-    spread = on_chip.cost.power_mw
-    if spread is None:
-        raise ValueError("no price or no time of a step")
-    return spread.high
+    return _priced(on_chip.cost.power_mw, "no price or no time of a step").high
 
 
 SYNOPS = Quantity(
@@ -328,9 +323,7 @@ _ROWS = (
         {"uW": 1e-3, "µW": 1e-3, "μW": 1e-3, "mW": 1.0, "W": 1e3},
         bare=True,
         example="power=20mW",
-        missing=lambda cost: (
-            "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else "no time of a step"
-        ),
+        missing=lambda cost: "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else _NO_TIME,
         status=lambda cost: least_sure([cost.energy_status, cost.timing.status]),
         each=lambda on_chip: on_chip.cost.power_each_mw,
     ),

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from spear_deploy.hardware import Follows, Use
 from spear_deploy.measure import Compared
 from spear_deploy.report.answers_part import AnswersReport
-from spear_deploy.report.schema import LimitReport
+from spear_deploy.report.schema import LimitPrediction, LimitReport
 from spear_deploy.report.search_part import AgentReport, EvaluationReport, FinalistReport, SearchReport
-from spear_deploy.search import Finalist, SearchProblem
+from spear_deploy.search import Finalist, Prediction, SearchProblem
+
+_NONE: Mapping[str, LimitPrediction] = MappingProxyType({})
 
 
-def limit_reports(dense: Sequence[Use], pruned: Sequence[Use]) -> list[LimitReport]:
+def limit_reports(
+    dense: Sequence[Use], pruned: Sequence[Use], predicted: Mapping[str, LimitPrediction] = _NONE
+) -> list[LimitReport]:
     """Every limit with what both networks use of it; the tightest one is marked.
+
+    `predicted` is what the search predicted of limits on activity, by the key of the quantity.
 
     A limit inside a core (how full the fullest core is) counts as the tightest only where the
     dense network breaks it: filling a core is no hardship. Limits on answers count as the
@@ -31,9 +38,22 @@ def limit_reports(dense: Sequence[Use], pruned: Sequence[Use]) -> list[LimitRepo
             origin=after.limit.origin,
             least=after.limit.quantity.least,
             binds=place == tightest,
+            prediction=predicted.get(after.limit.quantity.key),
         )
         for place, (before, after) in enumerate(zip(dense, pruned, strict=True))
     ]
+
+
+def limit_prediction(predicted: Prediction, measured: Use) -> LimitPrediction:
+    """What was predicted of a limit, beside what the network of that prediction used."""
+    used, least = measured.used, measured.limit.quantity.least
+    return LimitPrediction(
+        predicted=predicted.value,
+        low=predicted.low,
+        high=predicted.high,
+        measured=used,
+        kept=used >= predicted.low if least else used <= predicted.high,
+    )
 
 
 def answers_report(answers: Compared) -> AnswersReport:

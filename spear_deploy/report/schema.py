@@ -54,6 +54,21 @@ class SplitReport(_Part):
     index: str = Field(description="sample numbers in order, runs written as first-last")
 
 
+class LimitPrediction(_Part):
+    """What the search predicted the plainly fine-tuned network to use of a limit on activity, and what it used.
+
+    Predicted is what the search holds against the limit: the bound of what as many samples as the test split has
+    will show, with the 95 % interval of the fit that it follows from. Measured is that network on the test split,
+    in the target's arithmetic; the delivered network was held at its limits by a further fine-tune.
+    """
+
+    predicted: float
+    low: float
+    high: float
+    measured: float
+    kept: bool = Field(description="whether what was measured stays within the end that lies nearer to the limit")
+
+
 class LimitReport(_Part):
     """One limit, what the dense and the pruned network use of it, and whether it is the tightest."""
 
@@ -65,6 +80,9 @@ class LimitReport(_Part):
     origin: str = Field(description="who set it: a budget as it was typed, or the profile")
     least: bool = Field(False, description="whether `allowed` is the least that is allowed, not the most")
     binds: bool = Field(description="whether the pruned network uses a larger share of it than of any other")
+    prediction: LimitPrediction | None = Field(
+        None, description="by the search, of limits on activity beside mean SynOps (of those: `lre`)"
+    )
 
 
 class BudgetReport(_Part):

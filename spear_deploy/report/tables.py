@@ -11,7 +11,7 @@ from spear_deploy.report.part import Range
 from spear_deploy.report.pictures import Table
 from spear_deploy.report.pictures.figure import number_text
 from spear_deploy.report.schema import Report
-from spear_deploy.report.words.quantity_text import error_text
+from spear_deploy.report.words.quantity_text import error_text, prediction_texts
 from spear_deploy.report.words.scores import points, right_answers, score_text, scoring
 from spear_deploy.report.words.wording import energy_words, time_words
 
@@ -138,7 +138,22 @@ def prediction(report: Report) -> tuple[Captioned, ...]:
         for row in predictions(report)
     )
     columns = ("network", "backend", "arithmetic", "samples", "predicted (95 % interval)", "by a single constant")
-    return Captioned(caption, Table((*columns, "measured", "error", "interval"), held)), _measured(report)
+    first = Captioned(caption, Table((*columns, "measured", "error", "interval"), held))
+    return first, *_predicted_limits(report), _measured(report)
+
+
+def _predicted_limits(report: Report) -> tuple[Captioned, ...]:
+    """What the search predicted of the other limits on activity; nothing where there are none."""
+    rows = tuple(
+        (limit.name, *texts) for limit in report.budget.limits if (texts := prediction_texts(limit)) is not None
+    )
+    caption = (
+        "Other limits, of the plainly fine-tuned network: the bound of what as many samples as test has will show, as"
+        " the search predicted it, beside what that network was measured to use on test; inside where that is within"
+        " the end of the interval that lies nearer to the limit."
+    )
+    columns = ("limit", "predicted bound (95 % interval)", "measured", "interval")
+    return (Captioned(caption, Table(columns, rows)),) if rows else ()
 
 
 def _delivered(report: Report) -> str:

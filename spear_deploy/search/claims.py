@@ -39,10 +39,14 @@ class PredictedLimit:
     value: Callable[[Network, Activity], float]
     estimator: RatioEstimator
 
+    def predict(self, candidate: Candidate) -> Prediction:
+        """What a candidate will use after the plain fine-tune."""
+        before = self.value(candidate.model.network, candidate.activity)
+        return self.estimator.predict_from(candidate.features.keep_ratios, before)
+
     def use(self, candidate: Candidate) -> Use:
         """What a candidate is predicted to use, by the end of the interval that lies nearer to the limit."""
-        before = self.value(candidate.model.network, candidate.activity)
-        predicted = self.estimator.predict_from(candidate.features.keep_ratios, before)
+        predicted = self.predict(candidate)
         return Use(self.limit, predicted.low if self.limit.quantity.least else predicted.high)
 
 

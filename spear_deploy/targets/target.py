@@ -126,11 +126,14 @@ class Target:
 
         It is the bound of what the samples ahead will show, as far as values of single samples are known.
         """
-        activity = activity_of(measured, model.time_steps, analog_input=self.validation.analog)
-        on_chip = self.on_chip(model.network, activity)
+        on_chip = self.on_chip(model.network, self.activity(model, measured))
         return tuple(
             Use(limit, _ahead(limit, on_chip, self.samples_ahead)) for limit in self.limits_on(Follows.ACTIVITY)
         )
+
+    def activity(self, model: Model, measured: Measurement) -> Activity:
+        """What a model was measured to do, on samples that are encoded as validation is."""
+        return activity_of(measured, model.time_steps, analog_input=self.validation.analog)
 
     def structural(self, network: Network) -> tuple[Use, ...]:
         """What a network uses of the chip's limits and of the user's on its structure."""
@@ -142,8 +145,7 @@ class Target:
 
     def plain_on_chip(self, dense: Model) -> OnChip:
         """The dense network with what it does on validation, on as few cores as it needs."""
-        activity = activity_of(self.dense, dense.time_steps, analog_input=self.validation.analog)
-        return OnChip(dense.network, self.chip, activity)
+        return OnChip(dense.network, self.chip, self.activity(dense, self.dense))
 
     def _value(self, limit: Limit, factor: float, network: Network, activity: Activity) -> float:
         return factor * _ahead(limit, self.on_chip(network, activity), self.samples_ahead)

@@ -1,11 +1,15 @@
 """What the main job makes of budgets of cores, energy and accuracy, of a kind of one's own, and of a chip's limits."""
 
+import numpy as np
 import pytest
 from made_task import CLASSES, chip, write_task
 from small_runs import run
 
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES, measure_on
+from spear_deploy.backends.registry import arithmetic_of
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import QUANTITIES, Follows, Quantity, load_profile, place
+from spear_deploy.jobs.task import Task, data_for
 from spear_deploy.network import load_any
 
 
@@ -142,3 +146,22 @@ def test_a_budget_of_another_kind_is_one_row_and_is_searched_for_measured_and_ju
     assert limit.pruned <= limit.allowed < limit.dense
     assert limit.pruned == pytest.approx(sum(layer.spikes for layer in report.measured["chip"].per_layer))
     assert limit.binds
+
+
+def test_what_the_search_predicted_of_tails_and_of_time_stands_beside_what_that_network_used_on_test(model, tmp_path):
+    budgets = ("p99=70%", "step=80%", "latency=1s", "throughput=1/s", "cores=100")
+    (report,) = run(model, tmp_path / "run", budgets=budgets)
+    by_key = {limit.origin.removeprefix("budget ").partition("=")[0]: limit for limit in report.budget.limits}
+    plain = load_any(tmp_path / "run" / "plain.pt")
+    task = Task(plain, data_for(plain, report.data), report.seed)
+    chip_integers = arithmetic_of(load_profile("loihi2"), task.calibration(CALIBRATION_SAMPLES))
+    found = measure_on(chip_integers, plain, task.test)
+    each, steps = np.sort(found.per_sample.numpy()), found.peak_step_synops.numpy()
+    assert by_key["p99"].prediction.measured == pytest.approx(each[int(np.ceil(0.99 * len(each))) - 1])
+    assert by_key["step"].prediction.measured == pytest.approx(steps.max())
+    for key in ("p99", "step", "latency", "throughput"):
+        told = by_key[key].prediction
+        assert 0 < told.low < told.predicted < told.high
+        assert told.kept == (told.measured >= told.low if key == "throughput" else told.measured <= told.high)
+    assert by_key["cores"].prediction is None, "structure is known, not predicted"
+    assert report.budget.limits[0].prediction is None, "of mean SynOps the report has more, under lre"

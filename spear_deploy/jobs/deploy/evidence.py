@@ -14,7 +14,7 @@ from spear_deploy.backends.side_by_side import Result, observe
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.errors import BudgetError
 from spear_deploy.jobs.deploy.delivered import check_delivered
-from spear_deploy.jobs.deploy.lre_check import check_prediction, tested_in
+from spear_deploy.jobs.deploy.lre_check import check_limits, check_prediction, tested_in, tested_plain
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.reference import SAME_FINE_TUNE
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -32,7 +32,7 @@ from spear_deploy.measure import (
 from spear_deploy.measure.answers import DENSE
 from spear_deploy.network.device import CPU
 from spear_deploy.network.fingerprint import fingerprint
-from spear_deploy.report.schema import DeliveredLre, LreCheck
+from spear_deploy.report.schema import DeliveredLre, LimitPrediction, LreCheck
 from spear_deploy.targets.target import Target
 
 
@@ -61,6 +61,8 @@ class Evidence:
             where that is the plainly fine-tuned network, which `lre_checks` are about.
         effective: operations as NeuroBench counts them, of the dense and of the pruned network.
         losses: of rounding, where the target computes in integers.
+        limit_predictions: what the search predicted of limits on activity beside mean SynOps, and what the plainly
+            fine-tuned network used of them, by the key of the quantity.
         raster: what each layer of the pruned network sends on the first sample, `[T, 1, *shape]`, in torch.
 
     """
@@ -75,6 +77,7 @@ class Evidence:
     delivered: DeliveredLre | None = None
     losses: Sequence[RoundingLoss] = ()
     raster: Mapping[str, Tensor] = field(default_factory=dict)
+    limit_predictions: Mapping[str, LimitPrediction] = field(default_factory=dict)
 
 
 Note = Callable[[str, Measurement], None]
@@ -124,9 +127,11 @@ def examine(
         note(f"test, in {each.backend.name}", each.measured)
     with clock.stage("LRE check"):
         ran = [each.backend for each in verified.found]
-        checks = check_prediction(
-            pruned.choice.winner, target, test, ran, tell, in_tools.within(*verified.versions.values())
-        )
+        winner = pruned.choice.winner
+        plain = tested_plain(winner, target, test, journal)
+        in_their_versions = in_tools.within(*verified.versions.values())
+        checks = check_prediction(winner, target, test, plain, ran, tell, in_their_versions)
+        of_limits = check_limits(pruned, target, plain[own.name])
     dense_there, reference = (measure_on(own, network, test) for network in (task.model, prepared.reference))
     answered, between = observed.measurement.predictions, SCORINGS[model.objective.kind].between
     given, tuned = (
@@ -138,6 +143,7 @@ def examine(
         on_target=BothNetworks(own.arithmetic, dense_there, observed.measurement),
         verified=verified,
         lre_checks=checks,
+        limit_predictions=of_limits,
         answers=max(tuned, given, key=lambda answers: answers.drop_points),
         answers_to_given=given,
         effective=(effective_operations(task.model, test), effective_operations(model, test)),

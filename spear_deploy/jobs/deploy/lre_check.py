@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,13 +10,15 @@ from spear_deploy.backends.backend import Backend, Executable, measure_executabl
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit
 from spear_deploy.errors import BackendError
+from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verification import beside
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.device import CPU
 from spear_deploy.network.fingerprint import fingerprint
+from spear_deploy.report.build import limit_prediction
 from spear_deploy.report.checks import error_percent
-from spear_deploy.report.schema import LreCheck
+from spear_deploy.report.schema import LimitPrediction, LreCheck
 from spear_deploy.search import Finalist, Prediction
 from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.targets.target import Target
@@ -39,29 +41,55 @@ def tested_in(
     )
 
 
+def tested_plain(finalist: Finalist, target: Target, test: EncodedSplit, journal: Journal) -> dict[str, Measurement]:
+    """The plainly fine-tuned network on the test split, in torch float64 and in the target's arithmetic, by backend."""
+    model, floating, own = finalist.plain.model, TorchBackend(), target.backend
+    found = {floating.name: tested_in(floating, floating.prepare(model), model, test, journal)}
+    if own.name != floating.name:
+        found[own.name] = measure_on(own, model, test)
+    return found
+
+
+def check_limits(pruned: Pruned, target: Target, tested: Measurement) -> dict[str, LimitPrediction]:
+    """What the search predicted of limits on activity, beside the plainly fine-tuned network on test, by their keys.
+
+    `tested` is in the target's arithmetic.
+    """
+    problem, winner = pruned.problem, pruned.choice.winner
+    if not problem.activity_limits:
+        return {}
+    candidate = problem.factory.candidate(winner.ratios)
+    network = winner.plain.model.network
+    uses = target.activity_uses(network, target.activity(winner.plain.model, tested))
+    return {
+        each.limit.quantity.key: limit_prediction(each.predict(candidate), use)
+        for each, use in zip(problem.activity_limits, uses, strict=True)
+    }
+
+
 def check_prediction(
     finalist: Finalist,
     target: Target,
     test: EncodedSplit,
+    plain: Mapping[str, Measurement],
     verifiers: Sequence[Backend],
     tell: Callable[[str], None],
     journal: Journal = NOTHING,
 ) -> dict[str, LreCheck]:
     """LRE's interval and what each backend measured of the plainly fine-tuned network on the test split.
 
-    By backend: torch in float64, the target's integers where it has some, and in floating point
+    By backend: torch in float64, the target's integers where it has some (`plain`), and in floating point
     those of `verifiers` that must repeat torch, on some samples.
     """
     model = finalist.plain.model
     floating = TorchBackend()
     in_torch = floating.prepare(model)
-    tested = tested_in(floating, in_torch, model, test, journal)
+    tested = plain[floating.name]
     prediction = for_images(finalist.prediction, tested)
     checks = {floating.name: check_of(floating.arithmetic, prediction, tested)}
     own = target.backend
     if own.name != floating.name:
-        on_target = measure_on(own, model, test)
-        checks[own.name] = check_of(own.arithmetic, target.from_torch(prediction), on_target)
+        checks[own.name] = check_of(own.arithmetic, target.from_torch(prediction), plain[own.name])
     few = test.take(slice(0, VERIFIED_SAMPLES)).on(CPU)
     for backend in verifiers:
         if backend.reference != floating.name:

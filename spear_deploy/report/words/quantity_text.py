@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spear_deploy.hardware.amounts import amount_text, both_texts
-from spear_deploy.hardware.chip.figures import Bound, Figure, Quantity, Read, TimeCurve
+from spear_deploy.hardware.chip.figures import Bound, Figure, Quantity, Read, Spread, TimeCurve
 from spear_deploy.hardware.chip.profile import Profile
 
 if TYPE_CHECKING:
@@ -37,6 +37,16 @@ def used_text(limit: LimitReport) -> str:
     """What the pruned network uses of a limit, such as `60.3 of 50.0 us`."""
     used, allowed, unit = both_texts(limit.pruned, limit.allowed, limit.unit)
     return f"{used} of {allowed} {unit}"
+
+
+def prediction_texts(limit: LimitReport) -> tuple[str, str, str] | None:
+    """What was predicted of a limit with its interval, what was measured of that network, and whether it was kept."""
+    found = limit.prediction
+    if found is None:
+        return None
+    interval = amount_text(Spread(found.low, found.predicted, found.high), limit.unit)
+    predicted, measured = (amount_text(each, limit.unit) for each in (found.predicted, found.measured))
+    return f"{predicted} ({interval})", measured, "inside" if found.kept else "OUTSIDE"
 
 
 def value_text(figure: Figure) -> str:
