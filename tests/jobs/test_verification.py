@@ -12,11 +12,12 @@ from spear_deploy.backends.backend import Backend, Executable, ToolStatus
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import BackendError
-from spear_deploy.jobs.deploy.lre_check import check_prediction
+from spear_deploy.jobs.deploy.lre_check import check_prediction, plain_on_test
 from spear_deploy.jobs.deploy.verification import check_runs, verify
 from spear_deploy.jobs.progress import Clock
 from spear_deploy.network import Encoding
 from spear_deploy.search import Prediction
+from spear_deploy.system.journal import NOTHING
 
 MODEL = Chain((8,), seed=3).linear("a", 10).neurons("first").linear("b", 4).neurons("out").model(6, Encoding.SPIKES)
 DATA = EncodedSplit(SplitName.TEST, spike_input(MODEL, 20), torch.arange(20) % 4, analog=False)
@@ -140,7 +141,8 @@ def checked(*backends):
     finalist = SimpleNamespace(plain=SimpleNamespace(model=MODEL), prediction=Prediction(100.0, 50.0, 150.0))
     said = []
     target = SimpleNamespace(backend=TorchBackend(torch.float32))
-    return check_prediction(finalist, target, DATA, backends, said.append), said
+    plain = plain_on_test(finalist, target, DATA, NOTHING)
+    return check_prediction(finalist, target, DATA, plain, backends, said.append), said
 
 
 def test_the_prediction_is_held_against_every_backend_in_floating_point():

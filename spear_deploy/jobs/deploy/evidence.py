@@ -14,7 +14,7 @@ from spear_deploy.backends.side_by_side import Result, observe
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.errors import BudgetError
 from spear_deploy.jobs.deploy.delivered import check_delivered
-from spear_deploy.jobs.deploy.lre_check import check_limits, check_prediction, tested_in, tested_plain
+from spear_deploy.jobs.deploy.lre_check import check_limits, check_prediction, plain_on_test, tested_in
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.reference import SAME_FINE_TUNE
 from spear_deploy.jobs.deploy.request import DeployRequest
@@ -128,7 +128,7 @@ def examine(
     with clock.stage("LRE check"):
         ran = [each.backend for each in verified.found]
         winner = pruned.choice.winner
-        plain = tested_plain(winner, target, test, journal)
+        plain = plain_on_test(winner, target, test, journal)
         in_their_versions = in_tools.within(*verified.versions.values())
         checks = check_prediction(winner, target, test, plain, ran, tell, in_their_versions)
         of_limits = check_limits(pruned, target, plain[own.name])

@@ -41,7 +41,7 @@ def tested_in(
     )
 
 
-def tested_plain(finalist: Finalist, target: Target, test: EncodedSplit, journal: Journal) -> dict[str, Measurement]:
+def plain_on_test(finalist: Finalist, target: Target, test: EncodedSplit, journal: Journal) -> dict[str, Measurement]:
     """The plainly fine-tuned network on the test split, in torch float64 and in the target's arithmetic, by backend."""
     model, floating, own = finalist.plain.model, TorchBackend(), target.backend
     found = {floating.name: tested_in(floating, floating.prepare(model), model, test, journal)}
