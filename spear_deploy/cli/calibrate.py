@@ -10,13 +10,15 @@ from typing import Annotated
 import typer
 
 from spear_deploy.cli.console import err, out
+from spear_deploy.hardware.amounts import amount_text
+from spear_deploy.hardware.chip.figures import Spread
 from spear_deploy.jobs.calibrate import calibrate as run_calibration
 from spear_deploy.report.terminal.table import Table
 
 EPILOG = """
 Rows are CSV with a header; what is not known stays empty. A row is one measured inference: network (its name), chips,
-synops, updates, spikes, messages, steps, core_synops and core_updates (of the busiest core, summed over steps),
-mj_total, mj_dynamic, ms.
+synops, updates, spikes, messages, input_events, steps, core_synops and core_updates (of the busiest core, summed over
+steps), mj_total, mj_dynamic, ms.
 The counts of a network are in: spear-deploy check --json.
 
 Examples:
@@ -40,7 +42,8 @@ def calibrate(
     else:
         prices = Table("price", "value", "95 % interval", title="prices", title_justify="left")
         for price in found.prices:
-            prices.add_row(price.key, f"{price.value:,.3g}", f"{price.low:,.3g} to {price.high:,.3g}")
+            interval = Spread(price.low, price.value, price.high)
+            prices.add_row(price.key, amount_text(price.value, price.unit), amount_text(interval, price.unit))
         out.print(prices)
         for group in found.together:
             out.print(f"the rows cannot tell apart: {', '.join(group)}: none of them is given")
@@ -50,6 +53,5 @@ def calibrate(
         out.print(errors)
         for text in found.unused:
             out.print(text)
-        out.print("in pJ, ns and mW")
     if out_file is not None:
         err.print(f"written to {out_file}")

@@ -97,5 +97,8 @@ def check(
             path = svg if len(found) == 1 else svg.with_stem(f"{svg.stem}-{profile.name}")
             write_picture(path, picture)
             err.print(f"written to {path}")
-    if any(each.stopped_at(at) for each in found):
+    stopped = [line for each in found for line in each.stopped_at(at)]
+    for line in stopped:
+        err.print(line)
+    if stopped:
         raise typer.Exit(1)

@@ -106,5 +106,8 @@ def compare(
         if file is not None:
             write_picture(file, content(rows))
             err.print(f"written to {file}")
-    if any(each.stopped_at(at) for each in found):
+    stopped = [line for each in found for line in each.stopped_at(at)]
+    for line in stopped:
+        err.print(line)
+    if stopped:
         raise typer.Exit(1)

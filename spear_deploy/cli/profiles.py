@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spear_deploy.cli.console import out
-from spear_deploy.jobs.chips import chip_of, chips_of, template_of
+from spear_deploy.jobs.chips import chip_of, chips_of, keys_of, template_of
 from spear_deploy.report.chip_json import overview_json, profile_json, profile_schema
 from spear_deploy.report.terminal.chips import alike, chips_table, differences, differences_table, figures_text
 from spear_deploy.report.words.quantity_text import inherited_text
@@ -41,13 +41,15 @@ def show(
         print(template_of(name), end="")
         return
     profile = chip_of(name)
+    keys = keys_of(profile, key)
     if as_json:
-        print(json.dumps(profile_json(profile), indent=2))
+        found = profile_json(profile)
+        print(json.dumps(found | {"figures": {each: found["figures"][each] for each in keys}}, indent=2))
         return
     out.print(f"{profile.title}\n{' '.join(profile.about.split())}")
     if profile.inherited:
         out.print(inherited_text(profile))
-    for line in figures_text(profile, key):
+    for line in figures_text(profile, keys):
         out.print(line)
 
 
@@ -72,7 +74,8 @@ def diff(
     if as_json:
         print(json.dumps(differences(*chips), indent=2))
         return
-    out.print(differences_table(*chips))
+    if differences(*chips):
+        out.print(differences_table(*chips))
     out.print(f"{alike(*chips)} are alike")
 
 

@@ -59,6 +59,11 @@ class Fitted:
     low: float
     high: float
 
+    @property
+    def unit(self) -> str:
+        """Of its figure."""
+        return "mW" if self.key == STATIC else "ns" if self.key.startswith("time.") else "pJ"
+
 
 @dataclass(frozen=True)
 class Residual:
@@ -182,7 +187,8 @@ def _fit(equations: Sequence[_Equation]) -> Calibration:
     measured = np.array([equation.measured for equation in equations])
     if (measured <= 0).any():
         first = equations[int(np.argmin(measured))]
-        raise DataError(f"{first.network}: {first.what} must be above zero, found {first.measured:g}")
+        unit = _NS_PER_MS if first.what == "ms" else _PJ_PER_MJ
+        raise DataError(f"{first.network}: {first.what} must be above zero, found {first.measured / unit:g}")
     scale = np.linalg.norm(design / measured[:, None], axis=0)
     known, groups = _told_apart(design / measured[:, None] / scale, keys)
     value, spread = _weighted(design / scale, measured)

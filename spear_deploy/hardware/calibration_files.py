@@ -10,8 +10,9 @@ from spear_deploy.errors import DataError
 from spear_deploy.hardware.calibration import COLUMNS, Calibration, Fitted, Row
 from spear_deploy.hardware.chip.profile import Profile
 
-_UNITS = {"energy": "pJ", "time": "ns"}
 _NETWORK = "network"
+_BETWEEN = (",", ";", "\t")
+"""What may set cells apart: whichever the header has most of."""
 
 MOST_FAULTS = 10
 """That a message tells."""
@@ -20,22 +21,31 @@ MOST_FAULTS = 10
 def read_rows(text: str, where: str) -> list[Row]:
     """Rows of a CSV file with a header; an empty cell is something that is not known.
 
+    As spreadsheets write it too: cells set apart by semicolons (numbers then with a comma or a point) or tabs, a
+    byte order mark, spaces and capitals in the header.
+
     Raises:
         DataError: no CSV, no rows, unknown columns, cells that are no numbers or are negative; the first
             `MOST_FAULTS` at once.
 
     """
+    lines = io.StringIO(text.lstrip("\ufeff\r\n"))
+    header = lines.readline()
+    between = max(_BETWEEN, key=header.count)
+    lines.seek(0)
     try:
-        return _rows(csv.DictReader(io.StringIO(text)), where)
+        return _rows(csv.DictReader(lines, delimiter=between), where, decimal="," if between == ";" else ".")
     except csv.Error as error:
         raise DataError(f"{where}: no CSV ({error})") from None
 
 
-def _rows(reader: csv.DictReader[str], where: str) -> list[Row]:
-    columns = list(reader.fieldnames or [])
+def _rows(reader: csv.DictReader[str], where: str, *, decimal: str) -> list[Row]:
+    columns = [name.strip().lower() for name in reader.fieldnames or ()]
+    reader.fieldnames = columns
     unknown = [column[:40] for column in columns if column not in COLUMNS][:MOST_FAULTS]
     if unknown or _NETWORK not in columns or len(set(columns)) < len(columns):
-        fault = f"no column '{_NETWORK}'" if _NETWORK not in columns else "a column stands there twice"
+        twice = ", ".join(repr(name[:40]) for name in dict.fromkeys(columns) if columns.count(name) > 1)
+        fault = f"no column '{_NETWORK}'" if _NETWORK not in columns else f"columns that stand there twice: {twice}"
         fault = f"unknown columns {', '.join(map(repr, unknown))}" if unknown else fault
         raise DataError(f"{where}: {fault}; known are {', '.join(COLUMNS)}")
     rows, faults = [], []
@@ -48,7 +58,7 @@ def _rows(reader: csv.DictReader[str], where: str) -> list[Row]:
             if column == _NETWORK or not cell:
                 continue
             try:
-                values[column] = float(cell)
+                values[column] = float(cell.replace(decimal, "."))
             except ValueError:
                 faults.append(f"{where}, line {number}: {column} is no number: {cell[:40]!r}")
                 continue
@@ -76,14 +86,13 @@ def calibrated_profile(
 
 
 def _block(price: Fitted, rows: str, date: str, instrument: str) -> str:
-    unit = "mW" if "static" in price.key else _UNITS[price.key.partition(".")[0]]
     return "\n".join(
         [
             f"[{price.key}]",
             f"low = {price.low:.4g}",
             f"value = {price.value:.4g}",
             f"high = {price.high:.4g}",
-            f'unit = "{unit}"',
+            f'unit = "{price.unit}"',
             'status = "measured"',
             'basis = "silicon"',
             f"date = {_text(date)}",

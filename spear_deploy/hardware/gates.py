@@ -112,14 +112,21 @@ def _with_more_cores(on_chip: OnChip, held: Sequence[Held]) -> list[Held]:
     ]
 
 
-def stopped_at(row: Row, held: Sequence[Held]) -> set[Gate]:
-    """Every gate that a network on a chip does not pass."""
-    found = set()
-    if not row.verdict.fits:
-        found.add(Gate.MISFIT)
-    if any(each.use is not None and not each.kept for each in held):
-        found.add(Gate.BUDGET)
-    unknown = row.cost is not None and (row.cost.energy_pj is None or row.cost.time_ns is None)
-    if unknown or row.verdict.placement.unchecked or any(each.use is None for each in held):
-        found.add(Gate.UNKNOWN)
-    return found
+def stopped_at(row: Row, held: Sequence[Held]) -> dict[Gate, str]:
+    """Every gate that a network on a chip does not pass, and why not."""
+    cost, unknown = row.cost, [*map(str, row.verdict.placement.unchecked)]
+    if cost is None or cost.energy_pj is None:
+        unknown.append("energy")
+    if cost is None or cost.time_ns is None:
+        unknown.append("time")
+    unknown += [f"budget {each.limit.granted}" for each in held if each.use is None]
+    reasons = {
+        Gate.MISFIT: "" if row.verdict.fits else "it does not fit",
+        Gate.BUDGET: _listed("broken", [each.limit.granted for each in held if each.use is not None and not each.kept]),
+        Gate.UNKNOWN: _listed("not known", unknown),
+    }
+    return {gate: reason for gate, reason in reasons.items() if reason}
+
+
+def _listed(what: str, names: Sequence[str]) -> str:
+    return f"{what}: {', '.join(names)}" if names else ""

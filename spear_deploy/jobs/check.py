@@ -103,9 +103,11 @@ class Checked:
         """Whether every limit and rule of the chip is kept."""
         return self.row.verdict.fits
 
-    def stopped_at(self, gates: Set[Gate]) -> bool:
-        """Whether one of these gates is not passed."""
-        return bool(stopped_at(self.row, self.held) & gates)
+    def stopped_at(self, gates: Set[Gate]) -> list[str]:
+        """Those of these gates that are not passed, each with why not; nothing where all are."""
+        where = f"{self.row.model} on {self.row.profile.name}"
+        found = stopped_at(self.row, self.held)
+        return [f"{where}: stopped at {gate}: {reason}" for gate, reason in found.items() if gate in gates]
 
     @property
     def adaptations(self) -> list[dict[str, Any]]:

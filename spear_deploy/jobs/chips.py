@@ -41,6 +41,21 @@ def chips_of(text: str) -> tuple[Profile, ...]:
     return tuple(profile for _, profile in profiles.values())
 
 
+def keys_of(chip: Profile, text: str = "") -> list[str]:
+    """The keys of a chip's figures that hold a text, such as `energy` or `time.barrier`.
+
+    Raises:
+        ProfileError: none does.
+
+    """
+    known = list(chip.figures())
+    found = [key for key in known if text in key]
+    if not found:
+        parts = dict.fromkeys(key.partition(".")[0] for key in known)
+        raise ProfileError(f"{chip.name} has no figure whose key holds '{text}'; its figures are of {', '.join(parts)}")
+    return found
+
+
 def template_of(chip: str) -> str:
     """The TOML of a chip, to start one's own from.
 

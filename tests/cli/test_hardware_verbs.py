@@ -272,6 +272,19 @@ def test_a_pipeline_stops_at_the_gates_that_it_names(verb, words, code):
     assert run(verb, DIGITS, "--samples", "3", *words).exit_code == code
 
 
+@pytest.mark.parametrize("verb", ["check", "compare"])
+def test_a_gate_that_is_not_passed_is_named_with_why_not(verb):
+    words = ["--budget", "1us", "--budget", "3uJ", "--fail-on", "misfit,budget,unknown", "--samples", "3"]
+    told = run(verb, DIGITS, "--target", "loihi2", *words).stderr.splitlines()
+    assert "digits.pt on loihi2: stopped at budget: broken: 1us, 3uJ" in told
+    assert "digits.pt on loihi2: stopped at unknown: not known: input axons per core, output axons per core" in told
+    told = run(verb, DIGITS, "--target", "speck2f", *words).stderr.splitlines()
+    assert "digits.pt on speck2f: stopped at misfit: it does not fit" in told
+    unknown = next(line for line in told if "stopped at unknown" in line)
+    assert unknown.endswith("energy, time, budget 1us, budget 3uJ")
+    assert "stopped" not in run(verb, DIGITS, "--target", "loihi2", "--fail-on", "misfit", "--samples", "3").stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

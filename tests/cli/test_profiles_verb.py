@@ -1,6 +1,7 @@
 """The verbs profiles and calibrate, as a user types them."""
 
 import json
+import re
 
 import typer
 from typer.testing import CliRunner
@@ -70,7 +71,7 @@ def test_measurements_become_a_profile(tmp_path):
     mine = tmp_path / "mine.toml"
     told = run("calibrate", "loihi2", str(rows), "--instrument", "INA228", "--date", "2026-05-01", "--out", str(mine))
     assert told.exit_code == 0, told.output
-    assert "energy.synaptic_operation" in told.stdout
+    assert re.search(r"energy.synaptic_operation +│ +20.0 pJ +│ 19.3 to 20.7 pJ", told.stdout)
     shown = run("profiles", "show", str(mine), "energy.synaptic").stdout
     assert "measured" in shown
     assert "figures are those of loihi2" in run("profiles", "check", str(mine)).stdout
@@ -79,3 +80,16 @@ def test_measurements_become_a_profile(tmp_path):
         refused = run("calibrate", "loihi2", str(rows), "--instrument", "INA228", "--out", str(standing))
         assert "is there already and was not written by spear-deploy" in str(refused.exception)
     assert (mine.read_text(), rows.read_text()) == (written, "\n".join(lines))
+
+
+def test_figures_are_chosen_by_their_keys_alike_in_words_and_in_json():
+    assert set(json.loads(run("profiles", "show", "loihi1", "time.barrier", "--json").stdout)["figures"]) == {
+        "time.barrier",
+        "time.barrier_by_chips",
+    }
+    told = str(run("profiles", "show", "loihi2", "weather").exception)
+    assert "loihi2 has no figure whose key holds 'weather'; its figures are of chip, core," in told
+
+
+def test_a_chip_differs_from_itself_in_nothing():
+    assert run("profiles", "diff", "loihi1", "loihi1").stdout.split("\n")[0].endswith("are alike")

@@ -115,11 +115,14 @@ def test_a_cell_of_any_length_is_told_in_few_words():
     ("text", "message"),
     [
         ("", "no column 'network'; known are network, chips, synops"),
+        ("network;watts\na;3\n", "unknown columns 'watts'; known are"),
+        ("network;synops\na;1.234,5\n", "line 2: synops is no number: '1.234,5'"),
+        ('network,synops\na,"1,5"\n', "line 2: synops is no number: '1,5'"),
         ("network,watts\na,3\n", "unknown columns 'watts'; known are"),
         (HEADER, "no rows; needed is a line for each measured inference"),
         (HEADER + "a,1,-5,,,,\n", "line 2: synops must be a number from 0 on, found -5"),
         (HEADER + "a,1,2,3,4,5,6,7\n", "line 2: more cells than columns"),
-        ("network,ms,ms\na,1,2\n", "a column stands there twice"),
+        ("network,ms,ms\na,1,2\n", "columns that stand there twice: 'ms'"),
         ("network,ms\na," + "9" * 200_000 + "\n", "rows.csv: no CSV .field larger than field limit"),
         (HEADER + "a,1,x,,,,\n" * 5000, "line 11: synops is no number: 'x'\nand 4,990 more"),
         (HEADER + "a,1,many,,,,nan\n", "line 2: synops is no number: 'many'\n.*line 2: ms must be a number"),
@@ -128,6 +131,28 @@ def test_a_cell_of_any_length_is_told_in_few_words():
 def test_rows_that_cannot_be_read_are_named(text, message):
     with pytest.raises(DataError, match=message):
         read_rows(text, "rows.csv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "network,synops,mj_dynamic\na,5000,1.5\nb,7e3,2.1\n",
+        "\ufeffnetwork,synops,mj_dynamic\r\na,5000,1.5\r\nb,7e3,2.1\r\n",
+        "network;synops;mj_dynamic\na;5000;1,5\nb;7e3;2.1\n",
+        "\ufeffNetwork;SynOps ; mj_Dynamic\r\na; 5000;1,5\r\nb;7e3;2,1\r\n",
+        "network\tsynops\tmj_dynamic\na\t5000\t1.5\nb\t7e3\t2.1\n",
+        "\nnetwork,synops,mj_dynamic\n\na,5000,1.5\n\nb,7e3,2.1",
+    ],
+)
+def test_rows_are_read_as_spreadsheets_write_them(text):
+    found = [(row.network, dict(row.values)) for row in read_rows(text, "rows.csv")]
+    assert found == [("a", {"synops": 5000, "mj_dynamic": 1.5}), ("b", {"synops": 7000, "mj_dynamic": 2.1})]
+
+
+def test_what_is_measured_is_told_in_its_own_unit():
+    rows = [Row(row.network, dict(row.values) | {"mj_total": row.values["mj_dynamic"] - 0.25}) for row in made(4)]
+    with pytest.raises(DataError, match=r"mJ total - dynamic must be above zero, found -0.25$"):
+        calibrate(rows)
 
 
 def test_fitted_prices_become_a_profile_that_inherits_with_status_measured(tmp_path):

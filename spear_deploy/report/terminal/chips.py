@@ -20,17 +20,18 @@ def chips_table(profiles: Sequence[Profile]) -> Table:
     return table
 
 
-def figures_text(profile: Profile, key: str = "") -> list[str]:
-    """Every figure whose key holds `key`: key and value on a line, below it, indented, its status and all its words.
+def figures_text(profile: Profile, keys: Sequence[str]) -> list[str]:
+    """Figures by their keys: key and value on a line, below it, indented, its status and all its words.
 
     No table: a column that is left beside key and value at 80 columns holds one word a line.
     """
     lines = []
-    for each, figure in profile.figures().items():
-        if key in each:
-            notes = [figure.source, figure.quote and f'"{figure.quote}"', figure.operating_point, figure.note]
-            lines.append(f"{each}: {value_text(figure)}")
-            lines += [f"    {' '.join(note.split())}" for note in (status_text(figure), *notes) if note]
+    figures = profile.figures()
+    for key in keys:
+        figure = figures[key]
+        notes = [figure.source, figure.quote and f'"{figure.quote}"', figure.operating_point, figure.note]
+        lines.append(f"{key}: {value_text(figure)}")
+        lines += [f"    {' '.join(note.split())}" for note in (status_text(figure), *notes) if note]
     return lines
 
 
