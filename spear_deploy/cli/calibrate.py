@@ -10,10 +10,8 @@ from typing import Annotated
 import typer
 
 from spear_deploy.cli.console import err, out
-from spear_deploy.hardware.amounts import amount_text
-from spear_deploy.hardware.chip.figures import Spread
 from spear_deploy.jobs.calibrate import calibrate as run_calibration
-from spear_deploy.report.terminal.table import Table
+from spear_deploy.report.terminal.calibration import calibration_text
 
 EPILOG = """
 Rows are CSV with a header; what is not known stays empty. A row is one measured inference: network (its name), chips,
@@ -40,18 +38,6 @@ def calibrate(
     if as_json:
         print(json.dumps(asdict(found), indent=2))
     else:
-        prices = Table("price", "value", "95 % interval", title="prices", title_justify="left")
-        for price in found.prices:
-            interval = Spread(price.low, price.value, price.high)
-            prices.add_row(price.key, amount_text(price.value, price.unit), amount_text(interval, price.unit))
-        out.print(prices)
-        for group in found.together:
-            out.print(f"the rows cannot tell apart: {', '.join(group)}: none of them is given")
-        errors = Table("row", "measured", "predicted / measured", title="residuals", title_justify="left")
-        for each in found.residuals:
-            errors.add_row(each.network, each.what, f"{each.predicted / each.measured:.2f}")
-        out.print(errors)
-        for text in found.unused:
-            out.print(text)
+        out.print(calibration_text(found))
     if out_file is not None:
         err.print(f"written to {out_file}")

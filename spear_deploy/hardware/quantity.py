@@ -326,6 +326,7 @@ _ROWS = (
         missing=lambda cost: "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else _NO_TIME,
         status=lambda cost: least_sure([cost.energy_status, cost.timing.status]),
         each=lambda on_chip: on_chip.cost.power_each_mw,
+        by_core=True,
     ),
     Quantity(
         "min-accuracy",

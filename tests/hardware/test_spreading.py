@@ -134,3 +134,18 @@ def test_no_cores_are_held_where_no_limit_speaks_of_them_or_there_are_too_many(b
     before = wide(build, 1100)
     assert cores_for(before, parse_budgets(["50k", "neurons=3000"])) == {}
     assert cores_for(before, parse_budgets(["1s", "cores=2"])) == {}
+
+
+def test_a_budget_of_power_is_held_on_the_cores_that_keep_the_budget_of_time(uneven):
+    """In less time the same operations take more power: both budgets are held against one placement."""
+    time = f"{uneven.cost.time_ns.high / 3:.0f}ns"
+    quick = spread(uneven, parse_budgets([time]))
+    before, after = uneven.cost.power_mw.high, quick.cost.power_mw.high
+    assert before < after
+    between = parse_budgets([time, f"power={(before + after) / 2:.3f}mW"])
+    latency, power = hold(uneven, between)
+    assert not (latency.kept and power.kept), "no placement that is shown keeps both"
+    assert power.use.used in (pytest.approx(before), pytest.approx(spread(uneven, between).cost.power_mw.high))
+    loose = hold(uneven, parse_budgets([time, f"power={2 * after:.3f}mW"]))
+    assert [each.kept for each in loose] == [True, True]
+    assert loose[1].use.used == pytest.approx(after)
