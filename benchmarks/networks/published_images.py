@@ -86,6 +86,39 @@ class Autoencoder(nn.Module):
         return torch.stack(found, dim=2)
 
 
+class Generator(nn.Module):
+    """As DCGANs generate: maps of a flat code, normalised, and enlarged by transposed convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.norm, self.lif1 = nn.Linear(10, 24, bias=False), nn.BatchNorm2d(6), leaky()
+        self.up1, self.norm1, self.lif2 = nn.ConvTranspose2d(6, 4, 4, 2, 1, bias=False), nn.BatchNorm2d(4), leaky()
+        self.up2, self.lif3 = nn.ConvTranspose2d(4, 1, 4, 2, 1), leaky()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.lif1(self.norm(self.fc(x).view(-1, 6, 2, 2)))
+        return self.lif3(self.up2(self.lif2(self.norm1(self.up1(x)))))
+
+
+class MeanOfMaps(nn.Module):
+    """Global pooling as a mean, and a branch that is subtracted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on, self.lif1 = nn.Conv2d(2, 6, 3, padding=1), leaky()
+        self.off, self.lif2 = nn.Conv2d(2, 6, 3, padding=1), leaky()
+        self.depth, self.wide, self.lif3 = (
+            nn.Conv2d(6, 6, 3, padding=1, groups=6),
+            nn.Conv2d(6, 8, 3, padding=1),
+            leaky(),
+        )
+        self.fc, self.lif4 = nn.Linear(8, 5), leaky(threshold=0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.lif1(self.on(x)) - self.lif2(self.off(x))
+        return self.lif4(self.fc(self.lif3(self.wide(self.depth(x))).mean((2, 3))))
+
+
 class EventVGG(nn.Module):
     """DVS gestures: norms, spikes pooled by their largest, dropout, a population of outputs averaged."""
 

@@ -115,15 +115,14 @@ class Model:
     def _doubt_maps(self, shape: tuple[int, ...]) -> None:
         """Say that places of maps are read as classes, where they are."""
         positions = math.prod(shape[1:])
-        if not self.objective.tells_classes or positions == 1 or self.population % positions == 0:
-            return
         doubt = (
             f"its output is maps, {' x '.join(map(str, shape))}, and each of the {math.prod(shape)} places is read as a"
             f" class; save it with classes={shape[0]} where each map is a class, or say `objective='reconstruction'`"
             " where maps are what it tells"
         )
-        if doubt not in self.notices:
-            object.__setattr__(self, "notices", (*self.notices, doubt))
+        doubted = self.objective.tells_classes and positions > 1 and self.population % positions
+        others = tuple(notice for notice in self.notices if notice != doubt)
+        object.__setattr__(self, "notices", (*others, doubt) if doubted else others)
 
     def with_graph(self, graph: nir.NIRGraph) -> Model:
         """The same use of another network."""

@@ -17,6 +17,7 @@ from spear_deploy.network import (
     save_model_file,
     write_nir,
 )
+from spear_deploy.network.load import load_any
 
 T, B = 6, 30
 
@@ -83,6 +84,7 @@ def test_places_of_maps_that_are_read_as_classes_are_told(tmp_path):
     save_model_file(model, tmp_path / "model.pt")
     assert load_model_file(tmp_path / "model.pt").notices == model.notices
     assert model.with_graph(model.graph).notices == model.notices
+    assert not load_any(tmp_path / "model.pt", objective="reconstruction").notices
 
 
 @pytest.mark.parametrize("use", [{"classes": 3}, {"objective": "regression"}])
