@@ -163,7 +163,7 @@ def _neuron(network: Network, name: str, loop: tuple[str, ...] | None, dtype: to
         raise ModelError(f"{name}: snnTorch's {kind.__name__} has no reset {reset}{late}")
     if neuron.offset is not None:
         raise ModelError(
-            f"{name}: a leak voltage, a constant current into it; snnTorch's neurons leak to 0; use `to_torch` instead"
+            f"{name}: a leak voltage, a constant current into it; snnTorch's neurons leak to 0; use to_torch instead"
         )
     if neuron.reset_value is not None and reset in (Reset.ZERO, Reset.ZERO_HOLD):
         raise ModelError(f"{name}: it resets to another voltage than 0; snnTorch's neurons reset to 0")
