@@ -210,6 +210,8 @@ def test_every_fault_of_one_figure_is_told_at_once(tmp_path):
         'name = "mine"\ntitle = "Mine"\n'
         '[energy.spike]\nvalue = -3\nlow = -4\nunit = "lightyears"\nstatus = "guessed"\n'
         '[energy.message_out]\nvalue = -3\nunit = "pJ"\nstatus = "published"\n'
+        '[time.step_floor]\nlow = 5\nvalue = 3\nhigh = 2\nunit = "ms"\nstatus = "measured"\nsource = "me"\n'
+        '[time.barrier]\nlow = 5\nunit = "ms"\nstatus = "published"\nsource = "me"\n'
     )
     with pytest.raises(ProfileError) as told:
         load_profile(path)
@@ -218,5 +220,8 @@ def test_every_fault_of_one_figure_is_told_at_once(tmp_path):
         *["energy.message_out"] * 2,
         *["energy.spike"] * 3,
         "energy.spike.status",
+        *["time.barrier"] * 2,
+        *["time.step_floor"] * 2,
     ]
+    assert "time.step_floor: low <= value <= high does not hold: low 5, value 3, high 2" in lines
     assert "no source" in str(told.value)

@@ -21,7 +21,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from spear_deploy.hardware.chip.spellings import AMBIGUOUS, SPELLINGS
 
@@ -90,10 +90,20 @@ def _provenance_fault(given: Mapping[str, Any]) -> str:
         return f"status is {status}, but no value is given; give a value or status 'unknown'"
     if status == Status.MEASURED and not (given.get("date") and given.get("instrument")):
         return "status is measured: give date and instrument too"
-    source = given.get("source")
-    if source is None or (isinstance(source, str) and not source.strip()):
+    if not str(given.get("source") or "").strip():
         return "no source; every figure needs one (or status 'unknown' and no value)"
     return ""
+
+
+def _sourced(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same figure where its status and source are beyond doubt."""
+    return {**given, "status": "unknown" if given.get("value") is None else "estimated", "source": "any"}
+
+
+def _as_told(each: ErrorDetails) -> InitErrorDetails:
+    told = PydanticCustomError(each["type"], "{said}", {"said": each["msg"]})
+    loc = () if each["type"] == "value_error" else each["loc"]  # such a message names what is wrong
+    return InitErrorDetails(type=told, loc=loc, input=each["input"])
 
 
 class Figure(BaseModel):
@@ -141,21 +151,13 @@ class Figure(BaseModel):
         fault = _provenance_fault(given) if isinstance(given, Mapping) else ""
         found: list[InitErrorDetails] = []
         try:
-            figure = handler(given)
             if not fault:
-                return figure
+                return handler(given)
+            cls.model_validate(_sourced(given))
         except ValidationError as error:
-            found = [
-                InitErrorDetails(
-                    type=PydanticCustomError(each["type"], "{said}", {"said": each["msg"]}),
-                    loc=() if each["type"] == "value_error" else each["loc"],  # such a message names what is wrong
-                    input=each["input"],
-                )
-                for each in error.errors(include_url=False)
-            ]
+            found = [_as_told(each) for each in error.errors(include_url=False)]
         if fault:
-            told = PydanticCustomError("value_error", "{said}", {"said": fault})
-            found.append(InitErrorDetails(type=told, loc=(), input=given))
+            found.append(_as_told(ErrorDetails(type="value_error", loc=(), msg=fault, input=given)))
         raise ValidationError.from_exception_data(cls.__name__, found)
 
     @property
