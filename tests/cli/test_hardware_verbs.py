@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import typer
 from made_task import write_task
+from rich.console import Console
 from typer.testing import CliRunner
 
 from spear_deploy.cli import check as check_verb
@@ -18,9 +19,12 @@ from spear_deploy.cli import compare as compare_verb
 from spear_deploy.cli import main
 from spear_deploy.cli import profiles as profiles_verb
 from spear_deploy.errors import SpearDeployError
-from spear_deploy.hardware import known_profiles
+from spear_deploy.hardware import known_profiles, load_profile
+from spear_deploy.jobs.check import check as run_check
+from spear_deploy.jobs.check import subjects_of
+from spear_deploy.network import Reading, save_model_file
 from spear_deploy.network import load_model_file as load_model
-from spear_deploy.network import save_model_file
+from spear_deploy.report.terminal.check import check_text
 
 DIGITS = str(Path(__file__).parents[2] / "examples" / "digits.pt")
 
@@ -118,6 +122,16 @@ def test_every_price_and_time_that_was_used_is_shown_with_its_source(name):
 def test_keys_of_prices_are_never_cut():
     shown = CliRunner().invoke(app, ["check", DIGITS, "--target", "loihi2", "--samples", "2"], env={"COLUMNS": "80"})
     assert "energy.neuron_update_inactive" in shown.stdout
+
+
+def test_large_counts_leave_room_for_how_sure_a_price_is():
+    (subject,) = subjects_of([Path(DIGITS)], None, 2, Reading(), lambda text: None)
+    row = run_check(subject, load_profile("loihi1")).row
+    cost = replace(row.cost, parts=tuple(replace(part, count=100 * part.count) for part in row.cost.parts))
+    console = Console(width=80, record=True)
+    console.print(check_text(replace(row, cost=cost)))
+    energies, _ = console.export_text().split("energy of an inference")[1].split("time of a step")
+    assert energies.count("published") == sum(part.status == "published" for part in cost.parts) > 0
 
 
 def test_compare_has_a_row_for_each_chip():

@@ -71,7 +71,8 @@ def _layers(row: Row) -> Table:
 
 
 def _cost(cost: Cost, profile: Profile) -> list[RenderableType]:
-    table = Table("part", "count", "energy", "status", title="energy of an inference", title_justify="left")
+    table = Table("part", "count", "energy", title="energy of an inference", title_justify="left")
+    table.add_column("status", no_wrap=True)
     table.add_column("prices", no_wrap=True)  # the keys have to be typed
     for part in cost.parts:
         energy = "not available" if part.energy_pj is None else energy_text(part.energy_pj)
