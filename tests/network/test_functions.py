@@ -1,8 +1,9 @@
 """What torch functions on the way do, against the network's own run in snnTorch."""
 
 import pytest
+import snntorch
 import torch
-from network_builders import leaky, run_by_snntorch
+from network_builders import heaviside, leaky, run_by_snntorch
 from snntorch import utils
 from torch import nn
 from torch.nn import functional
@@ -118,3 +119,53 @@ def test_what_no_synapse_does_is_refused_with_the_way_out(net, told):
     shape = (6,) if isinstance(net, TwoBranches) else (2, 6, 6)
     with pytest.raises(ModelError, match=told):
         from_snntorch(net, input_shape=shape, time_steps=T)
+
+
+class OwnWeights(nn.Module):
+    """Weights that functions take: a standardised kernel, a tied decoder and a matrix of one's own."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.lif1 = nn.Conv2d(2, 4, 3), leaky(threshold=0.3)
+        self.encoder, self.lif2 = nn.Linear(64, 8), leaky(threshold=0.2)
+        self.lif3, self.last, self.lif4 = leaky(threshold=0.2), nn.Parameter(torch.randn(64, 5) / 8), leaky()
+
+    def forward(self, x):
+        kernel = self.conv.weight - self.conv.weight.mean((1, 2, 3), keepdim=True)
+        x = self.lif1(functional.conv2d(x, kernel, self.conv.bias, padding=0))
+        x = self.lif2(self.encoder(x.flatten(1)))
+        x = self.lif3(functional.linear(x, self.encoder.weight.T))
+        return self.lif4(x @ self.last)
+
+
+def test_weights_that_functions_take_are_layers_like_any_other():
+    model = same_spikes(OwnWeights(), (2, 6, 6))
+    assert {"conv2d", "linear", "linear_2"} <= set(model.network.nodes)
+    assert [group.name for group in channel_groups(model.network) if group.prunable] == ["lif1", "lif2", "lif3"]
+
+
+class OwnWeightsOverTime(nn.Module):
+    """The same in a loop over a sequence, and on all of it at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.kernel = nn.Parameter(torch.randn(6, 4, 9) / 3), nn.Parameter(torch.randn(9, 5) / 3)
+        self.lif1, self.lif2 = (snntorch.Leaky(beta=0.9, threshold=0.3, spike_grad=heaviside) for _ in range(2))
+
+    def forward(self, x):
+        mem1, mem2, found = self.lif1.init_leaky(), self.lif2.init_leaky(), []
+        for current in functional.linear(x, self.weight.sum(1).T):
+            spikes, mem1 = self.lif1(current, mem1)
+            out, mem2 = self.lif2(torch.matmul(spikes, self.kernel), mem2)
+            found.append(out)
+        return torch.stack(found)
+
+
+def test_weights_that_functions_take_may_act_on_a_whole_sequence():
+    torch.manual_seed(1)
+    net = OwnWeightsOverTime()
+    model = from_snntorch(net, input_shape=(6,), time_steps=T, encoding="spikes")
+    x = (torch.rand(T, B, 6, generator=torch.Generator().manual_seed(2)) < 0.4).double()
+    expected = net.double()(x).detach()
+    assert 0 < expected.mean() < 1
+    assert torch.equal(Simulation(model.graph, torch.float64)(x).output, expected)

@@ -72,7 +72,18 @@ REFUSED = {
     "state of another neuron": (ForeignState, r"receives a mem that is not its own of the step before"),
     "an initial state": (StartsHigh, r"lif1 receives an initial mem that is not zero"),
     "relu": (lambda: Function(torch.relu), r"lif receives the function relu, which NIR has no node for; leave it out"),
-    "a matrix of one's own": (lambda: Function(lambda x: x @ torch.eye(6).to(x)), r"matmul.*; call it as a module"),
+    "weights made of the input": (
+        lambda: Function(lambda x: functional.linear(x, 2 * x)),
+        r"lif receives weights that depend on the input, which no synapse has; use weights that are learned",
+    ),
+    "an attribute that turns it": (
+        lambda: Function(lambda x: x.T),
+        r"lif receives an attribute that changes it, such as \.T; leave it out, and order the weights behind it instead",
+    ),
+    "a matrix before the samples": (
+        lambda: Function(lambda x: torch.eye(len(x)).to(x) @ x),
+        r"lif receives a product of matrices that no layer does; write x @ weight, or nn\.Linear",
+    ),
     "einsum": (lambda: Function(lambda x: torch.einsum("bi,oi->bo", x, torch.eye(6).to(x))), r"einsum.*nn\.Linear"),
     "noise": (lambda: Function(lambda x: x + torch.randn_like(x)), r"leave noise out in eval mode"),
     "softmax at the end": (

@@ -12,6 +12,7 @@ from spear_deploy.network.importing.arithmetic import add_terms, divide, multipl
 from spear_deploy.network.importing.expression import Cat, Expression, Many, Opaque, at_step, leaves
 from spear_deploy.network.importing.layout import leading, maps_of, maps_of_input, reshaped
 from spear_deploy.network.importing.rewriting import interpolation, padding
+from spear_deploy.network.importing.weights import convolution, linear, product
 
 if TYPE_CHECKING:
     from spear_deploy.network.importing.recorder import Recorder
@@ -290,8 +291,7 @@ _INSTEAD: dict[str, str] = {
     **dict.fromkeys(("argmax", "topk", "sort"), _OF_THE_LOSS),
     **dict.fromkeys(("chunk", "split", "tensor_split", "narrow", "index_select"), _OF_ALL),
     **dict.fromkeys(("roll", "flip", "rot90", "pixel_shuffle", "channel_shuffle"), _ORDER),
-    **dict.fromkeys(("linear", "conv1d", "conv2d", "batch_norm"), _AS_MODULE),
-    **dict.fromkeys(("matmul", "mm", "addmm", "__matmul__", "einsum", "bmm", "tensordot"), _AS_MODULE),
+    **dict.fromkeys(("batch_norm", "addmm", "einsum", "bmm", "tensordot"), _AS_MODULE),
     **dict.fromkeys(("relu", "relu_", "leaky_relu", "prelu", "elu", "selu", "gelu", "silu", "hardtanh"), _ACTIVATION),
     **dict.fromkeys(("tanh", "sigmoid", "softplus", "clamp", "clamp_", "clip", "sign", "heaviside"), _ACTIVATION),
     **dict.fromkeys(("softmax", "log_softmax"), _OF_THE_LOSS),
@@ -319,6 +319,10 @@ HANDLERS: dict[str, Handler] = {
     "mean": _reduce(mean=True),
     **dict.fromkeys(("max", "amax"), _largest),
     **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
+    "linear": linear,
+    **dict.fromkeys(("matmul", "mm", "__matmul__"), product),
+    "conv1d": convolution("conv1d", nn.Conv1d),
+    "conv2d": convolution("conv2d", nn.Conv2d),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "feature_dropout"), _dropout),
     **dict.fromkeys(("max_pool2d", "max_pool2d_with_indices", "_max_pool2d"), _pool("max_pool2d", nn.MaxPool2d)),
     **dict.fromkeys(("max_pool1d", "max_pool1d_with_indices", "_max_pool1d"), _pool("max_pool1d", nn.MaxPool1d)),

@@ -191,6 +191,9 @@ class Recorder(TorchFunctionMode):
         axis = self.time_axis(first)
         if name in _SAME or (name == "__get__" and result.shape == first.shape):
             return self.expression(first), axis
+        if name == "__get__":
+            reason = "an attribute that changes it, such as .T; leave it out, and order the weights behind it instead"
+            return Opaque(reason), None
         handler = HANDLERS.get(name)
         if handler is None:
             return Opaque(without_node(name)), None
