@@ -115,6 +115,9 @@ def test_truncated_and_unknown_files_are_refused_with_a_way_out(tmp_path):
     np.savez(tmp_path / "b.npz", x=[1, 2], y=[1, 2], t=[1], p=[0, 0])
     with pytest.raises(DataError, match="truncated: 2 of x, 2 of y, 1 of time_us"):
         read_recording(tmp_path / "b.npz")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "b.npz").read_bytes()[:-40])
+    with pytest.raises(DataError, match=r"a damaged recording \(BadZipFile: [^:]*\)$"):  # its cause alone
+        read_recording(tmp_path / "cut.npz")
     (tmp_path / "c.h5").write_bytes(b"no")
     with pytest.raises(DataError, match="a damaged recording"):
         read_recording(tmp_path / "c.h5")

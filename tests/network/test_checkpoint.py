@@ -323,5 +323,8 @@ def test_of_several_sets_of_weights_the_usual_one_is_taken_and_said(tmp_path, mo
 def test_a_parameter_of_the_network_itself_is_named_where_nothing_is_inferred(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({**make_dense().state_dict(), "temperature": torch.ones(1)}, "net.pth")
+    torch.save({"a": torch.ones(1), "b.c": torch.ones(2)}, "odd.pth")
+    with pytest.raises(ModelError, match="found 0 weights, 0 neurons, and a, b: give `arch`"):
+        load_any("odd.pth", time_steps=T)
     with pytest.raises(ModelError, match="found 2 weights, 2 neurons, and temperature: give `arch`"):
         load_any("net.pth", time_steps=T)

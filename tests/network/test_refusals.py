@@ -78,7 +78,7 @@ REFUSED = {
     ),
     "an attribute that turns it": (
         lambda: Function(lambda x: x.T),
-        r"lif receives an attribute that changes it, such as \.T; leave it out, and order the weights behind it instead",
+        r"lif receives an attribute that changes it, such as \.T; leave it out, and order the weights behind",
     ),
     "a matrix before the samples": (
         lambda: Function(lambda x: torch.eye(len(x)).to(x) @ x),

@@ -146,7 +146,8 @@ def inferred(state: State) -> Architecture:
         )
     left = [name for name in names if name not in (*linear, *neurons)]
     if left or len(linear) != len(neurons) or not linear:
-        found = f"{len(linear)} weights, {len(neurons)} neurons" + (f", and {left[0]}" if left else "")
+        others = f", and {', '.join(left[:3])}{', ...' * (len(left) > 3)}" if left else ""
+        found = f"{len(linear)} weights, {len(neurons)} neurons{others}"
         raise ModelError(f"only a chain of Linear layers, each with a neuron, is inferred; found {found}: give `arch`")
     modules: OrderedDict[str, nn.Module] = OrderedDict()
     size = None
