@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import nir
 import numpy as np
 import torch
 
 from spear_deploy.measure.events import Events
-from spear_deploy.measure.record import Recorder
+from spear_deploy.measure.record import MOST_BYTES, Recorder
 from spear_deploy.network import Network
 
 
@@ -53,3 +55,8 @@ def test_some_samples_of_a_record_are_spread_over_all():
     kept = recorder.record().spread(3)
     assert kept.samples == 3
     assert kept.events(network.input, slice(0, 3)).toarray().argmax(1).tolist() == [0, 4, 8]
+
+
+def test_the_documents_say_how_much_is_recorded():
+    text = " ".join((Path(__file__).parents[2] / "docs" / "hardware.md").read_text().split())
+    assert f"as many samples as {MOST_BYTES >> 20} MiB hold" in text
