@@ -59,15 +59,18 @@ def p99_bound(each: NDArray[np.float64], ahead: float, risk: float = RISK) -> fl
         mean + k * s
 
     with k such that the sample of rank ceil(0.99 ahead), from the smallest, stays within it at 1 - risk, over
-    all that the mean and the standard deviation s of N normal samples may be. Never below the percentile that
-    was measured; of a single sample nothing more is known.
+    all that the mean and the standard deviation s of N normal samples may be. Tails of spikes may be longer
+    than normal ones, so that it is never below the measured sample whose rank promises as much whatever the
+    distribution, or below the largest where too few were measured for that. Of a single sample nothing more is known.
     """
-    measured = float(np.sort(each)[math.ceil(_TAIL * len(each)) - 1])
+    measured = float(np.sort(each)[_rank(len(each), int(ahead), risk) - 1])
     if len(each) < FEWEST:
         return measured
     reach = _reach(len(each), int(ahead), risk)
     return max(measured, float(each.mean()) + reach * float(each.std(ddof=1)))
 
+
+Counts = NDArray[np.int64] | int
 
 _TAIL = 0.99
 _GRID = 64
@@ -90,6 +93,31 @@ def _reach(count: int, ahead: int, risk: float) -> float:
         kept = special.betainc(rank, ahead - rank + 1, special.ndtr(mean + middle * deviation)).mean()
         low, high = (middle, high) if kept < 1 - risk else (low, middle)
     return high
+
+
+@lru_cache(maxsize=256)
+def _rank(count: int, ahead: int, risk: float) -> int:
+    """The rank of a measured sample that the 99th percentile of `ahead` further ones stays within at 1 - risk.
+
+    Of n samples and m further ones of any continuous distribution, j of these lie above the r-th smallest of
+    those with probability C(n - r + j, j) C(r - 1 + m - j, m - j) / C(n + m, m).
+    """
+    above = np.arange(ahead - math.ceil(_TAIL * ahead) + 1)
+    for rank in range(math.ceil(_TAIL * count), count):
+        ways = _choices(count - rank + above, above) + _choices(rank - 1 + ahead - above, ahead - above)
+        if np.exp(ways - _choices(count + ahead, ahead)).sum() >= 1 - risk:
+            return rank
+    return count
+
+
+def _choices(things: Counts, taken: Counts) -> NDArray[np.float64]:
+    """Logarithm of the number of ways to take some of these things."""
+    chosen: NDArray[np.float64] = (
+        special.gammaln(np.add(things, 1))
+        - special.gammaln(np.add(taken, 1))
+        - special.gammaln(np.subtract(things, taken) + 1)
+    )
+    return chosen
 
 
 BOUNDS: Mapping[Over, Callable[[NDArray[np.float64], float], float]] = MappingProxyType(

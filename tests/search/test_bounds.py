@@ -126,6 +126,16 @@ def test_the_99th_percentile_of_the_samples_ahead_stays_within_its_bound_and_tha
     assert (found <= seen).mean() < 0.75, "what was measured alone promises nothing"
 
 
+@pytest.mark.parametrize(("measured", "least"), [(300, 0.93), (1500, 0.98)])
+def test_a_tail_that_is_longer_than_a_normal_one_keeps_the_bound_as_far_as_samples_can_promise(measured, least):
+    """300 samples promise 94 % of the 99th percentile of 400: 1 - (400 / 700)^5 by which five lie above the largest."""
+    each = np.random.default_rng(6).exponential(size=(1500, measured + 400))
+    bounds = np.array([p99_bound(one, 400) for one in each[:, :measured]])
+    found = np.sort(each[:, measured:])[:, 395]
+    assert (found <= bounds).mean() >= least
+    assert all(bound in one[:measured] for bound, one in zip(bounds, each, strict=True)), "a measured sample bounds it"
+
+
 def test_of_one_sample_and_of_equal_ones_the_99th_percentile_is_all_that_is_known():
     assert p99_bound(np.array([7.0]), 100) == 7
     assert p99_bound(np.full(20, 7.0), 100) == 7
