@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from pydantic import BaseModel
 
 from spear_deploy.backends.registry import classes
 from spear_deploy.data import Dataset
@@ -196,7 +198,10 @@ def _checked(then: Report, run: Path, task: Task) -> Task:
 
 def _compared(run: Path, then: Report, folder: Path, now: Report) -> Reproduced:
     timed = {each.name for each in classes(lambda text: None).values() if each.tool}
-    before, after = (dict(_figures(each, timed)) for each in (then, now))
+    unsaid = tuple(_unsaid(then, ""))
+    before, after = (
+        {key: value for key, value in _figures(each, timed) if not _within(key, unsaid)} for each in (then, now)
+    )
     versions = {name: (then.versions.get(name), now.versions.get(name)) for name in {**then.versions, **now.versions}}
     return Reproduced(
         run=run,
@@ -222,6 +227,27 @@ def _figures(report: Report, timed: set[str]) -> Iterator[tuple[str, Any]]:
     if content["verdict"]["basis"] in timed:
         del content["verdict"]["covered"], content["verdict"]["prediction_error_percent"]
     return _leaves(content, "")
+
+
+def _unsaid(value: Any, key: str) -> Iterator[str]:
+    """Places of a report that its file says nothing of: they came with later versions, and nothing can be compared."""
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            place = f"{key}.{name}" if key else name
+            if name in value.model_fields_set:
+                yield from _unsaid(getattr(value, name), place)
+            else:
+                yield place
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _unsaid(item, f"{key}.{name}")
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _unsaid(item, f"{key}[{number}]")
+
+
+def _within(key: str, places: Sequence[str]) -> bool:
+    return any(key == place or key.startswith((f"{place}.", f"{place}[")) for place in places)
 
 
 def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:

@@ -68,6 +68,23 @@ def test_a_figure_that_was_changed_is_found(copied):
     assert not found.same
 
 
+def test_what_an_earlier_version_did_not_report_is_not_compared(copied):
+    whole = reproduce(copied)
+    path = copied / "report.json"
+    report = json.loads(path.read_text())
+    for limit in report["budget"]["limits"]:
+        del limit["prediction"]
+    del report["spikes"]
+    del report["measured"]["chip"]["distribution"]
+    path.write_text(json.dumps(report))
+    found = reproduce(copied)
+    assert found.same, found.differing
+    assert found.figures < whole.figures
+    report["budget"]["limits"].pop()
+    path.write_text(json.dumps(report))
+    assert not reproduce(copied).same, "what it lists, it has to list whole"
+
+
 def test_another_model_or_other_data_are_refused(copied):
     model = copied.parent / "model.pt"
     model.write_bytes(model.read_bytes() + b" ")
