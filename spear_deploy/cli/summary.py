@@ -110,7 +110,9 @@ def _lines(report: Report) -> list[Text]:
     for limit in budget.limits:
         if (texts := prediction_texts(limit)) is not None:
             predicted, measured, held = texts
-            lines.append(Text(f"predicted  {limit.name}: {predicted} on test; the plain network: {measured}, {held}"))
+            lines.append(
+                Text(f"predicted  {limit.name}: bound on test {predicted}; the plain network: {measured}, bound {held}")
+            )
     for name in besides_torch(report):  # whose figures are those of the table
         lines += _measured(report, name)
     if report.answers is not None:

@@ -149,10 +149,10 @@ def _predicted_limits(report: Report) -> tuple[Captioned, ...]:
     )
     caption = (
         "Other limits, of the plainly fine-tuned network: the bound of what as many samples as test has will show, as"
-        " the search predicted it, beside what that network was measured to use on test; inside where that is within"
-        " the end of the interval that lies nearer to the limit."
+        " the search predicted it, beside what that network was measured to use on test; kept where that is within"
+        " the end of the bound's interval that lies nearer to the limit."
     )
-    columns = ("limit", "predicted bound (95 % interval)", "measured", "interval")
+    columns = ("limit", "predicted bound (95 % interval)", "measured", "bound")
     return (Captioned(caption, Table(columns, rows)),) if rows else ()
 
 

@@ -40,13 +40,16 @@ def used_text(limit: LimitReport) -> str:
 
 
 def prediction_texts(limit: LimitReport) -> tuple[str, str, str] | None:
-    """What was predicted of a limit with its interval, what was measured of that network, and whether it was kept."""
+    """The bound that was predicted of a limit with its interval, what was measured of that network, and whether it
+    stayed within the end of that interval that lies nearer to the limit: it is no estimate of what is measured, and
+    most networks stay well within it.
+    """
     found = limit.prediction
     if found is None:
         return None
     interval = amount_text(Spread(found.low, found.predicted, found.high), limit.unit)
     predicted, measured = (amount_text(each, limit.unit) for each in (found.predicted, found.measured))
-    return f"{predicted} ({interval})", measured, "inside" if found.kept else "OUTSIDE"
+    return f"{predicted} ({interval})", measured, "kept" if found.kept else "BROKEN"
 
 
 def value_text(figure: Figure) -> str:
