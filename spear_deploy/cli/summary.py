@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from spear_deploy.report import Report
-from spear_deploy.report.checks import besides_torch, predictions, repeated
+from spear_deploy.report.checks import besides_torch, predictions, references, repeated
 from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.caveats import caveats
 from spear_deploy.report.words.quantity_text import error_text, limit_names, limit_texts, prediction_texts, used_text
@@ -117,8 +117,8 @@ def _lines(report: Report) -> list[Text]:
         lines += _measured(report, name)
     if report.answers is not None:
         lost = report.answers
-        given = report.answers_to_given
-        beside = "" if given is None else f"; {-given.drop_points:+z.2f} against it as given"
+        others = [each for each in references(report) if each.reference != lost.reference]
+        beside = "".join(f"; {-each.drop_points:+z.2f} against the {each.reference}" for each in others)
         lines.append(
             Text(
                 f"{'change':<10} {-lost.drop_points:+z.2f} {points(report)} against the {lost.reference} in"

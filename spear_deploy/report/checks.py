@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spear_deploy.backends import TORCH
-from spear_deploy.report.schema import LreCheck, Report
+from spear_deploy.report.schema import AnswersReport, LreCheck, Report
 
 PLAIN = "plain"
 DELIVERED = "delivered"
@@ -31,6 +31,12 @@ def repeated(report: Report) -> dict[str, str]:
     """The backends that were to repeat every spike of another, each with that other."""
     names = list(report.measured)
     return {name: other for name in names for other in names if f"{other}_{name}" in report.agreement}
+
+
+def references(report: Report) -> list[AnswersReport]:
+    """The pruned network's answers beside those of each dense network, once each: as it was given, fine-tuned alike."""
+    held = (report.answers_to_given, report.answers_to_tuned, report.answers)  # earlier reports lack some
+    return list({each.reference: each for each in held if each is not None}.values())
 
 
 def error_percent(predicted: float, synops: float) -> float | None:

@@ -315,6 +315,9 @@ class Report(_Part):
     answers_to_given: AnswersReport | None = Field(
         default=None, description="the same against the dense network as it was given"
     )
+    answers_to_tuned: AnswersReport | None = Field(
+        default=None, description="the same against the dense network after the same fine-tune"
+    )
     max_drop: MaxDrop | None = Field(default=None, description="where the largest drop was given")
     repairs: int
     interrupted: str = Field(default="", description="the stage in which the user cut the work short")

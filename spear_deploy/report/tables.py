@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spear_deploy.hardware.amounts import amount_text
-from spear_deploy.report.checks import predictions
+from spear_deploy.report.checks import predictions, references
 from spear_deploy.report.part import Range
 from spear_deploy.report.pictures import Table
 from spear_deploy.report.pictures.figure import number_text
@@ -36,9 +36,7 @@ def before_after(report: Report) -> Captioned:
         ),
         ("SynOps / inference (test, torch float64)", *_counts(dense.synops, pruned.synops)),
     ]
-    for lost in (report.answers_to_given, report.answers):
-        if lost is None:
-            continue
+    for lost in references(report):
         rows.append(
             (
                 f"{right_answers(report)} (test, {report.budget.arithmetic})",

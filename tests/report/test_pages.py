@@ -11,6 +11,7 @@ from run_reports import full_content, full_report, write_run_folder
 
 from spear_deploy.cli import main
 from spear_deploy.report import SCHEMA_VERSION, Report
+from spear_deploy.report.checks import references
 from spear_deploy.report.content import run_page
 from spear_deploy.report.html import render
 from spear_deploy.report.reading import read_run
@@ -298,6 +299,18 @@ def test_where_nothing_was_lost_no_minus_stands():
     nothing = report.answers.model_copy(update={"drop_points": 0.0, "drop_low": -0.001, "drop_high": 0.001})
     rows = {row[1]: row for row in before_after(report.model_copy(update={"answers": nothing})).table.rows}
     assert rows["96.00% (dense network, same fine-tune)"][3] == "+0.00 points, 95 % interval +0.00 to +0.00"
+
+
+def test_where_the_fine_tune_did_the_dense_network_harm_both_are_shown_once():
+    content = full_content()
+    tuned = content["answers"]
+    content |= {"answers_to_tuned": tuned, "answers": content["answers_to_given"]}
+    assert [each.reference for each in references(Report.model_validate(content))] == [
+        "dense network",
+        "dense network, same fine-tune",
+    ]
+    del content["answers_to_tuned"]  # as reports were before
+    assert len(references(Report.model_validate(content))) == 1
 
 
 def test_a_page_replaces_a_page_and_nothing_else(folder, call):

@@ -57,6 +57,7 @@ class Evidence:
         answers: of the pruned network in the target's arithmetic, beside those of the dense one after the same
             fine-tune, or as it was given where the fine-tune did it harm: whichever is right more often.
         answers_to_given: likewise, beside those of the dense one as it was given.
+        answers_to_tuned: likewise, beside those of the dense one after the same fine-tune.
         delivered: what was predicted of the pruned network itself, beside what each backend measured of it; None
             where that is the plainly fine-tuned network, which `lre_checks` are about.
         effective: operations as NeuroBench counts them, of the dense and of the pruned network.
@@ -73,6 +74,7 @@ class Evidence:
     lre_checks: Mapping[str, LreCheck]
     answers: Compared
     answers_to_given: Compared
+    answers_to_tuned: Compared
     effective: tuple[EffectiveOperations, EffectiveOperations]
     delivered: DeliveredLre | None = None
     losses: Sequence[RoundingLoss] = ()
@@ -146,6 +148,7 @@ def examine(
         limit_predictions=of_limits,
         answers=max(tuned, given, key=lambda answers: answers.drop_points),
         answers_to_given=given,
+        answers_to_tuned=tuned,
         effective=(effective_operations(task.model, test), effective_operations(model, test)),
         delivered=None
         if pruned.choice.winner.final is None  # it is the plain network, which `lre_checks` are about
