@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spear_deploy.backends import TORCH
-from spear_deploy.report.schema import AnswersReport, LreCheck, Report
+from spear_deploy.report.answers_part import AnswersReport
+from spear_deploy.report.schema import LreCheck, Report
 
 PLAIN = "plain"
 DELIVERED = "delivered"
