@@ -32,7 +32,7 @@ def test_evidence_is_both_networks_in_both_arithmetics_and_what_repeated_them():
         BothNetworks(name, measured(200.0), measured(90.0)) for name in ("float64", "loihi, 8-bit weights")
     )
     answers, effective = Answers(2, 1, 0, 0, 0.5), EffectiveOperations(9, 0)
-    found = Evidence(in_torch, on_target, Verification(), {}, answers, answers, (effective, effective))
+    found = Evidence(in_torch, on_target, Verification(), {}, answers, answers, answers, (effective, effective))
     assert (found.on_target.dense.synops, found.on_target.pruned.synops) == (200, 90)
     assert (found.losses, found.raster) == ((), {})
 
