@@ -39,7 +39,7 @@ from spear_deploy.network.neuron_layer import NeuronLayer
 
 TIME_STEPS, BETA = 4, 0.5
 HELD_OUT = 5_000
-ABOUT = ("net", "width", "seed", "epochs", "images", "bfloat16", "data")
+ABOUT = ("net", "width", "seed", "epochs", "images", "batch", "rate", "amp")
 """What two trainings have in common where one can go on from the other."""
 MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 VGG16 = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512)
@@ -256,7 +256,7 @@ def main():
         },
         **{"parameters": sum(each.numel() for each in net.parameters()), "test_accuracy": [], "seconds": []},
     }
-    state, about = options.out.with_suffix(".state"), {name: result[name] for name in ABOUT}
+    state, about = options.out.with_suffix(".state"), {name: getattr(options, name) for name in ABOUT}
     going = {"net": net, "optimizer": optimizer, "schedule": schedule}
     if state.is_file():
         before = torch.load(state, map_location=device, weights_only=True)

@@ -12,7 +12,8 @@ from spear_deploy.backends.backend import Backend, Executable, ToolStatus
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import BackendError
-from spear_deploy.jobs.deploy.lre_check import check_prediction, plain_on_test
+from spear_deploy.hardware import QUANTITIES, Limit, Use
+from spear_deploy.jobs.deploy.lre_check import check_limits, check_prediction, plain_on_test
 from spear_deploy.jobs.deploy.verification import check_runs, verify
 from spear_deploy.jobs.progress import Clock
 from spear_deploy.network import Encoding
@@ -163,3 +164,21 @@ def test_a_failure_in_that_check_is_told():
     found, said = checked(Other(refuses="first: no such neuron"))
     assert set(found) == {"torch"}
     assert said == ["LRE's prediction is not held against other: first: no such neuron"]
+
+
+def test_limits_are_predicted_of_the_network_that_was_fine_tuned_plainly_not_of_the_narrower_one_it_was_closed_to():
+    limit = Limit(QUANTITIES["step"], 200.0, "budget")
+    predicted = {(1.0,): Prediction(150.0, 140.0, 160.0), (0.5,): Prediction(80.0, 70.0, 90.0)}
+    problem = SimpleNamespace(
+        activity_limits=[SimpleNamespace(limit=limit, predict=lambda candidate: predicted[candidate])],
+        factory=SimpleNamespace(candidate=lambda ratios: tuple(ratios)),
+    )
+    winner = SimpleNamespace(
+        ratios=[0.5], features=SimpleNamespace(keep_ratios=[1.0]), plain=SimpleNamespace(model=MODEL)
+    )
+    target = SimpleNamespace(
+        activity=lambda model, tested: None, activity_uses=lambda network, activity: (Use(limit, 155.0),)
+    )
+    pruned = SimpleNamespace(problem=problem, choice=SimpleNamespace(winner=winner))
+    found = check_limits(pruned, target, None)["step"]
+    assert (found.predicted, found.measured, found.kept) == (150.0, 155.0, True)

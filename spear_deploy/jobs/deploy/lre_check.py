@@ -58,7 +58,7 @@ def check_limits(pruned: Pruned, target: Target, tested: Measurement) -> dict[st
     problem, winner = pruned.problem, pruned.choice.winner
     if not problem.activity_limits:
         return {}
-    candidate = problem.factory.candidate(winner.ratios)
+    candidate = problem.factory.candidate(winner.features.keep_ratios)  # closing steps change the winner's own
     network = winner.plain.model.network
     uses = target.activity_uses(network, target.activity(winner.plain.model, tested))
     return {
