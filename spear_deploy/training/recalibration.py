@@ -126,12 +126,22 @@ def _corrected(scale: Tensor, shift: Tensor, current: Tensor) -> Tensor:
 
 def _statistics(currents: Iterable[Tensor]) -> CurrentStatistics:
     """Over time, samples and positions of all parts: `[T, B, C, ...]` to `[C]`."""
-    parts = []
-    for current in currents:
-        axes = [axis for axis in range(current.ndim) if axis != 2]
-        count = current.numel() // current.shape[2]
-        parts.append((count, CurrentStatistics(current.mean(axes), current.std(axes))))
-    return reduce(_joined, parts)[1]
+    return reduce(_joined, map(_part, currents))[1]
+
+
+def _part(current: Tensor) -> tuple[int, CurrentStatistics]:
+    """The number of values of a channel, and their statistics; a channel that never changes deviates by exactly 0.
+
+    Torch's own `std` over axes that are not the last ones takes five to ten times as long.
+    """
+    axes = [axis for axis in range(current.ndim) if axis != 2]
+    count = current.numel() // current.shape[2]
+    step = current[:1] if current.stride(0) == 0 else current
+    first = step.movedim(2, 0).flatten(1)[:, 0].clone()
+    apart = step - _by_channel(first, step)
+    mean = apart.mean(axes)
+    squares = apart.sub_(_by_channel(mean, step)).square_().sum(axes) * (count / (step.numel() // step.shape[2]))
+    return count, CurrentStatistics(first + mean, (squares / (count - 1)).sqrt())
 
 
 def _joined(a: tuple[int, CurrentStatistics], b: tuple[int, CurrentStatistics]) -> tuple[int, CurrentStatistics]:

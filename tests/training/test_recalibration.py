@@ -167,3 +167,29 @@ def test_a_layer_that_frozen_weights_lead_into_is_left_as_it_is():
         again = Simulation(graph)(x).outputs
     for name, spikes in trace.outputs.items():
         assert torch.equal(again[name], spikes.float()), name
+
+
+@pytest.mark.parametrize("shape", [(4, 30, 3), (4, 30, 3, 5, 5), (20, 7, 3, 6)])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_statistics_of_currents_are_those_of_numpy(shape, scale):
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * scale + 3.0
+    found = recalibration._statistics([x])
+    channels = x.double().movedim(2, 0).flatten(1).numpy()
+    np.testing.assert_allclose(found.mean.double(), channels.mean(1), rtol=1e-5, atol=1e-5 * scale)
+    np.testing.assert_allclose(found.deviation.double(), channels.std(1, ddof=1), rtol=1e-5)
+
+
+def test_a_current_that_never_changes_deviates_by_exactly_nothing():
+    """A biased channel behind silent ones; the least rounding would be scaled up to the dense network's deviation."""
+    x = torch.full((4, 33, 3), 0.1)
+    x[:, :, 1] = 1 / 3
+    x[0, 0, 2] = 0.2
+    assert (recalibration._statistics([x]).deviation > 0).tolist() == [False, False, True]
+
+
+def test_a_still_picture_counts_once_for_every_step():
+    picture = torch.randn((1, 9, 3, 4, 4), generator=torch.Generator().manual_seed(0))
+    shown, written = picture.expand(5, -1, -1, -1, -1), picture.repeat(5, 1, 1, 1, 1)
+    found, wanted = recalibration._statistics([shown]), recalibration._statistics([written])
+    torch.testing.assert_close(found.mean, wanted.mean)
+    torch.testing.assert_close(found.deviation, wanted.deviation)
