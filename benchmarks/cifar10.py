@@ -99,6 +99,13 @@ def pruned(options: argparse.Namespace) -> None:
         about |= {"plain_epochs": options.plain_epochs, "final_epochs": options.final_epochs}
         out.write_text(json.dumps(found | about | {"dense_training": _read(options.work / f"{name}.json")}) + "\n")
 
+    data = arrays(
+        options.data,
+        options.work / f"cifar10-{options.tuned_images}-{options.test_images}",
+        train=min(options.tuned_images, options.images),
+        validation=HELD_OUT,
+        test=options.test_images,
+    )
     found = run(
         model,
         seed=options.seed,
@@ -110,7 +117,7 @@ def pruned(options: argparse.Namespace) -> None:
         plan=plan,
         on_budget=keep,
         progress=TerminalProgress(),
-        data=str(arrays(options)),
+        data=str(data),
         lre_samples=options.lre_samples,
         evaluations=options.evaluations,
         finalists=1,
@@ -130,17 +137,22 @@ def trained(options: argparse.Namespace, stem: Path) -> None:
     subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])})
 
 
-def arrays(options: argparse.Namespace) -> Path:
-    """The data set of fine-tunes as a folder of arrays: values with the data set's mean and deviation taken out."""
-    folder: Path = options.work / f"cifar10-{options.tuned_images}-{options.test_images}"
+def arrays(source: Path, folder: Path, train: int, validation: int, test: int) -> Path:
+    """The data set as a folder of arrays: values with the data set's mean and deviation taken out.
+
+    Of the training images the first ones, of those that are held out from training the first ones for validation.
+    """
     if not (folder / "y_test.npy").is_file():
         folder.mkdir(exist_ok=True)
-        x, y = load(options.data, "train")
-        parts = {"train": slice(0, min(options.tuned_images, options.images)), "val": slice(len(x) - HELD_OUT, None)}
-        for part, index in parts.items():
+        x, y = load(source, "train")
+        held_out = len(x) - HELD_OUT
+        for part, index in {
+            "train": slice(0, min(train, held_out)),
+            "val": slice(held_out, held_out + validation),
+        }.items():
             _save(folder, part, x[index], y[index])
-        x, y = load(options.data, "test")
-        _save(folder, "test", x[: options.test_images], y[: options.test_images])
+        x, y = load(source, "test")
+        _save(folder, "test", x[:test], y[:test])
     return folder
 
 

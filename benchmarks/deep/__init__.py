@@ -12,18 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from examples.train_cifar10 import HELD_OUT, NETWORKS, load, normalised
+from examples.train_cifar10 import NETWORKS
 
 FOLDER = Path(__file__).parent
 WIDTH = 0.25
 TRAINED = tuple(sorted(path.stem for path in FOLDER.glob("*.npz")))
-PARTS = {
-    "train": ("train", slice(0, 10_000)),
-    "val": ("train", slice(-HELD_OUT, 1_000 - HELD_OUT)),
-    "test": ("test", slice(0, 2_000)),
-}
 
 
 def deep_network(name: str) -> nn.Module:
@@ -36,10 +31,3 @@ def deep_network(name: str) -> nn.Module:
     assert set(found.missing_keys) <= uncounted
     assert not found.unexpected_keys
     return net.eval()
-
-
-def deep_data(folder: Path, part: str) -> tuple[Tensor, Tensor]:
-    """Normalised images `[N, 3, 32, 32]` and labels `[N]`: `train` as they were trained on, `val`, or `test`."""
-    name, some = PARTS[part]
-    images, labels = load(folder, name)
-    return normalised(images[some]), labels[some]

@@ -2,7 +2,6 @@
 
 import io
 import json
-from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -31,9 +30,8 @@ def test_fine_tunes_see_the_first_images_and_the_last_ones_are_held_out(tmp_path
     source.mkdir()
     pictures(source / "train.npz", 280)
     pictures(source / "test.npz", 40)
-    options = Namespace(work=tmp_path, data=source, images=200, tuned_images=250, test_images=30)
-    data = load_data(arrays(options))
-    assert [len(split) for split in data.splits] == [200, 50, 30]
+    data = load_data(arrays(source, tmp_path / "arrays", train=200, validation=40, test=30))
+    assert [len(split) for split in data.splits] == [200, 40, 30]
     blue = (1 - 0.4465) / 0.2616  # the data set's mean and deviation of that channel
     train, test = (torch.as_tensor(split.x[:]) for split in (data.train, data.test))
     assert test[0, 2].mean() == pytest.approx(blue, abs=0.02)

@@ -193,3 +193,11 @@ def test_a_still_picture_counts_once_for_every_step():
     found, wanted = recalibration._statistics([shown]), recalibration._statistics([written])
     torch.testing.assert_close(found.mean, wanted.mean)
     torch.testing.assert_close(found.deviation, wanted.deviation)
+
+
+def test_parts_of_a_single_value_are_joined_like_any_others():
+    x = torch.randn((1, 9, 3), generator=torch.Generator().manual_seed(0))
+    found, wanted = recalibration._statistics(x.split(1, dim=1)), recalibration._statistics([x])
+    torch.testing.assert_close(found.mean, wanted.mean)
+    torch.testing.assert_close(found.deviation, wanted.deviation)
+    assert recalibration._statistics([x[:, :1]]).deviation.tolist() == [0.0, 0.0, 0.0]
