@@ -130,7 +130,9 @@ class DeployOptions:
     )
     device: Device = "cpu"
     memory: Memory = None
-    workers: Annotated[int, typer.Option(min=1, help="Processes for LRE's samples; results do not depend on it.")] = 2
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes for LRE's samples and fine-tunes; no result depends on it.")
+    ] = 2
     ray: Annotated[
         str | None,
         typer.Option(help="Machines of a Ray cluster make them instead: auto, or its address.", metavar="auto|ADDRESS"),

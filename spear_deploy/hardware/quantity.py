@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -122,6 +123,15 @@ class Quantity:
     each: Callable[[OnChip], Sequence[float]] | None = None
     over: Over = Over.MEAN
     by_core: bool = False
+
+    def __reduce__(self) -> tuple[Callable[[str, str], Quantity], tuple[str, str]]:
+        """For another process: its key and name, by which it is found there."""
+        if replace(QUANTITIES[self.key], name=self.name) != self:
+            raise pickle.PicklingError(f"{self.name}: not as it stands in QUANTITIES")
+        return quantity_named, (self.key, self.name)
+
+    def __deepcopy__(self, memo: object) -> Quantity:
+        return self
 
     @property
     def counts_synops(self) -> bool:
@@ -346,3 +356,9 @@ QUANTITIES: dict[str, Quantity] = {row.key: row for row in _ROWS}
 
 OTHER_KEYS = {"time": "latency"}
 """What else a quantity may be called in a budget."""
+
+
+def quantity_named(key: str, name: str) -> Quantity:
+    """The quantity of a key, itself where that is its name."""
+    known = QUANTITIES[key]
+    return known if known.name == name else replace(known, name=name)

@@ -108,12 +108,17 @@ def _lack(network: Network, time_steps: int, plan: TuningPlan | None, allowed: i
     )
 
 
-def processes_within(network: Network, time_steps: int, batch: int, wanted: int, asked: int | None) -> int:
-    """How many of the wanted processes that train have room beside the first one; at least one."""
+def processes_within(
+    network: Network, time_steps: int, batch: int, wanted: int, asked: int | None, *, whole: bool = False
+) -> int:
+    """How many of the wanted processes that train have room beside the first one; at least one.
+
+    `whole` is whether a batch runs as one, as under a constraint.
+    """
     allowed = allowed_bytes(asked)
     if allowed is None:
         return wanted
-    each = PROCESS_BYTES + run_bytes(network, time_steps) + trained_bytes(network, time_steps, batch, whole=False)
+    each = PROCESS_BYTES + run_bytes(network, time_steps) + trained_bytes(network, time_steps, batch, whole=whole)
     return max(1, min(wanted, (allowed - PROCESS_BYTES) // each))
 
 

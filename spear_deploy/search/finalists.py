@@ -8,11 +8,45 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spear_deploy.search.bounds import shared_risk
-from spear_deploy.search.candidate import Ratios
+from spear_deploy.search.candidate import Features, Ratios
 from spear_deploy.search.closing import closing
+from spear_deploy.search.crew import Alone, Crew
 from spear_deploy.search.problem import SearchProblem
-from spear_deploy.search.tuning import Evaluator, Finalist, Tuner, constraint_for, tune_final, tune_plain
+from spear_deploy.search.tuning import (
+    Evaluator,
+    Finalist,
+    Tuned,
+    Tuner,
+    constraint_for,
+    foreseen,
+    plain_phase,
+    tune_final,
+)
 from spear_deploy.training import SynopsConstraint
+
+
+@dataclass(frozen=True)
+class PlainPhase:
+    """The first phase of a candidate, as a piece of work."""
+
+    ratios: Ratios
+
+    def __call__(self, tuner: Tuner) -> tuple[Features, Tuned]:
+        """What is known of it before, and what came of it."""
+        return plain_phase(tuner, self.ratios)
+
+
+@dataclass(frozen=True)
+class FinalPhase:
+    """The second phase of a finalist, as a piece of work; `risk` is that of its bound."""
+
+    finalist: Finalist
+    risk: float
+
+    def __call__(self, tuner: Tuner) -> tuple[Tuned, SynopsConstraint | None]:
+        """What came of it, and the constraint that held it, wound up as it was in the end."""
+        constraint = constraint_for(tuner, self.finalist.plain)
+        return tune_final(tuner, self.finalist, constraint, self.risk), constraint
 
 
 @dataclass(frozen=True)
@@ -30,6 +64,7 @@ def choose(
     count: int,
     on_tuned: Callable[[Finalist], None],
     stopped: Callable[[], bool] = lambda: False,
+    crew: Crew | None = None,
 ) -> Choice:
     """Fine-tune the best few candidates and the uniform one by successive halving; choose on validation.
 
@@ -44,17 +79,20 @@ def choose(
         count: candidates beside the uniform one.
         on_tuned: told after each fine-tune.
         stopped: whether to end with what there is; asked after each fine-tune.
+        crew: does the fine-tunes; the result does not depend on it. By default this process.
 
     """
-    finalists: list[Finalist] = []
-    for ratios in _candidates(problem, count):
-        finalists.append(tune_plain(tuner, ratios, problem.estimator))
-        on_tuned(finalists[-1])
+    crew = crew or Alone(tuner)
+    plains: dict[int, Finalist] = {}
+    for place, phase in crew.run([PlainPhase(ratios) for ratios in _candidates(problem, count)]):
+        plains[place] = foreseen(phase, problem.estimator)
+        on_tuned(plains[place])
         if stopped():
             break
+    finalists = [plains[place] for place in sorted(plains)]
     ranked = sorted(finalists, key=lambda one: -one.plain.validation.accuracy)
     through = ranked[: -(-len(ranked) // 2)]
-    found = finished(tuner, through, shared_risk(len(through)), on_tuned, stopped)
+    found = finished(tuner, through, shared_risk(len(through)), on_tuned, stopped, crew)
     split = len(found.tuned) - found.repairs
     last = {id(one.plain): one for one in found.tuned[:split]}
     tuned_in_order = [last.get(id(one.plain), one) for one in finalists]
@@ -67,25 +105,26 @@ def finished(
     risk: float,
     on_tuned: Callable[[Finalist], None] = lambda finalist: None,
     stopped: Callable[[], bool] = lambda: False,
+    crew: Crew | None = None,
 ) -> Choice:
     """The second phase of finalists, the choice among them, and the closing of the most frugal where none keeps all.
 
     `risk` is that of each finalist's bound.
     """
     evaluator = tuner.evaluator
-    tuned: list[Finalist] = []
-    constraints: list[SynopsConstraint | None] = []
-    for finalist in through:
-        constraints.append(constraint_for(tuner, finalist.plain))
-        final = tune_final(tuner, finalist, constraints[-1], risk)
-        tuned.append(replace(finalist, final=final))
-        on_tuned(tuned[-1])
+    crew = crew or Alone(tuner)
+    finals: dict[int, Finalist] = {}
+    constraints: dict[int, SynopsConstraint | None] = {}
+    for place, (final, constraints[place]) in crew.run([FinalPhase(finalist, risk) for finalist in through]):
+        finals[place] = replace(through[place], final=final)
+        on_tuned(finals[place])
         if stopped():
             break
+    tuned = [finals[place] for place in sorted(finals)]
     repaired: list[Finalist] = []
-    frugal = min(range(len(tuned)), key=lambda place: _share(tuned[place], evaluator))
-    if _share(tuned[frugal], evaluator) > 1:
-        first = tuned[frugal]
+    frugal = min(sorted(finals), key=lambda place: _share(finals[place], evaluator))
+    if _share(finals[frugal], evaluator) > 1:
+        first = finals[frugal]
         for closed in closing(tuner, first.result, constraints[frugal]):
             ratios = tuner.factory.ratios_of(closed.model)
             repaired.append(replace(first, ratios=ratios, final=closed))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from spear_deploy.errors import SearchError
 from spear_deploy.search.claims import Claim, expected, upper_end
+from spear_deploy.search.crew import Crew
 from spear_deploy.search.finalists import Choice, choose
 from spear_deploy.search.problem import SearchProblem
 from spear_deploy.search.strategies import STRATEGIES
@@ -33,6 +34,7 @@ class Ending(Protocol):
         count: int,
         on_tuned: Callable[[Finalist], None],
         stopped: Callable[[], bool] = ...,
+        crew: Crew | None = ...,
     ) -> Choice:
         """Fine-tune and choose."""
         ...
@@ -71,6 +73,7 @@ def fine_tuned_best(
     count: int,
     on_tuned: Callable[[Finalist], None],
     stopped: Callable[[], bool] = lambda: False,
+    crew: Crew | None = None,
 ) -> Choice:
     """SPEAR's ending: the one candidate of the highest reward, fine-tuned once, delivered as it comes out."""
     only = tune_plain(tuner, problem.best(1)[0].ratios, problem.estimator)

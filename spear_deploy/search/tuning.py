@@ -221,9 +221,13 @@ class Tuner:
 
 
 def tune_plain(tuner: Tuner, ratios: Ratios, estimator: Estimator) -> Finalist:
+    """The first phase of a candidate, and what an estimator expects of it."""
+    return foreseen(plain_phase(tuner, ratios), estimator)
+
+
+def plain_phase(tuner: Tuner, ratios: Ratios) -> tuple[Features, Tuned]:
     """Prune, recalibrate and fine-tune as LRE's samples were, and measure it where it counts."""
     candidate = tuner.factory.candidate(ratios, measure_pruned=True)
-    prediction = estimator.predict(candidate.features)
     model = fine_tune(
         candidate.model,
         tuner.factory.train,
@@ -232,7 +236,13 @@ def tune_plain(tuner: Tuner, ratios: Ratios, estimator: Estimator) -> Finalist:
         notice=tuner.notice,
         journal=tuner.journal,
     )
-    return Finalist(candidate.features.keep_ratios, candidate.features, prediction, tuner.measured(model))
+    return candidate.features, tuner.measured(model)
+
+
+def foreseen(phase: tuple[Features, Tuned], estimator: Estimator) -> Finalist:
+    """A finalist after its first phase, with what an estimator expects of it."""
+    features, plain = phase
+    return Finalist(features.keep_ratios, features, estimator.predict(features), plain)
 
 
 def constraint_for(tuner: Tuner, tuned: Tuned) -> SynopsConstraint | None:

@@ -141,7 +141,7 @@ class WorkerPool(Generic[Job, Result]):
                 worker = self._idle.pop() if self._idle else Child(self._start)
                 self._busy[worker] = number
                 with suppress(OSError):  # a worker that is gone is noticed below
-                    worker.connection.send(jobs[number])
+                    worker.connection.send_bytes(pickle.dumps(jobs[number]))  # `send` shares tensors' memory
             for number, answer in self._answers(None):
                 if answer is None:
                     deaths[number] += 1
@@ -166,16 +166,23 @@ class WorkerPool(Generic[Job, Result]):
         for worker in [each for each in self._busy if each.connection in said]:
             number = self._busy.pop(worker)
             try:
-                done, content = worker.connection.recv()
+                answer = worker.connection.recv_bytes()
             except (EOFError, OSError):
                 worker.end(END_GRACE_S)
                 self._last_end = worker.last_words
                 yield number, None
                 continue
             self._idle.append(worker)
+            done, content = pickle.loads(answer)
             if not done:
                 raise content
             yield number, (content,)
+
+    def abandon(self) -> None:
+        """End the workers that are still at jobs which nobody waits for, after `run` was left."""
+        for worker in list(self._busy):
+            worker.end(0.0)
+            del self._busy[worker]
 
     def end(self) -> None:
         """End all workers: those that wait on their own, those that work at once."""
@@ -222,7 +229,7 @@ def serve(descriptor: int, start: str) -> None:
     work: Callable[[Any], Any] | None = None
     with suppress(EOFError, BrokenPipeError):
         while True:
-            job = connection.recv()
+            job = pickle.loads(connection.recv_bytes())
             try:
                 if work is None:
                     with uncollected():
@@ -233,7 +240,7 @@ def serve(descriptor: int, start: str) -> None:
                 answer = True, work(job)
             except Exception as error:
                 answer = False, sendable(error)
-            connection.send(answer)
+            connection.send_bytes(pickle.dumps(answer))
 
 
 def sendable(error: Exception) -> Exception:

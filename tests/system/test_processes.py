@@ -47,6 +47,20 @@ def test_workers_are_all_that_is_started_and_nothing_is_left_of_them():
     assert children() == before
 
 
+@linux
+def test_workers_at_jobs_that_nobody_waits_for_are_ended_and_others_are_started():
+    before = children()
+    with worker_pool(2, own_pid) as pool:
+        running = pool.run([0.0, 60.0])
+        place, quick = next(running)
+        running.close()
+        pool.abandon()
+        assert place == 0
+        assert children() - before == {quick}
+        assert {number for number, _ in pool.run([0.0, 0.0])} == {0, 1}
+    assert children() == before
+
+
 def own_pid():
     def work(seconds):
         time.sleep(seconds)

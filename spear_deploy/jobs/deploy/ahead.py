@@ -81,9 +81,12 @@ def _of_fine_tunes(request: DeployRequest, factory: CandidateFactory) -> tuple[f
     return max(0.0, first_s - step_s), step_s
 
 
-def stages(costs: Costs, config: DeployConfig, train: EncodedSplit, runs: int) -> Mapping[str, float]:
+def stages(
+    costs: Costs, config: DeployConfig, train: EncodedSplit, runs: int, slots: int | None = None
+) -> Mapping[str, float]:
     """Seconds of each stage, by its name, for `runs` searches over targets and budgets.
 
+    `slots` is how many of LRE's samples are made at a time, where machines make them instead of `config.workers`.
     Pruned networks are taken to cost what the dense one costs, and to learn their training samples as far; what an
     agent needs for its own training, the fine-tunes' constraint and closing steps are not known before.
     """
@@ -92,19 +95,21 @@ def stages(costs: Costs, config: DeployConfig, train: EncodedSplit, runs: int) -
     plain = costs.begun_s + costs.step_s * steps * plan.plain.epochs
     final = costs.begun_s + costs.step_s * steps * plan.epochs_ahead(len(train), costs.learned)
     counted = costs.counted_s * len(train)
-    first, second = pipeline_named(config.pipeline).fine_tunes(config.finalists)
+    first, second = (
+        math.ceil(count / config.workers) for count in pipeline_named(config.pipeline).fine_tunes(config.finalists)
+    )
     return {
-        "LRE samples": math.ceil(config.lre_samples / config.workers) * (plain + counted),
+        "LRE samples": math.ceil(config.lre_samples / (slots or config.workers)) * (plain + counted),
         "dense, same fine-tune": plain + final,
         "search": runs * config.evaluations * costs.candidate_s,
         "fine-tune": runs * (first * (plain + costs.judged_s) + second * (final + costs.judged_s)),
     }
 
 
-def forecast(costs: Costs, request: DeployRequest, train: EncodedSplit, runs: int) -> str:
-    """What lies ahead, in one sentence, and what the quick preset would need."""
-    ahead = stages(costs, request, train, runs)
-    quick = sum(stages(costs, quickened(request), train, runs).values())
+def forecast(costs: Costs, request: DeployRequest, train: EncodedSplit, runs: int, slots: int | None = None) -> str:
+    """What lies ahead, in one sentence, and what the quick preset would need; see `stages`."""
+    ahead = stages(costs, request, train, runs, slots)
+    quick = sum(stages(costs, quickened(request), train, runs, slots).values())
     total = sum(ahead.values())
     named = ", ".join(f"{name} {_clock(seconds)}" for name, seconds in ahead.items())
     learns = STRATEGIES[request.strategy].learns and request.agent is None

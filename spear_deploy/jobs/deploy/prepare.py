@@ -136,8 +136,8 @@ def _prepare(
                 progress.notice(f"{target.chip.name}: {line}")
         if not any(each.steps for each in journal.recalled.values()):  # a run that goes on has less ahead
             runs = len(targets) * max(len(request.pareto), 1)
-            shared = request if cluster is None else replace(request, workers=cluster.slots)
-            progress.hint(forecast(measured_costs(request, factory, targets[0]), shared, train, runs))
+            slots = None if cluster is None else cluster.slots
+            progress.hint(forecast(measured_costs(request, factory, targets[0]), request, train, runs, slots))
     with clock.stage("LRE samples", request.lre_samples) as advance:
         if cluster is not None:
             progress.hint(f"samples are made on the Ray cluster {cluster.address}, {cluster.slots} at a time")

@@ -18,10 +18,12 @@ from spear_deploy.jobs.deploy.searching import (
     pose,
     search,
 )
+from spear_deploy.jobs.memory import processes_within
 from spear_deploy.jobs.progress import Clock
 from spear_deploy.measure import SCORINGS
 from spear_deploy.network import Model
 from spear_deploy.search import STRATEGIES, Choice, SearchProblem, Tuner
+from spear_deploy.search.crew import crew
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.targets.target import Target
 
@@ -101,13 +103,17 @@ def solve(
             STRATEGIES["uniform"].run(problem, 1, request.seed)
         count = 1 if interruption.wanted or searching.interrupted else request.finalists
         scoring = SCORINGS[prepared.factory.model.objective.kind]
-        with clock.stage("fine-tune", sum(pipeline.fine_tunes(count))) as advance:
+        with (
+            clock.stage("fine-tune", sum(pipeline.fine_tunes(count))) as advance,
+            crew(tuner, _processes(request, prepared)) as processes,
+        ):
             choice = pipeline.ending(
                 problem,
                 tuner,
                 count,
                 lambda finalist: advance(detail=finalist.summary(scoring)),
                 lambda: interruption.wanted,
+                processes,
             )
     winner = choice.winner
     both_asked = request.searched_drop is None and target.limits_on(Follows.ANSWERS)
@@ -121,6 +127,14 @@ def solve(
         tries=_front(choice, target, reference_accuracy(target, prepared)) if both_asked else (),
         constrained=plan.constrained,
     )
+
+
+def _processes(request: DeployRequest, prepared: Prepared) -> int:
+    """How many fine-tunes run side by side: as many as are asked for, and as memory holds."""
+    model, plan = prepared.factory.model, request.plan
+    batch, whole = (plan.final.batch, True) if plan.constrained else (plan.plain.batch, False)
+    wanted, asked = request.workers, request.memory_bytes
+    return processes_within(model.network, model.time_steps, batch, wanted, asked, whole=whole)
 
 
 def reference_accuracy(target: Target, prepared: Prepared) -> float:

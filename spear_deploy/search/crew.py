@@ -1,0 +1,183 @@
+"""Fine-tunes that need nothing of each other: one after the other in this process, or side by side in several."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+
+from spear_deploy.data import EncodedSplit
+from spear_deploy.network import Model
+from spear_deploy.network.device import exact_products
+from spear_deploy.pruning import Widths
+from spear_deploy.search.candidate import CandidateFactory
+from spear_deploy.search.tuning import Evaluator, Tuner, TuningPlan
+from spear_deploy.system.journal import Journal, Key, Recalled
+from spear_deploy.system.memory import give_back_memory, reuse_memory
+from spear_deploy.system.processes import WorkerPool, worker_pool
+
+Result = TypeVar("Result", covariant=True)
+
+WORTH_S = 1.0
+"""Processes are started once a fine-tune took so long: they take two or three seconds to begin."""
+
+
+class FineTune(Protocol[Result]):
+    """A fine-tune, as a value that another process can be given."""
+
+    def __call__(self, tuner: Tuner) -> Result:
+        """What comes of it."""
+        ...
+
+
+class Crew(Protocol):
+    """Does fine-tunes by one tuner."""
+
+    def run(self, jobs: Sequence[FineTune[Result]]) -> Iterator[tuple[int, Result]]:
+        """Each job's place and what came of it, as soon as it is there: the same, whoever does it.
+
+        A job whose result nobody waits for any more need not be done.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Does one after the other, here."""
+
+    tuner: Tuner
+
+    def run(self, jobs: Sequence[FineTune[Result]]) -> Iterator[tuple[int, Result]]:
+        """In their order."""
+        return ((place, job(self.tuner)) for place, job in enumerate(jobs))
+
+
+@contextmanager
+def crew(tuner: Tuner, count: int) -> Iterator[Crew]:
+    """So many processes that fine-tune side by side, once that pays; none of them is left when the block ends."""
+    with ExitStack() as pools:
+        yield Together(tuner, count, pools) if count > 1 else Alone(tuner)
+
+
+@dataclass(frozen=True)
+class Answer(Generic[Result]):
+    """What came of a fine-tune in another process.
+
+    Attributes:
+        result: of it.
+        notices: what a user should hear of it.
+        recalled: steps that it found in the journal, by kind.
+        own: those that it kept there.
+
+    """
+
+    result: Result
+    notices: tuple[str, ...]
+    recalled: dict[str, Recalled]
+    own: frozenset[Key]
+
+
+class Together:
+    """Shares fine-tunes among processes once one took long; see `crew`."""
+
+    def __init__(self, tuner: Tuner, count: int, pools: ExitStack) -> None:
+        self._tuner, self._count, self._pools = tuner, count, pools
+        self._pool: WorkerPool[FineTune[Any], Answer[Any]] | None = None
+        self._pays = False
+
+    def run(self, jobs: Sequence[FineTune[Result]]) -> Iterator[tuple[int, Result]]:
+        """In this process while they are short; what is left once one was not, in others."""
+        for place, job in enumerate(jobs):
+            left = jobs[place:]
+            if self._pays and len(left) > 1 and (pool := self._started()) is not None:
+                yield from ((place + number, result) for number, result in self._shared(pool, left))
+                return
+            start = time.monotonic()
+            result = job(self._tuner)
+            self._pays = self._pays or time.monotonic() - start > WORTH_S
+            yield place, result
+
+    def _started(self) -> WorkerPool[FineTune[Any], Answer[Any]] | None:
+        """The processes; None where they cannot be given what they need, such as a backend of someone else's."""
+        if self._pool is None:
+            tuner, factory = self._tuner, self._tuner.factory
+            dense = (factory.model, factory.train, factory.widths, factory.recalibrates)
+            kept = (tuner.journal.folder, tuner.journal.scope)
+            start = (*dense, tuner.evaluator, tuner.plan, tuner.seed, *kept, torch.get_num_threads())
+            give_back_memory()
+            try:
+                self._pool = self._pools.enter_context(worker_pool(self._count, _begin, *start))
+            except (pickle.PicklingError, AttributeError, TypeError):
+                self._pays = False
+        return self._pool
+
+    def _shared(
+        self, pool: WorkerPool[FineTune[Any], Answer[Any]], jobs: Sequence[FineTune[Result]]
+    ) -> Iterator[tuple[int, Result]]:
+        answers: dict[int, Answer[Result]] = {}
+        told = 0
+        try:
+            for number, answer in pool.run(jobs):
+                answers[number] = answer
+                while told in answers:  # in the order of the jobs, as one process tells it
+                    self._tell(answers[told])
+                    told += 1
+                yield number, answer.result
+        finally:
+            for number in sorted(answers):
+                if number >= told:
+                    self._tell(answers[number])
+            pool.abandon()
+
+    def _tell(self, answer: Answer[Result]) -> None:
+        """Tell what is to be heard of a fine-tune, and what it did to the journal."""
+        journal = self._tuner.journal
+        for text in answer.notices:
+            self._tuner.notice(text)
+        for what, found in answer.recalled.items():
+            tally = journal.recalled.setdefault(what, Recalled())
+            tally.steps, tally.seconds = tally.steps + found.steps, tally.seconds + found.seconds
+        journal.own.update(answer.own)
+
+
+class FineTunes(Protocol):
+    """What a worker process does with a job."""
+
+    def __call__(self, job: FineTune[Result]) -> Answer[Result]:
+        """The answer that is sent back."""
+        ...
+
+
+def _begin(
+    model: Model,
+    train: EncodedSplit,
+    widths: Widths,
+    recalibrates: bool,
+    evaluator: Evaluator,
+    plan: TuningPlan,
+    seed: int,
+    folder: Path | None,
+    scope: Key,
+    threads: int,
+) -> FineTunes:
+    """Hold in a worker process what its fine-tunes need."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    exact_products()
+    reuse_memory()
+    factory = CandidateFactory(model, train, widths, recalibrates=recalibrates)
+
+    def work(job: FineTune[Result]) -> Answer[Result]:
+        notices: list[str] = []
+        journal = Journal(folder, notices.append, scope)
+        result = job(Tuner(factory, evaluator, plan, seed, notices.append, journal))
+        give_back_memory()  # it may wait long for the next one
+        return Answer(result, tuple(notices), journal.recalled, frozenset(journal.own))
+
+    return work

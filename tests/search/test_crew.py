@@ -1,0 +1,144 @@
+"""Fine-tunes side by side: the same finalists, notices and kept steps as one after the other."""
+
+import pickle
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_task import write_task
+
+from spear_deploy.hardware import load_profile, parse_budgets
+from spear_deploy.hardware.quantity import QUANTITIES, SYNOPS, Quantity
+from spear_deploy.jobs.deploy.prepare import prepare
+from spear_deploy.jobs.deploy.request import DeployRequest
+from spear_deploy.jobs.deploy.searching import pose
+from spear_deploy.jobs.progress import Silent
+from spear_deploy.network.fingerprint import fingerprint
+from spear_deploy.search import Tuner, TuningPlan, choose
+from spear_deploy.search import crew as crews
+from spear_deploy.search.crew import Alone, Together, crew
+from spear_deploy.search.finalists import PlainPhase
+from spear_deploy.system.journal import Journal
+from spear_deploy.training import Recipe
+
+SHORT = TuningPlan(
+    Recipe(epochs=2, batch=16, learning_rate=5e-3),
+    Recipe(epochs=4, batch=16, learning_rate=5e-3),
+    rounds=2,
+    learned=1.1,
+)
+
+
+@pytest.fixture(scope="module")
+def posed(tmp_path_factory):
+    """A target with a limit on single inferences beside that on their mean, and a search that has its candidates."""
+    folder = tmp_path_factory.mktemp("crew")
+    request = DeployRequest(
+        model=write_task(folder),
+        targets=(load_profile("loihi2"),),
+        out=folder / "out",
+        budgets=parse_budgets(["60%", "p99=70%"]),
+        lre_samples=8,
+        lava=False,
+        plan=SHORT,
+    )
+    prepared = prepare(request, Silent())
+    (target,) = prepared.targets
+    problem = pose(target, request, prepared, Silent())
+    for ratios in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7]):
+        problem.evaluate(np.array(ratios))
+    return target, problem
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    monkeypatch.setattr(crews, "WORTH_S", 0.0)
+
+
+def tuner_of(posed, journal=None):
+    target, problem = posed
+    told = []
+    return Tuner(problem.factory, target, SHORT, 3, told.append, Journal() if journal is None else journal), told
+
+
+def facts(choice):
+    return [
+        (fingerprint(one.result.model), one.result.synops_bound, one.prediction, one.result.uses)
+        for one in choice.tuned
+    ]
+
+
+def test_finalists_do_not_depend_on_how_many_processes_tune_them(posed, tmp_path, at_once):
+    found, told, kept = [], [], []
+    for count in (1, 2):
+        tuner, notices = tuner_of(posed, Journal(tmp_path / str(count)))
+        with crew(tuner, count) as processes:
+            found.append(choose(posed[1], tuner, 3, lambda one: None, crew=processes))
+        told.append(notices)
+        kept.append((sorted(path.name for path in (tmp_path / str(count)).iterdir()), tuner.journal.own))
+    assert facts(found[0]) == facts(found[1])
+    assert told[0] == told[1] != []
+    assert kept[0] == kept[1]
+
+
+def test_what_was_kept_is_not_done_again_in_another_process(posed, tmp_path, at_once):
+    jobs = [PlainPhase(np.array(each)) for each in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7])]
+    tuner, _ = tuner_of(posed, Journal(tmp_path))
+    before = dict(Alone(tuner).run(jobs))
+    again, _ = tuner_of(posed, Journal(tmp_path))
+    with crew(again, 2) as processes:
+        found = dict(processes.run(jobs))
+    assert again.journal.recalled["fine-tune"].steps == 3
+    assert [fingerprint(found[place][1].model) for place in range(3)] == [
+        fingerprint(before[place][1].model) for place in range(3)
+    ]
+
+
+def test_short_fine_tunes_are_not_worth_a_process(posed, monkeypatch):
+    monkeypatch.setattr(crews, "WORTH_S", 3600.0)
+    monkeypatch.setattr(crews, "worker_pool", None)
+    tuner, _ = tuner_of(posed)
+    with crew(tuner, 2) as processes:
+        assert isinstance(processes, Together)
+        assert len(dict(processes.run([PlainPhase(np.ones(2)), PlainPhase(np.full(2, 0.5))]))) == 2
+
+
+def test_a_target_that_no_process_can_be_given_is_tuned_for_here(posed, at_once):
+    target, problem = posed
+    odd = replace(target.limits[1].quantity, value=lambda on_chip: 0.0)
+    unsent = replace(target, limits=(target.limits[0], replace(target.limits[1], quantity=odd)))
+    tuner, _ = tuner_of((unsent, problem))
+    with pytest.raises(pickle.PicklingError, match="99th"):
+        pickle.dumps(unsent)
+    jobs = [PlainPhase(np.array(each)) for each in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7])]
+    with crew(tuner, 2) as processes:
+        assert [place for place, _ in processes.run(jobs)] == [0, 1, 2]
+
+
+def test_what_is_no_longer_waited_for_is_ended_and_the_rest_goes_on(posed, at_once):
+    jobs = [PlainPhase(np.array(each)) for each in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7], [0.6, 0.8])]
+    tuner, _ = tuner_of(posed)
+    with crew(tuner, 2) as processes:
+        running = processes.run(jobs)
+        first = [next(running)[0], next(running)[0]]
+        running.close()
+        assert first[0] == 0
+        (only,) = processes.run(jobs[:1])
+        assert only[0] == 0
+        assert sorted(place for place, _ in processes.run(jobs)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("key", QUANTITIES)
+def test_another_process_knows_a_quantity_by_its_key(key):
+    known = QUANTITIES[key]
+    assert pickle.loads(pickle.dumps(known)) is known
+    named = replace(known, name=f"{known.name}, high end (estimated)")
+    assert pickle.loads(pickle.dumps(named)) == named
+    assert deepcopy(named) == named
+
+
+def test_a_quantity_that_is_not_among_those_known_is_not_handed_over():
+    other = Quantity("synops", SYNOPS.name, "SynOps", SYNOPS.follows, lambda on_chip: 1.0, {})
+    with pytest.raises(pickle.PicklingError, match="SynOps per inference"):
+        pickle.dumps(other)
