@@ -8,15 +8,25 @@ Each file here holds the parameters of such a training, in float32, before its n
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from examples.train_cifar10 import NETWORKS
+import spear_deploy
+from benchmarks.cifar10 import arrays
+from examples.train_cifar10 import NETWORKS, TIME_STEPS
 
 FOLDER = Path(__file__).parent
+BUILD = FOLDER.parents[1] / "build" / "deep"
+CIFAR10_FOLDER = FOLDER.parents[2] / "shared" / "cases" / "cifar10"
+"""Where CIFAR-10 is looked for, if no other folder is named."""
+
+IMAGES = {"train": 10_000, "validation": 1_000, "test": 2_000}
+"""Those that the networks were trained on, and of the others."""
+
 WIDTH = 0.25
 TRAINED = tuple(sorted(path.stem for path in FOLDER.glob("*.npz")))
 
@@ -31,3 +41,42 @@ def deep_network(name: str) -> nn.Module:
     assert set(found.missing_keys) <= uncounted
     assert not found.unexpected_keys
     return net.eval()
+
+
+@dataclass(frozen=True)
+class DeepSetting:
+    """A trained deep network, as evidence is gathered on it.
+
+    Attributes:
+        name: of the network.
+        data: the folder of its arrays.
+        path: its model file.
+
+    """
+
+    name: str
+    data: str
+    path: Path
+
+    def model(self) -> Path:
+        """The dense model file."""
+        return self.path
+
+
+def deep(name: str, source: Path = CIFAR10_FOLDER, out: Path = BUILD) -> DeepSetting:
+    """Write OUT/NAME.pt and, where it is not there yet, OUT/cifar10, as `spear-deploy` reads them."""
+    out.mkdir(parents=True, exist_ok=True)
+    data = arrays(source, out / "cifar10", **IMAGES)
+    sample = spear_deploy.load_data(data).test.x[:4]
+    path = out / f"{name}.pt"
+    spear_deploy.save_model(
+        deep_network(name),
+        path,
+        input_shape=(3, 32, 32),
+        time_steps=TIME_STEPS,
+        encoding="direct",
+        read_out="membrane",
+        data=data.name,
+        sample=sample.double().expand(TIME_STEPS, *sample.shape),
+    )
+    return DeepSetting(name, str(data), path)
