@@ -210,16 +210,17 @@ def page(runs: dict[str, list[Json]]) -> str:
     recipe = SPEAR_RECIPE
     return f"""# SPEAR as its authors tell it
 
-Written by `python -m benchmarks.spear` from [raw figures](raw/spear): `--pipeline spear` at {BUDGET} of the dense SynOps,
-{some["episodes"]} episodes of DDPG, of which the first quarter is random, and LRE's line of {SAMPLES} samples right after
-pruning, made once a network. Candidates are cut and neither recalibrated nor projected; TAR alone draws the
-search to the budget; the best by reward is fine-tuned once and delivered as it comes out. In floating point.
+Written by `python -m benchmarks.spear` from [raw figures](raw/spear): `--pipeline spear` at {BUDGET} of the dense
+SynOps, {some["episodes"]} episodes of DDPG, of which the first quarter is random, and LRE's line of {SAMPLES} samples
+right after pruning, made once a network. Candidates are cut and neither recalibrated nor projected; TAR alone draws
+the search to the budget; the best by reward is fine-tuned once and delivered as it comes out. In floating point.
 
-The paper fine-tunes for 210 epochs on all images of CIFAR-10; here samples and delivered networks get those of the
-column `epochs` (SGD, momentum .9, rate {recipe.learning_rate:g}, cosine with warm-up): the deep networks' are 3, on 10,000
-images, at a quarter of the width. So their accuracies tell what so short a fine-tune gives back, and not what SPEAR can.
+The paper fine-tunes for 210 epochs on all images of CIFAR-10. Here samples and delivered networks get those of the
+column `epochs` (SGD, momentum .9, rate {recipe.learning_rate:g}, cosine with warm-up): the deep networks, of a quarter
+of the width, 3 on 10,000 images. Their accuracies tell what so short a fine-tune gives back, and not what SPEAR can.
 
-- `over`: the share in % of the first and the last fifth of the episodes whose network is predicted to break the budget.
+- `over`: the share in % of the first and the last fifth of the episodes whose network is predicted to break the
+  budget.
 - `predicted`, `measured`: SynOps of the delivered network after its fine-tune, on the training samples that LRE
   speaks of, in % of the budget; `overshoot on test` the same on test, less 100.
 - Accuracies in %: `cut` on validation right after pruning, the others on test; `tuned dense` after the same fine-tune.
