@@ -16,11 +16,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
 from benchmarks.deep import CIFAR10_FOLDER, TRAINED, deep
+from benchmarks.evidence.searched import SAMPLES, Searchable
 from benchmarks.evidence.settings import BUILD, MNIST_FOLDER, ROOT, digits, mnist
 from benchmarks.evidence.store import Json, Unit, gather, results
 from benchmarks.tar import over, spread
@@ -40,28 +40,9 @@ TARGET = "generic-45nm"
 """Floating point: the paper prunes for no chip."""
 
 BUDGET = "30%"
-SAMPLES = 12
 EPISODES = 100
 PARTS = 10
 """Of a search, whose means are a point of its learning curve each."""
-
-
-class Searched(Protocol):
-    """A network to search on."""
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        ...
-
-    @property
-    def data(self) -> str:
-        """Its data, as a request names them."""
-        ...
-
-    def model(self) -> Path:
-        """Its model file."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +57,7 @@ class Case:
     """
 
     title: str
-    made: Callable[[Path | None], Searched]
+    made: Callable[[Path | None], Searchable]
     epochs: int = SPEAR_RECIPE.epochs
 
 
@@ -92,7 +73,7 @@ CASES = {
 
 
 @cache
-def _prepared(setting: Searched, epochs: int) -> tuple[DeployRequest, Prepared]:
+def _prepared(setting: Searchable, epochs: int) -> tuple[DeployRequest, Prepared]:
     """The dense network measured and LRE's samples made: once for all seeds."""
     plan = pipeline_named(SPEAR).plan
     request = DeployRequest(
@@ -110,7 +91,7 @@ def _prepared(setting: Searched, epochs: int) -> tuple[DeployRequest, Prepared]:
     return request, prepare(request, Silent())
 
 
-def run(setting: Searched, seed: int, episodes: int, epochs: int) -> Json:
+def run(setting: Searchable, seed: int, episodes: int, epochs: int) -> Json:
     """One search and its one fine-tune: each episode, and what was predicted and measured of the delivered network."""
     request, prepared = _prepared(setting, epochs)
     target = prepared.targets[0]

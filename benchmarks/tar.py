@@ -11,59 +11,35 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.evidence.settings import ROOT, Setting, digits
+from benchmarks.evidence.searched import SAMPLES, Searchable, searched
+from benchmarks.evidence.settings import ROOT, digits
 from benchmarks.evidence.store import Json, Unit, gather, results
-from spear_deploy.data import EncodedSplit, encode, load_data
-from spear_deploy.network import load_any
-from spear_deploy.search import (
-    ESTIMATORS,
-    STRATEGIES,
-    CandidateFactory,
-    Estimator,
-    SearchProblem,
-    TarConstants,
-    TargetAwareReward,
-    collect_samples,
-)
+from spear_deploy.search import STRATEGIES, SearchProblem, TarConstants, TargetAwareReward
 from spear_deploy.search.pipelines import SPEAR, pipeline_named
 
 RAW = ROOT / "docs" / "evidence" / "raw" / "tar"
 PAGE = ROOT / "docs" / "evidence" / "tar.md"
 BUDGET = 0.3
 EPISODES = 100
-SAMPLES = 12
-"""Of LRE, the same for all searches."""
 
 TAR, FIXED = "TAR", "fixed weight"
 REWARDS = {TAR: TarConstants(), FIXED: replace(TarConstants(), step=0.0)}
 
 
-@cache
-def searched(setting: Setting, pipeline: str, estimator: str) -> tuple[CandidateFactory, Estimator, EncodedSplit]:
-    """What searches on a setting share: candidates, an estimator fitted on a few samples, the validation split."""
-    way = pipeline_named(pipeline)
-    model, data = load_any(setting.model()), load_data(setting.data)
-    train, validation = (encode(split, model.encoding, model.time_steps) for split in (data.train, data.validation))
-    factory = CandidateFactory(model, train, recalibrates=way.recalibrates)
-    samples = collect_samples(factory, SAMPLES, way.plan.plain, seed=0)
-    return factory, ESTIMATORS[estimator](samples), validation
-
-
-def search(setting: Setting, reward: str, seed: int, episodes: int) -> Json:
+def search(setting: Searchable, reward: str, seed: int, episodes: int) -> Json:
     """One search by DDPG: what each episode's network was predicted to use of the budget, and its accuracy."""
-    factory, line, validation = searched(setting, SPEAR, "linear")
+    given = searched(setting, SPEAR, "linear")
     pipeline = pipeline_named(SPEAR)
     problem = SearchProblem(
-        factory,
-        line,
-        BUDGET * factory.dense.synops,
+        given.factory,
+        given.estimator,
+        BUDGET * given.factory.dense.synops,
         lambda network: (),
-        validation,
+        given.validation,
         reward=TargetAwareReward(REWARDS[reward]),
         claim=pipeline.claim,
         projects=pipeline.projects,

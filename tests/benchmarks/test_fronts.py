@@ -4,9 +4,11 @@ import pytest
 import torch
 from made_networks import Chain
 
-from benchmarks import fronts
+from benchmarks.evidence.searched import Searched
+from benchmarks.fronts import arms, cases, page, tuned
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.search import CandidateFactory, Prediction
+from spear_deploy.search import CandidateFactory, Prediction, TuningPlan
+from spear_deploy.training import Recipe
 
 
 class AsRecalibrated:
@@ -24,66 +26,115 @@ def given():
         chain = chain.linear(f"fc{number}", 12).neurons(f"lif{number}")
     images = torch.rand((20, 3), generator=torch.Generator().manual_seed(0))
     split = EncodedSplit(SplitName.TRAIN, images.expand(5, 20, 3), torch.arange(20) % 4, analog=True)
-    return CandidateFactory(chain.linear("read", 4).neurons("out").model(), split), AsRecalibrated(), split
+    factory = CandidateFactory(chain.linear("read", 4).neurons("out").model(), split)
+    return Searched(factory, AsRecalibrated(), split, split)
 
 
 @pytest.fixture
 def made_up(given, monkeypatch):
-    kept = fronts.Kept()
-    monkeypatch.setattr(fronts, "searched", lambda setting, pipeline, estimator: given)
-    monkeypatch.setattr(fronts, "_kept", lambda setting: kept)
-    monkeypatch.setattr(fronts, "EVALUATIONS", 8)
+    kept = cases.Kept()
+    monkeypatch.setattr(cases, "given", lambda setting: given)
+    monkeypatch.setattr(cases, "kept", lambda setting: kept)
+    monkeypatch.setattr(arms, "EVALUATIONS", 8)
     return kept
 
 
-@pytest.mark.parametrize("arm", fronts.ARMS)
+@pytest.mark.parametrize("arm", arms.ARMS)
 def test_every_arm_has_the_same_number_of_evaluations_its_training_included(made_up, arm):
-    found = fronts.front(None, arm, 0)
+    found = arms.front(None, arm, 0)
     assert found["evaluations"] == (6 if arm == "uniform" else 6 * 8)
-    best = [found["best"][str(share)] for share in fronts.BUDGETS]
+    best = [found["best"][str(share)] for share in cases.BUDGETS]
     assert best == sorted(best, reverse=True)  # what keeps a budget keeps every larger one
 
 
 def test_the_agent_is_the_same_for_the_same_seed(made_up):
-    assert fronts.front(None, "agent", 3) == fronts.front(None, "agent", 3)
+    assert arms.front(None, "agent", 3) == arms.front(None, "agent", 3)
 
 
 def test_figures_of_an_agent_that_saw_another_state_are_told_as_such(made_up):
-    now = {"arm": "agent", **fronts.front(None, "agent", 0)}
+    now = {"arm": "agent", **arms.front(None, "agent", 0)}
     before = {name: value for name, value in now.items() if name != "state"}
-    assert fronts.earlier_agent([now, {"arm": "greedy"}]) == ""
-    assert "The agent of this table is an earlier one" in fronts.earlier_agent([now, before])
+    assert page.earlier_agent([now, {"arm": "greedy"}]) == ""
+    assert "The agent of this table is an earlier one" in page.earlier_agent([now, before])
 
 
 def test_searches_that_share_what_is_known_find_what_each_finds_alone(made_up, monkeypatch):
-    shared = [fronts.front(None, arm, 1) for arm in ("random", "greedy")]
+    shared = [arms.front(None, arm, 1) for arm in ("random", "greedy")]
     assert made_up.known
     for arm, before in zip(("random", "greedy"), shared, strict=True):
-        alone = fronts.Kept()
-        monkeypatch.setattr(fronts, "_kept", lambda setting, kept=alone: kept)
-        assert fronts.front(None, arm, 1) == before
+        alone = cases.Kept()
+        monkeypatch.setattr(cases, "kept", lambda setting, kept=alone: kept)
+        assert arms.front(None, arm, 1) == before
 
 
 def test_the_page_pairs_each_arm_with_evolution_by_seed():
     ahead = {"evolution": 0.0, "agent": 0.01}
     runs = [
-        {"arm": arm, "seed": seed, "best": {str(b): 0.5 + 0.1 * seed + ahead.get(arm, -0.02) for b in fronts.BUDGETS}}
-        for arm in fronts.ARMS
+        {"arm": arm, "seed": seed, "best": {str(b): 0.5 + 0.1 * seed + ahead.get(arm, -0.02) for b in cases.BUDGETS}}
+        for arm in arms.ARMS
         for seed in (0, 1)
     ]
-    rows = {line.split(" | ")[0][2:]: line.split(" | ")[-1] for line in fronts.table(runs).splitlines() if "|" in line}
+    rows = {line.split(" | ")[0][2:]: line.split(" | ")[-1] for line in page.table(runs).splitlines() if "|" in line}
     assert rows["agent"] == "1.0 ± 0.0 |"
     assert rows["greedy"] == "-2.0 ± 0.0 |"
 
 
 def test_on_several_chips_what_counts_for_one_fits_it(made_up, monkeypatch):
     narrow = {"wide": (), "narrow": ("synapse-memory=100B",)}
-    case = fronts.Case("made up", lambda source: None, narrow, budgets=(0.7, 0.3))
-    found = fronts.front(None, "greedy", 0, case)
+    case = cases.Case("made up", lambda source: None, narrow, budgets=(0.7, 0.3))
+    found = arms.front(None, "greedy", 0, case)
     assert found["evaluations"] == 2 * 2 * 8
     assert set(found["best"]) == {"wide, 0.7", "wide, 0.3", "narrow, 0.7", "narrow, 0.3"}
     assert found["best"]["wide, 0.7"] > found["best"]["narrow, 0.7"]
-    rows = fronts.table([{"arm": arm, "seed": 0, **found} for arm in ("greedy", "evolution")], case).splitlines()
+    rows = page.table([{"arm": arm, "seed": 0, **found} for arm in ("greedy", "evolution")], case).splitlines()
     means = [100 * (found["best"][f"{chip}, 0.7"] + found["best"][f"{chip}, 0.3"]) / 2 for chip in narrow]
     assert rows[0] == "| 1 seed | wide | narrow | front | front, against evolution |"
     assert rows[2].startswith(f"| evolution | {means[0]:.1f} | {means[1]:.1f} | {sum(means) / 2:.1f}")
+
+
+def test_the_agent_breaks_even_from_the_number_of_pairs_from_which_it_is_not_behind(monkeypatch):
+    few, more = (
+        cases.Case("made up", lambda source: None, {str(n): () for n in range(chips)}, budgets=(0.5, 0.17))
+        for chips in (1, 2)
+    )
+    monkeypatch.setattr(page, "CASES", {"digits-2": few, "digits-4": more})
+    monkeypatch.setattr(page, "figures_by_arm", lambda runs, case: {a: runs[0][a] for a in ("agent", *page.RIVALS)})
+
+    def gap(points):
+        return [{arm: {0: [50.0 + points * (arm == "agent")]} for arm in ("agent", *page.RIVALS)}]
+
+    told = page.break_even({"digits-2": gap(-1.0), "digits-4": gap(0.5)})
+    assert "| 2 | -1.0 | -1.0 | -1.0 |\n| 4 | 0.5 | 0.5 | 0.5 |" in told
+    assert "It is even with evolution from 4 pairs on." in told
+    assert "It is not even with greedy at up to 4 pairs." in page.break_even(
+        {"digits-2": gap(1.0), "digits-4": gap(-0.1)}
+    )
+
+
+def test_the_figure_has_a_panel_a_network_and_a_curve_an_arm():
+    best = {str(share): 0.5 for share in cases.BUDGETS}
+    runs = [{"arm": arm, "seed": 0, "best": best} for arm in ("evolution", "greedy")]
+    two = {"budgets": [{**run, "best": {"0.5": 0.5, "0.17": 0.4}} for run in runs]}
+    drawn = page.figure({"digits": runs, "mnist": runs, "digits-2": two["budgets"]})
+    assert [len(panel.series) for panel in drawn.panels] == [2, 2]
+    assert drawn.panels[0].series[0].x == cases.BUDGETS
+
+
+def test_after_fine_tuning_accuracies_are_paired_with_evolution_by_seed():
+    def run(arm, seed, accuracy):
+        return {"arm": arm, "seed": seed, "tuned": {s: {"accuracy": accuracy, "share": 0.98} for s in ("0.5", "0.17")}}
+
+    runs = [run("evolution", seed, 0.9 + 0.01 * seed) for seed in (0, 1)]
+    runs += [run("agent", seed, 0.91 + 0.01 * seed) for seed in (0, 1, 2)]
+    agent, evolution = page.tuned_table({"digits": runs}).splitlines()[2:]
+    assert agent.endswith("agent (2 seeds) | 91.5 ± 0.5 | 91.5 ± 0.5 | 1.0 ± 0.0 | 1.0 ± 0.0 | 0 of 4 |")
+    assert "|  |  | 0 of 4 |" in evolution
+
+
+def test_the_best_of_a_front_are_fine_tuned_within_their_budgets(made_up, monkeypatch):
+    short = Recipe(epochs=2, batch=10, learning_rate=5e-3)
+    found = tuned.tuned(None, "greedy", 0, TuningPlan(short, short))["tuned"]
+    assert set(found) == {"0.5", "0.17"}
+    best = arms.front(None, "greedy", 0)["best"]
+    assert {share: one["before"] for share, one in found.items()} == {share: best[share] for share in found}
+    assert all(one["share"] > 0 and 0 <= one["accuracy"] <= 1 for one in found.values())

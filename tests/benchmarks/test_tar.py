@@ -5,6 +5,7 @@ import torch
 from made_networks import Chain
 
 from benchmarks import tar
+from benchmarks.evidence.searched import Searched
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.search import CandidateFactory, Prediction
 
@@ -22,7 +23,7 @@ def given():
     images = torch.rand((20, 3), generator=torch.Generator().manual_seed(0))
     split = EncodedSplit(SplitName.TRAIN, images.expand(5, 20, 3), torch.arange(20) % 4, analog=True)
     factory = CandidateFactory(chain.linear("read", 4).neurons("out").model(), split, recalibrates=False)
-    return factory, AsPruned(), split
+    return Searched(factory, AsPruned(), split, split)
 
 
 def test_a_search_tells_every_episode_and_only_tars_weight_moves(given, monkeypatch):

@@ -1,0 +1,59 @@
+"""One agent for a whole front of budgets against searches that begin anew for each, at the same number of evaluations.
+
+    python -m benchmarks.fronts digits
+    python -m benchmarks.fronts mnist --source ../shared/cases/mnist    # or an npz
+    python -m benchmarks.fronts mnist-deep
+    python -m benchmarks.fronts digits-chips    # the same budgets on three chips at once
+    python -m benchmarks.fronts vgg10 --source ../shared/cases/cifar10 --arms greedy "greedy, carried" evolution agent
+    python -m benchmarks.fronts digits --tuned --seeds 3    # and what is left of it after fine-tuning
+
+Raw figures are kept, one JSON file a front, and what is there is not made again; the page is written
+from them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from benchmarks.evidence.settings import ROOT
+from benchmarks.evidence.store import Unit, gather, results
+from benchmarks.fronts.arms import ARMS, front
+from benchmarks.fronts.cases import CASES
+from benchmarks.fronts.page import figure, page
+from benchmarks.fronts.tuned import ARMS_TUNED, tuned
+from spear_deploy.report.pictures.draw_matplotlib import canvas_bytes
+
+RAW = ROOT / "docs" / "evidence" / "raw" / "fronts"
+PAGE = ROOT / "docs" / "evidence" / "fronts.md"
+TUNED = "tuned"
+
+
+def main() -> None:
+    """Gather what is missing of one network and write the page of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", choices=CASES)
+    parser.add_argument("--source", type=Path, help="the folder of its data; by default ../shared/cases")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--arms", nargs="*", choices=ARMS)
+    parser.add_argument("--tuned", action="store_true", help="fine-tune the best for some budgets")
+    parser.add_argument("--raw", type=Path, default=RAW)
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args()
+    case = CASES[options.network]
+    setting = case.made(options.source)
+    arms = options.arms or (ARMS_TUNED if options.tuned else ARMS)
+    experiment = f"{TUNED}/{options.network}" if options.tuned else options.network
+    run = tuned if options.tuned else partial(front, case=case)
+    for seed in range(options.seeds):
+        for arm in arms:
+            print(gather(setting, options.raw, Unit(experiment, run, {"arm": arm, "seed": seed})), flush=True)
+    runs = {name: found for name in CASES if (found := results(options.raw, name))}
+    after = {name: found for name in CASES if (found := results(options.raw / TUNED, name))}
+    options.page.write_text(page(runs, after))
+    options.page.with_suffix(".svg").write_bytes(canvas_bytes(figure(runs), "svg"))
+
+
+if __name__ == "__main__":
+    main()
