@@ -3,7 +3,8 @@
     python examples/train_cifar10.py --net vgg10 --width 0.25 --images 10000 --epochs 30 --test-images 2000
     python examples/train_cifar10.py --net sew-resnet --width 0.25 --images 10000 --epochs 30 --test-images 2000
 
-Each file here holds the parameters of such a training, in float32, before its normalisations were folded.
+Each npz holds the parameters of such a training, in float32, before its normalisations were folded; `NAME.lre.json`
+LRE's samples of that network.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from torch import nn
 
 import spear_deploy
 from benchmarks.cifar10 import arrays
+from benchmarks.deep.samples import kept_samples
 from examples.train_cifar10 import NETWORKS, TIME_STEPS
+from spear_deploy.search import LreSample
 
 FOLDER = Path(__file__).parent
 BUILD = FOLDER.parents[1] / "build" / "deep"
@@ -61,6 +64,10 @@ class DeepSetting:
     def model(self) -> Path:
         """The dense model file."""
         return self.path
+
+    def lre_samples(self, pipeline: str) -> list[LreSample]:
+        """LRE's samples that are kept here, of `spear+`."""
+        return kept_samples(self.name) if pipeline == "spear+" else []
 
 
 def deep(name: str, source: Path = CIFAR10_FOLDER, out: Path = BUILD) -> DeepSetting:

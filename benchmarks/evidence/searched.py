@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,15 @@ from benchmarks.evidence.settings import BUILD
 from spear_deploy.data import EncodedSplit, encode, load_data
 from spear_deploy.network import load_any
 from spear_deploy.network.fingerprint import fingerprint
-from spear_deploy.search import ESTIMATORS, CandidateFactory, Estimator, SampleStore, StoreKey, collect_samples
+from spear_deploy.search import (
+    ESTIMATORS,
+    CandidateFactory,
+    Estimator,
+    LreSample,
+    SampleStore,
+    StoreKey,
+    collect_samples,
+)
 from spear_deploy.search.pipelines import pipeline_named
 
 SAMPLES = 12
@@ -37,6 +46,10 @@ class Searchable(Protocol):
         """Its model file."""
         ...
 
+    def lre_samples(self, pipeline: str) -> Sequence[LreSample]:
+        """LRE's samples that come with it, for a pipeline; none: they are to be made."""
+        ...
+
 
 @dataclass(frozen=True)
 class Searched:
@@ -57,22 +70,29 @@ class Searched:
 
 
 @cache
-def searched(setting: Searchable, pipeline: str, estimator: str, store: Path = BUILD / "lre") -> Searched:
-    """The candidates of a pipeline, and LRE's samples for it: made once, and kept in `store`."""
-    way = pipeline_named(pipeline)
+def searched(setting: Searchable, pipeline: str, estimator: str) -> Searched:
+    """The candidates of a pipeline, and LRE's fit to its samples."""
     model, data = load_any(setting.model()), load_data(setting.data)
     train, validation, test = (encode(split, model.encoding, model.time_steps) for split in data.splits)
-    factory = CandidateFactory(model, train, recalibrates=way.recalibrates)
+    factory = CandidateFactory(model, train, recalibrates=pipeline_named(pipeline).recalibrates)
+    samples = setting.lre_samples(pipeline) or made_samples(factory, pipeline, data.sha256)
+    return Searched(factory, ESTIMATORS[estimator](samples), validation, test)
+
+
+def made_samples(
+    factory: CandidateFactory, pipeline: str, data_sha256: str, store: Path = BUILD / "lre"
+) -> list[LreSample]:
+    """LRE's samples for a pipeline: each is made once, and kept in `store`."""
+    model, recipe = factory.model, pipeline_named(pipeline).plan.plain
     key = StoreKey(
         model=fingerprint(model),
-        data=data.sha256,
+        data=data_sha256,
         encoding=str(model.encoding),
-        recipe=way.plan.plain,
+        recipe=recipe,
         widths=factory.widths,
         seed=0,
         threads=torch.get_num_threads(),
         torch=torch.__version__,
-        recalibrates=way.recalibrates,
+        recalibrates=factory.recalibrates,
     )
-    samples = collect_samples(factory, SAMPLES, way.plan.plain, seed=0, store=SampleStore(store, key))
-    return Searched(factory, ESTIMATORS[estimator](samples), validation, test)
+    return collect_samples(factory, SAMPLES, recipe, seed=0, store=SampleStore(store, key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import nn
 from spear_deploy import save_model
 from spear_deploy.data import encode, load_data
 from spear_deploy.network import load_any, save_model_file
+from spear_deploy.search import LreSample
 from spear_deploy.training import Recipe, fine_tune
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,6 +67,10 @@ class Setting:
         if not path.is_file():
             _train(self, time_steps, widths, path)
         return path
+
+    def lre_samples(self, pipeline: str) -> Sequence[LreSample]:
+        """LRE's samples are not kept with these networks: they are made in a minute."""
+        return ()
 
 
 def digits() -> Setting:

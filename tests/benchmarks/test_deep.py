@@ -1,19 +1,25 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from test_cifar10 import pictures
 
-from benchmarks.deep import FOLDER, TRAINED, deep_network
+from benchmarks.deep import FOLDER, TRAINED, deep_network, samples
 from benchmarks.deep.__main__ import main
 from examples.train_cifar10 import accuracy, load, normalised, run
 from spear_deploy import load_data, load_model
+from spear_deploy.hardware import Activity
 from spear_deploy.network import Simulation
+from spear_deploy.search import Features, LreSample
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "cifar10"
 RIGHT = {"vgg10": 0.736, "sew-resnet": 0.6855}
 """On the first 2,000 test images, as the trainings told."""
+
+
+ACTIVITY = Activity({"a": np.ones(3)}, time_steps=4, analog_input=True)
 
 
 def test_both_deep_networks_are_kept_and_small():
@@ -54,3 +60,16 @@ def test_a_kept_network_is_right_as_often_as_after_its_training(name):
     images, labels = load(CASES, "test")
     found = accuracy(deep_network(name), images[:2000], labels[:2000])
     assert found == pytest.approx(RIGHT[name], abs=0.0005)  # one image: sums of floats differ between machines
+
+
+def test_samples_are_read_as_they_were_kept_without_their_activity(tmp_path, monkeypatch):
+    monkeypatch.setattr(samples, "FOLDER", tmp_path)
+    features = Features(np.array([0.5, 1.0]), 90.0, 80.0, {"a": 60.0, "b": 30.0}, {"a": 50.0, "b": 30.0}, 1000.0, 7.0)
+    made = LreSample(features, 85.0, 0.7, ACTIVITY, ACTIVITY, {"a": 55.0, "b": 30.0})
+    assert samples.kept_samples("made up") == []
+    samples.keep_samples("made up", [made])
+    (read,) = samples.kept_samples("made up")
+    assert {**vars(read.features), "keep_ratios": None} == {**vars(features), "keep_ratios": None}
+    np.testing.assert_array_equal(read.features.keep_ratios, features.keep_ratios)
+    assert (read.synops, read.accuracy, read.synops_by_layer) == (85.0, 0.7, made.synops_by_layer)
+    assert read.before == read.after == samples.UNKNOWN
