@@ -1,6 +1,6 @@
 """What is told of SPEAR's own pipeline, on a network that takes little time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,9 @@ def found(tmp_path_factory):
     setting = Made(write_task(folder))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spear, "BUILD", folder)
-        return setting, [spear.run(setting, seed, episodes=8, epochs=2) | {"seed": seed} for seed in (0, 1)]
+        return setting, [
+            spear.run(setting, seed, 8, replace(spear.SPEAR_RECIPE, epochs=2)) | {"seed": seed} for seed in (0, 1)
+        ]
 
 
 def test_each_seed_is_a_search_of_its_own_on_the_same_dense_network_and_samples(found):
@@ -57,6 +59,7 @@ def made_up(seed, late, test):
         "seed": seed,
         "episodes": 10,
         "epochs": 2,
+        "rate": 0.1,
         "shares": [2.0, 2.0, *[1.0] * 6, *late],
         "accuracies": [0.5] * 10,
         "pruned_accuracy": 0.4,
