@@ -39,7 +39,9 @@ budget and chip (`uniform`: one), {len(BUDGETS)} budgets and no limits of a chip
 
 Accuracy in % on validation, recalibrated, before fine-tuning: the best of the front's candidates whose SynOps are
 predicted to stay within the budget. `front` is the mean over budgets, which lie about equally far apart in the
-logarithm: the hypervolume over log SynOps, by its width. Means over seeds; with ± their standard errors.
+logarithm: the hypervolume over log SynOps, by its width. Means over seeds; with ± their standard errors. Each
+table is of one dense network: seeds are of the searches, and greedy, which draws nothing before it is stuck, hardly
+has any.
 
 Three chips: a whole Loihi 2, which holds every network here, and what others leave of one, 48 and 20 KiB of synapse
 memory; the digits' dense network takes 92. A chip's column is the mean over its six budgets, `front` that over all
@@ -58,9 +60,9 @@ The agent's `front` less that of others, paired by seed, by how many pairs of bu
 
 ## After fine-tuning
 
-The best candidates for {" and ".join(f"{share:.0%}" for share in SHARES)} of the SynOps from the same fronts,
-each through both phases of the fine-tune of `spear+`, held at that budget on Loihi 2: accuracy in % on test in its
-integers.
+The best candidates for {" and ".join(f"{share:.0%}" for share in SHARES)} of the SynOps
+from the same fronts, each through both phases of the fine-tune of `spear+`, held at that budget on Loihi 2: accuracy
+in % on test in its integers, and how many exceed the budget there.
 
 {tuned_table(tuned)}
 """
