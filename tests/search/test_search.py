@@ -204,6 +204,34 @@ def test_what_was_evaluated_once_is_not_made_again_but_counts(factory, monkeypat
     assert len(problem.history) == 2
 
 
+@pytest.mark.parametrize("name", ["evolution", "greedy", "random"])
+def test_a_network_that_is_proposed_again_is_no_further_evaluation(name):
+    dense = CandidateFactory(wide().neurons("c").model(), samples_of(40, seed=0))
+    problem, told = problem_of(dense, 0.6), []
+    STRATEGIES[name].run(problem, 20, 0, told.append)
+    assert len(problem.history) == len(told) == 20
+    assert len({tuple(one.ratios) for one in problem.history}) == 20
+
+
+def test_a_known_network_is_answered_as_it_was_and_moves_no_weight(factory):
+    problem = problem_of(factory)
+    first, new = problem.evaluate_anew(np.array([0.9, 0.4]))
+    weight = problem.reward.weight
+    again, known = problem.evaluate_anew(first.ratios)
+    assert (new, known) == (True, False)
+    assert (again.accuracy, again.limits, again.prediction) == (first.accuracy, first.limits, first.prediction)
+    assert problem.history == [first]
+    assert problem.reward.weight == weight
+
+
+def test_a_search_ends_where_all_that_it_proposes_is_known():
+    """Two groups of two channels: there are four networks."""
+    chain = wide(2).neurons("c")
+    problem = problem_of(CandidateFactory(chain.model(), samples_of(40, seed=0)), 0.9)
+    STRATEGIES["greedy"].run(problem, 30, 0)
+    assert len(problem.history) == len({tuple(one.ratios) for one in problem.history}) <= 4
+
+
 def test_an_evaluation_tells_what_was_executed(factory):
     evaluation = problem_of(factory, structural=most_neurons(13)).evaluate(np.array([0.9, 0.9]))
     channels = evaluation.ratios * [9, 7]

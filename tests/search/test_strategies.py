@@ -34,6 +34,9 @@ class Bowl(SearchProblem):
         self.history.append(Evaluation(executed, value, prediction, (), Reward(value, value, {})))
         return self.history[-1]
 
+    def evaluate_anew(self, ratios):
+        return self.evaluate(ratios), True  # no two are the same: nothing is rounded to channels
+
 
 def factory_of(layers):
     chain = Chain((3,), 2)

@@ -98,7 +98,7 @@ def solve(
     with first_interrupt_finishes(clock.progress, STAGE) as interruption:
         if not searching.interrupted:
             with clock.stage(STAGE, evaluations - len(problem.history)) as advance:
-                search(problem, asked.strategy, evaluations, request.seed, advance, interruption)
+                search(problem, asked.strategy, evaluations, request.seed, advance, interruption, clock.progress.hint)
         elif not problem.history:  # the agent's training was cut short before its turn came
             STRATEGIES["uniform"].run(problem, 1, request.seed)
         count = 1 if interruption.wanted or searching.interrupted else request.finalists

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -187,8 +187,12 @@ def search(
     seed: int,
     advance: Advance,
     interruption: Interruption,
+    hint: Callable[[str], None],
 ) -> None:
-    """Run the strategy; an interrupted one leaves what it evaluated in the problem's history."""
+    """Run the strategy; an interrupted one leaves what it evaluated in the problem's history.
+
+    `hint` is told where it ends before it evaluated as many networks as were asked for.
+    """
     scoring = SCORINGS[problem.factory.model.objective.kind]
 
     def tell(evaluation: Evaluation) -> None:
@@ -197,6 +201,11 @@ def search(
 
     with suppress(_SearchStoppedError):
         strategy.run(problem, evaluations, seed, tell)
+        if len(problem.history) < evaluations and strategy is not STRATEGIES["uniform"]:
+            hint(
+                f"the search ended with {len(problem.history)} of {evaluations} networks: what it proposed by then"
+                " were networks that it knew"
+            )
 
 
 class _SearchStoppedError(Exception):

@@ -45,6 +45,10 @@ Propose = Callable[[SearchProblem, Evaluation, int, int], Proposals]
 """From the problem, its evaluation of equal ratios, the number of evaluations left and the seed."""
 
 
+MOST_PROPOSED = 4
+"""For each network that is to be evaluated, so many proposals are looked at on average."""
+
+
 @dataclass(frozen=True)
 class Proposing:
     """A strategy that only has to say what to evaluate next."""
@@ -66,12 +70,22 @@ class Proposing:
 def evaluate_proposed(
     problem: SearchProblem, proposals: Proposals, count: int, on_evaluation: OnEvaluation | None = None
 ) -> None:
-    """Evaluate so many of what is proposed, each answered with its evaluation."""
+    """Evaluate so many networks of what is proposed, each answered with its evaluation.
+
+    What leads to a network that is known is answered and does not count: a third of greedy's moves come back to one.
+    Where hardly anything else is proposed any more, the search ends before.
+    """
     evaluation: Evaluation | None = None
-    for _ in range(count):
-        evaluation = problem.evaluate(next(proposals) if evaluation is None else proposals.send(evaluation))
-        if on_evaluation is not None:
-            on_evaluation(evaluation)
+    new = 0
+    for _ in range(MOST_PROPOSED * count):
+        if new == count:
+            break
+        ratios = next(proposals) if evaluation is None else proposals.send(evaluation)
+        evaluation, is_new = problem.evaluate_anew(ratios)
+        if is_new:
+            new += 1
+            if on_evaluation is not None:
+                on_evaluation(evaluation)
 
 
 def evaluate_uniform(problem: SearchProblem, on_evaluation: OnEvaluation | None) -> Evaluation:
