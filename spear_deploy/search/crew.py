@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 
 from spear_deploy.data import EncodedSplit
+from spear_deploy.errors import WorkerError
 from spear_deploy.network import Model
 from spear_deploy.network.device import exact_products
 from spear_deploy.pruning import Widths
@@ -92,19 +93,32 @@ class Together:
         self._pays = False
 
     def run(self, jobs: Sequence[FineTune[Result]]) -> Iterator[tuple[int, Result]]:
-        """In this process while they are short; what is left once one was not, in others."""
-        for place, job in enumerate(jobs):
-            left = jobs[place:]
+        """In this process while they are short; what is left once one was not, in others.
+
+        Where processes end twice at the same job, as for want of memory, the rest is done here.
+        """
+        left = dict(enumerate(jobs))
+        while left:
             if self._pays and len(left) > 1 and (pool := self._started()) is not None:
-                yield from ((place + number, result) for number, result in self._shared(pool, left))
-                return
-            start = time.monotonic()
-            result = job(self._tuner)
-            self._pays = self._pays or time.monotonic() - start > WORTH_S
-            yield place, result
+                places = list(left)
+                try:
+                    for number, result in self._shared(pool, list(left.values())):
+                        del left[places[number]]
+                        yield places[number], result
+                except WorkerError as error:
+                    self._count = 1
+                    self._tuner.notice(f"{error}: fine-tunes go on one after the other")
+            else:
+                place = min(left)
+                start = time.monotonic()
+                result = left.pop(place)(self._tuner)
+                self._pays = self._pays or time.monotonic() - start > WORTH_S
+                yield place, result
 
     def _started(self) -> WorkerPool[FineTune[Any], Answer[Any]] | None:
-        """The processes; None where they cannot be given what they need, such as a backend of someone else's."""
+        """The processes; None where they died, or cannot be given what they need, such as a backend of another's."""
+        if self._count == 1:
+            return None
         if self._pool is None:
             tuner, factory = self._tuner, self._tuner.factory
             dense = (factory.model, factory.train, factory.widths, factory.recalibrates)
@@ -114,7 +128,7 @@ class Together:
             try:
                 self._pool = self._pools.enter_context(worker_pool(self._count, _begin, *start))
             except (pickle.PicklingError, AttributeError, TypeError):
-                self._pays = False
+                self._count = 1
         return self._pool
 
     def _shared(

@@ -1,8 +1,10 @@
 """Fine-tunes side by side: the same finalists, notices and kept steps as one after the other."""
 
+import os
 import pickle
+import signal
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -127,6 +129,29 @@ def test_what_is_no_longer_waited_for_is_ended_and_the_rest_goes_on(posed, at_on
         (only,) = processes.run(jobs[:1])
         assert only[0] == 0
         assert sorted(place for place, _ in processes.run(jobs)) == [0, 1, 2, 3]
+
+
+@dataclass(frozen=True)
+class Fatal:
+    """Ends every process but the first one."""
+
+    first: int
+
+    def __call__(self, tuner):
+        if os.getpid() != self.first:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "done here"
+
+
+def test_what_ends_a_process_twice_is_done_here(posed, at_once):
+    tuner, told = tuner_of(posed)
+    with crew(tuner, 2) as processes:
+        found = dict(processes.run([Fatal(os.getpid())] * 3))
+        more = dict(processes.run([Fatal(os.getpid())] * 2))
+    assert found == dict.fromkeys(range(3), "done here")
+    assert more == dict.fromkeys(range(2), "done here")
+    (only,) = told
+    assert only.startswith("a worker process was ended by signal 9, for the second time at the same work: fine-tunes")
 
 
 @pytest.mark.parametrize("key", QUANTITIES)
