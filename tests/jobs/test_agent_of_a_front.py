@@ -103,7 +103,8 @@ def test_it_is_trained_once_for_all_budgets_and_has_the_evaluations_of_other_sea
     assert searches == [2 * TRAINING, EVALUATIONS - TRAINING, EVALUATIONS - TRAINING]
     for report in reports:
         assert report.search.strategy == "agent"
-        assert EVALUATIONS <= len(report.search.history) <= EVALUATIONS + 1  # equal ratios once more as a finalist
+        # Its moves may lead to networks that are known, which are none; equal ratios come once more as a finalist.
+        assert TRAINING < len(report.search.history) <= EVALUATIONS + 1
         assert not report.interrupted
 
 

@@ -169,7 +169,7 @@ def test_the_report_says_what_is_needed_to_make_it_again(half, model):
     assert report.splits["test"].source == "x_test"
     assert report.versions["torch"] == version("torch")
     assert {"load", "measure", "LRE samples", "search", "fine-tune", "test", "Lava"} <= report.seconds.keys()
-    assert report.evaluations >= 8
+    assert report.evaluations == len(report.search.history)
     assert report.lre.samples == 8
 
 
@@ -206,7 +206,9 @@ def test_the_same_seed_gives_the_same_weights_byte_for_byte(model, plain, tmp_pa
 def test_a_report_holds_the_whole_search_and_what_became_of_the_best(plain):
     _, report = plain
     assert report.search is not None
-    assert len(report.search.history) == report.evaluations >= 8
+    assert len(report.search.history) == report.evaluations >= 4
+    every = [tuple(one.keep_ratios) for one in report.search.history]
+    assert len(set(every)) >= len(every) - 1  # equal ratios once more as a finalist
     assert set(report.search.groups) == {layer for layer in report.pruned.keep_ratios if layer != "lif3"}
     assert all(len(one.keep_ratios) == 2 for one in (*report.search.history, *report.finalists))
     for one in report.search.history:
