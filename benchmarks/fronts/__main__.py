@@ -52,7 +52,8 @@ def main() -> None:
     runs = {name: found for name in CASES if (found := results(options.raw, name))}
     after = {name: found for name in CASES if (found := results(options.raw / TUNED, name))}
     options.page.write_text(page(runs, after))
-    options.page.with_suffix(".svg").write_bytes(canvas_bytes(figure(runs), "svg"))
+    if (drawn := figure(runs)).panels:
+        options.page.with_suffix(".svg").write_bytes(canvas_bytes(drawn, "svg"))
 
 
 if __name__ == "__main__":

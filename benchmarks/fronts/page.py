@@ -17,6 +17,8 @@ from spear_deploy.search.strategies.front_state import STATE
 Gathered = Mapping[str, list[Json]]
 """Runs by the name of their case."""
 
+PICTURE = "![The best accuracy before fine-tuning over the budget, for every search](fronts.svg)\n\n"
+
 RIVALS = ("evolution", "greedy", "greedy, carried")
 """What an agent has to break even with."""
 
@@ -47,9 +49,7 @@ Three chips: a whole Loihi 2, which holds every network here, and what others le
 memory; the digits' dense network takes 92. A chip's column is the mean over its six budgets, `front` that over all
 18 pairs.
 
-![The best accuracy before fine-tuning over the budget, for every search](fronts.svg)
-
-{tables}
+{PICTURE if figure(runs).panels else ""}{tables}
 
 ## How many pairs an agent needs
 
@@ -129,7 +129,7 @@ def break_even(runs: Gathered) -> str:
     rows = [["pairs, on the digits", *(f"against {rival}" for rival in RIVALS)], ["---"] * (1 + len(RIVALS))]
     for pairs in sorted(digits):
         rows.append([str(pairs), *(spread(gaps[rival][pairs]) if pairs in gaps[rival] else "" for rival in RIVALS)])
-    return f"{_lines(rows)}\n\n{' '.join(said_of(rival, gaps[rival]) for rival in RIVALS)}"
+    return f"{_lines(rows)}\n\n{' '.join(said_of(rival, gaps[rival]) for rival in RIVALS if gaps[rival])}"
 
 
 def said_of(rival: str, gaps: Mapping[int, Sequence[float]]) -> str:
@@ -137,7 +137,7 @@ def said_of(rival: str, gaps: Mapping[int, Sequence[float]]) -> str:
     even = [pairs for pairs in gaps if all(np.mean(gaps[more]) >= 0 for more in gaps if more >= pairs)]
     if even:
         return f"It is even with {rival} from {min(even)} pairs on."
-    return f"It is not even with {rival} at up to {max(gaps, default=0)} pairs."
+    return f"It is not even with {rival} at up to {max(gaps)} pairs."
 
 
 def tuned_table(tuned: Gathered) -> str:

@@ -120,6 +120,16 @@ def test_the_figure_has_a_panel_a_network_and_a_curve_an_arm():
     assert drawn.panels[0].series[0].x == cases.BUDGETS
 
 
+def test_a_page_of_few_budgets_alone_has_no_figure():
+    runs = [{"arm": arm, "seed": 0, "best": {"0.5": 0.5, "0.17": 0.4}} for arm in ("agent", "evolution", "greedy")]
+    assert page.figure({"digits-2": runs}).panels == ()
+    few = page.page({"digits-2": runs}, {})
+    assert "fronts.svg" not in few
+    assert "even with greedy, carried" not in few  # which was not run
+    whole = [{**run, "best": dict.fromkeys(map(str, cases.BUDGETS), 0.5)} for run in runs]
+    assert "(fronts.svg)" in page.page({"digits": whole}, {})
+
+
 def test_after_fine_tuning_accuracies_are_paired_with_evolution_by_seed():
     def run(arm, seed, accuracy):
         return {"arm": arm, "seed": seed, "tuned": {s: {"accuracy": accuracy, "share": 0.98} for s in ("0.5", "0.17")}}
