@@ -3,8 +3,8 @@
     python examples/train_cifar10.py --net vgg10 --width 0.25 --images 10000 --epochs 30 --test-images 2000
     python examples/train_cifar10.py --net sew-resnet --width 0.25 --images 10000 --epochs 30 --test-images 2000
 
-Each npz holds the parameters of such a training, in float32, before its normalisations were folded; `NAME.lre.json`
-LRE's samples of that network.
+Each npz holds the parameters of such a training, in float32, before its normalisations were folded; `NAME.lre.json`,
+where there is one, LRE's samples of that network.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from spear_deploy.hardware.cost.cost import Cost
     from spear_deploy.hardware.cost.estimate import estimate
     from spear_deploy.hardware.limit import Limit, Use, require_known, structural_uses, uses_of_chip
+    from spear_deploy.hardware.on_chip import OnChip
     from spear_deploy.hardware.placement.placement import Core, Placement, place
-    from spear_deploy.hardware.quantity import ACCURACY, MAX_DROP, QUANTITIES, SYNOPS, Follows, OnChip, Over, Quantity
+    from spear_deploy.hardware.quantity import ACCURACY, MAX_DROP, QUANTITIES, SYNOPS, Follows, Over, Quantity
     from spear_deploy.hardware.rules.finding import Finding, Kind
     from spear_deploy.hardware.rules.verdict import Verdict, check, keep_needed
 else:

@@ -10,7 +10,8 @@ from spear_deploy.errors import BudgetError
 from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.limit import Limit, Use
-from spear_deploy.hardware.quantity import Follows, OnChip
+from spear_deploy.hardware.on_chip import OnChip
+from spear_deploy.hardware.quantity import Follows
 from spear_deploy.hardware.spreading import moved_text, spread
 
 

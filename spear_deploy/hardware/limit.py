@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.on_chip import OnChip
 from spear_deploy.hardware.placement.placement import Placement
-from spear_deploy.hardware.quantity import QUANTITIES, Follows, OnChip, Quantity
+from spear_deploy.hardware.quantity import QUANTITIES, Follows, Quantity
 
 BUDGET = "budget "
 """What the origin of a limit begins with that the user set."""

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.hardware.limit import Limit, Use
-from spear_deploy.hardware.quantity import Follows, OnChip
+from spear_deploy.hardware.on_chip import OnChip
+from spear_deploy.hardware.quantity import Follows
 
 AIM = 0.95
 """Share of a limit that is aimed at, so that other samples keep it too."""
