@@ -4,39 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import torch
+import numpy as np
 
+from spear_deploy.data.drawing import drawn, drawn_in_words, drawn_of
 from spear_deploy.data.encoding import EncodedSplit
 from spear_deploy.data.stored import AT_ONCE
 
 
 def telling(data: EncodedSplit, count: int) -> EncodedSplit:
-    """The first `count` samples, such that they show whether inputs are values or zeros and ones.
+    """`count` samples that stand for all, such that they show whether inputs are values or zeros and ones.
 
-    Where analog samples begin with so many of zeros and ones alone, the last half of these gives way to the
-    first later samples that hold other values, if there are any.
+    Where those that are drawn of analog samples hold zeros and ones alone, half of them give way to
+    samples that hold other values, if there are any.
     """
-    later = _later(data, count)
-    return data.take(torch.tensor([*range(count - len(later)), *later]) if later else slice(0, count))
+    values = _values_missed(data, count)
+    if not values:
+        return drawn(data, count)
+    others = drawn_of(values, _half(count))
+    rest = drawn_of(sorted(set(range(len(data))).difference(values)), count - len(others))
+    return data.take(np.array(sorted([*rest, *others]), dtype=np.int64))
 
 
 def telling_in_words(data: EncodedSplit, count: int) -> str:
-    """Which samples `telling` takes: "first 256 training samples", and those that it takes in the place of some."""
-    later = _later(data, count)
-    first = f"first {min(count, len(data)) - len(later)} training samples"
-    return f"{first} and the first {len(later)} later ones that hold values other than 0 and 1" if later else first
+    """Which samples `telling` takes: "256 of 7,000 training samples, spread over them at random (seed 0)"."""
+    told, others = drawn_in_words(len(data), count), min(len(_values_missed(data, count)), _half(count))
+    return f"{told}, {others} of them among those that hold values other than 0 and 1" if others else told
 
 
-def _later(data: EncodedSplit, count: int) -> list[int]:
-    """The samples behind the first `count` that half of these give way to; none where the first show values."""
-    if not data.analog or len(data) <= count or holds_values(data.take(slice(0, count))):
-        return []
-    later: list[int] = []
-    for part in _pieces(count, len(data)):
-        later += [part.start + place for place in _with_values(data.take(part))]
-        if 2 * len(later) >= count:
-            break
-    return later[: max(count // 2, 1)]
+def _values_missed(data: EncodedSplit, count: int) -> list[int]:
+    """The samples that hold values, where those that are drawn hold none; else nothing."""
+    missed = data.analog and len(data) > count and not holds_values(drawn(data, count))
+    return _with_values(data) if missed else []
+
+
+def _half(count: int) -> int:
+    return max(count // 2, 1)
 
 
 def holds_values(data: EncodedSplit) -> bool:
@@ -47,7 +49,7 @@ def holds_values(data: EncodedSplit) -> bool:
 def _with_values(data: EncodedSplit) -> list[int]:
     """The samples that hold something else than 0 and 1."""
     found: list[int] = []
-    for part in _pieces(0, len(data)):
+    for part in _pieces(len(data)):
         x = data.take(part).as_stored()
         x = x[:1] if x.stride(0) == 0 else x
         holds = ((x != 0) & (x != 1)).transpose(0, 1).flatten(1).any(1)
@@ -55,5 +57,5 @@ def _with_values(data: EncodedSplit) -> list[int]:
     return found
 
 
-def _pieces(start: int, end: int) -> Iterator[slice]:
-    return (slice(at, min(at + AT_ONCE, end)) for at in range(start, end, AT_ONCE))
+def _pieces(held: int) -> Iterator[slice]:
+    return (slice(at, at + AT_ONCE) for at in range(0, held, AT_ONCE))

@@ -13,7 +13,7 @@ from spear_deploy.data.dataset import Dataset
 from spear_deploy.data.labels import check_told
 from spear_deploy.data.spike_codes import delta_spikes, latency_spikes
 from spear_deploy.data.split import Labels, Split, SplitName, times
-from spear_deploy.data.stored import AT_ONCE, Packed, Stored
+from spear_deploy.data.stored import AT_ONCE, Index, Packed, Stored
 from spear_deploy.errors import DataError
 from spear_deploy.network.encoding import DeltaSettings, Encoding, LatencySettings
 from spear_deploy.network.objective import CLASSIFICATION
@@ -76,18 +76,26 @@ class EncodedSplit:
         if isinstance(stored, Stored):
             kept = stored.tensor() if steps else stored.tensor().transpose(0, 1)
         else:
-            steps = len(stored) if len(stored) > 1 and stored.stride(0) == 0 else 0
+            steps = len(stored) if _shown_again(stored) else 0
             kept = stored[0] if steps else stored
         kept = kept.to(device)
         kept = kept.clamp(max=1) if self.clipped else kept
         numbers = kept.to(dtype(kept)).contiguous()
         return numbers.expand(steps, *numbers.shape) if steps else numbers
 
-    def take(self, index: Tensor | slice) -> EncodedSplit:
-        """Some of the samples."""
+    def take(self, index: Index) -> EncodedSplit:
+        """Some of the samples; a static image stays one image, shown T times."""
         outputs = None if self.outputs is None else self.outputs[index]
-        stored = self.stored.take(index) if isinstance(self.stored, Stored) else self.stored[:, index]
-        return replace(self, stored=stored, labels=self.labels[index], outputs=outputs)
+        return replace(self, stored=self._taken(index), labels=self.labels[index], outputs=outputs)
+
+    def _taken(self, index: Index) -> Tensor | Stored:
+        stored = self.stored
+        if isinstance(stored, Stored):
+            return stored.take(index)
+        if _shown_again(stored):
+            images = stored[0][index]
+            return images.expand(len(stored), *images.shape)
+        return stored[:, index]
 
 
 def encode(split: Split, encoding: str, time_steps: int, *, seed: int = 0) -> EncodedSplit:
@@ -202,6 +210,11 @@ def check_fits(
         raise DataError(f"{data.name}: samples are {times(shape)} a time step, the network takes {times(input_shape)}")
     if data.labels is not Labels.NONE:
         check_told(data.name, {str(split.name): split.y for split in data.splits}, objective, classes)
+
+
+def _shown_again(stored: Tensor) -> bool:
+    """Whether inputs `[T, N, ...]` are one image in each step, in memory once."""
+    return len(stored) > 1 and stored.stride(0) == 0
 
 
 def _check_time(split: Split, how: Encoding, time_steps: int) -> None:

@@ -59,8 +59,8 @@ class Split:
         """The first `count` samples."""
         return self.take(slice(0, count))
 
-    def take(self, part: slice) -> Split:
-        """Some of the samples."""
+    def take(self, part: Index) -> Split:
+        """Some of the samples, by number."""
         outputs = None if self.outputs is None else self.outputs[part]
         return Split(self.name, some(self.x, part), self.y[part], self.source, self.index[part], outputs)
 

@@ -37,7 +37,7 @@ class Subject:
     Attributes:
         name: what it is called in tables.
         model: the model.
-        activity: measured on the first samples of the test split; None without data.
+        activity: measured on samples that stand for all of the test split; None without data.
         data: those samples; None without data.
         calibration: training samples `[T, N, *input_shape]` to choose conversions on; None without data.
 
@@ -146,7 +146,7 @@ def measured(
     memory_bytes: int | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Subject:
-    """Run a model on the first samples of its test split in torch (float32); without a task, on nothing.
+    """Run a model on samples that stand for all of its test split in torch (float32); without a task, on nothing.
 
     Raises:
         MachineError: the samples that run together need more memory than `memory_bytes`.
@@ -158,8 +158,8 @@ def measured(
     check_room(model.network, model.time_steps, memory_bytes, tell=tell)
     if samples < 1:
         raise DataError(f"spikes are measured on one sample or more, found {samples}")
-    data = task.encoded(SplitName.TEST, samples)
-    few = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
+    data = task.some(SplitName.TEST, samples)
+    few = task.some(SplitName.TRAIN, CALIBRATION_SAMPLES)
     return Subject(name, model, _activity(model, data), data, few.inputs)
 
 

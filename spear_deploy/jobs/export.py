@@ -253,7 +253,7 @@ def _prepare(
         model, task, missing = given.model, given, ""
     adapted = Adapted(model, (), host_first=False)
     if request.adapt:
-        samples = None if task is None else task.encoded(SplitName.TRAIN, CONVERSION_SAMPLES).inputs
+        samples = None if task is None else task.some(SplitName.TRAIN, CONVERSION_SAMPLES).inputs
         adapted = adapt(model, profile, samples)
     for change in adapted.changes:
         progress.notice(f"{change.layer}: {change.rule}: {change.before} becomes {change.after}")

@@ -171,7 +171,7 @@ def simulate(
     calibration = task.calibration(CALIBRATION_SAMPLES).inputs
     adapted = Adapted(task.model, (), host_first=False)
     if config.adapt:
-        adapted = adapt(task.model, chip, calibration[:, :CONVERSION_SAMPLES])
+        adapted = adapt(task.model, chip, task.some(SplitName.TRAIN, CONVERSION_SAMPLES).inputs)
     model = adapted.model
     if model.encoding != task.model.encoding:
         calibration = replace(task, model=model).calibration(CALIBRATION_SAMPLES).inputs

@@ -16,6 +16,7 @@ from spear_deploy.data import (
     Split,
     SplitName,
     check_fits,
+    drawn,
     encode,
     holds_values,
     load_data,
@@ -80,14 +81,16 @@ class Task:
 
     def encoded(self, name: SplitName, count: int | None = None) -> EncodedSplit:
         """A split as the network takes it, or the first `count` samples of it."""
-        return encode(self.split(name, count), self.model.encoding, self.model.time_steps, seed=self.seed)
+        return self._encoded(self.split(name, count))
+
+    def some(self, name: SplitName, count: int) -> EncodedSplit:
+        """`count` samples that stand for all of a split, whatever the order of the file; see `drawn`."""
+        return self._encoded(self._with_labels(drawn(self._given(name), count)))
 
     def calibration(self, count: int) -> EncodedSplit:
         """The training samples that scales of integers are chosen on; see `telling`."""
-        first = self.encoded(SplitName.TRAIN, count)
-        if not first.analog or holds_values(first):
-            return first
-        return telling(encode(self.data.train, self.model.encoding, self.model.time_steps, seed=self.seed), count)
+        few = self.some(SplitName.TRAIN, count)
+        return few if not few.analog or holds_values(few) else telling(self._encoded(self.data.train), count)
 
     def calibration_name(self, count: int) -> str:
         """What `calibration(count)` is, in words."""
@@ -95,9 +98,17 @@ class Task:
 
     def split(self, name: SplitName, count: int | None = None) -> Split:
         """A split with its labels, or the first `count` samples of it."""
-        found = {split.name: split for split in self.data.splits}[name]
-        found = found if count is None else found.first(count)
-        return labelled_by(self.model, found, seed=self.seed) if self.data.labels is Labels.NONE else found
+        given = self._given(name)
+        return self._with_labels(given if count is None else given.first(count))
+
+    def _given(self, name: SplitName) -> Split:
+        return {split.name: split for split in self.data.splits}[name]
+
+    def _with_labels(self, split: Split) -> Split:
+        return labelled_by(self.model, split, seed=self.seed) if self.data.labels is Labels.NONE else split
+
+    def _encoded(self, split: Split) -> EncodedSplit:
+        return encode(split, self.model.encoding, self.model.time_steps, seed=self.seed)
 
     def labelled(self) -> Task:
         """The same with labels that stay as they are, whatever is done to the network.

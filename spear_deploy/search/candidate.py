@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spear_deploy.data import EncodedSplit
+from spear_deploy.data import EncodedSplit, drawn
 from spear_deploy.hardware import Activity, activity_of
 from spear_deploy.measure import Measurement, measure_outputs, measure_split, most_synops, synops_from
 from spear_deploy.network import Model, Network, Simulation, batches, samples_at_once
@@ -98,7 +98,7 @@ class CandidateFactory:
         self.all_groups = channel_groups(model.network)
         widths.check(self.groups)
         self.train = train
-        self.probe = train.take(slice(0, PROBE_SAMPLES))
+        self.probe = drawn(train, PROBE_SAMPLES)
 
     @cached_property
     def dense(self) -> Measurement:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from spear_deploy.data import EncodedSplit
+from spear_deploy.data import EncodedSplit, drawn
 from spear_deploy.hardware import Use
 from spear_deploy.measure import SCORINGS, Measurement, Scoring, accuracy_on
 from spear_deploy.network import Model
@@ -275,7 +275,7 @@ def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str,
     A limit on a tail has a target of its own where it is the one that is broken.
     """
     factory, evaluator = tuner.factory, tuner.evaluator
-    seen = factory.measure(tuned.model, factory.train.take(slice(0, PROBE_SAMPLES)))
+    seen = factory.measure(tuned.model, drawn(factory.train, PROBE_SAMPLES))
     tails = {"p99": seen.p99_synops, "step": seen.busiest_step_synops}
     own = {
         use.limit.quantity.key: tails[use.limit.quantity.key] * aim / use.share

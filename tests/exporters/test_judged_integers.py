@@ -151,7 +151,7 @@ def test_a_fixed_nir_file_holds_the_integers_that_simulate_runs(folder, tmp_path
     assert spikes(entry) == simulated(folder, chip, bits, file_format)
     assert entry["verification"]["inputs"].endswith("o.npz, first 32 test samples")
     assert entry["verification"]["reference"].startswith("the integers of loihi")
-    assert "o.npz, first 255 training samples" in entry["verification"]["reference"]
+    assert "o.npz, all 255 training samples" in entry["verification"]["reference"]
     held = integers_in(read_nir(tmp_path / "o.nir"))
     assert {layer.name: layer.scale for layer in held.layers} == entry["integers"]["scales"]
 

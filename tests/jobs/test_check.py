@@ -20,7 +20,7 @@ def task(tmp_path):
     return Task(untrained(), load_data(tmp_path / "samples.npz"))
 
 
-def test_a_model_is_priced_by_what_it_does_on_the_first_test_samples(task):
+def test_a_model_is_priced_by_what_it_does_on_samples_that_stand_for_all_of_test(task):
     subject = measured("net", task.model, task, samples=20)
     assert subject.origin == {
         "split": "test",
@@ -31,7 +31,7 @@ def test_a_model_is_priced_by_what_it_does_on_the_first_test_samples(task):
     }
     found = check(subject, load_profile("loihi2"))
     assert found.fits
-    synops = measure_split(task.model, task.encoded("test", 20)).synops
+    synops = measure_split(task.model, task.some("test", 20)).synops
     assert found.row.cost.synops == pytest.approx(synops)
     assert (found.adaptations, found.lines) == ([], [])
 

@@ -5,7 +5,7 @@ import pytest
 from made_networks import Chain
 
 from spear_deploy.backends.backend import CALIBRATION_SAMPLES
-from spear_deploy.data import Dataset, encode, telling
+from spear_deploy.data import Dataset
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.graded_inputs import cut_on
 from spear_deploy.jobs.progress import Silent
@@ -75,27 +75,12 @@ def test_values_that_only_later_samples_hold_are_seen():
     assert cut_on(load_profile("loihi2"), model, task.train, [task.train, task.test]) == []
 
 
-def test_samples_that_show_what_inputs_are_give_way_to_no_others():
-    rng = np.random.default_rng(2)
-    early, late = rng.random((300, 6), dtype=np.float32), late_values(rng)
-    for x, last in ((early, 255), (late, CALIBRATION_SAMPLES + 39)):
-        split = encode(Dataset.of_arrays(x_train=x, x_val=x, x_test=x).train, "direct", 4)
-        chosen = telling(split, CALIBRATION_SAMPLES)
-        assert len(chosen) == CALIBRATION_SAMPLES
-        assert np.array_equal(chosen.inputs[0][0].numpy(), x[0])
-        assert np.array_equal(chosen.inputs[0][-1].numpy(), x[last])
-
-
 def test_the_samples_that_integers_are_chosen_on_are_named_as_they_are():
     rng = np.random.default_rng(3)
     model = Chain((6,)).linear("dense", 5).neurons("lif").model(4, Encoding.DIRECT)
     for x, named in (
-        (rng.random((300, 6), dtype=np.float32), "first 256 training samples"),
-        (rng.random((40, 6), dtype=np.float32), "first 40 training samples"),
-        (
-            late_values(rng),
-            "first 226 training samples and the first 30 later ones that hold values other than 0 and 1",
-        ),
+        (rng.random((300, 6), dtype=np.float32), "256 of 300 training samples, spread over them at random (seed 0)"),
+        (rng.random((40, 6), dtype=np.float32), "all 40 training samples"),
     ):
         task = Task(model, Dataset.of_arrays(x_train=x, x_val=x[-8:], x_test=x[-8:]), seed=5)
         assert task.calibration_name(CALIBRATION_SAMPLES) == f"{task.data.name}, {named}, seed 5"

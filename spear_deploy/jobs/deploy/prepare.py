@@ -96,7 +96,7 @@ def _prepare(
         given = task.model
         asked, changes = task, list[Adaptation]()
         if request.adapt:
-            few = task.encoded(SplitName.TRAIN, CALIBRATION_SAMPLES)
+            few = task.some(SplitName.TRAIN, CALIBRATION_SAMPLES)
             model, changes = adapted_for(request.targets, given, few.inputs)
             task = replace(task, model=model)
         task = replace(task, model=_freezing(request, task.model, progress))
