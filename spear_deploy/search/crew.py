@@ -1,27 +1,31 @@
-"""Fine-tunes that need nothing of each other: one after the other in this process, or side by side in several."""
+"""Fine-tunes that need nothing of each other: one after the other in this process, or side by side in several.
+
+Other machines do not see the folder of finished steps: they are given copies, and send back those of their own.
+"""
 
 from __future__ import annotations
 
 import pickle
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
 from spear_deploy.data import EncodedSplit
-from spear_deploy.errors import WorkerError
+from spear_deploy.errors import ClusterError, WorkerError
 from spear_deploy.network import Model
 from spear_deploy.network.device import exact_products
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory
 from spear_deploy.search.tuning import Evaluator, Tuner, TuningPlan
+from spear_deploy.system.helpers import HERE, Helpers, Pool
 from spear_deploy.system.journal import Journal, Key, Recalled
 from spear_deploy.system.memory import give_back_memory, reuse_memory
-from spear_deploy.system.processes import WorkerPool, worker_pool
 
 Result = TypeVar("Result", covariant=True)
 
@@ -60,10 +64,10 @@ class Alone:
 
 
 @contextmanager
-def crew(tuner: Tuner, count: int) -> Iterator[Crew]:
-    """So many processes that fine-tune side by side, once that pays; none of them is left when the block ends."""
+def crew(tuner: Tuner, helpers: Helpers) -> Iterator[Crew]:
+    """Helpers that fine-tune side by side, once that pays; no process of theirs is left when the block ends."""
     with ExitStack() as pools:
-        yield Together(tuner, count, pools) if count > 1 else Alone(tuner)
+        yield Alone(tuner) if helpers == HERE else Together(tuner, helpers, pools)
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class Answer(Generic[Result]):
         notices: what a user should hear of it.
         recalled: steps that it found in the journal, by kind.
         own: those that it kept there.
+        copies: of these, where the folder is not seen from there.
 
     """
 
@@ -82,20 +87,21 @@ class Answer(Generic[Result]):
     notices: tuple[str, ...]
     recalled: dict[str, Recalled]
     own: frozenset[Key]
+    copies: dict[str, bytes] = field(default_factory=dict)
 
 
 class Together:
     """Shares fine-tunes among processes once one took long; see `crew`."""
 
-    def __init__(self, tuner: Tuner, count: int, pools: ExitStack) -> None:
-        self._tuner, self._count, self._pools = tuner, count, pools
-        self._pool: WorkerPool[FineTune[Any], Answer[Any]] | None = None
-        self._pays = False
+    def __init__(self, tuner: Tuner, helpers: Helpers, pools: ExitStack) -> None:
+        self._tuner, self._helpers, self._pools = tuner, helpers, pools
+        self._pool: Pool[FineTune[Any], Answer[Any]] | None = None
+        self._pays = helpers.elsewhere
 
     def run(self, jobs: Sequence[FineTune[Result]]) -> Iterator[tuple[int, Result]]:
-        """In this process while they are short; what is left once one was not, in others.
+        """In this process while they are short; what is left once one was not, in others; on other machines all.
 
-        Where processes end twice at the same job, as for want of memory, the rest is done here.
+        Where processes end twice at the same job, as for want of memory, or machines are gone, the rest is done here.
         """
         left = dict(enumerate(jobs))
         while left:
@@ -105,8 +111,8 @@ class Together:
                     for number, result in self._shared(pool, list(left.values())):
                         del left[places[number]]
                         yield places[number], result
-                except WorkerError as error:
-                    self._count = 1
+                except (WorkerError, ClusterError) as error:
+                    self._helpers = HERE
                     self._tuner.notice(f"{error}: fine-tunes go on one after the other")
             else:
                 place = min(left)
@@ -115,30 +121,33 @@ class Together:
                 self._pays = self._pays or time.monotonic() - start > WORTH_S
                 yield place, result
 
-    def _started(self) -> WorkerPool[FineTune[Any], Answer[Any]] | None:
+    def _started(self) -> Pool[FineTune[Any], Answer[Any]] | None:
         """The processes; None where they died, or cannot be given what they need, such as a backend of another's."""
-        if self._count == 1:
+        if self._helpers == HERE:
             return None
         if self._pool is None:
             tuner, factory = self._tuner, self._tuner.factory
             dense = (factory.model, factory.train, factory.widths, factory.recalibrates)
-            kept = (tuner.journal.folder, tuner.journal.scope)
+            journal = tuner.journal
+            steps = journal.copies() if self._helpers.elsewhere and journal.keeps else journal.folder
+            kept = (steps, journal.scope)
             start = (*dense, tuner.evaluator, tuner.plan, tuner.seed, *kept, torch.get_num_threads())
             give_back_memory()
             try:
-                self._pool = self._pools.enter_context(worker_pool(self._count, _begin, *start))
+                self._pool = self._pools.enter_context(self._helpers.pool(_begin, *start))
             except (pickle.PicklingError, AttributeError, TypeError):
-                self._count = 1
+                self._helpers = HERE
         return self._pool
 
     def _shared(
-        self, pool: WorkerPool[FineTune[Any], Answer[Any]], jobs: Sequence[FineTune[Result]]
+        self, pool: Pool[FineTune[Any], Answer[Any]], jobs: Sequence[FineTune[Result]]
     ) -> Iterator[tuple[int, Result]]:
         answers: dict[int, Answer[Result]] = {}
         told = 0
         try:
             for number, answer in pool.run(jobs):
                 answers[number] = answer
+                self._tuner.journal.keep_copies(answer.copies)
                 while told in answers:  # in the order of the jobs, as one process tells it
                     self._tell(answers[told])
                     told += 1
@@ -176,7 +185,7 @@ def _begin(
     evaluator: Evaluator,
     plan: TuningPlan,
     seed: int,
-    folder: Path | None,
+    steps: Path | Mapping[str, bytes] | None,
     scope: Key,
     threads: int,
 ) -> FineTunes:
@@ -189,9 +198,27 @@ def _begin(
 
     def work(job: FineTune[Result]) -> Answer[Result]:
         notices: list[str] = []
-        journal = Journal(folder, notices.append, scope)
-        result = job(Tuner(factory, evaluator, plan, seed, notices.append, journal))
+        with _seen(steps) as folder:
+            journal = Journal(folder, notices.append, scope)
+            result = job(Tuner(factory, evaluator, plan, seed, notices.append, journal))
+            copies = _new(journal, steps) if isinstance(steps, Mapping) else {}
         give_back_memory()  # it may wait long for the next one
-        return Answer(result, tuple(notices), journal.recalled, frozenset(journal.own))
+        return Answer(result, tuple(notices), journal.recalled, frozenset(journal.own), copies)
 
     return work
+
+
+@contextmanager
+def _seen(steps: Path | Mapping[str, bytes] | None) -> Iterator[Path | None]:
+    """The folder of finished steps; on another machine one that holds copies of them, as long as a job runs."""
+    if not isinstance(steps, Mapping):
+        yield steps
+        return
+    with tempfile.TemporaryDirectory(prefix="spear-deploy-steps-") as folder:
+        Journal(Path(folder)).keep_copies(steps)
+        yield Path(folder)
+
+
+def _new(journal: Journal, before: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The steps that were kept since."""
+    return {name: content for name, content in journal.copies().items() if before.get(name) != content}

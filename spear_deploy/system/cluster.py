@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 
 from spear_deploy.errors import ClusterError
 from spear_deploy.system.installing import how_to_install
-from spear_deploy.system.processes import Child
+from spear_deploy.system.processes import Child, heard, say
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -53,6 +53,11 @@ class Cluster:
     _folder: Path = field(repr=False)
     _numbers: Iterator[int] = field(default_factory=count, repr=False)
 
+    @property
+    def elsewhere(self) -> bool:
+        """They are other machines."""
+        return True
+
     @contextmanager
     def pool(self, begin: Callable[..., Callable[[Job], Result]], *start: object) -> Iterator[ClusterPool[Job, Result]]:
         """Let the machines do jobs; each process of theirs calls `begin` with `start` once, and holds what that gives.
@@ -85,7 +90,7 @@ class ClusterPool(Generic[Job, Result]):
         """
         self._open = len(jobs)
         if jobs:
-            self._driver.connection.send((str(self._start), list(jobs)))
+            say(self._driver.connection, (str(self._start), list(jobs)))
         while self._open:
             yield self._answer()
 
@@ -99,6 +104,14 @@ class ClusterPool(Generic[Job, Result]):
                 except Exception:  # a job that fails now gives nothing
                     continue
                 yield answer
+
+    def abandon(self) -> None:
+        """End the jobs that nobody waits for any more, after `run` was left."""
+        if self._open:
+            say(self._driver.connection, None)
+            while _received(self._driver) is not None:  # answers that were on their way
+                pass
+            self._open = 0
 
     def _answer(self) -> tuple[int, Result]:
         number, done, content = _received(self._driver)
@@ -140,7 +153,7 @@ def joined(address: str) -> Iterator[Cluster]:
 
 def _received(driver: Child) -> Any:
     try:
-        return driver.connection.recv()
+        return heard(driver.connection)
     except (EOFError, OSError):
         driver.end(END_GRACE_S)
         raise ClusterError(f"the process that speaks to the Ray cluster {driver.last_words}") from None

@@ -13,11 +13,11 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import torch
 
@@ -96,6 +96,29 @@ class Journal:
     def __len__(self) -> int:
         return 0 if self.folder is None or not self.folder.is_dir() else sum(1 for _ in self._files(self.folder))
 
+    def copies(self) -> dict[str, bytes]:
+        """All steps as files by name, for a machine that does not see the folder; see `keep_copies`."""
+        if self.folder is None or not self.folder.is_dir():
+            return {}
+        return {path.name: path.read_bytes() for path in self._files(self.folder)}
+
+    def keep_copies(self, copies: Mapping[str, bytes]) -> None:
+        """Keep steps that another machine made; a folder that cannot be written is told once."""
+        if self.folder is None or not copies:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name, content in copies.items():
+                with _replacing(self.folder / name) as file:
+                    file.write(content)
+        except OSError as error:
+            self._not_kept(error)
+
+    def _not_kept(self, error: Exception) -> None:
+        if not self.faults:
+            self.faults.append(first_line(error))
+            self.notice(f"{self.folder}: finished steps cannot be kept ({first_line(error)})")
+
     def remove(self) -> None:
         """Forget all steps: the run is complete."""
         if self.folder is not None:
@@ -145,12 +168,11 @@ class Step:
         content = {"key": repr(self.key), "seconds": seconds, "value": to_plain(value)}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write(self._path(folder), content)
+            with _replacing(self._path(folder)) as file:
+                torch.save(content, file)
             self.journal.own.add(self.key)
         except (OSError, RuntimeError) as error:  # torch raises RuntimeError where the disk is full
-            if not self.journal.faults:
-                self.journal.faults.append(first_line(error))
-                self.journal.notice(f"{folder}: finished steps cannot be kept ({first_line(error)})")
+            self.journal._not_kept(error)
 
     def forget(self) -> None:
         """Drop what is kept: another step holds all of it."""
@@ -182,11 +204,13 @@ def _read(path: Path, key: str) -> dict[str, Any]:
     return content
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` once it is whole."""
     number, working = tempfile.mkstemp(prefix=".", dir=path.parent)
     try:
         with os.fdopen(number, "wb") as file:
-            torch.save(content, file)
+            yield file
         os.replace(working, path)
     finally:
         with suppress(FileNotFoundError):

@@ -141,7 +141,7 @@ class WorkerPool(Generic[Job, Result]):
                 worker = self._idle.pop() if self._idle else Child(self._start)
                 self._busy[worker] = number
                 with suppress(OSError):  # a worker that is gone is noticed below
-                    worker.connection.send_bytes(pickle.dumps(jobs[number]))  # `send` shares tensors' memory
+                    say(worker.connection, jobs[number])
             for number, answer in self._answers(None):
                 if answer is None:
                     deaths[number] += 1
@@ -166,14 +166,13 @@ class WorkerPool(Generic[Job, Result]):
         for worker in [each for each in self._busy if each.connection in said]:
             number = self._busy.pop(worker)
             try:
-                answer = worker.connection.recv_bytes()
+                done, content = heard(worker.connection)
             except (EOFError, OSError):
                 worker.end(END_GRACE_S)
                 self._last_end = worker.last_words
                 yield number, None
                 continue
             self._idle.append(worker)
-            done, content = pickle.loads(answer)
             if not done:
                 raise content
             yield number, (content,)
@@ -229,7 +228,7 @@ def serve(descriptor: int, start: str) -> None:
     work: Callable[[Any], Any] | None = None
     with suppress(EOFError, BrokenPipeError):
         while True:
-            job = pickle.loads(connection.recv_bytes())
+            job = heard(connection)
             try:
                 if work is None:
                     with uncollected():
@@ -240,7 +239,17 @@ def serve(descriptor: int, start: str) -> None:
                 answer = True, work(job)
             except Exception as error:
                 answer = False, sendable(error)
-            connection.send_bytes(pickle.dumps(answer))
+            say(connection, answer)
+
+
+def say(connection: Connection[Any, Any], value: object) -> None:
+    """Send a value as it is: `Connection.send` would share the memory of its tensors instead."""
+    connection.send_bytes(pickle.dumps(value))
+
+
+def heard(connection: Connection[Any, Any]) -> Any:
+    """The next value that was sent with `say`."""
+    return pickle.loads(connection.recv_bytes())
 
 
 def sendable(error: Exception) -> Exception:

@@ -17,7 +17,7 @@ from typing import Any
 from spear_deploy import __version__
 from spear_deploy.errors import ClusterError
 from spear_deploy.system.handing import handed_over
-from spear_deploy.system.processes import end_with_parent, sendable
+from spear_deploy.system.processes import end_with_parent, heard, say, sendable
 
 RETRIES = 3
 """How often Ray does a job anew whose machine or process died, at once: maybe on the dead machine, not yet missed."""
@@ -45,9 +45,9 @@ def serve(descriptor: int, start: str) -> None:
         ray.init(address=Path(start).read_text(encoding="utf-8"), log_to_driver=False, logging_level=logging.ERROR)
         slots = int(ray.cluster_resources().get("CPU", 0))
     except Exception as error:
-        connection.send((0, _first_line(error).partition(". ")[0].rstrip(".")))
+        say(connection, (0, _first_line(error).partition(". ")[0].rstrip(".")))
         return
-    connection.send((slots, "" if slots else "it has no processors"))
+    say(connection, (slots, "" if slots else "it has no processors"))
     with suppress(EOFError, OSError):
         _answer_orders(connection)
     ray.shutdown()
@@ -60,7 +60,11 @@ def _answer_orders(connection: Connection[Any, Any]) -> None:
     work = ray.remote(num_cpus=1, max_retries=RETRIES)(_do)
     handed: dict[str, Any] = {}
     while True:
-        place, jobs = connection.recv()
+        order = heard(connection)
+        if order is None:  # all that is to be abandoned was done already
+            say(connection, None)
+            continue
+        place, jobs = order
         if place not in handed:
             handed = {place: ray.put((_versions(), *handed_over(Path(place))))}
         pauses = [iter(PAUSES_S) for _ in jobs]
@@ -74,9 +78,13 @@ def _answer_orders(connection: Connection[Any, Any]) -> None:
                     time.sleep(pause_s)
                     numbers[work.remote(place, [handed[place]], jobs[number])] = number
                 else:
-                    connection.send((number, *(found or (False, ClusterError(LOST)))))
-            if numbers and connection.poll():  # is closed: nothing else is said before all jobs are done
-                return
+                    say(connection, (number, *(found or (False, ClusterError(LOST)))))
+            if numbers and connection.poll():  # before all jobs are done, only that nobody waits for the rest
+                heard(connection)
+                for each in numbers:
+                    ray.cancel(each, force=True)
+                numbers = {}
+                say(connection, None)
 
 
 def _outcome(reference: Any) -> tuple[bool, Any] | None:

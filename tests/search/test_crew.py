@@ -21,6 +21,8 @@ from spear_deploy.search import Tuner, TuningPlan, choose
 from spear_deploy.search import crew as crews
 from spear_deploy.search.crew import Alone, Together, crew
 from spear_deploy.search.finalists import PlainPhase
+from spear_deploy.system import helpers
+from spear_deploy.system.helpers import Workers
 from spear_deploy.system.journal import Journal
 from spear_deploy.training import Recipe
 
@@ -75,7 +77,7 @@ def test_finalists_do_not_depend_on_how_many_processes_tune_them(posed, tmp_path
     found, told, kept = [], [], []
     for count in (1, 2):
         tuner, notices = tuner_of(posed, Journal(tmp_path / str(count)))
-        with crew(tuner, count) as processes:
+        with crew(tuner, Workers(count)) as processes:
             found.append(choose(posed[1], tuner, 3, lambda one: None, crew=processes))
         told.append(notices)
         kept.append((sorted(path.name for path in (tmp_path / str(count)).iterdir()), tuner.journal.own))
@@ -89,7 +91,7 @@ def test_what_was_kept_is_not_done_again_in_another_process(posed, tmp_path, at_
     tuner, _ = tuner_of(posed, Journal(tmp_path))
     before = dict(Alone(tuner).run(jobs))
     again, _ = tuner_of(posed, Journal(tmp_path))
-    with crew(again, 2) as processes:
+    with crew(again, Workers(2)) as processes:
         found = dict(processes.run(jobs))
     assert again.journal.recalled["fine-tune"].steps == 3
     assert [fingerprint(found[place][1].model) for place in range(3)] == [
@@ -99,9 +101,9 @@ def test_what_was_kept_is_not_done_again_in_another_process(posed, tmp_path, at_
 
 def test_short_fine_tunes_are_not_worth_a_process(posed, monkeypatch):
     monkeypatch.setattr(crews, "WORTH_S", 3600.0)
-    monkeypatch.setattr(crews, "worker_pool", None)
+    monkeypatch.setattr(helpers, "worker_pool", None)
     tuner, _ = tuner_of(posed)
-    with crew(tuner, 2) as processes:
+    with crew(tuner, Workers(2)) as processes:
         assert isinstance(processes, Together)
         assert len(dict(processes.run([PlainPhase(np.ones(2)), PlainPhase(np.full(2, 0.5))]))) == 2
 
@@ -114,14 +116,14 @@ def test_a_target_that_no_process_can_be_given_is_tuned_for_here(posed, at_once)
     with pytest.raises(pickle.PicklingError, match="99th"):
         pickle.dumps(unsent)
     jobs = [PlainPhase(np.array(each)) for each in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7])]
-    with crew(tuner, 2) as processes:
+    with crew(tuner, Workers(2)) as processes:
         assert [place for place, _ in processes.run(jobs)] == [0, 1, 2]
 
 
 def test_what_is_no_longer_waited_for_is_ended_and_the_rest_goes_on(posed, at_once):
     jobs = [PlainPhase(np.array(each)) for each in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7], [0.6, 0.8])]
     tuner, _ = tuner_of(posed)
-    with crew(tuner, 2) as processes:
+    with crew(tuner, Workers(2)) as processes:
         running = processes.run(jobs)
         first = [next(running)[0], next(running)[0]]
         running.close()
@@ -145,7 +147,7 @@ class Fatal:
 
 def test_what_ends_a_process_twice_is_done_here(posed, at_once):
     tuner, told = tuner_of(posed)
-    with crew(tuner, 2) as processes:
+    with crew(tuner, Workers(2)) as processes:
         found = dict(processes.run([Fatal(os.getpid())] * 3))
         more = dict(processes.run([Fatal(os.getpid())] * 2))
     assert found == dict.fromkeys(range(3), "done here")

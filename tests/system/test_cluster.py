@@ -103,6 +103,18 @@ def test_after_an_interrupt_what_is_done_within_seconds_is_still_given(address):
         assert time.monotonic() - started < 12
 
 
+def test_jobs_that_are_abandoned_make_room_for_others(address):
+    with joined(address) as cluster, cluster.pool(where_it_runs, np.ones(1)) as pool:
+        run = pool.run([0.0, 600.0, 600.0, 600.0])
+        assert next(run)[0] == 0
+        started = time.monotonic()
+        pool.abandon()
+        assert {number for number, _ in pool.run([0.0] * 3)} == {0, 1, 2}
+        assert time.monotonic() - started < 60
+        pool.abandon()
+        assert [number for number, _ in pool.run([0.0])] == [0]
+
+
 @pytest.mark.parametrize(
     ("address", "words"),
     [

@@ -122,6 +122,15 @@ def test_a_place_that_cannot_be_written_is_told_once(tmp_path, told):
     assert "cannot be kept" in line
 
 
+def test_copies_of_steps_are_found_on_another_machine(journal, tmp_path):
+    journal.remember(int, "step", 1, make=lambda: 7)
+    other = Journal(tmp_path / "elsewhere")
+    other.keep_copies(journal.copies())
+    assert other.remember(int, "step", 1, make=lambda: 8) == 7
+    assert other.recalled["step"].steps == 1
+    assert Journal().copies() == {}
+
+
 def test_a_journal_is_gone_when_its_run_is_complete(journal):
     journal.remember(float, "share", make=Maker(0.1))
     journal.remove()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network.device import device_named
 from spear_deploy.report import Report
+from spear_deploy.system.cluster import Cluster, joined
 from spear_deploy.system.files import check_writable, sweep
 from spear_deploy.system.locks import locked
 from spear_deploy.system.memory import reuse_memory
@@ -62,9 +64,13 @@ def run(request: DeployRequest, progress: Progress, task: Task | None = None) ->
             check_writable(place, force=request.force or place in earlier)
         if earlier:  # all others are free
             request = replace(request, force=True)
-        with torch_settings(request.threads), Steps(request) as steps:
+        with (
+            torch_settings(request.threads),
+            Steps(request) as steps,
+            nullcontext() if request.ray is None else joined(request.ray) as cluster,  # told before the long work
+        ):
             try:
-                return _run(request, progress, task, steps)
+                return _run(request, progress, task, steps, cluster)
             except REFUSALS:
                 steps.forget()
                 raise
@@ -80,9 +86,11 @@ def _front_name(budget: str) -> str:
     return budget.replace("%", "pct").replace("/", "_")
 
 
-def _run(request: DeployRequest, progress: Progress, task: Task | None, steps: Steps) -> dict[Path, Written]:
+def _run(
+    request: DeployRequest, progress: Progress, task: Task | None, steps: Steps, cluster: Cluster | None
+) -> dict[Path, Written]:
     searching = asked_for(request)  # a file of an agent that cannot be used shows before the long work
-    prepared = prepare(request, progress, task, steps)
+    prepared = prepare(request, progress, task, steps, cluster)
     aimed = _aimed(request, prepared.targets)
     searching, prepared = learned(searching, list(aimed.values()), request, prepared, progress)
     found = {place: deploy_to(target, place, request, prepared, searching, progress) for place, target in aimed.items()}

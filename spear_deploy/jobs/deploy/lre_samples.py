@@ -24,6 +24,7 @@ from spear_deploy.search import (
 )
 from spear_deploy.search.lre.selection import SURE
 from spear_deploy.system.cluster import Cluster
+from spear_deploy.system.helpers import Workers
 from spear_deploy.system.journal import Recalled
 
 FEWEST = ConstantEstimator.fewest_samples + 1
@@ -81,8 +82,7 @@ def sample_lre(
         request.plan.plain,
         request.seed,
         advance,
-        workers=workers,
-        cluster=cluster,
+        helpers=cluster or Workers(workers),
         enough=sure,
         fewest=0 if error is not None else request.lre_samples,
         store=store,

@@ -40,7 +40,7 @@ from spear_deploy.network.device import device_named
 from spear_deploy.pruning import channel_groups, frozen_nodes, kept_ranges, whole
 from spear_deploy.search import CandidateFactory, LreSample, Tuner
 from spear_deploy.search.pipelines import pipeline_named
-from spear_deploy.system.cluster import Cluster, joined
+from spear_deploy.system.cluster import Cluster
 from spear_deploy.system.journal import Journal, Recalled
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, Adaptation
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
@@ -53,7 +53,7 @@ class Prepared:
 
     `test` is the task's test split where networks are run, `reference` the dense network after the same fine-tune as
     pruned ones: accuracy that is lost is lost against it. `told` is what the user was told on the way,
-    `journal` keeps what is finished.
+    `journal` keeps what is finished, `cluster` does fine-tunes while it is joined.
     """
 
     task: Task
@@ -67,19 +67,22 @@ class Prepared:
     effect: AdaptationEffect | None = None
     notices: Sequence[str] = ()
     journal: Journal = field(default_factory=Journal)
+    cluster: Cluster | None = None
 
 
 def prepare(
-    request: DeployRequest, progress: Progress, given_task: Task | None = None, steps: Steps | None = None
+    request: DeployRequest,
+    progress: Progress,
+    given_task: Task | None = None,
+    steps: Steps | None = None,
+    cluster: Cluster | None = None,
 ) -> Prepared:
     """Load (but for a task that is given), measure the dense network on every target, and make LRE's samples.
 
-    Finished steps are kept where `steps` says; without it their folder is ours for this call alone.
+    Finished steps are kept where `steps` says; without it their folder is ours for this call alone. A `cluster`
+    makes the samples where there is one.
     """
-    with (
-        nullcontext() if request.ray is None else joined(request.ray) as cluster,  # told before the long work
-        nullcontext(steps) if steps is not None else Steps(request) as kept,
-    ):
+    with nullcontext(steps) if steps is not None else Steps(request) as kept:
         return _prepare(request, progress, given_task, cluster, kept)
 
 
@@ -140,14 +143,27 @@ def _prepare(
             progress.hint(forecast(measured_costs(request, factory, targets[0]), request, train, runs, slots))
     with clock.stage("LRE samples", request.lre_samples) as advance:
         if cluster is not None:
-            progress.hint(f"samples are made on the Ray cluster {cluster.address}, {cluster.slots} at a time")
+            progress.hint(
+                f"samples and finalists are fine-tuned on the Ray cluster {cluster.address}, {cluster.slots} at a time"
+            )
         budgets = [target.to_torch(request.plan.search_multiple * target.budget_synops) for target in targets]
         recalled = journal.recalled.setdefault("LRE sample", Recalled())
         samples = sample_lre(factory, request, data.sha256, budgets, advance, progress, recalled, cluster)
     with clock.stage("dense, same fine-tune"):
         reference = same_fine_tune(factory, request.plan, request.seed, validation, progress.notice, journal)
     return Prepared(
-        task, test, factory, dense_test, targets, samples, reference, clock.seconds, effect, clock.notices, journal
+        task,
+        test,
+        factory,
+        dense_test,
+        targets,
+        samples,
+        reference,
+        clock.seconds,
+        effect,
+        clock.notices,
+        journal,
+        cluster,
     )
 
 
