@@ -6,7 +6,6 @@ Other machines do not see the folder of finished steps: they are given copies, a
 from __future__ import annotations
 
 import pickle
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,6 +25,7 @@ from spear_deploy.search.tuning import Evaluator, Tuner, TuningPlan
 from spear_deploy.system.helpers import HERE, Helpers, Pool
 from spear_deploy.system.journal import Journal, Key, Recalled
 from spear_deploy.system.memory import give_back_memory, reuse_memory
+from spear_deploy.system.temporary import folder_of_this_process
 
 Result = TypeVar("Result", covariant=True)
 
@@ -214,9 +214,9 @@ def _seen(steps: Path | Mapping[str, bytes] | None) -> Iterator[Path | None]:
     if not isinstance(steps, Mapping):
         yield steps
         return
-    with tempfile.TemporaryDirectory(prefix="spear-deploy-steps-") as folder:
-        Journal(Path(folder)).keep_copies(steps)
-        yield Path(folder)
+    with folder_of_this_process("spear-deploy-steps-") as folder:
+        Journal(folder).keep_copies(steps)
+        yield folder
 
 
 def _new(journal: Journal, before: Mapping[str, bytes]) -> dict[str, bytes]:

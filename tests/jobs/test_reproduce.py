@@ -11,7 +11,6 @@ from spear_deploy.cli import main
 from spear_deploy.data import Dataset
 from spear_deploy.errors import RunError
 from spear_deploy.hardware import load_profile
-from spear_deploy.jobs.deploy import prepare
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
 from spear_deploy.jobs.progress import Silent
@@ -161,6 +160,6 @@ def test_no_interpreter_that_a_report_names_is_started(copied):
 
 
 def test_no_cluster_that_a_report_names_is_joined(copied, monkeypatch):
-    monkeypatch.setattr(prepare, "joined", lambda address: pytest.fail(f"joins {address}"))
+    monkeypatch.setattr("spear_deploy.jobs.deploy.deploy.joined", lambda address: pytest.fail(f"joins {address}"))
     asked_of(copied, ray="198.51.100.1:6379", lava_python=str(copied / "python"))  # without Lava nobody needs one
     assert reproduce(copied).same
