@@ -152,18 +152,18 @@ def _prepare(
     with clock.stage("dense, same fine-tune"):
         reference = same_fine_tune(factory, request.plan, request.seed, validation, progress.notice, journal)
     return Prepared(
-        task,
-        test,
-        factory,
-        dense_test,
-        targets,
-        samples,
-        reference,
-        clock.seconds,
-        effect,
-        clock.notices,
-        journal,
-        cluster,
+        task=task,
+        test=test,
+        factory=factory,
+        dense_test=dense_test,
+        targets=targets,
+        samples=samples,
+        reference=reference,
+        seconds=clock.seconds,
+        effect=effect,
+        notices=clock.notices,
+        journal=journal,
+        cluster=cluster,
     )
 
 
