@@ -180,7 +180,7 @@ TASKS = {
         fashion_mnist, lambda: convolutions(1, 28, (16, 32, 64), (2, 2, 2)), (1, 28, 28), 4, "direct", 30, 64, True, 1
     ),
     "cifar10": Task(
-        cifar10, lambda: convolutions(3, 32, (32, 64, 96, 128), (1, 2, 2, 2)), (3, 32, 32), 4, "direct", 60, 64, True, 3
+        cifar10, lambda: convolutions(3, 32, (16, 32, 64, 96), (1, 2, 2, 2)), (3, 32, 32), 4, "direct", 50, 64, True, 3
     ),
     "nmnist": Task(
         nmnist, lambda: convolutions(2, 34, (12, 24, 32), (2, 2, 2)), (2, 34, 34), 10, "spikes", 60, 32, False, 1
