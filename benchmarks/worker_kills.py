@@ -30,7 +30,7 @@ from spear_deploy.data import SplitName, encode, load_data
 from spear_deploy.errors import SpearDeployError
 from spear_deploy.network import load_any
 from spear_deploy.search import CandidateFactory, collect_samples
-from spear_deploy.system.helpers import Workers
+from spear_deploy.system.executors import Processes
 from spear_deploy.training import Recipe
 
 MODEL = Path(__file__).parents[1] / "examples" / "digits.pt"
@@ -49,7 +49,7 @@ def job() -> None:
     test = encode(data.test.first(FEW), model.encoding, model.time_steps)
     assert (train.name, test.name) == (SplitName.TRAIN, SplitName.TEST)
     try:
-        samples = collect_samples(CandidateFactory(model, train), 4, Recipe(epochs=1), 0, helpers=Workers(2))
+        samples = collect_samples(CandidateFactory(model, train), 4, Recipe(epochs=1), 0, executor=Processes(2))
         found = run_lava(model, test.inputs[:, :8], time_limit_s=LONGEST_S)
     except SpearDeployError as error:
         print(json.dumps({"why": str(error).splitlines()[0]}))

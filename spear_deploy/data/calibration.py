@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from spear_deploy.data.drawing import drawn, drawn_in_words, drawn_of
 from spear_deploy.data.encoding import EncodedSplit
-from spear_deploy.data.stored import AT_ONCE
+from spear_deploy.data.stored import pieces
 
 
 def telling(data: EncodedSplit, count: int) -> EncodedSplit:
@@ -49,13 +47,9 @@ def holds_values(data: EncodedSplit) -> bool:
 def _with_values(data: EncodedSplit) -> list[int]:
     """The samples that hold something else than 0 and 1."""
     found: list[int] = []
-    for part in _pieces(len(data)):
+    for part in pieces(len(data)):
         x = data.take(part).as_stored()
         x = x[:1] if x.stride(0) == 0 else x
         holds = ((x != 0) & (x != 1)).transpose(0, 1).flatten(1).any(1)
         found += (holds.nonzero().flatten() + part.start).tolist()
     return found
-
-
-def _pieces(held: int) -> Iterator[slice]:
-    return (slice(at, at + AT_ONCE) for at in range(0, held, AT_ONCE))

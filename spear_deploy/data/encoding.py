@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from spear_deploy.data.dataset import Dataset
 from spear_deploy.data.labels import check_told
 from spear_deploy.data.spike_codes import delta_spikes, latency_spikes
 from spear_deploy.data.split import Labels, Split, SplitName, times
-from spear_deploy.data.stored import AT_ONCE, Index, Packed, Stored
+from spear_deploy.data.stored import AT_ONCE, Index, Packed, Stored, pieces
 from spear_deploy.errors import DataError
 from spear_deploy.network.encoding import DeltaSettings, Encoding, LatencySettings
 from spear_deploy.network.objective import CLASSIFICATION
@@ -133,7 +133,7 @@ def _latency(split: Split, how: Encoding, time_steps: int, seed: int) -> Encoded
     settings = how.settings
     assert isinstance(settings, LatencySettings)
     spikes = Packed.room((len(split), time_steps, *split.x.shape[1:]))
-    for part in _parts(split):
+    for part in pieces(len(split)):
         spikes.fill(part, latency_spikes(split.x[part], settings, time_steps, str(split.name)).numpy())
     return EncodedSplit(split.name, spikes, split.y, False, split.outputs)
 
@@ -143,10 +143,10 @@ def _delta(split: Split, how: Encoding, time_steps: int, seed: int) -> EncodedSp
     settings = how.settings
     assert isinstance(settings, DeltaSettings)
     if how.analog:
-        found = torch.cat([delta_spikes(split.x[part], settings) for part in _parts(split)])
+        found = torch.cat([delta_spikes(split.x[part], settings) for part in pieces(len(split))])
         return EncodedSplit(split.name, found.transpose(0, 1), split.y, True, split.outputs)
     spikes = Packed.room(tuple(split.x.shape))
-    for part in _parts(split):
+    for part in pieces(len(split)):
         spikes.fill(part, delta_spikes(split.x[part], settings).numpy())
     return EncodedSplit(split.name, spikes, split.y, False, split.outputs)
 
@@ -223,10 +223,6 @@ def _check_time(split: Split, how: Encoding, time_steps: int) -> None:
             f"encoding '{how}' needs {split.name} samples with {time_steps} time steps first,"
             f" found samples of shape {times(split.x.shape[1:])}"
         )
-
-
-def _parts(split: Split) -> Iterator[slice]:
-    return (slice(start, start + AT_ONCE) for start in range(0, len(split), AT_ONCE))
 
 
 def _each(x: Tensor | Stored, holds: Callable[[Tensor], bool]) -> bool:

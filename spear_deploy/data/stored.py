@@ -22,6 +22,11 @@ AT_ONCE = 64
 """Samples that are packed, read or looked at together."""
 
 
+def pieces(count: int) -> Iterator[slice]:
+    """Slices of at most `AT_ONCE` that cover `count` samples."""
+    return (slice(start, min(start + AT_ONCE, count)) for start in range(0, count, AT_ONCE))
+
+
 class Stored(ABC):
     """Samples `[N, *sample_shape]`; indexing gives some of them as a tensor, uint8 or float32.
 
@@ -67,8 +72,8 @@ class Stored(ABC):
 
     def parts(self) -> Iterator[Tensor]:
         """All samples, some at a time."""
-        for start in range(0, len(self), AT_ONCE):
-            yield self[start : start + AT_ONCE]
+        for piece in pieces(len(self)):
+            yield self[piece]
 
 
 Given = NDArray[np.generic] | Stored
@@ -96,8 +101,8 @@ class Packed(Stored):
     def of(cls, values: NDArray[Any]) -> Packed:
         """Pack zeros and ones `[N, *sample_shape]`."""
         packed = cls.room(values.shape)
-        for start in range(0, len(values), AT_ONCE):
-            packed.fill(slice(start, start + AT_ONCE), values[start : start + AT_ONCE])
+        for piece in pieces(len(values)):
+            packed.fill(piece, values[piece])
         return packed
 
     @classmethod

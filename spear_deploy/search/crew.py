@@ -22,7 +22,7 @@ from spear_deploy.network.device import exact_products
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory
 from spear_deploy.search.tuning import Evaluator, Tuner, TuningPlan
-from spear_deploy.system.helpers import HERE, Helpers, Pool
+from spear_deploy.system.executors import HERE, Executor, Pool
 from spear_deploy.system.journal import Journal, Key, Recalled
 from spear_deploy.system.memory import give_back_memory, reuse_memory
 from spear_deploy.system.temporary import folder_of_this_process
@@ -64,10 +64,10 @@ class Alone:
 
 
 @contextmanager
-def crew(tuner: Tuner, helpers: Helpers) -> Iterator[Crew]:
-    """Helpers that fine-tune side by side, once that pays; no process of theirs is left when the block ends."""
+def crew(tuner: Tuner, executor: Executor) -> Iterator[Crew]:
+    """Who fine-tunes side by side, once that pays; no process of the executor's is left when the block ends."""
     with ExitStack() as pools:
-        yield Alone(tuner) if helpers == HERE else Together(tuner, helpers, pools)
+        yield Alone(tuner) if executor == HERE else Together(tuner, executor, pools)
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,10 @@ class Answer(Generic[Result]):
 class Together:
     """Shares fine-tunes among processes once one took long; see `crew`."""
 
-    def __init__(self, tuner: Tuner, helpers: Helpers, pools: ExitStack) -> None:
-        self._tuner, self._helpers, self._pools = tuner, helpers, pools
+    def __init__(self, tuner: Tuner, executor: Executor, pools: ExitStack) -> None:
+        self._tuner, self._executor, self._pools = tuner, executor, pools
         self._pool: Pool[FineTune[Any], Answer[Any]] | None = None
-        self._pays = helpers.elsewhere
+        self._pays = executor.elsewhere
 
     def run(self, jobs: Sequence[FineTune[Result]]) -> Iterator[tuple[int, Result]]:
         """In this process while they are short; what is left once one was not, in others; on other machines all.
@@ -112,7 +112,7 @@ class Together:
                         del left[places[number]]
                         yield places[number], result
                 except (WorkerError, ClusterError) as error:
-                    self._helpers = HERE
+                    self._executor = HERE
                     self._tuner.notice(f"{error}: fine-tunes go on one after the other")
             else:
                 place = min(left)
@@ -123,20 +123,20 @@ class Together:
 
     def _started(self) -> Pool[FineTune[Any], Answer[Any]] | None:
         """The processes; None where they died, or cannot be given what they need, such as a backend of another's."""
-        if self._helpers == HERE:
+        if self._executor == HERE:
             return None
         if self._pool is None:
             tuner, factory = self._tuner, self._tuner.factory
             dense = (factory.model, factory.train, factory.widths, factory.recalibrates)
             journal = tuner.journal
-            steps = journal.copies() if self._helpers.elsewhere and journal.keeps else journal.folder
+            steps = journal.copies() if self._executor.elsewhere and journal.keeps else journal.folder
             kept = (steps, journal.scope)
             start = (*dense, tuner.evaluator, tuner.plan, tuner.seed, *kept, torch.get_num_threads())
             give_back_memory()
             try:
-                self._pool = self._pools.enter_context(self._helpers.pool(_begin, *start))
+                self._pool = self._pools.enter_context(self._executor.pool(_begin, *start))
             except (pickle.PicklingError, AttributeError, TypeError):
-                self._helpers = HERE
+                self._executor = HERE
         return self._pool
 
     def _shared(

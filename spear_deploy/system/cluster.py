@@ -10,7 +10,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import count
@@ -90,7 +90,7 @@ class ClusterPool(Generic[Job, Result]):
         """
         self._open = len(jobs)
         if jobs:
-            say(self._driver.connection, (str(self._start), list(jobs)))
+            _send(self._driver, (str(self._start), list(jobs)))
         while self._open:
             yield self._answer()
 
@@ -107,11 +107,13 @@ class ClusterPool(Generic[Job, Result]):
 
     def abandon(self) -> None:
         """End the jobs that nobody waits for any more, after `run` was left."""
-        if self._open:
-            say(self._driver.connection, None)
+        if not self._open:
+            return
+        self._open = 0
+        with suppress(ClusterError):  # with the cluster its jobs are gone
+            _send(self._driver, None)
             while _received(self._driver) is not None:  # answers that were on their way
                 pass
-            self._open = 0
 
     def _answer(self) -> tuple[int, Result]:
         number, done, content = _received(self._driver)
@@ -155,8 +157,19 @@ def _received(driver: Child) -> Any:
     try:
         return heard(driver.connection)
     except (EOFError, OSError):
-        driver.end(END_GRACE_S)
-        raise ClusterError(f"the process that speaks to the Ray cluster {driver.last_words}") from None
+        raise _gone(driver) from None
+
+
+def _send(driver: Child, value: object) -> None:
+    try:
+        say(driver.connection, value)
+    except OSError:
+        raise _gone(driver) from None
+
+
+def _gone(driver: Child) -> ClusterError:
+    driver.end(END_GRACE_S)
+    return ClusterError(f"the process that speaks to the Ray cluster {driver.last_words}")
 
 
 def _check_answers(address: str) -> None:

@@ -8,51 +8,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from made_task import write_task
+from made_tuner import facts, tuner_of
 
-from spear_deploy.hardware import load_profile, parse_budgets
 from spear_deploy.hardware.quantity import QUANTITIES, SYNOPS, Quantity
-from spear_deploy.jobs.deploy.prepare import prepare
-from spear_deploy.jobs.deploy.request import DeployRequest
-from spear_deploy.jobs.deploy.searching import pose
-from spear_deploy.jobs.progress import Silent
 from spear_deploy.network.fingerprint import fingerprint
-from spear_deploy.search import Tuner, TuningPlan, choose
+from spear_deploy.search import choose
 from spear_deploy.search import crew as crews
 from spear_deploy.search.crew import Alone, Together, crew
 from spear_deploy.search.finalists import PlainPhase
-from spear_deploy.system import helpers
-from spear_deploy.system.helpers import Workers
+from spear_deploy.system import executors
+from spear_deploy.system.executors import Processes
 from spear_deploy.system.journal import Journal
-from spear_deploy.training import Recipe
-
-SHORT = TuningPlan(
-    Recipe(epochs=2, batch=16, learning_rate=5e-3),
-    Recipe(epochs=4, batch=16, learning_rate=5e-3),
-    rounds=2,
-    learned=1.1,
-)
-
-
-@pytest.fixture(scope="module")
-def posed(tmp_path_factory):
-    """A target with a limit on single inferences beside that on their mean, and a search that has its candidates."""
-    folder = tmp_path_factory.mktemp("crew")
-    request = DeployRequest(
-        model=write_task(folder),
-        targets=(load_profile("loihi2"),),
-        out=folder / "out",
-        budgets=parse_budgets(["60%", "p99=70%"]),
-        lre_samples=8,
-        lava=False,
-        plan=SHORT,
-    )
-    prepared = prepare(request, Silent())
-    (target,) = prepared.targets
-    problem = pose(target, request, prepared, Silent())
-    for ratios in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7]):
-        problem.evaluate(np.array(ratios))
-    return target, problem
 
 
 @pytest.fixture
@@ -60,24 +26,11 @@ def at_once(monkeypatch):
     monkeypatch.setattr(crews, "WORTH_S", 0.0)
 
 
-def tuner_of(posed, journal=None):
-    target, problem = posed
-    told = []
-    return Tuner(problem.factory, target, SHORT, 3, told.append, Journal() if journal is None else journal), told
-
-
-def facts(choice):
-    return [
-        (fingerprint(one.result.model), one.result.synops_bound, one.prediction, one.result.uses)
-        for one in choice.tuned
-    ]
-
-
 def test_finalists_do_not_depend_on_how_many_processes_tune_them(posed, tmp_path, at_once):
     found, told, kept = [], [], []
     for count in (1, 2):
         tuner, notices = tuner_of(posed, Journal(tmp_path / str(count)))
-        with crew(tuner, Workers(count)) as processes:
+        with crew(tuner, Processes(count)) as processes:
             found.append(choose(posed[1], tuner, 3, lambda one: None, crew=processes))
         told.append(notices)
         kept.append((sorted(path.name for path in (tmp_path / str(count)).iterdir()), tuner.journal.own))
@@ -91,7 +44,7 @@ def test_what_was_kept_is_not_done_again_in_another_process(posed, tmp_path, at_
     tuner, _ = tuner_of(posed, Journal(tmp_path))
     before = dict(Alone(tuner).run(jobs))
     again, _ = tuner_of(posed, Journal(tmp_path))
-    with crew(again, Workers(2)) as processes:
+    with crew(again, Processes(2)) as processes:
         found = dict(processes.run(jobs))
     assert again.journal.recalled["fine-tune"].steps == 3
     assert [fingerprint(found[place][1].model) for place in range(3)] == [
@@ -101,9 +54,9 @@ def test_what_was_kept_is_not_done_again_in_another_process(posed, tmp_path, at_
 
 def test_short_fine_tunes_are_not_worth_a_process(posed, monkeypatch):
     monkeypatch.setattr(crews, "WORTH_S", 3600.0)
-    monkeypatch.setattr(helpers, "worker_pool", None)
+    monkeypatch.setattr(executors, "worker_pool", None)
     tuner, _ = tuner_of(posed)
-    with crew(tuner, Workers(2)) as processes:
+    with crew(tuner, Processes(2)) as processes:
         assert isinstance(processes, Together)
         assert len(dict(processes.run([PlainPhase(np.ones(2)), PlainPhase(np.full(2, 0.5))]))) == 2
 
@@ -116,14 +69,14 @@ def test_a_target_that_no_process_can_be_given_is_tuned_for_here(posed, at_once)
     with pytest.raises(pickle.PicklingError, match="99th"):
         pickle.dumps(unsent)
     jobs = [PlainPhase(np.array(each)) for each in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7])]
-    with crew(tuner, Workers(2)) as processes:
+    with crew(tuner, Processes(2)) as processes:
         assert [place for place, _ in processes.run(jobs)] == [0, 1, 2]
 
 
 def test_what_is_no_longer_waited_for_is_ended_and_the_rest_goes_on(posed, at_once):
     jobs = [PlainPhase(np.array(each)) for each in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7], [0.6, 0.8])]
     tuner, _ = tuner_of(posed)
-    with crew(tuner, Workers(2)) as processes:
+    with crew(tuner, Processes(2)) as processes:
         running = processes.run(jobs)
         first = [next(running)[0], next(running)[0]]
         running.close()
@@ -147,7 +100,7 @@ class Fatal:
 
 def test_what_ends_a_process_twice_is_done_here(posed, at_once):
     tuner, told = tuner_of(posed)
-    with crew(tuner, Workers(2)) as processes:
+    with crew(tuner, Processes(2)) as processes:
         found = dict(processes.run([Fatal(os.getpid())] * 3))
         more = dict(processes.run([Fatal(os.getpid())] * 2))
     assert found == dict.fromkeys(range(3), "done here")

@@ -8,7 +8,7 @@ from spear_deploy.pruning import ANY_WIDTH
 from spear_deploy.search import CandidateFactory, SampleStore, StoreKey, collect_samples, draw_ratios
 from spear_deploy.search.lre import sampling
 from spear_deploy.search.lre.halton import halton
-from spear_deploy.system.helpers import Workers
+from spear_deploy.system.executors import Processes
 from spear_deploy.training import Recipe
 
 RECIPE = Recipe(epochs=1, batch=40, learning_rate=1e-2)
@@ -177,7 +177,7 @@ def test_sampling_stops_where_it_is_enough_whatever_the_store_holds(factory, fre
 
 @pytest.mark.slow
 def test_samples_do_not_depend_on_the_number_of_workers(factory, fresh):
-    found = collect_samples(factory, 20, RECIPE, 3, helpers=Workers(2), enough=lambda samples: True)
+    found = collect_samples(factory, 20, RECIPE, 3, executor=Processes(2), enough=lambda samples: True)
     assert figures(found) == figures(fresh[: len(found)])
     assert len(found) < len(fresh)
 

@@ -22,7 +22,7 @@ from spear_deploy.search import (
 )
 from spear_deploy.search.strategies.agent import ExecutedReplayBuffer
 from spear_deploy.search.strategies.environment import PruningEnvironment
-from spear_deploy.system.helpers import Workers
+from spear_deploy.system.executors import Processes
 from spear_deploy.training import Recipe
 
 RECIPE = Recipe(epochs=2, batch=16, learning_rate=1e-2)
@@ -191,7 +191,7 @@ def test_any_shares_that_are_typed_hold_for_every_candidate_of_every_strategy(na
 
 def test_another_process_makes_the_same_sample_of_the_same_widths():
     factory = CandidateFactory(wide(32).neurons("c").model(), samples_of(20, seed=0), Widths(minimum=6, multiple=4))
-    here, there = (collect_samples(factory, 1, RECIPE, seed=0, helpers=Workers(workers))[0] for workers in (1, 2))
+    here, there = (collect_samples(factory, 1, RECIPE, seed=0, executor=Processes(workers))[0] for workers in (1, 2))
     assert here.synops == there.synops
     assert np.isin(there.features.keep_ratios * 32, range(8, 33, 4)).all()
 

@@ -24,7 +24,7 @@ from spear_deploy.search import (
 )
 from spear_deploy.search.lre.selection import SURE
 from spear_deploy.system.cluster import Cluster
-from spear_deploy.system.helpers import Workers
+from spear_deploy.system.executors import Processes
 from spear_deploy.system.journal import Recalled
 
 FEWEST = ConstantEstimator.fewest_samples + 1
@@ -82,7 +82,7 @@ def sample_lre(
         request.plan.plain,
         request.seed,
         advance,
-        helpers=cluster or Workers(workers),
+        executor=cluster or Processes(workers),
         enough=sure,
         fewest=0 if error is not None else request.lre_samples,
         store=store,

@@ -25,7 +25,7 @@ from spear_deploy.network import Model
 from spear_deploy.search import STRATEGIES, Choice, SearchProblem, Tuner
 from spear_deploy.search.crew import crew
 from spear_deploy.search.pipelines import pipeline_named
-from spear_deploy.system.helpers import Helpers, Workers
+from spear_deploy.system.executors import Executor, Processes
 from spear_deploy.targets.target import Target
 
 
@@ -106,7 +106,7 @@ def solve(
         scoring = SCORINGS[prepared.factory.model.objective.kind]
         with (
             clock.stage("fine-tune", sum(pipeline.fine_tunes(count))) as advance,
-            crew(tuner, _helpers(request, prepared)) as helpers,
+            crew(tuner, _executor(request, prepared)) as fine_tuning,
         ):
             choice = pipeline.ending(
                 problem,
@@ -114,7 +114,7 @@ def solve(
                 count,
                 lambda finalist: advance(detail=finalist.summary(scoring)),
                 lambda: interruption.wanted,
-                helpers,
+                fine_tuning,
             )
     winner = choice.winner
     both_asked = request.searched_drop is None and target.limits_on(Follows.ANSWERS)
@@ -130,14 +130,14 @@ def solve(
     )
 
 
-def _helpers(request: DeployRequest, prepared: Prepared) -> Helpers:
+def _executor(request: DeployRequest, prepared: Prepared) -> Executor:
     """Who fine-tunes side by side: the cluster, or as many processes as are asked for, and as memory holds."""
     if prepared.cluster is not None:
         return prepared.cluster
     model, plan = prepared.factory.model, request.plan
     batch, whole = (plan.final.batch, True) if plan.constrained else (plan.plain.batch, False)
     wanted, asked = request.workers, request.memory_bytes
-    return Workers(processes_within(model.network, model.time_steps, batch, wanted, asked, whole=whole))
+    return Processes(processes_within(model.network, model.time_steps, batch, wanted, asked, whole=whole))
 
 
 def reference_accuracy(target: Target, prepared: Prepared) -> float:

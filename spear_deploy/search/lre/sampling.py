@@ -17,7 +17,7 @@ from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 from spear_deploy.search.lre.drawing import draw_ratios, sample_seed
 from spear_deploy.search.lre.sample import LreSample
-from spear_deploy.system.helpers import HERE, Helpers
+from spear_deploy.system.executors import HERE, Executor
 from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.system.memory import give_back_memory, reuse_memory
 from spear_deploy.training import Recipe, fine_tune
@@ -105,7 +105,7 @@ def collect_samples(
     seed: int,
     on_sample: Callable[[], None] = lambda: None,
     *,
-    helpers: Helpers = HERE,
+    executor: Executor = HERE,
     enough: Callable[[Sequence[LreSample]], bool] | None = None,
     fewest: int = 0,
     store: Store | None = None,
@@ -121,7 +121,7 @@ def collect_samples(
         recipe: of every fine-tune.
         seed: ratios and fine-tunes follow from it.
         on_sample: told of each.
-        helpers: who share the work; the samples are the same.
+        executor: whose processes or machines share the work; the samples are the same.
         enough: asked now and then; sampling stops when it says so.
         fewest: it is not asked before there are so many.
         store: gives samples that were made before, and keeps each new one as it is made.
@@ -133,7 +133,7 @@ def collect_samples(
     made = {} if store is None else store.load([factory.executed(each) for each in ratios])
     used: list[LreSample] = []
     start = 0
-    with _maker(factory, helpers) as maker:
+    with _maker(factory, executor) as maker:
         for end in _checks(count, fewest):
             missing = [number for number in range(start, end) if number not in made]
             for _ in range(end - start - len(missing)):
@@ -187,14 +187,14 @@ def _checks(count: int, fewest: int) -> list[int]:
 
 
 @contextmanager
-def _maker(factory: CandidateFactory, helpers: Helpers) -> Iterator[Maker]:
+def _maker(factory: CandidateFactory, executor: Executor) -> Iterator[Maker]:
     """What makes samples: this process, or some that each hold the dense model and the training data."""
-    if helpers == HERE:
+    if executor == HERE:
         yield _Here(factory)
         return
     start = (factory.model, factory.train, factory.widths, factory.recalibrates, torch.get_num_threads())
     give_back_memory()
-    with helpers.pool(_begin_worker, *start) as pool:
+    with executor.pool(_begin_worker, *start) as pool:
         yield pool
 
 

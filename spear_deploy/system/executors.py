@@ -31,8 +31,8 @@ class Pool(Protocol[Job_in, Result_out]):
         ...
 
 
-class Helpers(Protocol):
-    """Who does jobs."""
+class Executor(Protocol):
+    """Does jobs in processes, several at a time."""
 
     @property
     def slots(self) -> int:
@@ -52,8 +52,8 @@ class Helpers(Protocol):
 
 
 @dataclass(frozen=True)
-class Workers:
-    """Worker processes of this machine; one of them is this process, which needs no other."""
+class Processes:
+    """Worker processes of this machine; where it is one, this process, which starts no other."""
 
     slots: int = 1
 
@@ -69,5 +69,5 @@ class Workers:
         return worker_pool(self.slots, begin, *start)
 
 
-HERE = Workers(1)
+HERE = Processes(1)
 """This process alone."""
