@@ -96,13 +96,13 @@ def test_a_network_tuned_while_rounding_loses_nothing_when_it_is_rounded(bits):
 
 
 def test_tuning_while_rounding_pays_where_few_bits_are_left():
-    """At 3 bits the same steps lead to a smaller loss in integers than tuning and rounding then, over twelve seeds.
+    """At 3 bits the same steps lead to a smaller loss in integers than tuning and rounding then, over five seeds.
 
-    Which seeds gain most depends on the processor; over sixteen the difference was 2.9 of its standard errors.
+    Steps enough that it does with each of twenty seeds: with fewer, which processor computes decides.
     """
     model, data = network(), noisy_copies(160)
     weight_bits = dict.fromkeys(model.network.layers, 3)
-    recipe = Recipe(epochs=15, batch=20, learning_rate=2e-2)
+    recipe = Recipe(epochs=30, batch=20, learning_rate=2e-2)
 
     def loss_in_integers(tuned):
         quantized = quantize(tuned, calibration=data.inputs, weight_bits=weight_bits)
@@ -110,12 +110,12 @@ def test_tuning_while_rounding_pays_where_few_bits_are_left():
         return float(loss(output, data.labels, tuned.read_out))
 
     rounded_then, rounding = 0.0, 0.0
-    for seed in range(0, 24, 2):
+    for seed in range(0, 10, 2):
         plain = fine_tune(model, data, recipe, seed=seed)
         quantiser = quantiser_for(plain, LOIHI2, weight_bits, calibration=data.inputs)
         rounded_then += loss_in_integers(fine_tune(plain, data, recipe, seed=seed + 1))
         rounding += loss_in_integers(fine_tune(plain, data, recipe, seed=seed + 1, quantiser=quantiser))
-    assert rounding < rounded_then
+    assert rounding < 0.6 * rounded_then
 
 
 def test_a_convolution_that_is_merged_with_the_pool_behind_it_is_trained_as_it_is():
