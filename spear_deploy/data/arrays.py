@@ -84,12 +84,15 @@ def _kept(held: Given) -> Tensor | Stored:
 
 
 def _cut_validation(path: str, train: Split) -> tuple[Split, Split]:
-    if not round(len(train) * NPZ_VALIDATION_SHARE):
-        raise DataError(f"{path}: {len(train)} training samples are too few to take validation from; give x_val")
     if train.y.is_floating_point():
         parts, how = held_out(len(train), NPZ_VALIDATION_SHARE), "at random"
     else:
         parts, how = stratified(train.y.numpy(), NPZ_VALIDATION_SHARE), "stratified by class"
+    if not round(len(train) * NPZ_VALIDATION_SHARE) or not len(parts[1]):
+        raise DataError(
+            f"{path}: {len(train)} training samples{' of as many classes' if not len(parts[1]) else ''} are too few to"
+            " take validation from; give x_val"
+        )
     kept, held = map(torch.from_numpy, parts)
     source = f"{train.source}, {how}, seed {SPLIT_SEED}"
     validation, rest = (

@@ -35,18 +35,17 @@ def effective_operations(model: Model, data: EncodedSplit) -> EffectiveOperation
         for name, node in model.network.nodes.items()
         if isinstance(node, Weighted)
     }
-    totals = {True: 0.0, False: 0.0}
+    reached, binary = dict.fromkeys(patterns, 0.0), dict.fromkeys(patterns, True)
     for part in batches(len(data), samples_at_once(model.network, model.time_steps, data.device)):
         x = data.take(part).inputs
         for name, seen in _inputs_of(simulation, list(patterns), x).items():
             # A static image passes its first weights once for all time steps.
             repeats = x.shape[0] * x.shape[1] / sum(len(each) for each in seen)
             for each in seen:
-                binary = bool(((each == 0) | (each.abs() == 1)).all())
-                reached = patterns[name]((each != 0).to(torch.float32)).sum(dtype=torch.float64)
-                totals[binary] += float(reached) * repeats
-    samples = len(data)
-    return EffectiveOperations(acs=totals[True] / samples, macs=totals[False] / samples)
+                binary[name] = binary[name] and bool(((each == 0) | (each.abs() == 1)).all())
+                reached[name] += float(patterns[name]((each != 0).to(torch.float32)).sum(dtype=torch.float64)) * repeats
+    acs, macs = (sum(reached[name] for name in patterns if binary[name] is kind) for kind in (True, False))
+    return EffectiveOperations(acs=acs / len(data), macs=macs / len(data))
 
 
 def _inputs_of(simulation: Simulation, names: list[str], x: Tensor) -> dict[str, list[Tensor]]:

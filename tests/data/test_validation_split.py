@@ -4,6 +4,7 @@ from scipy.stats import chi2_contingency
 
 from spear_deploy.data.dataset import load_data
 from spear_deploy.data.splitting import DIFFERENT, shares_differ, stratified
+from spear_deploy.errors import DataError
 
 
 def test_every_class_gives_its_share_to_validation():
@@ -58,3 +59,11 @@ def test_class_shares_differ_where_scipys_test_says_so():
             told.add(shares_differ(*both))
             assert shares_differ(*both) == (chi2_contingency(both).pvalue < DIFFERENT)
     assert told == {True, False}
+
+
+def test_classes_of_one_sample_each_leave_nothing_for_validation_and_that_is_said(tmp_path):
+    np.savez(
+        tmp_path / "x.npz", x_train=np.zeros((10, 4)), y_train=np.arange(10), x_test=np.zeros((2, 4)), y_test=[0, 1]
+    )
+    with pytest.raises(DataError, match=r"10 training samples of as many classes are too few to take validation from"):
+        load_data(tmp_path / "x.npz")

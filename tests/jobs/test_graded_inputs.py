@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 from made_networks import Chain
+from made_task import arrays, write_task
+from small_runs import run
 
 from spear_deploy.backends.backend import CALIBRATION_SAMPLES
 from spear_deploy.data import Dataset
+from spear_deploy.errors import DataError
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.graded_inputs import cut_on
 from spear_deploy.jobs.progress import Silent
@@ -84,3 +87,53 @@ def test_the_samples_that_integers_are_chosen_on_are_named_as_they_are():
     ):
         task = Task(model, Dataset.of_arrays(x_train=x, x_val=x[-8:], x_test=x[-8:]), seed=5)
         assert task.calibration_name(CALIBRATION_SAMPLES) == f"{task.data.name}, {named}, seed 5"
+
+
+def task_of(train, test):
+    model = Chain((6,)).linear("dense", 5).neurons("lif").model(4, Encoding.DIRECT)
+    return Task(model, Dataset.of_arrays(x_train=train, x_val=test[:8], x_test=test))
+
+
+def test_one_sample_far_above_all_others_takes_their_levels_and_that_is_told():
+    x = np.random.default_rng(4).random((60, 6), dtype=np.float32)
+    task = task_of(x, x)
+    assert cut_on(load_profile("loihi2"), task.model, task.train, [task.test]) == []
+    far = x.copy()
+    far[3, 2] = 400
+    task = task_of(far, x)
+    (line,) = cut_on(load_profile("loihi2"), task.model, task.train, [task.test])
+    assert line.endswith(
+        "input values of test are sent as 0: they lie below 0.7843, because training samples reach up to 400,"
+        " and the chip's spikes carry 255 levels"
+    )
+    vanished, held = (4 * int(each.sum()) for each in ((x < 200 / 255) & (x != 0), x != 0))  # in each of four steps
+    assert line.startswith(f"{vanished:,} of {held:,} ")
+
+
+def test_values_that_no_training_sample_shows_are_refused_before_the_long_work():
+    train = np.random.default_rng(5).integers(0, 2, (60, 6)).astype(np.float32)
+    test = train[:20].copy()
+    assert cut_on(load_profile("loihi2"), *seen(task_of(train, test))) == []
+    test[11, 2] = 0.5
+    with pytest.raises(DataError, match="test holds inputs other than 0 and 1, and train holds none"):
+        cut_on(load_profile("loihi2"), *seen(task_of(train, test)))
+    with pytest.raises(DataError, match="training samples have to show what inputs are"):
+        simulate(task_of(train, test), load_profile("loihi2"), ("chip",))
+
+
+def seen(task):
+    return task.model, task.train, [task.validation, task.test]
+
+
+@pytest.mark.slow
+def test_a_network_whose_inputs_the_chip_no_longer_tells_apart_is_not_ok(tmp_path):
+    """What is left of both networks is alike; only the dense one in floating point says what was lost."""
+    model = write_task(tmp_path)
+    held = arrays()
+    held["x_train"][5, 0, 0, 0] = 450
+    np.savez(tmp_path / "samples.npz", **held)
+    (report,) = run(model, tmp_path / "out", budgets=["80%"])
+    assert not report.verdict.ok
+    assert not report.verdict.works
+    assert report.measured["torch"].accuracy > 0.95 > report.measured["chip"].accuracy + 0.1
+    assert any("are sent as 0" in line for line in report.told)

@@ -1,5 +1,7 @@
 """What makes a run OK, and each way in which it is not, on values made by hand."""
 
+from dataclasses import replace
+
 import pytest
 from made_limits import limit, use
 
@@ -216,3 +218,17 @@ def test_a_drop_that_the_budget_does_not_allow_is_told_with_what_other_synops_co
         " fine-tuned here, 48.0% of the SynOps lose 1.2 points, 70.0% of the SynOps lose 0.2 points: allow more SynOps"
         " or more loss)"
     )
+
+
+def test_a_network_that_is_as_good_as_a_dense_one_which_rounding_ruined_does_not_work():
+    """One outlier among the inputs takes the chip's levels from all others, of both networks alike."""
+    before = replace(RUINED, right=860, lost=120, gained=0, reference="dense network in floating point")
+    found = verdict(unrounded=replace(before, right=800, lost=190))
+    assert parts(found) == (True, True, False)
+    assert found.reason.startswith(
+        "the network hardly works: it is right on 80.0% of test, where the dense network in floating point is right on"
+        " 99.0%; the loss of 19.0 points (95 % interval "
+    )
+    assert "more bits, or inputs and weights without values far above all others" in found.reason
+    assert verdict(unrounded=replace(before, right=900, lost=90)).works
+    assert verdict(others=[Use(Limit(MAX_DROP, 20, "budget max-drop=20"), 2.0)], unrounded=before).works

@@ -57,6 +57,7 @@ class Evidence:
         answers: of the pruned network in the target's arithmetic, beside those of the dense one after the same
             fine-tune, or as it was given where the fine-tune did it harm: whichever is right more often.
         answers_to_given: likewise, beside those of the dense one as it was given.
+        unrounded: beside those of the dense one as it is in floating point; None where the target computes in it.
         answers_to_tuned: likewise, beside those of the dense one after the same fine-tune.
         delivered: what was predicted of the pruned network itself, beside what each backend measured of it; None
             where that is the plainly fine-tuned network, which `lre_checks` are about.
@@ -77,6 +78,7 @@ class Evidence:
     answers_to_tuned: Compared
     effective: tuple[EffectiveOperations, EffectiveOperations]
     delivered: DeliveredLre | None = None
+    unrounded: Compared | None = None
     losses: Sequence[RoundingLoss] = ()
     raster: Mapping[str, Tensor] = field(default_factory=dict)
     limit_predictions: Mapping[str, LimitPrediction] = field(default_factory=dict)
@@ -136,9 +138,13 @@ def examine(
         of_limits = check_limits(pruned, target, plain[own.name])
     dense_there, reference = (measure_on(own, network, test) for network in (task.model, prepared.reference))
     answered, between = observed.measurement.predictions, SCORINGS[model.objective.kind].between
-    given, tuned = (
+    given, tuned, unrounded = (
         between(answered, other.predictions, test.labels, task.data.train.y, model.classes, name)
-        for other, name in ((dense_there, DENSE), (reference, SAME_FINE_TUNE))
+        for other, name in (
+            (dense_there, DENSE),
+            (reference, SAME_FINE_TUNE),
+            (prepared.dense_test, f"{DENSE} in floating point"),
+        )
     )
     return Evidence(
         in_torch=BothNetworks(floating.arithmetic, prepared.dense_test, tested),
@@ -155,6 +161,7 @@ def examine(
         else check_delivered(
             pruned, target, prepared, {floating.name: tested, own.name: observed.measurement}, verified.found
         ),
+        unrounded=unrounded if own.name != floating.name else None,
         losses=observed.losses,
         raster=in_torch.run(test.take(slice(0, 1)).on(CPU).inputs).outputs,
     )

@@ -21,6 +21,7 @@ def judge(
     agreement: Mapping[str, Agreement],
     answers: Compared,
     *,
+    unrounded: Compared | None = None,
     unverified: str = "",
     front: Sequence[Try] = (),
 ) -> Verdict:
@@ -33,6 +34,7 @@ def judge(
         dense_synops: what a budget of SynOps is a share of.
         agreement: of backends, by their names joined by `_`, the reference first.
         answers: beside those of the network that accuracy was lost against, in the same arithmetic.
+        unrounded: beside those of the dense network in floating point, where the target computes in integers.
         unverified: why a backend that was asked for did not run; empty where all did.
         front: what other SynOps cost in accuracy, of networks that were fine-tuned on the way.
 
@@ -48,7 +50,8 @@ def judge(
         at = found.first_difference
         where = "" if at is None else f" from layer {at.layer}, step {at.step}"
         differing.append(f"{other}'s spikes differ from {reference}'s{where}")
-    ruined = _ruined(answers, [use for use in others if use.limit.quantity.follows is Follows.ANSWERS])
+    asked = [use for use in others if use.limit.quantity.follows is Follows.ANSWERS]
+    ruined = _ruined(answers, asked) or _ruined_by_rounding(unrounded, asked)
     faults = [*ruined, *broken, *differing]
     return Verdict(
         basis=basis,
@@ -112,11 +115,25 @@ def _ruined(answers: Compared, asked: Sequence[Use]) -> list[str]:
             f"the network does not work: {answers.told}, which cannot be told from guessing"
             f" (up to {answers.text(answers.most_by_guessing)} by chance){dense}"
         ]
+    return _much_lost(answers, asked, "a larger budget or longer fine-tunes keep more")
+
+
+def _ruined_by_rounding(unrounded: Compared | None, asked: Sequence[Use]) -> list[str]:
+    """Why a network does not work that is as good as the dense one there: both are ruined by the target's integers."""
+    if unrounded is None:
+        return []
+    return _much_lost(
+        unrounded, asked, "more bits, or inputs and weights without values far above all others, keep more"
+    )
+
+
+def _much_lost(answers: Compared, asked: Sequence[Use], remedy: str) -> list[str]:
+    """That surely more was lost than a network may lose unasked."""
     low, high = answers.drop_interval_points
     if low <= MOST_LOST_POINTS or asked:
         return []
     return [
         f"the network hardly works: {answers.beside}; the loss of {answers.drop_points:.1f} {answers.points}"
         f" (95 % interval {low:.1f} to {high:.1f}) is surely more than {MOST_LOST_POINTS:g};"
-        f" a larger budget or longer fine-tunes keep more, or say how many {answers.points} may be lost"
+        f" {remedy}, or say how many {answers.points} may be lost"
     ]
