@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import takewhile
 
 from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.backends.fixed_point.formats import Format
@@ -26,12 +25,8 @@ def cut_values(samples: Iterable[EncodedSplit], levels: float | None, chip: Form
         levels: what an input of 1 is in integers; None where the input is spikes.
         chip: its number formats.
 
-    Raises:
-        DataError: the integers were chosen for spikes, and samples hold values.
-
     """
     if levels is None:
-        _check_binary(samples)
         return []
     most = chip.graded_max / levels
     cut = vanished = held = 0
@@ -55,26 +50,34 @@ def cut_values(samples: Iterable[EncodedSplit], levels: float | None, chip: Form
     return told
 
 
-def _check_binary(samples: Iterable[EncodedSplit]) -> None:
-    """Refuse samples with values where training samples have none: the integers take the input for spikes.
+def _check_binary(splits: Iterable[EncodedSplit]) -> None:
+    """Refuse splits with values where training samples have none: the integers take the input for spikes.
 
     Raises:
         DataError: there are some.
 
     """
-    for part in takewhile(lambda each: each.analog, samples):
-        if holds_values(part):
+    for split in splits:
+        if split.analog and holds_values(split):
             raise DataError(
-                f"{part.name} holds inputs other than 0 and 1, and train holds none, so that the chip's integers take"
+                f"{split.name} holds inputs other than 0 and 1, and train holds none, so that the chip's integers take"
                 " the input for spikes: training samples have to show what inputs are; counts can be clipped to 1"
                 " (encoding 'clipped')"
             )
 
 
 def cut_on(profile: Profile, model: Model, train: EncodedSplit, splits: Iterable[EncodedSplit]) -> list[str]:
-    """The same of whole splits on a chip whose levels are chosen on training samples, before it has run anything."""
+    """The same of whole splits on a chip whose levels are chosen on training samples, before it has run anything.
+
+    Raises:
+        DataError: the integers are chosen for spikes, and a split holds values.
+
+    """
     chip = format_of(profile)
     if chip is None:
         return []
     levels = input_levels(model, chip, calibration_inputs(train))
+    if levels is None:
+        _check_binary(splits)
+        return []
     return [line for split in splits for line in cut_values(map(split.take, batches(len(split))), levels, chip)]

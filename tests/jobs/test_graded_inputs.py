@@ -8,7 +8,7 @@ from small_runs import run
 
 from spear_deploy.backends.backend import CALIBRATION_SAMPLES
 from spear_deploy.data import Dataset
-from spear_deploy.errors import DataError
+from spear_deploy.errors import BackendError, DataError
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs.graded_inputs import cut_on
 from spear_deploy.jobs.progress import Silent
@@ -117,7 +117,7 @@ def test_values_that_no_training_sample_shows_are_refused_before_the_long_work()
     test[11, 2] = 0.5
     with pytest.raises(DataError, match="test holds inputs other than 0 and 1, and train holds none"):
         cut_on(load_profile("loihi2"), *seen(task_of(train, test)))
-    with pytest.raises(DataError, match="training samples have to show what inputs are"):
+    with pytest.raises(BackendError, match="training samples that integers are chosen on have to show such values"):
         simulate(task_of(train, test), load_profile("loihi2"), ("chip",))
 
 

@@ -148,7 +148,7 @@ def input_integers(quantized: QuantizedNetwork, inputs: Tensor) -> Tensor:
             return spikes
         raise BackendError(
             f"{quantized.network.input}: the network was quantised for an input of spikes (0 or 1), and this input"
-            " holds other values; quantise it with samples of this kind"
+            " holds other values; the training samples that integers are chosen on have to show such values"
         )
     most = quantized.format.graded_max
     return to_integers(inputs, quantized.levels).clamp_(-most, most)
