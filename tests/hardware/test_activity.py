@@ -1,9 +1,15 @@
+from dataclasses import replace
+
 import nir
 import numpy as np
 import pytest
 import torch
 
-from spear_deploy.hardware import activity_of
+from spear_deploy.backends.backend import measure_on
+from spear_deploy.backends.fixed_point.weight_bits import WeightBits
+from spear_deploy.backends.registry import arithmetic_of
+from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.hardware import OnChip, activity_of, load_profile
 from spear_deploy.hardware.cost.activity import synaptic_operations
 from spear_deploy.measure import SynopsCounter, measure_outputs
 from spear_deploy.network import Model, ReadOut, Simulation
@@ -41,10 +47,28 @@ def test_activity_is_the_mean_number_of_spikes_of_each_neuron(simulated):
 @pytest.mark.parametrize("analog", [True, False])
 def test_its_synaptic_operations_are_those_that_are_counted_everywhere_else(simulated, analog):
     network, inputs, trace = simulated
-    by_connection, values = synaptic_operations(network, activity_seen(network, inputs, trace, analog_input=analog))
+    seen = activity_seen(network, inputs, trace, analog_input=analog)
     counted = SynopsCounter(network).count(inputs, trace.outputs, analog_input=analog)
-    assert sum(by_connection.values()) == pytest.approx(float(counted.total.mean()))
-    assert values == pytest.approx(float(counted.analog.mean()))
+    of_spikes_alone = replace(seen, mean_synops=None, mean_analog_operations=None)
+    for activity in (seen, of_spikes_alone):
+        spikes, values = synaptic_operations(network, activity)
+        assert spikes == pytest.approx(float(counted.total.mean()))
+        assert values == pytest.approx(float(counted.analog.mean()))
+
+
+@pytest.mark.parametrize("analog", [True, False])
+def test_energy_counts_the_synapses_that_rounding_left(simulated, analog):
+    """Weights of two bits: most become 0, and a chip's SynOps do not hold them."""
+    network, inputs, _ = simulated
+    model, chip = Model(network.graph, len(inputs)), load_profile("loihi2")
+    given = inputs * 7 if analog else inputs
+    data = EncodedSplit(SplitName.TEST, given, torch.zeros(inputs.shape[1], dtype=torch.int64), analog=analog)
+    measured = measure_on(arithmetic_of(chip, data, WeightBits(2)), model, data)
+    activity = activity_of(measured, len(inputs), analog_input=analog)
+    cost = OnChip(network, chip, activity).cost
+    assert (cost.synops, cost.analog_operations) == (measured.synops, measured.synops_analog)
+    every, values = synaptic_operations(network, replace(activity, mean_synops=None))
+    assert measured.synops + measured.synops_analog < 0.9 * (every + values)
 
 
 def test_a_read_out_without_threshold_fires_no_spikes(build):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.errors import DataError
 from spear_deploy.measure import Measurement, SpikeRecord
-from spear_deploy.network import Connection, Network, fan_out
+from spear_deploy.network import Network, fan_out
 
 Array = NDArray[np.float64]
 
@@ -31,7 +31,9 @@ class Activity:
         busiest_step_synops: SynOps of the busiest time step of them all.
         record: the spikes of some samples, step by step; without it times follow from means, and
             are lower bounds.
-        mean_synops: mean SynOps of the inferences, as they were counted there.
+        mean_synops: mean SynOps of the inferences, as they were counted there: synapses that a chip's rounding made 0
+            are none.
+        mean_analog_operations: mean operations of analog input values, counted likewise.
         synops_each, step_synops_each: of each of those inferences, in order, its SynOps and those of its busiest
             time step; empty where they are not known.
 
@@ -46,6 +48,7 @@ class Activity:
     busiest_step_synops: float | None = None
     record: SpikeRecord | None = None
     mean_synops: float | None = None
+    mean_analog_operations: float | None = None
     synops_each: tuple[float, ...] = ()
     step_synops_each: tuple[float, ...] = ()
 
@@ -67,6 +70,7 @@ def activity_of(measurement: Measurement, time_steps: int, *, analog_input: bool
         analog_input,
         inferences=measurement.samples,
         mean_synops=measurement.synops,
+        mean_analog_operations=measurement.synops_analog,
         p99_synops=measurement.p99_synops,
         busiest_step_synops=measurement.busiest_step_synops,
         record=measurement.record,
@@ -75,15 +79,19 @@ def activity_of(measurement: Measurement, time_steps: int, *, analog_input: bool
     )
 
 
-def synaptic_operations(network: Network, activity: Activity) -> tuple[dict[Connection, float], float]:
-    """Operations of one inference: those of spikes by connection, and those of analog input values."""
-    spike: dict[Connection, float] = {}
-    analog = 0.0
+def synaptic_operations(network: Network, activity: Activity) -> tuple[float, float]:
+    """Operations of one inference: those of spikes, and those of analog input values.
+
+    They are those that were counted; where nobody did, every spike reaches all synapses of the network.
+    """
+    if activity.mean_synops is not None and activity.mean_analog_operations is not None:
+        return activity.mean_synops, activity.mean_analog_operations
+    spikes = analog = 0.0
     for connection in network.connections:
         reached = fan_out(network, connection).numpy()
         operations = float((activity.spikes[connection.source] * reached).sum())
         if connection.source == network.input and activity.analog_input:
             analog += operations
         else:
-            spike[connection] = operations
-    return spike, analog
+            spikes += operations
+    return spikes, analog

@@ -207,6 +207,7 @@ def _activity_json(activity: Activity) -> Json:
         "analog_input": activity.analog_input,
         "updates": None if activity.updates is None else dict(activity.updates),
         "mean_synops": activity.mean_synops,
+        "mean_analog_operations": activity.mean_analog_operations,
         "p99_synops": activity.p99_synops,
         "busiest_step_synops": activity.busiest_step_synops,
         "spikes": {name: _array_json(array, activity.inferences or 1) for name, array in activity.spikes.items()},
