@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 from spear_deploy.backends.fixed_point.fake_quantized import fake_quantized, weight_name
 from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, weighted_path, with_weight
-from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, Rounding
+from spear_deploy.backends.fixed_point.quantized import (
+    InputLevels,
+    QuantizedLayer,
+    QuantizedNetwork,
+    QuantizedSynapses,
+    Rounding,
+)
 from spear_deploy.backends.fixed_point.rounding import needs_sign
 from spear_deploy.errors import ExportError
 from spear_deploy.network import Connection, Model, Network, bias_current
@@ -56,7 +62,8 @@ def with_integers(model: Model, quantized: QuantizedNetwork) -> Model:
             nodes[name] = _with_metadata(nodes[name], **found | ({} if scale is None else {"scale": scale}))
     metadata = dict(rounded.graph.metadata) | {"number_format": json.dumps(asdict(quantized.format))}
     if quantized.levels is not None:
-        metadata["input_levels"] = quantized.levels
+        metadata["input_levels"] = quantized.levels.of_one
+        metadata["input_signed"] = quantized.levels.least < 0
     graph = graph_of(nodes, rounded.graph.edges, metadata)
     return rounded.with_graph(graph)
 
@@ -71,7 +78,10 @@ def integers_in(model: Model) -> QuantizedNetwork:
     network, metadata = model.network, model.graph.metadata
     try:
         chip = Format(**json.loads(_text(metadata["number_format"])))
-        levels = float(metadata["input_levels"]) if "input_levels" in metadata else None
+        levels = None
+        if "input_levels" in metadata:
+            signed = bool(metadata["input_signed"])
+            levels = InputLevels(float(metadata["input_levels"]), *chip.graded_range(signed=signed))
         layers = tuple(_layer(model, name, chip, levels) for name in network.layers)
     except (KeyError, TypeError, ValueError) as error:
         raise ExportError(f"the graph does not say which integers it stands for ({error})") from None
@@ -93,7 +103,7 @@ def first_difference(a: QuantizedNetwork, b: QuantizedNetwork) -> str | None:
     return None
 
 
-def _layer(model: Model, name: str, chip: Format, levels: float | None) -> QuantizedLayer:
+def _layer(model: Model, name: str, chip: Format, levels: InputLevels | None) -> QuantizedLayer:
     network = model.network
     neuron, meta = network.neurons[name], model.graph.nodes[name].metadata
     scale, bits = float(meta["scale"]), int(meta["weight_bits"])
@@ -125,12 +135,12 @@ def _layer(model: Model, name: str, chip: Format, levels: float | None) -> Quant
 
 
 def _synapses(
-    network: Network, connection: Connection, levels: float | None, scale: float, exponent: int, chip: Format
+    network: Network, connection: Connection, levels: InputLevels | None, scale: float, exponent: int, chip: Format
 ) -> QuantizedSynapses:
     path, place = weighted_path(network, connection)
     nodes = list(path)
     graded = connection.source == network.input and levels is not None
-    values = weight_of(nodes[place]) / (levels if graded and levels is not None else 1.0)
+    values = weight_of(nodes[place]) / (levels.of_one if graded and levels is not None else 1.0)
     # Rounded to whole numbers, not to what a chip allows: weights of one sign that rounding left have lost that bit.
     nodes[place] = with_weight(nodes[place], np.rint(values * scale / 2.0**exponent))
     mixed = needs_sign(values, chip)

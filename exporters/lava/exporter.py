@@ -24,7 +24,7 @@ from spear_deploy.backends.lava.interpreter import executable
 from spear_deploy.backends.lava.job import LavaJob, fixed_job, floating_job
 from spear_deploy.backends.lava.process_group import worker_group
 from spear_deploy.errors import BackendError, ExportError, NotRunnableError
-from spear_deploy.exporters.lava.program import GradedValues, matrix_names, needs_own_process, program, remembers
+from spear_deploy.exporters.lava.program import matrix_names, needs_own_process, program, remembers
 from spear_deploy.exporting import Exporter, JudgedIntegers, sample_inputs, simulate
 from spear_deploy.exporting.judged import needed
 from spear_deploy.exporting.samples import static_sample
@@ -87,10 +87,8 @@ class LavaExporter(Exporter):
     def write(self, model: Model, path: Path) -> None:
         """Write the script and, beside it, the arrays."""
         job, quantized = self._job(model)
-        values = None
-        if quantized is not None and quantized.levels is not None:
-            values = GradedValues(quantized.levels, quantized.format.graded_max)
-        path.write_text(program(model, job, path.name, __version__, values), encoding="utf-8")
+        levels = None if quantized is None else quantized.levels
+        path.write_text(program(model, job, path.name, __version__, levels), encoding="utf-8")
         content = io.BytesIO()
         np.savez_compressed(content, **_arrays(job), inputs=self._samples(model))
         path.with_suffix(".npz").write_bytes(content.getvalue())

@@ -7,26 +7,32 @@ import numpy as np
 
 from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
 from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, with_weight
-from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses, Rounding
+from spear_deploy.backends.fixed_point.quantized import (
+    InputLevels,
+    QuantizedLayer,
+    QuantizedNetwork,
+    QuantizedSynapses,
+    Rounding,
+)
 from spear_deploy.network import Connection, Network, Reset, bias_current
 from spear_deploy.network.linear import Weighted
 
 _EXACT = Rounding(worst=0.0, mean=0.0, clipped=0, vanished=0, weights=0)
 
 
-def integers_of(network: Network, levels: float | None, chip: Format = LOIHI2) -> QuantizedNetwork:
+def integers_of(network: Network, levels: InputLevels | None, chip: Format = LOIHI2) -> QuantizedNetwork:
     """The integers of a network as they stand: nothing is scaled or rounded.
 
     Args:
         network: weights, biases and thresholds are whole numbers, decays multiples of 2^-12.
-        levels: what an input of 1 becomes; None for spikes.
+        levels: what inputs become; None for spikes.
         chip: Loihi 2's number formats, but for the values that its spikes carry.
 
     """
     return QuantizedNetwork(network, chip, tuple(_layer(network, name, levels) for name in network.layers), levels)
 
 
-def _layer(network: Network, name: str, levels: float | None) -> QuantizedLayer:
+def _layer(network: Network, name: str, levels: InputLevels | None) -> QuantizedLayer:
     neuron = network.neurons[name]
     unity = LOIHI2.unity
     alpha = np.zeros(neuron.shape) if neuron.alpha is None else neuron.alpha
@@ -50,7 +56,7 @@ def _layer(network: Network, name: str, levels: float | None) -> QuantizedLayer:
     )
 
 
-def _synapses(network: Network, connection: Connection, levels: float | None) -> QuantizedSynapses:
+def _synapses(network: Network, connection: Connection, levels: InputLevels | None) -> QuantizedSynapses:
     nodes = [node for name in connection.path if not isinstance(node := network.nodes[name], nir.Delay)]
     nodes = [with_weight(node, weight_of(node)) if isinstance(node, Weighted) else node for node in nodes]
     return QuantizedSynapses(

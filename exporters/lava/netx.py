@@ -24,7 +24,7 @@ from torch import Tensor
 
 from spear_deploy.backends.fixed_point.formats import LOIHI2, NETX_BIAS_EXPONENT, held_by_netx
 from spear_deploy.backends.fixed_point.loihi import LoihiExecution
-from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses
+from spear_deploy.backends.fixed_point.quantized import InputLevels, QuantizedLayer, QuantizedNetwork, QuantizedSynapses
 from spear_deploy.backends.lava.job import check_format
 from spear_deploy.errors import BackendError, ExportError, ModelError
 from spear_deploy.exporters.lava.integers import integers_of
@@ -86,7 +86,8 @@ class NetxExporter(Exporter):
             file.attrs["layers"] = [layer.name for layer in quantized.layers]
             file.attrs["scales"] = [layer.scale for layer in quantized.layers]
             if quantized.levels is not None:
-                file.attrs["input_levels"] = quantized.levels
+                file.attrs["input_levels"] = quantized.levels.of_one
+                file.attrs["input_signed"] = quantized.levels.least < 0
                 file.attrs["graded_bits"] = quantized.format.graded_bits
             groups = file.create_group("layer")
             finer = LOIHI2.decay_bits - quantized.format.decay_bits
@@ -129,8 +130,9 @@ def read_integers(path: Path) -> tuple[list[str], QuantizedNetwork]:
         )
     except (*READ_ERRORS, RefusedError, ModelError) as error:
         raise ExportError(f"{path}: cannot be read back ({error})") from None
-    levels = float(held["input_levels"]) if "input_levels" in held else None
-    chip = replace(LOIHI2, graded_bits=int(held.get("graded_bits", LOIHI2.graded_bits)))
+    chip, levels = replace(LOIHI2, graded_bits=int(held.get("graded_bits", LOIHI2.graded_bits))), None
+    if "input_levels" in held:
+        levels = InputLevels(float(held["input_levels"]), *chip.graded_range(signed=bool(held["input_signed"])))
     return names, integers_of(model.network, levels, chip)
 
 

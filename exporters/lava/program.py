@@ -15,20 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spear_deploy.backends.fixed_point.quantized import InputLevels
 from spear_deploy.backends.lava.job import LavaJob, LavaLayer, LavaSynapses
 from spear_deploy.exporters.lava.text import CONNECT, FIXED_IMPORTS, HEAD, OWN_IMPORTS, OWN_NEURONS, RUN
 from spear_deploy.network import Model
 
 
-@dataclass(frozen=True)
-class GradedValues:
-    """What an input of 1 is in integers, and the most that a spike carries."""
-
-    levels: float
-    most: int
-
-
-def program(model: Model, job: LavaJob, file: str, version: str, values: GradedValues | None) -> str:
+def program(model: Model, job: LavaJob, file: str, version: str, levels: InputLevels | None) -> str:
     """The script of a network.
 
     Args:
@@ -36,7 +29,7 @@ def program(model: Model, job: LavaJob, file: str, version: str, values: GradedV
         job: the network in Lava's terms.
         file: how the script is called.
         version: of spear-deploy.
-        values: how those in the input are sent; None for spikes, or in floating point.
+        levels: how values of the input are sent; None for spikes, or in floating point.
 
     """
     depth = max(layer.depth for layer in job.layers)
@@ -61,7 +54,7 @@ def program(model: Model, job: LavaJob, file: str, version: str, values: GradedV
         _build(job, own_only=remembers(job)),
         RUN,
     ]
-    return "".join(parts) + _ending(model, job, values)
+    return "".join(parts) + _ending(model, job, levels)
 
 
 def needs_own_process(layer: LavaLayer) -> bool:
@@ -225,10 +218,10 @@ def _check_of_inputs(model: Model) -> list[str]:
     return lines
 
 
-def _ending(model: Model, job: LavaJob, values: GradedValues | None) -> str:
+def _ending(model: Model, job: LavaJob, levels: InputLevels | None) -> str:
     lines = _check_of_inputs(model)
-    if values is not None:
-        lines.append(f"    inputs = np.clip(np.rint(inputs * {values.levels!r}), -{values.most}, {values.most})\n")
+    if levels is not None:
+        lines.append(f"    inputs = np.clip(np.rint(inputs * {levels.of_one!r}), {levels.least}, {levels.most})\n")
     if model.encoding.static:
         lines.append("    inputs = np.broadcast_to(inputs, (STEPS, *inputs.shape))\n")
     lines.append("    inputs = inputs.reshape(*inputs.shape[:2], -1)\n")

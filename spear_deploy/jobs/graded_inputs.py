@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from spear_deploy.backends.fixed_point.chip_format import format_of
-from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.backends.fixed_point.quantize import input_levels
+from spear_deploy.backends.fixed_point.quantized import InputLevels
 from spear_deploy.backends.registry import calibration_inputs
 from spear_deploy.data import EncodedSplit, holds_values
 from spear_deploy.errors import DataError
@@ -17,35 +17,34 @@ MANY_VANISH = 0.1
 """Share of the input values from which on it is told that they are sent as 0. Of digits and MNIST none are."""
 
 
-def cut_values(samples: Iterable[EncodedSplit], levels: float | None, chip: Format) -> list[str]:
-    """Say how many values of some samples are cut to the most that a spike carries, and whether many become 0.
+def cut_values(samples: Iterable[EncodedSplit], levels: InputLevels | None) -> list[str]:
+    """Say how many values of some samples are cut to the ends of what a spike carries, and whether many become 0.
 
     Args:
         samples: encoded, in parts.
-        levels: what an input of 1 is in integers; None where the input is spikes.
-        chip: its number formats.
+        levels: what inputs become; None where they are spikes.
 
     """
     if levels is None:
         return []
-    most = chip.graded_max / levels
+    least, most = levels.least / levels.of_one, levels.most / levels.of_one
     cut = vanished = held = 0
     for part in samples:
         inputs, name = part.as_stored(), part.name
-        steps = inputs.abs() * levels
-        cut += int((steps > chip.graded_max + 0.5).sum())
-        vanished += int(((steps < 0.5) & (inputs != 0)).sum())
+        steps = inputs * levels.of_one
+        cut += int(((steps > levels.most + 0.5) | (steps < levels.least - 0.5)).sum())
+        vanished += int(((steps.abs() < 0.5) & (inputs != 0)).sum())
         held += int((inputs != 0).sum())
     told = []
     if cut:
         told.append(
-            f"{cut:,} of {held:,} input values of {name} lie beyond {most:.4g}, the most that the chip's spikes carry"
-            " where levels are chosen on training samples: they are sent as that"
+            f"{cut:,} of {held:,} input values of {name} lie outside {least:.4g} to {most:.4g}, which the chip's spikes"
+            " carry where levels are chosen on training samples: they are sent as the nearer end"
         )
     if vanished > MANY_VANISH * held:
         told.append(
-            f"{vanished:,} of {held:,} input values of {name} are sent as 0: they lie below {0.5 / levels:.4g}, because"
-            f" training samples reach up to {most:.4g}, and the chip's spikes carry {chip.graded_max:,} levels"
+            f"{vanished:,} of {held:,} input values of {name} are sent as 0: they lie below {0.5 / levels.of_one:.4g},"
+            f" because training samples reach up to {most:.4g}, and the chip's spikes carry {levels.most:,} levels"
         )
     return told
 
@@ -80,4 +79,4 @@ def cut_on(profile: Profile, model: Model, train: EncodedSplit, splits: Iterable
     if levels is None:
         _check_binary(splits)
         return []
-    return [line for split in splits for line in cut_values(map(split.take, batches(len(split))), levels, chip)]
+    return [line for split in splits for line in cut_values(map(split.take, batches(len(split))), levels)]

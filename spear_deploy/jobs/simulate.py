@@ -186,7 +186,7 @@ def simulate(
     )
     executables = prepared(model, backends)
     for integers in [each.integers for each in executables.values() if each.integers is not None][:1]:
-        for line in cut_values(encoded_batches(model, split, seed=task.seed), integers.levels, integers.format):
+        for line in cut_values(encoded_batches(model, split, seed=task.seed), integers.levels):
             progress.notice(line)
     with progress.stage("simulate", len(split)) as advance, writing as file:
 

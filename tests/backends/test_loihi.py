@@ -11,7 +11,7 @@ from random_networks import Builder, events, images, random_models
 from spear_deploy.backends.fixed_point.fake_quantized import fake_quantized
 from spear_deploy.backends.fixed_point.loihi import LoihiExecution, States
 from spear_deploy.backends.fixed_point.quantize import quantize
-from spear_deploy.backends.fixed_point.quantized import mantissa_matrix
+from spear_deploy.backends.fixed_point.quantized import input_integers, mantissa_matrix
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Simulation
 
@@ -159,10 +159,21 @@ def test_values_beyond_the_samples_of_the_levels_are_sent_as_the_most_that_a_spi
     seen = images(0, 3, 5, (4,))
     integers = quantize(model, calibration=seen)
     farther = seen * 3
-    assert integers.levels * float(farther.max()) > 255
-    reach = 255 / integers.levels
+    assert integers.levels.of_one * float(farther.max()) > 255
+    reach = 255 / integers.levels.of_one
     execution = LoihiExecution(integers)
     assert torch.equal(execution.run(farther).output, execution.run(farther.clamp(max=reach)).output)
+
+
+@pytest.mark.parametrize(("low", "least", "most"), [(-1.0, -127, 127), (0.0, 0, 255)])
+def test_one_bit_of_a_graded_spike_is_the_sign_where_samples_show_negative_values(low, least, most):
+    """Levels and ends of what is sent come from one width: eight bits carry -127 to 127, or 0 to 255."""
+    model = Builder(np.random.default_rng(1), (4,)).linear("dense", 4).spiking("lif").model(3)
+    seen = images(0, 3, 5, (4,)).clamp(min=0.01, max=0.99)
+    seen[:, 0, 0], seen[:, 0, 1] = low, 1.0
+    integers = quantize(model, calibration=seen)
+    assert input_integers(integers, seen).aminmax() == (min(least, 0.0), most)
+    assert input_integers(integers, torch.tensor([-9.0, 9.0])).tolist() == [least, most]
 
 
 def test_inputs_of_another_shape_are_refused():

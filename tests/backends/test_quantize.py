@@ -9,7 +9,7 @@ from spear_deploy.backends.fixed_point.formats import LOIHI1, LOIHI2, Format
 from spear_deploy.backends.fixed_point.loihi import LoihiExecution, States
 from spear_deploy.backends.fixed_point.paths import weight_of
 from spear_deploy.backends.fixed_point.quantize import CLIPS, quantize
-from spear_deploy.backends.fixed_point.quantized import mantissa_matrix
+from spear_deploy.backends.fixed_point.quantized import InputLevels, mantissa_matrix
 from spear_deploy.backends.fixed_point.rounding import best_scale
 from spear_deploy.errors import BackendError, ProfileError
 from spear_deploy.network import Encoding, Model, Simulation, bias_current, synapse_matrix
@@ -175,7 +175,7 @@ def test_pixels_become_integers_without_loss_where_eight_bits_allow_it(denominat
     pixels = torch.randint(0, denominator + 1, (1, 30, 12), generator=torch.Generator().manual_seed(0))
     pixels[0, 0, :3] = torch.tensor([0, 1, denominator])
     inputs = (pixels.double() / denominator).expand(4, 30, 12)
-    assert quantize(dense().model(4), calibration=inputs).levels == levels
+    assert quantize(dense().model(4), calibration=inputs).levels == InputLevels(levels, 0, 255)
 
 
 def test_what_rounding_lost_is_reported():
@@ -225,7 +225,7 @@ def test_a_fake_quantised_network_is_its_own_rounding():
         for found in layer.synapses:
             meant = synapse_matrix(fake.network, found.connection).toarray()
             meant = meant * fake.network.neurons[layer.name].gain.reshape(-1, 1)
-            units = quantized.levels if found.graded else 1.0
+            units = quantized.levels.of_one if found.graded else 1.0
             held = mantissa_matrix(model.network, found).toarray() * 2.0**found.exponent / layer.scale * units
             np.testing.assert_allclose(held, meant, atol=1e-12)
 
@@ -265,4 +265,4 @@ def test_a_model_of_values_without_samples_is_taken_to_have_eight_bit_pixels():
     chain = dense()
     model = chain.model(3)
     assert isinstance(model, Model)
-    assert quantize(model).levels == 255
+    assert quantize(model).levels == InputLevels(255, 0, 255)

@@ -41,15 +41,15 @@ def test_simulate_runs_them_and_says_how_many_are_cut(task):
     progress = Listening()
     found = simulate(task, load_profile("loihi2"), ("torch", "chip"), progress=progress)
     assert set(found.simulated.results) == {"torch", "chip"}
-    (line,) = (text for text in progress.heard if "lie beyond" in text)
-    assert line.startswith(f"1 of {int((task.data.test.x[:] != 0).sum())} input values of test lie beyond 8.")
+    (line,) = (text for text in progress.heard if "lie outside" in text)
+    assert line.startswith(f"1 of {int((task.data.test.x[:] != 0).sum())} input values of test lie outside 0 to 8.")
 
 
 def test_what_a_split_holds_beyond_them_is_known_before_the_long_work(task):
     loihi2 = load_profile("loihi2")
     assert cut_on(loihi2, task.model, task.train, [task.validation]) == []
     (line,) = cut_on(loihi2, task.model, task.train, [task.validation, task.test])
-    assert "of test lie beyond" in line
+    assert "of test lie outside" in line
     assert cut_on(load_profile("generic-45nm"), task.model, task.train, [task.test]) == []
 
 

@@ -47,7 +47,7 @@ def fake_quantized(model: Model, quantized: QuantizedNetwork) -> Model:
                     f"{name}: its rounded weights have no place in the graph, because a pool follows it or several"
                     " ways lead through it"
                 )
-            units = quantized.levels if found.graded and quantized.levels is not None else 1.0
+            units = quantized.levels.of_one if found.graded and quantized.levels is not None else 1.0
             rounded = weight_of(found.nodes[place]) * 2.0**found.exponent / layer.scale * units
             nodes[name] = changed = copy(weighted(node))
             changed.weight = rounded / _factor(original, scaled)

@@ -100,10 +100,10 @@ class Format:
         """Largest input of one step."""
         return (1 << (self.input_bits - 1)) - 1
 
-    @property
-    def graded_max(self) -> int:
-        """The most that a spike with a value carries."""
-        return (1 << self.graded_bits) - 1
+    def graded_range(self, *, signed: bool) -> tuple[int, int]:
+        """The least and the most that a spike with a value carries; of values of both signs one bit is the sign."""
+        most = (1 << (self.graded_bits - int(signed))) - 1
+        return (-most if signed else 0), most
 
     @property
     def threshold_max(self) -> int:

@@ -15,7 +15,13 @@ from spear_deploy.backends.fixed_point.error_feedback import feedback_mantissas,
 from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.backends.fixed_point.loihi import LayerExecution
 from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, weighted_path, with_weight
-from spear_deploy.backends.fixed_point.quantized import IntArray, QuantizedLayer, QuantizedSynapses, Rounding
+from spear_deploy.backends.fixed_point.quantized import (
+    InputLevels,
+    IntArray,
+    QuantizedLayer,
+    QuantizedSynapses,
+    Rounding,
+)
 from spear_deploy.backends.fixed_point.ranges import Range
 from spear_deploy.backends.fixed_point.rounding import (
     axon_bias,
@@ -85,7 +91,7 @@ class LayerQuantiser:
     """Chooses the scale and the exponents of one layer, and rounds it."""
 
     def __init__(
-        self, network: Network, name: str, chip: Format, weight_bits: int, levels: float | None, seen: Range
+        self, network: Network, name: str, chip: Format, weight_bits: int, levels: InputLevels | None, seen: Range
     ) -> None:
         self.network, self.name, self.full_width = network, name, chip
         self.chip = replace(chip, weight_bits=weight_bits)
@@ -278,7 +284,7 @@ def _synapses(
     )
 
 
-def _weights(network: Network, connection: Connection, levels: float | None) -> _Weights:
+def _weights(network: Network, connection: Connection, levels: InputLevels | None) -> _Weights:
     if connection.source != network.input and not network.neurons[connection.source].spikes:
         raise BackendError(
             f"{connection.source} -> {connection.target}: a layer without threshold that feeds another is not"
@@ -288,7 +294,7 @@ def _weights(network: Network, connection: Connection, levels: float | None) -> 
     values = weight_of(nodes[place])
     graded = connection.source == network.input and levels is not None
     if graded and levels is not None:
-        values = values / levels
+        values = values / levels.of_one
     return _Weights(connection, nodes, place, values, graded)
 
 

@@ -80,7 +80,7 @@ def _round_node(
     if original.shape != scaled.shape:
         return
     factor = _size_of_rows(scaled) / _size_of_rows(original)
-    levels = quantized.levels if found.graded and quantized.levels is not None else 1.0
+    levels = quantized.levels.of_one if found.graded and quantized.levels is not None else 1.0
     lattice = replace(quantized.format, weight_bits=found.weight_bits).lattice(mixed=found.mixed)
     unit = lattice.step * 2.0**found.exponent / layer.scale * levels / factor
     module = simulation.module(name)

@@ -17,7 +17,7 @@ from torch import Tensor
 from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
 from spear_deploy.backends.fixed_point.layer_quantiser import LayerQuantiser
 from spear_deploy.backends.fixed_point.neuron_rules import check_neuron, check_pools
-from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork, to_integers
+from spear_deploy.backends.fixed_point.quantized import InputLevels, QuantizedNetwork, to_integers
 from spear_deploy.backends.fixed_point.ranges import Range, SeenRanges, bounded_ranges
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Encoding, Model, Network, Simulation
@@ -81,7 +81,7 @@ def quantize(
     return QuantizedNetwork(network, chip, tuple(layers), levels)
 
 
-def _seen(network: Network, inputs: Tensor, levels: float | None) -> tuple[dict[str, Range], dict[str, Tensor]]:
+def _seen(network: Network, inputs: Tensor, levels: InputLevels | None) -> tuple[dict[str, Range], dict[str, Tensor]]:
     """What layers do in floating point, in one pass: their ranges, and on some samples all that they send.
 
     Spikes are uint8; the input is as the chip receives it.
@@ -101,8 +101,8 @@ def _seen(network: Network, inputs: Tensor, levels: float | None) -> tuple[dict[
     return ranges.found, {name: torch.cat(found, dim=1) for name, found in parts.items()}
 
 
-def input_levels(model: Model, chip: Format, calibration: Tensor | None) -> float | None:
-    """How many steps an input of 1 has; None where inputs are spikes.
+def input_levels(model: Model, chip: Format, calibration: Tensor | None) -> InputLevels | None:
+    """What inputs become; None where they are spikes.
 
     The most levels that make all samples integers are taken, or as many as fit; of event counts so many that larger
     ones than the samples show have room.
@@ -116,11 +116,12 @@ def input_levels(model: Model, chip: Format, calibration: Tensor | None) -> floa
             f"{model.network.input}: the input holds values, and the chip's spikes carry none;"
             " use encoding 'rate' or 'spikes', or let the first layer run on the host: `adapt=True`"
         )
-    if shown is None:
-        return float(chip.graded_max)
-    values = torch.from_numpy(np.unique(shown.numpy())).double()
-    signed = bool((values < 0).any())
-    most = (1 << (chip.graded_bits - int(signed))) - 1
+    values = torch.ones(1) if shown is None else torch.from_numpy(np.unique(shown.numpy())).double()
+    least, most = chip.graded_range(signed=bool((values < 0).any()))
+    return InputLevels(_of_one(model, values, most), least, most)
+
+
+def _of_one(model: Model, values: Tensor, most: int) -> float:
     largest = float(values.abs().max())
     if model.encoding == Encoding.COUNTS and largest <= most:
         return float(max(most // (COUNT_HEADROOM * largest), 1))

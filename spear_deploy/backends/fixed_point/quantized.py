@@ -115,6 +115,21 @@ class QuantizedLayer:
 
 
 @dataclass(frozen=True)
+class InputLevels:
+    """How values of the input become integers.
+
+    Attributes:
+        of_one: what an input of 1 becomes, before it is rounded.
+        least, most: what lies beyond is sent as these.
+
+    """
+
+    of_one: float
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
 class QuantizedNetwork:
     """All layers, in the order of execution.
 
@@ -122,14 +137,14 @@ class QuantizedNetwork:
         network: what was quantised.
         format: the number formats.
         layers: the layers.
-        levels: the integer that an input of 1 becomes; None where the input is spikes.
+        levels: what inputs become; None where they are spikes.
 
     """
 
     network: Network
     format: Format
     layers: tuple[QuantizedLayer, ...]
-    levels: float | None
+    levels: InputLevels | None
 
 
 def input_integers(quantized: QuantizedNetwork, inputs: Tensor) -> Tensor:
@@ -150,8 +165,7 @@ def input_integers(quantized: QuantizedNetwork, inputs: Tensor) -> Tensor:
             f"{quantized.network.input}: the network was quantised for an input of spikes (0 or 1), and this input"
             " holds other values; the training samples that integers are chosen on have to show such values"
         )
-    most = quantized.format.graded_max
-    return to_integers(inputs, quantized.levels).clamp_(-most, most)
+    return to_integers(inputs, quantized.levels)
 
 
 def _are_spikes(values: Tensor) -> bool:
@@ -164,9 +178,11 @@ def _are_spikes(values: Tensor) -> bool:
     return True
 
 
-def to_integers(inputs: Tensor, levels: float | None) -> Tensor:
-    """Inputs times their levels, rounded; spikes as they are (float32)."""
-    return inputs.float() if levels is None else (inputs.double() * levels).round().float()
+def to_integers(inputs: Tensor, levels: InputLevels | None) -> Tensor:
+    """Inputs times their levels, rounded and cut to what a spike carries; spikes as they are (float32)."""
+    if levels is None:
+        return inputs.float()
+    return (inputs.double() * levels.of_one).round().clamp_(levels.least, levels.most).float()
 
 
 def mantissa_matrix(network: Network, synapses: QuantizedSynapses) -> Any:
