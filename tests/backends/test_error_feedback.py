@@ -57,6 +57,15 @@ def test_memory_bounds_how_many_vectors_are_held_and_changes_no_moment(monkeypat
     assert (found == expected).all()
 
 
+def test_the_frames_of_a_long_series_are_taken_from_its_first_to_its_last_step():
+    source = torch.zeros((40, 64, 3, 6, 6), dtype=torch.uint8)
+    source[30:] = spikes(10, 64, 3, 6, 6)
+    (late,) = second_moments((), conv(), source)
+    (all_along,) = second_moments((), conv(), spikes(40, 64, 3, 6, 6))
+    share = np.trace(late[0]) / np.trace(all_along[0])
+    assert share == pytest.approx(10 / 40, rel=0.1)
+
+
 def test_input_values_too_large_for_float32_are_summed_exactly():
     source = torch.full((1, 300, 4), 255.0)
     (found,) = second_moments((), nir.Linear(np.ones((2, 4))), source)

@@ -30,6 +30,9 @@ DAMPING = 0.01
 ROWS = 20_000
 """Input vectors from which the second moments are taken."""
 
+FRAMES = ROWS // 16
+"""Frames of a convolution's source from which they are cut: neighbouring vectors of one frame are much alike."""
+
 BLOCK = 1024
 """Inputs among which errors are handed on; of a neuron with more, each part keeps its own: linear work."""
 
@@ -95,7 +98,7 @@ class _Vectors:
     def of(cls, before: tuple[nir.NIRNode, ...], node: nir.NIRNode, source: Tensor) -> _Vectors | None:
         frames, groups = source.flatten(0, 1), 1
         if isinstance(node, nir.Conv2d) and not isinstance(padding_of(node), str):
-            groups, frames = int(node.groups), frames[: max(1, ROWS // 16)]
+            groups, frames = int(node.groups), _spread(frames, FRAMES)
         elif not isinstance(node, nir.Linear | nir.Affine):
             return None
         modules = tuple(linear_module(step, "pool").requires_grad_(False) for step in before)
@@ -131,6 +134,13 @@ class _Vectors:
             stride=pair(self.node.stride),
         )
         return patches.transpose(1, 2).flatten(0, 1).reshape(-1, self.groups, self.inputs)
+
+
+def _spread(frames: Tensor, most: int) -> Tensor:
+    """At most so many frames, from the first to the last."""
+    if len(frames) <= most:
+        return frames
+    return frames[torch.linspace(0, len(frames) - 1, most, device=frames.device, dtype=torch.float64).round().long()]
 
 
 def _factor(moment: Array) -> Array:
