@@ -51,7 +51,9 @@ def check(
     model: Annotated[Path, typer.Argument(help="Model file, dense or pruned.")],
     target: Target = "loihi2",
     data: Data = None,
-    samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = SAMPLES,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Test samples, spread over the split, whose spikes are measured.")
+    ] = SAMPLES,
     arch: Arch = None,
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,

@@ -54,7 +54,9 @@ def compare(
     models: Annotated[list[Path], typer.Argument(help="Model files, dense or pruned.", metavar="MODEL..")],
     target: Target = "all",
     data: Data = None,
-    samples: Annotated[int, typer.Option(min=1, help="Test samples whose spikes are measured.")] = SAMPLES,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Test samples, spread over the split, whose spikes are measured.")
+    ] = SAMPLES,
     arch: Arch = None,
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,

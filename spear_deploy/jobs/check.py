@@ -39,6 +39,7 @@ class Subject:
         model: the model.
         activity: measured on samples that stand for all of the test split; None without data.
         data: those samples; None without data.
+        held: how many samples the test split holds.
         calibration: training samples `[T, N, *input_shape]` to choose conversions on; None without data.
 
     """
@@ -47,6 +48,7 @@ class Subject:
     model: Model
     activity: Activity | None = None
     data: EncodedSplit | None = None
+    held: int = 0
     calibration: Tensor | None = None
 
     @property
@@ -63,6 +65,7 @@ class Subject:
         return {
             "split": "test",
             "samples": self.samples,
+            "held": self.held,
             "encoding": encoding,
             "backend": TORCH,
             "arithmetic": "float32",
@@ -73,7 +76,8 @@ class Subject:
         """Which samples the spikes are the mean of, in words."""
         if self.activity is None:
             return "no spikes were measured: no data were given"
-        return f"spikes: mean of {self.samples} test samples, encoding {self.model.encoding}, {TORCH}, float32"
+        some = f"{self.samples:,} of " if self.samples < self.held else ""
+        return f"mean of {some}{self.held:,} test samples, encoding {self.model.encoding}, {TORCH}, float32"
 
     @property
     def analog_input(self) -> bool:
@@ -160,7 +164,7 @@ def measured(
         raise DataError(f"spikes are measured on one sample or more, found {samples}")
     data = task.some(SplitName.TEST, samples)
     few = task.some(SplitName.TRAIN, CALIBRATION_SAMPLES)
-    return Subject(name, model, _activity(model, data), data, few.inputs)
+    return Subject(name, model, _activity(model, data), data, len(task.data.test), few.inputs)
 
 
 @torch_settings()
@@ -220,7 +224,7 @@ def _converted(subject: Subject, chip: Profile, limits: Sequence[Limit]) -> Chec
         if data is not None:
             data = EncodedSplit(data.name, split.chip_inputs(data.inputs), data.labels, analog=False)
     activity = None if data is None else _activity(model, data)
-    converted = Subject(subject.name, model, activity, data)
+    converted = Subject(subject.name, model, activity, data, subject.held)
     return Checked(_row(converted, chip), effect, found.host_first, _held(converted, chip, limits))
 
 

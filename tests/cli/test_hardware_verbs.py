@@ -62,9 +62,10 @@ def test_check_ends_with_1_where_it_does_not_fit_and_names_every_violation(tmp_p
 
 def test_the_origin_of_the_spikes_is_named():
     content = json.loads(run("check", DIGITS, "--samples", "7", "--json").stdout)
-    origin = {"split": "test", "samples": 7, "encoding": "direct", "backend": "torch", "arithmetic": "float32"}
-    assert content["measured"] == origin
-    assert "mean of 7 test samples, encoding direct, torch, float32" in run("check", DIGITS, "--samples", "7").stdout
+    arithmetic = {"encoding": "direct", "backend": "torch", "arithmetic": "float32"}
+    assert content["measured"] == {"split": "test", "samples": 7, "held": 400, **arithmetic}
+    told = run("check", DIGITS, "--samples", "7").stdout
+    assert "mean of 7 of 400 test samples, encoding direct, torch, float32" in told
 
 
 def test_without_data_sizes_are_checked_and_nothing_is_priced(tmp_path):

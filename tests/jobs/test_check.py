@@ -25,6 +25,7 @@ def test_a_model_is_priced_by_what_it_does_on_samples_that_stand_for_all_of_test
     assert subject.origin == {
         "split": "test",
         "samples": 20,
+        "held": len(task.data.test),
         "encoding": "direct",
         "backend": "torch",
         "arithmetic": "float32",

@@ -1,5 +1,6 @@
 """What is said, or refused, of splits that do not serve."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,4 +94,7 @@ def test_a_validation_too_small_for_a_bound_is_told_how_large_it_should_be():
     (told,) = wide_bound(measured(rng.normal(100, 30, 12)), 1000)
     needed = int(told.split("; ")[1].split()[0])
     assert 200 < needed < 600
+    (told,) = wide_bound(measured(np.array([20.0, 180.0])), 1000)
+    above, unused = (float(text.rstrip("%")) / 100 for text in re.findall(r"[\d,]+%", told.replace(",", ""))[:2])
+    assert above > 1 > unused == pytest.approx(above / (1 + above), abs=0.01)
     assert wide_bound(measured(rng.normal(100, 20, needed)), 1000) == []

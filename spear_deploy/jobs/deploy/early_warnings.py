@@ -138,8 +138,8 @@ def wide_bound(dense: Measurement, ahead: int) -> list[str]:
         f"{needed} would bring that to {SURE_MARGIN:.0%}" if needed else f"with {ahead} test samples no number would"
     )
     return [
-        f"{dense.samples} validation samples leave the bound of mean SynOps {reach:.0%} above the mean, and as much of"
-        f" a budget unused; {way_out}"
+        f"{dense.samples} validation samples leave the bound of mean SynOps {reach:.0%} above the mean, and"
+        f" {reach / (1 + reach):.0%} of a budget unused; {way_out}"
     ]
 
 
