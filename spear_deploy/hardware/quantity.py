@@ -199,7 +199,7 @@ _ROWS = (
     ),
     Quantity(
         "core-step",
-        "SynOps of the busiest core in a step",
+        "operations of the busiest core in a step",
         SYNOPS_UNIT,
         Follows.ACTIVITY,
         _core_step_synops,

@@ -60,7 +60,7 @@ USED = {"energy": 12_897_564.0, "latency": 60_260.0, "throughput": 4210.7, "powe
         ("power=20mW", "budget power=20mW: BROKEN (power, high end: 31.4 of 20.0 mW)"),
         (
             "core-step=5k",
-            "budget core-step=5k: BROKEN (SynOps of the busiest core in a step: 5,423 of 5,000 SynOps)",
+            "budget core-step=5k: BROKEN (operations of the busiest core in a step: 5,423 of 5,000 SynOps)",
         ),
     ],
 )

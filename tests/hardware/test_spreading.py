@@ -88,7 +88,7 @@ def test_a_budget_that_another_placement_keeps_is_kept_and_says_how(uneven):
 def test_what_more_cores_do_is_told_before_and_after(uneven):
     budgets = parse_budgets([f"core-step={core_step(uneven) / 3:.0f}"])
     (line,) = eased_lines(uneven, budgets, spread(uneven, budgets).least_cores)
-    assert "on 4 cores instead of 1, which costs no accuracy: SynOps of the busiest core in a step" in line
+    assert "on 4 cores instead of 1, which costs no accuracy: operations of the busiest core in a step" in line
     assert eased_lines(uneven, budgets, {}) == []
 
 
