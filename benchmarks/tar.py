@@ -1,22 +1,23 @@
-"""What TAR brings: the search of the pipeline `spear` on the digits, with TAR's weight and with a fixed one.
+"""What TAR brings: the search of `spear` with TAR's weight, other constants, a fixed weight, and projected.
 
-    python -m benchmarks.tar
+    python -m benchmarks.tar digits
+    python -m benchmarks.tar mnist --source ../shared/cases/mnist    # or an npz
 
-Nothing is projected onto the budget there: the reward alone draws the search to it. Raw figures are kept, one JSON file
-a search, and what is there is not made again; the page is written from them.
+But for the last, nothing is projected onto the budget: the reward alone draws the search to it. Raw figures are kept,
+one JSON file a search, and what is there is not made again; the page is written from them.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.evidence.searched import SAMPLES, Searchable, searched
-from benchmarks.evidence.settings import ROOT, digits
+from benchmarks.evidence.settings import MNIST_FOLDER, ROOT, digits, mnist
 from benchmarks.evidence.store import Json, Unit, gather, results
 from spear_deploy.search import STRATEGIES, SearchProblem, TarConstants, TargetAwareReward
 from spear_deploy.search.pipelines import SPEAR, pipeline_named
@@ -26,11 +27,35 @@ PAGE = ROOT / "docs" / "evidence" / "tar.md"
 BUDGET = 0.3
 EPISODES = 100
 
+NETWORKS: dict[str, Callable[[Path | None], Searchable]] = {
+    "digits": lambda source: digits(),
+    "mnist": lambda source: mnist(source or MNIST_FOLDER),
+}
+"""By name, from the folder of its data."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A way to search: the constants of the reward, and whether candidates are projected onto the budget."""
+
+    constants: TarConstants = field(default_factory=TarConstants)
+    projects: bool = False
+
+
 TAR, FIXED = "TAR", "fixed weight"
-REWARDS = {TAR: TarConstants(), FIXED: replace(TarConstants(), step=0.0)}
+_OURS = TarConstants()
+ARMS = {
+    TAR: Arm(),
+    FIXED: Arm(replace(_OURS, step=0.0)),
+    "TAR, twice the step": Arm(replace(_OURS, step=2 * _OURS.step)),
+    "TAR, half the weight": Arm(replace(_OURS, weight=_OURS.weight / 2)),
+    "TAR, twice the weight": Arm(replace(_OURS, weight=2 * _OURS.weight)),
+    "TAR, half as often over": Arm(replace(_OURS, broken_share=_OURS.broken_share / 2)),
+    "projected": Arm(projects=True),
+}
 
 
-def search(setting: Searchable, reward: str, seed: int, episodes: int) -> Json:
+def search(setting: Searchable, arm: str, seed: int, episodes: int) -> Json:
     """One search by DDPG: what each episode's network was predicted to use of the budget, and its accuracy."""
     given = searched(setting, SPEAR, "linear")
     pipeline = pipeline_named(SPEAR)
@@ -40,9 +65,9 @@ def search(setting: Searchable, reward: str, seed: int, episodes: int) -> Json:
         BUDGET * given.factory.dense.synops,
         lambda network: (),
         given.validation,
-        reward=TargetAwareReward(REWARDS[reward]),
+        reward=TargetAwareReward(ARMS[arm].constants),
         claim=pipeline.claim,
-        projects=pipeline.projects,
+        projects=ARMS[arm].projects,
         strict=pipeline.strict,
     )
     STRATEGIES["ddpg"].run(problem, episodes, seed)
@@ -65,12 +90,12 @@ def measures(run: Json) -> dict[str, float]:
     fifth = len(run["shares"]) // 5
     late = slice(-fifth, None)
     return {
-        "over the budget, first fifth (%)": 100 * over(run, slice(0, fifth)),
-        "over the budget, last fifth (%)": 100 * over(run, late),
-        "SynOps of the budget, last fifth (%)": 100 * float(np.mean(run["shares"][late])),
-        "accuracy, last fifth (%)": 100 * float(np.mean(run["accuracies"][late])),
-        "delivered: SynOps of the budget (%)": 100 * run["best"]["share"],
-        "delivered: accuracy before the fine-tune (%)": 100 * run["best"]["accuracy"],
+        "over, all": 100 * over(run, slice(None)),
+        "over, last fifth": 100 * over(run, late),
+        "SynOps, last fifth": 100 * float(np.mean(run["shares"][late])),
+        "accuracy, last fifth": 100 * float(np.mean(run["accuracies"][late])),
+        "SynOps, delivered": 100 * run["best"]["share"],
+        "accuracy, delivered": 100 * run["best"]["accuracy"],
         "weight at the end": run["weight_after"],
     }
 
@@ -82,45 +107,61 @@ def spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.1f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.1f}"
 
 
-def page(runs: list[Json]) -> str:
-    """The page of evidence."""
-    by_reward = {name: {run["seed"]: measures(run) for run in runs if run["reward"] == name} for name in REWARDS}
-    seeds = sorted(set(by_reward[TAR]) & set(by_reward[FIXED]))
-    rows = [["", TAR, FIXED, "difference"], ["---"] * 4]
-    for name in by_reward[TAR][seeds[0]]:
-        tar, fixed = ([by_reward[reward][seed][name] for seed in seeds] for reward in REWARDS)
-        rows.append([name, spread(tar), spread(fixed), spread([a - b for a, b in zip(tar, fixed, strict=True)])])
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    constants = REWARDS[TAR]
+def table(runs: Sequence[Json]) -> str:
+    """The arms of one network, and what TAR has beside the fixed weight."""
+    by_arm = {arm: {run["seed"]: measures(run) for run in runs if run["arm"] == arm} for arm in ARMS}
+    by_arm = {arm: found for arm, found in by_arm.items() if found}
+    names = list(next(iter(by_arm[TAR].values())))
+    rows = [["", "seeds", *names], ["---"] * (2 + len(names))]
+    for arm, found in by_arm.items():
+        rows.append([arm, str(len(found)), *(spread([each[name] for each in found.values()]) for name in names)])
+    paired = sorted(set(by_arm[TAR]) & set(by_arm[FIXED]))
+    apart = [[by_arm[TAR][seed][name] - by_arm[FIXED][seed][name] for seed in paired] for name in names]
+    rows.append([f"{TAR} less {FIXED}", str(len(paired)), *map(spread, apart)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def page(runs: Mapping[str, Sequence[Json]]) -> str:
+    """The page of evidence, from the runs by network."""
+    ours = ARMS[TAR].constants
+    tables = "\n\n".join(f"## {name}\n\n{table(found)}" for name, found in runs.items())
     return f"""# What TAR brings
 
-Written by `python -m benchmarks.tar` from [raw figures](raw/tar). The search of `--pipeline spear` on the digits at a
-budget of {BUDGET:.0%} of the dense SynOps, by DDPG: {runs[0]["episodes"]} episodes, {len(seeds)} seeds. Nothing is
-projected or repaired; SynOps are those that LRE's line, of {SAMPLES} samples, predicts after the fine-tune, and
-accuracy is that of the network as it was cut, on validation. TAR's weight begins at {constants.weight:g} and follows
-the share of episodes that break the budget; the fixed one stays there. The first quarter of the episodes is random, so
-the first fifth tells how often chance breaks the budget.
+Written by `python -m benchmarks.tar` from [raw figures](raw/tar). The search of `--pipeline spear` at a budget of
+{BUDGET:.0%} of the dense SynOps, by DDPG: {EPISODES} episodes, of which the first quarter is random. Nothing is
+repaired, and nothing but the last arm projected; SynOps are those that LRE's line, of {SAMPLES} samples, predicts after
+the fine-tune, and accuracy is that of the network as it was cut, on validation.
+
+- `{TAR}`: its weight begins at {ours.weight:g} and follows the share of episodes that break the budget
+  (step {ours.step:g}), of which {ours.broken_share:.0%} may; `{FIXED}` stays at {ours.weight:g}. The next four change
+  one constant each. `projected`: keep ratios are scaled onto the budget before a candidate is evaluated, as in
+  `spear+`.
+- `over`: episodes in % whose network is predicted to break the budget, of all and of the last fifth.
+- `SynOps`: in % of the budget, the mean of the last fifth, and of the network that is delivered, the best by reward.
+- `accuracy`: in %, before the fine-tune.
 
 Means over seeds with their standard errors; the difference is paired by seed.
 
-{table}
+{tables}
 """
 
 
 def main() -> None:
-    """Gather what is missing and write the page."""
+    """Gather what is missing of one network and write the page of all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--episodes", type=int, default=EPISODES)
+    parser.add_argument("network", choices=NETWORKS)
+    parser.add_argument("--source", type=Path, help="the folder of its data; by default ../shared/cases")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
     parser.add_argument("--raw", type=Path, default=RAW)
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
+    setting = NETWORKS[options.network](options.source)
     for seed in range(options.seeds):
-        for reward in REWARDS:
-            arguments = {"reward": reward, "seed": seed, "episodes": options.episodes}
-            print(gather(digits(), options.raw, Unit("searches", search, arguments)), flush=True)
-    runs = [run for run in results(options.raw, "searches") if run["episodes"] == options.episodes]
-    options.page.write_text(page(runs))
+        for arm in options.arms:
+            unit = Unit(options.network, search, {"arm": arm, "seed": seed, "episodes": EPISODES})
+            print(gather(setting, options.raw, unit), flush=True)
+    options.page.write_text(page({name: found for name in NETWORKS if (found := results(options.raw, name))}))
 
 
 if __name__ == "__main__":

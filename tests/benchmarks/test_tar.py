@@ -28,16 +28,17 @@ def given():
 
 def test_a_search_tells_every_episode_and_only_tars_weight_moves(given, monkeypatch):
     monkeypatch.setattr(tar, "searched", lambda setting, pipeline, estimator: given)
-    runs = {reward: tar.search(None, reward, 0, 20) for reward in tar.REWARDS}
+    runs = {arm: tar.search(None, arm, 0, 20) for arm in tar.ARMS}
     assert all(len(run["shares"]) == len(run["accuracies"]) == 20 for run in runs.values())
     assert runs[tar.FIXED]["weight_after"] == 2.0 != runs[tar.TAR]["weight_after"]
     assert max(runs[tar.TAR]["shares"]) > 1  # nothing is projected: the first network is the whole one
+    assert max(runs["projected"]["shares"]) <= 1
 
 
 def test_the_page_tells_first_from_last_fifth_and_pairs_by_seed():
-    def run(reward, seed, late):
+    def run(arm, seed, late):
         return {
-            "reward": reward,
+            "arm": arm,
             "seed": seed,
             "episodes": 10,
             "shares": [2.0, 2.0, *[1.0] * 6, *late],
@@ -47,6 +48,12 @@ def test_the_page_tells_first_from_last_fifth_and_pairs_by_seed():
         }
 
     runs = [run(tar.TAR, seed, [0.9, 0.9]) for seed in (0, 1)] + [run(tar.FIXED, seed, [0.9, 1.1]) for seed in (0, 1)]
-    page = tar.page(runs)
-    assert "| over the budget, first fifth (%) | 100.0 ± 0.0 | 100.0 ± 0.0 | 0.0 ± 0.0 |" in page
-    assert "| over the budget, last fifth (%) | 0.0 ± 0.0 | 50.0 ± 0.0 | -50.0 ± 0.0 |" in page
+    columns, _, tar_row, fixed, apart = (
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in tar.page({"digits": runs}).splitlines()
+        if line.startswith("|")
+    )
+    late = columns.index("over, last fifth")
+    assert [row[0] for row in (tar_row, fixed, apart)] == [tar.TAR, tar.FIXED, "TAR less fixed weight"]
+    assert [row[late] for row in (tar_row, fixed, apart)] == ["0.0 ± 0.0", "50.0 ± 0.0", "-50.0 ± 0.0"]
+    assert [row[late - 1] for row in (tar_row, fixed, apart)] == ["20.0 ± 0.0", "30.0 ± 0.0", "-10.0 ± 0.0"]
