@@ -266,13 +266,16 @@ def can_be_held(tuner: Tuner, tuned: Tuned) -> bool:
     return used - fixed <= MOST_HELD * (BOUND_AIM - fixed)
 
 
-def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str, float]:
+def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM, *, closing: bool = False) -> dict[str, float]:
     """What a constraint should hold a network at, by what it was measured to use of its limits.
 
     A constraint sees training samples in floating point. So its target is what the network uses
     there, times `aim` over the largest share of a limit that it uses where it counts: the chip's
     arithmetic, the validation split, the bound and limits on energy or time are all in it.
     A limit on a tail has a target of its own where it is the one that is broken.
+
+    `closing`: every limit on a tail has one, and mean SynOps are drawn to what the largest share of any limit leaves
+    them: what brings one down must not raise another.
     """
     factory, evaluator = tuner.factory, tuner.evaluator
     seen = factory.measure(tuned.model, drawn(factory.train, PROBE_SAMPLES))
@@ -284,6 +287,8 @@ def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str,
     }
     rest = [use.share for use in tuned.uses if use.limit.quantity.key not in tails]
     share = max(tuned.synops_bound / evaluator.budget_synops, *rest, 0.0)
+    if closing:
+        return {SYNOPS: aim * seen.synops / tuned.share(evaluator.budget_synops), **own}
     broken = {name: each for name, each in own.items() if each < tails[name]}
     return {SYNOPS: aim * seen.synops / share, **broken}
 

@@ -232,3 +232,25 @@ def test_a_closed_network_is_not_silenced_by_multipliers_that_were_wound_up_befo
     assert choice.repairs > 2
     assert choice.winner.result.synops_bound <= target.budget_synops
     assert choice.winner.result.validation.accuracy > 0.5  # four classes; 0.25 with the multipliers kept
+
+
+class BoundInItsTail(OnTorch):
+    """A target that SynOps are free on, and their 99th percentile is not."""
+
+    def __init__(self, problem, most):
+        super().__init__(problem, share=4.0)
+        self.most = most
+
+    def uses(self, model, measured):
+        return (use("p99", measured.p99_synops, self.most),)
+
+
+def test_bringing_a_tail_below_its_limit_does_not_raise_the_mean_towards_its_own(factory):
+    """Nobody limits mean SynOps but at what the dense network takes; what leads there would raise the tail again."""
+    problem = problem_of(factory, 0.9)
+    start = tune_plain(Tuner(factory, OnTorch(problem), CONSTRAINED, 0), np.array([0.8, 0.6]), problem.estimator).plain
+    target = BoundInItsTail(problem, 0.95 * start.validation.p99_synops)
+    tuner = Tuner(factory, target, CONSTRAINED, 0)
+    steps = list(closing(tuner, tuner.measured(start.model)))
+    assert steps[-1].validation.p99_synops <= target.most
+    assert max(step.validation.synops for step in steps) <= start.validation.synops
