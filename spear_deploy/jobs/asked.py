@@ -78,13 +78,14 @@ def weight_bits_of(text: str | int | None) -> WeightBits:
 
 
 def front_of(text: str) -> tuple[Limit, ...]:
-    """The budgets of a list such as `70%,50%,30%`.
+    """The budgets of a list such as `70%,50%,30%`, each once.
 
     Raises:
         BudgetError: one cannot be understood.
 
     """
-    return tuple(parse_budget(each) for each in text.split(",") if each.strip())
+    named = dict.fromkeys(each.strip() for each in text.split(",") if each.strip())
+    return tuple(map(parse_budget, named))
 
 
 def error_of(text: str) -> float:

@@ -24,6 +24,10 @@ def test_a_front_of_one_budget_is_refused_with_an_agent_too(refused):
     )
 
 
+def test_a_budget_that_a_front_names_twice_counts_once(refused):
+    assert "a front over 50% alone: give two budgets or more" in refused("--pareto", "50%,50%", "model.pt")
+
+
 def test_an_agent_is_asked_by_no_other_strategy_that_is_typed(refused):
     message = refused("--strategy", "greedy", "--agent", "agent.npz", "model.pt")
     assert message == "an agent that is trained (--agent) is asked by the strategy 'agent', not by 'greedy'"
