@@ -128,11 +128,11 @@ def read_integers(path: Path) -> tuple[list[str], QuantizedNetwork]:
             input_shape=tuple(int(n) for n in held["input_shape"]),
             dt_s=None,
         )
+        chip, levels = replace(LOIHI2, graded_bits=int(held.get("graded_bits", LOIHI2.graded_bits))), None
+        if "input_levels" in held:
+            levels = InputLevels(float(held["input_levels"]), *chip.graded_range(signed=bool(held["input_signed"])))
     except (*READ_ERRORS, RefusedError, ModelError) as error:
         raise ExportError(f"{path}: cannot be read back ({error})") from None
-    chip, levels = replace(LOIHI2, graded_bits=int(held.get("graded_bits", LOIHI2.graded_bits))), None
-    if "input_levels" in held:
-        levels = InputLevels(float(held["input_levels"]), *chip.graded_range(signed=bool(held["input_signed"])))
     return names, integers_of(model.network, levels, chip)
 
 

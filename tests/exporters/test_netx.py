@@ -271,7 +271,12 @@ def test_what_netx_cannot_say_is_refused_with_the_reason_and_the_way_out(model, 
 
 
 @pytest.mark.parametrize(
-    "change", [lambda file: file.__delitem__("layer"), lambda file: file.attrs.__delitem__("layers")]
+    "change",
+    [
+        lambda file: file.__delitem__("layer"),
+        lambda file: file.attrs.__delitem__("layers"),
+        lambda file: file.attrs.__delitem__("input_signed"),
+    ],
 )
 def test_a_damaged_file_is_refused(tmp_path, change):
     path = tmp_path / "net.net"
