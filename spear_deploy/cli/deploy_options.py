@@ -97,7 +97,7 @@ class DeployOptions:
         list[str] | None,
         typer.Option(
             help="50% of the dense SynOps, 120k SynOps, cores=4, ...; repeatable.",
-            show_default=DEFAULT_BUDGET.granted,
+            show_default=f"{DEFAULT_BUDGET.granted}; beside budgets of other kinds, the dense network's SynOps",
             metavar="BUDGET",
         ),
     ] = None

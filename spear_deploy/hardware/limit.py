@@ -56,10 +56,26 @@ class Limit:
 
 @dataclass(frozen=True)
 class Use:
-    """A limit, and what a network uses of it, as predicted or as measured."""
+    """A limit, and what a network uses of it, as predicted or as measured.
+
+    Attributes:
+        limit: the limit.
+        used: of its quantity.
+        silent: what the network would use where its neurons sent no spike that training can take away; None where
+            that is not known, and taken to be nothing.
+
+    """
 
     limit: Limit
     used: float
+    silent: float | None = None
+
+    @classmethod
+    def of_share(cls, limit: Limit, share: float) -> Use:
+        """A use of which the share of the limit is known."""
+        if limit.quantity.least:
+            return cls(limit, limit.allowed / share if share else math.inf)
+        return cls(limit, share * limit.allowed)
 
     @property
     def name(self) -> str:
@@ -75,6 +91,13 @@ class Use:
         if allowed > 0:
             return used / allowed
         return math.inf if used > 0 else 0.0
+
+    def spikes_for(self, share: float) -> float:
+        """How many times its spikes a network may send to use this share of the limit, in a straight line from none."""
+        silent = 0.0 if self.silent is None else replace(self, used=self.silent).share
+        if self.share > silent:
+            return max((share - silent) / (self.share - silent), 0.0)
+        return math.inf if self.share <= share else 0.0
 
     @property
     def overshoot(self) -> float:

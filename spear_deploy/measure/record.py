@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,10 @@ class SpikeRecord:
         starts = np.searchsorted(flat, np.arange(len(fired) + 1) * neurons)
         where = flat - np.repeat(np.arange(len(fired)) * neurons, np.diff(starts))
         return csr_array((np.ones(len(where)), where, starts), shape=fired.shape)
+
+    def only(self, names: Container[str]) -> SpikeRecord:
+        """The record where nothing else sends anything."""
+        return replace(self, bits={name: each for name, each in self.bits.items() if name in names})
 
     def spread(self, samples: int) -> SpikeRecord:
         """The record of at most so many samples, evenly spread over all."""

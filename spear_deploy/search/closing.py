@@ -84,7 +84,7 @@ def _continued(tuner: Tuner, now: Tuned, constraint: SynopsConstraint, aim: floa
     recipe = plan.final_for(len(train))
     short = Recipe(max(round(EPOCHS * recipe.epochs), 1), recipe.batch, recipe.learning_rate / 2)
     if plan.constrained and now.share(evaluator.budget_synops) > 0:
-        constraint.targets = targets_for(tuner, now, aim, closing=True)
+        constraint.targets = targets_for(tuner, now, aim)
     held = constraint if plan.constrained and constraint.targets and can_be_held(tuner, now) else None
     return fine_tune(
         now.model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from spear_deploy.search.candidate import Features
@@ -20,11 +21,13 @@ class Held:
     Attributes:
         budget_synops: SynOps per inference that are allowed.
         margin: of the bound over the mean, relative; known of the dense network.
+        spikes: how many times those after the plain fine-tune the network may send by limits on other activity.
 
     """
 
     budget_synops: float
     margin: float
+    spikes: float = math.inf
 
     @property
     def synops(self) -> float:
@@ -46,5 +49,9 @@ def predict_delivered(estimator: Estimator, features: Features, held: Held | Non
 
     """
     plain = estimator.predict(features)
-    capped = plain if held is None else plain.capped(held.synops)
+    capped = plain
+    if held is not None:
+        fixed = min(features.fixed_synops, plain.value)
+        capped = plain.scaled((fixed + (plain.value - fixed) * min(held.spikes, 1.0)) / (plain.value or 1.0))
+        capped = capped.capped(held.synops)
     return Prediction(capped.value, capped.low * (1 - HELD_WITHIN), capped.high * (1 + HELD_WITHIN))

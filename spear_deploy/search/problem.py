@@ -284,8 +284,8 @@ class SearchProblem:
 
     def _activity_uses(self, executed: Ratios) -> list[Use]:
         """What a candidate is predicted to use of the limits on activity."""
-        used = self._predicted(executed).used
-        return [Use(each.limit, value) for each, value in zip(self.activity_limits, used, strict=True)]
+        shares = self._predicted(executed).shares
+        return [Use.of_share(each.limit, share) for each, share in zip(self.activity_limits, shares, strict=True)]
 
     def _predicted(self, executed: Ratios) -> Predicted:
         key = _key(executed)
@@ -296,9 +296,9 @@ class SearchProblem:
         return self._predictions[key]
 
     def _predict(self, candidate: Candidate) -> Predicted:
-        used = tuple(limit.use(candidate).used for limit in self.activity_limits)
+        shares = tuple(limit.share(candidate, self.claim, self.multiple) for limit in self.activity_limits)
         features = candidate.features
-        return Predicted(self.estimator.predict(features), features.fixed_synops, used)
+        return Predicted(self.estimator.predict(features), features.fixed_synops, shares)
 
     def _first_guess(self, ratios: Ratios) -> float:
         near = {key: share for key, share in self._shares.items() if NEAR[0] <= share <= NEAR[1]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -31,6 +32,9 @@ BOUND_AIM = 0.985
 
 MOST_HELD = 2.0
 """How many times what it may cause in the end a network's own activity may cause for a constraint to bring it there."""
+
+LEFT_ALONE = 0.7
+"""A network that uses less than this share of every limit after the first phase is not held in the second."""
 
 PROBE_SAMPLES = 1024
 """Training samples on which a network's SynOps are compared with those that count."""
@@ -246,51 +250,54 @@ def foreseen(phase: tuple[Features, Tuned], estimator: Estimator) -> Finalist:
 
 
 def constraint_for(tuner: Tuner, tuned: Tuned) -> SynopsConstraint | None:
-    """The constraint that brings a network to its limits; none where it keeps them anyway, or where none can."""
-    if not tuner.plan.constrained or tuned.share(tuner.evaluator.budget_synops) <= BOUND_AIM:
+    """The constraint that brings a network to its limits, or holds it there; none where none can.
+
+    One that keeps them anyway is held from above alone, so that it does not drift over them; far below all of them it
+    is left alone.
+    """
+    used = tuned.share(tuner.evaluator.budget_synops)
+    if not tuner.plan.constrained or used < LEFT_ALONE or not can_be_held(tuner, tuned):
         return None
-    if not can_be_held(tuner, tuned):
-        return None
-    return SynopsConstraint(targets_for(tuner, tuned), tuner.plan.ascent)
+    targets = targets_for(tuner, tuned)
+    return SynopsConstraint(targets, tuner.plan.ascent, fills=used > BOUND_AIM) if targets else None
 
 
 def can_be_held(tuner: Tuner, tuned: Tuned) -> bool:
-    """Whether what no fine-tune changes of a network's SynOps leaves enough room below their limit for the rest.
+    """Whether what no fine-tune changes of a network's use leaves enough room below each limit for the rest.
 
     Where it does not, a constraint would all but silence the neurons: channels have to go.
     """
+    return spikes_allowed(tuner, tuned) >= 1 / MOST_HELD
+
+
+def spikes_allowed(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> float:
+    """How many times its spikes a network may send to use `aim` of its tightest limit; infinite of a silent one."""
     used = tuned.synops_bound / tuner.evaluator.budget_synops
-    if used <= 1:
-        return True
-    fixed = used * tuner.factory.fixed_share(tuned.model)
-    return used - fixed <= MOST_HELD * (BOUND_AIM - fixed)
+    changing = used * (1 - tuner.factory.fixed_share(tuned.model))
+    of_synops = max((aim - (used - changing)) / changing, 0.0) if changing else math.inf if used <= aim else 0.0
+    return min(of_synops, *(use.spikes_for(aim) for use in tuned.uses), math.inf)
 
 
-def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM, *, closing: bool = False) -> dict[str, float]:
+def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str, float]:
     """What a constraint should hold a network at, by what it was measured to use of its limits.
 
-    A constraint sees training samples in floating point. So its target is what the network uses
-    there, times `aim` over the largest share of a limit that it uses where it counts: the chip's
-    arithmetic, the validation split, the bound and limits on energy or time are all in it.
-    A limit on a tail has a target of its own where it is the one that is broken.
-
-    `closing`: every limit on a tail has one, and mean SynOps are drawn to what the largest share of any limit leaves
-    them: what brings one down must not raise another.
+    A constraint sees training samples in floating point. So the target of mean SynOps is what the network uses there,
+    with as many times the spikes as bring the largest share of a limit that it uses where it counts to `aim`: the
+    chip's arithmetic, the validation split, the bound and limits on energy or time are all in it. A limit on a
+    tail has a target of its own beside it. Of a silent network there is nothing to hold.
     """
-    factory, evaluator = tuner.factory, tuner.evaluator
+    factory = tuner.factory
     seen = factory.measure(tuned.model, drawn(factory.train, PROBE_SAMPLES))
     tails = {"p99": seen.p99_synops, "step": seen.busiest_step_synops}
     own = {
         use.limit.quantity.key: tails[use.limit.quantity.key] * aim / use.share
         for use in tuned.uses
-        if use.limit.quantity.key in tails
+        if use.limit.quantity.key in tails and use.share
     }
-    rest = [use.share for use in tuned.uses if use.limit.quantity.key not in tails]
-    share = max(tuned.synops_bound / evaluator.budget_synops, *rest, 0.0)
-    if closing:
-        return {SYNOPS: aim * seen.synops / tuned.share(evaluator.budget_synops), **own}
-    broken = {name: each for name, each in own.items() if each < tails[name]}
-    return {SYNOPS: aim * seen.synops / share, **broken}
+    fixed = factory.fixed_share(tuned.model)
+    spikes = max(spikes_allowed(tuner, tuned, aim), 1 / MOST_HELD)
+    targets = {SYNOPS: seen.synops * (fixed + (1 - fixed) * spikes), **own}
+    return {name: target for name, target in targets.items() if 0 < target < math.inf}
 
 
 def tune_final(tuner: Tuner, finalist: Finalist, constraint: SynopsConstraint | None, risk: float = RISK) -> Tuned:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.hardware.spreading import cores_for
 from spear_deploy.measure import Compared, Measurement
 from spear_deploy.network import Model, Network
+from spear_deploy.pruning import unchanging
 from spear_deploy.search import (
     CandidateFactory,
     LreSample,
@@ -103,13 +104,18 @@ class Target:
 
     def predicted_limits(self, factory: CandidateFactory, samples: Sequence[LreSample]) -> list[PredictedLimit]:
         """The limits on activity, each predicted by its own fit on LRE's samples, as networks are judged by it."""
-        found = []
-        for limit in self.limits_on(Follows.ACTIVITY):
+        limits = self.limits_on(Follows.ACTIVITY)
+        if not limits:
+            return []
+        found, smallest = [], factory.candidate(factory.smallest)
+        for limit in limits:
             value = partial(self._value, limit, self._as_judged(limit, factory))
+            silent = partial(_silent, value, factory.model.frozen)
             networks = [factory.pruned_network(sample.features.keep_ratios) for sample in samples]
             before = [value(network, sample.before) for network, sample in zip(networks, samples, strict=True)]
             after = [value(network, sample.after) for network, sample in zip(networks, samples, strict=True)]
-            found.append(PredictedLimit(limit, value, ratio_estimator(samples, before, after)))
+            least = silent(smallest.model.network, smallest.activity)
+            found.append(PredictedLimit(limit, value, ratio_estimator(samples, before, after), silent, least))
         return found
 
     def activity_uses(self, network: Network, activity: Activity) -> tuple[Use, ...]:
@@ -126,9 +132,14 @@ class Target:
 
         It is the bound of what the samples ahead will show, as far as values of single samples are known.
         """
-        on_chip = self.on_chip(model.network, self.activity(model, measured))
+        network, activity = model.network, self.activity(model, measured)
+        on_chip, silent = (
+            self.on_chip(network, activity),
+            self.on_chip(network, _silenced(activity, network, model.frozen)),
+        )
         return tuple(
-            Use(limit, _ahead(limit, on_chip, self.samples_ahead)) for limit in self.limits_on(Follows.ACTIVITY)
+            Use(limit, _ahead(limit, on_chip, self.samples_ahead), limit.quantity.value(silent))
+            for limit in self.limits_on(Follows.ACTIVITY)
         )
 
     def activity(self, model: Model, measured: Measurement) -> Activity:
@@ -268,6 +279,17 @@ def check_reachable(tuner: Tuner, target: Target, path: Path) -> None:
             f" still takes {least.synops_bound:,.0f} ({_percent(least.synops_bound / target.dense.synops)} of the dense"
             " network's) after fine-tuning, the least that this network can be pruned to"
         )
+
+
+def _silent(
+    value: Callable[[Network, Activity], float], frozen: Set[str], network: Network, activity: Activity
+) -> float:
+    return value(network, _silenced(activity, network, frozen))
+
+
+def _silenced(activity: Activity, network: Network, frozen: Set[str]) -> Activity:
+    """With those spikes alone that no training changes."""
+    return activity.silenced(network, unchanging(network, frozen))
 
 
 def _of_samples_ahead(limit: Limit, samples: int) -> Quantity:

@@ -57,6 +57,7 @@ class ConstraintState:
     seen: Mapping[str, float]
     begin: Mapping[str, float]
     progress: float
+    fills: bool = True
 
 
 class SynopsConstraint:
@@ -78,11 +79,14 @@ class SynopsConstraint:
     Args:
         targets: by a name of `QUANTITIES`, in floating point on training samples.
         constants: of the ascent.
+        fills: whether mean SynOps are drawn up to their target too; without, they are held from above like the others.
 
     """
 
-    def __init__(self, targets: Mapping[str, float], constants: AscentConstants | None = None) -> None:
-        self.targets = dict(targets)
+    def __init__(
+        self, targets: Mapping[str, float], constants: AscentConstants | None = None, *, fills: bool = True
+    ) -> None:
+        self.targets, self.fills = dict(targets), fills
         self.constants = constants or AscentConstants()
         self.multipliers = dict.fromkeys(targets, 0.0)
         self._means: dict[str, float] = {}
@@ -100,13 +104,14 @@ class SynopsConstraint:
             dict(self._seen),
             dict(self._begin),
             self._progress,
+            self.fills,
         )
 
     def restore(self, state: ConstraintState) -> None:
         """Make it what it was."""
         self.targets, self.multipliers = dict(state.targets), dict(state.multipliers)
         self._means, self._seen, self._begin = dict(state.means), dict(state.seen), dict(state.begin)
-        self._progress = state.progress
+        self._progress, self.fills = state.progress, state.fills
 
     def begin(self) -> None:
         """A fine-tune begins: targets ramp from what its first batch uses."""
@@ -119,14 +124,15 @@ class SynopsConstraint:
         for name, violation in self._violations(counter, inputs, outputs, analog).items():
             self._seen[name] = float(violation.detach())
             multiplier = self.multipliers.setdefault(name, 0.0)  # targets may be set anew between fine-tunes
-            if name == SYNOPS or self._seen[name] + multiplier / rho > 0:
+            if self._is_met(name) or self._seen[name] + multiplier / rho > 0:
                 total = total + multiplier * violation + rho / 2 * violation.square()
         return total
 
     def merit(self, counter: SynopsCounter, inputs: Tensor, outputs: Mapping[str, Tensor], analog: bool) -> Tensor:
         """A term that does not depend on the multipliers, by which networks of different steps can be compared."""
         values = self._values(counter, inputs, outputs, analog)
-        violations = [value / self.targets[name] - 1 for name, value in values.items()]
+        apart = {name: value / self.targets[name] - 1 for name, value in values.items()}
+        violations = [each if self._is_met(name) else each.clamp(min=0) for name, each in apart.items()]
         return self.constants.rho * torch.stack(violations).square().sum()
 
     def ascend(self, progress: float) -> None:
@@ -136,9 +142,13 @@ class SynopsConstraint:
         for name, seen in self._seen.items():
             before = self._means.get(name, seen)
             self._means[name] = constants.decay * before + (1 - constants.decay) * seen
-            lowest = constants.lowest if name == SYNOPS else 0.0
+            lowest = constants.lowest if self._is_met(name) else 0.0
             moved = self.multipliers[name] + constants.step * constants.rho * self._means[name]
             self.multipliers[name] = max(moved, lowest)
+
+    def _is_met(self, name: str) -> bool:
+        """Whether a quantity is to be brought to its target, from below too."""
+        return name == SYNOPS and self.fills
 
     def _violations(
         self, counter: SynopsCounter, inputs: Tensor, outputs: Mapping[str, Tensor], analog: bool

@@ -79,3 +79,17 @@ def test_a_read_out_without_threshold_fires_no_spikes(build):
     trace = Simulation(network.graph)(inputs)
     activity = activity_seen(network, inputs, trace, analog_input=False)
     assert activity.spikes["n1"].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("analog", [True, False])
+def test_silenced_it_costs_what_the_network_costs_with_thresholds_that_nothing_reaches(simulated, analog):
+    network, inputs, trace = simulated
+    nothing = {name: torch.zeros_like(each) for name, each in trace.outputs.items()}
+    silent = activity_seen(network, inputs, replace(trace, outputs=nothing), analog_input=analog)
+    silenced = activity_seen(network, inputs, trace, analog_input=analog).silenced(network, {network.input})
+    chip = load_profile("loihi2")
+    expected, found = (OnChip(network, chip, activity).cost for activity in (silent, silenced))
+    assert found.energy_pj.high == pytest.approx(expected.energy_pj.high)
+    assert found.time_ns.high == pytest.approx(expected.time_ns.high)
+    assert found.synops == pytest.approx(expected.synops)
+    assert found.synops == 0 if analog else found.synops > 0

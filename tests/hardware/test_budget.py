@@ -126,3 +126,23 @@ def test_a_limit_from_below_is_broken_by_what_is_missing(used, share):
 @pytest.mark.parametrize(("used", "overshoot"), [(-3, 0), (0, 0), (0.25, math.inf)])
 def test_where_nothing_may_be_lost_a_gain_is_welcome(used, overshoot):
     assert Use(parse_budget("max-drop=0"), used).overshoot == overshoot
+
+
+@pytest.mark.parametrize(
+    ("budget", "used", "silent", "spikes"),
+    [("100", 140, 0, 5 / 7), ("100", 140, 60, 0.5), ("100", 90, 60, 4 / 3), ("throughput=100", 50, 200, 1 / 3)],
+)
+def test_so_many_spikes_fill_a_limit_of_which_silence_uses_a_part(budget, used, silent, spikes):
+    assert Use(parse_budget(budget), used, silent).spikes_for(1.0) == pytest.approx(spikes)
+
+
+def test_no_spikes_fill_a_limit_that_silence_breaks_and_any_number_one_that_spikes_do_not_touch():
+    assert Use(parse_budget("100"), 140, 120).spikes_for(1.0) == 0
+    assert Use(parse_budget("100"), 90, 90).spikes_for(1.0) == math.inf
+    assert Use(parse_budget("100"), 110, 110).spikes_for(1.0) == 0
+
+
+@pytest.mark.parametrize("budget", ["100", "throughput=100"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.25])
+def test_a_share_is_told_of_limits_from_above_and_from_below_alike(budget, share):
+    assert Use.of_share(parse_budget(budget), share).share == share

@@ -10,8 +10,17 @@ from scipy.stats import ttest_ind
 
 from spear_deploy.data import Dataset, load_data
 from spear_deploy.errors import DataError
-from spear_deploy.jobs.deploy.early_warnings import by_chance, check_labels, class_shares, shift, wide_bound
+from spear_deploy.hardware import parse_budgets
+from spear_deploy.jobs.deploy.early_warnings import (
+    by_chance,
+    check_labels,
+    class_shares,
+    shift,
+    wide_bound,
+    wide_tails,
+)
 from spear_deploy.network import Objective
+from spear_deploy.search.bounds import p99_bound
 
 
 def data(tmp_path, train, validation, test):
@@ -98,3 +107,15 @@ def test_a_validation_too_small_for_a_bound_is_told_how_large_it_should_be():
     above, unused = (float(text.rstrip("%")) / 100 for text in re.findall(r"[\d,]+%", told.replace(",", ""))[:2])
     assert above > 1 > unused == pytest.approx(above / (1 + above), abs=0.01)
     assert wide_bound(measured(rng.normal(100, 20, needed)), 1000) == []
+
+
+def test_a_tail_of_which_few_samples_leave_much_unused_is_told_with_its_share():
+    """The 99th percentile of 400 further samples is promised by the largest of few, and a margin."""
+    each = np.random.default_rng(0).normal(100, 20, 60)
+    (limit,) = parse_budgets(["p99=90k"])
+    on_chip = SimpleNamespace(measured=SimpleNamespace(synops_each=each))
+    (told,) = wide_tails([limit], on_chip, 400)
+    reach = p99_bound(each, 400) / np.sort(each)[59] - 1
+    assert f"lies {reach:.0%} from what 60 validation samples show" in told
+    assert f"{reach / (1 + reach):.0%} of the budget" in told
+    assert wide_tails([limit], SimpleNamespace(measured=SimpleNamespace(synops_each=each / 100 + 100)), 400) == []

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,3 +38,11 @@ def test_where_lre_is_not_sure_the_interval_reaches_from_its_lower_end_to_where_
 
 def test_without_a_constraint_nothing_caps_the_prediction():
     assert predict_delivered(Says(1400.0, 1300.0, 1500.0), FEATURES, None).value == 1400
+
+
+def test_where_another_limit_leaves_fewer_spikes_the_mean_falls_with_them_but_not_what_stays():
+    features = replace(FEATURES, fixed_synops=200.0)
+    found = predict_delivered(Says(600.0, 540.0, 660.0), features, Held(1000.0, margin=0.0, spikes=0.75))
+    assert found.value == pytest.approx(200 + 0.75 * 400)
+    assert (found.low, found.high) == pytest.approx((450 * (1 - HELD_WITHIN), 550 * (1 + HELD_WITHIN)))
+    assert predict_delivered(Says(600.0, 540.0, 660.0), features, Held(1000.0, 0.0, spikes=3.0)).value == 600

@@ -9,7 +9,7 @@ from test_search import RecalibratedTimes, unlimited, wide
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.search import CandidateFactory, SearchProblem, Tuner, TuningPlan, choose
 from spear_deploy.search.closing import _narrower, closing
-from spear_deploy.search.tuning import constraint_for, tune_plain
+from spear_deploy.search.tuning import constraint_for, tune_final, tune_plain
 from spear_deploy.training import AscentConstants, Recipe, fine_tune
 
 PLAIN = Recipe(epochs=2, batch=16, learning_rate=1e-2)
@@ -254,3 +254,27 @@ def test_bringing_a_tail_below_its_limit_does_not_raise_the_mean_towards_its_own
     steps = list(closing(tuner, tuner.measured(start.model)))
     assert steps[-1].validation.p99_synops <= target.most
     assert max(step.validation.synops for step in steps) <= start.validation.synops
+
+
+def test_a_network_near_a_limit_is_held_there_and_not_drawn_up_to_others(factory):
+    """It keeps its tail already: without a constraint it might leave it, and its mean has no limit to fill."""
+    problem = problem_of(factory, 0.9)
+    start = tune_plain(Tuner(factory, OnTorch(problem), CONSTRAINED, 0), np.array([0.8, 0.6]), problem.estimator)
+    target = BoundInItsTail(problem, 1.05 * start.plain.validation.p99_synops)
+    tuner = Tuner(factory, target, CONSTRAINED, 0)
+    finalist = tune_plain(tuner, start.ratios, problem.estimator)
+    constraint = constraint_for(tuner, finalist.plain)
+    assert not constraint.fills
+    final = tune_final(tuner, finalist, constraint)
+    assert final.validation.p99_synops <= target.most
+    assert final.validation.synops <= 1.02 * target.most
+
+
+def test_a_network_above_a_limit_on_its_tail_ends_with_that_limit_used(factory):
+    problem = problem_of(factory, 0.9)
+    start = tune_plain(Tuner(factory, OnTorch(problem), CONSTRAINED, 0), np.array([0.8, 0.6]), problem.estimator)
+    target = BoundInItsTail(problem, 0.75 * start.plain.validation.p99_synops)
+    tuner = Tuner(factory, target, CONSTRAINED, 0)
+    finalist = tune_plain(tuner, start.ratios, problem.estimator)
+    final = tune_final(tuner, finalist, constraint_for(tuner, finalist.plain))
+    assert 0.93 * target.most < final.validation.p99_synops <= 1.01 * target.most

@@ -14,6 +14,7 @@ from spear_deploy.hardware import SYNOPS, Follows, Limit, OnChip, activity_of, l
 from spear_deploy.measure import measure
 from spear_deploy.search import CandidateFactory, Prediction, collect_samples
 from spear_deploy.search.bounds import largest_bound, p99_bound, prediction_bound
+from spear_deploy.search.claims import expected, upper_end
 from spear_deploy.targets.target import Target, limits_of
 from spear_deploy.training import Recipe
 
@@ -177,3 +178,27 @@ def test_whatever_follows_from_single_samples_is_held_at_its_bound_on_those_ahea
         assert used == pytest.approx(over)
         assert use.used == pytest.approx(expected)
         assert use.used > used
+
+
+@pytest.mark.parametrize("budget", ["p99=60%", "step=60%", "core-step=60%", "latency=15us", "throughput=100k/s", "1uJ"])
+def test_a_search_may_leave_above_a_limit_what_the_last_fine_tune_takes_of_the_spikes(budget):
+    """Twice what spikes add to silence is allowed; where nothing is taken later, the share is that of the whole."""
+    train, validation = bright(40, 1.0, SplitName.TRAIN), bright(60, 1.0, SplitName.VALIDATION)
+    model = plain().model()
+    factory = CandidateFactory(model, train)
+    one = Target(load_profile("loihi2"), None, (), factory.measure(model, validation), 1.0, validation, 100)
+    one = replace(one, limits=limits_of(parse_budgets([budget]), one.plain_on_chip(model)))
+    samples = collect_samples(factory, 4, Recipe(epochs=1, batch=16, learning_rate=1e-3), seed=0)
+    (predicted,) = one.predicted_limits(factory, samples)
+    candidate = factory.candidate(np.full(len(factory.groups), 0.8))
+    silent = predicted.silent(candidate.model.network, candidate.activity)
+    value = predicted.predict(candidate).value
+    inverse = (lambda each: 1 / each) if predicted.limit.quantity.least else float
+    after = inverse(silent) + (inverse(value) - inverse(silent)) / 2
+    allowed, least = inverse(predicted.limit.allowed), inverse(predicted.least)
+    assert inverse(silent) < inverse(value)
+    if least < allowed:
+        assert predicted.share(candidate, expected, 2.0) == pytest.approx((after - least) / (allowed - least))
+    in_a_row = [predicted.share(candidate, expected, multiple) for multiple in (1.0, 1.4, 2.0)]
+    assert in_a_row == sorted(in_a_row, reverse=True)
+    assert predicted.share(candidate, upper_end, 1.0) >= in_a_row[0]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,27 @@ class Activity:
     mean_analog_operations: float | None = None
     synops_each: tuple[float, ...] = ()
     step_synops_each: tuple[float, ...] = ()
+
+    def silenced(self, network: Network, sources: Container[str]) -> Activity:
+        """The activity where no layer sends a spike but some, such as the input; updates stay what they are.
+
+        Of the tails no more is known than the mean of what is left.
+        """
+        spikes = {name: each if name in sources else np.zeros_like(each) for name, each in self.spikes.items()}
+        kept = replace(self, spikes=spikes, mean_synops=None, mean_analog_operations=None)
+        synops = synaptic_operations(network, kept)[0]
+        return replace(
+            kept,
+            p99_synops=None if self.p99_synops is None else min(synops, self.p99_synops),
+            busiest_step_synops=(
+                None if self.busiest_step_synops is None else min(synops / self.time_steps, self.busiest_step_synops)
+            ),
+            record=None if self.record is None else self.record.only(sources),
+            mean_synops=synops,
+            mean_analog_operations=self.mean_analog_operations,
+            synops_each=(),
+            step_synops_each=(),
+        )
 
     def check(self, network: Network) -> None:
         """Raise a DataError where the activity does not belong to a network."""

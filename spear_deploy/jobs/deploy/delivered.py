@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,17 +16,19 @@ from spear_deploy.measure import Measurement
 from spear_deploy.report.schema import DeliveredLre
 from spear_deploy.search import ConstantEstimator, Estimator, Held, Prediction, predict_delivered
 from spear_deploy.search.bounds import margin, shared_risk
+from spear_deploy.search.tuning import BOUND_AIM
 from spear_deploy.targets.target import Target
 
 
 def predicted(pruned: Pruned, estimator: Estimator, target: Target, prepared: Prepared) -> Prediction:
     """SynOps of the delivered network after all fine-tunes, in torch, from its keep ratios and the dense network."""
     factory, choice = prepared.factory, pruned.choice
-    features = factory.candidate(choice.winner.ratios, measure_pruned=estimator.needs_pruned_synops).features
+    candidate = factory.candidate(choice.winner.ratios, measure_pruned=estimator.needs_pruned_synops)
     through = sum(one.final is not None for one in choice.tuned) - choice.repairs
     spread = margin(target.dense.per_sample.numpy(), target.samples_ahead, shared_risk(through))
-    held = Held(target.to_torch(target.budget_synops), spread) if pruned.constrained else None
-    return predict_delivered(estimator, features, held)
+    spikes = min((limit.spikes_for(candidate, BOUND_AIM) for limit in pruned.problem.activity_limits), default=math.inf)
+    held = Held(target.to_torch(target.budget_synops), spread, spikes) if pruned.constrained else None
+    return predict_delivered(estimator, candidate.features, held)
 
 
 def check_delivered(

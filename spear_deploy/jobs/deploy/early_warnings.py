@@ -11,12 +11,12 @@ from scipy import special
 from spear_deploy.data import Dataset, Labels
 from spear_deploy.data.splitting import class_counts, shares_differ
 from spear_deploy.errors import DataError
-from spear_deploy.hardware import SYNOPS, Limit
+from spear_deploy.hardware import SYNOPS, Limit, OnChip
 from spear_deploy.measure import SCORINGS, Measurement
 from spear_deploy.measure.answers import DENSE
 from spear_deploy.network import Model, Objective
 from spear_deploy.network.objective import RECONSTRUCTION
-from spear_deploy.search.bounds import FEWEST, margin, samples_for
+from spear_deploy.search.bounds import FEWEST, factor_ahead, margin, samples_for
 
 FEW_TO_JUDGE = 20
 """Validation samples below which a confidence bound from their own spread is worth little."""
@@ -141,6 +141,22 @@ def wide_bound(dense: Measurement, ahead: int) -> list[str]:
         f"{dense.samples} validation samples leave the bound of mean SynOps {reach:.0%} above the mean, and"
         f" {reach / (1 + reach):.0%} of a budget unused; {way_out}"
     ]
+
+
+def wide_tails(limits: Sequence[Limit], dense: OnChip, ahead: int) -> list[str]:
+    """Say where the bound of a limit on `ahead` further samples leaves much of its budget unused."""
+    found = []
+    for limit in limits:
+        quantity = limit.quantity
+        each = np.array([] if quantity.each is None else quantity.each(dense))
+        reach = factor_ahead(each, quantity.over, ahead) - 1
+        if reach > WIDE_MARGIN:
+            found.append(
+                f"{limit.origin}: what {ahead} test samples may show of {quantity.name} lies {reach:.0%} from what"
+                f" {len(each)} validation samples show, and {reach / (1 + reach):.0%} of the budget is left unused for"
+                " it; more validation samples narrow it"
+            )
+    return found
 
 
 def shift(validation: Measurement, test: Measurement) -> list[str]:

@@ -12,7 +12,7 @@ import torch
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import ModelError, SpearDeployError
-from spear_deploy.hardware import SYNOPS
+from spear_deploy.hardware import SYNOPS, Follows
 from spear_deploy.hardware.spreading import eased_lines
 from spear_deploy.jobs.deploy.ahead import forecast, measured_costs
 from spear_deploy.jobs.deploy.early_warnings import (
@@ -23,6 +23,7 @@ from spear_deploy.jobs.deploy.early_warnings import (
     slack_budgets,
     small_data,
     wide_bound,
+    wide_tails,
 )
 from spear_deploy.jobs.deploy.lre_samples import sample_lre
 from spear_deploy.jobs.deploy.reference import same_fine_tune
@@ -203,7 +204,10 @@ def _aim(
             found.append(target)
             for line in eased_lines(target.plain_on_chip(factory.model), target.limits, target.least_cores):
                 progress.notice(f"{profile.name}: {line}")
-            for warning in slack_budgets(target.limits, factory.model.time_steps) if _mean_is_typed(request) else ():
+            slack = slack_budgets(target.limits, factory.model.time_steps) if _mean_is_typed(request) else []
+            on_chip = target.plain_on_chip(factory.model)
+            tails = wide_tails(target.limits_on(Follows.ACTIVITY), on_chip, samples_ahead)
+            for warning in (*slack, *tails):
                 progress.notice(f"{profile.name}: {warning}")
         advance()
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,11 @@ class Prediction:
     def scaled(self, factor: float) -> Prediction:
         """The same prediction in another measure, say for a subset of the images."""
         return Prediction(self.value * factor, self.low * factor, self.high * factor)
+
+    @property
+    def inverted(self) -> Prediction:
+        """The prediction of one over it."""
+        return Prediction(*(1 / each if each else math.inf for each in (self.value, self.high, self.low)))
 
     def capped(self, most: float) -> Prediction:
         """The same where no network of this structure can have more than `most`."""
