@@ -40,7 +40,8 @@ def predict_delivered(estimator: Estimator, features: Features, held: Held | Non
 
         min(what LRE predicts after the plain fine-tune, what the constraint holds at)
 
-    and likewise both ends of the interval, each `HELD_WITHIN` further out.
+    and likewise both ends of the interval, each `HELD_WITHIN` further out. LRE's prediction is first brought to as many
+    spikes as limits on other activity leave.
 
     Args:
         estimator: of SynOps after the plain fine-tune.
