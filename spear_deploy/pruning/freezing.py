@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from glob import escape
 
@@ -49,18 +49,6 @@ def frozen_nodes(patterns: Sequence[str], network: Network) -> frozenset[str]:
 def whole(nodes: frozenset[str], network: Network) -> tuple[Keep, ...]:
     """All channels that frozen weights make, to be kept (`kept_ranges`)."""
     return tuple(Keep(escape(name), 1.0, 1.0) for name in sorted(nodes) if isinstance(network.nodes[name], Weighted))
-
-
-def unchanging(network: Network, frozen: Set[str]) -> frozenset[str]:
-    """The input, and the neuron layers whose spikes no training changes: only frozen weights lead from it to them."""
-    trained = {name for name, node in network.nodes.items() if isinstance(node, Weighted | nir.Scale)} - frozen
-    found = {network.input}
-    for layer in network.layers:
-        into = [each for each in network.connections if each.target == layer]
-        on_the_way = {name for each in into for name in each.path}
-        if {each.source for each in into} <= {*found, layer} and not trained & on_the_way:
-            found.add(layer)
-    return frozenset(found)
 
 
 def _leads_into(network: Network, name: str) -> set[str]:

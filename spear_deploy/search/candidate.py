@@ -18,6 +18,7 @@ from spear_deploy.hardware import Activity, activity_of
 from spear_deploy.measure import Measurement, measure_outputs, measure_split, most_synops, synops_from
 from spear_deploy.network import Model, Network, Simulation, batches, samples_at_once
 from spear_deploy.network.sharing import shared_weights
+from spear_deploy.network.unchanging import unchanging
 from spear_deploy.pruning import (
     ANY_WIDTH,
     Widths,
@@ -26,7 +27,6 @@ from spear_deploy.pruning import (
     choose_channels,
     kept_by_layer,
     prune,
-    unchanging,
 )
 from spear_deploy.training import CurrentStatistics, current_statistics, recalibrate, taught
 

@@ -33,7 +33,7 @@ from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.hardware.spreading import cores_for
 from spear_deploy.measure import Compared, Measurement
 from spear_deploy.network import Model, Network
-from spear_deploy.pruning import unchanging
+from spear_deploy.network.unchanging import unchanging
 from spear_deploy.search import (
     CandidateFactory,
     LreSample,

@@ -6,13 +6,13 @@ from made_networks import ALL, Chain
 
 from spear_deploy.errors import SearchError
 from spear_deploy.network import Network
+from spear_deploy.network.unchanging import unchanging
 from spear_deploy.pruning import (
     channel_groups,
     channels_kept,
     frozen_nodes,
     kept_ranges,
     parse_freeze,
-    unchanging,
     whole,
 )
 from spear_deploy.pruning.selection import Widths
