@@ -60,6 +60,7 @@ class Quantity:
             None where it does not follow from them.
         over: what it takes of them.
         by_core: whether it depends on which core does what, so that another placement changes it.
+        falls_with_spikes: whether fewer spikes of the same network make less of it, in about a straight line.
 
     """
 
@@ -79,6 +80,7 @@ class Quantity:
     each: Callable[[OnChip], Sequence[float]] | None = None
     over: Over = Over.MEAN
     by_core: bool = False
+    falls_with_spikes: bool = True
 
     def __reduce__(self) -> tuple[Callable[[str, str], Quantity], tuple[str, str]]:
         """For another process: its key and name, by which it is found there."""
@@ -293,6 +295,7 @@ _ROWS = (
         status=lambda cost: least_sure([cost.energy_status, cost.timing.status]),
         each=lambda on_chip: on_chip.cost.power_each_mw,
         by_core=True,
+        falls_with_spikes=False,  # energy over time, and both fall
     ),
     Quantity(
         "min-accuracy",

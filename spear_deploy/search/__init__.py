@@ -34,12 +34,13 @@ if TYPE_CHECKING:
         ratio_estimator,
         sure_enough,
     )
+    from spear_deploy.search.plan import TuningPlan
     from spear_deploy.search.problem import Evaluation, SearchProblem
     from spear_deploy.search.references import tuned_uniform
     from spear_deploy.search.reward import Reward, TarConstants, TargetAwareReward
     from spear_deploy.search.strategies import STRATEGIES, Ddpg, DdpgConstants, FrontAgent, Strategy, TrainedAgent
     from spear_deploy.search.structure import StructuralLimits, Structure
-    from spear_deploy.search.tuning import Evaluator, Finalist, Tuned, Tuner, TuningPlan, measured_on, tune_plain
+    from spear_deploy.search.tuning import Evaluator, Finalist, Tuned, Tuner, measured_on, tune_plain
 else:
     __getattr__ = lazily(__name__, __file__)
 

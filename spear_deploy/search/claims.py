@@ -58,7 +58,9 @@ class PredictedLimit:
         prediction = self.predict(candidate)
         dearer = _inverse if self.limit.quantity.least else float  # of throughput less is worse
         used = claim(prediction.inverted if self.limit.quantity.least else prediction)
-        silent = min(dearer(self.silent(candidate.model.network, candidate.activity)), used)
+        silent = used
+        if self.limit.quantity.falls_with_spikes:
+            silent = min(dearer(self.silent(candidate.model.network, candidate.activity)), used)
         least, allowed = dearer(self.least), dearer(self.limit.allowed)
         if least >= allowed:
             least = 0.0
@@ -66,6 +68,8 @@ class PredictedLimit:
 
     def spikes_for(self, candidate: Candidate, share: float) -> float:
         """How many times its spikes after the plain fine-tune a candidate may send to use this share of the limit."""
+        if not self.limit.quantity.falls_with_spikes:
+            return math.inf
         silent = self.silent(candidate.model.network, candidate.activity)
         return Use(self.limit, self.predict(candidate).value, silent).spikes_for(share)
 

@@ -11,7 +11,7 @@ from spear_deploy.data import EncodedSplit
 from spear_deploy.network import Model, Simulation
 from spear_deploy.search.bounds import closing_risk
 from spear_deploy.search.candidate import Candidate, CandidateFactory
-from spear_deploy.search.tuning import BOUND_AIM, Tuned, Tuner, can_be_held, targets_for
+from spear_deploy.search.tuning import BOUND_AIM, Tuned, Tuner, can_be_held, fills, targets_for
 from spear_deploy.training import Recipe, SynopsConstraint, TaskLoss, fine_tune, quieted
 
 CONTINUED = 2
@@ -84,7 +84,7 @@ def _continued(tuner: Tuner, now: Tuned, constraint: SynopsConstraint, aim: floa
     recipe = plan.final_for(len(train))
     short = Recipe(max(round(EPOCHS * recipe.epochs), 1), recipe.batch, recipe.learning_rate / 2)
     if plan.constrained and now.share(evaluator.budget_synops) > 0:
-        constraint.targets = targets_for(tuner, now, aim)
+        constraint.targets, constraint.fills = targets_for(tuner, now, aim), fills(tuner, now)
     held = constraint if plan.constrained and constraint.targets and can_be_held(tuner, now) else None
     return fine_tune(
         now.model,

@@ -21,7 +21,8 @@ from spear_deploy.network import Model
 from spear_deploy.network.device import exact_products
 from spear_deploy.pruning import Widths
 from spear_deploy.search.candidate import CandidateFactory
-from spear_deploy.search.tuning import Evaluator, Tuner, TuningPlan
+from spear_deploy.search.plan import TuningPlan
+from spear_deploy.search.tuning import Evaluator, Tuner
 from spear_deploy.system.executors import HERE, Executor, Pool
 from spear_deploy.system.journal import Journal, Key, Recalled
 from spear_deploy.system.memory import give_back_memory, reuse_memory

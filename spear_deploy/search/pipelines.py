@@ -10,9 +10,10 @@ from spear_deploy.errors import SearchError
 from spear_deploy.search.claims import Claim, expected, upper_end
 from spear_deploy.search.crew import Crew
 from spear_deploy.search.finalists import Choice, choose
+from spear_deploy.search.plan import TuningPlan
 from spear_deploy.search.problem import SearchProblem
 from spear_deploy.search.strategies import STRATEGIES
-from spear_deploy.search.tuning import Finalist, Tuner, TuningPlan, tune_plain
+from spear_deploy.search.tuning import Finalist, Tuner, tune_plain
 from spear_deploy.training import Recipe
 
 SPEAR = "spear"

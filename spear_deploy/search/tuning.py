@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from spear_deploy.data import EncodedSplit, drawn
 from spear_deploy.hardware import Use
-from spear_deploy.measure import SCORINGS, Measurement, Scoring, accuracy_on
+from spear_deploy.measure import Measurement, Scoring
 from spear_deploy.network import Model
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.search.bounds import RISK, prediction_bound
 from spear_deploy.search.candidate import CandidateFactory, Features, Ratios
 from spear_deploy.search.lre import Estimator, Prediction
+from spear_deploy.search.plan import TuningPlan
 from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.training import (
+    QUANTITIES,
     SYNOPS,
-    AscentConstants,
     EarlyStop,
     Quantiser,
     Recipe,
@@ -38,81 +39,6 @@ LEFT_ALONE = 0.7
 
 PROBE_SAMPLES = 1024
 """Training samples on which a network's SynOps are compared with those that count."""
-
-
-@dataclass(frozen=True)
-class TuningPlan:
-    """How a candidate is fine-tuned.
-
-    Attributes:
-        plain: the first phase, exactly as LRE's samples are fine-tuned.
-        final: the second phase.
-        fewest_steps: of the optimiser in the second phase; small data gets more epochs for them.
-        rounds: how often the second phase is gone through at most, each time twice as long as the
-            time before; once more only while the network has not `learned` its training samples.
-        learned: the share of its training samples from which on a network has learned them.
-        patience: epochs without a lower loss on validation after which the second phase ends;
-            None: it goes through all.
-        constrained: whether the second phase holds the network at its limits; without, it is
-            plain.
-        ascent: how the constraint pulls.
-        distillation: weight of the dense network's outputs beside the labels in the second
-            phase; 0 learns from the labels alone.
-        prune_multiple: the search's SynOps limit, as a multiple of the budget, while there is
-            a constraint: what pruning leaves above the budget, the constraint takes away.
-
-    """
-
-    plain: Recipe = field(default=Recipe(epochs=4, batch=64, learning_rate=5e-3))
-    final: Recipe = field(default=Recipe(epochs=20, batch=64, learning_rate=5e-3))
-    fewest_steps: int = 0
-    rounds: int = 1
-    learned: float = 0.97
-    patience: int | None = None
-    constrained: bool = True
-    ascent: AscentConstants = field(default=AscentConstants())
-    distillation: float = 0.0
-    prune_multiple: float = 1.4
-
-    def final_for(self, samples: int) -> Recipe:
-        """The second phase on so many training samples."""
-        steps_per_epoch = -(-samples // self.final.batch)
-        return replace(self.final, epochs=max(self.final.epochs, -(-self.fewest_steps // steps_per_epoch)))
-
-    def epochs_ahead(self, samples: int, learned: float) -> int:
-        """Of the second phase, in all its rounds, for a network that answers this share of so many training samples."""
-        rounds = self.rounds if learned < self.learned else 1
-        return self.final_for(samples).epochs * ((1 << rounds) - 1)
-
-    def in_rounds(
-        self,
-        model: Model,
-        train: EncodedSplit,
-        one_round: Callable[[Model, Recipe], Model],
-        notice: Callable[[str], None] = lambda text: None,
-    ) -> Model:
-        """What the second phase makes of a model; `one_round` goes through it once.
-
-        A network that still errs on the very samples it learns from gains by more of the same, one
-        that does not gains little; validation has no say in it. A further round is told.
-        """
-        recipe = self.final_for(len(train))
-        for left in reversed(range(self.rounds)):
-            model = one_round(model, recipe)
-            if not left or (learned := accuracy_on(model, train)) >= self.learned:
-                break
-            recipe = replace(recipe, epochs=2 * recipe.epochs)
-            score = SCORINGS[model.objective.kind]
-            notice(
-                f"the fine-tuned network has not learned its training samples ({score.name} {score.text(learned)},"
-                f" {score.text(self.learned)} wanted): {recipe.epochs} epochs more"
-            )
-        return model
-
-    @property
-    def search_multiple(self) -> float:
-        """What the search may use, as a multiple of the budget."""
-        return self.prune_multiple if self.constrained else 1.0
 
 
 class Evaluator(Protocol):
@@ -259,7 +185,16 @@ def constraint_for(tuner: Tuner, tuned: Tuned) -> SynopsConstraint | None:
     if not tuner.plan.constrained or used < LEFT_ALONE or not can_be_held(tuner, tuned):
         return None
     targets = targets_for(tuner, tuned)
-    return SynopsConstraint(targets, tuner.plan.ascent, fills=used > BOUND_AIM) if targets else None
+    return SynopsConstraint(targets, tuner.plan.ascent, fills=fills(tuner, tuned, BOUND_AIM)) if targets else None
+
+
+def fills(tuner: Tuner, tuned: Tuned, least: float = 0.0) -> bool:
+    """Whether mean SynOps, or what follows from them, use most of a limit, and no less than this share of it.
+
+    Then they are met from below too. Below a tighter limit on a tail there is nothing that they have to fill.
+    """
+    used = max(tuned.synops_bound / tuner.evaluator.budget_synops, *(use.share for use in _steady(tuned)), 0.0)
+    return used > least and used >= max((use.share for use in tuned.uses), default=0.0)
 
 
 def can_be_held(tuner: Tuner, tuned: Tuned) -> bool:
@@ -267,15 +202,18 @@ def can_be_held(tuner: Tuner, tuned: Tuned) -> bool:
 
     Where it does not, a constraint would all but silence the neurons: channels have to go.
     """
-    return spikes_allowed(tuner, tuned) >= 1 / MOST_HELD
+    return spikes_allowed(tuner, tuned, tuned.uses) >= 1 / MOST_HELD
 
 
-def spikes_allowed(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> float:
-    """How many times its spikes a network may send to use `aim` of its tightest limit; infinite of a silent one."""
+def spikes_allowed(tuner: Tuner, tuned: Tuned, uses: Sequence[Use], aim: float = BOUND_AIM) -> float:
+    """How many times its spikes a network may send to use `aim` of the tightest of mean SynOps and these limits.
+
+    Infinite of a silent one.
+    """
     used = tuned.synops_bound / tuner.evaluator.budget_synops
     changing = used * (1 - tuner.factory.fixed_share(tuned.model))
     of_synops = max((aim - (used - changing)) / changing, 0.0) if changing else math.inf if used <= aim else 0.0
-    return min(of_synops, *(use.spikes_for(aim) for use in tuned.uses), math.inf)
+    return min(of_synops, *(use.spikes_for(aim) for use in uses), math.inf)
 
 
 def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str, float]:
@@ -295,9 +233,14 @@ def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str,
         if use.limit.quantity.key in tails and use.share
     }
     fixed = factory.fixed_share(tuned.model)
-    spikes = max(spikes_allowed(tuner, tuned, aim), 1 / MOST_HELD)
+    spikes = max(spikes_allowed(tuner, tuned, _steady(tuned), aim), 1 / MOST_HELD)
     targets = {SYNOPS: seen.synops * (fixed + (1 - fixed) * spikes), **own}
     return {name: target for name, target in targets.items() if 0 < target < math.inf}
+
+
+def _steady(tuned: Tuned) -> list[Use]:
+    """The uses of limits that a constraint holds by mean SynOps; a tail has a target of its own."""
+    return [use for use in tuned.uses if use.limit.quantity.key not in QUANTITIES]
 
 
 def tune_final(tuner: Tuner, finalist: Finalist, constraint: SynopsConstraint | None, risk: float = RISK) -> Tuned:

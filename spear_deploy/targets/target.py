@@ -138,7 +138,11 @@ class Target:
             self.on_chip(network, _silenced(activity, network, model.frozen)),
         )
         return tuple(
-            Use(limit, _ahead(limit, on_chip, self.samples_ahead), limit.quantity.value(silent))
+            Use(
+                limit,
+                _ahead(limit, on_chip, self.samples_ahead),
+                limit.quantity.value(silent) if limit.quantity.falls_with_spikes else None,
+            )
             for limit in self.limits_on(Follows.ACTIVITY)
         )
 

@@ -1,0 +1,86 @@
+"""How a candidate is fine-tuned: recipes of both phases, and when the second is gone through again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from spear_deploy.data import EncodedSplit
+from spear_deploy.measure import SCORINGS, accuracy_on
+from spear_deploy.network import Model
+from spear_deploy.training import AscentConstants, Recipe
+
+
+@dataclass(frozen=True)
+class TuningPlan:
+    """How a candidate is fine-tuned.
+
+    Attributes:
+        plain: the first phase, exactly as LRE's samples are fine-tuned.
+        final: the second phase.
+        fewest_steps: of the optimiser in the second phase; small data gets more epochs for them.
+        rounds: how often the second phase is gone through at most, each time twice as long as the
+            time before; once more only while the network has not `learned` its training samples.
+        learned: the share of its training samples from which on a network has learned them.
+        patience: epochs without a lower loss on validation after which the second phase ends;
+            None: it goes through all.
+        constrained: whether the second phase holds the network at its limits; without, it is
+            plain.
+        ascent: how the constraint pulls.
+        distillation: weight of the dense network's outputs beside the labels in the second
+            phase; 0 learns from the labels alone.
+        prune_multiple: the search's SynOps limit, as a multiple of the budget, while there is
+            a constraint: what pruning leaves above the budget, the constraint takes away.
+
+    """
+
+    plain: Recipe = field(default=Recipe(epochs=4, batch=64, learning_rate=5e-3))
+    final: Recipe = field(default=Recipe(epochs=20, batch=64, learning_rate=5e-3))
+    fewest_steps: int = 0
+    rounds: int = 1
+    learned: float = 0.97
+    patience: int | None = None
+    constrained: bool = True
+    ascent: AscentConstants = field(default=AscentConstants())
+    distillation: float = 0.0
+    prune_multiple: float = 1.4
+
+    def final_for(self, samples: int) -> Recipe:
+        """The second phase on so many training samples."""
+        steps_per_epoch = -(-samples // self.final.batch)
+        return replace(self.final, epochs=max(self.final.epochs, -(-self.fewest_steps // steps_per_epoch)))
+
+    def epochs_ahead(self, samples: int, learned: float) -> int:
+        """Of the second phase, in all its rounds, for a network that answers this share of so many training samples."""
+        rounds = self.rounds if learned < self.learned else 1
+        return self.final_for(samples).epochs * ((1 << rounds) - 1)
+
+    def in_rounds(
+        self,
+        model: Model,
+        train: EncodedSplit,
+        one_round: Callable[[Model, Recipe], Model],
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> Model:
+        """What the second phase makes of a model; `one_round` goes through it once.
+
+        A network that still errs on the very samples it learns from gains by more of the same, one
+        that does not gains little; validation has no say in it. A further round is told.
+        """
+        recipe = self.final_for(len(train))
+        for left in reversed(range(self.rounds)):
+            model = one_round(model, recipe)
+            if not left or (learned := accuracy_on(model, train)) >= self.learned:
+                break
+            recipe = replace(recipe, epochs=2 * recipe.epochs)
+            score = SCORINGS[model.objective.kind]
+            notice(
+                f"the fine-tuned network has not learned its training samples ({score.name} {score.text(learned)},"
+                f" {score.text(self.learned)} wanted): {recipe.epochs} epochs more"
+            )
+        return model
+
+    @property
+    def search_multiple(self) -> float:
+        """What the search may use, as a multiple of the budget."""
+        return self.prune_multiple if self.constrained else 1.0
