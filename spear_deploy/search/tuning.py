@@ -202,7 +202,8 @@ def can_be_held(tuner: Tuner, tuned: Tuned) -> bool:
 
     Where it does not, a constraint would all but silence the neurons: channels have to go.
     """
-    return spikes_allowed(tuner, tuned, tuned.uses) >= 1 / MOST_HELD
+    keeps = tuned.share(tuner.evaluator.budget_synops) <= 1
+    return keeps or spikes_allowed(tuner, tuned, tuned.uses) >= 1 / MOST_HELD
 
 
 def spikes_allowed(tuner: Tuner, tuned: Tuned, uses: Sequence[Use], aim: float = BOUND_AIM) -> float:

@@ -132,18 +132,19 @@ class Target:
 
         It is the bound of what the samples ahead will show, as far as values of single samples are known.
         """
+        limits = self.limits_on(Follows.ACTIVITY)
+        if not limits:
+            return ()
         network, activity = model.network, self.activity(model, measured)
-        on_chip, silent = (
-            self.on_chip(network, activity),
-            self.on_chip(network, _silenced(activity, network, model.frozen)),
-        )
+        on_chip = self.on_chip(network, activity)
+        silent = self.on_chip(network, _silenced(activity, network, model.frozen))
         return tuple(
             Use(
                 limit,
                 _ahead(limit, on_chip, self.samples_ahead),
                 limit.quantity.value(silent) if limit.quantity.falls_with_spikes else None,
             )
-            for limit in self.limits_on(Follows.ACTIVITY)
+            for limit in limits
         )
 
     def activity(self, model: Model, measured: Measurement) -> Activity:

@@ -1,6 +1,7 @@
 """SynOps that no fine-tune changes: those of the inputs' own spikes, and of what only frozen weights lead to."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from test_search import RecalibratedTimes, unlimited, wide
 from spear_deploy.data import EncodedSplit, SplitName, encode, load_data
 from spear_deploy.measure import measure_split
 from spear_deploy.network import Encoding
-from spear_deploy.search import CandidateFactory, SearchProblem, Tuner, TuningPlan, choose
+from spear_deploy.search import CandidateFactory, SearchProblem, Tuned, Tuner, TuningPlan, choose
 from spear_deploy.search.tuning import can_be_held
 from spear_deploy.training import Recipe, fine_tune
 
@@ -118,3 +119,11 @@ def test_a_network_whose_inputs_alone_break_the_budget_loses_channels_before_it_
     assert choice.repairs > 0
     assert choice.winner.result.synops_bound <= target.budget_synops
     assert choice.winner.result.validation.accuracy >= factory.measure(factory.model, target.validation).accuracy - 0.1
+
+
+def test_a_network_that_keeps_its_budget_is_held_there_however_much_of_it_its_inputs_take():
+    """Next to nothing is left for its neurons below what is aimed at, and the budget is kept all the same."""
+    of_inputs = SimpleNamespace(fixed_share=lambda model: 0.98)
+    tuner = SimpleNamespace(factory=of_inputs, evaluator=SimpleNamespace(budget_synops=100.0))
+    assert can_be_held(tuner, Tuned(None, None, synops_bound=99.5))
+    assert not can_be_held(tuner, Tuned(None, None, synops_bound=101.0))

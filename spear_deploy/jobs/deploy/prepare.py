@@ -202,10 +202,10 @@ def _aim(
             progress.notice(f"{profile.name} is left out: {error}")
         else:
             found.append(target)
-            for line in eased_lines(target.plain_on_chip(factory.model), target.limits, target.least_cores):
+            on_chip = target.plain_on_chip(factory.model)
+            for line in eased_lines(on_chip, target.limits, target.least_cores):
                 progress.notice(f"{profile.name}: {line}")
             slack = slack_budgets(target.limits, factory.model.time_steps) if _mean_is_typed(request) else []
-            on_chip = target.plain_on_chip(factory.model)
             tails = wide_tails(target.limits_on(Follows.ACTIVITY), on_chip, samples_ahead)
             for warning in (*slack, *tails):
                 progress.notice(f"{profile.name}: {warning}")
