@@ -19,6 +19,7 @@ from spear_deploy.search.tuning import (
     Tuner,
     constraint_for,
     foreseen,
+    led_in,
     plain_phase,
     tune_final,
 )
@@ -45,8 +46,9 @@ class FinalPhase:
 
     def __call__(self, tuner: Tuner) -> tuple[Tuned, SynopsConstraint | None]:
         """What came of it, and the constraint that held it, wound up as it was in the end."""
-        constraint = constraint_for(tuner, self.finalist.plain)
-        return tune_final(tuner, self.finalist, constraint, self.risk), constraint
+        start = led_in(tuner, self.finalist.plain)
+        constraint = constraint_for(tuner, start)
+        return tune_final(tuner, start, constraint, self.risk), constraint
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,29 @@ class TuningPlan:
         rounds = self.rounds if learned < self.learned else 1
         return self.final_for(samples).epochs * ((1 << rounds) - 1)
 
+    def led_in(
+        self,
+        model: Model,
+        train: EncodedSplit,
+        one_round: Callable[[Model, Recipe], Model],
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> Model:
+        """Where the second phase starts: a model that has hardly learned anything first has a round held to no limit.
+
+        A network whose spikes are taken away before it has learned what to send does not learn it any more. Hardly
+        learned is less than half of what guessing leaves. Such a round is told; any other model is given back as it is.
+        """
+        score = SCORINGS[model.objective.kind]
+        learned = accuracy_on(model, train)
+        if not self.constrained or learned >= (1 + score.chance(train.labels, train.labels, model.classes)) / 2:
+            return model
+        recipe = self.final_for(len(train))
+        notice(
+            f"the network has hardly learned its training samples yet ({score.name} {score.text(learned)}):"
+            f" {recipe.epochs} epochs first that no limit holds"
+        )
+        return one_round(model, recipe)
+
     def in_rounds(
         self,
         model: Model,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from spear_deploy.data import EncodedSplit, drawn
@@ -244,30 +245,35 @@ def _steady(tuned: Tuned) -> list[Use]:
     return [use for use in tuned.uses if use.limit.quantity.key not in QUANTITIES]
 
 
-def tune_final(tuner: Tuner, finalist: Finalist, constraint: SynopsConstraint | None, risk: float = RISK) -> Tuned:
-    """The second phase of a finalist, from where the first one ended; `risk` is that of its bound."""
-    factory, evaluator, plan = tuner.factory, tuner.evaluator, tuner.plan
+def led_in(tuner: Tuner, plain: Tuned) -> Tuned:
+    """Where the second phase starts: where the first one ended, or after a round held to no limit, see `TuningPlan`."""
+    one_round = partial(_one_round, tuner, None, RISK)
+    model = tuner.plan.led_in(plain.model, tuner.factory.train, one_round, tuner.notice)
+    return plain if model is plain.model else tuner.measured(model)
 
-    def steer(model: Model) -> dict[str, float]:
-        return targets_for(tuner, tuner.measured(model, risk))
 
-    def one_round(model: Model, recipe: Recipe) -> Model:
-        return fine_tune(
-            model,
-            factory.train,
-            recipe,
-            seed=tuner.seed,
-            constraint=constraint,
-            steer=steer,
-            teacher=Teacher(factory.dense_outputs, plan.distillation) if plan.distillation else None,
-            quantiser=evaluator.quantiser(model),
-            stop=None if plan.patience is None else EarlyStop(evaluator.validation, plan.patience),
-            notice=tuner.notice,
-            journal=tuner.journal.within(risk),
-        )
-
-    model = plan.in_rounds(finalist.plain.model, factory.train, one_round, tuner.notice)
+def tune_final(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None, risk: float = RISK) -> Tuned:
+    """The second phase of a network from where it starts; `risk` is that of its bound."""
+    one_round = partial(_one_round, tuner, constraint, risk)
+    model = tuner.plan.in_rounds(start.model, tuner.factory.train, one_round, tuner.notice)
     return tuner.measured(model, risk)
+
+
+def _one_round(tuner: Tuner, constraint: SynopsConstraint | None, risk: float, model: Model, recipe: Recipe) -> Model:
+    factory, evaluator, plan = tuner.factory, tuner.evaluator, tuner.plan
+    return fine_tune(
+        model,
+        factory.train,
+        recipe,
+        seed=tuner.seed,
+        constraint=constraint,
+        steer=lambda tuned: targets_for(tuner, tuner.measured(tuned, risk)),
+        teacher=Teacher(factory.dense_outputs, plan.distillation) if plan.distillation else None,
+        quantiser=evaluator.quantiser(model),
+        stop=None if plan.patience is None else EarlyStop(evaluator.validation, plan.patience),
+        notice=tuner.notice,
+        journal=tuner.journal.within(risk),
+    )
 
 
 def measured_on(evaluator: Evaluator, model: Model, risk: float = RISK, journal: Journal = NOTHING) -> Tuned:

@@ -9,6 +9,7 @@ from test_search import RecalibratedTimes, unlimited, wide
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.search import CandidateFactory, SearchProblem, Tuner, TuningPlan, choose
 from spear_deploy.search.closing import _narrower, closing
+from spear_deploy.search.finalists import FinalPhase
 from spear_deploy.search.tuning import constraint_for, tune_final, tune_plain
 from spear_deploy.training import AscentConstants, Recipe, fine_tune
 
@@ -92,6 +93,39 @@ def test_a_network_that_errs_on_its_training_samples_is_trained_on_each_time_twi
     assert trained == rounds
     assert [text.rpartition(": ")[2] for text in told] == [f"{epochs} epochs more" for epochs in rounds[1:]]
     assert all("has not learned its training samples (accuracy " in text for text in told)
+
+
+def test_only_a_network_that_has_hardly_learned_starts_with_a_round_that_no_limit_holds(factory):
+    trained, told = [], []
+
+    def one_round(model, recipe):
+        trained.append(recipe.epochs)
+        return factory.model
+
+    def led_in(model, plan=CONSTRAINED):
+        return plan.led_in(model, factory.train, one_round, told.append)
+
+    assert led_in(factory.model) is factory.model
+    untrained = wide(24).neurons("c").model()
+    assert led_in(untrained, UNCONSTRAINED) is untrained
+    assert not trained
+    assert led_in(untrained) is factory.model
+    assert trained == [CONSTRAINED.final.epochs]
+    assert "hardly learned its training samples" in told[0]
+
+
+def test_a_network_that_has_learned_nothing_learns_before_it_is_held_at_its_budget():
+    factory = CandidateFactory(wide(24).neurons("c").model(), samples_of(120, seed=0))
+    problem = problem_of(factory, 0.9)
+    tuner = Tuner(factory, OnTorch(problem, share=0.6), CONSTRAINED, 0)
+    tuner = replace(tuner, plan=replace(CONSTRAINED, plain=Recipe(epochs=1, batch=60, learning_rate=1e-3)))
+    finalist = tune_plain(tuner, np.array([0.9, 0.9]), problem.estimator)
+    held_at_once = tune_final(tuner, finalist.plain, constraint_for(tuner, finalist.plain))
+    led, _ = FinalPhase(finalist, 0.01)(tuner)
+    assert finalist.plain.validation.accuracy < 0.5
+    assert held_at_once.validation.accuracy < 0.9
+    assert led.validation.accuracy > 0.97
+    assert 0.9 < led.share(tuner.evaluator.budget_synops) <= 1
 
 
 def test_further_rounds_hold_a_network_at_its_budget(factory):
@@ -264,7 +298,7 @@ def held_at_its_tail(factory, most):
     tuner = Tuner(factory, target, CONSTRAINED, 0)
     finalist = tune_plain(tuner, start.ratios, problem.estimator)
     constraint = constraint_for(tuner, finalist.plain)
-    return target, constraint, tune_final(tuner, finalist, constraint).validation
+    return target, constraint, tune_final(tuner, finalist.plain, constraint).validation
 
 
 def test_a_network_near_a_limit_is_held_there_and_not_drawn_up_to_others(factory):

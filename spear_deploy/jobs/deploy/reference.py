@@ -33,4 +33,5 @@ def same_fine_tune(
     def one_round(model: Model, recipe: Recipe) -> Model:
         return fine_tune(model, train, recipe, seed=seed, stop=stop, notice=notice, journal=journal)
 
-    return plan.in_rounds(plain, train, one_round, notice)
+    start = plan.led_in(plain, train, one_round, notice)
+    return plan.in_rounds(start, train, one_round, notice)
