@@ -27,6 +27,7 @@ from spear_deploy.training import (
     SynopsConstraint,
     Teacher,
     fine_tune,
+    on_batches,
 )
 
 BOUND_AIM = 0.985
@@ -224,15 +225,15 @@ def targets_for(tuner: Tuner, tuned: Tuned, aim: float = BOUND_AIM) -> dict[str,
     A constraint sees training samples in floating point. So the target of mean SynOps is what the network uses there,
     with as many times the spikes as bring the largest share of a limit that it uses where it counts to `aim`: the
     chip's arithmetic, the validation split, the bound and limits on energy or time are all in it. A limit on a
-    tail has a target of its own beside it. Of a silent network there is nothing to hold.
+    tail has a target of its own beside it, in what batches show of it. Of a silent network there is nothing to hold.
     """
     factory = tuner.factory
     seen = factory.measure(tuned.model, drawn(factory.train, PROBE_SAMPLES))
-    tails = {"p99": seen.p99_synops, "step": seen.busiest_step_synops}
+    tails = {use.limit.quantity.key: use.share for use in tuned.uses if use.limit.quantity.key in QUANTITIES}
     own = {
-        use.limit.quantity.key: tails[use.limit.quantity.key] * aim / use.share
-        for use in tuned.uses
-        if use.limit.quantity.key in tails and use.share
+        name: on_batches(name, seen.per_sample, seen.peak_step_synops, tuner.plan.final.batch) * aim / share
+        for name, share in tails.items()
+        if share
     }
     fixed = factory.fixed_share(tuned.model)
     spikes = max(spikes_allowed(tuner, tuned, _steady(tuned), aim), 1 / MOST_HELD)

@@ -1,6 +1,6 @@
 """Fine-tuning and recalibration of networks."""
 
-from spear_deploy.training.constraint import QUANTITIES, SYNOPS, AscentConstants, SynopsConstraint
+from spear_deploy.training.constraint import QUANTITIES, SYNOPS, AscentConstants, SynopsConstraint, on_batches
 from spear_deploy.training.fine_tune import (
     EarlyStop,
     Quantiser,
@@ -28,6 +28,7 @@ __all__ = [
     "current_statistics",
     "fine_tune",
     "loss",
+    "on_batches",
     "quieted",
     "recalibrate",
     "taught",

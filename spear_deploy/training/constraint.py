@@ -12,17 +12,27 @@ from torch import Tensor
 from spear_deploy.measure import SynopsCounter
 
 SYNOPS = "synops"
-Of = Callable[[Tensor], Tensor]
+Of = Callable[[Tensor, Tensor], Tensor]
 
 QUANTITIES: Mapping[str, Of] = MappingProxyType(
     {
-        SYNOPS: lambda by_step: by_step.sum(0).mean(),
-        "p99": lambda by_step: by_step.sum(0).quantile(0.99),
-        "step": lambda by_step: by_step.amax(),
+        SYNOPS: lambda total, busiest: total.mean(),
+        "p99": lambda total, busiest: total.quantile(0.99),
+        "step": lambda total, busiest: busiest.amax(),
     }
 )
-"""What can be held to a limit while training, from the SynOps of a batch by time step `[T, B]`: the mean
-inference, its 99th percentile, the busiest time step."""
+"""What can be held to a limit while training, from the SynOps of each inference of a batch and of the busiest time step
+of each `[B]`: the mean inference, its 99th percentile, the busiest time step."""
+
+
+def on_batches(name: str, total: Tensor, busiest: Tensor, batch: int) -> float:
+    """What batches of so many of these inferences show of a quantity, on average.
+
+    A constraint sees a network batch by batch, and the busiest step of a few inferences lies below that of many.
+    """
+    count = max(len(total) // batch, 1)
+    shown = [QUANTITIES[name](total[place::count], busiest[place::count]) for place in range(count)]
+    return float(torch.stack(shown).mean())
 
 
 @dataclass(frozen=True)
@@ -77,7 +87,7 @@ class SynopsConstraint:
     The multipliers are its state: a further fine-tune goes on from them.
 
     Args:
-        targets: by a name of `QUANTITIES`, in floating point on training samples.
+        targets: by a name of `QUANTITIES`, in floating point on batches of training samples.
         constants: of the ascent.
         fills: whether mean SynOps are drawn up to their target too; without, they are held from above like the others.
 
@@ -164,7 +174,8 @@ class SynopsConstraint:
         if set(self.targets) == {SYNOPS}:
             return {SYNOPS: counter.expected(inputs, outputs, analog_input=analog)}
         by_step = counter.expected_by_step(inputs, outputs, analog_input=analog)
-        return {name: QUANTITIES[name](by_step) for name in self.targets}
+        total, busiest = by_step.sum(0), by_step.amax(0)
+        return {name: QUANTITIES[name](total, busiest) for name in self.targets}
 
     def _target(self, name: str) -> float:
         """Where the ramp stands."""

@@ -290,11 +290,19 @@ def test_bringing_a_tail_below_its_limit_does_not_raise_the_mean_towards_its_own
     assert max(step.validation.synops for step in steps) <= start.validation.synops
 
 
-def held_at_its_tail(factory, most):
-    """A network whose 99th percentile may be so many times what its first phase leaves, through the second phase."""
+class BoundInItsBusiestStep(BoundInItsTail):
+    """The same of the busiest time step of all samples."""
+
+    def uses(self, model, measured):
+        return (use("step", measured.busiest_step_synops, self.most),)
+
+
+def held_at_its_tail(factory, most, bound=BoundInItsTail):
+    """A network whose tail may be so many times what its first phase leaves, through the second phase."""
     problem = problem_of(factory, 0.9)
     start = tune_plain(Tuner(factory, OnTorch(problem), CONSTRAINED, 0), np.array([0.8, 0.6]), problem.estimator)
-    target = BoundInItsTail(problem, most * start.plain.validation.p99_synops)
+    tail = bound(problem, 1.0).uses(start.plain.model, start.plain.validation)[0].used
+    target = bound(problem, most * tail)
     tuner = Tuner(factory, target, CONSTRAINED, 0)
     finalist = tune_plain(tuner, start.ratios, problem.estimator)
     constraint = constraint_for(tuner, finalist.plain)
@@ -312,3 +320,22 @@ def test_a_network_near_a_limit_is_held_there_and_not_drawn_up_to_others(factory
 def test_a_network_above_a_limit_on_its_tail_ends_with_that_limit_used(factory):
     target, _, final = held_at_its_tail(factory, 0.75)
     assert 0.93 * target.most < final.p99_synops <= 1.01 * target.most
+
+
+def of_all_brightnesses(count, seed):
+    """Noisy copies of one image a class, each as bright as may be: a few cause far more spikes than the rest."""
+    random = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 4
+    images = torch.rand((4, 3), generator=torch.Generator().manual_seed(9))[labels]
+    images = 1.6 * images * torch.rand((count, 1), generator=random) ** 2 + 0.1 * torch.rand(
+        (count, 3), generator=random
+    )
+    return EncodedSplit(SplitName.TRAIN, images.expand(5, count, 3), labels, analog=True)
+
+
+@pytest.mark.parametrize("most", [0.6, 0.75])
+def test_the_busiest_step_of_many_samples_is_held_though_batches_show_that_of_few(most):
+    train = of_all_brightnesses(400, seed=0)
+    dense = fine_tune(wide(24).neurons("c").model(), train, Recipe(epochs=15, batch=16, learning_rate=1e-2), seed=0)
+    target, _, final = held_at_its_tail(CandidateFactory(dense, train), most, BoundInItsBusiestStep)
+    assert 0.9 * target.most < final.busiest_step_synops <= target.most
