@@ -156,7 +156,10 @@ def on_more_cores() -> Iterator[tuple[object, ...]]:
     for name in ("digits",):
         (subject,) = subjects_of([model_of(name)], None, SAMPLES, Reading(), lambda _: None)
         for chip in ("loihi1", "loihi2"):
-            plain = OnChip(subject.model.network, load_profile(chip), subject.activity)
+            profile = load_profile(chip)
+            seen = subject.seen(profile)
+            assert seen is not None
+            plain = OnChip(subject.model.network, profile, seen.activity)
             most = plain.cost.timing.term("synaptic operations").worst
             for part in (1, 2, 4, 8):
                 placed = spread(plain, parse_budgets([f"core-step={most / part:.0f}"]))

@@ -79,7 +79,7 @@ def check(
     if as_json:
         content = [
             row_json(each.row, cores=True)
-            | {"measured": subject.origin, "adaptations": each.adaptations, "budgets": held_json(each.held)}
+            | {"measured": each.origin, "adaptations": each.adaptations, "budgets": held_json(each.held)}
             for each in found
         ]
         print(json.dumps(content[0] if len(content) == 1 else content, indent=2))
@@ -88,7 +88,7 @@ def check(
             out.print(check_text(each.row))
             for line in (*each.lines, *(held.text for held in each.held)):
                 out.print(line)
-        out.print(subject.origin_text)
+            out.print(each.origin_text)
     if svg is not None:
         for each in found:
             profile = each.row.profile

@@ -82,12 +82,8 @@ def compare(
     subjects = subjects_of(models, data, samples, given, TerminalProgress().notice)
     found = sorted(check_all(subjects, profiles, limits), key=lambda each: SORT_KEYS[sort](each.row))
     rows = [each.row for each in found]
-    origins = {subject.name: subject.origin for subject in subjects}
     if as_json:
-        listed = [
-            row_json(each.row) | {"measured": origins[each.row.model], "budgets": held_json(each.held)}
-            for each in found
-        ]
+        listed = [row_json(each.row) | {"measured": each.origin, "budgets": held_json(each.held)} for each in found]
         print(json.dumps(listed, indent=2))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -99,10 +95,8 @@ def compare(
         for each in found:
             for held in each.held:
                 out.print(f"{each.row.model} on {each.row.profile.name}: {held.text}")
-        for line in synops_text(rows):
+        for line in synops_text(rows, {(each.row.model, each.row.profile.name): each.origin_text for each in found}):
             out.print(line)
-        for subject in subjects:
-            out.print(f"{subject.name}: {subject.origin_text}")
         out.print("sources of every figure: spear-deploy profiles show NAME")
     for file, content in ((svg, comparison_svg), (html, comparison_html)):
         if file is not None:

@@ -34,7 +34,10 @@ def summary(report: Report, folder: Path) -> Group:
         score_text(report, pruned.accuracy),
         f"{change:+z.2f} {points(report)}",
     )
-    table.add_row("SynOps / inference", *_counts(dense.synops, pruned.synops))
+    table.add_row("SynOps / inference, torch", *_counts(dense.synops, pruned.synops))
+    judged = report.budget.limits[0]
+    if report.verdict.basis in besides_torch(report):
+        table.add_row(f"SynOps / inference, {report.verdict.basis}", *_counts(judged.dense, judged.pruned))
     if dense.synops_analog:
         table.add_row("analog input ops", *_counts(dense.synops_analog, pruned.synops_analog))
     table.add_row("parameters", *_counts(dense.parameters, pruned.parameters))

@@ -7,8 +7,9 @@ from made_networks import Chain
 from made_task import arrays, untrained
 
 from spear_deploy.data import load_data
-from spear_deploy.hardware import load_profile
-from spear_deploy.jobs.check import check, compare, measured
+from spear_deploy.hardware import load_profile, parse_budget
+from spear_deploy.jobs.check import check, check_all, compare, measured
+from spear_deploy.jobs.simulate import simulate
 from spear_deploy.jobs.task import Task
 from spear_deploy.measure import measure_split
 from spear_deploy.network import Encoding, Reset
@@ -21,8 +22,8 @@ def task(tmp_path):
 
 
 def test_a_model_is_priced_by_what_it_does_on_samples_that_stand_for_all_of_test(task):
-    subject = measured("net", task.model, task, samples=20)
-    assert subject.origin == {
+    found = check(measured("net", task.model, task, samples=20), load_profile("spinnaker2"))
+    assert found.origin == {
         "split": "test",
         "samples": 20,
         "held": len(task.data.test),
@@ -30,11 +31,51 @@ def test_a_model_is_priced_by_what_it_does_on_samples_that_stand_for_all_of_test
         "backend": "torch",
         "arithmetic": "float32",
     }
-    found = check(subject, load_profile("loihi2"))
-    assert found.fits
     synops = measure_split(task.model, task.some("test", 20)).synops
     assert found.row.cost.synops == pytest.approx(synops)
     assert (found.adaptations, found.lines) == ([], [])
+
+
+@pytest.fixture
+def coarse():
+    """Loihi 2, were its weights of 3 bits."""
+    loihi2 = load_profile("loihi2")
+    bits = loihi2.synapses.weight_bits.model_copy(update={"value": 3.0})
+    synapses = loihi2.synapses.model_copy(update={"weight_bits": bits})
+    return loihi2.model_copy(update={"name": "coarse", "synapses": synapses})
+
+
+def test_where_a_chip_computes_in_integers_a_model_is_priced_and_held_in_them(task, coarse):
+    subject = measured("net", task.model, task)
+    in_integers = simulate(task, coarse, ("chip",)).simulated.results["chip"].measurement.synops
+    in_torch = measure_split(task.model, task.test).synops
+    assert in_integers != pytest.approx(in_torch, rel=0.02)
+    between = parse_budget(f"{(in_integers + in_torch) / 2:.1f}")
+    on_coarse, on_spinnaker = check_all([subject], [coarse, load_profile("spinnaker2")], [between])
+    assert on_coarse.row.cost.synops == in_integers
+    assert on_spinnaker.row.cost.synops == pytest.approx(in_torch)
+    assert on_coarse.held[0].kept == (in_integers < in_torch)
+    assert on_spinnaker.held[0].kept == (in_torch < in_integers)
+    assert (on_coarse.origin["backend"], on_coarse.origin["arithmetic"]) == ("chip", "loihi, 3-bit weights")
+
+
+def test_the_weights_that_round_to_zero_are_those_of_the_chips_integers(task, coarse):
+    found = check(measured("net", task.model, task), coarse)
+    notes = {each.node: each.found for each in found.row.verdict.findings if each.rule == "weight bits"}
+    losses = simulate(task, coarse, ("chip",)).simulated.results["chip"].losses
+    assert notes == {
+        f"{each.source} to {each.layer}": f"{each.vanished / each.weights:.1%} of the weights round to zero"
+        for each in losses
+        if each.vanished
+    }
+    assert notes
+
+
+def test_a_model_that_a_chips_integers_cannot_hold_is_priced_in_torch_and_said(task):
+    found = check(measured("net", task.model, task), load_profile("loihi1"))
+    assert found.origin["backend"] == "torch"
+    assert "the input holds values" in found.origin["instead"]
+    assert "the chip's integers cannot hold it" in found.origin_text
 
 
 def test_without_data_it_is_placed_and_not_priced():

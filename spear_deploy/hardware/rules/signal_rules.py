@@ -16,6 +16,8 @@ from spear_deploy.network.linear import Weighted
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.synapses import paths_out
 
+WEIGHT_BITS = "weight bits"
+
 
 @rule("weight range")
 def weight_range(subject: Subject) -> Iterator[Finding]:
@@ -41,9 +43,9 @@ def weight_range(subject: Subject) -> Iterator[Finding]:
             yield wall("weight range", name, "negative weights", "weights of one sign", mend, allowed)
 
 
-@rule("weight bits")
+@rule(WEIGHT_BITS)
 def weight_bits(subject: Subject) -> Iterator[Finding]:
-    """How many weights that are not zero are lost when rounded to the chip's width."""
+    """How many weights that are not zero would be lost when each matrix is rounded to the chip's width alone."""
     allowed = subject.profile.synapses.weight_bits
     if allowed is None or not allowed.known:
         return
@@ -58,10 +60,10 @@ def weight_bits(subject: Subject) -> Iterator[Finding]:
         lost = float((weight[present] < 0.5 * weight.max() / levels).mean())
         if lost > 0:
             yield Finding(
-                "weight bits",
+                WEIGHT_BITS,
                 Kind.NOTE,
                 name,
-                f"{lost:.1%} of the weights round to zero",
+                f"{lost:.1%} of the weights round to zero, were the largest of them the largest number",
                 f"{allowed.amount:.0f} bit",
                 "fine-tune with weights of that width and measure again",
                 source_of(allowed),

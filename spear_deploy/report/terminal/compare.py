@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
 from rich.box import SIMPLE_HEAD
@@ -94,10 +94,22 @@ def comparison_table(rows: Sequence[Row], *, with_model: bool) -> Table:
     return table
 
 
-def synops_text(rows: Sequence[Row]) -> list[str]:
-    """SynOps of each model, which are the same on every chip; nothing where no spikes were measured."""
-    found = {row.model: row.cost.synops for row in rows if row.cost is not None}
-    return [f"{model}: {synops:,.0f} SynOps an inference" for model, synops in found.items()]
+def synops_text(rows: Sequence[Row], origins: Mapping[tuple[str, str], str]) -> list[str]:
+    """SynOps of each model, with the chips on which they are that many, and what they were measured on.
+
+    Args:
+        rows: of the table.
+        origins: what each model was measured on for each target, in words.
+
+    """
+    chips: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        synops = "" if row.cost is None else f"{row.cost.synops:,.0f} SynOps an inference, "
+        chips.setdefault((row.model, synops + origins[row.model, row.profile.name]), []).append(row.profile.name)
+    alone = len(chips) == len({model for model, _ in chips})
+    return [
+        f"{model}: {text}" if alone else f"{model} on {', '.join(on)}: {text}" for (model, text), on in chips.items()
+    ]
 
 
 _CSV_COLUMNS = (
