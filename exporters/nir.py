@@ -74,8 +74,8 @@ class NirExporter(Exporter):
         return simulate(held, inputs, torch.float64)
 
     def expected(self, model: Model, inputs: Tensor) -> Outputs:
-        """The simulation of what is written in float64, or what the chip does with the judged integers."""
-        return self._judged.run(inputs) if self.fixed else simulate(self._written(model), inputs, torch.float64)
+        """The simulation of the model in float64, or what the chip does with the judged integers."""
+        return self._judged.run(inputs) if self.fixed else simulate(model, inputs, torch.float64)
 
     @property
     def _judged(self) -> JudgedIntegers:

@@ -35,6 +35,7 @@ class Exporter(ABC):
         arithmetic: in which `run` computes: float64, float32, or integers (a chip's fixed point).
         fixed: whether the file holds a chip's integers. Such an exporter takes the keyword
             `integers` (`JudgedIntegers`), writes those and no others, and refuses without.
+        reference: what a file is compared with, in words; another than the network where `held` gives another.
         tool: the program beside this package that runs the file, such as Lava; empty for none.
         options: what the user may set, each a keyword of `__init__` that has a default, with a line that
             says what it does. The command line has a flag for each, of the default's type.
@@ -51,6 +52,7 @@ class Exporter(ABC):
     says: ClassVar[str] = ""
     arithmetic: str = "float64"
     fixed: bool = False
+    reference: str = "the network"
     tool: ClassVar[str] = ""
     options: ClassVar[Mapping[str, str]] = {}
 
@@ -72,9 +74,13 @@ class Exporter(ABC):
 
         """
 
+    def held(self, model: Model) -> Model:
+        """The network that a file holds: the model, unless the format changes its weights."""
+        return model
+
     def expected(self, model: Model, inputs: Tensor) -> Outputs:
-        """What it must do: the simulation of the model, in this exporter's arithmetic."""
-        return simulate(model, inputs, torch.float32 if self.arithmetic == "float32" else torch.float64)
+        """What it must do: the simulation of what it holds, in this exporter's arithmetic."""
+        return simulate(self.held(model), inputs, torch.float32 if self.arithmetic == "float32" else torch.float64)
 
     def notes(self, model: Model, inputs: Tensor) -> dict[str, object]:
         """What else the record of the export should hold, as plain values."""

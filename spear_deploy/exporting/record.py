@@ -38,6 +38,7 @@ class Verification(BaseModel):
         fault: where not.
         arithmetic: of both runs: float64, float32 or the integers of a chip.
         reference: what the file was compared with.
+        model_spikes: of the network itself on the same inputs, where the file was compared with another.
         inputs: what they ran on.
         after_ties: samples that a tie changed, and that are compared no further.
 
@@ -55,6 +56,7 @@ class Verification(BaseModel):
     samples: int | None = None
     time_steps: int | None = None
     spikes: int | None = None
+    model_spikes: int | None = None
     ties: int | None = None
     after_ties: int | None = None
     layers: dict[str, LayerRecord] | None = None
@@ -113,10 +115,10 @@ class ExportEntry(BaseModel):
         if not found.spikes:
             return "NOTHING SPIKED on the samples, so nothing is proven: give data that make the network spike"
         ties = f", {found.ties} ties in {found.after_ties} samples" if found.ties else ""
-        whom = "the model" if self.integers is None else f"these integers of {self.integers.target}"
-        return (
-            f"equal to {whom} in {len(found.layers or {})} layers, {found.spikes:,} spikes{ties} ({found.arithmetic})"
-        )
+        whom = found.reference if self.integers is None else f"these integers of {self.integers.target}"
+        changed = "" if found.model_spikes is None else f" where the network itself has {found.model_spikes:,}"
+        spikes = f"{found.spikes:,} spikes{changed}{ties}"
+        return f"equal to {whom} in {len(found.layers or {})} layers, {spikes} ({found.arithmetic})"
 
     def lines(self, folder: Path) -> list[str]:
         """Why the format was refused, or what was written into a folder and how it was proven."""
@@ -147,7 +149,9 @@ def recorded(integers: JudgedIntegers) -> IntegersRecord:
     )
 
 
-def verified(agreed: Agreement, arithmetic: str, reference: str, inputs: str, time_steps: int) -> Verification:
+def verified(
+    agreed: Agreement, arithmetic: str, reference: str, inputs: str, time_steps: int, model_spikes: int | None
+) -> Verification:
     """The record of a comparison with `reference` on `inputs`."""
     return Verification(
         done=True,
@@ -159,6 +163,7 @@ def verified(agreed: Agreement, arithmetic: str, reference: str, inputs: str, ti
         samples=agreed.samples,
         time_steps=time_steps,
         spikes=agreed.spikes,
+        model_spikes=model_spikes,
         ties=agreed.ties,
         after_ties=agreed.after_ties,
         layers={

@@ -11,11 +11,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from spear_deploy import __version__
 from spear_deploy.errors import ExportError, NotRunnableError, OutputError
-from spear_deploy.exporting.exporter import Exporter, told_by_name
+from spear_deploy.exporting.exporter import Exporter, simulate, told_by_name
 from spear_deploy.exporting.faithfulness import check_faithful
 from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.exporting.record import (
@@ -45,6 +46,7 @@ class Export:
         inputs_name: what they are.
         why_not: why it is not proven.
         integers: the chip's, that its files in fixed point hold.
+        subject: what the network is, in words, where it is not as its file has it.
 
     """
 
@@ -55,12 +57,23 @@ class Export:
     inputs_name: str
     why_not: str = "not wanted"
     integers: JudgedIntegers | None = None
+    subject: str = Exporter.reference
 
     def reference(self, exporter: Exporter) -> str:
         """What a file is compared with, in words."""
         if exporter.fixed and self.integers is not None:
             return f"the integers of {self.integers.text}"
-        return f"the network in {exporter.arithmetic}"
+        return exporter.reference.replace(Exporter.reference, self.subject)
+
+    def model_spikes(self, exporter: Exporter) -> int | None:
+        """Spikes of the network itself on the inputs, where a file in floating point is compared with another."""
+        if self.inputs is None or exporter.fixed or exporter.reference == Exporter.reference:
+            return None
+        outputs = simulate(
+            self.model, self.inputs, torch.float32 if exporter.arithmetic == "float32" else torch.float64
+        )
+        neurons = self.model.network.neurons
+        return sum(int((values != 0).sum()) for name, values in outputs.items() if neurons[name].spikes)
 
 
 def export_model(
@@ -130,8 +143,8 @@ def _verification(export: Export, exporter: Exporter, path: Path) -> Verificatio
         comparison = check_faithful(exporter, export.model, path, export.inputs)
     except NotRunnableError as error:
         return Verification(done=False, why_not=str(error))
-    reference = export.reference(exporter)
-    return verified(comparison, exporter.arithmetic, reference, export.inputs_name, len(export.inputs))
+    reference, itself = export.reference(exporter), export.model_spikes(exporter)
+    return verified(comparison, exporter.arithmetic, reference, export.inputs_name, len(export.inputs), itself)
 
 
 def _refusal(export: Export, exporter: Exporter, reasons: tuple[str, ...]) -> ExportEntry:

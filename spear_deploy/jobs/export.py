@@ -272,6 +272,7 @@ def _prepare(
         subject.inputs if request.verify else None,
         subject.inputs_name,
         integers=integers,
+        subject=f"the network as converted for {profile.name}" if adapted.changes else Export.subject,
     ), exporters
 
 

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import nir
 import numpy as np
@@ -15,8 +16,8 @@ from spear_deploy.data import encode, load_data
 from spear_deploy.errors import ExportError
 from spear_deploy.exporters.onnx import Form, OnnxExporter
 from spear_deploy.exporters.onnx.weights import rounded_to_int8
-from spear_deploy.exporting import assert_faithful, compare, sample_inputs, simulate
-from spear_deploy.network import Encoding, Reset, load_model_file, node_of
+from spear_deploy.exporting import assert_faithful, check_faithful, compare, sample_inputs, simulate
+from spear_deploy.network import Encoding, Reset, load_model_file, node_of, save_model_file
 
 FORMS = list(Form)
 DOMAINS = {"", "ai.onnx"}
@@ -185,6 +186,36 @@ class TestInt8:
         assert counts["int8"] != counts["float32"]
         assert abs(counts["int8"] - counts["float32"]) < 0.02 * counts["float32"]
 
+    def test_the_record_and_the_terminal_name_the_rounded_weights_and_the_networks_own_spikes(self, tmp_path, capsys):
+        save_model_file(conv_model(), tmp_path / "net.pt")
+        with pytest.raises(SystemExit):
+            main(["export", str(tmp_path / "net.pt"), "--to", "onnx", "--int8", "--out", str(tmp_path)])
+        (entry,) = json.loads((tmp_path / "export.json").read_text())["exports"]
+        found, counts = entry["verification"], entry["notes"]["spikes"].values()
+        assert found["reference"] == "the network with its weights rounded to int8"
+        assert found["spikes"] == sum(each["int8"] for each in counts)
+        assert found["model_spikes"] == sum(each["float32"] for each in counts) != found["spikes"]
+        told = f"{found['spikes']:,} spikes where the network itself has {found['model_spikes']:,} (float32)"
+        said = " ".join(capsys.readouterr().out.split())
+        assert f"equal to the network with its weights rounded to int8 in 3 layers, {told}" in said
+
+    def test_a_tie_is_one_of_the_rounded_network(self):
+        """A membrane of exactly the threshold, where the network's own is 0.4 % above it."""
+        weight = np.array([[0.498, 1.0]])
+        out = node_of(constants((1,), np.random.default_rng(0), beta=np.zeros(1)))
+        model = chain((2,), ("dense", nir.Linear(weight)), ("out", out), time_steps=1)
+        rounded = rounded_to_int8(model).graph.nodes["dense"].weight[0, 0]
+        inputs = torch.tensor([[[0.5 / rounded, 0.0], [0.0, 1.0]]]).double()
+
+        class Above(OnnxExporter):
+            def run(self, path, inputs):
+                outputs = self.expected(model, inputs)["out"]
+                outputs[0, 0] = 1 - outputs[0, 0]
+                return {"out": outputs}
+
+        agreed = check_faithful(Above(int8=True), model, Path("unread"), inputs)
+        assert (agreed.equal, agreed.ties) == (True, 1)
+
 
 def test_of_a_regression_the_file_says_its_scale_and_the_record_by_how_much_values_change(tmp_path):
     model = replace(conv_model(), objective="regression:scale=3")
@@ -258,7 +289,7 @@ def test_the_command_line_takes_form_and_opset(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 0
-    assert "equal to the model in 4 layers" in capsys.readouterr().out
+    assert "equal to the network in 4 layers" in capsys.readouterr().out
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--opset", "9", "--force"])
     assert ended.value.code == 2

@@ -98,7 +98,7 @@ class TestAThirdPartysExporter:
     def test_is_written_by_its_name(self, tmp_path):
         save_model_file(small_model(), tmp_path / "net.pt")
         result = CliRunner().invoke(app, ["export", str(tmp_path / "net.pt"), "--to", "other", "--out", str(tmp_path)])
-        assert "equal to the model in 2 layers" in result.output
+        assert "equal to the network in 2 layers" in result.output
         assert load_model_file(tmp_path / "net.other").time_steps == 6
 
     def test_declares_an_option_that_the_command_line_then_has(self, other_package):
@@ -150,7 +150,7 @@ def test_an_exporter_that_cannot_be_imported_is_named_and_the_others_go_on(other
     assert family("netx") == ("netx",)
     save_model_file(small_model(), tmp_path / "net.pt")
     result = CliRunner().invoke(app, ["export", str(tmp_path / "net.pt"), "--to", "nir", "--out", str(tmp_path)])
-    assert "equal to the model in 2 layers" in result.output
+    assert "equal to the network in 2 layers" in result.output
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from test_registry import Wrong, small_model
 
 from spear_deploy.cli import main
 from spear_deploy.errors import ExportError, OutputError
-from spear_deploy.exporting import Export, Exporter, export_model, exporter, sample_inputs
+from spear_deploy.exporting import Export, Exporter, assert_faithful, export_model, exporter, sample_inputs
 from spear_deploy.network import save_model_file
+from spear_deploy.network.editing import with_arrays, with_nodes
 
 
 @pytest.fixture
@@ -45,6 +46,27 @@ def test_the_record_holds_hashes_and_what_was_compared(model_file, tmp_path):
     assert (found["done"], found["equal"], found["ties"]) == (True, True, 0)
     assert set(found["layers"]) == {"hidden", "out"}
     assert found["spikes"] == sum(layer["spikes"] for layer in found["layers"].values()) > 0
+
+
+def test_what_adapt_converted_is_told_as_that(model_file, tmp_path, capsys):
+    assert run(model_file, "--to", "onnx", "--target", "loihi1", "--adapt", "--out", tmp_path / "out") == 0
+    assert record(tmp_path / "out")[0]["verification"]["reference"] == "the network as converted for loihi1"
+    assert "equal to the network as converted for loihi1 in 1 layers" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_portable_graph_is_held_against_the_network_itself(monkeypatch):
+    def halved(model):
+        return model.with_graph(with_arrays_of(model, "dense", 0.5))
+
+    monkeypatch.setattr("spear_deploy.exporters.nir.portable", halved)
+    with pytest.raises(ExportError, match=r"nir: hidden: .* outputs differ"):
+        assert_faithful(exporter("nir", {"portable": True}), small_model())
+
+
+def with_arrays_of(model, name, factor):
+    """The graph with the weights of a node times a factor."""
+    node = model.graph.nodes[name]
+    return with_nodes(model.graph, {**model.graph.nodes, name: with_arrays(node, {"weight": factor * node.weight})})
 
 
 def test_real_data_is_used_where_the_model_names_it(tmp_path):
