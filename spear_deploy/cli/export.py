@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from inspect import Parameter
 from pathlib import Path
 from typing import Annotated
@@ -22,9 +23,18 @@ from spear_deploy.cli.reading import (
     TimeSteps,
     reading,
 )
-from spear_deploy.errors import ExportError
+from spear_deploy.errors import ExportError, quoted
 from spear_deploy.jobs.asked import weight_bits_of
-from spear_deploy.jobs.export import DEFAULT_TARGET, ExportRequest, Option, formats, options, run_bundle, run_export
+from spear_deploy.jobs.export import (
+    DEFAULT_TARGET,
+    ExportRequest,
+    Option,
+    available,
+    formats,
+    options,
+    run_bundle,
+    run_export,
+)
 
 EPILOG = """
 Examples:
@@ -123,6 +133,7 @@ def export(
         lava_python=lava_python,
         force=force,
     )
+    _check_known(request.formats)
     if BUNDLE not in request.formats:
         entries, folder = run_export(request, TerminalProgress()), out_folder
     elif request.formats == (BUNDLE,):
@@ -134,7 +145,15 @@ def export(
             out.print(line)
 
 
+def _check_known(names: Sequence[str]) -> None:
+    known = (*available(), BUNDLE)
+    for name in names:
+        if name not in known:
+            raise ExportError(f"no format called {quoted(name)}; known: {', '.join(known)}")
+
+
 def _list() -> None:
     for each in formats():
         says = f"{each.suffix:<10} {each.says}" if not each.fault else f"not usable: {each.fault}"
         out.print(f"{each.name:<8} {says} [{each.package}]")
+    out.print(f"{BUNDLE:<8} .bundle.zip all of spear-deploy's in one zip, with report and profile [spear-deploy]")

@@ -21,7 +21,6 @@ from spear_deploy.exporting import (
     ExportEntry,
     Exporter,
     JudgedIntegers,
-    available,
     check_options,
     export_model,
     exporter,
@@ -30,6 +29,7 @@ from spear_deploy.exporting import (
     samples_to_prove,
 )
 from spear_deploy.exporting import Option as Option
+from spear_deploy.exporting import available as available
 from spear_deploy.exporting import options as options
 from spear_deploy.exporting.bundle import is_bundle, write_bundle
 from spear_deploy.hardware import Profile

@@ -261,9 +261,8 @@ def test_integers_that_no_file_would_hold_are_not_chosen_in_silence(refused, fla
 
 
 def test_an_unknown_format_is_told_with_the_known_ones(refused):
-    assert (
-        refused("export", "model.pt", "--to", "tflite") == "no exporter called 'tflite'; known: lava, netx, nir, onnx"
-    )
+    known = "known: lava, netx, nir, onnx, bundle"
+    assert refused("export", "model.pt", "--to", "tflite") == f"no format called 'tflite'; {known}"
 
 
 def test_an_export_does_not_overwrite(refused):

@@ -94,6 +94,7 @@ class TestAThirdPartysExporter:
         listed = CliRunner().invoke(app, ["export", "--list"]).output
         assert "a format of another project [other-format]" in listed
         assert "nir" in listed
+        assert "bundle   .bundle.zip" in listed
 
     def test_is_written_by_its_name(self, tmp_path):
         save_model_file(small_model(), tmp_path / "net.pt")
