@@ -91,6 +91,7 @@ class ExportEntry(BaseModel):
         files: SHA-256 of each file, by name.
         source: the model that it was made of, and its SHA-256.
         integers: those that the files hold; None for files in floating point.
+        options: what its exporter was set to.
         refused: why the format cannot say the network; then there are no files.
         notes: what the exporter adds.
 
@@ -102,6 +103,7 @@ class ExportEntry(BaseModel):
     files: dict[str, str] = {}
     source: dict[str, str]
     integers: IntegersRecord | None = None
+    options: dict[str, bool | int | float | str] = {}
     refused: tuple[str, ...] = ()
     verification: Verification
     notes: dict[str, Any] = {}

@@ -131,9 +131,16 @@ def _written(export: Export, exporter: Exporter, folder: Path) -> ExportEntry:
         files={file.name: sha256(file) for file in sorted(folder.iterdir())},
         source=_source(export),
         integers=recorded(export.integers) if exporter.fixed and export.integers is not None else None,
+        options=_options(exporter),
         verification=verification,
         notes=notes,
     )
+
+
+def _options(exporter: Exporter) -> dict[str, bool | int | float | str]:
+    """What an exporter was set to, as far as it keeps it by the names that it declares."""
+    found = {key: getattr(exporter, key, None) for key in exporter.options}
+    return {key: value for key, value in found.items() if isinstance(value, bool | int | float | str)}
 
 
 def _verification(export: Export, exporter: Exporter, path: Path) -> Verification:

@@ -61,7 +61,7 @@ def _run(name: str, model: Model, folder: Path, manifest: Manifest) -> list[str]
     entries = [entry for entry in (record.exports if record else []) if entry.format == name and entry.files]
     lines = []
     for entry in entries:
-        chosen = exporter(name)
+        chosen = exporter(name, entry.options)
         file = next(iter(entry.files))
         if file not in manifest.files:
             raise ExportError(f"{file}: in the record of the bundle, but not in it")
@@ -72,9 +72,8 @@ def _run(name: str, model: Model, folder: Path, manifest: Manifest) -> list[str]
         comparison = check_faithful(chosen, model, path, sample_inputs(model))
         if not comparison.equal:
             raise ExportError(f"{path.name}: does not do what the network of the bundle does: {comparison.fault}")
-        lines.append(
-            f"{name}: {path.name} runs: equal in {len(comparison.layers)} layers, {comparison.spikes:,} spikes"
-        )
+        layers = f"{len(comparison.layers)} layers, {comparison.spikes:,} spikes"
+        lines.append(f"{name}: {path.name} runs: equal to {chosen.reference} in {layers}")
     return lines
 
 

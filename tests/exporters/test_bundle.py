@@ -70,11 +70,20 @@ def test_an_imported_bundle_is_checked_unpacked_and_run(bundle, tmp_path, capsys
     assert imported(bundle, "--out", tmp_path / "got") == 0
     said = capsys.readouterr().out
     for file in ("net.nir", "net.onnx"):
-        assert f"{file} runs: equal in 2 layers" in said
+        assert f"{file} runs: equal to the network in 2 layers" in said
     assert re.search(r"net\.net runs: fires [1-9]\d* times in 2 layers, as its record says", said)
     assert "not run: net_lava.py is a program of whoever made the bundle" in said
     assert (tmp_path / "got" / "report.json").read_text() == '{"report": 1}\n'
     assert load_any(tmp_path / "got" / "net.nir").time_steps == 6
+
+
+def test_a_bundle_with_weights_of_8_bits_is_run_against_those(bundle, tmp_path, capsys):
+    save_model_file(small_model(), tmp_path / "net.pt")
+    assert run(tmp_path / "net.pt", "--to", "bundle", "--int8", "--out", tmp_path) == 0
+    told = re.search(r"rounded to int8 in 2 layers, (\d+) spikes where", " ".join(capsys.readouterr().out.split()))
+    assert imported(tmp_path / "net.bundle.zip", "--out", tmp_path / "got") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"net.onnx runs: equal to the network with its weights rounded to int8 in 2 layers, {told[1]} spikes" in said
 
 
 def test_an_existing_folder_is_kept_unless_forced(bundle, tmp_path):
