@@ -6,6 +6,7 @@ import nir
 import numpy as np
 
 from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
+from spear_deploy.backends.fixed_point.given import weights_of_levels
 from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, with_weight
 from spear_deploy.backends.fixed_point.quantized import (
     InputLevels,
@@ -58,13 +59,18 @@ def _layer(network: Network, name: str, levels: InputLevels | None) -> Quantized
 
 def _synapses(network: Network, connection: Connection, levels: InputLevels | None) -> QuantizedSynapses:
     nodes = [node for name in connection.path if not isinstance(node := network.nodes[name], nir.Delay)]
-    nodes = [with_weight(node, weight_of(node)) if isinstance(node, Weighted) else node for node in nodes]
+    graded = connection.source == network.input and levels is not None
+    for place, node in enumerate(nodes):
+        if isinstance(node, Weighted):
+            weight = weight_of(node)
+            sent = weights_of_levels(network, weight, levels) if graded and levels is not None else weight
+            nodes[place] = with_weight(node, sent)
     return QuantizedSynapses(
         connection=connection,
         nodes=tuple(nodes),
         exponent=0,
         mixed=True,
         late=delay_of(network, connection),
-        graded=connection.source == network.input and levels is not None,
+        graded=graded,
         rounding=_EXACT,
     )

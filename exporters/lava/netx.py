@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.backends.fixed_point.formats import LOIHI2, NETX_BIAS_EXPONENT, held_by_netx
+from spear_deploy.backends.fixed_point.given import given_levels
 from spear_deploy.backends.fixed_point.loihi import LoihiExecution
-from spear_deploy.backends.fixed_point.quantized import InputLevels, QuantizedLayer, QuantizedNetwork, QuantizedSynapses
+from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses
 from spear_deploy.backends.lava.job import check_format
 from spear_deploy.errors import BackendError, ExportError, ModelError
 from spear_deploy.exporters.lava.integers import integers_of
@@ -33,6 +34,7 @@ from spear_deploy.exporting.exporter import Outputs
 from spear_deploy.exporting.judged import needed
 from spear_deploy.network import Model, Reset
 from spear_deploy.network.importing.netx import read_netx
+from spear_deploy.network.importing.netx_use import attributes_of
 from spear_deploy.network.linear import padding_of, pair, weighted
 from spear_deploy.network.resampling import Resample
 from spear_deploy.system.outside.hdf5 import open_hdf5
@@ -81,8 +83,7 @@ class NetxExporter(Exporter):
         quantized = self._judged.quantized
         image = io.BytesIO()  # HDF5 ends the process where a disk is full
         with h5py.File(image, "w") as file:
-            file.attrs["time_steps"] = model.time_steps
-            file.attrs["input_shape"] = quantized.network.input_shape
+            file.attrs.update(attributes_of(model))
             file.attrs["layers"] = [layer.name for layer in quantized.layers]
             file.attrs["scales"] = [layer.scale for layer in quantized.layers]
             if quantized.levels is not None:
@@ -106,6 +107,24 @@ class NetxExporter(Exporter):
         """What the chip does with the judged integers."""
         return self._judged.run(inputs)
 
+    def notices(self, model: Model) -> tuple[str, ...]:
+        """What lava-dl, which reads layers and nothing else, has to be told."""
+        quantized, found = self._judged.quantized, []
+        if (levels := quantized.levels) is not None:
+            factor = repr(levels.of_one).removesuffix(".0")
+            found.append(
+                f"send each input times {factor}, rounded and cut to {levels.least} to {levels.most}"
+                f" (in lava-dl with input_message_bits={quantized.format.graded_bits})"
+            )
+        if model.population > 1:
+            found.append(f"{model.population} outputs, one after the other, stand for each answer: add up their spikes")
+        if not model.objective.tells_classes:
+            found.append(
+                f"answers are values: {model.objective.scale:g} times the spikes a time step of each output"
+                " (the mean of those that stand for one)"
+            )
+        return tuple(found)
+
     @property
     def _judged(self) -> JudgedIntegers:
         return needed(self.integers, "a netx file")
@@ -122,18 +141,11 @@ def read_integers(path: Path) -> tuple[list[str], QuantizedNetwork]:
         with open_hdf5(path) as file:
             held = dict(file.attrs)
         names = [str(name) for name in held["layers"]]
-        model = read_netx(
-            path,
-            time_steps=int(held["time_steps"]),
-            input_shape=tuple(int(n) for n in held["input_shape"]),
-            dt_s=None,
-        )
-        chip, levels = replace(LOIHI2, graded_bits=int(held.get("graded_bits", LOIHI2.graded_bits))), None
-        if "input_levels" in held:
-            levels = InputLevels(float(held["input_levels"]), *chip.graded_range(signed=bool(held["input_signed"])))
+        model = read_netx(path, time_steps=None, input_shape=None, dt_s=None)
+        chip = replace(LOIHI2, graded_bits=int(held.get("graded_bits", LOIHI2.graded_bits)))
     except (*READ_ERRORS, RefusedError, ModelError) as error:
         raise ExportError(f"{path}: cannot be read back ({error})") from None
-    return names, integers_of(model.network, levels, chip)
+    return names, integers_of(model.network, given_levels(model.network, chip), chip)
 
 
 def _reasons(quantized: QuantizedNetwork, index: int) -> list[str]:

@@ -124,7 +124,7 @@ def _load(path: Path, reading: Reading) -> Model:
         )
     if "layer" in keys:
         found = read_netx(path, time_steps=reading.time_steps, input_shape=reading.input_shape, dt_s=reading.dt_s)
-        return _used(found, path, replace(reading, dt_s=None))
+        return _used(found, path, reading)
     raise ModelError(f"{path}: an HDF5 file, but neither NIR (group 'node') nor Lava netx (group 'layer')")
 
 

@@ -34,6 +34,10 @@ FORMAT_VERSION = 1
 INTEGERS = "integers"
 """Key of the graph's metadata where weights, thresholds and decays are a chip's own integers: which chip's."""
 
+INPUT_LEVELS = "integers_of_one"
+"""Key beside it where the input holds values: what one of 1 becomes, whether values have a sign, and the bits that
+carry them, as JSON. The weights are then integers times the first of these."""
+
 BINNINGS = ("time", "count")
 """How recordings of events become frames; the first is the usual one."""
 

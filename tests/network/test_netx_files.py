@@ -71,7 +71,9 @@ def test_a_sound_file_is_loaded_from_python_with_what_it_does_not_say(tmp_path):
     model = spear_deploy.load_model(path, time_steps=20, input_shape=(2, 5, 5))
     assert (model.time_steps, model.network.input_shape) == (20, (2, 5, 5))
     assert len(model.network.layers) == 2
-    with pytest.raises(ModelError, match=r"a\.net: a netx file does not say for how many time steps it runs"):
+    with pytest.raises(
+        ModelError, match=r"a\.net: this netx file, as lava-dl's, does not say for how many time steps it runs"
+    ):
         spear_deploy.load_model(path)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from spear_deploy.backends.fixed_point.error_feedback import feedback_mantissas, input_factors
 from spear_deploy.backends.fixed_point.formats import Format
+from spear_deploy.backends.fixed_point.given import is_given, weights_of_levels
 from spear_deploy.backends.fixed_point.loihi import LayerExecution
 from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, weighted_path, with_weight
 from spear_deploy.backends.fixed_point.quantized import (
@@ -37,7 +38,6 @@ from spear_deploy.backends.fixed_point.rounding import (
 )
 from spear_deploy.errors import BackendError
 from spear_deploy.network import Connection, Network, Neuron, Reset, bias_current
-from spear_deploy.network.model import INTEGERS
 
 Array = NDArray[np.float64]
 
@@ -125,7 +125,7 @@ class LayerQuantiser:
 
     def _as_given(self) -> QuantizedLayer | None:
         """The layer at a scale of 1, if its numbers are a chip's integers already and this chip holds them all."""
-        if INTEGERS not in self.network.graph.metadata or any(found.graded for found in self.weights):
+        if not is_given(self.network, graded=any(found.graded for found in self.weights)):
             return None
         threshold = self.neuron.threshold
         if threshold is None or self.axon is not None or float(threshold.max()) > self.chip.threshold_max:
@@ -294,7 +294,7 @@ def _weights(network: Network, connection: Connection, levels: InputLevels | Non
     values = weight_of(nodes[place])
     graded = connection.source == network.input and levels is not None
     if graded and levels is not None:
-        values = values / levels.of_one
+        values = weights_of_levels(network, values, levels)
     return _Weights(connection, nodes, place, values, graded)
 
 

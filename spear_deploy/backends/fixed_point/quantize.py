@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.backends.fixed_point.formats import LOIHI2, Format
+from spear_deploy.backends.fixed_point.given import given_levels
 from spear_deploy.backends.fixed_point.layer_quantiser import LayerQuantiser
 from spear_deploy.backends.fixed_point.neuron_rules import check_neuron, check_pools
 from spear_deploy.backends.fixed_point.quantized import InputLevels, QuantizedNetwork, to_integers
@@ -105,8 +106,11 @@ def input_levels(model: Model, chip: Format, calibration: Tensor | None) -> Inpu
     """What inputs become; None where they are spikes.
 
     The most levels that make all samples integers are taken, or as many as fit; of event counts so many that larger
-    ones than the samples show have room.
+    ones than the samples show have room. A network that was given in a chip's integers keeps what its file says.
     """
+    given = given_levels(model.network, chip)
+    if given is not None:
+        return given
     shown = None if calibration is None else calibration[:1] if calibration.stride(0) == 0 else calibration
     binary = not model.encoding.analog if shown is None else bool(((shown == 0) | (shown == 1)).all())
     if binary:

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.editing import graph_of
-from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.importing.netx_transposed import enlarging
+from spear_deploy.network.importing.netx_use import NetxUse, use_of
 from spear_deploy.network.model import INTEGERS, Model
 from spear_deploy.network.neuron import DEFAULT_DT_S, Neuron, Reset, node_of
 from spear_deploy.network.widen import widen
@@ -45,27 +45,38 @@ def read_netx(path: Path, *, time_steps: int | None, input_shape: Shape | None, 
 
     Args:
         path: the file.
-        time_steps: T, which the format does not hold.
-        input_shape: `(C, H, W)`, needed where the first layer is a convolution.
-        dt_s: seconds that one time step stands for, by default 1e-4.
+        time_steps: T, where the file does not say it, or another than it says.
+        input_shape: `(C, H, W)`, needed where the first layer is a convolution and the file does not say it.
+        dt_s: seconds that one time step stands for, where the file does not say it; by default 1e-4.
 
     Raises:
         ModelError: a damaged file, a layer or neuron that is not supported, or an argument
             that is needed.
 
     """
-    if time_steps is None:
-        raise ModelError(f"{path}: a netx file does not say for how many time steps it runs: give `time_steps`")
     try:
         with open_hdf5(path) as file:
+            use = use_of(dict(file.attrs))
             group = file["layer"]
             layers = [_plain(group[key]) for key in sorted(group, key=int)]
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
     except RefusedError as error:
         raise ModelError(f"{path}: refused: {error}") from None
     except READ_ERRORS as error:
         raise ModelError(f"{path}: not a netx file, or damaged ({first_line(error)})") from None
+    use = replace(
+        use,
+        time_steps=use.time_steps if time_steps is None else time_steps,
+        input_shape=use.input_shape or input_shape,
+        dt_s=next((each for each in (use.dt_s, dt_s) if each is not None), DEFAULT_DT_S),
+    )
+    if use.time_steps is None:
+        raise ModelError(
+            f"{path}: this netx file, as lava-dl's, does not say for how many time steps it runs: give `time_steps`"
+        )
     try:
-        return _model(layers, time_steps, input_shape, DEFAULT_DT_S if dt_s is None else dt_s)
+        return _model(layers, use)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     except READ_ERRORS as error:
@@ -87,13 +98,17 @@ class _Chain:
         self.last, self.shape = name, shape
 
 
-def _model(layers: list[dict[str, Any]], time_steps: int, input_shape: Shape | None, dt_s: float) -> Model:
+def _model(layers: list[dict[str, Any]], use: NetxUse) -> Model:
     if not layers:
         raise ModelError("the netx file holds no layers")
-    shape = input_shape or _first_shape(layers[0])
+    assert use.time_steps is not None  # refused otherwise
+    assert use.dt_s is not None
+    shape, dt_s = use.input_shape or _first_shape(layers[0]), use.dt_s
+    if use.of_one is not None:
+        _take_values(layers, use.of_one)
     chain = _Chain({"input": nir.Input(np.array(shape))}, [], "input", shape)
     notices = ["Loihi's integer arithmetic is not part of the graph: its neurons are run as the equation they round"]
-    population = 1
+    population = None
     for index, layer in enumerate(layers):
         kind = _text(layer.get("type", ""))
         if kind == "flatten":
@@ -106,7 +121,7 @@ def _model(layers: list[dict[str, Any]], time_steps: int, input_shape: Shape | N
         if kind not in _BLOCKS:
             known = ", ".join(sorted((*_BLOCKS, "flatten", "average")))
             raise ModelError(f"layer {index}: type {quoted(kind)} is not supported; supported: {known}")
-        if population > 1:
+        if population is not None:
             raise ModelError(f"layer {index}: a layer behind an average over outputs is not supported")
         _BLOCKS[kind](chain, index, layer, notices)
         neuron = _neuron(layer["neuron"], f"layer {index}", chain.shape, dt_s)
@@ -117,8 +132,34 @@ def _model(layers: list[dict[str, Any]], time_steps: int, input_shape: Shape | N
             _append_recurrence(chain, index, layer, notices)
         _append_delay(chain, index, layer, dt_s)
     chain.append("output", nir.Output(np.array(chain.shape)), chain.shape)
-    graph = graph_of(chain.nodes, chain.edges, {INTEGERS: "loihi"})
-    return Model(graph, time_steps, Encoding.SPIKES, notices=tuple(notices), population=population)
+    nodes, edges = _named(chain, use.layers)
+    graph = graph_of(nodes, edges, {INTEGERS: "loihi", **(use.metadata or {})})
+    return Model(
+        graph,
+        use.time_steps,
+        use.encoding,
+        data=use.data,
+        notices=tuple(notices),
+        population=use.population if population is None else population,
+        binning=use.binning,
+        objective=use.objective,
+    )
+
+
+def _take_values(layers: list[dict[str, Any]], of_one: float) -> None:
+    """Let the first weights take inputs, instead of what those become on the chip."""
+    first = next(layer for layer in layers if "weight" in layer)
+    first["weight"] = np.asarray(first["weight"], dtype=np.float64) * of_one
+
+
+def _named(chain: _Chain, names: tuple[str, ...]) -> tuple[dict[str, nir.NIRNode], list[tuple[str, str]]]:
+    """The nodes and edges with the layers' own names, where there is one for each and none is another node's."""
+    layers = [name for name in chain.nodes if name.endswith("_cuba")]
+    if len(names) != len(layers) or len({*names, *chain.nodes}) != len(names) + len(chain.nodes):
+        return chain.nodes, chain.edges
+    own = {name: name for name in chain.nodes} | dict(zip(layers, names, strict=True))
+    nodes = {own[name]: node for name, node in chain.nodes.items()}
+    return nodes, [(own[a], own[b]) for a, b in chain.edges]
 
 
 def _first_shape(layer: dict[str, Any]) -> Shape:
