@@ -82,6 +82,10 @@ class Exporter(ABC):
         """What it must do: the simulation of what it holds, in this exporter's arithmetic."""
         return simulate(self.held(model), inputs, torch.float32 if self.arithmetic == "float32" else torch.float64)
 
+    def notices(self, model: Model) -> tuple[str, ...]:
+        """What somebody who runs the file elsewhere has to know, a line each; told, and recorded as `other_readers`."""
+        return ()
+
     def notes(self, model: Model, inputs: Tensor) -> dict[str, object]:
         """What else the record of the export should hold, as plain values."""
         return {}

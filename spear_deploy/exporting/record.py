@@ -17,6 +17,9 @@ from spear_deploy.system.outside.refusal import RefusedError
 
 RECORD = "export.json"
 
+MOST_TOLD = 3
+"""Lines about other readers that the terminal shows: there may be one for each layer."""
+
 
 class LayerRecord(BaseModel):
     """One neuron layer: spikes that are expected, outputs that differ, ties."""
@@ -128,6 +131,10 @@ class ExportEntry(BaseModel):
         if self.files:
             files = ", ".join(str(folder / file) for file in self.files)
             lines.append(f"{self.format}: written to {files}: {self.proof}")
+        told = self.notes.get("other_readers", [])
+        lines += [f"{self.format}: other readers: {line}" for line in told[:MOST_TOLD]]
+        if len(told) > MOST_TOLD:
+            lines.append(f"{self.format}: other readers: {len(told) - MOST_TOLD} more such lines are in {RECORD}")
         return lines
 
 

@@ -125,6 +125,7 @@ def _written(export: Export, exporter: Exporter, folder: Path) -> ExportEntry:
             f"{exporter.name}: the file does not do what the network does: {verification.fault}; nothing was written"
         )
     with told_by_name(exporter):
+        notices = exporter.notices(export.model)
         notes = {} if export.inputs is None else json.loads(json.dumps(exporter.notes(export.model, export.inputs)))
     return ExportEntry(
         format=exporter.name,
@@ -133,7 +134,7 @@ def _written(export: Export, exporter: Exporter, folder: Path) -> ExportEntry:
         integers=recorded(export.integers) if exporter.fixed and export.integers is not None else None,
         options=_options(exporter),
         verification=verification,
-        notes=notes,
+        notes=({"other_readers": list(notices)} if notices else {}) | notes,
     )
 
 
