@@ -5,13 +5,16 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import nir
+import numpy as np
 import pytest
+from exporter_networks import chain, neuron
 from test_registry import Wrong, small_model
 
 from spear_deploy.cli import main
 from spear_deploy.errors import ExportError, OutputError
 from spear_deploy.exporting import Export, Exporter, assert_faithful, export_model, exporter, sample_inputs
-from spear_deploy.network import save_model_file
+from spear_deploy.network import Reset, save_model_file
 from spear_deploy.network.editing import with_arrays, with_nodes
 
 
@@ -52,6 +55,27 @@ def test_what_adapt_converted_is_told_as_that(model_file, tmp_path, capsys):
     assert run(model_file, "--to", "onnx", "--target", "loihi1", "--adapt", "--out", tmp_path / "out") == 0
     assert record(tmp_path / "out")[0]["verification"]["reference"] == "the network as converted for loihi1"
     assert "equal to the network as converted for loihi1 in 1 layers" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_what_other_readers_run_differently_is_told_a_few_lines_of_it_on_the_terminal(tmp_path, capsys, verify):
+    rng = np.random.default_rng(0)
+    layers = [
+        each
+        for index in range(5)
+        for each in (
+            (f"dense{index}", nir.Linear(rng.normal(0, 1, (4, 4)))),
+            (f"lif{index}", neuron((4,), rng, reset=Reset.SUBTRACT)),
+        )
+    ]
+    save_model_file(chain((4,), *layers), tmp_path / "net.pt")
+    assert run(tmp_path / "net.pt", *([] if verify else ["--no-verify"]), "--out", tmp_path / "out") == 0
+    told = record(tmp_path / "out")[0]["notes"]["other_readers"]
+    assert [line.partition(":")[0] for line in told] == [f"lif{index}" for index in range(5)]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "nir: other readers: lif2: it resets by subtraction" in said
+    assert "lif3" not in said
+    assert "nir: other readers: 2 more such lines are in export.json" in said
 
 
 def test_a_portable_graph_is_held_against_the_network_itself(monkeypatch):
