@@ -6,7 +6,7 @@ from spear_deploy.system.lazy import lazily
 
 if TYPE_CHECKING:
     from spear_deploy.data.calibration import holds_values, telling, telling_in_words
-    from spear_deploy.data.dataset import Dataset, load_data
+    from spear_deploy.data.dataset import Dataset, is_known, load_data
     from spear_deploy.data.drawing import drawn
     from spear_deploy.data.encoding import EncodedSplit, check_fits, encode, recoded
     from spear_deploy.data.events import Binning, Frames
@@ -28,6 +28,7 @@ __all__ = [
     "drawn",
     "encode",
     "holds_values",
+    "is_known",
     "load_data",
     "recoded",
     "telling",

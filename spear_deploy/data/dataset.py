@@ -174,6 +174,11 @@ def _digits() -> Dataset:
 _KNOWN: dict[str, Callable[[], Dataset]] = {"digits": _digits}
 
 
+def is_known(name: str) -> bool:
+    """Whether a data set comes by name, wherever one is."""
+    return name in _KNOWN
+
+
 def _load_npz(path: Path) -> Dataset:
     if not path.is_file():
         raise DataError(f"{path}: no such data file")

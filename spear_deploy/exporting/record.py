@@ -86,6 +86,23 @@ class IntegersRecord(BaseModel):
     sha256: str
 
 
+class DataRecord(BaseModel):
+    """The data that belong to a network.
+
+    Attributes:
+        name: what they are called.
+        sha256: of samples and labels.
+        place: where they lay, counted from the folder of the record.
+
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    sha256: str
+    place: str | None = None
+
+
 class ExportEntry(BaseModel):
     """One format.
 
@@ -93,6 +110,7 @@ class ExportEntry(BaseModel):
         format: name of the exporter.
         files: SHA-256 of each file, by name.
         source: the model that it was made of, and its SHA-256.
+        data: those of the network; None where nobody named any, and in a run folder, whose report has them.
         integers: those that the files hold; None for files in floating point.
         options: what its exporter was set to.
         refused: why the format cannot say the network; then there are no files.
@@ -105,6 +123,7 @@ class ExportEntry(BaseModel):
     format: str
     files: dict[str, str] = {}
     source: dict[str, str]
+    data: DataRecord | None = None
     integers: IntegersRecord | None = None
     options: dict[str, bool | int | float | str] = {}
     refused: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from spear_deploy.exporting.faithfulness import check_faithful
 from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.exporting.record import (
     RECORD,
+    DataRecord,
     ExportEntry,
     Verification,
     merged,
@@ -47,6 +48,7 @@ class Export:
         why_not: why it is not proven.
         integers: the chip's, that its files in fixed point hold.
         subject: what the network is, in words, where it is not as its file has it.
+        data: of the network, which its files are read with.
 
     """
 
@@ -58,6 +60,7 @@ class Export:
     why_not: str = "not wanted"
     integers: JudgedIntegers | None = None
     subject: str = Exporter.reference
+    data: DataRecord | None = None
 
     def reference(self, exporter: Exporter) -> str:
         """What a file is compared with, in words."""
@@ -131,6 +134,7 @@ def _written(export: Export, exporter: Exporter, folder: Path) -> ExportEntry:
         format=exporter.name,
         files={file.name: sha256(file) for file in sorted(folder.iterdir())},
         source=_source(export),
+        data=export.data,
         integers=recorded(export.integers) if exporter.fixed and export.integers is not None else None,
         options=_options(exporter),
         verification=verification,

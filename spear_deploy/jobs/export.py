@@ -14,7 +14,7 @@ from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.backends.fixed_point.host import split_first_layer
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.registry import arithmetic_of
-from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.data import Dataset, EncodedSplit, SplitName
 from spear_deploy.errors import BackendError, DataError, ExportError, OutputError, SpearDeployError
 from spear_deploy.exporting import (
     Export,
@@ -32,12 +32,14 @@ from spear_deploy.exporting import Option as Option
 from spear_deploy.exporting import available as available
 from spear_deploy.exporting import options as options
 from spear_deploy.exporting.bundle import is_bundle, write_bundle
+from spear_deploy.exporting.record import DataRecord
 from spear_deploy.hardware import Profile
 from spear_deploy.hardware.chip.profile_files import profile_text
 from spear_deploy.jobs.chips import chip_of
+from spear_deploy.jobs.data_place import data_for, find_data, place_of
 from spear_deploy.jobs.progress import Progress
 from spear_deploy.jobs.run_settings import run_settings
-from spear_deploy.jobs.task import Task, data_for, find_task, load_model
+from spear_deploy.jobs.task import Task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import Model, Reading
 from spear_deploy.system.files import replaced_when_complete
@@ -179,6 +181,8 @@ def run_bundle(request: ExportRequest, progress: Progress) -> tuple[list[ExportE
 
 def _bundle(request: ExportRequest, path: Path, progress: Progress) -> list[ExportEntry]:
     asked, exporters = _prepare(request, BUNDLED, progress, floating=("nir",))
+    if asked.data is not None:  # whoever opens it has other folders
+        asked = replace(asked, data=asked.data.model_copy(update={"place": None}))
     with tempfile.TemporaryDirectory(prefix="spear-deploy-bundle-") as name:
         entries = export_model(asked, exporters, Path(name) / "files", force=True)
         files = {file.name: file.read_bytes() for file in (Path(name) / "files").iterdir()}
@@ -211,20 +215,11 @@ def _as_run_made(request: ExportRequest, progress: Progress) -> ExportRequest:
     target = request.target or run.target
     chip = target.name if isinstance(target, Profile) else target
     progress.notice(f"{request.model}: as its report.json says, for {chip}")
-    data: str | None = request.data or run.data
-    try:
-        changed = data_for(load_model(run.model), data or run.data).given_sha256 != run.data_sha256
-    except DataError as error:
-        if request.data is not None:
-            raise
-        progress.notice(f"the data of the run are not found ({error})")
-        data, changed = None, False
-    if changed:
-        progress.notice(f"{data}: other data than those of the run, so that integers chosen on them may differ")
+    if request.data is not None and data_for(load_model(run.model), request.data).given_sha256 != run.data_sha256:
+        progress.notice(f"{request.data}: other data than those of the run, so that integers chosen on them may differ")
     return replace(
         request,
         model=run.model,
-        data=data,
         target=target,
         weight_bits=request.weight_bits or run.weight_bits,
         file_format=request.file_format or run.file_format,
@@ -248,7 +243,7 @@ def _prepare(
     profile = chip_of(request.target or DEFAULT_TARGET)
     if given is None:
         model = load_model(request.model, reading=request.reading, tell=progress.notice)
-        task, missing = _task(request, model)
+        task, missing = _task(request, model, progress)
     else:
         model, task, missing = given.model, given, ""
     adapted = Adapted(model, (), host_first=False)
@@ -258,6 +253,8 @@ def _prepare(
     for change in adapted.changes:
         progress.notice(f"{change.layer}: {change.rule}: {change.before} becomes {change.after}")
     subject = _subject(request, adapted, profile, task, missing)
+    if task is None and request.verify:
+        progress.notice(f"{request.model}: proven on made-up samples: {subject.missing}")
     facts = {"profile": profile.name if request.target else None, "samples": subject.inputs}
     options = {**request.options, **facts, "python": request.lava_python}
     fixed = {name: options | ({"fixed": False} if name in floating else {}) for name in names}
@@ -273,6 +270,7 @@ def _prepare(
         subject.inputs_name,
         integers=integers,
         subject=f"the network as converted for {profile.name}" if adapted.changes else Export.subject,
+        data=None if task is None else _record_of(task.data, None if given is not None else request.out),
     ), exporters
 
 
@@ -297,10 +295,15 @@ def _subject(request: ExportRequest, adapted: Adapted, profile: Profile, task: T
     return _Subject(model, inputs, name, train, missing, calibration)
 
 
-def _task(request: ExportRequest, model: Model) -> tuple[Task | None, str]:
+def _record_of(data: Dataset, folder: Path | None) -> DataRecord:
+    return DataRecord(name=data.name, sha256=data.given_sha256, place=place_of(data.name, folder))
+
+
+def _task(request: ExportRequest, model: Model, progress: Progress) -> tuple[Task | None, str]:
     """The model with its data, where they can be found and suit it; else why not. What was asked for must."""
     try:
-        found = find_task(request.model, model, request.data, seed=request.seed or 0)
+        data = find_data(request.model, model, request.data, progress.notice)
+        found = None if data is None else Task(model, data, request.seed or 0)
         if found is not None:
             found.encoded(SplitName.TEST, 1)
     except DataError as error:

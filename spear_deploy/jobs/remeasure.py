@@ -9,15 +9,16 @@ from spear_deploy.backends.registry import arithmetic_of
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.errors import RunError
 from spear_deploy.hardware import Profile
+from spear_deploy.jobs.data_place import data_for, find_data
 from spear_deploy.jobs.deploy.lre_check import check_of, for_images
 from spear_deploy.jobs.run_settings import run_weight_bits
-from spear_deploy.jobs.task import Task, data_for
+from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.network import load_any
 from spear_deploy.report import Report
+from spear_deploy.report.file_names import PLAIN
 from spear_deploy.report.gap import Again
 from spear_deploy.report.measured import layer_reports
-from spear_deploy.report.reading import PLAIN
 from spear_deploy.search import Prediction
 
 
@@ -44,7 +45,8 @@ def _measured(folder: Path, report: Report, profile: Profile, data: str | None) 
     if not path.is_file():
         raise RunError(f"{path}: is missing, so that it cannot be measured again")
     given = load_any(path)
-    task = Task(given, data_for(given, data or report.data), report.seed)
+    found = find_data(path, given, data)
+    task = Task(given, data_for(given, report.data) if found is None else found, report.seed)
     if task.data.sha256 != report.data_sha256:
         raise RunError(f"{data or report.data}: is not the data of the run in {folder}: SHA-256 differs; give `data`")
     model, in_torch = task.model, TorchBackend()

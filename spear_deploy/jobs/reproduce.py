@@ -22,11 +22,12 @@ from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.network import Model
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report import Report
-from spear_deploy.report.reading import NETWORKS, PLAIN, read_run
+from spear_deploy.report.file_names import NETWORKS, PLAIN
+from spear_deploy.report.reading import read_run
 from spear_deploy.search.strategies.agent_file import read_agent
 
 OF_THE_WAY = frozenset(
-    {"seconds", "peak_memory_mib", "told", "earlier", "command", "request", "versions", "model", "data"}
+    {"seconds", "peak_memory_mib", "told", "earlier", "command", "request", "versions", "model", "data", "data_place"}
 )
 """Of a report, what tells how and with what it was made, and not what was found."""
 

@@ -10,7 +10,8 @@ from spear_deploy.errors import RunError
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.deploy.recorded import target_from
 from spear_deploy.report import Report
-from spear_deploy.report.reading import REPORT, read_run
+from spear_deploy.report.file_names import REPORT
+from spear_deploy.report.reading import read_run
 
 NETWORK = "pruned.pt"
 
@@ -22,7 +23,6 @@ class RunSettings:
     Attributes:
         model: the file of the delivered network.
         target: the chip, with the figures that it had then, or its name where an older report has no more.
-        data: the data set, as the run loaded it.
         data_sha256: of samples and labels.
         seed: of the encoding.
         weight_bits: of each layer that the report names.
@@ -32,7 +32,6 @@ class RunSettings:
 
     model: Path
     target: Profile | str
-    data: str
     data_sha256: str
     seed: int
     weight_bits: WeightBits
@@ -53,7 +52,6 @@ def run_settings(folder: Path) -> RunSettings:
     return RunSettings(
         model,
         judged_for(report),
-        report.data,
         report.data_sha256,
         report.seed,
         run_weight_bits(report),

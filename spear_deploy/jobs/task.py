@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,19 +18,17 @@ from spear_deploy.data import (
     drawn,
     encode,
     holds_values,
-    load_data,
     telling,
     telling_in_words,
 )
 from spear_deploy.errors import DataError
+from spear_deploy.jobs.data_place import Tell as Tell
+from spear_deploy.jobs.data_place import find_data
 from spear_deploy.measure import SCORINGS
 from spear_deploy.network import Model, Reading, Simulation, batches, samples_at_once
 from spear_deploy.training import taught
 
 NOTICE = "holds no labels: the network's own {answers} serve, and {score} means agreement with it"
-
-Tell = Callable[[str], None]
-"""Hears what a user should know."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +133,11 @@ def load_task(
 
     Args:
         path: the model file.
-        data: a data set's name or path; by default the one that the model names.
+        data: a data set's name or path; by default the one that the model was made with or names, see `find_data`.
         reading: what the file leaves unsaid, or how else it is to be used.
         seed: of the encoding.
-        tell: hears what was assumed or changed when the file was read, and that data hold no labels.
+        tell: hears what was assumed or changed when the file was read, which data were taken in its place, and that
+            data hold no labels.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -175,28 +173,15 @@ def find_task(
         DataError: the data cannot be loaded, or do not suit the model.
 
     """
-    source = data_source(path, model, data)
+    source = find_data(path, model, data, tell)
     if source is None:
         return None
-    found = Task(model, data_for(model, source), seed)
+    found = Task(model, source, seed)
     if found.data.labels is Labels.NONE:
         answers = "classes" if model.objective.tells_classes else "values"
         notice = NOTICE.format(answers=answers, score=SCORINGS[model.objective.kind].name)
         tell(f"{found.data.name} {notice}")
     return found
-
-
-def data_for(model: Model, source: str) -> Dataset:
-    """A data set as a network takes it: recordings of events are binned into its frames."""
-    return load_data(source, input_shape=model.network.input_shape, time_steps=model.time_steps, binning=model.binning)
-
-
-def data_source(path: Path, model: Model, asked: str | None) -> str | None:
-    """The data to use: as asked, or as the model says, whose paths count from where the model file lies."""
-    if asked is not None or model.data is None:
-        return asked
-    beside = path.parent / model.data
-    return str(beside) if beside.exists() else model.data
 
 
 def labelled_by(model: Model, split: Split, *, seed: int) -> Split:

@@ -12,16 +12,11 @@ from pydantic import ValidationError
 
 from spear_deploy.errors import DataError, RunError, bounded, quoted
 from spear_deploy.report.earlier import as_now
+from spear_deploy.report.file_names import EXPORTS, NETWORKS, PLAIN, REPORT
 from spear_deploy.report.schema import SCHEMA_VERSION, Report
 from spear_deploy.system.outside.plain import read_bytes, read_json
 from spear_deploy.system.outside.refusal import RefusedError
 
-PLAIN = "plain.pt"
-"""The winner after the plain fine-tune, which LRE's prediction is of."""
-
-REPORT = "report.json"
-EXPORTS = "export.json"
-NETWORKS = ("pruned.pt", "pruned.nir")
 LARGEST_FILE = 8 << 30
 _MARKS = (REPORT, EXPORTS, *NETWORKS)
 """Files of which a run folder holds at least one."""

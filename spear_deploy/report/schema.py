@@ -280,6 +280,11 @@ class Report(_Part):
     model_sha256: str
     data: str
     data_sha256: str = Field(description="of samples and labels, as they were given")
+    data_place: str | None = Field(
+        None,
+        description="where the data lay, counted from this folder, or from the root where the folder was not known;"
+        " null where they lay in no file",
+    )
     labels: Literal["data", "dense network"] = Field(
         "data", description="dense network: the data held none, and every accuracy is the agreement with that network"
     )

@@ -246,7 +246,7 @@ def test_a_full_disk_leaves_nothing_behind(model_file, tmp_path):
     command = [sys.executable, "-W", "ignore", "-c", script, "export", str(model_file), "--out", str(tmp_path / "out")]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 2, ran.stderr
-    assert ran.stderr.startswith("spear-deploy: ")
+    assert ran.stderr.splitlines()[-1].startswith("spear-deploy: ")
     assert "cannot be written" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert not (tmp_path / "out").exists()

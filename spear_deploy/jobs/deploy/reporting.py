@@ -65,6 +65,7 @@ class Provenance:
         peak_memory_mib: the most that the main process held; None where unknown.
         notices: what the user was told on the way, in order.
         recalled: by kind, work of earlier runs that was read instead of done.
+        data_place: where the data lie, counted from the folder of the report; None where they lie in no file.
 
     """
 
@@ -75,6 +76,7 @@ class Provenance:
     peak_memory_mib: float | None = None
     notices: Sequence[str] = ()
     recalled: Mapping[str, Recalled] = field(default_factory=dict)
+    data_place: str | None = None
 
 
 def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, provenance: Provenance) -> Report:
@@ -95,6 +97,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
         model_sha256=request.model_sha256 or hashlib.sha256(request.model.read_bytes()).hexdigest(),
         data=data.name,
         data_sha256=data.given_sha256,
+        data_place=provenance.data_place,
         labels="data" if data.labels is Labels.DATA else "dense network",
         target=target.chip.name,
         profile=inherited_text(target.chip),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spear_deploy.backends.backend import CALIBRATION_SAMPLES
 from spear_deploy.exporting import FORMATS, JudgedIntegers, export_nir, export_run, samples_to_prove
+from spear_deploy.jobs.data_place import place_of
 from spear_deploy.jobs.deploy.evidence import examine
 from spear_deploy.jobs.deploy.kept_files import files_made
 from spear_deploy.jobs.deploy.prepare import Prepared
@@ -19,7 +20,7 @@ from spear_deploy.jobs.progress import Clock, peak_memory_mib
 from spear_deploy.network import read_nir, save_model_file
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report import Report
-from spear_deploy.report.reading import PLAIN
+from spear_deploy.report.file_names import PLAIN
 from spear_deploy.report.write import write_run
 from spear_deploy.search.strategies.agent_file import AGENT_FILE, agent_bytes
 from spear_deploy.system.files import complete_or_nothing
@@ -80,6 +81,7 @@ def write_result(
             peak_memory_mib(),
             clock.notices,
             prepared.journal.recalled,
+            place_of(prepared.task.data.name, None if request.model_sha256 else folder),
         )
         report = make_report(prepared.task, target, written, evidence, provenance)
         (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")

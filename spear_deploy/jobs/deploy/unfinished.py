@@ -10,7 +10,7 @@ from typing import Any
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.measure import Measurement
 from spear_deploy.network import save_model_file
-from spear_deploy.report.reading import PLAIN
+from spear_deploy.report.file_names import PLAIN
 from spear_deploy.system.files import keep_incomplete
 from spear_deploy.targets.target import Target
 
