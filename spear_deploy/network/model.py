@@ -22,7 +22,7 @@ from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
 from spear_deploy.network.objective import Objective
 from spear_deploy.network.pools import MaxPool2d
-from spear_deploy.network.read_out import ReadOut
+from spear_deploy.network.read_out import SINGLE_OUTPUT, ReadOut, yes_in_words
 from spear_deploy.network.resampling import Resample
 from spear_deploy.network.torch_file import read_torch_file
 from spear_deploy.network.unflattening import Unflatten
@@ -109,12 +109,20 @@ class Model:
                 f"{network.read_out}: read-out '{self.read_out}' needs neurons without threshold; for spikes use"
                 " 'count'"
             )
+        self._tell_single_output()
         self._doubt_maps(network.shapes[network.read_out])
         if self.population < 1 or network.classes % self.population:
             raise ModelError(
                 f"{network.read_out}: its {network.classes} outputs cannot be {self.population} for each class; the"
                 " number of classes has to divide them"
             )
+
+    def _tell_single_output(self) -> None:
+        """Say at which value a single output turns from no to yes, where that is how it is read."""
+        others = tuple(notice for notice in self.notices if not notice.startswith(SINGLE_OUTPUT))
+        told = self.objective.tells_classes and self.network.classes == self.population
+        rule = f"{SINGLE_OUTPUT}, {yes_in_words(self.read_out, self.time_steps * self.population)}"
+        object.__setattr__(self, "notices", (*others, rule) if told else others)
 
     def _doubt_maps(self, shape: tuple[int, ...]) -> None:
         """Say that places of maps are read as classes, where they are."""

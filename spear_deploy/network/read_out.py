@@ -7,6 +7,9 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
+SINGLE_OUTPUT = "its single output says no or yes"
+"""How the notice begins that says where the one turns into the other."""
+
 
 class ReadOut(StrEnum):
     """What of a network's outputs over time is looked at.
@@ -57,3 +60,23 @@ def two_classes(scores: Tensor, read_out: ReadOut, most: float = 1.0) -> Tensor:
         return scores
     no = most - scores if read_out is ReadOut.COUNT else torch.zeros_like(scores)
     return torch.cat([no, scores], 1)
+
+
+def yes_in_words(read_out: ReadOut, most: int) -> str:
+    """At which output `two_classes` says yes."""
+    if read_out is ReadOut.COUNT:
+        return (
+            f"yes where it spikes more than {most / 2:g} times in {most}; a network whose yes begins at another count"
+            " answers otherwise here"
+        )
+    return (
+        f"yes where {_MEMBRANES[read_out]} is above 0, as a logit's; a network that was trained to another threshold,"
+        " as to 0.5 by squared errors, answers otherwise here: train a logit, or take the threshold off the last bias"
+    )
+
+
+_MEMBRANES = {
+    ReadOut.MEMBRANE: "the mean of its membrane over time",
+    ReadOut.LAST: "its membrane in the last step",
+    ReadOut.LARGEST: "the largest value of its membrane",
+}

@@ -1,5 +1,7 @@
 """Outputs as networks are written: a last layer without neurons, membranes, populations, two heads."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from network_builders import Population
@@ -246,6 +248,34 @@ def test_a_single_output_is_no_or_yes(spiking):
     assert model.classes == 2
     assert torch.equal(classify(output, model.read_out), yes.flatten().long())
     assert 5 < int(yes.sum()) < 195
+
+
+@pytest.mark.parametrize(
+    ("spiking", "figure"), [(True, f"spikes more than {T / 2:g} times in {T};"), (False, "above 0,")]
+)
+def test_where_a_single_output_turns_to_yes_is_told(spiking, figure, tmp_path):
+    model = from_snntorch(YesOrNo(spiking), input_shape=(8,), time_steps=T, encoding="sequence")
+    told = [notice for notice in model.notices if notice.startswith("its single output says no or yes, yes where ")]
+    assert [figure in notice for notice in told] == [True]
+    save_model_file(model, tmp_path / "net.pt")
+    write_nir(model, tmp_path / "net.nir")
+    for read in (load_model_file(tmp_path / "net.pt"), read_nir(tmp_path / "net.nir"), model.with_graph(model.graph)):
+        assert told[0] in read.notices
+    longer = replace(model, time_steps=3 * T)
+    assert len(longer.notices) == len(model.notices)
+    assert any(f"{3 * T / 2:g} times in {3 * T};" in notice for notice in longer.notices) == spiking
+
+
+def test_the_single_output_of_a_regression_says_neither_no_nor_yes():
+    model = from_snntorch(
+        YesOrNo(spiking=False), input_shape=(8,), time_steps=T, encoding="sequence", objective="regression"
+    )
+    assert not any("single output" in notice for notice in model.notices)
+
+
+def test_a_population_of_a_single_class_counts_the_spikes_of_all_its_outputs():
+    model = from_snntorch(Population(), input_shape=(8,), time_steps=T, classes=1)
+    assert any(f"more than {10 * T} times in {20 * T};" in notice for notice in model.notices)
 
 
 def test_the_loss_of_a_single_membrane_is_the_binary_cross_entropy_of_its_logit():
