@@ -26,7 +26,7 @@ COMPARISON = "comparison.html"
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, or a folder of several targets.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, or one of several targets or budgets.")],
     open_: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     out_file: Annotated[
         Path | None,

@@ -31,7 +31,7 @@ Exit code 0: the interval holds every measurement; 1: it does not; 2: bad input.
 
 
 def validate(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, or a folder of several targets.")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, or one of several targets or budgets.")],
     again: Annotated[
         bool, typer.Option("--again", help="Measure the network of the run again, in torch and the target's integers.")
     ] = False,

@@ -18,6 +18,9 @@ from spear_deploy.system.outside.plain import read_bytes, read_json
 from spear_deploy.system.outside.refusal import RefusedError
 
 LARGEST_FILE = 8 << 30
+_LEVELS = 2
+"""How deep runs lie: in the folder of a target, and there in that of a budget."""
+
 _MARKS = (REPORT, EXPORTS, *NETWORKS)
 """Files of which a run folder holds at least one."""
 
@@ -51,7 +54,7 @@ class RunFolder:
 
 
 def find_runs(paths: Iterable[Path]) -> list[Path]:
-    """The run folders that paths mean: themselves, their `report.json`, or folders of several targets.
+    """The run folders that paths mean: themselves, their `report.json`, or folders of several targets and budgets.
 
     Raises:
         RunError: a path that does not exist, or holds no run.
@@ -64,16 +67,24 @@ def find_runs(paths: Iterable[Path]) -> list[Path]:
         folder = path.parent if path.name == REPORT and path.is_file() else path
         if not folder.is_dir():
             raise RunError(f"{path}: is a file; give the folder of a run")
-        below = sorted(each for each in folder.iterdir() if each.is_dir() and _is_run(each))
-        if _is_run(folder):
-            found.append(folder)
-        elif below:
-            found += below
-        else:
+        runs = _runs_in(folder, _LEVELS)
+        if not runs:
             raise RunError(
                 f"{path}: holds none of {', '.join(_MARKS)}, nor does a folder in it; give the folder of a run"
             )
+        found += runs
     return list(dict.fromkeys(found))
+
+
+def _runs_in(folder: Path, levels: int) -> list[Path]:
+    """The folder itself where it is a run, else those in it, so many levels down."""
+    if _is_run(folder):
+        return [folder]
+    try:
+        below = sorted(each for each in folder.iterdir() if each.is_dir()) if levels else []
+    except OSError:  # not ours to look into
+        return []
+    return [run for each in below for run in _runs_in(each, levels - 1)]
 
 
 def read_report(run: Path) -> Report:
