@@ -31,7 +31,13 @@ from spear_deploy.jobs.simulate import DEFAULT_BACKEND, TOOL_SAMPLES, Outcome, S
 from spear_deploy.jobs.simulate import simulate as run_simulation
 from spear_deploy.jobs.simulation_json import outcome_json
 from spear_deploy.jobs.task import load_task
-from spear_deploy.report.terminal.simulation import difference_table, layers_table, losses_table, where_text
+from spear_deploy.report.terminal.simulation import (
+    difference_table,
+    layers_table,
+    losses_table,
+    resets_text,
+    where_text,
+)
 
 EPILOG = """
 Examples:
@@ -142,6 +148,8 @@ def _parts(outcome: Outcome, model: str) -> list[RenderableType]:
         parts.append(layers_table(result))
         if result.losses:
             parts.append(losses_table(result))
+    if layers := outcome.seen_before_reset:
+        parts.append(resets_text(layers))
     parts += [difference_table(each) for each in outcome.simulated.differences]
     parts += [where_text(each) for each in outcome.simulated.differences]
     if config.save is not None:

@@ -27,7 +27,7 @@ from spear_deploy.jobs.spike_file import spike_file
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.measure import SCORINGS, Measurement
-from spear_deploy.network import Model
+from spear_deploy.network import Model, Reset
 from spear_deploy.system.arguments import check_fields
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
 from spear_deploy.targets.adapt import Adapted, adapt
@@ -100,6 +100,22 @@ class Outcome:
     arithmetic: dict[str, str]
     simulated: Simulated
     effect: AdaptationEffect | None
+
+    @property
+    def seen_before_reset(self) -> list[str]:
+        """Layers whose membrane torch shows before a reset that others have done by the end of a step.
+
+        The reset is due in the next step, or never, because nothing is kept until then: spikes are alike. None where
+        torch alone ran.
+        """
+        if set(self.simulated.results) <= {TORCH}:
+            return []
+        neurons = {name: each for name, each in self.model.network.neurons.items() if each.spikes}
+        return [
+            name
+            for name, each in neurons.items()
+            if (each.reset is Reset.ZERO and each.reset_delay) or (each.reset is Reset.NONE and not each.remembers)
+        ]
 
     @property
     def labels(self) -> Labels:

@@ -90,6 +90,11 @@ class Neuron:
         """Whether the output is binary spikes (else it is the membrane)."""
         return self.threshold is not None
 
+    @property
+    def remembers(self) -> bool:
+        """Whether anything is left in the next step of what came in."""
+        return self.alpha is not None or bool(self.beta.any())
+
 
 def neuron_of(node: nir.NIRNode, name: str = "neuron") -> Neuron:
     """The discrete-time constants of a NIR neuron node.

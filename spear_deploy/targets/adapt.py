@@ -127,7 +127,7 @@ def _reset(name: str, neuron: Neuron, profile: Profile, chip: Format | None) -> 
     allowed = None if figure is None else figure.value
     if allowed is not None and str(Reset.ZERO) not in allowed:
         return neuron, []
-    remembers = neuron.alpha is not None or bool(neuron.beta.any())
+    remembers = neuron.remembers
     elsewhere = remembers and neuron.reset_value is not None
     missing = allowed is not None and neuron.reset is not Reset.NONE and str(neuron.reset) not in allowed
     if chip is not None:

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import nir
 import numpy as np
 import pytest
 import torch
@@ -61,6 +62,23 @@ def test_torch_shows_accuracy_spikes_synops_and_membranes_of_every_layer(run):
         assert each["u"] is None
         assert each["v"][0] < each["v"][1] <= 0.5  # the threshold: what reaches it is reset
     assert "model.pt on torch (float64): accuracy" in run("model.pt")[1]
+
+
+def test_layers_that_torch_shows_before_their_reset_are_named(run, tmp_path):
+    chain = Chain((1, 6, 6), seed=2).conv("conv1", 8).neurons("late", reset=Reset.ZERO, reset_delay=True).pool("pool")
+    chain.add("any", nir.Threshold(np.full((8, 3, 3), 0.5))).flatten().linear("fc", 4).neurons("last")
+    save_model_file(chain.model(4, data="samples.npz"), tmp_path / "pooled.pt")
+    code, out, err = run("pooled.pt", "--compare", "torch,chip")
+    assert code in (0, 1), err
+    assert "v of late, any: in torch before the reset, on other backends after it" in out
+    _, printed, _ = run("pooled.pt", "--compare", "torch,chip", "--json")
+    results = json.loads(printed)["results"]
+    v = {name: {each["layer"]: each["v"] for each in result["layers"]} for name, result in results.items()}
+    assert v["torch"]["any"][1] > 0.5
+    assert v["torch"]["late"][1] > 0.5 >= v["chip"]["late"][1]
+    assert [str(end) for end in v["chip"]["any"]] == ["0.0", "0.0"]  # a membrane of 0 has no sign
+    assert "before the reset" not in run("pooled.pt", "--on", "torch")[1]
+    assert "before the reset" not in run("model.pt", "--compare", "torch,chip")[1]
 
 
 def test_saved_spikes_are_those_of_all_layers_steps_and_samples(run):

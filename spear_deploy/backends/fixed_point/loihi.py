@@ -271,7 +271,7 @@ class _Run:
         self._membrane(t)
         if self.seen:
             self.seen[0][t] = self.u
-            torch.neg(self.w, out=self.seen[1][t])
+            torch.neg(self.w, out=self.seen[1][t]).add_(0.0)  # a membrane of 0 has no sign
 
     def _current(self, shifted: Tensor) -> None:
         """Decay u, truncated towards zero, and add the input; wraps at 24 bits as Lava does.

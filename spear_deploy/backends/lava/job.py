@@ -257,7 +257,7 @@ def _scaled(weights: Any, gain: NDArray[np.float64]) -> Any:
 
 
 def _check_neuron(name: str, neuron: Neuron) -> None:
-    if not neuron.spikes or (neuron.alpha is None and not neuron.beta.any()):
+    if not neuron.spikes or not neuron.remembers:
         return
     if neuron.reset is Reset.ZERO_HOLD:
         raise BackendError(

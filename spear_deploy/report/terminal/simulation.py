@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.text import Text
 
 from spear_deploy.backends.recording import StateRange
@@ -17,6 +19,13 @@ def layers_table(result: Result) -> Table:
         ranges = ("", "") if states is None else ("" if states.u is None else _range(states.u), _range(states.v))
         table.add_row(layer, f"{count.neurons:,}", f"{count.spikes:,.2f}", f"{count.synops:,.1f}", *ranges)
     return table
+
+
+def resets_text(layers: Sequence[str]) -> Text:
+    """Of which layers backends show membranes at another moment."""
+    return Text(
+        f"v of {', '.join(layers)}: in torch before the reset, on other backends after it; spikes are not touched"
+    )
 
 
 def losses_table(result: Result) -> Table:
