@@ -12,7 +12,9 @@ from spear_deploy.backends.fixed_point.quantize import CLIPS, quantize
 from spear_deploy.backends.fixed_point.quantized import InputLevels, mantissa_matrix
 from spear_deploy.backends.fixed_point.rounding import best_scale
 from spear_deploy.errors import BackendError, ProfileError
+from spear_deploy.hardware import load_profile
 from spear_deploy.network import Encoding, Model, Simulation, bias_current, synapse_matrix
+from spear_deploy.targets.adapt import adapt
 
 
 def dense(seed=0, **options):
@@ -247,6 +249,18 @@ def test_subtraction_is_refused_on_a_chip_whose_neurons_only_reset_to_zero():
 def test_an_input_of_values_is_refused_on_a_chip_whose_spikes_carry_none():
     with pytest.raises(BackendError, match=r"^input: the input holds values"):
         quantize(dense().model(3), LOIHI1, calibration=images(0, 3, 4, (12,)))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "way_out"), [("counts", "clipped to 1"), ("sequence", "first layer run on the host")]
+)
+def test_the_way_out_of_values_in_the_input_is_what_adapting_does(encoding, way_out):
+    model = dense().model(3, Encoding(encoding))
+    seen = 4 * images(0, 3, 4, (12,)).round(decimals=1)
+    with pytest.raises(BackendError, match=rf"{way_out}.*`adapt=True`$"):
+        quantize(model, LOIHI1, calibration=seen)
+    done = adapt(model, load_profile("loihi1"), seen)
+    assert ("clipped to 1" in done.changes[0].after) == (encoding == "counts") == (not done.host_first)
 
 
 def test_a_layer_without_threshold_that_feeds_another_is_refused():

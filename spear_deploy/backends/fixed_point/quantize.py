@@ -116,9 +116,11 @@ def input_levels(model: Model, chip: Format, calibration: Tensor | None) -> Inpu
     if binary:
         return None
     if chip.graded_bits == 0:
+        held, mend = "values", "use encoding 'rate' or 'spikes', or let the first layer run on the host"
+        if model.encoding == Encoding.COUNTS:
+            held, mend = "event counts", "let them be clipped to 1, as encoding 'clipped' does"
         raise BackendError(
-            f"{model.network.input}: the input holds values, and the chip's spikes carry none;"
-            " use encoding 'rate' or 'spikes', or let the first layer run on the host: `adapt=True`"
+            f"{model.network.input}: the input holds {held}, and the chip's spikes carry none; {mend}: `adapt=True`"
         )
     values = torch.ones(1) if shown is None else torch.from_numpy(np.unique(shown.numpy())).double()
     least, most = chip.graded_range(signed=bool((values < 0).any()))

@@ -131,7 +131,8 @@ def analog_input(subject: Subject) -> Iterator[Finding]:
     allowed = subject.profile.io.graded_input
     if subject.analog_input and allowed is not None and allowed.value is False:
         mend = (
-            "train with rate-coded or event input, or run the first layer on the host (check, simulate: `adapt=True`)"
+            "train with rate-coded or event input, or give `adapt=True`: it clips event counts to 1, and runs the first"
+            " layer of other values on the host (check, simulate)"
         )
         yield wall("analog input", subject.network.input, "values", "spikes", mend, allowed)
 
