@@ -30,7 +30,10 @@ SHOWN = 20
 def reproduce(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     model: Annotated[
-        Path | None, typer.Option(help="Where the model file lies now.", show_default="where it lay")
+        Path | None,
+        typer.Option(
+            help="Where the model file lies now; of a run from Python, one of its network.", show_default="where it lay"
+        ),
     ] = None,
     data: Annotated[str | None, typer.Option(help="Where the data lie now.", show_default="where they lay")] = None,
     agent: Annotated[

@@ -88,7 +88,7 @@ def reproduce(
         run: its folder.
         progress: hears how far it is.
         given: the network and its data, where they lie in no file.
-        model: where the model file lies now; by default where it lay.
+        model: where the model file lies now, or one of a network that lay in no file; by default where it lay.
         data: where the data lie now; by default where they lay.
         agent: where the file of the agent lies now that the run carried; by default where it lay.
         arch: how the network is built, where the report names code for it; see `Reading`.
@@ -108,7 +108,7 @@ def reproduce(
         request = _trusted(_request(then, run, place), run, arch, lava_python)
         request = replace(request, model=model or request.model, data=data or request.data)
         request = _with_agent(then, run, request, agent)
-        found = _load(then, run, request, progress) if given is None else Task(*given, then.seed)
+        found = _load(then, run, request, progress, model) if given is None else Task(*given, then.seed)
         task = _checked(then, run, found)
         written = run_deploy(request, progress, task)
         for folder, each in written.items():
@@ -178,12 +178,17 @@ def _with_agent(then: Report, run: Path, request: DeployRequest, agent: Path | N
     return replace(request, agent=path)
 
 
-def _load(then: Report, run: Path, request: DeployRequest, progress: Progress) -> Task:
-    if request.model_sha256:
-        raise RunError(f"{run}: its network lay in no file; repeat it from Python, where it and its data can be given")
+def _load(then: Report, run: Path, request: DeployRequest, progress: Progress, now: Path | None) -> Task:
+    """The network and its data from files; one that lay in none is known by its content, see `_checked`."""
+    in_no_file = bool(request.model_sha256)
+    if in_no_file and now is None:
+        raise RunError(
+            f"{run}: was made from Python, and its network lay in no file; give one that holds that network now"
+            " (`model`) and its data (`data`), or repeat it from Python, where both can be given"
+        )
     if not request.model.is_file():
         raise RunError(f"{request.model}: the model of {run} is not there; say where it lies now")
-    if hashlib.sha256(request.model.read_bytes()).hexdigest() != then.model_sha256:
+    if not in_no_file and hashlib.sha256(request.model.read_bytes()).hexdigest() != then.model_sha256:
         raise RunError(f"{request.model}: is not the model of {run} any more: its SHA-256 differs")
     return load_task(request.model, request.data, reading=request.reading, seed=request.seed, tell=progress.notice)
 

@@ -15,7 +15,7 @@ from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
 from spear_deploy.jobs.progress import Silent
 from spear_deploy.jobs.reproduce import reproduce
-from spear_deploy.network import load_any
+from spear_deploy.network import load_any, save_model_file
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 
@@ -115,9 +115,22 @@ def test_what_cannot_be_repeated_is_refused(copied, changes, why):
 def test_a_run_from_python_is_repeated_from_python(run, tmp_path):
     model, data = load_any(run.parent / "model.pt"), Dataset.of_arrays(**arrays())
     spear_deploy.deploy(model, "loihi2", data, DeployConfig(**FEW)).save(tmp_path / "run")
-    with pytest.raises(RunError, match="lay in no file"):
+    with pytest.raises(
+        RunError, match=r"lay in no file; give one that holds that network now \(`model`\) and its data"
+    ):
         spear_deploy.reproduce(tmp_path / "run")
     assert spear_deploy.reproduce(tmp_path / "run", model, data).same
+
+
+def test_a_run_from_python_is_repeated_from_files_that_hold_its_network_and_data(run, tmp_path):
+    path, samples = run.parent / "model.pt", run.parent / "samples.npz"
+    data = Dataset.of_arrays(**arrays())
+    spear_deploy.deploy(load_any(path), "loihi2", data, DeployConfig(**FEW)).save(tmp_path / "run")
+    assert reproduce(tmp_path / "run", model=path, data=str(samples)).same
+    other = replace(load_any(path), time_steps=3)
+    save_model_file(other, tmp_path / "other.pt")
+    with pytest.raises(RunError, match=r"the network that was given is not that of .*SHA-256 differs"):
+        reproduce(tmp_path / "run", model=tmp_path / "other.pt", data=str(samples))
 
 
 FACTORY = """
