@@ -82,7 +82,7 @@ def find_data(path: Path, model: Model, asked: str | None = None, tell: Tell = l
     if record is None:
         if named is None:
             return None
-        if named == model.data and not is_known(named) and Path(named).exists() and not Path(named).is_absolute():
+        if not _lies_beside(path, model) and not is_known(named) and Path(named).exists():
             tell(f"{path} names its data {named}, which do not lie beside it: those in {Path.cwd()} are taken")
         return data_for(model, named)
     others: list[str] = []
@@ -105,7 +105,7 @@ def _otherwise(
     """What is taken where the data that a file was made with are not found."""
     if named is None:  # the file itself asks for none
         return None
-    if named in others and (is_known(named) or named != model.data):
+    if named in others and (is_known(named) or _lies_beside(path, model)):
         tell(f"{named}: other data than those that {path} was made with: their SHA-256 differs")
         return data_for(model, named)
     if others:
@@ -121,8 +121,11 @@ def _as_file_says(path: Path, model: Model) -> str | None:
     """The data that a model file names, whose paths count from where it lies; the bare name where nothing is there."""
     if model.data is None:
         return None
-    beside = path.parent / model.data
-    return str(beside) if beside.exists() else model.data
+    return str(path.parent / model.data) if _lies_beside(path, model) else model.data
+
+
+def _lies_beside(path: Path, model: Model) -> bool:
+    return model.data is not None and (path.parent / model.data).exists()
 
 
 def _candidates(record: Recorded, named: str | None) -> Iterator[str]:

@@ -140,7 +140,7 @@ def test_a_chip_whose_spikes_carry_no_values_refuses_a_file_of_values(tmp_path):
     model = replace(small_model(), encoding=Encoding.COUNTS)
     inputs = values_of(model, "counts")
     written(model, inputs, tmp_path / "net.net")
-    with pytest.raises(BackendError, match="the input holds values, and the chip's spikes carry none"):
+    with pytest.raises(BackendError, match="the input holds event counts, and the chip's spikes carry none"):
         quantize(load_any(tmp_path / "net.net"), LOIHI1, calibration=inputs)
 
 

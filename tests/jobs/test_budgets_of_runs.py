@@ -9,7 +9,8 @@ from spear_deploy.backends.backend import CALIBRATION_SAMPLES, measure_on
 from spear_deploy.backends.registry import arithmetic_of
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import QUANTITIES, Follows, Quantity, load_profile, place
-from spear_deploy.jobs.task import Task, data_for
+from spear_deploy.jobs.data_place import data_for
+from spear_deploy.jobs.task import Task
 from spear_deploy.network import load_any
 
 

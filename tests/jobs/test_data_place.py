@@ -121,6 +121,14 @@ def test_a_damaged_report_tells_nothing_of_data(home, damage):
     assert recorded_data(home / "runs" / "one" / "pruned.pt") is None
 
 
+@pytest.mark.parametrize("where", [".", "models"])
+def test_nothing_is_told_of_data_beside_the_network(tmp_path, monkeypatch, where):
+    (tmp_path / where).mkdir(exist_ok=True)
+    write_task(tmp_path / where)
+    monkeypatch.chdir(tmp_path)
+    assert found(Path(where) / "model.pt")[1] == []
+
+
 def test_without_a_record_the_working_folder_is_looked_into_and_that_is_told(home):
     path = home / "alone.pt"
     shutil.copy(home / "runs" / "one" / "pruned.pt", path)
