@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from spear_deploy.errors import ExportError
+from spear_deploy.exporting.exporter import Exporter
 from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.exporting.registry import exporter
 from spear_deploy.exporting.writing import Export, export_model
@@ -61,19 +62,25 @@ def export_run(
 
     """
     options = {"profile": profile, "python": lava_python, "samples": inputs, "integers": integers}
-    made = exporter(name, options)
-    if made.fixed and integers is None:
-        return
-    if integers is not None and not made.fixed and "fixed" in made.options:
-        fixed = exporter(name, options | {"fixed": True})
-        reasons = fixed.refuses(model)
-        made = made if reasons else fixed
-        for reason in reasons:
-            notice(f"{name}: written in floating point: {reason}")
-    proven = Export(model, source, source.stem, inputs, inputs_name, integers=integers)
-    unproven = replace(proven, inputs=None, why_not=f"{made.tool} is not wanted")
-    export = unproven if made.tool and not run_tools else proven
     try:
+        made = _chosen(model, name, options, notice)
+        if made is None:
+            return
+        proven = Export(model, source, source.stem, inputs, inputs_name, integers=integers)
+        unproven = replace(proven, inputs=None, why_not=f"{made.tool} is not wanted")
+        export = unproven if made.tool and not run_tools else proven
         export_model(export, [made], source.parent, force=True, record_refusal=True)
     except ExportError as error:
         notice(f"not written as {name}: {error}")
+
+
+def _chosen(model: Model, name: str, options: Mapping[str, object], notice: Callable[[str], None]) -> Exporter | None:
+    """What writes a format, with the judged integers where it can; None where it needs some and there are none."""
+    made, integers = exporter(name, options), options["integers"]
+    if integers is None or made.fixed or "fixed" not in made.options:
+        return None if made.fixed and integers is None else made
+    fixed = exporter(name, {**options, "fixed": True})
+    reasons = fixed.refuses(model)
+    for reason in reasons:
+        notice(f"{name}: written in floating point: {reason}")
+    return made if reasons else fixed

@@ -2,10 +2,12 @@
 
 import json
 import zipfile
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
-from made_task import arrays, untrained
+from made_task import arrays, untrained, write_task
+from small_runs import run
 
 import spear_deploy as sd
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
@@ -93,3 +95,22 @@ def test_a_folder_without_report_or_network_is_named(tmp_path):
     save_model_file(untrained(), tmp_path / "run" / "pruned.pt")
     with pytest.raises(RunError, match=r"no run folder with a sound report\.json"):
         run_export(ExportRequest(tmp_path / "run", ("nir",), tmp_path / "out"), Silent())
+
+
+def test_a_run_where_onnx_is_not_installed_writes_all_else_and_says_so(tmp_path, monkeypatch):
+    load = EntryPoint.load
+
+    def without_onnx(entry):
+        if entry.name == "onnx":
+            raise ModuleNotFoundError("No module named 'onnx'", name="onnx")
+        return load(entry)
+
+    monkeypatch.setattr(EntryPoint, "load", without_onnx)
+    (report,) = run(write_task(tmp_path), tmp_path / "run", evaluations=4)
+    told = [notice for notice in report.told if "onnx" in notice]
+    assert told == [
+        "not written as onnx: onnx: onnx is not installed; install it with: pip install 'spear-deploy[onnx]'"
+    ]
+    written = {file.name for file in (tmp_path / "run").iterdir()}
+    assert {"pruned.pt", "pruned.nir", "pruned_lava.py", "report.html"} <= written
+    assert "pruned.onnx" not in written
