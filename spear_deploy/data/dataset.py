@@ -141,13 +141,15 @@ def load_data(
         return _dataset(str(path), *read_folder(path))
     if path.is_dir():
         from spear_deploy.data.events import Binning, Frames
-        from spear_deploy.data.recordings import load_folder
+        from spear_deploy.data.recordings import read_classes
 
         if input_shape is None or time_steps is None:
             raise DataError(
                 f"{path}: a folder of recordings is binned for a network: say its input_shape and time_steps"
             )
-        return load_folder(path, Frames(time_steps, tuple(input_shape), Binning(binning)))
+        return Dataset.of_arrays(
+            str(path), **read_classes(path, Frames(time_steps, tuple(input_shape), Binning(binning)))
+        )
     if path.suffix != ".npz":
         raise DataError(
             f"no data set called {str(name)!r}; known: {', '.join(sorted(_KNOWN))}, the path of an .npz file with"

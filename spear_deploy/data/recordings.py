@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.data.dataset import Dataset
 from spear_deploy.data.events import Frames, Recording
 from spear_deploy.data.splitting import stratified
 from spear_deploy.errors import DataError
@@ -182,9 +181,10 @@ def recording_of(columns: dict[str, NDArray[Any]], name: str) -> Recording:
     return Recording(**found)
 
 
-def load_folder(folder: Path, frames: Frames) -> Dataset:
+def read_classes(folder: Path, frames: Frames) -> dict[str, NDArray[Any]]:
     """Recordings in folders by class: `train/<class>/*` and `test/<class>/*`, or `<class>/*`, of which a fifth is test.
 
+    Given are the arrays of a data set, by the names that an npz has.
     Classes are numbered in the order of their names, numbers by their value.
 
     Raises:
@@ -202,7 +202,7 @@ def load_folder(folder: Path, frames: Frames) -> Dataset:
         samples, labels = _read(folder, _classes(folder), frames)
         kept, held = stratified(labels, _TEST_SHARE)
         train, test = (samples[kept], labels[kept]), (samples[held], labels[held])
-    return Dataset.of_arrays(str(folder), x_train=train[0], y_train=train[1], x_test=test[0], y_test=test[1])
+    return {"x_train": train[0], "y_train": train[1], "x_test": test[0], "y_test": test[1]}
 
 
 def _classes(folder: Path) -> list[str]:
