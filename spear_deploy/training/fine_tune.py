@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -96,7 +96,7 @@ def fine_tune(
     quantiser the weights and biases that are returned are rounded ones. Weights that are zero
     stay zero: a synapse that is not there costs no SynOps and does not grow back. Where the loss
     or a gradient is not finite, the epoch is begun again from its start at half the learning
-    rate; `notice` is told. Each epoch is kept in `journal`, and gone on from where it is there;
+    rate; `notice` is told, of what is kept too. Each epoch is kept in `journal`, and gone on from where it is there;
     its scope says what model, recipe, seed and constraint do not: data, steering, teacher, rounding.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -111,6 +111,7 @@ def fine_tune(
         simulation.load_state_dict(ended.weights)
         if constraint is not None and ended.constraint is not None:
             constraint.restore(ended.constraint)
+        _tell_rollbacks(notice, ended.rollbacks)
         return _trained(model, simulation)
     objective = _Objective(
         simulation,
@@ -130,15 +131,16 @@ def fine_tune(
     training = Training(simulation, optimizer, schedule, constraint)
     steered = {round(share * recipe.epochs) for share in STEERED_AT} if steer is not None else set()
     epoch, rollbacks, begun = _gone_on(kept.step(FINE_TUNE, "epoch"), training, generator, best)
+    _tell_rollbacks(notice, rollbacks)
     while epoch < recipe.epochs:
         start = training.state
         if _epoch(objective, data, recipe.batch, generator, optimizer, schedule):
             epoch += 1
         else:
-            rollbacks += 1
+            rollbacks = (*rollbacks, epoch)
             training.restore(start)
-            _tell_rollback(notice, epoch, rollbacks)
-            if rollbacks > MOST_ROLLBACKS:
+            _tell_rollbacks(notice, rollbacks, len(rollbacks) - 1)
+            if len(rollbacks) > MOST_ROLLBACKS:
                 break
             training.halve_rate()
             continue
@@ -155,7 +157,7 @@ def fine_tune(
             kept.step(FINE_TUNE, "epoch").keep(now, seconds)
     if best is not None:
         best.restore()
-    end = Finished(weights_of(simulation), None if constraint is None else constraint.state)
+    end = Finished(weights_of(simulation), None if constraint is None else constraint.state, rollbacks)
     kept.step(FINE_TUNE, "end").keep(end, time.monotonic() - begun)
     kept.step(FINE_TUNE, "epoch").forget()
     return _trained(model, simulation)
@@ -173,12 +175,12 @@ def _key(model: Model, recipe: Recipe, seed: int, constraint: SynopsConstraint |
 
 def _gone_on(
     between: Step, training: Training, generator: torch.Generator, best: _Best | None
-) -> tuple[int, int, float]:
+) -> tuple[int, tuple[int, ...], float]:
     """Go on from the last epoch that is kept: epochs and rollbacks so far, and when all of it would have begun."""
     now = time.monotonic()
     found = between.read(Checkpoint)
     if found is None:
-        return 0, 0, now
+        return 0, (), now
     generator.set_state(found.generator)
     training.restore(found.training)
     if best is not None and found.best is not None:
@@ -218,12 +220,14 @@ def _epoch(
     return True
 
 
-def _tell_rollback(notice: Callable[[str], None] | None, epoch: int, rollbacks: int) -> None:
-    way_on = f"rolled back to where epoch {epoch + 1} began, the learning rate is halved"
-    if rollbacks > MOST_ROLLBACKS:
-        way_on = "it ends with the last finite network"
-    if notice is not None:
-        notice(f"a fine-tune met a loss or a gradient that is not finite: {way_on}")
+def _tell_rollbacks(notice: Callable[[str], None] | None, epochs: Sequence[int], start: int = 0) -> None:
+    """Tell of the epochs that were begun again, from the one at this place on."""
+    for place, epoch in enumerate(epochs[start:], start):
+        way_on = f"rolled back to where epoch {epoch + 1} began, the learning rate is halved"
+        if place >= MOST_ROLLBACKS:
+            way_on = "it ends with the last finite network"
+        if notice is not None:
+            notice(f"a fine-tune met a loss or a gradient that is not finite: {way_on}")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Checkpoint:
 
     Attributes:
         epoch: how many are done.
-        rollbacks: how many were begun again.
+        rollbacks: the epochs that were begun again, once for each time.
         seconds: that it took so far.
         generator: the state of what orders the samples.
         training: what was trained.
@@ -55,7 +55,7 @@ class Checkpoint:
     """
 
     epoch: int
-    rollbacks: int
+    rollbacks: tuple[int, ...]
     seconds: float
     generator: Tensor
     training: TrainingState
@@ -64,10 +64,18 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Finished:
-    """A fine-tune that ended: the weights, and what its constraint is for the next one."""
+    """A fine-tune that ended.
+
+    Attributes:
+        weights: of the simulation, by name.
+        constraint: what it is for the next fine-tune; None where there is none.
+        rollbacks: the epochs that were begun again, once for each time.
+
+    """
 
     weights: dict[str, Tensor]
     constraint: ConstraintState | None
+    rollbacks: tuple[int, ...]
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """A fine-tune that is ended after any epoch goes on as if nothing had happened."""
 
+from contextlib import suppress
+
 import pytest
 import torch
 from made_task import arrays, untrained
@@ -63,6 +65,44 @@ def test_a_finished_one_is_not_done_again_and_takes_no_room_for_its_epochs(task,
     assert len(list(tmp_path.iterdir())) == 1
     second = tuned(task, Journal(tmp_path))
     assert second == (*first[:2], [])
+
+
+class Breaks(SynopsConstraint):
+    """Meets a loss that is not finite in the second epoch's first batch, once a process."""
+
+    calls = 0
+
+    def term(self, *batch):
+        Breaks.calls += 1
+        return super().term(*batch) * (float("nan") if Breaks.calls == 6 else 1.0)
+
+
+@pytest.mark.parametrize("killed_after", [None, 3])
+def test_what_was_rolled_back_is_told_again_where_it_is_not_done_again(task, tmp_path, killed_after):
+    model, train, _ = task
+    Breaks.calls = 0
+
+    def told(killed_after=None):
+        heard = []
+
+        def on_epoch(epoch):
+            if epoch == killed_after:
+                raise Killed
+
+        with suppress(Killed):
+            fine_tune(
+                *(model, train, RECIPE),
+                seed=0,
+                constraint=Breaks({SYNOPS: 300.0}),
+                on_epoch=on_epoch,
+                notice=heard.append,
+                journal=Journal(tmp_path),
+            )
+        return heard
+
+    first = told(killed_after)
+    assert ["epoch 2 began" in each for each in first] == [True]
+    assert told() == first
 
 
 def test_another_seed_is_another_fine_tune(task, tmp_path):
