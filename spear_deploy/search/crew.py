@@ -1,16 +1,12 @@
-"""Fine-tunes that need nothing of each other: one after the other in this process, or side by side in several.
-
-Other machines do not see the folder of finished steps: they are given copies, and send back those of their own.
-"""
+"""Fine-tunes that need nothing of each other: one after the other in this process, or side by side in several."""
 
 from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -24,9 +20,8 @@ from spear_deploy.search.candidate import CandidateFactory
 from spear_deploy.search.plan import TuningPlan
 from spear_deploy.search.tuning import Evaluator, Tuner
 from spear_deploy.system.executors import HERE, Executor, Pool
-from spear_deploy.system.journal import Journal, Key, Recalled
+from spear_deploy.system.lent_journal import LentJournal, Returned
 from spear_deploy.system.memory import give_back_memory, reuse_memory
-from spear_deploy.system.temporary import folder_of_this_process
 
 Result = TypeVar("Result", covariant=True)
 
@@ -78,17 +73,13 @@ class Answer(Generic[Result]):
     Attributes:
         result: of it.
         notices: what a user should hear of it.
-        recalled: steps that it found in the journal, by kind.
-        own: those that it kept there.
-        copies: of these, where the folder is not seen from there.
+        steps: what it found in the journal, and kept there.
 
     """
 
     result: Result
     notices: tuple[str, ...]
-    recalled: dict[str, Recalled]
-    own: frozenset[Key]
-    copies: dict[str, bytes] = field(default_factory=dict)
+    steps: Returned
 
 
 class Together:
@@ -129,10 +120,8 @@ class Together:
         if self._pool is None:
             tuner, factory = self._tuner, self._tuner.factory
             dense = (factory.model, factory.train, factory.widths, factory.recalibrates)
-            journal = tuner.journal
-            steps = journal.copies() if self._executor.elsewhere and journal.keeps else journal.folder
-            kept = (steps, journal.scope)
-            start = (*dense, tuner.evaluator, tuner.plan, tuner.seed, *kept, torch.get_num_threads())
+            lent = LentJournal.of(tuner.journal, elsewhere=self._executor.elsewhere)
+            start = (*dense, tuner.evaluator, tuner.plan, tuner.seed, lent, torch.get_num_threads())
             give_back_memory()
             try:
                 self._pool = self._pools.enter_context(self._executor.pool(_begin, *start))
@@ -148,7 +137,7 @@ class Together:
         try:
             for number, answer in pool.run(jobs):
                 answers[number] = answer
-                self._tuner.journal.keep_copies(answer.copies)
+                self._tuner.journal.keep_copies(answer.steps.copies)
                 while told in answers:  # in the order of the jobs, as one process tells it
                     self._tell(answers[told])
                     told += 1
@@ -161,13 +150,9 @@ class Together:
 
     def _tell(self, answer: Answer[Result]) -> None:
         """Tell what is to be heard of a fine-tune, and what it did to the journal."""
-        journal = self._tuner.journal
         for text in answer.notices:
             self._tuner.notice(text)
-        for what, found in answer.recalled.items():
-            tally = journal.recalled.setdefault(what, Recalled())
-            tally.steps, tally.seconds = tally.steps + found.steps, tally.seconds + found.seconds
-        journal.own.update(answer.own)
+        answer.steps.count_in(self._tuner.journal)
 
 
 class FineTunes(Protocol):
@@ -186,8 +171,7 @@ def _begin(
     evaluator: Evaluator,
     plan: TuningPlan,
     seed: int,
-    steps: Path | Mapping[str, bytes] | None,
-    scope: Key,
+    lent: LentJournal,
     threads: int,
 ) -> FineTunes:
     """Hold in a worker process what its fine-tunes need."""
@@ -199,27 +183,10 @@ def _begin(
 
     def work(job: FineTune[Result]) -> Answer[Result]:
         notices: list[str] = []
-        with _seen(steps) as folder:
-            journal = Journal(folder, notices.append, scope)
+        with lent.opened(notices.append) as (journal, returned):
             result = job(Tuner(factory, evaluator, plan, seed, notices.append, journal))
-            copies = _new(journal, steps) if isinstance(steps, Mapping) else {}
+            steps = returned()
         give_back_memory()  # it may wait long for the next one
-        return Answer(result, tuple(notices), journal.recalled, frozenset(journal.own), copies)
+        return Answer(result, tuple(notices), steps)
 
     return work
-
-
-@contextmanager
-def _seen(steps: Path | Mapping[str, bytes] | None) -> Iterator[Path | None]:
-    """The folder of finished steps; on another machine one that holds copies of them, as long as a job runs."""
-    if not isinstance(steps, Mapping):
-        yield steps
-        return
-    with folder_of_this_process("spear-deploy-steps-") as folder:
-        Journal(folder).keep_copies(steps)
-        yield folder
-
-
-def _new(journal: Journal, before: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The steps that were kept since."""
-    return {name: content for name, content in journal.copies().items() if before.get(name) != content}
