@@ -67,6 +67,15 @@ class Pipeline:
     ending: Ending
     fine_tunes: Callable[[int], tuple[int, int]]
 
+    def targets_side_by_side(self, targets: int, finalists: int, slots: int) -> bool:
+        """Whether so many targets end sooner each in a process of its own than one after the other.
+
+        One after the other, the fine-tunes of a phase are side by side: as many rounds of them as `slots` leave.
+        """
+        phases = self.fine_tunes(finalists)
+        after_each_other = targets * sum(-(-count // slots) for count in phases)
+        return -(-targets // slots) * sum(phases) < after_each_other
+
 
 def fine_tuned_best(
     problem: SearchProblem,

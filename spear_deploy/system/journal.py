@@ -40,6 +40,10 @@ class Recalled:
     seconds: float = 0.0
 
 
+def _nobody_hears(text: str) -> None:
+    """What a journal tells by default; by name, as another process can be given it."""
+
+
 @dataclass(frozen=True)
 class Journal:
     """The finished steps of one run.
@@ -55,7 +59,7 @@ class Journal:
     """
 
     folder: Path | None = None
-    notice: Callable[[str], None] = field(default=lambda text: None, repr=False)
+    notice: Callable[[str], None] = field(default=_nobody_hears, repr=False)
     scope: Key = ()
     recalled: dict[str, Recalled] = field(default_factory=dict, repr=False)
     faults: list[str] = field(default_factory=list, repr=False)

@@ -44,6 +44,17 @@ def press():
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def test_a_process_that_was_told_not_to_hear_interrupts_goes_on_not_hearing_them():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with first_interrupt_finishes(Told(), "search") as interruption:
+            press()
+        assert not interruption.wanted
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_the_first_interrupt_is_noted_and_the_second_raises():
     told = Told()
     with first_interrupt_finishes(told, "search") as interruption:

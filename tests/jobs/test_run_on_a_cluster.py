@@ -46,6 +46,21 @@ def test_a_run_on_a_cluster_that_loses_a_machine_ends_in_the_same_network(run, t
     assert ours == theirs
 
 
+@pytest.mark.slow
+def test_the_budgets_of_a_front_are_searched_for_on_two_machines_with_the_same_end(run):
+    front = ("--pareto", "60%,30%", "--cache", "kept")
+    here, _, _ = run("--out", "here", "--workers", "1", *front)
+    with two_machines() as (address, _):
+        there, _, err = run("--out", "there", "--ray", address, *front)
+    assert there == here, err
+    for budget in ("60pct", "30pct"):
+        alone, shared = (json.loads(Path(each, budget, "report.json").read_text()) for each in ("here", "there"))
+        assert shared["measured"] == alone["measured"]
+        assert {*shared["seconds"]} - {*alone["seconds"]} == {"targets side by side"}
+        ours, theirs = (fingerprint(load_model_file(Path(each, budget, "pruned.pt"))) for each in ("here", "there"))
+        assert ours == theirs
+
+
 def once_a_sample_is_kept(cache, action):
     end = time.monotonic() + 120
     while not list(cache.glob("**/00*.json")) and time.monotonic() < end:

@@ -66,6 +66,22 @@ def test_an_unknown_pipeline_is_refused_with_those_that_are_known():
         DeployConfig(pipeline="amc")
 
 
+@pytest.mark.parametrize(
+    ("targets", "finalists", "slots", "sooner"),
+    [
+        (4, 3, 1, False),  # 4 and then 2 fine-tunes a target: one process does 24 one way or the other
+        (3, 3, 2, False),  # 3 x (2 + 1) rounds one after the other, 2 x 6 side by side
+        (4, 3, 2, False),  # 12 rounds either way: results come one by one
+        (2, 1, 2, True),  # 2 and then 1: 2 x (1 + 1) rounds, or 3
+        (6, 3, 16, True),  # 6 x (1 + 1) rounds, or 6
+        (2, 3, 16, False),
+        (1, 3, 16, False),
+    ],
+)
+def test_targets_go_side_by_side_where_that_takes_fewer_rounds_of_fine_tunes(targets, finalists, slots, sooner):
+    assert PIPELINES["spear+"].targets_side_by_side(targets, finalists, slots) == sooner
+
+
 def test_spear_takes_no_second_phase():
     with pytest.raises(SearchError, match="one plain fine-tune"):
         DeployConfig(pipeline="spear", plan=TuningPlan(Recipe(), Recipe(), constrained=False))

@@ -86,7 +86,7 @@ def stages(
 ) -> Mapping[str, float]:
     """Seconds of each stage, by its name, for `runs` searches over targets and budgets.
 
-    `slots` is how many of LRE's samples are made at a time, where machines make them instead of `config.workers`.
+    `slots` is how many networks are fine-tuned at a time, where machines do it instead of `config.workers`.
     Pruned networks are taken to cost what the dense one costs, and to learn their training samples as far; what an
     agent needs for its own training, the fine-tunes' constraint and closing steps are not known before.
     """
@@ -95,14 +95,15 @@ def stages(
     plain = costs.begun_s + costs.step_s * steps * plan.plain.epochs
     final = costs.begun_s + costs.step_s * steps * plan.epochs_ahead(len(train), costs.learned)
     counted = costs.counted_s * len(train)
-    first, second = (
-        math.ceil(count / config.workers) for count in pipeline_named(config.pipeline).fine_tunes(config.finalists)
-    )
+    pipeline, at_once = pipeline_named(config.pipeline), slots or config.workers
+    beside = pipeline.targets_side_by_side(runs, config.finalists, at_once)
+    turns, of_each = (math.ceil(runs / at_once), 1) if beside else (runs, at_once)
+    first, second = (math.ceil(count / of_each) for count in pipeline.fine_tunes(config.finalists))
     return {
-        "LRE samples": math.ceil(config.lre_samples / (slots or config.workers)) * (plain + counted),
+        "LRE samples": math.ceil(config.lre_samples / at_once) * (plain + counted),
         "dense, same fine-tune": plain + final,
-        "search": runs * config.evaluations * costs.candidate_s,
-        "fine-tune": runs * (first * (plain + costs.judged_s) + second * (final + costs.judged_s)),
+        "search": turns * config.evaluations * costs.candidate_s,
+        "fine-tune": turns * (first * (plain + costs.judged_s) + second * (final + costs.judged_s)),
     }
 
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from spear_deploy.errors import BudgetError, ModelError, ProfileError, SearchError
 from spear_deploy.hardware import SYNOPS
-from spear_deploy.jobs.deploy.max_drop import smallest_budget
 from spear_deploy.jobs.deploy.prepare import Prepared, prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.result import Written, write_result
 from spear_deploy.jobs.deploy.resuming import Steps, is_part
-from spear_deploy.jobs.deploy.search import solve
 from spear_deploy.jobs.deploy.searching import Searching, asked_for, check_trainable, learned
+from spear_deploy.jobs.deploy.side_by_side import solve_side_by_side, solved
 from spear_deploy.jobs.progress import Clock, Progress
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
@@ -93,6 +92,7 @@ def _run(
     prepared = prepare(request, progress, task, steps, cluster)
     aimed = _aimed(request, prepared.targets)
     searching, prepared = learned(searching, list(aimed.values()), request, prepared, progress)
+    prepared = solve_side_by_side(list(aimed.values()), request, prepared, searching, progress)
     found = {place: deploy_to(target, place, request, prepared, searching, progress) for place, target in aimed.items()}
     if not any(each.pruned.interrupted for each in found.values()):
         prepared.journal.remove()
@@ -121,11 +121,7 @@ def deploy_to(
 ) -> Written:
     """Search, fine-tune, write, run and judge for one target."""
     clock = Clock(progress, prepared.seconds, prepared.notices)
-    drop = request.searched_drop
-    if drop is None:
-        pruned = solve(target, request, prepared, clock, searching)
-    else:
-        target, pruned = smallest_budget(target, request, prepared, searching, clock, drop.allowed)
+    target, pruned = solved(target, request, prepared, searching, clock)
     return write_result(pruned, target, folder, request, prepared, clock)
 
 

@@ -24,10 +24,12 @@ class Interruption:
 def first_interrupt_finishes(progress: Progress, stage: str) -> Iterator[Interruption]:
     """Within the block the first Ctrl-C is only noted, for the work to look at; the second one raises.
 
-    Off the main thread, where Python hears no signals, nothing changes.
+    Off the main thread, where Python hears no signals, nothing changes; nor does it in a process that was told not to
+    hear Ctrl-C, as workers are: who started it hears it for them.
     """
     interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread():
+    deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if deaf or threading.current_thread() is not threading.main_thread():
         yield interruption
         return
 

@@ -47,6 +47,9 @@ from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, Adaptation
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
 from spear_deploy.targets.target import Target, aim_at, check_reachable
 
+REFERENCE = "dense, same fine-tune"
+"""The stage of the network that accuracy is lost against."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -150,7 +153,7 @@ def _prepare(
         budgets = [target.to_torch(request.plan.search_multiple * target.budget_synops) for target in targets]
         recalled = journal.recalled.setdefault("LRE sample", Recalled())
         samples = sample_lre(factory, request, data.sha256, budgets, advance, progress, recalled, cluster)
-    with clock.stage("dense, same fine-tune"):
+    with clock.stage(REFERENCE):
         reference = same_fine_tune(factory, request.plan, request.seed, validation, progress.notice, journal)
     return Prepared(
         task=task,

@@ -106,7 +106,7 @@ def solve(
         scoring = SCORINGS[prepared.factory.model.objective.kind]
         with (
             clock.stage("fine-tune", sum(pipeline.fine_tunes(count))) as advance,
-            crew(tuner, _executor(request, prepared)) as fine_tuning,
+            crew(tuner, fine_tuners(request, prepared)) as fine_tuning,
         ):
             choice = pipeline.ending(
                 problem,
@@ -130,7 +130,7 @@ def solve(
     )
 
 
-def _executor(request: DeployRequest, prepared: Prepared) -> Executor:
+def fine_tuners(request: DeployRequest, prepared: Prepared) -> Executor:
     """Who fine-tunes side by side: the cluster, or as many processes as are asked for, and as memory holds."""
     if prepared.cluster is not None:
         return prepared.cluster
