@@ -11,10 +11,11 @@ from rich.text import Text
 
 from spear_deploy.report import Report
 from spear_deploy.report.checks import besides_torch, predictions, references, repeated
+from spear_deploy.report.front import front_columns, front_notes, front_rows
 from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.caveats import caveats
 from spear_deploy.report.words.quantity_text import error_text, limit_names, limit_texts, prediction_texts, used_text
-from spear_deploy.report.words.scores import names, points, right_answers, score_text
+from spear_deploy.report.words.scores import points, right_answers, score_text
 from spear_deploy.report.words.wording import repeated_text
 from spear_deploy.report.write import PAGE
 
@@ -71,31 +72,16 @@ def _prediction(report: Report) -> Table:
     return table
 
 
-def front(reports: Mapping[Path, Report]) -> Table:
-    """Accuracy against SynOps on the test split, in each target's arithmetic; * marks what no other result beats."""
+def front(reports: Mapping[Path, Report]) -> Group:
+    """Accuracy against SynOps on the test split, in each target's arithmetic, and what no other result beats."""
     table = Table(title="front", title_justify="left")
-    for name in ("result", "SynOps / inference", "of dense", names(reports.values()), "to dense", "ok", ""):
-        table.add_column(name, justify="left" if name == "result" else "right")
-    figures = {folder: report.measured[report.verdict.basis] for folder, report in reports.items()}
-    for folder, report in reports.items():
-        own = figures[folder]
-        beaten = any(
-            other.target == report.target
-            and figures[place].synops <= own.synops
-            and figures[place].accuracy >= own.accuracy
-            and (figures[place].synops, figures[place].accuracy) != (own.synops, own.accuracy)
-            for place, other in reports.items()
-        )
-        table.add_row(
-            f"{report.target} {report.budget.source}",
-            f"{own.synops:,.0f}",
-            f"{own.synops / report.budget.limits[0].dense:.1%}",
-            score_text(report, own.accuracy),
-            "" if report.answers is None else f"{-report.answers.drop_points:+z.2f}",
-            "yes" if report.verdict.ok else "NO",
-            "" if beaten else "*",
-        )
-    return table
+    table.add_column("result")
+    for name in front_columns(reports):
+        table.add_column(name, justify="right")
+    for folder, cells in front_rows(reports).items():
+        report = reports[folder]
+        table.add_row(f"{report.target} {report.budget.source}", *cells)
+    return Group(table, *map(Text, front_notes(reports)))
 
 
 def _counts(dense: float, pruned: float) -> tuple[str, str, str]:

@@ -78,14 +78,18 @@ def weight_bits_of(text: str | int | None) -> WeightBits:
 
 
 def front_of(text: str) -> tuple[Limit, ...]:
-    """The budgets of a list such as `70%,50%,30%`, each once.
+    """The budgets of a list such as `70%,50%,30%`, each once, however it is spelled.
 
     Raises:
         BudgetError: one cannot be understood.
 
     """
-    named = dict.fromkeys(each.strip() for each in text.split(",") if each.strip())
-    return tuple(map(parse_budget, named))
+    if not text.strip():
+        return ()
+    found: dict[tuple[object, ...], Limit] = {}
+    for one in (parse_budget(each.strip()) for each in text.split(",")):
+        found.setdefault((one.quantity.key, one.allowed, one.share), one)
+    return tuple(found.values())
 
 
 def error_of(text: str) -> float:

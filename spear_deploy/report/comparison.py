@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from spear_deploy.hardware.amounts import unit_for
 from spear_deploy.report.checks import checks
 from spear_deploy.report.content import Page, Section
+from spear_deploy.report.front import front_columns, front_notes, front_rows
 from spear_deploy.report.pictures import Figure, Table
 from spear_deploy.report.pictures.figure import Axis, Level, Mark, Panel, Series
 from spear_deploy.report.reading import RunFolder
@@ -34,7 +35,8 @@ def comparison_page(runs: Sequence[RunFolder]) -> Page:
     )
     sections: tuple[Section, ...] = ()
     if reports:
-        sections = (Section("runs", "The runs", (_table(reports), _verdicts(reports)), comparison_figures(reports)),)
+        tables = (*_front(reports), _table(reports), _verdicts(reports))
+        sections = (Section("runs", "The runs", tables, comparison_figures(reports)),)
     return Page(f"{len(runs)} runs compared", all(ok) and len(ok) == len(runs) if ok else None, verdict, gaps, sections)
 
 
@@ -160,6 +162,16 @@ def _table(reports: dict[str, Report]) -> Captioned:
     return Captioned(
         "Dense to pruned on test (torch float64); energy and time of the pruned network.", Table(columns, rows)
     )
+
+
+def _front(reports: dict[str, Report]) -> tuple[Captioned, ...]:
+    """As each run is judged; none of reports of before the target measured."""
+    held = {name: report for name, report in reports.items() if report.verdict.basis in report.measured}
+    if not held:
+        return ()
+    rows = tuple((name, held[name].target, *cells) for name, cells in front_rows(held).items())
+    said = "What each run is judged by: test, in the arithmetic of its chip. " + ". ".join(front_notes(held)) + "."
+    return (Captioned(said, Table(("run", "target", *front_columns(held)), rows)),)
 
 
 def _verdicts(reports: dict[str, Report]) -> Captioned:

@@ -15,6 +15,8 @@ from spear_deploy.search.strategies.agent_file import agent_bytes, read_agent
 from spear_deploy.search.strategies.front_state import STATE
 from spear_deploy.search.strategies.policy import Policy
 
+TRAINED_ON = {"groups": {"lif1": 16}, "budgets": {"50% on loihi2": 0.7}, "evaluations": 12, "seed": 0}
+
 
 def made_agent(inputs=14):
     rng = np.random.default_rng(0)
@@ -113,6 +115,11 @@ def test_one_whose_arrays_are_no_such_network_is_refused(path, arrays, why):
         {"lowest": 2.0},
         {"trained_on": None},
         {"trained_on": {"groups": 3}},
+        {"trained_on": TRAINED_ON | {"evaluations": -5}},
+        {"trained_on": TRAINED_ON | {"budgets": {"50% on loihi2": float("nan")}}},
+        {"trained_on": TRAINED_ON | {"budgets": {}}},
+        {"trained_on": TRAINED_ON | {"groups": {}}},
+        {"trained_on": TRAINED_ON | {"groups": {"lif1": 0}}},
         {"constants": {"moves_per_group": -1}},
         {"constants": {"ddpg": {"noise": -1.0}}},
         {"constants": {"colour": 1}},

@@ -61,9 +61,8 @@ def smallest_budget(
         nearest = min(tries, key=lambda one: one.drop_points)
         raise BudgetError(
             f"{target.chip.name}: no budget that was tried keeps {scoring.name} within"
-            f" {max_drop_points:g} {scoring.points} of the"
-            f" dense network after the same fine-tune; the nearest, {nearest.share:.1%} of its SynOps, loses"
-            f" {nearest.drop_points:.2f}"
+            f" {max_drop_points:g} {scoring.points} of the dense network's, as it was given or after the same fine-tune"
+            f" (the better one); the nearest, {nearest.share:.1%} of the dense SynOps, loses {nearest.drop_points:.2f}"
         )
     aimed, found = best
     return aimed, replace(found, tries=tuple(tries))

@@ -36,7 +36,8 @@ class Try:
     Attributes:
         share: of the dense SynOps, as a budget or as the network was measured to use.
         accuracy: of the network that was found for it.
-        drop_points: from the accuracy of the dense network after the same fine-tune.
+        drop_points: from the accuracy of the dense network, as it was given or after the same fine-tune, whichever
+            is better.
         keeps_limits: whether the network keeps every limit.
 
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -60,12 +61,24 @@ class TrainedOn:
         evaluations: candidates that it learned from.
         seed: of the training.
 
+    Raises:
+        SearchError: nothing can have been trained on that.
+
     """
 
     groups: Mapping[str, int]
     budgets: Mapping[str, float]
     evaluations: int
     seed: int
+
+    def __post_init__(self) -> None:
+        channels, shares = self.groups.values(), self.budgets.values()
+        if not channels or min(channels) < 1:
+            raise SearchError(f"groups have 1 channel or more, found {dict(self.groups)}")
+        if not shares or not all(0 < share < math.inf for share in shares):
+            raise SearchError(f"budgets are shares above 0 of the dense SynOps, found {dict(self.budgets)}")
+        if self.evaluations < 1:
+            raise SearchError(f"an agent learns from 1 candidate or more, found {self.evaluations}")
 
 
 @dataclass(frozen=True)
