@@ -7,12 +7,12 @@ import torch
 
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.jobs.deploy import ahead
-from spear_deploy.jobs.deploy.ahead import Costs, forecast, stages
+from spear_deploy.jobs.deploy.ahead import MADE, Costs, forecast, stages
 from spear_deploy.jobs.deploy.request import DeployConfig, quickened
 from spear_deploy.jobs.progress import Recorded, Silent
 from spear_deploy.training import Recipe
 
-COSTS = Costs(step_s=1.0, counted_s=0.01, judged_s=3.0, candidate_s=2.0)
+COSTS = Costs(step_s=1.0, counted_s=0.01, judged_s=3.0, candidate_s=2.0, answered_s=0.5)
 
 
 def split(count):
@@ -29,7 +29,7 @@ def test_stages_take_what_their_steps_take():
     assert stages(COSTS, config(), split(100), runs=1) == {
         "LRE samples": 10 * (8 + 1),
         "dense, same fine-tune": 8 + 20,
-        "search": 30 * 2,
+        "search": pytest.approx(30 * (MADE * 2 + 0.5)),
         "fine-tune": 3 * (8 + 3) + 2 * (20 + 3),
     }
 
@@ -43,11 +43,16 @@ def test_what_a_fine_tune_begins_with_is_not_taken_for_its_steps(monkeypatch, sa
         now += 3 + 0.5 * -(-len(data) // recipe.batch)
 
     monkeypatch.setattr(ahead, "fine_tune", fine_tune)
+    monkeypatch.setattr(ahead, "accuracy_on", lambda model, data: 1.0)
     monkeypatch.setattr(ahead.time, "monotonic", lambda: now)
     request = SimpleNamespace(plan=config().plan)
     factory = MagicMock(train=split(samples), groups=[1, 2], probe=split(4))
     found = ahead.measured_costs(request, factory, MagicMock())
     assert (found.begun_s, found.step_s) == (begun_s, step_s)
+
+
+def test_a_candidate_that_is_not_projected_is_made_once():
+    assert stages(COSTS, config(projection=False), split(100), runs=1)["search"] == 30 * (2 + 0.5)
 
 
 def test_beginning_counts_once_for_every_fine_tune():
