@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,6 +81,15 @@ def _chosen(model: Model, name: str, options: Mapping[str, object], notice: Call
         return None if made.fixed and integers is None else made
     fixed = exporter(name, {**options, "fixed": True})
     reasons = fixed.refuses(model)
-    for reason in reasons:
+    for reason in _together(reasons):
         notice(f"{name}: written in floating point: {reason}")
     return made if reasons else fixed
+
+
+def _together(reasons: Sequence[str]) -> list[str]:
+    """Reasons such as `lif1: why`, each once for all layers that it holds of."""
+    layers: dict[str, list[str]] = {}
+    for reason in reasons:
+        layer, _, why = reason.partition(": ")
+        layers.setdefault(why or reason, []).extend([layer] if why else [])
+    return [f"{', '.join(names)}: {why}" if names else why for why, names in layers.items()]

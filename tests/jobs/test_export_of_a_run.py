@@ -6,7 +6,8 @@ from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
-from made_task import arrays, untrained, write_task
+from made_networks import Chain
+from made_task import CLASSES, SHAPE, STEPS, arrays, untrained, write_task
 from small_runs import run
 
 import spear_deploy as sd
@@ -14,7 +15,7 @@ from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.errors import RunError
 from spear_deploy.jobs.export import ExportRequest, run_bundle, run_export
 from spear_deploy.jobs.progress import Silent
-from spear_deploy.network import save_model_file
+from spear_deploy.network import Reset, save_model_file
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 
@@ -114,3 +115,12 @@ def test_a_run_where_onnx_is_not_installed_writes_all_else_and_says_so(tmp_path,
     written = {file.name for file in (tmp_path / "run").iterdir()}
     assert {"pruned.pt", "pruned.nir", "pruned_lava.py", "report.html"} <= written
     assert "pruned.onnx" not in written
+
+
+def test_what_a_format_cannot_hold_in_integers_is_told_once_for_all_layers(tmp_path):
+    """Lava's own LIF resets to zero; these subtract their threshold."""
+    chain = Chain(SHAPE, seed=2).conv("conv1", 6).neurons("lif1", reset=Reset.SUBTRACT)
+    chain = chain.flatten().linear("fc", CLASSES).neurons("lif2", reset=Reset.SUBTRACT)
+    (report,) = run(write_task(tmp_path, chain.model(STEPS, data="samples.npz")), tmp_path / "run", evaluations=4)
+    (told,) = [notice for notice in report.told if "in floating point" in notice]
+    assert told.startswith("lava: written in floating point: lif1, lif2: in fixed point the script has Lava's own LIF")
