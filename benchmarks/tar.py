@@ -3,8 +3,9 @@
     python -m benchmarks.tar digits
     python -m benchmarks.tar mnist --source ../shared/cases/mnist    # or an npz
 
-But for the last, nothing is projected onto the budget: the reward alone draws the search to it. Raw figures are kept,
-one JSON file a search, and what is there is not made again; the page is written from them.
+But where an arm says so, nothing is projected onto the budget: the reward alone draws the search to it, in `spear` as
+in `spear+` without its projection (`--no-projection`). Raw figures are kept, one JSON file a search, and what is there
+is not made again; the page is written from them.
 """
 
 from __future__ import annotations
@@ -36,29 +37,36 @@ NETWORKS: dict[str, Callable[[Path | None], Searchable]] = {
 
 @dataclass(frozen=True)
 class Arm:
-    """A way to search: the constants of the reward, and whether candidates are projected onto the budget."""
+    """A way to search: the reward's constants, whether candidates are projected onto the budget, and the pipeline."""
 
     constants: TarConstants = field(default_factory=TarConstants)
     projects: bool = False
+    pipeline: str = SPEAR
 
 
 TAR, FIXED = "TAR", "fixed weight"
+OURS = "spear+"
+ESTIMATOR_OF = {SPEAR: "linear", OURS: "log-line"}
 _OURS = TarConstants()
+_FIXED = replace(_OURS, step=0.0)
 ARMS = {
     TAR: Arm(),
-    FIXED: Arm(replace(_OURS, step=0.0)),
+    FIXED: Arm(_FIXED),
     "TAR, twice the step": Arm(replace(_OURS, step=2 * _OURS.step)),
     "TAR, half the weight": Arm(replace(_OURS, weight=_OURS.weight / 2)),
     "TAR, twice the weight": Arm(replace(_OURS, weight=2 * _OURS.weight)),
     "TAR, half as often over": Arm(replace(_OURS, broken_share=_OURS.broken_share / 2)),
     "projected": Arm(projects=True),
+    f"{TAR}, {OURS}": Arm(pipeline=OURS),
+    f"{FIXED}, {OURS}": Arm(_FIXED, pipeline=OURS),
+    f"projected, {OURS}": Arm(projects=True, pipeline=OURS),
 }
 
 
 def search(setting: Searchable, arm: str, seed: int, episodes: int) -> Json:
     """One search by DDPG: what each episode's network was predicted to use of the budget, and its accuracy."""
-    given = searched(setting, SPEAR, "linear")
-    pipeline = pipeline_named(SPEAR)
+    name = ARMS[arm].pipeline
+    given, pipeline = searched(setting, name, ESTIMATOR_OF[name]), pipeline_named(name)
     problem = SearchProblem(
         given.factory,
         given.estimator,
@@ -73,9 +81,9 @@ def search(setting: Searchable, arm: str, seed: int, episodes: int) -> Json:
     STRATEGIES["ddpg"].run(problem, episodes, seed)
     (best,) = problem.best(1)
     return {
-        "shares": [one.prediction.value / problem.budget_synops for one in problem.history],
+        "shares": [one.limits[0].share for one in problem.history],
         "accuracies": [one.accuracy for one in problem.history],
-        "best": {"share": best.prediction.value / problem.budget_synops, "accuracy": best.accuracy},
+        "best": {"share": best.limits[0].share, "accuracy": best.accuracy},
         "weight_after": problem.reward.weight,
     }
 
@@ -107,10 +115,13 @@ def spread(values: Sequence[float]) -> str:
     return f"{np.mean(values):.1f} ± {np.std(values, ddof=1) / np.sqrt(len(values)):.1f}"
 
 
-def table(runs: Sequence[Json]) -> str:
-    """The arms of one network, and what TAR has beside the fixed weight."""
-    by_arm = {arm: {run["seed"]: measures(run) for run in runs if run["arm"] == arm} for arm in ARMS}
+def table(runs: Sequence[Json], pipeline: str) -> str:
+    """The arms of one network in a pipeline, and what TAR has beside the fixed weight; empty where none was run."""
+    own = {arm: arm.removesuffix(f", {pipeline}") for arm, each in ARMS.items() if each.pipeline == pipeline}
+    by_arm = {name: {run["seed"]: measures(run) for run in runs if run["arm"] == arm} for arm, name in own.items()}
     by_arm = {arm: found for arm, found in by_arm.items() if found}
+    if not by_arm:
+        return ""
     names = list(next(iter(by_arm[TAR].values())))
     rows = [["", "seeds", *names], ["---"] * (2 + len(names))]
     for arm, found in by_arm.items():
@@ -124,18 +135,25 @@ def table(runs: Sequence[Json]) -> str:
 def page(runs: Mapping[str, Sequence[Json]]) -> str:
     """The page of evidence, from the runs by network."""
     ours = ARMS[TAR].constants
-    tables = "\n\n".join(f"## {name}\n\n{table(found)}" for name, found in runs.items())
+    tables = "\n\n".join(
+        f"## {name}, `{pipeline}`\n\n{found}"
+        for name, each in runs.items()
+        for pipeline in ESTIMATOR_OF
+        if (found := table(each, pipeline))
+    )
     return f"""# What TAR brings
 
-Written by `python -m benchmarks.tar` from [raw figures](raw/tar). The search of `--pipeline spear` at a budget of
-{BUDGET:.0%} of the dense SynOps, by DDPG: {EPISODES} episodes, of which the first quarter is random. Nothing is
-repaired, and nothing but the last arm projected; SynOps are those that LRE's line, of {SAMPLES} samples, predicts after
-the fine-tune, and accuracy is that of the network as it was cut, on validation.
+Written by `python -m benchmarks.tar` from [raw figures](raw/tar). Searches at a budget of {BUDGET:.0%} of the dense
+SynOps, by DDPG: {EPISODES} episodes, of which the first quarter is random. Nothing is repaired, and nothing but the arm
+`projected` is projected. In `spear`, SynOps are those that LRE's line, of {SAMPLES} samples, predicts after the
+fine-tune, and accuracy is that of the network as it was cut, on validation. In `spear+` networks are recalibrated
+before anything is measured of them, and SynOps are the upper end of what the line in logarithms predicts; what keeps
+the budget goes before what does not.
 
 - `{TAR}`: its weight begins at {ours.weight:g} and follows the share of episodes that break the budget
-  (step {ours.step:g}), of which {ours.broken_share:.0%} may; `{FIXED}` stays at {ours.weight:g}. The next four change
-  one constant each. `projected`: keep ratios are scaled onto the budget before a candidate is evaluated, as in
-  `spear+`.
+  (step {ours.step:g}), of which {ours.broken_share:.0%} may; `{FIXED}` stays at {ours.weight:g}. Others change one
+  constant each. `projected`: keep ratios are scaled onto the budget before a candidate is evaluated, as
+  `spear+` does.
 - `over`: episodes in % whose network is predicted to break the budget, of all and of the last fifth.
 - `SynOps`: in % of the budget, the mean of the last fifth, and of the network that is delivered, the best by reward.
 - `accuracy`: in %, before the fine-tune.

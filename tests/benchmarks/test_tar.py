@@ -33,6 +33,7 @@ def test_a_search_tells_every_episode_and_only_tars_weight_moves(given, monkeypa
     assert runs[tar.FIXED]["weight_after"] == 2.0 != runs[tar.TAR]["weight_after"]
     assert max(runs[tar.TAR]["shares"]) > 1  # nothing is projected: the first network is the whole one
     assert max(runs["projected"]["shares"]) <= 1
+    assert max(runs["projected, spear+"]["shares"]) <= 1 < max(runs["TAR, spear+"]["shares"])
 
 
 def test_the_page_tells_first_from_last_fifth_and_pairs_by_seed():
@@ -50,10 +51,30 @@ def test_the_page_tells_first_from_last_fifth_and_pairs_by_seed():
     runs = [run(tar.TAR, seed, [0.9, 0.9]) for seed in (0, 1)] + [run(tar.FIXED, seed, [0.9, 1.1]) for seed in (0, 1)]
     columns, _, tar_row, fixed, apart = (
         [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in tar.page({"digits": runs}).splitlines()
+        for line in tar.page({"digits": runs}).splitlines()  # of `spear`; of `spear+` nothing was run
         if line.startswith("|")
     )
     late = columns.index("over, last fifth")
     assert [row[0] for row in (tar_row, fixed, apart)] == [tar.TAR, tar.FIXED, "TAR less fixed weight"]
     assert [row[late] for row in (tar_row, fixed, apart)] == ["0.0 ± 0.0", "50.0 ± 0.0", "-50.0 ± 0.0"]
     assert [row[late - 1] for row in (tar_row, fixed, apart)] == ["20.0 ± 0.0", "30.0 ± 0.0", "-10.0 ± 0.0"]
+
+
+def test_the_page_has_a_table_for_each_pipeline_that_was_run():
+    def run(arm):
+        best = {"share": 1.0, "accuracy": 0.5}
+        return {
+            "arm": arm,
+            "seed": 0,
+            "shares": [1.0] * 10,
+            "accuracies": [0.5] * 10,
+            "best": best,
+            "weight_after": 2.0,
+        }
+
+    page = tar.page({"digits": [run(arm) for arm in tar.ARMS], "mnist": [run(tar.TAR), run(tar.FIXED)]})
+    heads = [line for line in page.splitlines() if line.startswith("## ")]
+    assert heads == ["## digits, `spear`", "## digits, `spear+`", "## mnist, `spear`"]
+    ours = page.partition("## digits, `spear+`")[2].partition("## mnist")[0]
+    arms = [line.split("|")[1].strip() for line in ours.splitlines() if line.startswith("| ")][2:]
+    assert arms == ["TAR", "fixed weight", "projected", "TAR less fixed weight"]
