@@ -226,7 +226,7 @@ def test_a_network_that_is_as_good_as_a_dense_one_which_rounding_ruined_does_not
     found = verdict(unrounded=replace(before, right=800, lost=190))
     assert parts(found) == (True, True, False)
     assert found.reason.startswith(
-        "the network hardly works: it is right on 80.0% of test, where the dense network in floating point is right on"
+        "the network lost too much: it is right on 80.0% of test, where the dense network in floating point is right on"
         " 99.0%; the loss of 19.0 points (95 % interval "
     )
     assert "more bits, or inputs and weights without values far above all others" in found.reason

@@ -133,7 +133,7 @@ def _much_lost(answers: Compared, asked: Sequence[Use], remedy: str) -> list[str
     if low <= MOST_LOST_POINTS or asked:
         return []
     return [
-        f"the network hardly works: {answers.beside}; the loss of {answers.drop_points:.1f} {answers.points}"
+        f"the network lost too much: {answers.beside}; the loss of {answers.drop_points:.1f} {answers.points}"
         f" (95 % interval {low:.1f} to {high:.1f}) is surely more than {MOST_LOST_POINTS:g};"
         f" {remedy}, or say how many {answers.points} may be lost"
     ]
