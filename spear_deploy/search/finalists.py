@@ -142,11 +142,16 @@ def _share(finalist: Finalist, evaluator: Evaluator) -> float:
 
 
 def _candidates(problem: SearchProblem, count: int) -> list[Ratios]:
-    """Keep ratios of the best few, best first, and the uniform ones."""
-    uniform = problem.evaluate(np.ones(problem.dimensions)).ratios
+    """Keep ratios of the best few, best first, and the uniform ones.
+
+    Where nothing is projected, these are those of the whole network: it would go first by its accuracy, and be silenced
+    down to its budget. They are left out, unless they keep every limit.
+    """
+    uniform = problem.evaluate(np.ones(problem.dimensions))
     chosen = [evaluation.ratios for evaluation in problem.best(count)]
-    if not any(np.array_equal(ratios, uniform) for ratios in chosen):
-        chosen.append(uniform)
+    kept = problem.projects or uniform.reward.keeps_limits
+    if kept and not any(np.array_equal(ratios, uniform.ratios) for ratios in chosen):
+        chosen.append(uniform.ratios)
     return chosen
 
 

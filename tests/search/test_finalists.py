@@ -235,6 +235,15 @@ def test_the_uniform_candidate_is_always_a_finalist(factory):
     assert any(np.array_equal(one.ratios, uniform) for one in choice.tuned)
 
 
+@pytest.mark.parametrize(("share", "kept"), [(0.4, False), (1.1, True)])
+def test_where_nothing_is_projected_the_whole_network_is_a_finalist_only_if_it_keeps_the_limits(factory, share, kept):
+    problem = problem_of(factory, share)
+    problem.projects = False
+    problem.evaluate(np.full(2, 0.4))
+    choice, _ = chosen(problem, UNCONSTRAINED, OnTorch(problem, share=3.0))
+    assert any(np.array_equal(one.ratios, np.ones(2)) for one in choice.tuned) == kept
+
+
 def test_a_user_who_wants_to_stop_gets_the_first_network_that_is_finished(factory):
     problem = problem_of(factory, 0.6)
     choice = choose(
