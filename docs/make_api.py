@@ -16,8 +16,8 @@ CHAPTERS = {
     "Back into PyTorch": ["to_torch", "TorchNetwork", "to_snntorch"],
     "Chips": ["load_profile", "check", "compare", "Checked"],
     "Running and deploying": [
-        "simulate", "SimulateConfig", "deploy", "DeployConfig", "quickened", "DeployResult", "Report", "reproduce",
-        "Reproduced", "export", "Exported",
+        "simulate", "SimulateConfig", "deploy", "DeployConfig", "quickened", "DeployResult", "deploy_front", "Front",
+        "Report", "reproduce", "Reproduced", "export", "Exported",
     ],
 }  # fmt: skip
 

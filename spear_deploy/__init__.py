@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from spear_deploy.hardware import load_profile
     from spear_deploy.jobs.check import Checked
     from spear_deploy.jobs.deploy.request import DeployConfig, quickened
-    from spear_deploy.jobs.face import DeployResult, Exported, check, compare, deploy, export, reproduce, simulate
+    from spear_deploy.jobs.face import check, compare, deploy, deploy_front, export, reproduce, simulate
     from spear_deploy.jobs.reproduce import Reproduced
+    from spear_deploy.jobs.results import DeployResult, Exported, Front
     from spear_deploy.jobs.simulate import SimulateConfig
     from spear_deploy.network import Model, TorchNetwork, check_convertible, save_model, to_snntorch, to_torch
     from spear_deploy.network import load_any as load_model
@@ -28,6 +29,7 @@ __all__ = [
     "DeployConfig",
     "DeployResult",
     "Exported",
+    "Front",
     "Model",
     "Report",
     "Reproduced",
@@ -38,6 +40,7 @@ __all__ = [
     "check_convertible",
     "compare",
     "deploy",
+    "deploy_front",
     "export",
     "load_data",
     "load_model",

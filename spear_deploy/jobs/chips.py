@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from spear_deploy.errors import ProfileError
@@ -29,15 +30,33 @@ def chips_of(text: str) -> tuple[Profile, ...]:
     names = known_profiles() if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise ProfileError(f"'{text}' names no chip; known: {', '.join(known_profiles())}, or a TOML file")
+    return _apart([(name, load_profile(name)) for name in dict.fromkeys(names)])
+
+
+def chips_given(chips: Sequence[Profile | str | Path] | str) -> tuple[Profile, ...]:
+    """The chips of a list, each as `chip_of` takes it, or of a text; see `chips_of`.
+
+    Raises:
+        ProfileError: there is none, one is not known, or two have one name.
+
+    """
+    if isinstance(chips, str):
+        return chips_of(chips)
+    if not chips:
+        raise ProfileError("no chip is given")
+    return _apart([(chip.name if isinstance(chip, Profile) else str(chip), chip_of(chip)) for chip in chips])
+
+
+def _apart(chips: Sequence[tuple[str, Profile]]) -> tuple[Profile, ...]:
+    """The chips, which must not share a name; each comes with the word that it was asked for by."""
     profiles: dict[str, tuple[str, Profile]] = {}
-    for name in dict.fromkeys(names):
-        profile = load_profile(name)
+    for word, profile in chips:
         if profile.name in profiles:
             raise ProfileError(
-                f"{profiles[profile.name][0]} and {name} are both called '{profile.name}';"
+                f"{profiles[profile.name][0]} and {word} are both called '{profile.name}';"
                 " their results would share a folder; give one of them another name"
             )
-        profiles[profile.name] = name, profile
+        profiles[profile.name] = word, profile
     return tuple(profile for _, profile in profiles.values())
 
 

@@ -4,84 +4,33 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields, replace
 from pathlib import Path
 
-from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.data import Dataset
-from spear_deploy.errors import OutputError, briefly
-from spear_deploy.exporting import ExportEntry
-from spear_deploy.hardware import Profile
+from spear_deploy.hardware import Limit, Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.jobs import check as checking
 from spear_deploy.jobs import export as exporting
 from spear_deploy.jobs import reproduce as reproducing
 from spear_deploy.jobs import simulate as simulating
-from spear_deploy.jobs.asked import weight_bits_of
+from spear_deploy.jobs.asked import front_of, weight_bits_of
 from spear_deploy.jobs.check import SAMPLES, Checked
-from spear_deploy.jobs.chips import chip_of, chips_of
+from spear_deploy.jobs.chips import chip_of, chips_given
 from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
 from spear_deploy.jobs.export import ExportRequest
 from spear_deploy.jobs.progress import Progress, Silent
 from spear_deploy.jobs.reproduce import Reproduced
+from spear_deploy.jobs.results import DeployResult, Exported, Front, files_of
 from spear_deploy.jobs.simulate import DEFAULT_BACKEND, Outcome, SimulateConfig, backends_of
 from spear_deploy.jobs.task import Task
 from spear_deploy.network import Model, save_model_file
 from spear_deploy.network.fingerprint import fingerprint
-from spear_deploy.report import Report
-from spear_deploy.system.files import complete_or_nothing
 
 NAME = "model"
 """What a model is called that comes from no file."""
-
-
-@dataclass(frozen=True)
-class DeployResult:
-    """A network that was pruned for a chip.
-
-    Attributes:
-        model: the pruned network.
-        report: what was predicted and measured, and the verdict.
-        integers: what the chip computes in, on which the verdict rests; None in floating point.
-        files: what the command line writes into a run folder, by their paths in it.
-
-    """
-
-    model: Model
-    report: Report
-    integers: QuantizedNetwork | None
-    files: Mapping[str, bytes]
-
-    @briefly
-    def save(self, folder: str | Path, *, force: bool = False) -> None:
-        """Write the run folder, whole or not at all.
-
-        Raises:
-            OutputError: it exists already (without `force`), or cannot be written.
-
-        """
-        _write(self.files, folder, force=force)
-
-
-@dataclass(frozen=True)
-class Exported:
-    """A model in other formats.
-
-    Attributes:
-        files: by their names, with the record of their proof, `export.json`.
-        entries: what was written, or refused, and how it was proven; one a format.
-
-    """
-
-    files: Mapping[str, bytes]
-    entries: tuple[ExportEntry, ...]
-
-    @briefly
-    def save(self, folder: str | Path, *, force: bool = False) -> None:
-        """Write the files into a new folder, all or none; see `DeployResult.save`."""
-        _write(self.files, folder, force=force)
 
 
 def check(
@@ -121,8 +70,7 @@ def compare(
         checking.measured(name, model, None if data is None else Task(model, data), samples)
         for name, model in models.items()
     ]
-    profiles = chips_of(chips) if isinstance(chips, str) else [chip_of(chip) for chip in chips]
-    return checking.compare(subjects, profiles)
+    return checking.compare(subjects, chips_given(chips))
 
 
 def simulate(
@@ -175,16 +123,64 @@ def deploy(
         SpearDeployError: the data do not suit the model, a budget cannot be reached, or the chip cannot run it.
 
     """
+    (result,) = _deployed(model, (chip_of(chip),), data, (), config or DeployConfig(), progress).values()
+    return result
+
+
+def deploy_front(
+    model: Model,
+    chips: Sequence[Profile | str | Path] | Profile | str | Path,
+    data: Dataset,
+    pareto: Sequence[str] | str = (),
+    config: DeployConfig | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Front:
+    """Prune a model for several budgets of SynOps, several chips, or both: LRE's samples are made once and serve all.
+
+    Args:
+        model: a trained network.
+        chips: profiles, their names or TOML files; also as they are typed: `loihi1,loihi2`, `all`.
+        data: as of `deploy`.
+        pareto: budgets of SynOps that are each searched for; also as they are typed: `70%,50%,30%`. Without, every
+            chip is searched for with the budgets of `config`.
+        config: seed, further limits and all that has a default. With `strategy="agent"` one agent learns from all.
+        progress: hears how far it is.
+
+    Raises:
+        SpearDeployError: as of `deploy`; of several chips, one that cannot run the network is left out instead.
+
+    """
     config = config or DeployConfig()
+    budgets = front_of(pareto if isinstance(pareto, str) else ",".join(pareto))
+    if budgets and config.budgets == DeployConfig().budgets:
+        config = replace(config, budgets=())
+    several = chips if isinstance(chips, str) or not isinstance(chips, Profile | Path) else [chips]
+    return Front(_deployed(model, chips_given(several), data, budgets, config, progress))
+
+
+def _deployed(
+    model: Model,
+    chips: tuple[Profile, ...],
+    data: Dataset,
+    pareto: tuple[Limit, ...],
+    config: DeployConfig,
+    progress: Progress | None,
+) -> dict[str, DeployResult]:
+    """The results by their folders below that of the run; of a single one, `.`."""
     given = {each.name: getattr(config, each.name) for each in fields(DeployConfig)}
     with tempfile.TemporaryDirectory(prefix="spear-deploy-") as name:
         out = Path(name) / "run"
         request = DeployRequest(
-            model=Path(NAME), model_sha256=fingerprint(model), targets=(chip_of(chip),), out=out, **given
+            model=Path(NAME), model_sha256=fingerprint(model), targets=chips, out=out, pareto=pareto, **given
         )
-        (written,) = deploying.run(request, progress or Silent(), Task(model, data, config.seed)).values()
-        files = _read(out)
-    return DeployResult(written.pruned.model, written.report, written.pruned.integers, files)
+        found = deploying.run(request, progress or Silent(), Task(model, data, config.seed))
+        return {
+            place.relative_to(out).as_posix(): DeployResult(
+                written.pruned.model, written.report, written.pruned.integers, files_of(place)
+            )
+            for place, written in found.items()
+        }
 
 
 def reproduce(
@@ -266,20 +262,4 @@ def export(
         )
         task = None if data is None else Task(model, data, seed)
         entries = exporting.run_export(request, progress or Silent(), task)
-        return Exported(_read(out), tuple(entries))
-
-
-def _read(folder: Path) -> dict[str, bytes]:
-    """All files of a folder, by their paths in it."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def _write(files: Mapping[str, bytes], folder: str | Path, *, force: bool) -> None:
-    if not isinstance(folder, str | Path):
-        raise OutputError(f"results go to the path of a folder, found {type(folder).__name__}")
-    folder = Path(folder)
-    with complete_or_nothing(folder, force=force) as working:
-        for name, content in files.items():
-            path = working / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+        return Exported(files_of(out), tuple(entries))

@@ -17,7 +17,7 @@ from spear_deploy import DeployConfig, SimulateConfig
 from spear_deploy.cli import app
 from spear_deploy.cli.console import VisibleConsole
 from spear_deploy.cli.spelling import FLAGS, flags_of, spelled
-from spear_deploy.jobs.face import DeployResult
+from spear_deploy.jobs.results import DeployResult
 from spear_deploy.report.terminal.table import Table
 
 ROOT = Path(__file__).parents[2]

@@ -1,6 +1,7 @@
 """The verbs from Python: no file is read, no folder is left, and the figures are those of the command line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ import spear_deploy
 from spear_deploy.cli import main
 from spear_deploy.data import load_data
 from spear_deploy.errors import BackendError, BudgetError, DataError, OutputError, ProfileError
-from spear_deploy.hardware import SYNOPS
+from spear_deploy.hardware import SYNOPS, load_profile
 from spear_deploy.jobs.deploy.request import DeployConfig
-from spear_deploy.jobs.face import check, compare, deploy, export, simulate
+from spear_deploy.jobs.face import check, compare, deploy, deploy_front, export, simulate
 from spear_deploy.jobs.simulate import SimulateConfig
 from spear_deploy.network import load_any, save_model_file, write_nir
 from spear_deploy.report import Report
@@ -125,3 +126,50 @@ def test_what_does_not_suit_is_refused_in_one_line(data):
         check(untrained(), "lohi2")
     with pytest.raises(BackendError, match="no backend called 'abacus'"):
         simulate(untrained(), "loihi2", data, ("abacus",))
+
+
+FEW = {"lre_samples": 8, "evaluations": 4, "finalists": 1, "plan": TuningPlan(RECIPE, RECIPE), "lava": False}
+
+
+def test_a_front_gives_what_the_command_line_writes(data, tmp_path, capsys):
+    found = deploy_front(untrained(), "generic-45nm,loihi2", data, ["60%", "40%"], DeployConfig(**FEW))
+    assert list(found.results) == [
+        f"{chip}/{budget}" for chip in ("generic-45nm", "loihi2") for budget in ("60pct", "40pct")
+    ]
+    save_model_file(untrained(), "model.pt")
+    options = ("--lre-samples", "8", "--evaluations", "4", "--finalists", "1", "--plain-epochs", "1", "--epochs", "1")
+    front = (
+        "--target",
+        "generic-45nm,loihi2",
+        "--pareto",
+        "60%,40%",
+        "--no-cache",
+        "--no-lava",
+        "--json",
+        "--out",
+        "typed",
+    )
+    printed = [Report.model_validate(each) for each in typed(capsys, "deploy", "model.pt", *front, *options)]
+    assert [one.report.budget.synops for one in found.results.values()] == [one.budget.synops for one in printed]
+    assert all(found.results[place].report.verdict.ok for place in found.unbeaten)
+    found.save("mine")
+    assert sorted(path.parent.relative_to("mine").as_posix() for path in Path("mine").rglob("report.json")) == sorted(
+        found.results
+    )
+
+
+def test_several_chips_without_a_front_are_searched_for_with_the_budgets_of_the_configuration(data):
+    config = DeployConfig(budgets=("60%",), **FEW)
+    found = deploy_front(untrained(), ["generic-45nm", load_profile("loihi2")], data, config=config)
+    assert [one.report.budget.source for one in found.results.values()] == ["60%", "60%"]
+    alone = deploy(untrained(), "loihi2", data, config)
+    assert found.results["loihi2"].report.measured == alone.report.measured
+
+
+def test_chips_of_one_name_and_a_front_beside_a_budget_are_refused(data):
+    with pytest.raises(ProfileError, match="are both called 'loihi2'"):
+        deploy_front(untrained(), ["loihi2", load_profile("loihi2")], data, "60%,40%")
+    with pytest.raises(BudgetError, match="sets the budgets of SynOps itself"):
+        deploy_front(untrained(), "loihi2", data, "60%,40%", DeployConfig(budgets=("30%",)))
+    with pytest.raises(ProfileError, match="no chip is given"):
+        deploy_front(untrained(), [], data, "60%,40%")
