@@ -155,7 +155,7 @@ def deploy_front(
     budgets = front_of(pareto if isinstance(pareto, str) else ",".join(pareto))
     if budgets and config.budgets == DeployConfig().budgets:
         config = replace(config, budgets=())
-    several = chips if isinstance(chips, str) or not isinstance(chips, Profile | Path) else [chips]
+    several = [chips] if isinstance(chips, Profile | Path) else chips
     return Front(_deployed(model, chips_given(several), data, budgets, config, progress))
 
 

@@ -48,8 +48,8 @@ class Front:
     """A network that was pruned for several budgets, several chips, or both.
 
     Attributes:
-        results: by the folder that the command line writes each into, such as `30pct`, `loihi2` or `loihi2/30pct`; a
-            chip that cannot run the network is left out.
+        results: by the folder that the command line writes each into, such as `30pct`, `loihi2` or `loihi2/30pct`, and
+            `.` for a single one; a chip that cannot run the network is left out.
 
     """
 

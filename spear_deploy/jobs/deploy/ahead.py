@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spear_deploy.data import EncodedSplit
+from spear_deploy.jobs.deploy.reference import REFERENCE
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest, quickened
 from spear_deploy.jobs.progress import peak_memory_mib
 from spear_deploy.measure import accuracy_on
@@ -108,7 +109,7 @@ def stages(
     first, second = (math.ceil(count / of_each) for count in pipeline.fine_tunes(config.finalists))
     return {
         "LRE samples": math.ceil(config.lre_samples / at_once) * (plain + counted),
-        "dense, same fine-tune": plain + final,
+        REFERENCE: plain + final,
         "search": turns * config.evaluations * (made * costs.candidate_s + costs.answered_s),
         "fine-tune": turns * (first * (plain + costs.judged_s) + second * (final + costs.judged_s)),
     }

@@ -26,7 +26,7 @@ from spear_deploy.jobs.deploy.early_warnings import (
     wide_tails,
 )
 from spear_deploy.jobs.deploy.lre_samples import sample_lre
-from spear_deploy.jobs.deploy.reference import same_fine_tune
+from spear_deploy.jobs.deploy.reference import REFERENCE, same_fine_tune
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.resuming import Steps
 from spear_deploy.jobs.deploy.verification import check_runs, verifiers
@@ -46,9 +46,6 @@ from spear_deploy.system.journal import Journal, Recalled
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, Adaptation
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
 from spear_deploy.targets.target import Target, aim_at, check_reachable
-
-REFERENCE = "dense, same fine-tune"
-"""The stage of the network that accuracy is lost against."""
 
 
 @dataclass(frozen=True)

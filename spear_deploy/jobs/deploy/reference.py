@@ -10,6 +10,9 @@ from spear_deploy.search import CandidateFactory, TuningPlan
 from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.training import EarlyStop, Recipe, fine_tune
 
+REFERENCE = "dense, same fine-tune"
+"""The stage that makes the network which accuracy is lost against."""
+
 SAME_FINE_TUNE = "dense network, same fine-tune"
 
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from spear_deploy.errors import ClusterError, SpearDeployError, WorkerError
 from spear_deploy.jobs.deploy.max_drop import smallest_budget
-from spear_deploy.jobs.deploy.prepare import REFERENCE, Prepared
+from spear_deploy.jobs.deploy.prepare import Prepared
+from spear_deploy.jobs.deploy.reference import REFERENCE
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned, fine_tuners, solve
 from spear_deploy.jobs.deploy.searching import Searching, asked_for
 from spear_deploy.jobs.progress import Clock, Progress, Silent
 from spear_deploy.jobs.torch_settings import torch_settings
+from spear_deploy.search.crew import WORTH_S
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.system.journal import Journal, Recalled
 from spear_deploy.system.lent_journal import LentJournal, Returned
@@ -27,9 +29,6 @@ from spear_deploy.targets.target import Target
 from spear_deploy.training.fine_tune import FINE_TUNE
 
 STAGE = "targets side by side"
-
-WORTH_S = 1.0
-"""Processes are started where the dense network's fine-tune takes so long: they take two or three seconds to begin."""
 
 
 def solved(
@@ -59,19 +58,22 @@ def solve_side_by_side(
     alone = replace(request, workers=1, ray=None)
     there = replace(prepared, journal=Journal(), cluster=None)
     lent = LentJournal.of(prepared.journal, elsewhere=executor.elsewhere)
-    try:
-        with (
-            clock.stage(STAGE, len(targets)) as advance,
-            executor.pool(_begin, list(targets), alone, there, lent) as pool,
-        ):
-            for _, returned in pool.run(range(len(targets))):
-                prepared.journal.keep_copies(returned.copies)
-                returned.count_in(prepared.journal)
-                advance()
-    except (WorkerError, ClusterError) as error:
-        clock.progress.notice(f"{error}: targets are searched for one after the other")
-    except (pickle.PicklingError, AttributeError, TypeError):  # such as a backend of another's
-        return prepared
+    with ExitStack() as pools:
+        try:
+            pool = pools.enter_context(executor.pool(_begin, list(targets), alone, there, lent))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:  # such as a backend of another's
+            clock.progress.hint(
+                f"targets are searched for one after the other: processes cannot be given them ({error})"
+            )
+            return prepared
+        try:
+            with clock.stage(STAGE, len(targets)) as advance:
+                for _, returned in pool.run(range(len(targets))):
+                    prepared.journal.keep_copies(returned.copies)
+                    returned.count_in(prepared.journal)
+                    advance()
+        except (WorkerError, ClusterError) as error:
+            clock.progress.notice(f"{error}: targets are searched for one after the other")
     return replace(prepared, seconds=clock.seconds, notices=clock.notices)
 
 
