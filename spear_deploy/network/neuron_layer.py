@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +14,8 @@ from torch.autograd.function import once_differentiable
 
 from spear_deploy.network.device import CPU
 from spear_deploy.network.neuron import Neuron, Reset
+from spear_deploy.network.neuron_kernels import kernels_for
 from spear_deploy.network.surrogate import Spike, Surrogate, atan
-from spear_deploy.system.lazy import is_ours
 
 if TYPE_CHECKING:
     from spear_deploy.network.recurrence import Echo
@@ -158,7 +157,7 @@ class _OverTime(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, currents: Tensor, layer: NeuronLayer) -> Tensor:
-        spikes, kernels = layer.threshold is not None, _kernels(currents, layer)
+        spikes, kernels = layer.threshold is not None, kernels_for(layer, currents)
         # Products in half precision: spikes lose nothing by it, membranes are kept in the layer's own.
         states = torch.promote_types(currents.dtype, torch.float32)
         kept = currents.dtype if spikes and kernels is not None else states
@@ -182,26 +181,13 @@ class _OverTime(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (above,) = ctx.saved_tensors
         result = torch.empty(gradient.shape, dtype=ctx.given, device=gradient.device)
-        if (kernels := _kernels(gradient, ctx.layer)) is not None:
+        if (kernels := kernels_for(ctx.layer, gradient)) is not None:
             kernels.run_back(ctx.layer, gradient, result, above)
             return result, None
         for piece in _pieces(gradient):
             seen = None if above is None else above[:, piece]
             run_back_over_time(ctx.layer, gradient[:, piece], result[:, piece], seen)
         return result, None
-
-
-def _kernels(values: Tensor, layer: NeuronLayer) -> ModuleType | None:
-    """The kernels of a GPU that run all steps at once, where there are any for this layer."""
-    if values.device.type != "cuda":
-        return None
-    try:
-        from spear_deploy.network import neuron_kernels
-    except ImportError as error:  # torch's own builds for CUDA bring Triton, others may not
-        if is_ours(error):
-            raise
-        return None
-    return neuron_kernels if neuron_kernels.knows(layer) else None
 
 
 def _pieces(values: Tensor) -> list[slice]:
