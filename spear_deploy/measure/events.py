@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import cached_property
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from spear_deploy.measure.reached import NONE, Reached
+from spear_deploy.network.compilers import where_installed
+from spear_deploy.network.device import CPU
 
 _IN_A_BYTE = 255
 """So many ones are added up in a byte each, many times as fast as in wider numbers."""
@@ -22,44 +29,83 @@ class Events:
     """The events of one layer or of the input in a batch.
 
     Attributes:
-        seen: 1 where there was one, else 0, `[S, B, N]`, float32 or float64; S is T, or one where all steps are alike.
+        values: not zero where there was one, `[S, B, N]`; S is T, or one where all steps are alike.
         steps: T.
+        spikes: whether the values are 0 or 1 in any case.
+        reached: the synapses that an event reaches.
 
     """
 
-    seen: Tensor
+    values: Tensor
     steps: int
+    spikes: bool = False
+    reached: Reached = NONE
 
     @classmethod
-    def of(cls, values: Tensor, *, spikes: bool = False) -> Events:
-        """The values of `[T, B, *shape]` that are not zero; `spikes` are 0 or 1 in any case, and are not looked at."""
+    def of(cls, values: Tensor, *, spikes: bool = False, reached: Reached = NONE) -> Events:
+        """The values of `[T, B, *shape]` that are not zero."""
         static = len(values) > 1 and values.stride(0) == 0
-        each = (values[:1] if static else values).flatten(2)
-        return cls(each if spikes and each.dtype in COUNTED else not_zero(each), len(values))
+        return cls((values[:1] if static else values).flatten(2), len(values), spikes, reached)
 
     @property
     def batch(self) -> int:
         """Samples."""
-        return self.seen.shape[1]
+        return self.values.shape[1]
+
+    @cached_property
+    def seen(self) -> Tensor:
+        """1 where there was one, else 0, `[S, B, N]`, float32 or float64; spikes as they are."""
+        return self.values if self.spikes and self.values.dtype in COUNTED else not_zero(self.values)
+
+    def operations(self) -> list[Tensor]:
+        """The synapses that events reach in each step, a count `[T, B]` in float64 for each connection."""
+        sums = self.reached.sums(self.seen) if self._in_one_pass is None else self._in_one_pass[0]
+        return [each.expand(self.steps, -1) for each in sums]
 
     def of_neurons(self) -> NDArray[np.float64]:
         """How often each neuron had one, over all steps and samples, `[N]`."""
-        counts = _added_in_bytes(self._flags) if self._on_cpu else self.seen.sum((0, 1)).cpu().numpy()
-        return np.asarray(counts, np.float64) * (self.steps // len(self.seen))
+        return np.asarray(self._counts(), np.float64) * (self.steps // len(self.values))
+
+    def _counts(self) -> NDArray[Any]:
+        if self._in_one_pass is not None:
+            return self._in_one_pass[1]
+        return _added_in_bytes(self._flags) if self._on_cpu else self.seen.sum((0, 1)).cpu().numpy()
 
     def bits(self, samples: int) -> NDArray[np.uint8]:
         """Those of the first samples, eight neurons a byte, `[S, samples, ceil(N / 8)]`."""
+        if self._in_one_pass is not None:
+            return self._in_one_pass[2][:, :samples]
         return np.packbits(self._flags[:, :samples] if self._on_cpu else _in_bytes(self.seen[:, :samples]), axis=2)
 
     @property
     def _on_cpu(self) -> bool:
         """Elsewhere only sums and what is recorded come to the CPU, not every step of every sample."""
-        return self.seen.device.type == "cpu"
+        return self.values.device.type == "cpu"
+
+    @cached_property
+    def _in_one_pass(self) -> tuple[list[Tensor], NDArray[np.int32], NDArray[np.uint8]] | None:
+        """Operations `[S, B]` by connection, events by neuron, and `bits`; None where no loop is compiled."""
+        loop, reached = _loop(), self.reached.integers
+        if not self._on_cpu or loop is None or (reached is None and self.reached.synapses):
+            return None
+        values = self.values if self.values.dtype in COUNTED else self.seen
+        steps, batch, neurons = values.shape
+        if reached is None:
+            reached = np.empty((0, neurons), np.int32)
+        sums = np.empty((len(reached), steps, batch))
+        counts, bits = np.zeros(neurons, np.int32), np.empty((steps, batch, -(-neurons // 8)), np.uint8)
+        loop.count(values.detach().cpu().contiguous().numpy(), reached, sums, counts, bits)
+        return list(torch.from_numpy(sums).to(CPU)), counts, bits
 
     @cached_property
     def _flags(self) -> NDArray[np.uint8]:
         """The same, a byte each: a quarter of what has to be read again."""
         return _in_bytes(self.seen)
+
+
+def _loop() -> ModuleType | None:
+    """What counts in one pass; None where Numba is not installed, or bytes lie the other way round."""
+    return where_installed("spear_deploy.measure.event_loop") if sys.byteorder == "little" else None
 
 
 def _in_bytes(seen: Tensor) -> NDArray[np.uint8]:

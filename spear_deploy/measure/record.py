@@ -81,7 +81,7 @@ class Recorder:
         """Record a batch: what happened, by name."""
         found = [events[name] for name in self.parts]
         self.time_steps = found[0].steps
-        bytes_each = sum(len(each.seen) * -(-each.seen.shape[2] // 8) for each in found)
+        bytes_each = sum(len(each.values) * -(-each.values.shape[2] // 8) for each in found)
         count = min(found[0].batch, self.left_bytes // max(bytes_each, 1))
         if self.samples == 0:
             count = max(count, 1)

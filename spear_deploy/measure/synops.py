@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spear_deploy.measure.events import Events
+from spear_deploy.measure.reached import NONE, Reached
 from spear_deploy.network import Connection, Network, fan_out
 from spear_deploy.network.device import as_float64, holds_float64
-
-EXACT_FLOAT32 = 1 << 24
-"""Whole numbers up to this are exact in float32."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +53,13 @@ class SynopsCounter:
         if reached is None:
             reached = {connection: fan_out(network, connection) for connection in network.connections}
         self.fan_out = {connection: each.to(torch.float64) for connection, each in reached.items()}
-        self._parts = {
-            connection: _parts_below(each.flatten().cpu(), EXACT_FLOAT32) for connection, each in self.fan_out.items()
+        self._leaving: dict[str, list[Connection]] = {}
+        for connection in self.fan_out:
+            self._leaving.setdefault(connection.source, []).append(connection)
+        self._reached = {
+            source: Reached([self.fan_out[connection] for connection in leaving])
+            for source, leaving in self._leaving.items()
         }
-        """Source neurons in parts that reach fewer than 2^24 synapses each."""
-        self._typed: dict[tuple[Connection, torch.dtype, torch.device], Tensor] = {}
 
     @torch.no_grad()
     def count(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Synops:
@@ -71,37 +71,27 @@ class SynopsCounter:
 
     def events(self, inputs: Tensor, outputs: Mapping[str, Tensor]) -> dict[str, Events]:
         """What happened in a batch, by layer that spikes or is heard, and under the input's name."""
-        neurons, heard = self.network.neurons, {connection.source for connection in self.fan_out}
-        layers = [name for name in self.network.layers if neurons[name].spikes or name in heard]
-        of_layers = {name: Events.of(outputs[name], spikes=neurons[name].spikes) for name in layers}
-        return {self.network.input: Events.of(inputs), **of_layers}
+        neurons = self.network.neurons
+        layers = [name for name in self.network.layers if neurons[name].spikes or name in self._leaving]
+        of_layers = {name: self._events(name, outputs[name], spikes=neurons[name].spikes) for name in layers}
+        return {self.network.input: self._events(self.network.input, inputs), **of_layers}
+
+    def _events(self, source: str, values: Tensor, *, spikes: bool = False) -> Events:
+        return Events.of(values, spikes=spikes, reached=self._reached.get(source, NONE))
 
     @torch.no_grad()
     def count_events(self, events: Mapping[str, Events], *, analog_input: bool) -> Synops:
         """The same, of what is known to have happened."""
         given = events[self.network.input]
-        by_step = as_float64(torch.zeros((given.steps, given.batch), device=given.seen.device))
+        by_step = as_float64(torch.zeros((given.steps, given.batch), device=given.values.device))
         analog = torch.zeros_like(by_step)
-        for connection in self.fan_out:
-            of_values = analog_input and connection.source == self.network.input
-            counted = analog if of_values else by_step
-            counted += self._operations_by_step(connection, events[connection.source])
+        for source in self._leaving:
+            counted = analog if analog_input and source == self.network.input else by_step
+            for operations in events[source].operations():
+                counted += operations
         return Synops(by_step, analog.sum(0))
 
-    def _operations_by_step(self, connection: Connection, events: Events) -> Tensor:
-        """Operations `[T, B]` of events.
-
-        Sums of whole numbers below 2^24 are exact in float32, in any order: no copy in float64 is needed.
-        """
-        seen = events.seen
-        place = connection, seen.dtype, seen.device
-        if place not in self._typed:
-            self._typed[place] = self.fan_out[connection].flatten().to(seen.dtype).to(seen.device)
-        reached = self._typed[place]
-        first, *others = [as_float64(seen[..., part] @ reached[part]) for part in self._parts[connection]]
-        return sum(others, first).expand(events.steps, -1)
-
-    def _reached(self, connection: Connection, device: torch.device) -> Tensor:
+    def _fan_out_on(self, connection: Connection, device: torch.device) -> Tensor:
         """The fan-out of a connection, float64 on a device (or the CPU, see `as_float64`), where it then stays."""
         if holds_float64(device) and self.fan_out[connection].device != device:
             self.fan_out[connection] = self.fan_out[connection].to(device)
@@ -113,11 +103,11 @@ class SynopsCounter:
         for connection in self.fan_out:
             if connection.source != self.network.input:
                 spikes = outputs[connection.source].sum(0).mean(0)
-                reached = self._reached(connection, spikes.device)
+                reached = self._fan_out_on(connection, spikes.device)
                 total = total + (spikes * reached.to(spikes.dtype).to(spikes.device)).sum()
             elif not analog_input:
                 events = _events(inputs).mean(0)
-                operations = events @ self._reached(connection, events.device).flatten()
+                operations = events @ self._fan_out_on(connection, events.device).flatten()
                 total = total + operations.to(total.dtype).to(total.device)
         return total
 
@@ -127,10 +117,10 @@ class SynopsCounter:
         for connection in self.fan_out:
             if connection.source != self.network.input:
                 spikes = outputs[connection.source].flatten(2)
-                reached = self._reached(connection, total.device).flatten()
+                reached = self._fan_out_on(connection, total.device).flatten()
                 total = total + spikes @ reached.to(spikes.dtype).to(spikes.device)
             elif not analog_input:
-                steps = self._operations_by_step(connection, Events.of(inputs))
+                (steps,) = Events.of(inputs, reached=Reached([self.fan_out[connection]])).operations()
                 total = total + steps.to(total.dtype).to(total.device)
         return total
 
@@ -155,18 +145,6 @@ def synops_from(network: Network, sources: Container[str], events: Mapping[str, 
         for connection in network.connections
         if connection.source in sources
     )
-
-
-def _parts_below(counts: Tensor, limit: int) -> list[slice]:
-    """Slices of `[N]` whole numbers, the sum of each below a limit."""
-    up_to, found, start = counts.cumsum(0), [], 0
-    while start < len(counts):
-        before = float(up_to[start - 1]) if start else 0.0
-        end = int(torch.searchsorted(up_to, before + limit))  # the first that would make it as much
-        end = max(end, start + 1)
-        found.append(slice(start, end))
-        start = end
-    return found or [slice(0, 0)]
 
 
 def _events(x: Tensor) -> Tensor:

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spear_deploy.network.compiled import compiled, in_threads
 from spear_deploy.network.neuron import Reset
 from spear_deploy.network.surrogate import SURROGATES
-from spear_deploy.system.compiled import compiled, in_threads
 
 if TYPE_CHECKING:
     from spear_deploy.network.neuron_layer import NeuronLayer

@@ -63,7 +63,9 @@ def test_every_state_is_what_integer_arithmetic_gives(seed, alpha):
     states = States()
 
     run = LoihiExecution(quantized).run(inputs, watch=states)
+    unwatched = LoihiExecution(quantized).run(inputs)
 
+    assert torch.equal(unwatched.output, run.output)
     matrix = mantissa_matrix(model.network, layer.synapses[0])
     for sample in range(2):
         u, v, spikes = step_by_step(layer, matrix, inputs[:, sample].numpy().astype(np.int64))
@@ -125,6 +127,27 @@ def test_integers_fire_as_the_fake_quantised_network(subtract, reset_delay, recu
     assert total > 10_000
     assert counts <= 0.005 * total
     assert places <= 0.03 * total
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_compiled_loop_sends_what_the_steps_one_by_one_send(monkeypatch, seed):
+    model = random_models(seed, chains=2) if seed < 4 else _subtracting(seed)
+    inputs = events(seed, model.time_steps, 30) if seed < 4 else events(seed, 20, 50, (20,))
+    quantized = quantize(model, calibration=inputs)
+    compiled = LoihiExecution(quantized).run(inputs)
+    monkeypatch.setattr("spear_deploy.backends.fixed_point.loihi.where_installed", lambda module: None)
+    stepwise = LoihiExecution(quantized).run(inputs)
+    assert any(output.any() for output in compiled.outputs.values())
+    for name, output in compiled.outputs.items():
+        assert torch.equal(output, stepwise.outputs[name])
+        assert output.stride() == stepwise.outputs[name].stride()
+
+
+def _subtracting(seed):
+    """Constants of each neuron's own, resets by subtraction, at once or a step late."""
+    chain = Builder(np.random.default_rng(seed), (20,)).linear("dense", 30)
+    options = {"alpha": seed % 2 == 1, "subtract": True, "reset_delay": seed % 2 == 0, "arrays": True, "offset": True}
+    return chain.spiking("lif", **options).linear("out", 10).spiking("out_lif", **options).model(20)
 
 
 def test_samples_do_not_depend_on_what_runs_beside_them():

@@ -6,7 +6,7 @@ from every_synapse import walk_every_synapse
 from made_networks import ALL, analog_input, plain, pooled, spike_input
 
 from spear_deploy.measure import SynopsCounter, classify, measure, synops_from
-from spear_deploy.measure.synops import _parts_below
+from spear_deploy.measure.reached import _parts_below
 from spear_deploy.network import Encoding, Simulation
 
 

@@ -20,7 +20,7 @@ ROOMS = [
     *(PACKAGE / "measure").glob("*.py"),
     *(PACKAGE / "training").glob("*.py"),
     PACKAGE / "search" / "candidate.py",
-    *(PACKAGE / "backends" / "fixed_point" / f"{name}.py" for name in ("loihi", "products", "peaks")),
+    *(PACKAGE / "backends" / "fixed_point" / f"{name}.py" for name in ("loihi", "loihi_steps", "products", "peaks")),
 ]
 MAKERS = ("zeros", "ones", "empty", "full", "arange", "eye", "tensor", "as_tensor", "from_numpy", "rand", "randn")
 

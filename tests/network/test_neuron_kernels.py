@@ -8,6 +8,7 @@ import torch
 
 from spear_deploy.network import SURROGATES, Neuron, Reset
 from spear_deploy.network import neuron_kernels as choice
+from spear_deploy.network.compilers import where_installed
 from spear_deploy.network.neuron_layer import NeuronLayer
 
 T, B, SHAPE = 7, 5, (3, 4)
@@ -136,15 +137,15 @@ def test_half_precision_and_trained_constants_are_left_to_torch():
 @pytest.fixture
 def asked_anew():
     """What is remembered of modules is asked again, before and after."""
-    choice._kernels_of.cache_clear()
+    where_installed.cache_clear()
     yield
-    choice._kernels_of.cache_clear()
+    where_installed.cache_clear()
 
 
 @pytest.mark.usefixtures("asked_anew")
 def test_without_numba_torch_runs_every_layer(monkeypatch):
     monkeypatch.delitem(sys.modules, "spear_deploy.network.neuron_kernels_cpu", raising=False)
-    monkeypatch.delitem(sys.modules, "spear_deploy.system.compiled", raising=False)
+    monkeypatch.delitem(sys.modules, "spear_deploy.network.compiled", raising=False)
     monkeypatch.setitem(sys.modules, "numba", None)
     layer = NeuronLayer(neuron(Reset.ZERO, False, each=False, alpha=False), torch.float32)
     assert choice.kernels_for(layer, currents_of(torch.float32)) is None
@@ -155,4 +156,6 @@ def test_without_numba_torch_runs_every_layer(monkeypatch):
 def test_a_module_of_ours_that_cannot_be_imported_is_a_fault_and_no_missing_compiler(monkeypatch):
     monkeypatch.setitem(sys.modules, "spear_deploy.network.neuron_kernels_cpu", None)
     with pytest.raises(ImportError, match="neuron_kernels_cpu"):
-        choice._kernels_of("cpu")
+        choice.kernels_for(
+            NeuronLayer(neuron(Reset.ZERO, False, each=False, alpha=False), torch.float32), torch.zeros(1)
+        )
