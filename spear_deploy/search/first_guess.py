@@ -2,89 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.pruning import Role
+from spear_deploy.network import fan_out
+from spear_deploy.pruning import Role, importance
 from spear_deploy.search.candidate import CandidateFactory, Ratios
 
 RIDGE = 0.1
-"""How much the law of the widths is trusted against what earlier candidates showed."""
-
-BISECTIONS = 20
+"""How much the law is trusted against what earlier candidates showed."""
 
 
-class WidthLaw:
-    """Shares of the budget by the widths on both sides of each connection, corrected by earlier candidates.
+@dataclass(frozen=True)
+class _Term:
+    """The SynOps of one connection.
 
-        share = c * sum over connections of dense SynOps * keep ratio of the source * of the target
+    Attributes:
+        source: the place of its source's group among those that are pruned; None where its channels all stay.
+        target: that of its target's.
+        by_count: dense SynOps that spikes of the most important channels of the source cause, by their number; of a
+            source that stays whole, those of all.
 
-    Its log error on earlier candidates is followed by ridge regression on the log keep ratios.
-    It chooses which candidate of a ray is made first, and how narrow a repair is.
+    """
+
+    source: int | None
+    target: int | None
+    by_count: NDArray[np.float64]
+
+
+class DenseRatesLaw:
+    """The SynOps of pruned networks whose kept channels fire as they do in the dense network.
+
+        SynOps = sum over connections of dense SynOps that the source's kept channels cause * the target's keep ratio
+
+    Recalibration brings kept channels near that: over 60 random candidates each on the digits and on MNIST the law's
+    log error scatters by .02 and .04 (by .11 and .09 if channels are taken to fire alike). The error on earlier
+    candidates is followed by ridge regression on the log keep ratios. It chooses which candidates of a ray are made.
     """
 
     def __init__(self, factory: CandidateFactory) -> None:
-        network, layers = factory.model.network, factory.dense.layers
-        groups = {
-            member.node: place for place, group in enumerate(factory.groups) for member in group.nodes(Role.CARRIER)
+        network, events = factory.model.network, factory.dense.events
+        places = {
+            member.node: (place, member.repeat)
+            for place, group in enumerate(factory.groups)
+            for member in group.nodes(Role.CARRIER)
         }
-        whole = len(factory.groups)  # the input's and the read-out's ratio stays 1
-        ends = [
-            (
-                groups.get(connection.source, whole),
-                groups.get(connection.target, whole),
-                layers[connection.target].synops,
-            )
-            for connection in network.connections
-        ]
-        self._sources, self._targets = (np.array(side, dtype=np.intp) for side in list(zip(*ends, strict=True))[:2])
-        self._synops = np.array([synops for *_, synops in ends])
+        self._sizes = [group.size for group in factory.groups]
+        ranked = [np.argsort(-importance(network, group), kind="stable") for group in factory.groups]
+        self._terms = []
+        for connection in network.connections:
+            if factory.train.analog and connection.source == network.input:
+                continue  # values multiply: no SynOps
+            caused = (events[connection.source] * fan_out(network, connection).cpu().numpy()).astype(np.float64)
+            source, repeat = places.get(connection.source, (None, 1))
+            target, _ = places.get(connection.target, (None, 1))
+            if source is None:
+                by_count = caused.sum(keepdims=True).reshape(1)
+            else:
+                by_channel = caused.reshape(self._sizes[source], repeat, -1).sum((1, 2))
+                by_count = np.concatenate([[0.0], by_channel[ranked[source]].cumsum()])
+            self._terms.append(_Term(source, target, by_count))
 
-    def factor(self, ratios: Ratios, shares: Mapping[tuple[float, ...], float], aim: float, floor: float) -> float:
-        """The factor on `ratios` that should give the share `aim`; 1 where nothing is known.
+    def corrected(self, shares: Mapping[tuple[float, ...], float], otherwise: float) -> Guess:
+        """The law in shares of a budget, by what is known of others; a silent network tells nothing.
 
         Args:
-            ratios: the ray, `[G]`.
-            shares: by keep ratios, the share of the budget of others that are near it; silent ones tell nothing.
-            aim: the share to meet.
-            floor: ratios are not scaled below it.
+            shares: by keep ratios, the share of the budget of others that are near it.
+            otherwise: what a share is divided by where none is known.
 
         """
         spiking = {known: share for known, share in shares.items() if share > 0}
         if not spiking:
-            return 1.0
+            return Guess(self, -math.log(otherwise), np.zeros(len(self._sizes)))
         x = np.log(np.array(list(spiking)))
-        y = np.log(np.array(list(spiking.values()))) - self._log_synops(np.exp(x))
+        y = np.log(np.array(list(spiking.values()))) - self.log_synops(np.exp(x))
         centred = x - x.mean(0)
         slopes = np.linalg.solve(centred.T @ centred + RIDGE * np.eye(x.shape[1]), centred.T @ (y - y.mean()))
-        low, high = -10.0, float(-np.log(ratios.min()))
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            scaled = np.clip(ratios * np.exp(middle), max(floor, 1e-4), 1.0)
-            log_share = self._log_synops(scaled[None])[0] + y.mean() + (np.log(scaled) - x.mean(0)) @ slopes
-            low, high = (middle, high) if log_share <= np.log(aim) else (low, middle)
-        return float(np.exp(low))
+        return Guess(self, float(y.mean() - x.mean(0) @ slopes), slopes)
 
-    def _log_synops(self, ratios: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log of the sum over connections, for ratios `[N, G]`."""
-        padded = np.concatenate([ratios, np.ones((len(ratios), 1))], axis=1)
-        summed = (padded[:, self._sources] * padded[:, self._targets]) @ self._synops
-        logarithm: NDArray[np.float64] = np.log(np.maximum(summed, np.finfo(np.float64).tiny))
+    def log_synops(self, ratios: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log of the law's SynOps, for ratios `[N, G]`; between whole channels they are a straight line."""
+        total = np.full(len(ratios), np.finfo(np.float64).tiny)
+        for term in self._terms:
+            caused: NDArray[np.float64] | float = float(term.by_count[-1])
+            if term.source is not None:
+                kept = ratios[:, term.source] * self._sizes[term.source]
+                caused = np.interp(kept, np.arange(len(term.by_count)), term.by_count)
+            total += caused * (1.0 if term.target is None else ratios[:, term.target])
+        logarithm: NDArray[np.float64] = np.log(total)
         return logarithm
 
 
-def next_guess(tried: Sequence[tuple[float, float]], aim: float) -> float:
-    """The log factor at which the log share should reach `aim`, from those that were tried.
+@dataclass(frozen=True)
+class Guess:
+    """The law, corrected: log share = log SynOps + level + slopes * log keep ratios."""
 
-    SynOps grow about with the square of the factor (the widths on both sides of a connection);
-    once a share on each side is known, the point lies between the two nearest.
-    """
-    below = [point for point in tried if point[1] <= aim]
-    above = [point for point in tried if point[1] > aim]
-    if below and above:
-        (x0, y0), (x1, y1) = max(below), min(above)
-        return float(x0 + (x1 - x0) * np.clip((aim - y0) / (y1 - y0), 0.1, 0.9))
-    x, y = tried[-1]
-    return float(x + (aim - y) / 2)
+    law: DenseRatesLaw
+    level: float
+    slopes: NDArray[np.float64]
+
+    def log_share(self, executed: Ratios) -> float:
+        """Of one candidate, `[G]`."""
+        return float(self.law.log_synops(executed[None])[0] + self.level + np.log(executed) @ self.slopes)
+
+    def shifted_to(self, executed: Ratios, share: float) -> Guess:
+        """The same, but right about one candidate: others on its ray err as it does."""
+        log_share = math.log(max(share, np.finfo(np.float64).tiny))
+        return replace(self, level=self.level + log_share - self.log_share(executed))

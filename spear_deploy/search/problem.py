@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +14,7 @@ from spear_deploy.hardware import SYNOPS, Limit, Use
 from spear_deploy.measure import Scoring, accuracy_on
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
 from spear_deploy.search.claims import Claim, Predicted, PredictedLimit, upper_end
-from spear_deploy.search.first_guess import WidthLaw, next_guess
+from spear_deploy.search.first_guess import DenseRatesLaw, Guess
 from spear_deploy.search.lre import Estimator, Prediction
 from spear_deploy.search.reward import Reward, TargetAwareReward
 from spear_deploy.search.structure import BISECTIONS, StructuralLimits, Structure
@@ -37,6 +38,8 @@ FILLED = 0.9
 
 AIM = float(np.log((1.0 + PROJECTED) / 2))
 """The log share that guesses aim at."""
+
+LEAST_AIM = float(np.log(PROJECTED))
 
 NEAR = (0.3, 3.0)
 """Candidates whose predicted share lies between them tell where a ray meets the limits."""
@@ -206,18 +209,24 @@ class SearchProblem:
     def _projected(self, ratios: Ratios) -> Ratios:
         """The executed ratios of the projected candidate."""
         largest = self._largest_that_fits(ratios)
-        factor = min(self._first_guess(ratios), largest)
+        guess, limit = self._guess, AIM
         best: Ratios | None = None
-        tried: list[tuple[float, float]] = []
+        tried: set[_Key] = set()
         for _ in range(PROJECTIONS):
+            factor = self._widest(ratios, largest, guess, limit)
+            if guess.log_share(self._scaled(ratios, factor)) < LEAST_AIM:  # whole channels jump over the aim
+                factor = self._widest(ratios, largest, guess, 0.0)
             executed = self._scaled(ratios, factor)
+            if _key(executed) in tried:
+                break  # whole channels leave nothing between
+            tried.add(_key(executed))
             share = self._share(executed)
-            tried.append((float(np.log(factor)), float(np.log(max(share, LEAST_FACTOR)))))
             if share <= 1.0:
-                best = executed
+                if best is None or share > self._share(best):
+                    best, limit = executed, 0.0
                 if share >= PROJECTED or factor >= largest:
                     break
-            factor = min(float(np.exp(next_guess(tried, AIM))), largest)
+            guess = guess.shifted_to(executed, share)
         while best is None:  # few channels: the guesses jump over the budget
             executed = self._scaled(ratios, factor)
             if self._share(executed) <= 1 or np.array_equal(executed, self.factory.smallest):
@@ -300,13 +309,26 @@ class SearchProblem:
         features = candidate.features
         return Predicted(self.estimator.predict(features), features.fixed_synops, shares)
 
-    def _first_guess(self, ratios: Ratios) -> float:
+    @property
+    def _guess(self) -> Guess:
+        """What share a candidate is likely to be predicted to use."""
         near = {key: share for key, share in self._shares.items() if NEAR[0] <= share <= NEAR[1]}
-        return self._width_law.factor(ratios, near, float(np.exp(AIM)), self._floor)
+        return self._rates_law.corrected(near, self.budget_synops)
+
+    def _widest(self, ratios: Ratios, largest: float, guess: Guess, limit: float) -> float:
+        """The largest factor up to `largest` whose candidate's log share is guessed to be at most `limit`."""
+        if guess.log_share(self._scaled(ratios, largest)) <= limit:
+            return largest
+        low, high = math.log(LEAST_FACTOR), math.log(largest)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            fits = guess.log_share(self._scaled(ratios, math.exp(middle))) <= limit
+            low, high = (middle, high) if fits else (low, middle)
+        return math.exp(low)
 
     @cached_property
-    def _width_law(self) -> WidthLaw:
-        return WidthLaw(self.factory)
+    def _rates_law(self) -> DenseRatesLaw:
+        return DenseRatesLaw(self.factory)
 
     def _scaled(self, ratios: Ratios, factor: float) -> Ratios:
         """The executed ratios at a factor."""

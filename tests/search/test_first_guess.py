@@ -4,57 +4,89 @@ import torch
 from made_networks import Chain
 
 from spear_deploy.data import EncodedSplit, SplitName
+from spear_deploy.network import fan_out
 from spear_deploy.search import CandidateFactory
-from spear_deploy.search.first_guess import WidthLaw
+from spear_deploy.search.first_guess import DenseRatesLaw
+
+
+def factory_of(chain, shape):
+    """Candidates of a network between an input and a read-out whose channels stay."""
+    images = torch.rand((20, *shape), generator=torch.Generator().manual_seed(0)).expand(5, 20, *shape)
+    return CandidateFactory(chain.model(), EncodedSplit(SplitName.TRAIN, images, torch.arange(20) % 4, analog=True))
 
 
 @pytest.fixture(scope="module")
 def factory():
-    """Two layers that may be pruned between an input and a read-out that may not."""
-    chain = Chain((3,), 2).linear("fc1", 20).neurons("a").linear("fc2", 30).neurons("b").linear("fc3", 4)
-    images = torch.rand((20, 3), generator=torch.Generator().manual_seed(0)).expand(5, 20, 3)
-    split = EncodedSplit(SplitName.TRAIN, images, torch.arange(20) % 4, analog=True)
-    return CandidateFactory(chain.neurons("c").model(), split)
+    chain = Chain((3,), 2)
+    for name, size, neurons in (("fc1", 20, "a"), ("fc2", 30, "b"), ("fc3", 4, "c")):
+        chain = chain.linear(name, size, zeros=0.0).neurons(neurons)
+    return factory_of(chain, (3,))
 
 
-def widths_product(factory, ratios, scale=1.0):
-    """A share of the budget that follows the widths exactly."""
-    layers = factory.dense.layers
-    a, b = ratios
-    return scale * (layers["a"].synops * a + layers["b"].synops * a * b + layers["c"].synops * b)
+@pytest.fixture(scope="module")
+def with_maps():
+    chain = Chain((2, 6, 6), 3).conv("c1", 8, zeros=0.0).neurons("a").conv("c2", 6, zeros=0.0).neurons("b")
+    chain = chain.flatten("flat").linear("fc", 10, zeros=0.0).neurons("d").linear("out", 4, zeros=0.0)
+    return factory_of(chain.neurons("e"), (2, 6, 6))
 
 
-@pytest.mark.parametrize("scale", [0.7, 2.0])
-def test_the_first_guess_meets_the_aim_where_synops_follow_the_widths(factory, scale):
-    scale /= widths_product(factory, (0.5, 0.5))
-    known = [(0.5, 0.5), (0.9, 0.3), (0.4, 0.6)]
-    shares = {ratios: widths_product(factory, ratios, scale) for ratios in known}
-    ray = np.array([0.35, 0.8])
-    factor = WidthLaw(factory).factor(ray, shares, aim=0.6, floor=0.05)
-    assert widths_product(factory, ray * factor, scale) == pytest.approx(0.6, rel=1e-3)
+def synops_at_dense_rates(factory, ratios):
+    """What a pruned network would cause if every neuron that is left fired as it does in the dense one."""
+    keep, pruned = factory._keep(ratios), factory.pruned_network(ratios)
+    events, total = factory.dense.events, 0.0
+    for connection in pruned.connections:
+        if connection.source == pruned.input:
+            continue  # values
+        fired = events[connection.source]
+        if connection.source in keep:
+            fired = fired[keep[connection.source]]
+        total += float((fired * fan_out(pruned, connection).numpy()).sum())
+    return total
 
 
-def test_the_first_guess_follows_what_the_widths_do_not_tell(factory):
-    """Here a narrow first layer spikes twice as much as its width says."""
+@pytest.mark.parametrize("which", ["factory", "with_maps"])
+def test_the_law_counts_the_kept_channels_own_spikes_on_the_synapses_that_are_left(request, which):
+    factory = request.getfixturevalue(which)
+    law, generator = DenseRatesLaw(factory), np.random.default_rng(0)
+    for _ in range(8):
+        ratios = factory.executed(generator.uniform(0.1, 1, len(factory.groups)))
+        assert np.exp(law.log_synops(ratios[None])[0]) == pytest.approx(synops_at_dense_rates(factory, ratios))
+
+
+def test_where_nothing_is_known_shares_are_the_laws_own(factory):
+    ratios = factory.executed(np.array([0.4, 0.6]))
+    share = np.exp(DenseRatesLaw(factory).corrected({}, otherwise=500.0).log_share(ratios))
+    assert share == pytest.approx(synops_at_dense_rates(factory, ratios) / 500.0)
+
+
+def test_the_guess_follows_what_the_law_does_not_tell(factory):
+    """Here a narrow first layer spikes twice as much as its channels do in the dense network."""
 
     def share(ratios):
-        return widths_product(factory, ratios) / widths_product(factory, (0.5, 0.5)) * ratios[0] ** -1.0 / 2
+        return synops_at_dense_rates(factory, np.array(ratios)) / 500.0 / ratios[0]
 
     known = [(a, b) for a in (0.4, 0.5, 0.7, 0.9) for b in (0.3, 0.6, 0.8)]
-    ray = np.array([0.6, 0.45])
-    guessed = WidthLaw(factory).factor(ray, {ratios: share(ratios) for ratios in known}, aim=0.8, floor=0.05)
-    blind = WidthLaw(factory).factor(ray, {known[0]: share(known[0])}, aim=0.8, floor=0.05)
-    error, blind_error = (abs(np.log(share(ray * factor) / 0.8)) for factor in (guessed, blind))
+    law, asked = DenseRatesLaw(factory), (0.6, 0.5)
+    guessed = law.corrected({ratios: share(ratios) for ratios in known}, 1.0).log_share(np.array(asked))
+    blind = law.corrected({known[0]: share(known[0])}, 1.0).log_share(np.array(asked))
+    error, blind_error = (abs(each - np.log(share(asked))) for each in (guessed, blind))
     assert error < 0.05
     assert error < blind_error
 
 
-def test_nothing_is_scaled_before_anything_is_known(factory):
-    assert WidthLaw(factory).factor(np.array([0.3, 0.9]), {}, aim=0.9, floor=0.05) == 1.0
+def test_a_guess_that_was_held_against_a_candidate_is_right_about_it_and_nearer_beside_it(factory):
+    here, beside = np.array([0.5, 0.5]), np.array([0.55, 0.5])
+    guess = DenseRatesLaw(factory).corrected({}, otherwise=500.0)
+    shifted = guess.shifted_to(here, 1.3)
+    assert np.exp(shifted.log_share(here)) == pytest.approx(1.3)
+    assert shifted.log_share(beside) - shifted.log_share(here) == pytest.approx(
+        guess.log_share(beside) - guess.log_share(here)
+    )
 
 
 def test_a_network_that_fell_silent_tells_nothing(factory):
-    law, ray = WidthLaw(factory), np.array([0.3, 0.9])
+    law, ratios = DenseRatesLaw(factory), np.array([0.3, 0.9])
     known = {(0.5, 0.5): 2.0}
     silent = known | {(0.1, 0.1): 0.0}
-    assert law.factor(ray, silent, aim=0.9, floor=0.05) == law.factor(ray, known, aim=0.9, floor=0.05) < 1.0
+    assert law.corrected(silent, 1.0).log_share(ratios) == law.corrected(known, 1.0).log_share(ratios)
+    assert np.isfinite(law.corrected(known, 1.0).shifted_to(ratios, 0.0).log_share(ratios))
