@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 # Only what the lock files name, byte for byte as it was when they were written: `make lock` writes them anew.
 LOCKED := $(PIP) --require-hashes --no-deps --requirement
 
-.PHONY: help setup demo test lint types tests lock lowest newest evidence evidence-mnist evidence-cifar10 bench example clean
+.PHONY: help setup demo test lint types tests lock lowest newest evidence evidence-mnist evidence-cifar10 peers bench example clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -91,7 +91,11 @@ evidence-cifar10: setup
 	  $(if $(filter cpu,$(DEVICE)),$(ON_CPU),--amp)
 	PYTHONPATH=. $(BIN)/python -W ignore -m benchmarks.cifar10 --table
 
-# At most 15 minutes; spikingjelly, sinabs and norse are measured too where they are installed.
+# Libraries that `bench` measures beside ours, without what they would replace: they ask for other releases of torch and nir.
+peers: setup
+	$(PIP) --no-deps spikingjelly==2.0.0 sinabs==3.1.3 norse==1.1.0 nirtorch loguru pbr
+
+# At most 15 minutes; spikingjelly, sinabs and norse are measured too where they are installed (make peers bench).
 bench: setup
 	mkdir -p build
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m benchmarks.speed --json build/bench.json --tables docs/performance.md

@@ -112,7 +112,7 @@ _VGG = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 384, 384, 384, 
 NETS = (
     Net("digits", lambda: convolutional(1, 8, (16, "/32", "/64")), (1, 8, 8), 4, 64, 1000, static=True),
     Net("dense 784-256-10", _dense, (1, 28, 28), 20, 64, 300),
-    Net("three convolutions", lambda: convolutional(1, 28, (16, "pool", 32, "pool", 64)), (1, 28, 28), 16, 16, 32),
+    Net("three convolutions", lambda: convolutional(1, 28, (16, "pool", 32, "pool", 64)), (1, 28, 28), 16, 16, 64),
     Net("recurrent CubaLIF", _recurrent, (64,), 256, 32, 64),
-    Net("VGG", lambda: convolutional(3, 32, _VGG), (3, 32, 32), 4, 4, 8, static=True),
+    Net("VGG", lambda: convolutional(3, 32, _VGG), (3, 32, 32), 4, 4, 32, static=True),
 )

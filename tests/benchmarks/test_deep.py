@@ -8,11 +8,12 @@ from test_cifar10 import pictures
 
 from benchmarks.deep import FOLDER, TRAINED, deep_network, samples
 from benchmarks.deep.__main__ import main
+from benchmarks.evidence.searched import SAMPLES
 from examples.train_cifar10 import accuracy, load, normalised, run
 from spear_deploy import load_data, load_model
 from spear_deploy.hardware import Activity
 from spear_deploy.network import Simulation
-from spear_deploy.search import Features, LreSample
+from spear_deploy.search import ESTIMATORS, Features, LreSample
 
 CASES = Path(__file__).parents[3] / "shared" / "cases" / "cifar10"
 RIGHT = {"vgg10": 0.736, "sew-resnet": 0.6855}
@@ -73,3 +74,14 @@ def test_samples_are_read_as_they_were_kept_without_their_activity(tmp_path, mon
     np.testing.assert_array_equal(read.features.keep_ratios, features.keep_ratios)
     assert (read.synops, read.accuracy, read.synops_by_layer) == (85.0, 0.7, made.synops_by_layer)
     assert read.before == read.after == samples.UNKNOWN
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_every_kept_network_comes_with_samples_that_lre_can_be_fitted_on(name):
+    found = samples.kept_samples(name)
+    assert len(found) == SAMPLES
+    estimator = ESTIMATORS["log-line"](found)
+    for sample in found:
+        told = estimator.predict(sample.features)
+        assert told.low < told.value < told.high
+        assert 0.5 < told.value / sample.synops < 2

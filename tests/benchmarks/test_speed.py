@@ -1,6 +1,7 @@
 import sys
 
 import pytest
+import snntorch
 import torch
 
 from benchmarks.speed import __main__ as bench
@@ -29,7 +30,19 @@ def test_products_alone_are_those_of_the_network():
     net = NETS[1]
     module, run = products_alone(net)
     assert run(net.inputs(2)).shape == (net.time_steps, 2, 10)
-    assert [type(part).__name__ for part in module] == ["Flatten", "Linear", "Linear"]
+    assert [type(part).__name__ for part in module if any(True for _ in part.parameters())] == ["Linear", "Linear"]
+    assert not any(isinstance(part, snntorch.SpikingNeuron) for part in module)
+
+
+def test_products_alone_of_an_image_pass_its_first_layer_once_and_all_others_in_every_step():
+    net = next(net for net in NETS if net.name == "VGG")
+    module, run = products_alone(net)
+    seen = []
+    for part in module:
+        if isinstance(part, torch.nn.Conv2d):
+            part.register_forward_hook(lambda part, given, sent: seen.append(len(sent)))
+    run(net.inputs(2))
+    assert seen == [2, *[2 * net.time_steps] * (len(seen) - 1)]
 
 
 def test_a_run_that_is_interrupted_keeps_the_networks_it_measured(tmp_path, monkeypatch):
