@@ -114,14 +114,15 @@ class SynopsCounter:
     def expected_by_step(self, inputs: Tensor, outputs: Mapping[str, Tensor], *, analog_input: bool) -> Tensor:
         """Operations caused by spikes in each step of each inference, `[T, B]`, with the gradient of the spikes."""
         total = torch.zeros(inputs.shape[:2], device=inputs.device)
-        for connection in self.fan_out:
-            if connection.source != self.network.input:
-                spikes = outputs[connection.source].flatten(2)
+        for source, leaving in self._leaving.items():
+            if source == self.network.input:
+                for steps in () if analog_input else self._events(source, inputs).operations():
+                    total = total + steps.to(total.dtype).to(total.device)
+                continue
+            spikes = outputs[source].flatten(2)
+            for connection in leaving:
                 reached = self._fan_out_on(connection, total.device).flatten()
                 total = total + spikes @ reached.to(spikes.dtype).to(spikes.device)
-            elif not analog_input:
-                (steps,) = Events.of(inputs, reached=Reached([self.fan_out[connection]])).operations()
-                total = total + steps.to(total.dtype).to(total.device)
         return total
 
 

@@ -104,7 +104,7 @@ def _backward(reset, surrogate, spiking, synaptic, each):
     squares_last, slope = surrogate == "fast_sigmoid", SLOPES[surrogate]
 
     @compiled
-    def loop(gradient, hop, above, result, beta, gain, alpha, first, last):
+    def loop(gradient, hop, result, above, beta, gain, alpha, first, last):
         steps, _, neurons = result.shape
         zero, one, steep = beta.dtype.type(0), beta.dtype.type(1), beta.dtype.type(slope)
         size = min(BLOCK, neurons)
@@ -167,14 +167,7 @@ def run(layer: NeuronLayer, currents: Tensor, outputs: Tensor, above: Tensor | N
         layer.alpha is not None,
         len(constants[0]) > 1,
     )
-    given, hop = _rows(currents)
-    sent = _flat(outputs)
-    seen = sent[:1] if above is None else _flat(above)
-    in_threads(
-        lambda first, last: loop(given, hop, sent, seen, *constants, first, last),
-        outputs.shape[1],
-        torch.get_num_threads(),
-    )
+    _run(loop, currents, outputs, above, constants)
 
 
 def run_back(layer: NeuronLayer, gradient: Tensor, result: Tensor, above: Tensor | None) -> None:
@@ -187,12 +180,18 @@ def run_back(layer: NeuronLayer, gradient: Tensor, result: Tensor, above: Tensor
         layer.alpha is not None,
         len(constants[0]) > 1,
     )
-    given, hop = _rows(gradient)
-    found = _flat(result)
-    seen = found[:1] if above is None else _flat(above)
+    _run(loop, gradient, result, above, constants)
+
+
+def _run(loop: Any, read: Tensor, written: Tensor, above: Tensor | None, constants: list[Any]) -> None:
+    """A loop over what is read, in threads that share the samples; no room for `above` is any, and is not looked at."""
+    static = len(read) > 1 and read.stride(0) == 0  # all steps are alike, and lie in one place
+    given, hop = _flat((read[:1] if static else read).contiguous()), 0 if static else 1
+    room = _flat(written)
+    seen = room[:1] if above is None else _flat(above)
     in_threads(
-        lambda first, last: loop(given, hop, seen, found, *constants, first, last),
-        result.shape[1],
+        lambda first, last: loop(given, hop, room, seen, *constants, first, last),
+        written.shape[1],
         torch.get_num_threads(),
     )
 
@@ -200,12 +199,6 @@ def run_back(layer: NeuronLayer, gradient: Tensor, result: Tensor, above: Tensor
 def _flat(values: Tensor) -> Any:
     """`[T, B, *shape]` as `[T, B, N]`."""
     return values.detach().cpu().flatten(2).numpy()
-
-
-def _rows(values: Tensor) -> tuple[Any, int]:
-    """What is read, as `[S, B, N]`, and how far it is from step to step: not at all where all steps are alike."""
-    static = len(values) > 1 and values.stride(0) == 0
-    return _flat((values[:1] if static else values).contiguous()), 0 if static else 1
 
 
 def _constants(layer: NeuronLayer, **missing: float) -> list[Any]:

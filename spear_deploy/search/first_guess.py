@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,12 @@ from spear_deploy.search.candidate import CandidateFactory, Ratios
 
 RIDGE = 0.1
 """How much the law is trusted against what earlier candidates showed."""
+
+LEAST_FACTOR = 1e-4
+"""Ratios scaled by it leave one channel a layer."""
+
+BISECTIONS = 20
+"""Halvings of the logarithm of a factor: a channel of ten thousand is met."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,17 @@ class Guess:
     def log_share(self, executed: Ratios) -> float:
         """Of one candidate, `[G]`."""
         return float(self.law.log_synops(executed[None])[0] + self.level + np.log(executed) @ self.slopes)
+
+    def widest(self, along: Callable[[float], Ratios], largest: float, limit: float) -> float:
+        """The largest factor up to `largest` whose candidate `along` a ray is guessed to stay within a log share."""
+        if self.log_share(along(largest)) <= limit:
+            return largest
+        low, high = math.log(LEAST_FACTOR), math.log(largest)
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            fits = self.log_share(along(math.exp(middle))) <= limit
+            low, high = (middle, high) if fits else (low, middle)
+        return math.exp(low)
 
     def shifted_to(self, executed: Ratios, share: float) -> Guess:
         """The same, but right about one candidate: others on its ray err as it does."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from spear_deploy.hardware import SYNOPS, Limit, Use
 from spear_deploy.measure import Scoring, accuracy_on
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
 from spear_deploy.search.claims import Claim, Predicted, PredictedLimit, upper_end
-from spear_deploy.search.first_guess import DenseRatesLaw, Guess
+from spear_deploy.search.first_guess import LEAST_FACTOR, DenseRatesLaw, Guess
 from spear_deploy.search.lre import Estimator, Prediction
 from spear_deploy.search.reward import Reward, TargetAwareReward
 from spear_deploy.search.structure import BISECTIONS, StructuralLimits, Structure
@@ -24,9 +23,6 @@ SEARCH = "search"
 """Who sets the limit on mean SynOps that candidates are held to."""
 
 PROJECTIONS = 5
-LEAST_FACTOR = 1e-4
-"""Ratios scaled by it leave one channel a layer."""
-
 RETREAT = 0.8
 """How far ratios are drawn in at a time where no projection met the budget."""
 
@@ -40,6 +36,7 @@ AIM = float(np.log((1.0 + PROJECTED) / 2))
 """The log share that guesses aim at."""
 
 LEAST_AIM = float(np.log(PROJECTED))
+"""Where whole channels leave no candidate between it and the aim, the next wider one is made."""
 
 NEAR = (0.3, 3.0)
 """Candidates whose predicted share lies between them tell where a ray meets the limits."""
@@ -208,15 +205,15 @@ class SearchProblem:
 
     def _projected(self, ratios: Ratios) -> Ratios:
         """The executed ratios of the projected candidate."""
-        largest = self._largest_that_fits(ratios)
+        largest, along = self._largest_that_fits(ratios), partial(self._scaled, ratios)
         guess, limit = self._guess, AIM
         best: Ratios | None = None
         tried: set[_Key] = set()
         for _ in range(PROJECTIONS):
-            factor = self._widest(ratios, largest, guess, limit)
-            if guess.log_share(self._scaled(ratios, factor)) < LEAST_AIM:  # whole channels jump over the aim
-                factor = self._widest(ratios, largest, guess, 0.0)
-            executed = self._scaled(ratios, factor)
+            factor = guess.widest(along, largest, limit)
+            if guess.log_share(along(factor)) < LEAST_AIM:  # whole channels jump over the aim
+                factor = guess.widest(along, largest, 0.0)
+            executed = along(factor)
             if _key(executed) in tried:
                 break  # whole channels leave nothing between
             tried.add(_key(executed))
@@ -228,7 +225,7 @@ class SearchProblem:
                     break
             guess = guess.shifted_to(executed, share)
         while best is None:  # few channels: the guesses jump over the budget
-            executed = self._scaled(ratios, factor)
+            executed = along(factor)
             if self._share(executed) <= 1 or np.array_equal(executed, self.factory.smallest):
                 best = executed
             factor *= RETREAT
@@ -314,17 +311,6 @@ class SearchProblem:
         """What share a candidate is likely to be predicted to use."""
         near = {key: share for key, share in self._shares.items() if NEAR[0] <= share <= NEAR[1]}
         return self._rates_law.corrected(near, self.budget_synops)
-
-    def _widest(self, ratios: Ratios, largest: float, guess: Guess, limit: float) -> float:
-        """The largest factor up to `largest` whose candidate's log share is guessed to be at most `limit`."""
-        if guess.log_share(self._scaled(ratios, largest)) <= limit:
-            return largest
-        low, high = math.log(LEAST_FACTOR), math.log(largest)
-        for _ in range(BISECTIONS):
-            middle = (low + high) / 2
-            fits = guess.log_share(self._scaled(ratios, math.exp(middle))) <= limit
-            low, high = (middle, high) if fits else (low, middle)
-        return math.exp(low)
 
     @cached_property
     def _rates_law(self) -> DenseRatesLaw:

@@ -7,6 +7,8 @@ import torch
 from snntorch import utils
 from torch import nn
 
+from spear_deploy.network import Neuron
+
 
 def heaviside(x):
     """snnTorch's spike without its cast to float32, so that float64 networks stay float64."""
@@ -72,6 +74,25 @@ def lif(shape, *, beta=0.5, dt=1e-4, **metadata):
     step = 1 - beta
     return nir.LIF(
         tau=ones * dt / step, r=ones / step, v_leak=ones * 0, v_threshold=ones, metadata={"dt": dt, **metadata}
+    )
+
+
+def drawn_neuron(reset, delay, shape, *, each, alpha, spiking=True):
+    """Constants drawn for all neurons, or for `each`, with offsets; with a synaptic current (`alpha`) or not."""
+    rng = np.random.default_rng(0)
+
+    def constant(low, high):
+        return rng.uniform(low, high, shape) if each else np.full(shape, rng.uniform(low, high))
+
+    return Neuron(
+        beta=constant(0.3, 1.0),
+        gain=constant(0.5, 2.0),
+        threshold=constant(0.3, 0.8) if spiking else None,
+        alpha=constant(0.0, 0.8) if alpha else None,
+        offset=constant(-0.1, 0.1) if each else None,
+        reset_value=constant(-0.2, 0.2) if alpha else None,
+        reset=reset,
+        reset_delay=delay,
     )
 
 

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from network_builders import drawn_neuron
 
 from spear_deploy.network import SURROGATES, Neuron, Reset
 from spear_deploy.network import neuron_kernels as choice
@@ -14,22 +15,8 @@ from spear_deploy.network.neuron_layer import NeuronLayer
 T, B, SHAPE = 7, 5, (3, 4)
 
 
-def neuron(reset, delay, *, each, alpha, spiking=True):
-    rng = np.random.default_rng(0)
-
-    def constant(low, high):
-        return rng.uniform(low, high, SHAPE) if each else np.full(SHAPE, rng.uniform(low, high))
-
-    return Neuron(
-        beta=constant(0.3, 1.0),
-        gain=constant(0.5, 2.0),
-        threshold=constant(0.3, 0.8) if spiking else None,
-        alpha=constant(0.0, 0.8) if alpha else None,
-        offset=constant(-0.1, 0.1) if each else None,
-        reset_value=constant(-0.2, 0.2) if alpha else None,
-        reset=reset,
-        reset_delay=delay,
-    )
+def neuron(reset, delay, **options):
+    return drawn_neuron(reset, delay, SHAPE, **options)
 
 
 def currents_of(dtype):

@@ -1,37 +1,18 @@
 import math
 
-import numpy as np
 import pytest
 import snntorch
 import torch
-from network_builders import graph_of, leaky, lif, small_cnn
+from network_builders import drawn_neuron, graph_of, leaky, lif, small_cnn
 from snntorch import surrogate as theirs
 from torch import nn
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network import SURROGATES, Neuron, Reset, Simulation, from_snntorch, node_of
+from spear_deploy.network import SURROGATES, Reset, Simulation, from_snntorch, node_of
 from spear_deploy.network.simulation import NeuronLayer
 from spear_deploy.network.surrogate import atan
 
 VARIANTS = [(reset, delay) for reset in Reset for delay in (True, False)]
-
-
-def neuron(reset, delay, *, full, spiking=True):
-    rng = np.random.default_rng(0)
-
-    def constant(low, high):
-        return rng.uniform(low, high, (3, 4)) if full else np.full((3, 4), rng.uniform(low, high))
-
-    return Neuron(
-        beta=constant(0.3, 1.0),
-        gain=constant(0.5, 2.0),
-        threshold=constant(0.3, 0.8) if spiking else None,
-        alpha=constant(0.0, 0.8) if full else None,
-        offset=constant(-0.1, 0.1) if full else None,
-        reset_value=constant(-0.2, 0.2) if full else None,
-        reset=reset,
-        reset_delay=delay,
-    )
 
 
 def stepwise(layer):
@@ -45,7 +26,7 @@ def stepwise(layer):
 def test_all_steps_at_once_are_the_steps_one_by_one(monkeypatch, reset, delay, full, spiking):
     monkeypatch.setattr("spear_deploy.network.neuron_layer._PIECE", 24)
     torch.manual_seed(0)
-    layer = NeuronLayer(neuron(reset, delay, full=full, spiking=spiking), torch.float64)
+    layer = NeuronLayer(drawn_neuron(reset, delay, (3, 4), each=full, alpha=full, spiking=spiking), torch.float64)
     currents = (torch.rand(15, 5, 3, 4, dtype=torch.float64) - 0.2).requires_grad_()
     weights = torch.randn(15, 5, 3, 4, dtype=torch.float64)
     results = []
