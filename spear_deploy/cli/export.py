@@ -25,16 +25,10 @@ from spear_deploy.cli.reading import (
 )
 from spear_deploy.errors import ExportError, quoted
 from spear_deploy.jobs.asked import weight_bits_of
-from spear_deploy.jobs.export import (
-    DEFAULT_TARGET,
-    ExportRequest,
-    Option,
-    available,
-    formats,
-    options,
-    run_bundle,
-    run_export,
-)
+from spear_deploy.jobs.export.bundle import run_bundle
+from spear_deploy.jobs.export.export import run_export
+from spear_deploy.jobs.export.formats import Option, available, formats, options
+from spear_deploy.jobs.export.request import DEFAULT_TARGET, ExportRequest
 
 EPILOG = """
 Examples:

@@ -12,7 +12,6 @@ from spear_deploy.data import Dataset
 from spear_deploy.hardware import Limit, Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.jobs import check as checking
-from spear_deploy.jobs import export as exporting
 from spear_deploy.jobs import reproduce as reproducing
 from spear_deploy.jobs import simulate as simulating
 from spear_deploy.jobs.asked import front_of, weight_bits_of
@@ -20,7 +19,8 @@ from spear_deploy.jobs.check import SAMPLES, Checked
 from spear_deploy.jobs.chips import chip_of, chips_given
 from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
-from spear_deploy.jobs.export import ExportRequest
+from spear_deploy.jobs.export.export import run_export
+from spear_deploy.jobs.export.request import ExportRequest
 from spear_deploy.jobs.progress import Progress, Silent
 from spear_deploy.jobs.reproduce import Reproduced
 from spear_deploy.jobs.results import DeployResult, Exported, Front, files_of
@@ -261,5 +261,5 @@ def export(
             options=options or {},
         )
         task = None if data is None else Task(model, data, seed)
-        entries = exporting.run_export(request, progress or Silent(), task)
+        entries = run_export(request, progress or Silent(), task)
         return Exported(files_of(out), tuple(entries))

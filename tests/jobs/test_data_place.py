@@ -16,7 +16,9 @@ from spear_deploy.data import load_data
 from spear_deploy.errors import DataError
 from spear_deploy.jobs.data_place import find_data, place_of, recorded_data
 from spear_deploy.jobs.deploy.request import DeployConfig
-from spear_deploy.jobs.export import ExportRequest, run_bundle, run_export
+from spear_deploy.jobs.export.bundle import run_bundle
+from spear_deploy.jobs.export.export import run_export
+from spear_deploy.jobs.export.request import ExportRequest
 from spear_deploy.jobs.progress import Silent
 from spear_deploy.network import load_any, save_model_file
 from spear_deploy.search import TuningPlan

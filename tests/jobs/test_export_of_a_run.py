@@ -13,7 +13,9 @@ from small_runs import run
 import spear_deploy as sd
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.errors import RunError
-from spear_deploy.jobs.export import ExportRequest, run_bundle, run_export
+from spear_deploy.jobs.export.bundle import run_bundle
+from spear_deploy.jobs.export.export import run_export
+from spear_deploy.jobs.export.request import ExportRequest
 from spear_deploy.jobs.progress import Silent
 from spear_deploy.network import Reset, save_model_file
 from spear_deploy.search import TuningPlan
