@@ -29,7 +29,7 @@ class _Term:
 
     Attributes:
         source: the place of its source's group among those that are pruned; None where its channels all stay.
-        target: that of its target's.
+        target: that of its target's; None where its channels all stay, or a channel sends to its own alone.
         by_count: dense SynOps that spikes of the most important channels of the source cause, by their number; of a
             source that stays whole, those of all.
 
@@ -57,6 +57,7 @@ class DenseRatesLaw:
             for place, group in enumerate(factory.groups)
             for member in group.nodes(Role.CARRIER)
         }
+        mixing = {member.node for group in factory.all_groups for member in group.nodes(Role.PRODUCER)}
         self._sizes = [group.size for group in factory.groups]
         ranked = [np.argsort(-importance(network, group), kind="stable") for group in factory.groups]
         self._terms = []
@@ -65,7 +66,9 @@ class DenseRatesLaw:
                 continue  # values multiply: no SynOps
             caused = (events[connection.source] * fan_out(network, connection).cpu().numpy()).astype(np.float64)
             source, repeat = places.get(connection.source, (None, 1))
-            target, _ = places.get(connection.target, (None, 1))
+            target = None
+            if mixing.intersection(connection.path):
+                target, _ = places.get(connection.target, (None, 1))
             if source is None:
                 by_count = caused.sum(keepdims=True).reshape(1)
             else:

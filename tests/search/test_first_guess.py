@@ -5,6 +5,7 @@ from made_networks import Chain
 
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.network import fan_out
+from spear_deploy.pruning import kept_by_layer
 from spear_deploy.search import CandidateFactory
 from spear_deploy.search.first_guess import DenseRatesLaw
 
@@ -30,9 +31,19 @@ def with_maps():
     return factory_of(chain.neurons("e"), (2, 6, 6))
 
 
+@pytest.fixture(scope="module")
+def with_depthwise():
+    """Channels of their own from `a` to `b`, by a convolution, and on to `d`, by a pool."""
+    chain = Chain((2, 6, 6), 4).conv("c1", 8, zeros=0.0).neurons("a")
+    chain = chain.conv("own", 8, groups=8, zeros=0.0).neurons("b").pool("p").neurons("d")
+    chain = chain.conv("c2", 6, zeros=0.0).neurons("e").flatten("flat").linear("out", 4, zeros=0.0)
+    return factory_of(chain.neurons("f"), (2, 6, 6))
+
+
 def synops_at_dense_rates(factory, ratios):
     """What a pruned network would cause if every neuron that is left fired as it does in the dense one."""
-    keep, pruned = factory._keep(ratios), factory.pruned_network(ratios)
+    keep = kept_by_layer(factory.model.network, factory.all_groups, factory._keep(ratios))
+    pruned = factory.pruned_network(ratios)
     events, total = factory.dense.events, 0.0
     for connection in pruned.connections:
         if connection.source == pruned.input:
@@ -44,7 +55,7 @@ def synops_at_dense_rates(factory, ratios):
     return total
 
 
-@pytest.mark.parametrize("which", ["factory", "with_maps"])
+@pytest.mark.parametrize("which", ["factory", "with_maps", "with_depthwise"])
 def test_the_law_counts_the_kept_channels_own_spikes_on_the_synapses_that_are_left(request, which):
     factory = request.getfixturevalue(which)
     law, generator = DenseRatesLaw(factory), np.random.default_rng(0)
