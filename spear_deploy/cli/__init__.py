@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -88,12 +89,21 @@ def _told(message: str, error: BaseException) -> int:
 
 
 def with_default_verb(command: TyperGroup, arguments: Sequence[str]) -> list[str]:
-    """The arguments with `deploy` put first when the first non-option word is no verb."""
+    """The arguments with `deploy` put first when the first non-option word is no verb.
+
+    Raises:
+        BadParameter: the value of an option is missing.
+
+    """
     known = {name for option in command.params for name in option.opts} | {"--help"}
-    if not arguments or arguments[0] in known or arguments[0] in command.commands:
+    if not arguments or arguments[0] in known:
         return list(arguments)
-    options = [option for option in command.commands[DEFAULT_VERB].params if isinstance(option, TyperOption)]
+    verb = command.commands[arguments[0] if arguments[0] in command.commands else DEFAULT_VERB]
+    options = [option for option in verb.params if isinstance(option, TyperOption)]
     take_value = {name for option in options if not option.is_flag for name in option.opts}
+    _check_values(arguments, take_value, {name for option in options for name in option.opts})
+    if arguments[0] in command.commands:
+        return list(arguments)
     waiting = False
     for word in arguments:
         if waiting:
@@ -108,6 +118,15 @@ def with_default_verb(command: TyperGroup, arguments: Sequence[str]) -> list[str
     if not any(word in known for word in arguments):
         return [DEFAULT_VERB, *arguments]
     return list(arguments)
+
+
+def _check_values(arguments: Sequence[str], take_value: Set[str], options: Set[str]) -> None:
+    """Refuse an option where the value of the one before it is missing, which the option would be taken for."""
+    for option, word in pairwise(arguments):
+        if option == "--":
+            return
+        if option in take_value and word in options:
+            raise typer.BadParameter(f"{option} wants a value, found the option {word}")
 
 
 def _check_names_a_file(word: str, verbs: Iterable[str]) -> None:

@@ -93,6 +93,21 @@ def test_a_word_that_is_neither_a_verb_nor_a_file_is_told_with_the_verbs(capsys,
     assert told.endswith("did you mean 'check'?\n")
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--pareto", "--out", "X", "model.pt"], "--pareto wants a value, found the option --out"),
+        (["deploy", "--budget", "--seed", "3", "model.pt"], "--budget wants a value, found the option --seed"),
+        (["export", "model.pt", "--to", "--out", "X"], "--to wants a value, found the option --out"),
+    ],
+)
+def test_an_option_without_its_value_is_told_before_the_next_one_is_taken_for_it(capsys, given, told):
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("verb", ["deploy", "check", "groups", "compare", "simulate", "export"])
 def test_every_verb_that_reads_a_model_is_told_in_the_same_words_how_it_is_used(command, verb):
     words = {"--arch", "--input-shape", "--time-steps", "--dt", "--encoding", "--read-out"}
