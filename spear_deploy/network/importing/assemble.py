@@ -102,7 +102,7 @@ def assemble(
     head, last = chosen.head, chosen.head.name
     if head.kind is HeadKind.CURRENTS:
         last = f"{head.name}_out"
-        inputs[last] = _steady(last, list(head.parts), silent) if head.complete(recording) else head.root
+        inputs[last] = _steady(last, list(head.parts), silent) if head.complete(len(recording.sample)) else head.root
     inputs = {name: inputs[name] for name in _ancestors(inputs, last)}
     inputs, layers, shared = apart(inputs, recording.layers, recording.shapes)
     inputs, layers, folded = fold(inputs, layers)

@@ -70,9 +70,9 @@ class Head:
         """Where it comes from in its last step, relative to that step."""
         return relative(self.parts[-1], self.steps[-1])
 
-    def complete(self, recording: Recording) -> bool:
+    def complete(self, time_steps: int) -> bool:
         """Whether it is returned of every step, in order."""
-        return self.steps == tuple(range(len(recording.sample)))
+        return self.steps == tuple(range(time_steps))
 
     @property
     def sources(self) -> set[str]:
@@ -103,6 +103,9 @@ _ALLOWED = {
 
 
 _JOINED = "a concatenation of"
+
+STEPS_TOLD = 6
+"""Of those that are returned, in a message."""
 
 
 def heads_of(recording: Recording) -> list[Head]:
@@ -195,11 +198,29 @@ def _unfollowed(recording: Recording) -> str:
 
 
 def _as_returned(head: Head, time_steps: int) -> ReadOut:
+    last = time_steps - 1
+    if head.kind is not HeadKind.SPIKES and not head.largest and last and set(head.steps) == {last}:
+        return ReadOut.LAST
+    if sorted(head.steps) != list(range(time_steps)):
+        way_out = "" if head.kind is HeadKind.SPIKES else ", or of the last one alone"
+        raise ModelError(
+            f"the network returns the {head.described()} of {_told(head.steps)}, where steps are 0 to {last}: a"
+            f" read-out takes all; return those of every step, once each{way_out}, or say how all are read: `read_out`"
+        )
     if head.kind is HeadKind.SPIKES:
         return ReadOut.COUNT
-    if head.largest:
-        return ReadOut.LARGEST
-    return ReadOut.LAST if time_steps > 1 and set(head.steps) == {time_steps - 1} else ReadOut.MEMBRANE
+    return ReadOut.LARGEST if head.largest else ReadOut.MEMBRANE
+
+
+def _told(steps: Sequence[int]) -> str:
+    """Which steps, in words."""
+    first, *others = steps
+    if not others:
+        return f"step {first}"
+    if tuple(steps) == tuple(range(first, steps[-1] + 1)):
+        return f"steps {first} to {steps[-1]}"
+    more = ", ..." if len(steps) > STEPS_TOLD else ""
+    return f"steps {', '.join(map(str, steps[:STEPS_TOLD]))}{more}"
 
 
 def _lies_before(other: Head, head: Head, inputs: Mapping[str, Expression]) -> bool:
