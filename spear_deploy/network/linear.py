@@ -40,9 +40,9 @@ class Delay(nn.Module):
 class Scale(nn.Module):
     """Multiplies each element by its own factor."""
 
-    def __init__(self, scale: Tensor) -> None:
+    def __init__(self, scale: Tensor, *, learned: bool = True) -> None:
         super().__init__()
-        self.scale = nn.Parameter(scale)
+        self.scale = nn.Parameter(scale, requires_grad=learned)
 
     def forward(self, x: Tensor) -> Tensor:
         """X * scale, broadcast over the batch."""

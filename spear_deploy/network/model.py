@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.constants import constants
 from spear_deploy.network.editing import graph_of
 from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.faults import READ_ERRORS, first_line
@@ -155,13 +156,22 @@ class Model:
         return self.objective.answers(output, self.read_out, self.population)
 
     @property
+    def untrained(self) -> frozenset[str]:
+        """Nodes whose weights no training changes: frozen ones, and those that are no parameters."""
+        return self.frozen | constants(self.graph.nodes)
+
+    @property
     def parameters(self) -> int:
-        """Number of weights and biases."""
-        return sum(
-            int(np.asarray(getattr(node, key)).size)
-            for node in self.graph.nodes.values()
+        """Number of weights and biases; those of a convolution whose biases are all zero are none."""
+        given = constants(self.graph.nodes)
+        arrays = (
+            (node, key, np.asarray(getattr(node, key)))
+            for name, node in self.graph.nodes.items()
             for key in ("weight", "bias")
-            if hasattr(node, key)
+            if hasattr(node, key) and name not in given
+        )
+        return sum(
+            array.size for node, key, array in arrays if key == "weight" or array.any() or isinstance(node, nir.Affine)
         )
 
 

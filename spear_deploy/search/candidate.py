@@ -119,13 +119,13 @@ class CandidateFactory:
     @cached_property
     def _fixed(self) -> frozenset[str]:
         """Nodes that recalibration leaves alone: frozen ones, and weights that several layers have as one."""
-        return self.model.frozen.union(*shared_weights(self.model.network.nodes))
+        return self.model.untrained.union(*shared_weights(self.model.network.nodes))
 
     @cached_property
     def _counted_as_fixed(self) -> frozenset[str]:
         """The input and layers whose spikes no training changes; operations of analog inputs are no SynOps."""
         network = self.model.network
-        return unchanging(network, self.model.frozen) - ({network.input} if self.train.analog else set())
+        return unchanging(network, self.model.untrained) - ({network.input} if self.train.analog else set())
 
     @cached_property
     def dense_outputs(self) -> Tensor:

@@ -110,7 +110,7 @@ class Target:
         found, smallest = [], factory.candidate(factory.smallest)
         for limit in limits:
             value = partial(self._value, limit, self._as_judged(limit, factory))
-            silent = partial(_silent, value, factory.model.frozen)
+            silent = partial(_silent, value, factory.model.untrained)
             networks = [factory.pruned_network(sample.features.keep_ratios) for sample in samples]
             before = [value(network, sample.before) for network, sample in zip(networks, samples, strict=True)]
             after = [value(network, sample.after) for network, sample in zip(networks, samples, strict=True)]
@@ -137,7 +137,7 @@ class Target:
             return ()
         network, activity = model.network, self.activity(model, measured)
         on_chip = self.on_chip(network, activity)
-        silent = self.on_chip(network, _silenced(activity, network, model.frozen))
+        silent = self.on_chip(network, _silenced(activity, network, model.untrained))
         return tuple(
             Use(
                 limit,

@@ -22,7 +22,7 @@ from spear_deploy.network.torch_module import trained_graph
 from spear_deploy.system.journal import NOTHING, Journal, Key, Step
 from spear_deploy.training.constraint import SynopsConstraint
 from spear_deploy.training.losses import TaskLoss
-from spear_deploy.training.recipe import WEIGHTS, Recipe
+from spear_deploy.training.recipe import BIASES, WEIGHTS, Recipe
 from spear_deploy.training.state import BestEpoch, Checkpoint, Finished, Training, weights_of
 
 Quantiser = Callable[[Simulation], None]
@@ -94,7 +94,8 @@ def fine_tune(
     Training runs on the device of the data; the order of samples follows from `seed` alone.
     Denormal numbers are flushed to zero, which keeps small networks fast on a CPU. With a
     quantiser the weights and biases that are returned are rounded ones. Weights that are zero
-    stay zero: a synapse that is not there costs no SynOps and does not grow back. Where the loss
+    stay zero: a synapse that is not there costs no SynOps and does not grow back. Biases that are zero throughout
+    stay so: NIR's convolutions hold such where there are none. Where the loss
     or a gradient is not finite, the epoch is begun again from its start at half the learning
     rate; `notice` is told, of what is kept too. Each epoch is kept in `journal`, and gone on from where it is there;
     its scope says what model, recipe, seed and constraint do not: data, steering, teacher, rounding.
@@ -123,7 +124,7 @@ def fine_tune(
         each_step=recipe.each_step,
     )
     best = None if stop is None else _Best(objective, stop)
-    for name in model.frozen:
+    for name in model.untrained:
         simulation.module(name).requires_grad_(False)
     _keep_zeros(simulation)
     optimizer = recipe.optimiser_of(each for each in simulation.named_parameters() if each[1].requires_grad)
@@ -164,7 +165,7 @@ def fine_tune(
 
 
 def _trained(model: Model, simulation: Simulation) -> Model:
-    return model.with_graph(trained_graph(simulation, model.frozen))
+    return model.with_graph(trained_graph(simulation, model.untrained))
 
 
 def _key(model: Model, recipe: Recipe, seed: int, constraint: SynopsConstraint | None, *given: object) -> Key:
@@ -189,8 +190,10 @@ def _gone_on(
 
 
 def _keep_zeros(simulation: Simulation) -> None:
-    """Weights that are zero get no gradient: synapses that are not there."""
+    """Weights that are zero get no gradient: synapses that are not there; nor do biases of a node that has none."""
     for name, each in simulation.named_parameters():
+        if name.endswith(BIASES) and not bool(each.any()):
+            each.requires_grad_(False)
         if each.requires_grad and name.endswith(WEIGHTS) and not bool(each.all()):
             there = each.detach() != 0
             each.register_hook(partial(torch.mul, there))  # type: ignore[no-untyped-call]

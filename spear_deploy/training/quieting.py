@@ -40,7 +40,7 @@ def scaled(model: Model, factor: float) -> Model:
     network = model.network
     nodes = dict(network.nodes)
     hidden = {name for layer in network.layers if layer != network.read_out for name in weights_into(network, layer)}
-    stay = one_with(frozenset(nodes) - hidden | model.frozen, network.nodes)
+    stay = one_with(frozenset(nodes) - hidden | model.untrained, network.nodes)
     for name in hidden - stay:
         node = network.nodes[name]
         arrays = {key: getattr(node, key) for key in ("weight", "bias") if hasattr(node, key)}

@@ -79,7 +79,7 @@ def recalibrate(
         usable = (now.deviation > 0) & (target.deviation[index] > 0)
         scale = torch.where(usable, target.deviation[index] / now.deviation, 1.0)
         shift = torch.where(usable, target.mean[index] - scale * now.mean, 0.0)
-        if not _has_bias(simulation.network, name):
+        if _biased(simulation.network, name) is None:
             shift = torch.zeros_like(shift)
         corrections[name] = (scale, shift)
         return partial(_corrected, scale, shift)
@@ -92,21 +92,24 @@ def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -
     """The graph with the corrections folded into the weights that lead into each layer."""
     nodes = dict(network.nodes)
     for layer, (scale, shift) in corrections.items():
-        producers = weights_into(network, layer)
+        biased = _biased(network, layer)
         factor = scale.cpu().double().numpy()
-        for place, name in enumerate(producers):
+        for name in weights_into(network, layer):
             node = weighted(nodes[name])
             weight = node.weight * factor.reshape(-1, *[1] * (node.weight.ndim - 1))
             changes: dict[str, Any] = {"weight": weight.astype(node.weight.dtype)}
             if hasattr(node, "bias"):
-                bias = node.bias * factor + (shift.cpu().double().numpy() if place == 0 else 0.0)
+                bias = node.bias * factor + (shift.cpu().double().numpy() if name == biased else 0.0)
                 changes["bias"] = bias.astype(node.bias.dtype)
             nodes[name] = with_arrays(node, changes)
     return with_nodes(network.graph, nodes)
 
 
-def _has_bias(network: Network, layer: str) -> bool:
-    return hasattr(network.nodes[weights_into(network, layer)[0]], "bias")
+def _biased(network: Network, layer: str) -> str | None:
+    """The first of the weight nodes right before a layer that has biases; those that are all zero are none."""
+    return next(
+        (name for name in weights_into(network, layer) if np.any(getattr(network.nodes[name], "bias", 0))), None
+    )
 
 
 def weights_into(network: Network, layer: str) -> list[str]:

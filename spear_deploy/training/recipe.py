@@ -15,6 +15,9 @@ from spear_deploy.training.optimisers import OPTIMISERS
 WEIGHTS = ("weight", "weight.original")
 """How names of parameters end that are weights of synapses; the second where they are rounded in every pass."""
 
+BIASES = ("bias", "bias.original")
+"""The same of biases."""
+
 
 @dataclass(frozen=True)
 class Recipe:

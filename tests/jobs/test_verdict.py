@@ -70,6 +70,14 @@ def test_every_other_limit_must_be_kept_too_and_the_budget_of_synops_is_another_
     assert found.reason == f"{limits[place].name}: 5 cores exceed the 4 of {limits[place].origin}"
 
 
+def test_a_network_that_breaks_a_design_rule_of_its_chip_is_not_ok():
+    found = verdict(unfit=["fc: bias: has biases, allowed none; train without biases"])
+    assert not found.ok
+    assert found.within_budget
+    assert parts(found) == (False, True, True)
+    assert found.reason == "fc: bias: has biases, allowed none; train without biases"
+
+
 @pytest.mark.parametrize("names", ["torch_lava", "chip_lava-fixed"])
 def test_a_backend_that_does_not_repeat_its_reference_is_named_with_the_first_place(names):
     agreement = {"torch_lava": EQUAL, "chip_lava-fixed": EQUAL} | {names: DIFFERENT}

@@ -282,3 +282,55 @@ def test_the_loss_of_a_single_membrane_is_the_binary_cross_entropy_of_its_logit(
     output, labels = torch.randn(1, 50, 1), torch.arange(50) % 2
     wanted = nn.functional.binary_cross_entropy_with_logits(output[0, :, 0], labels.float())
     assert float(loss(output, labels, ReadOut.MEMBRANE)) == pytest.approx(float(wanted), rel=1e-5)
+
+
+class SomeSteps(nn.Module):
+    """A network that returns what `chosen` makes of the spikes and the membranes of all its steps."""
+
+    def __init__(self, chosen, reset="subtract"):
+        super().__init__()
+        self.fc1, self.lif1 = nn.Linear(8, 12), lif()
+        self.fc2, self.lif2 = nn.Linear(12, 5), lif(reset_mechanism=reset)
+        self.chosen = chosen
+
+    def forward(self, x):
+        hidden, mem, spikes, membranes = self.lif1.init_leaky(), self.lif2.init_leaky(), [], []
+        for step in x:
+            spk, hidden = self.lif1(self.fc1(step), hidden)
+            spk, mem = self.lif2(self.fc2(spk), mem)
+            spikes.append(spk)
+            membranes.append(mem)
+        return self.chosen(spikes, membranes)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        (lambda spikes, _: spikes[-1], "spikes of lif2 of step 5, where steps are 0 to 5"),
+        (lambda spikes, _: torch.stack(spikes[3:]), "spikes of lif2 of steps 3 to 5, "),
+        (lambda spikes, _: sum(spikes[3:]), "spikes of lif2 of steps 3 to 5, "),
+        (lambda spikes, _: torch.stack(spikes[::2]).sum(0), "spikes of lif2 of steps 0, 2, 4, "),
+        (lambda spikes, _: torch.stack([*spikes, spikes[-1]]), "spikes of lif2 of steps 0, 1, 2, 3, 4, 5, ..., "),
+    ],
+)
+def test_spikes_of_some_steps_alone_are_refused_instead_of_counted_in_all(chosen, told):
+    with pytest.raises(ModelError, match="return those of every step") as refused:
+        from_snntorch(SomeSteps(chosen), input_shape=(8,), time_steps=T, encoding=Encoding.DIRECT)
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize("chosen", [lambda _, mem: torch.stack(mem[3:]).mean(0), lambda _, mem: mem[-2]])
+def test_membranes_of_some_steps_are_refused_but_for_those_of_the_last_one(chosen):
+    with pytest.raises(ModelError, match=", or of the last one alone"):
+        from_snntorch(SomeSteps(chosen, reset="none"), input_shape=(8,), time_steps=T, encoding=Encoding.DIRECT)
+
+
+def test_who_says_how_spikes_are_read_need_not_return_them_all():
+    model = from_snntorch(
+        SomeSteps(lambda spikes, _: spikes[-1]),
+        input_shape=(8,),
+        time_steps=T,
+        encoding=Encoding.DIRECT,
+        read_out=ReadOut.COUNT,
+    )
+    assert model.read_out is ReadOut.COUNT

@@ -2,13 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import snntorch
 import torch
 from made_networks import ALL, Chain, plain, recurrent
+from torch import nn
 
 from spear_deploy.backends.fixed_point.quantiser import quantiser_for
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.measure import SynopsCounter, measure
-from spear_deploy.network import ReadOut, Simulation, batching
+from spear_deploy.network import Encoding, ReadOut, Simulation, batching, from_snntorch
 from spear_deploy.network.batching import states_of
 from spear_deploy.network.editing import with_arrays, with_nodes
 from spear_deploy.training import EarlyStop, Recipe, SynopsConstraint, Teacher, fine_tune, loss
@@ -23,6 +25,28 @@ def task(shape, steps, samples=60, classes=4):
     images = torch.rand((classes, *shape), generator=generator)[labels]
     images = images + 0.1 * torch.rand((samples, *shape), generator=generator)
     return EncodedSplit(SplitName.TRAIN, images.expand(steps, *images.shape), labels, analog=True)
+
+
+class SpikesHalved(nn.Module):
+    """Both pools of one dimension, votes, and two numbers that spikes are multiplied by."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.lif1 = nn.Conv1d(2, 6, 3, padding=1, bias=False), snntorch.Leaky(beta=0.9, threshold=0.2)
+        self.largest, self.mean = nn.MaxPool1d(2), nn.AvgPool1d(2)
+        self.fc1, self.lif2 = nn.Linear(18, 16), snntorch.Leaky(beta=0.9, threshold=0.3)
+        self.votes, self.fc2, self.lif3 = nn.AvgPool1d(2), nn.Linear(8, 4), snntorch.Leaky(beta=0.9, threshold=0.2)
+
+    def forward(self, x):
+        first, second, third = (each.init_leaky() for each in (self.lif1, self.lif2, self.lif3))
+        found = []
+        for step in x:
+            spk, first = self.lif1(self.conv(step), first)
+            pooled = self.mean(self.largest(spk) * 0.5)
+            spk, second = self.lif2(self.fc1(pooled.flatten(1)), second)
+            spk, third = self.lif3(self.fc2(self.votes(spk)) * 3, third)
+            found.append(spk)
+        return torch.stack(found)
 
 
 def weights(model):
@@ -297,6 +321,27 @@ def test_synapses_that_are_not_there_do_not_grow_back():
         assert (before == 0).any()
         np.testing.assert_array_equal(after[before == 0], 0)
         assert (after != before).any()
+
+
+def test_a_layer_without_biases_learns_none():
+    """NIR's convolutions hold zeros where torch's have `bias=False`."""
+    chain = Chain((2, 6, 6)).conv("conv", 4).neurons("a").flatten().linear("fc", 4).neurons("b")
+    model = chain.model()
+    model.graph.nodes["conv"].bias[:] = 0
+    tuned = fine_tune(model, task((2, 6, 6), model.time_steps), RECIPE, seed=0)
+    before, after = weights(model), weights(tuned)
+    assert {key for key in before if before[key] == after[key]} == {("conv", "bias")}
+
+
+def test_what_is_a_constant_of_the_forward_is_no_weight_to_learn():
+    """Pools in one dimension, votes and factors: NIR says them by weights."""
+    torch.manual_seed(0)
+    net = SpikesHalved().eval()
+    model = from_snntorch(net, input_shape=(2, 12), time_steps=5, encoding=Encoding.DIRECT)
+    tuned = fine_tune(model, task((2, 12), model.time_steps), RECIPE, seed=0)
+    before, after = weights(model), weights(tuned)
+    assert {name for name, key in before if before[name, key] != after[name, key]} == {"conv", "fc1", "fc2"}
+    assert model.parameters == sum(each.numel() for each in net.parameters())
 
 
 def test_a_network_far_above_its_target_is_led_there_and_not_silenced():

@@ -139,6 +139,16 @@ def test_layers_without_weights_right_before_them_stay_as_they_are():
     assert not np.array_equal(graph.nodes["fc"].weight, pruned.nodes["fc"].weight)
 
 
+def test_a_layer_without_biases_is_given_none():
+    model = Chain((2, 6, 6)).conv("conv1", 4).neurons("a").conv("conv2", 4).neurons("b").flatten().linear("fc", 3)
+    model = model.neurons("c").model()
+    model.graph.nodes["conv2"].bias[:] = 0
+    pruned, graph, _, _ = recalibrated(model, analog_input(model).float())
+    assert not graph.nodes["conv2"].bias.any()
+    assert not np.array_equal(graph.nodes["conv2"].weight, pruned.nodes["conv2"].weight)
+    assert not np.array_equal(graph.nodes["fc"].bias, pruned.nodes["fc"].bias)
+
+
 def test_recurrent_layers_stay_as_they_are():
     model = recurrent().model()
     pruned, graph, _, _ = recalibrated(model, analog_input(model).float())

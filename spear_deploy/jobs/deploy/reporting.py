@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.backends import TORCH
 from spear_deploy.data import Labels
-from spear_deploy.hardware import ACCURACY, MAX_DROP, Activity, Cost, Follows, Limit, Use, activity_of
+from spear_deploy.hardware import ACCURACY, MAX_DROP, Activity, Cost, Follows, Limit, Use, activity_of, check
 from spear_deploy.hardware.spreading import moved
 from spear_deploy.jobs.deploy.evidence import Evidence
 from spear_deploy.jobs.deploy.recorded import repeatable
@@ -135,6 +135,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
             target.dense.synops,
             agreement,
             evidence.answers,
+            unfit=_unfit(target, pruned.model),
             unrounded=evidence.unrounded,
             unverified=evidence.verified.missing,
             front=[] if request.searched_drop is not None else pruned.tries,
@@ -243,6 +244,12 @@ def _uses(target: Target, model: Model, measurement: Measurement, answers: Compa
         *target.structural(model.network),
         *(Use(_worded(limit, model), limit.quantity.value(tested)) for limit in target.limits_on(Follows.ANSWERS)),
     )
+
+
+def _unfit(target: Target, model: Model) -> list[str]:
+    """The chip's design rules that a network breaks; what it uses of limits is another matter."""
+    held = check(model.network, target.chip, analog_input=model.encoding.analog)
+    return [each.text for each in held.violations if each not in held.placement.findings]
 
 
 def _worded(limit: Limit, model: Model) -> Limit:

@@ -21,6 +21,7 @@ def judge(
     agreement: Mapping[str, Agreement],
     answers: Compared,
     *,
+    unfit: Sequence[str] = (),
     unrounded: Compared | None = None,
     unverified: str = "",
     front: Sequence[Try] = (),
@@ -34,6 +35,7 @@ def judge(
         dense_synops: what a budget of SynOps is a share of.
         agreement: of backends, by their names joined by `_`, the reference first.
         answers: beside those of the network that accuracy was lost against, in the same arithmetic.
+        unfit: design rules of the chip that the network breaks.
         unrounded: beside those of the dense network in floating point, where the target computes in integers.
         unverified: why a backend that was asked for did not run; empty where all did.
         front: what other SynOps cost in accuracy, of networks that were fine-tuned on the way.
@@ -41,7 +43,7 @@ def judge(
     """
     synops, *others = uses
     over = [_over(synops, dense_synops)] if synops.overshoot else []
-    broken = over + [_broken(use, front, answers.points) for use in others if use.overshoot]
+    broken = over + [_broken(use, front, answers.points) for use in others if use.overshoot] + list(unfit)
     differing = [unverified] if unverified else []
     for names, found in agreement.items():
         if found.equal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from spear_deploy.network.importing.expression import Cat, Expression, Opaque, add
 from spear_deploy.network.importing.layout import leading
@@ -88,7 +88,8 @@ def _scaled(recorder: Recorder, a: Any, b: Any, result: Tensor, *, inverse: bool
             return Opaque("a product that differs between samples"), None
         shape = result.shape[leading(axis) :]
         scale = scale.flatten()[0].expand(shape).clone() if single else scale.expand(1, *shape)[0].clone()
-    key = (scale.numpy().tobytes(),)
+    learned = isinstance(factor, nn.Parameter) and factor.requires_grad
+    key = (scale.numpy().tobytes(), learned)
     if bool((scale == 1).all()):
         return recorder.expression(value), axis
-    return recorder.applied("scale", key, Scale(scale), value), axis
+    return recorder.applied("scale", key, Scale(scale, learned=learned), value), axis

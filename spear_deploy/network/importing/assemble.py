@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.constants import constant
 from spear_deploy.network.editing import graph_of
 from spear_deploy.network.graph import Network
 from spear_deploy.network.importing.batch_norm import fold
@@ -30,7 +31,7 @@ from spear_deploy.network.importing.expression import (
 )
 from spear_deploy.network.importing.heads import Head, HeadKind, choose
 from spear_deploy.network.importing.layers import MAX_POOLS, largest_of, nodes_of, torch_class
-from spear_deploy.network.importing.neurons import neuron_of_module, spike_size
+from spear_deploy.network.importing.neurons import learns_spike_size, neuron_of_module, spike_size
 from spear_deploy.network.importing.sharing import apart
 from spear_deploy.network.importing.trace import Recording
 from spear_deploy.network.linear import Weighted
@@ -260,7 +261,8 @@ class _Builder:
             return leaf.node
         name = f"{leaf.node}_graded"
         if name not in self.nodes:
-            self.nodes[name] = nir.Scale(scale=np.full(calls.shape, factor))
+            node = nir.Scale(scale=np.full(calls.shape, factor))
+            self.nodes[name] = node if learns_spike_size(calls.module) else constant(node)
             self.edges.add(_Edge(leaf.node, name, 0))
         return name
 

@@ -15,6 +15,7 @@ from snntorch._neurons.rsynaptic import RecurrentOneToOne as OneToOneOfRSynaptic
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.constants import constant
 from spear_deploy.network.importing import spikingjelly
 from spear_deploy.network.importing.neurons import KINDS, runs_as, spread
 from spear_deploy.network.importing.rewriting import ADAPTIVE_MAXIMA, RESAMPLING, TRANSPOSED, adaptive, average, windows
@@ -177,7 +178,8 @@ def _adaptive_avg_pool2d(module: nn.AdaptiveAvgPool2d, name: str, shape: Shape) 
 def _avg_pool1d(module: nn.AvgPool1d, name: str, shape: Shape) -> list[nir.NIRNode]:
     """A depthwise convolution: NIR has no pool in one dimension; over flat outputs, as votes, a matrix."""
     if len(shape) == 1:
-        return [nir.Linear(weight=nn.AvgPool1d.forward(module, torch.eye(shape[0], dtype=torch.float64)).T.numpy())]
+        mean = nn.AvgPool1d.forward(module, torch.eye(shape[0], dtype=torch.float64))
+        return [constant(nir.Linear(weight=mean.T.numpy()))]
     if _reaches_over(module, shape) or (not module.count_include_pad and _one(module.padding)):
         return [average(module, shape).node()]
     kernel = _one(module.kernel_size)
@@ -227,7 +229,7 @@ def _any_spike(shape: Shape) -> nir.Threshold:
 def _depthwise(shape: Shape, kernel: int, stride: int, padding: int, value: float) -> nir.Conv1d:
     channels, length = shape
     weight = np.full((channels, 1, kernel), value)
-    return nir.Conv1d(length, weight, stride, padding, 1, channels, np.zeros(channels))
+    return constant(nir.Conv1d(length, weight, stride, padding, 1, channels, np.zeros(channels)))
 
 
 def _is_uneven(module: Any, shape: Shape) -> bool:
@@ -271,11 +273,12 @@ def _voting(module: Any, name: str, shape: Shape) -> list[nir.NIRNode]:
     size = int(module.voting_size)
     if len(shape) != 1 or shape[0] % size:
         raise ModelError(f"{name}: VotingLayer of {size} on {_times(shape)} outputs, which it does not divide")
-    return [nir.Linear(weight=np.kron(np.eye(shape[0] // size), np.full((1, size), 1 / size)))]
+    return [constant(nir.Linear(weight=np.kron(np.eye(shape[0] // size), np.full((1, size), 1 / size))))]
 
 
 def _scale(module: Scale, name: str, shape: Shape) -> list[nir.NIRNode]:
-    return [nir.Scale(scale=spread(module.scale, shape, name, "scale"))]
+    node = nir.Scale(scale=spread(module.scale, shape, name, "scale"))
+    return [node if module.scale.requires_grad else constant(node)]
 
 
 def _axes(value: Any, axes: int) -> NDArray[np.int64]:

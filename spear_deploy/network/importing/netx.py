@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.errors import ModelError, quoted
+from spear_deploy.network.constants import constant
 from spear_deploy.network.editing import graph_of
 from spear_deploy.network.importing.netx_transposed import enlarging
 from spear_deploy.network.importing.netx_use import NetxUse, use_of
@@ -186,7 +187,7 @@ def _append_input(chain: _Chain, index: int, layer: dict[str, Any], notices: lis
         raise ModelError(f"layer {index}: takes an input of {shape}, found {chain.shape}")
     factor = float(_weight(index, layer, notices).ravel()[0]) if "weight" in layer else 1.0
     if factor != 1:
-        chain.append(f"{index}_input", nir.Scale(np.full(shape, factor)), shape)
+        chain.append(f"{index}_input", constant(nir.Scale(np.full(shape, factor))), shape)
 
 
 def _append_dense(chain: _Chain, index: int, layer: dict[str, Any], notices: list[str]) -> None:
@@ -227,7 +228,7 @@ def _append_pool(chain: _Chain, index: int, layer: dict[str, Any], notices: list
     weight = np.full((channels, 1, *kernel), factor, dtype=np.float32)
     stride, padding, dilation = _per_axis(layer)
     node = nir.Conv2d(chain.shape[1:], weight, stride, padding, dilation, channels, _own_bias(layer, channels))
-    chain.append(f"{index}_pool", node, tuple(int(n) for n in np.atleast_1d(layer["shape"])))
+    chain.append(f"{index}_pool", constant(node), tuple(int(n) for n in np.atleast_1d(layer["shape"])))
 
 
 def _append_transposed(chain: _Chain, index: int, layer: dict[str, Any], notices: list[str]) -> None:

@@ -170,6 +170,11 @@ def spike_size(module: Any) -> float:
     return float(getattr(module, "graded_spikes_factor", 1.0))
 
 
+def learns_spike_size(module: Any) -> bool:
+    """Whether that value is a parameter."""
+    return bool(getattr(getattr(module, "graded_spikes_factor", None), "requires_grad", False))
+
+
 def spread(value: Tensor, shape: Shape, name: str, key: str) -> NDArray[np.float64]:
     """A parameter spread over the layer as torch broadcasts it against `[B, *shape]`."""
     array = value.detach().cpu().double().numpy()
