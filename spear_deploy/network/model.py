@@ -162,17 +162,20 @@ class Model:
 
     @property
     def parameters(self) -> int:
-        """Number of weights and biases; those of a convolution whose biases are all zero are none."""
+        """Number of weights, biases and factors.
+
+        Biases of a convolution that are all zero are none; a factor that all neurons of a layer share is one.
+        """
         given = constants(self.graph.nodes)
-        arrays = (
-            (node, key, np.asarray(getattr(node, key)))
-            for name, node in self.graph.nodes.items()
-            for key in ("weight", "bias")
-            if hasattr(node, key) and name not in given
-        )
-        return sum(
-            array.size for node, key, array in arrays if key == "weight" or array.any() or isinstance(node, nir.Affine)
-        )
+        return sum(_parameters_of(node) for name, node in self.graph.nodes.items() if name not in given)
+
+
+def _parameters_of(node: Any) -> int:
+    if isinstance(node, nir.Scale):
+        factors = np.asarray(node.scale)
+        return 1 if (factors == factors.flat[0]).all() else factors.size
+    weights, biases = (np.asarray(getattr(node, key, ())) for key in ("weight", "bias"))
+    return weights.size + (biases.size if biases.any() or isinstance(node, nir.Affine) else 0)
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
