@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from spear_deploy.report.schema import DeliveredLre, EstimatorReport, LinearLre, LreCheck, LreReport, ScatterPoint
 from spear_deploy.search import (
-    ESTIMATORS,
     Features,
     LeaveOneOut,
     LinearEstimator,
     LreSample,
     Prediction,
     extrapolates,
+    judgeable,
     leave_one_out,
 )
 
@@ -29,12 +29,13 @@ def lre_report(
     claimed: float | None = None,
     delivered: DeliveredLre | None = None,
 ) -> LreReport:
-    """Every estimator on the same samples, beside the `prediction` of the one that the search used.
+    """Every estimator that so few samples can judge, beside the `prediction` of the one that the search used.
 
     `features` are the pruned network's, `groups` names its keep ratios; `check` holds the prediction against what
     was measured, `claimed` is what of it the search took, `delivered` is the prediction of the delivered network.
     """
-    judged = {name: leave_one_out(fit, samples) for name, fit in ESTIMATORS.items()}
+    fits = judgeable(samples)
+    judged = {name: leave_one_out(fit, samples) for name, fit in fits.items()}
     line = LinearEstimator.fit(samples)
     return LreReport(
         estimator=estimator,
@@ -50,7 +51,7 @@ def lre_report(
             predicted=line.predict(features).value,
         ),
         estimators={
-            name: _estimator_report(fit(samples).predict(features), judged[name]) for name, fit in ESTIMATORS.items()
+            name: _estimator_report(fit(samples).predict(features), judged[name]) for name, fit in fits.items()
         },
         check=dict(check),
         claimed=claimed,

@@ -180,7 +180,10 @@ class LreReport(_Part):
         None, description="what of it the search held against the budget; null in earlier reports: the upper end"
     )
     delivered: DeliveredLre | None = Field(None, description="null where that is the plainly fine-tuned network itself")
-    estimators: dict[str, EstimatorReport] = Field(default_factory=dict, description="all of them, on the same samples")
+    estimators: dict[str, EstimatorReport] = Field(
+        default_factory=dict,
+        description="on the same samples, those that can be judged: fitted where one sample is left out",
+    )
     scatter: list[ScatterPoint] = Field(default_factory=list)
     extrapolated: str = Field(
         "", description="in what the pruned network lies outside of the samples; empty where it does not"

@@ -4,6 +4,8 @@ import pytest
 from made_task import write_task
 
 from spear_deploy.cli import main
+from spear_deploy.search import ESTIMATORS
+from spear_deploy.search.lre import sampling
 
 BUDGETS = ("--budget", "70%", "--budget", "p99=75%", "--budget", "step=90%")
 SEARCH = ("--evaluations", "4", "--finalists", "1", "--epochs", "2", "--no-lava")
@@ -81,6 +83,31 @@ def test_a_run_tells_its_tails_and_how_well_it_predicts(call, task):
     code, shown, _ = call("lre", "old.json")
     assert code == 0
     assert "lacks estimators and scatter" in shown
+
+
+@pytest.mark.parametrize(("usable", "left"), [(3, None), (4, ["log-line", "ridge"]), (5, ["ridge"])])
+def test_a_run_with_few_samples_that_spike_ends_and_tells_what_they_judge(call, task, monkeypatch, usable, left):
+    make, made = sampling.make_sample, []
+
+    def silent_soon(*job):
+        made.append(job)
+        return make(*job) if len(made) <= usable else None
+
+    monkeypatch.setattr(sampling, "make_sample", silent_soon)
+    quick = ("--lre-samples", "8", "--workers", "1", *SEARCH, "--no-cache", "--force", "--out", "few")
+    code, _, told = call("--target", "loihi2", *quick, "model.pt")
+    assert f"{len(made) - usable} of LRE's {len(made)} sampled networks cannot be used" in told
+    if left is None:
+        assert code == 2
+        assert "only 3 of LRE's sampled networks still spike after fine-tuning, 4 are needed" in told
+        return
+    assert code in (0, 1), told
+    lre = report_of(task, "few")["lre"]
+    assert lre["samples"] == usable
+    assert [name for name in ESTIMATORS if name not in lre["estimators"]] == left
+    shown = call("lre", "few")[1]
+    assert all(name in shown for name in lre["estimators"])
+    assert call("validate", "few")[0] in (0, 1)
 
 
 def test_without_a_cache_nothing_is_kept(call, task):

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from test_estimators import made_up_samples
+from test_estimators import layered_samples, made_up_samples
 
 from spear_deploy.errors import DataError
+from spear_deploy.report.lre import lre_report
 from spear_deploy.search import (
     ESTIMATORS,
     Features,
@@ -10,6 +11,7 @@ from spear_deploy.search import (
     RidgeEstimator,
     chosen_estimator,
     extrapolates,
+    judgeable,
     leave_one_out,
     sure_enough,
 )
@@ -43,6 +45,44 @@ def test_a_sample_that_lies_elsewhere_is_outside_of_its_interval():
 def test_samples_too_few_to_leave_one_out_are_refused():
     with pytest.raises(DataError, match="at least 6 samples"):
         leave_one_out(ESTIMATORS["ridge"], made_up_samples(6))
+
+
+@pytest.mark.parametrize(
+    ("count", "names"),
+    [
+        (3, []),
+        (4, ["linear", "per-layer", "constant"]),
+        (5, ["linear", "per-layer", "constant", "log-line"]),
+        (6, ["linear", "per-layer", "constant", "log-line"]),
+        (7, ["linear", "per-layer", "constant", "log-line", "ridge"]),
+    ],
+)
+def test_few_samples_judge_the_estimators_that_are_still_fitted_without_one_of_them(count, names):
+    samples = layered_samples(count)
+    assert list(judgeable(samples)) == names
+    for name, fit in ESTIMATORS.items():
+        if name in names:
+            leave_one_out(fit, samples)
+        else:
+            with pytest.raises(DataError, match="an estimator needs at least"):
+                leave_one_out(fit, samples)
+
+
+@pytest.mark.parametrize("count", [4, 5, 6, 7])
+def test_a_report_on_few_samples_tells_of_the_estimators_that_they_judge(count):
+    samples = layered_samples(count)
+    name = chosen_estimator(samples).name
+    found = lre_report(
+        samples,
+        samples[0].features,
+        ESTIMATORS[name](samples).predict(samples[0].features),
+        estimator=name,
+        target_factor=1.0,
+        groups=("first", "second"),
+        check={},
+    )
+    assert found.estimators.keys() == judgeable(samples).keys()
+    assert len(found.scatter) == count
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,19 @@ def test_samples_do_not_depend_on_the_number_of_workers(factory, fresh):
     assert len(found) < len(fresh)
 
 
+def test_networks_that_no_longer_spike_are_left_out_and_counted(factory, fresh, monkeypatch):
+    make, made, told = sampling.make_sample, [], []
+
+    def silent_at_first(*job):
+        made.append(job)
+        return None if len(made) <= 3 else make(*job)
+
+    monkeypatch.setattr(sampling, "make_sample", silent_at_first)
+    found = collect_samples(factory, 6, RECIPE, 3, notice=told.append)
+    assert figures(found) == figures(fresh[3:6])
+    assert told == ["3 of LRE's 6 sampled networks cannot be used: pruned and fine-tuned, they no longer spike"]
+
+
 def test_a_samples_fine_tune_that_met_nan_is_told_with_its_number(factory):
     told = []
     endless = Recipe(epochs=1, batch=40, learning_rate=float("inf"))

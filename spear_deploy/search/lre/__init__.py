@@ -9,7 +9,7 @@ no other beats at samples left out of its fit (`chosen_estimator`).
 
 from spear_deploy.search.lre.diagnostics import LeaveOneOut, extrapolates, leave_one_out, uniform_near
 from spear_deploy.search.lre.drawing import draw_ratios
-from spear_deploy.search.lre.estimator import ESTIMATORS, Estimator, RatioEstimator
+from spear_deploy.search.lre.estimator import ESTIMATORS, Estimator, RatioEstimator, judgeable
 from spear_deploy.search.lre.linear import LinearEstimator
 from spear_deploy.search.lre.per_layer import PerLayerEstimator
 from spear_deploy.search.lre.prediction import CONFIDENCE, Prediction
@@ -41,6 +41,7 @@ __all__ = [
     "collect_samples",
     "draw_ratios",
     "extrapolates",
+    "judgeable",
     "leave_one_out",
     "make_sample",
     "ratio_estimator",

@@ -19,6 +19,7 @@ class Estimator(Protocol):
     """Predicts SynOps after fine-tuning."""
 
     name: ClassVar[str]
+    fewest_samples: ClassVar[int]
     needs_pruned_synops: ClassVar[bool]
 
     def predict(self, features: Features) -> Prediction:
@@ -37,13 +38,13 @@ class RatioEstimator(Protocol):
 Fit = Callable[[Sequence[LreSample]], Estimator]
 """From samples to an estimator; a DataError where they are too few."""
 
-ESTIMATORS: Mapping[str, Fit] = MappingProxyType(
-    {
-        LinearEstimator.name: LinearEstimator.fit,
-        PerLayerEstimator.name: PerLayerEstimator.fit,
-        ConstantEstimator.name: ConstantEstimator.fit,
-        LogLineEstimator.name: LogLineEstimator.fit,
-        RidgeEstimator.name: RidgeEstimator.fit,
-    }
-)
-"""Every estimator by its name, SPEAR's first."""
+KINDS = (LinearEstimator, PerLayerEstimator, ConstantEstimator, LogLineEstimator, RidgeEstimator)
+"""Every kind of estimator, SPEAR's first."""
+
+ESTIMATORS: Mapping[str, Fit] = MappingProxyType({kind.name: kind.fit for kind in KINDS})
+"""Every estimator by its name."""
+
+
+def judgeable(samples: Sequence[LreSample]) -> dict[str, Fit]:
+    """Those of `ESTIMATORS` that can still be fitted when one of the samples is left out."""
+    return {kind.name: kind.fit for kind in KINDS if len(samples) > kind.fewest_samples}

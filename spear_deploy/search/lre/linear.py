@@ -28,6 +28,7 @@ class LinearEstimator:
     spread_x: float
     samples: int
     name: ClassVar[str] = "linear"
+    fewest_samples: ClassVar[int] = 3
     needs_pruned_synops: ClassVar[bool] = True
 
     @classmethod
@@ -38,7 +39,7 @@ class LinearEstimator:
             DataError: fewer than three samples.
 
         """
-        need(samples, 3)
+        need(samples, cls.fewest_samples)
         x = np.array([pruned_synops(sample.features) for sample in samples])
         y = np.array([sample.synops for sample in samples])
         slope, intercept, r = 0.0, float(y.mean()), 0.0

@@ -35,6 +35,7 @@ class PerLayerEstimator:
     before: Array
     after: Array
     name: ClassVar[str] = "per-layer"
+    fewest_samples: ClassVar[int] = 3
     needs_pruned_synops: ClassVar[bool] = True
 
     @classmethod
@@ -45,7 +46,7 @@ class PerLayerEstimator:
             DataError: fewer than three samples.
 
         """
-        need(samples, 3)
+        need(samples, cls.fewest_samples)
         layers = tuple(samples[0].synops_by_layer)
         before = np.array([_pruned(layers, sample.features) for sample in samples]).T
         after = np.array([[sample.synops_by_layer[layer] for layer in layers] for sample in samples]).T

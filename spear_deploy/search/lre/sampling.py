@@ -144,6 +144,8 @@ def collect_samples(
             if enough is not None and end >= fewest and enough(used):
                 break
             give_back_memory()  # to the workers: asking makes candidates here
+    if lost := start - len(used):
+        notice(f"{lost} of LRE's {start} sampled networks cannot be used: pruned and fine-tuned, they no longer spike")
     return used
 
 
