@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,6 @@ from spear_deploy.data.split import times
 from spear_deploy.errors import DataError
 
 Integers = NDArray[np.int64]
-
-MOST_IN_A_FRAME = 255
-"""Events of one pixel in one frame that are told apart."""
 
 
 class Binning(StrEnum):
@@ -63,8 +61,8 @@ class Frames:
     shape: tuple[int, ...]
     binning: Binning = Binning.TIME
 
-    def of(self, recording: Recording, name: str) -> NDArray[np.uint8]:
-        """The frames of one recording, called `name` in messages.
+    def of(self, recording: Recording, name: str) -> NDArray[np.unsignedinteger[Any]]:
+        """The frames of one recording, called `name` in messages: bytes where no pixel has more events in a frame.
 
         Raises:
             DataError: it holds no events, an event outside of the sensor, or a clock that runs backwards; or the
@@ -86,7 +84,8 @@ class Frames:
         channel = recording.polarity if self.shape[0] == 2 else np.zeros(count, dtype=np.int64)
         place = np.ravel_multi_index((frame, channel, recording.y, recording.x), (self.steps, *self.shape))
         counted = np.bincount(place, minlength=self.steps * int(np.prod(self.shape)))
-        return np.minimum(counted, MOST_IN_A_FRAME).astype(np.uint8).reshape(self.steps, *self.shape)
+        counts: NDArray[np.unsignedinteger[Any]] = counted.astype(np.min_scalar_type(int(counted.max())))
+        return counts.reshape(self.steps, *self.shape)
 
     def _check(self, recording: Recording, name: str) -> None:
         if not len(recording):

@@ -39,6 +39,9 @@ _NAMES = {
 }
 """How the columns of events are called."""
 
+_NEEDED = {"time_us": "times are whole microseconds: of seconds, numpy.rint(1e6 * t)"}
+"""What a message says of a column that holds other numbers."""
+
 _NMNIST_BYTES = 5
 _TEST_SHARE = 0.2
 _LIBRARIES = {
@@ -60,7 +63,8 @@ def read_recording(path: Path) -> Recording:
     offered = {entry.name: entry for entry in entry_points(group=GROUP)}
     try:
         if suffix in offered:
-            return _offered(offered[suffix])(path)
+            found = _offered(offered[suffix])(path)
+            return recording_of({"x": found.x, "y": found.y, "t": found.time_us, "p": found.polarity}, str(path))
         readers = {**READERS, **{key: reader for key, (package, reader) in _THROUGH.items() if find_spec(package)}}
         if suffix not in readers:
             known = ", ".join(f".{each}" for each in sorted({*readers, *offered}))
@@ -166,19 +170,41 @@ def recording_of(columns: dict[str, NDArray[Any]], name: str) -> Recording:
     """A recording from its columns, however they are called.
 
     Raises:
-        DataError: one is missing, or they differ in length.
+        DataError: one is missing, or holds other numbers than whole ones, or they differ in length.
 
     """
     found: dict[str, Any] = {}
     for field, names in _NAMES.items():
-        held = next((columns[each] for each in names if each in columns), None)
-        if held is None:
+        called = next((each for each in names if each in columns), None)
+        if called is None:
             raise DataError(f"{name}: needs x, y, t (us) and p, found {', '.join(columns) or 'none of them'}")
-        found[field] = np.asarray(held).astype(np.int64)
+        try:
+            found[field] = _whole(columns[called], called)
+        except ValueError as error:
+            raise DataError(f"{name}: {error}; {_NEEDED.get(field, 'whole numbers are needed')}") from None
     if len({len(values) for values in found.values()}) > 1:
         lengths = ", ".join(f"{len(values)} of {field}" for field, values in found.items())
         raise DataError(f"{name}: truncated: {lengths}")
     return Recording(**found)
+
+
+def _whole(column: NDArray[Any], called: str) -> NDArray[np.int64]:
+    """A column as integers.
+
+    Raises:
+        ValueError: which event has which other value.
+
+    """
+    held = np.asarray(column)
+    if held.dtype.kind in "biu":
+        return held.astype(np.int64)
+    if held.dtype.kind != "f":
+        raise ValueError(f"{called} holds {held.dtype}")
+    values = held.astype(np.float64)
+    wrong = np.flatnonzero(~((values == np.trunc(values)) & (np.abs(values) < 2.0**63)))
+    if len(wrong):
+        raise ValueError(f"event {wrong[0]} has {called} = {values[wrong[0]]}")
+    return values.astype(np.int64)
 
 
 def read_classes(folder: Path, frames: Frames) -> dict[str, NDArray[Any]]:
@@ -212,7 +238,7 @@ def _classes(folder: Path) -> list[str]:
     return sorted(names, key=lambda name: (0, int(name), name) if name.isdigit() else (1, 0, name))
 
 
-def _read(folder: Path, names: list[str], frames: Frames) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _read(folder: Path, names: list[str], frames: Frames) -> tuple[NDArray[Any], NDArray[np.int64]]:
     samples, labels = [], []
     for label, name in enumerate(names):
         for path in sorted(

@@ -14,11 +14,12 @@ import torch
 
 from spear_deploy.data import Binning, Frames, data_of, load_data, recordings
 from spear_deploy.data.events import Recording
-from spear_deploy.data.recordings import read_recording
+from spear_deploy.data.recordings import read_recording, recording_of
 from spear_deploy.errors import DataError
 
 SHAPE = (2, 4, 5)
 KINDS = ("bin", "npy", "npz", "h5", "hdf5")
+INTEGERS = ("i2", "i2", "i8", "i1")
 
 
 def events(count=40, seed=0):
@@ -35,21 +36,21 @@ def columns(recording):
     return {"x": recording.x, "y": recording.y, "t": recording.time_us, "p": recording.polarity}
 
 
-def structured(recording):
-    array = np.zeros(len(recording), dtype=[("x", "i2"), ("y", "i2"), ("t", "i8"), ("p", "i1")])
+def structured(recording, kinds):
+    array = np.zeros(len(recording), dtype=list(zip("xytp", kinds, strict=True)))
     for name, values in columns(recording).items():
         array[name] = values
     return array
 
 
-def write(recording, path):
+def write(recording, path, kinds=INTEGERS):
     """As the makers of each format write it."""
     if path.suffix == ".bin":
         word = recording.polarity << 23 | recording.time_us
         raw = np.stack([recording.x, recording.y, word >> 16, word >> 8 & 255, word & 255], 1)
         path.write_bytes(raw.astype(np.uint8).tobytes())
     elif path.suffix == ".npy":
-        np.save(path, structured(recording))
+        np.save(path, structured(recording, kinds))
     elif path.suffix == ".npz":
         np.savez(path, **columns(recording))
     else:
@@ -100,6 +101,55 @@ def test_events_that_cannot_be_are_refused_by_number(change, said):
     recording.time_us[2] = max(recording.time_us[2], 1)
     with pytest.raises(DataError, match=said):
         Frames(6, SHAPE).of(recording, "a")
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("t", 0.25, "event 3 has ts? = 0.25; times are whole microseconds: of seconds, numpy.rint"),
+        ("t", np.nan, "event 3 has ts? = nan; times are whole"),
+        ("t", 1e19, r"event 3 has ts? = 1e\+19; times are whole"),
+        ("x", 1.5, "event 3 has xs? = 1.5; whole numbers are needed"),
+        ("y", 0.5, "event 3 has ys? = 0.5; whole numbers are needed"),
+        ("p", 0.5, "event 3 has ps? = 0.5; whole numbers are needed"),
+    ],
+)
+def test_times_in_seconds_and_other_fractions_are_refused_in_every_kind_of_file(tmp_path, kind, field, value, said):
+    found = {name: values.astype(float) for name, values in columns(events()).items()}
+    path = tmp_path / f"a.{kind}"
+    write(Recording(*found.values()), path, ("f8",) * 4)
+    np.testing.assert_array_equal(read_recording(path).time_us, events().time_us)  # whole floats are as good
+    found[field][3] = value
+    write(Recording(*found.values()), path, ("f8",) * 4)
+    with pytest.raises(DataError, match=f"^{path}: {said}"):
+        read_recording(path)
+
+
+def test_columns_of_other_things_than_numbers_are_refused():
+    with pytest.raises(DataError, match=r"^a{}: p holds <U2; whole numbers are needed"):
+        recording_of({"x": [1], "y": [1], "t": [1], "p": np.array(["on"])}, "a{}")
+
+
+def test_fractions_from_another_packages_reader_are_refused(monkeypatch, tmp_path):
+    seconds = Recording(*(values * 1e-6 for values in columns(events()).values()))
+    monkeypatch.setattr(recordings, "_offered", lambda entry: lambda path: seconds)
+    monkeypatch.setattr(recordings, "entry_points", lambda group: [EntryPoint("board", "board:read", group)])
+    with pytest.raises(DataError, match=r"events\.board: event \d+ has x = "):
+        read_recording(tmp_path / "events.board")
+
+
+def test_every_event_counts_however_many_a_pixel_has_in_a_frame(tmp_path):
+    for count, kind in ((10, np.uint8), (300, np.uint16), (70_000, np.uint32)):
+        zeros = np.zeros(count, int)
+        frames = Frames(1, SHAPE).of(Recording(zeros, zeros + 1, np.arange(count), zeros), "a")
+        assert (int(frames[0, 0, 1, 0]), int(frames.sum()), frames.dtype) == (count, count, kind)
+        for label in ("0", "1"):
+            for number in range(10):
+                (tmp_path / label).mkdir(exist_ok=True)
+                np.savez(tmp_path / label / f"{number}.npz", x=zeros, y=zeros, t=np.arange(count), p=zeros)
+        data = load_data(tmp_path, input_shape=SHAPE, time_steps=1)
+        assert {int(part.x[:].max()) for part in data.splits} == {count}
 
 
 def test_truncated_and_unknown_files_are_refused_with_a_way_out(tmp_path):
@@ -204,7 +254,7 @@ class Tonic(torch.utils.data.Dataset):
         return 20
 
     def __getitem__(self, index):
-        return structured(events(seed=index)), index % 2
+        return structured(events(seed=index), INTEGERS), index % 2
 
 
 def test_sets_of_samples_are_taken_from_python():
