@@ -16,10 +16,14 @@ __all__ = ["READ_ERRORS", "check_finite", "first_line", "member"]
 Kind = TypeVar("Kind", bound=StrEnum)
 
 _NOT_NUMBERS = ("input_type", "output_type", "metadata")
+_UNBOUNDED = ("tau", "tau_mem", "tau_syn", "threshold", "v_threshold")
+"""Time constants, which dt is divided by, and thresholds, which silent neurons have: as large as one likes."""
+
+_LARGEST = np.finfo(np.float32).max
 
 
 def check_finite(node: nir.NIRNode, name: str) -> None:
-    """Refuse a node that holds NaN or infinity.
+    """Refuse a node that holds NaN or infinity, or would in float32, in which networks are trained and exported.
 
     Raises:
         ModelError: names the parameter and the value found.
@@ -32,6 +36,9 @@ def check_finite(node: nir.NIRNode, name: str) -> None:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             bad = array[~np.isfinite(array)].flat[0]
             raise ModelError(f"{name}: {key} must be finite, found {bad}")
+        if array.dtype.kind == "f" and key not in _UNBOUNDED and (np.abs(array) > _LARGEST).any():
+            bad = array[np.abs(array) > _LARGEST].flat[0]
+            raise ModelError(f"{name}: {key} must fit into float32, up to {_LARGEST:.2g}, found {bad:.4g}")
 
 
 def member(kind: type[Kind], value: str, what: str) -> Kind:

@@ -32,6 +32,14 @@ def test_converting_leaves_the_network_as_it_was():
     assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
 
 
+@pytest.mark.parametrize("kind", ["weight", "bias"])
+def test_weights_that_float32_cannot_hold_are_refused_by_layer_and_value(kind):
+    net = nn.Sequential(nn.Linear(6, 3), snntorch.Leaky(0.9, init_hidden=True)).double()
+    getattr(net[0], kind).data.flatten()[1] = 1e100  # a warning of NumPy's would be an error here
+    with pytest.raises(ModelError, match=rf"linear: {kind} must fit into float32, up to 3.4e\+38, found 1e\+100"):
+        from_snntorch(net, input_shape=(6,), time_steps=4)
+
+
 class Residual(nn.Module):
     def __init__(self):
         super().__init__()

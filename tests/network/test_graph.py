@@ -95,6 +95,13 @@ def _nan():
     return graph
 
 
+def _beyond_float32():
+    graph = chain()
+    graph.nodes["fc"].weight = graph.nodes["fc"].weight.astype(np.float64)
+    graph.nodes["fc"].weight[0, 0] = -1e100
+    return graph
+
+
 @pytest.mark.parametrize(
     ("graph", "message"),
     [
@@ -108,6 +115,7 @@ def _nan():
         ),
         (_cycle, "loop_a -> loop_b -> loop_a: a cycle that passes through no neuron"),
         (_nan, "fc: weight must be finite, found nan"),
+        (_beyond_float32, r"fc: weight must fit into float32, up to 3.4e\+38, found -1e\+100"),
         (lambda: graph_of((3,), ("fc", dense(4, 5)), ("lif", lif(4))), "fc: Linear cannot take the 3 that input gives"),
         (lambda: graph_of((3,), ("fc", dense(4, 3)), ("lif", lif(5))), "fc -> lif: fc gives 4, lif takes 5"),
         (lambda: graph_of((3,), ("lif", lif(3)), ("fc", dense(2, 3))), "output: the output must come from one neuron"),

@@ -67,6 +67,7 @@ def test_a_node_without_metadata_is_forward_euler_with_reset_to_zero():
         ({"v_threshold": np.array([1.0, 0.0])}, "thresholds must be positive, found 0"),
         ({"v_threshold": np.array([1.0, np.nan])}, "v_threshold must be finite, found nan"),
         ({"r": np.array([1.0, np.inf])}, "r must be finite, found inf"),
+        ({"r": np.array([1.0, 1e39])}, r"r must fit into float32, up to 3.4e\+38, found 1e\+39"),
         ({"metadata": {"dt": 0.0}}, "dt must be positive, found 0"),
         ({"metadata": {"dt": 1e-4, "reset": "soft"}}, "unknown reset 'soft'"),
         ({"metadata": {"dt": 1e-4, "beta": 0.51}}, "beta = 0.51 contradicts the node's own parameters, which give 0.5"),

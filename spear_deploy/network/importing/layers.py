@@ -111,7 +111,8 @@ def _weight(module: Any) -> NDArray[Any]:
 def _narrow(parameter: Tensor) -> NDArray[Any]:
     """A parameter in float32 where that is exact (the copy that runs is in float64), else as it is."""
     array: NDArray[Any] = parameter.detach().cpu().numpy().copy()
-    single = array.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused by name where the graph is checked
+        single = array.astype(np.float32)
     return single if np.array_equal(single, array) else array
 
 
