@@ -1,5 +1,6 @@
 import nir
 import numpy as np
+import pytest
 
 from spear_deploy.hardware import load_profile
 from spear_deploy.hardware.rules.finding import Kind
@@ -71,6 +72,15 @@ def test_weights_of_both_signs_do_not_suit_a_chip_of_one(build):
     weight = np.array([[0.5, -0.3]])
     verdict = check(build((2,), nir.Linear(weight), "lif"), load_profile("odin"), analog_input=False)
     assert [finding.rule for finding in verdict.violations] == ["weight range"]
+
+
+@pytest.mark.parametrize("leak", [0.0, 0.4])
+def test_a_leak_towards_another_value_than_zero_is_a_constant_current_as_a_bias_is(build, leak):
+    ones = np.ones(2)
+    neuron = nir.LIF(tau=ones * 2e-4, r=ones, v_leak=ones * leak, v_threshold=ones, metadata={"dt": 1e-4})
+    verdict = check(build((2,), nir.Linear(np.eye(2)), neuron), load_profile("xylo-a2"), analog_input=False)
+    found = [(finding.node, finding.found) for finding in verdict.violations if finding.rule == "bias"]
+    assert found == ([("n1", "a constant current (v_leak)")] if leak else [])
 
 
 def test_a_membrane_read_out_is_not_asked_for_its_neuron_model(build):

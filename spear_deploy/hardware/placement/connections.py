@@ -36,8 +36,8 @@ def volume_of(shape: Shape) -> Volume:
 
 
 def is_biased(network: Network, layer: str) -> bool:
-    """Whether a constant current enters a layer through a bias of what leads into it."""
-    return any(
+    """Whether a constant current enters a layer: through a bias of what leads into it, or its own (v_leak)."""
+    return network.neurons[layer].offset is not None or any(
         bool(np.any(getattr(network.nodes[name], "bias", 0.0) != 0))
         for connection in network.into(layer)
         for name in connection.path

@@ -211,8 +211,7 @@ def connect_consumers(network: Network, loads: dict[str, LayerLoad], layer: str,
 def _state_variables(network: Network, layer: str) -> int:
     """Numbers that each neuron keeps: the membrane, a synaptic current, a bias."""
     neuron = network.neurons[layer]
-    biased = neuron.offset is not None or is_biased(network, layer)
-    return 1 + int(neuron.alpha is not None) + int(biased)
+    return 1 + int(neuron.alpha is not None) + int(is_biased(network, layer))
 
 
 def _varied(neuron: Neuron, volume: Volume) -> dict[str, Integers]:

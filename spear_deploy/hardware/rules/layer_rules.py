@@ -162,12 +162,15 @@ def map_size(subject: Subject) -> Iterator[Finding]:
 
 @rule("bias")
 def bias(subject: Subject) -> Iterator[Finding]:
-    """Where the chip has no biases, there must be none."""
+    """Where the chip has no biases, there must be none, and no other constant current."""
     allowed = subject.profile.layers.biases
     if allowed is None or allowed.value is not False:
         return
     for layer in subject.network.layers:
-        if is_biased(subject.network, layer):
+        if subject.network.neurons[layer].offset is not None:
+            found = "a constant current (v_leak)"
+            yield wall("bias", layer, found, "none", "train neurons that leak to 0, without biases", allowed)
+        elif is_biased(subject.network, layer):
             yield wall("bias", layer, "biases", "none", "train without biases", allowed)
 
 
