@@ -269,6 +269,28 @@ def test_a_layer_that_fails_for_another_reason_is_named():
         convert(net, (2, 8, 8))
 
 
+class MakesItsOwnFloats(nn.Module):
+    """Its first feedback is of zeros in torch's default number format."""
+
+    def __init__(self, by_layer):
+        super().__init__()
+        self.fc, self.back, self.lif, self.by_layer = nn.Linear(6, 4), nn.Linear(4, 4), leaky(), by_layer
+
+    def forward(self, x):
+        spikes = torch.zeros(x.shape[1], 4)
+        for step in x:
+            back = self.back(spikes) if self.by_layer else spikes @ self.back.weight
+            spikes = self.lif(self.fc(step) + back)
+        return spikes
+
+
+@pytest.mark.parametrize(("by_layer", "who"), [(True, "back"), (False, "it")])
+def test_a_forward_that_makes_float32_of_its_own_is_told_how_not_to(by_layer, who):
+    said = rf"{who} fails with RuntimeError: .*; it is run in float64 here: make its own tensors by x\.new_zeros"
+    with pytest.raises(ModelError, match=said):
+        convert(MakesItsOwnFloats(by_layer))
+
+
 class AddsSpikes(nn.Module):
     """What it returns is a difference of spikes."""
 

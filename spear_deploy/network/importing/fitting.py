@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from spear_deploy.network.faults import first_line
+from spear_deploy.network.importing.ways_out import failure
 
 
 class MisfitError(Exception):
@@ -29,7 +29,7 @@ def fitting(name: str, module: nn.Module, run: Callable[[Tensor], Tensor], x: An
     try:
         return run(x)
     except (RuntimeError, ValueError, IndexError) as error:
-        raise MisfitError(f"{name} {_taken(module, x) or f'fails with {first_line(error)}'}") from None
+        raise MisfitError(f"{name} {_taken(module, x) or failure(error)}") from None
 
 
 def _taken(module: Any, x: Tensor) -> str:

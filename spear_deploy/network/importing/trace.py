@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
-from spear_deploy.network.faults import first_line
 from spear_deploy.network.importing.calls import NeuronCalls
 from spear_deploy.network.importing.expression import (
     EVERY_STEP,
@@ -29,6 +28,7 @@ from spear_deploy.network.importing.functions import BatchIndexed
 from spear_deploy.network.importing.recorder import Place, Step
 from spear_deploy.network.importing.spikingjelly import takes_sequences
 from spear_deploy.network.importing.watch import Watch
+from spear_deploy.network.importing.ways_out import failure
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _guarded(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[A
     except ModelError:
         raise
     except Exception as error:  # the user's own code may raise anything
-        raise _Unsuited(f"it fails with {first_line(error)}") from None
+        raise _Unsuited(f"it {failure(error)}") from None
 
 
 def _check_fresh(watch: Watch, sample: Tensor, run: Callable[[Watch, Tensor], list[Any]], first: Recording) -> None:

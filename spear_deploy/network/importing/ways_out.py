@@ -1,6 +1,10 @@
-"""What to use in the place of torch's, snnTorch's and SpikingJelly's layers that no node does."""
+"""What to do instead: of layers that no node does, of code that fails."""
 
 from __future__ import annotations
+
+import re
+
+from spear_deploy.network.faults import first_line
 
 _GATED = "its gates multiply states, which no spiking neuron does; use RLeaky or RSynaptic"
 _BY_SAMPLE = (
@@ -32,3 +36,14 @@ WAYS_OUT: dict[str, str] = {
     "Alpha": "its membrane is the difference of two currents and no state of its own; use Synaptic",
 }
 """What to use in the place of layers that have no node."""
+
+
+def failure(error: BaseException) -> str:
+    """How a user's own code failed, with the way out where it put numbers of float32 beside those that it was given."""
+    said = f"fails with {first_line(error)}"
+    if {"float", "double"} <= set(re.findall(r"[a-z]+", said.lower())):
+        said += (
+            "; it is run in float64 here: make its own tensors by x.new_zeros(...), and convert others by .to(x.dtype)"
+            " instead of .float()"
+        )
+    return said
