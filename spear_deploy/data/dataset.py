@@ -21,7 +21,7 @@ from spear_deploy.data.split import UNLABELLED, Labels, Split, SplitName
 from spear_deploy.data.stored import Given, Stored
 from spear_deploy.errors import DataError, briefly
 from spear_deploy.system.outside.npz import read_npz
-from spear_deploy.system.outside.refusal import RefusedError
+from spear_deploy.system.outside.refusal import ObjectsError, RefusedError
 
 DIGITS_SPLIT_SEED = 0
 """Which images of the digits are in which split is the same for everyone, always."""
@@ -151,9 +151,10 @@ def load_data(
             str(path), **read_classes(path, Frames(time_steps, tuple(input_shape), Binning(binning)))
         )
     if path.suffix != ".npz":
+        what = f"{name}: no file of a data set" if path.is_file() else f"no data set called {str(name)!r}"
         raise DataError(
-            f"no data set called {str(name)!r}; known: {', '.join(sorted(_KNOWN))}, the path of an .npz file with"
-            f" {', '.join(NEEDED)}, or of a folder with recordings of events by class"
+            f"{what}; known: {', '.join(sorted(_KNOWN))}, the path of an .npz file with {', '.join(NEEDED)}, or of a"
+            " folder with these as .npy files, or with recordings of events by class"
         )
     return _load_npz(path)
 
@@ -188,6 +189,8 @@ def _load_npz(path: Path) -> Dataset:
         raise DataError(f"{path}: not an npz file, or damaged (an npz is a zip archive, as numpy.savez writes it)")
     try:
         arrays, others = read_npz(path, USED)
+    except ObjectsError as error:
+        raise DataError(f"{path}: {error}") from None
     except RefusedError as error:
         raise DataError(f"{path}: not an npz file, or damaged ({error})") from None
     return _dataset(str(path), arrays, others)

@@ -9,7 +9,7 @@ import numpy as np
 from spear_deploy.data.stored import Given, InFile
 from spear_deploy.errors import DataError
 from spear_deploy.system.outside.npz import read_npy_layout
-from spear_deploy.system.outside.refusal import RefusedError
+from spear_deploy.system.outside.refusal import ObjectsError, RefusedError
 
 PACKED = "_bits"
 """Ends the name of an array whose bytes hold eight zeros and ones along the last axis."""
@@ -44,6 +44,8 @@ def read_folder(path: Path) -> tuple[dict[str, Given], list[str]]:
 def _array(file: Path) -> Given:
     try:
         shape, dtype, offset = read_npy_layout(file)
+    except ObjectsError as error:
+        raise DataError(f"{file.parent}: {error}") from None
     except RefusedError as error:
         raise DataError(f"{file}: not an npy file, or damaged ({error})") from None
     packed = file.stem.endswith(PACKED)

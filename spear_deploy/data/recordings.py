@@ -21,7 +21,7 @@ from spear_deploy.data.splitting import stratified
 from spear_deploy.errors import DataError
 from spear_deploy.system.outside.npz import read_npy_layout, read_npz
 from spear_deploy.system.outside.plain import read_bytes
-from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
+from spear_deploy.system.outside.refusal import READ_ERRORS, ObjectsError, RefusedError, first_line
 
 GROUP = "spear_deploy.data"
 """Entry-point group under which another package offers readers."""
@@ -75,6 +75,8 @@ def read_recording(path: Path) -> Recording:
             )
             raise DataError(f"{path}: no reader for .{suffix}; known: {known}{hint}")
         return readers[suffix](path)
+    except ObjectsError as error:
+        raise DataError(f"{path}: {error}") from None
     except (RefusedError, *READ_ERRORS) as error:
         raise DataError(f"{path}: a damaged recording ({_cause(error)})") from None
 

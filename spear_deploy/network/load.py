@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.device import fresh_torch, own_random_numbers
@@ -97,7 +98,7 @@ def _load(path: Path, reading: Reading) -> Model:
     with path.open("rb") as file:
         start = file.read(len(HDF5_MAGIC))
     if start != HDF5_MAGIC:
-        content = read_torch_file(path)
+        content = _torch_content(path)
         if isinstance(content, Mapping) and content.get("format") == FORMAT:
             return _used(from_content(content, str(path)), path, reading)
         # snnTorch is only needed where a file holds one of its networks.
@@ -126,6 +127,18 @@ def _load(path: Path, reading: Reading) -> Model:
         found = read_netx(path, time_steps=reading.time_steps, input_shape=reading.input_shape, dt_s=reading.dt_s)
         return _used(found, path, reading)
     raise ModelError(f"{path}: an HDF5 file, but neither NIR (group 'node') nor Lava netx (group 'layer')")
+
+
+def _torch_content(path: Path) -> Any:
+    try:
+        return read_torch_file(path)
+    except ModelError:
+        if path.suffix.lower() != ".onnx":
+            raise
+        raise ModelError(
+            f"{path}: ONNX files are written, not read; read are model files (spear_deploy.save_model), NIR, Lava netx"
+            " (.net) and state_dicts: give the one that it was written from"
+        ) from None
 
 
 def _used(model: Model, path: Path, reading: Reading) -> Model:

@@ -106,6 +106,12 @@ def test_a_pickle_that_would_run_code_is_refused_and_runs_nothing(refused):
     assert not Path("executed").exists()
 
 
+def test_an_onnx_file_is_told_as_what_is_written_and_not_read(refused):
+    Path("model.onnx").write_bytes(b"\x08\x08\x12\x0cspear-deploy")
+    message = refused("model.onnx")
+    assert message.startswith("model.onnx: ONNX files are written, not read; read are model files")
+
+
 def test_a_name_of_a_layer_that_no_file_can_have_is_told_before_the_work(refused):
     change_graph(lambda nodes: nodes.update({"conv/1": nodes.pop("conv1")}))
     message = refused("model.pt")

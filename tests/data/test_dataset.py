@@ -4,6 +4,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from spear_deploy.data import check_fits, data_of, load_data
+from spear_deploy.data.recordings import read_recording
 from spear_deploy.errors import DataError
 
 
@@ -177,15 +178,35 @@ def test_an_npz_whose_arrays_are_damaged_is_refused(written):
 
 def test_an_npz_of_python_objects_is_refused_and_runs_nothing(written):
     content = arrays() | {"x_train": np.array([{"a": 1}] * 20, dtype=object)}
-    with pytest.raises(DataError, match=r"samples\.npz: not an npz file, or damaged"):
+    with pytest.raises(DataError, match=r"samples\.npz: x_train: holds Python objects, where numbers are needed"):
         load_data(written(**content))
 
 
 def test_sequences_of_unequal_length_in_an_npz_are_refused_with_the_way_out(written):
     rows = np.empty(20, dtype=object)
     rows[:] = [np.ones((3 + number % 4, 6)) for number in range(20)]
-    with pytest.raises(DataError, match=r"x_train: holds Python objects .*; pad rows of unequal length to one\)$"):
+    with pytest.raises(
+        DataError, match=r"x_train: holds Python objects, .*: pad rows of unequal length to one, and name"
+    ):
         load_data(written(**arrays() | {"x_train": rows}))
+
+
+def test_python_objects_in_a_folder_or_a_recording_are_no_damage_either(tmp_path):
+    rows = np.array([[1, 2], None], dtype=object)
+    np.save(tmp_path / "x_train.npy", rows)
+    np.savez(tmp_path / "events.npz", x=rows, y=rows, t=rows, p=rows)
+    with pytest.raises(DataError, match=f"^{tmp_path}: x_train.npy: holds Python objects, where numbers are needed"):
+        load_data(tmp_path)
+    with pytest.raises(DataError, match=r"events\.npz: x: holds Python objects, where numbers are needed"):
+        read_recording(tmp_path / "events.npz")
+
+
+@pytest.mark.parametrize("name", ["samples.h5", "samples.pt", "x_train.npy"])
+def test_a_file_of_another_kind_is_no_data_set_and_told_what_is(tmp_path, name):
+    (tmp_path / name).write_bytes(b"anything")
+    said = rf"{name}: no file of a data set; known: digits, the path of an \.npz file with .* as \.npy files, or"
+    with pytest.raises(DataError, match=said):
+        load_data(tmp_path / name)
 
 
 def test_a_single_array_is_no_npz(tmp_path):

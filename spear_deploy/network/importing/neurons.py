@@ -84,8 +84,8 @@ def check_neuron(module: Any, name: str) -> None:
         raise ModelError(
             f"{name}: RSynaptic(reset_delay=False) does not run in snnTorch 1.0 itself; use reset_delay=True"
         )
-    if not float(module.graded_spikes_factor) > 0:
-        raise ModelError(f"{name}: graded_spikes_factor must be positive, found {float(module.graded_spikes_factor):g}")
+    if not spike_size(module) > 0:
+        raise ModelError(f"{name}: graded_spikes_factor must be positive, found {spike_size(module):g}")
     run = _STATE_FUNCTIONS[module.state_function.__name__]
     if run is not Reset(module.reset_mechanism) or int(module.reset_mechanism_val) != _value_of(run):
         raise ModelError(
@@ -167,7 +167,7 @@ def start(module: nn.Module) -> None:
 
 def spike_size(module: Any) -> float:
     """The value that a spike carries on."""
-    return float(getattr(module, "graded_spikes_factor", 1.0))
+    return float(torch.as_tensor(getattr(module, "graded_spikes_factor", 1.0)).detach())
 
 
 def learns_spike_size(module: Any) -> bool:

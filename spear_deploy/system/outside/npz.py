@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, check_growth, first_line
+from spear_deploy.system.outside.refusal import READ_ERRORS, ObjectsError, RefusedError, check_growth, first_line
 
 _PART_BYTES = 1 << 24
 _LARGEST_HEADER = 10_000
@@ -28,6 +28,7 @@ def read_npz(path: Path, wanted: Container[str]) -> tuple[dict[str, NDArray[Any]
         wanted: names of arrays.
 
     Raises:
+        ObjectsError: an array holds Python objects.
         RefusedError: no npz, damaged, or an array that is not what its header says.
 
     """
@@ -55,6 +56,7 @@ def read_npy_layout(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     """Shape and type of the array in an npy file, and the bytes before its first number; none of them is read.
 
     Raises:
+        ObjectsError: it holds Python objects.
         RefusedError: no npy, in columns instead of rows, or of another length than its header says.
 
     """
@@ -101,10 +103,13 @@ def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype
     if version not in readers:
         raise RefusedError(f"{name}: of a version of numpy's format that is not known")
     shape, fortran, dtype = readers[version](file, max_header_size=_LARGEST_HEADER)
-    if dtype.hasobject or dtype.subdtype is not None or dtype.itemsize == 0:
-        raise RefusedError(
-            f"{name}: holds Python objects or nothing, where numbers are needed; pad rows of unequal length to one"
+    if dtype.hasobject:
+        raise ObjectsError(
+            f"{name}: holds Python objects, where numbers are needed: pad rows of unequal length to one, and name the"
+            " kind of number, as in numpy.asarray(rows, dtype='float32')"
         )
+    if dtype.subdtype is not None or dtype.itemsize == 0:
+        raise RefusedError(f"{name}: holds nothing, where numbers are needed")
     if len(shape) > _MOST_DIMENSIONS or any(not isinstance(size, int) or size < 0 for size in shape):
         raise RefusedError(f"{name}: an impossible shape")
     return shape, fortran, dtype

@@ -43,6 +43,10 @@ class RefusedError(Exception):
     """A file that is not read any further: why, in one line and without its name."""
 
 
+class ObjectsError(RefusedError):
+    """An array of Python objects, in a file that is not damaged."""
+
+
 def first_line(error: BaseException) -> str:
     """A foreign error's kind and the first line of its message, of moderate length."""
     lines = str(error).splitlines()
