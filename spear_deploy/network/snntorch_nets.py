@@ -175,6 +175,11 @@ def from_snntorch(
         else f"{name} stands in several places: each has weights of its own, as norms that go into them differ"
         for name in built.shared
     )
+    if fixed := _fixed(recording, built.graph):
+        notices += (
+            f"{', '.join(fixed)}: requires_grad=False is not kept: they are pruned and trained, unless"
+            f" `freeze='{','.join(fixed)}'` says otherwise",
+        )
     if recording.decides:
         notices += ("its forward decides by values (if, while, assert): what is converted is what it did on samples",)
     if built.also_returned:
@@ -193,6 +198,15 @@ def _population(graph: nir.NIRGraph, classes: int | None, own: int) -> int:
     if classes < 1 or network.classes % classes:
         raise ModelError(f"classes={classes}: the network has {network.classes} outputs, which they do not divide")
     return network.classes // classes
+
+
+def _fixed(recording: Recording, graph: nir.NIRGraph) -> list[str]:
+    """Layers whose weights were not trained, where others were; a network that is all so was handed on to be run."""
+    trained: dict[str, bool] = {}
+    for name, layer in recording.layers.items():
+        if name in graph.nodes and (parameters := list(layer.module.parameters())):
+            trained[name] = any(each.requires_grad for each in parameters)
+    return [name for name, one in trained.items() if not one] if any(trained.values()) else []
 
 
 def _outputs(recording: Recording, model: Model) -> dict[str, list[Tensor]]:
