@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from spear_deploy.errors import DataError
+from spear_deploy.errors import DataError, ProfileError
 from spear_deploy.hardware import load_profile
 from spear_deploy.hardware.calibration import Calibration
 from spear_deploy.hardware.calibration import calibrate as fit
 from spear_deploy.hardware.calibration_files import calibrated_profile, read_rows
+from spear_deploy.hardware.chip.profile import fault_of_name
 from spear_deploy.system.files import replaced_when_complete
 from spear_deploy.system.outside.plain import read_text
 from spear_deploy.system.outside.refusal import RefusedError
@@ -30,6 +31,8 @@ def calibrate(chip: str, rows: Path, to: Path | None = None, *, instrument: str,
 
     """
     base = load_profile(chip)
+    if to is not None and (fault := fault_of_name(to.stem)):
+        raise ProfileError(f"{to}: the new profile gets the name of its file: {fault}")
     found = fit(read_rows(_text(rows), str(rows)))
     if to is not None:
         parent = str(Path(chip).resolve()) if Path(chip).is_file() else chip

@@ -80,6 +80,9 @@ def test_measurements_become_a_profile(tmp_path):
         refused = run("calibrate", "loihi2", str(rows), "--instrument", "INA228", "--out", str(standing))
         assert "is there already and was not written by spear-deploy" in str(refused.exception)
     assert (mine.read_text(), rows.read_text()) == (written, "\n".join(lines))
+    unsound = run("calibrate", "loihi2", str(rows), "--instrument", "INA228", "--out", str(tmp_path / "my chip.toml"))
+    assert "my chip.toml: the new profile gets the name of its file: " in str(unsound.exception)
+    assert not (tmp_path / "my chip.toml").exists()
 
 
 def test_figures_are_chosen_by_their_keys_alike_in_words_and_in_json():

@@ -1,3 +1,5 @@
+import json
+
 import nir
 import numpy as np
 import pytest
@@ -136,6 +138,22 @@ def test_a_fault_names_the_file_the_key_and_what_is_valid(own, change, message):
     with pytest.raises(ProfileError, match=message) as error:
         load_profile(path)
     assert str(error.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../../x/y", "a/b", "a\\b", "a:b", ".hidden", "ends.", "two words", "NUL", "com1.x", "a\nb", "x" * 65]
+)
+def test_a_name_that_no_file_can_have_is_refused(own, name):
+    """Results are written into a folder of this name."""
+    path = own(FIGURE.replace('"own"', json.dumps(name)))
+    with pytest.raises(ProfileError, match=r"name: files and folders are called by it: .* found ") as error:
+        load_profile(path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["x", "My_Chip-2.1+b", "console", "x" * 64])
+def test_a_plain_word_is_a_name(own, name):
+    assert load_profile(own(FIGURE.replace('"own"', json.dumps(name)))).name == name
 
 
 def test_every_fault_is_named_at_once(own):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
+from spear_deploy.errors import quoted
 from spear_deploy.hardware.chip.figures import (
     Bits,
     Choice,
@@ -23,6 +25,19 @@ from spear_deploy.hardware.chip.figures import (
     Time,
     TimeCurve,
 )
+
+_NAME = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)(\.|$))[a-z0-9]([a-z0-9._+-]{0,62}[a-z0-9_+-])?", re.IGNORECASE)
+"""What a file can be called on any system; Windows has devices of the names at its head."""
+
+
+def fault_of_name(name: str) -> str:
+    """What is wrong with the name of a chip, which files and folders are called by; empty where nothing is."""
+    if _NAME.fullmatch(name):
+        return ""
+    return (
+        "files and folders are called by it: up to 64 letters from a to z, digits and any of . _ + - inside, and no"
+        f" name of a device such as con; found {quoted(name)}"
+    )
 
 
 class _Section(BaseModel):
@@ -172,7 +187,7 @@ class Energies(_Section):
 class Profile(_Section):
     """A chip as data."""
 
-    name: str
+    name: str = Field(description="what files and folders are called by: letters from a to z, digits, . _ + -")
     title: str
     about: str = ""
     inherits: str | None = None
@@ -185,6 +200,13 @@ class Profile(_Section):
     time: Times = Times()
     energy: Energies = Energies()
     _own: frozenset[str] | None = PrivateAttr(default=None)
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_file(cls, name: str) -> str:
+        if fault := fault_of_name(name):
+            raise ValueError(fault)
+        return name
 
     def figures(self) -> dict[str, Figure]:
         """Every figure by its key, such as `core.neurons`, in the order of the schema."""

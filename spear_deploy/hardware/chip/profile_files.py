@@ -69,7 +69,7 @@ def _joint_faults(profile: Profile, where: str) -> list[str]:
 def _without(content: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:
     """A profile's content without its faulty figures."""
     faulty = {fault["loc"][:2] for fault in error.errors(include_url=False)}
-    sound: dict[str, Any] = {"name": "", "title": ""}
+    sound: dict[str, Any] = {"name": "sound", "title": ""}
     for key, value in content.items():
         if (key,) in faulty:
             continue
