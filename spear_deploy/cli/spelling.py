@@ -9,10 +9,12 @@ from typing import Any
 from rich.text import Text
 
 IN_PYTHON = {
+    "distillation": "plan.distillation",
     "dt": "dt_s",
     "memory": "memory_bytes",
     "out_folder": "folder",
     "plain_epochs": "plan.plain.epochs",
+    "prune_multiple": "plan.prune_multiple",
     "target": "chip",
 }
 """What options are called in Python, where that is not what verbs call them."""

@@ -34,6 +34,8 @@ def parse_budget(text: str) -> Limit:
     value = float(match["number"]) * factor
     if value <= 0 and quantity.follows is not Follows.ANSWERS:  # to lose no accuracy can be asked
         raise BudgetError(f"budget '{given}' grants nothing; a budget must be above zero")
+    if value == float("inf"):
+        raise BudgetError(f"budget '{given}' is more than can be counted")
     share = quantity.share and match["unit"] == "%"
     if quantity.unit == SYNOPS_UNIT and not share and value < 1:
         raise BudgetError(f"budget '{given}' is less than one SynOp; for a share of the dense SynOps write {value:.0%}")

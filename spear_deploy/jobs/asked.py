@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from spear_deploy.backends.fixed_point.weight_bits import LEAST, MOST, WeightBits
 from spear_deploy.data import SplitName
-from spear_deploy.errors import BudgetError, DataError, MachineError, ModelError, SearchError
+from spear_deploy.errors import BudgetError, DataError, MachineError, ModelError, SearchError, quoted
 from spear_deploy.hardware import Limit, parse_budget, parse_budgets
 from spear_deploy.hardware.gates import Gate
 
@@ -130,6 +130,7 @@ def memory_of(text: str | None) -> int | None:
     if text is None:
         return None
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    if found is None or found[2].lower() not in _BYTES or not float(found[1]):
-        raise MachineError(f"memory {text!r}: give an amount such as 4GiB or 500MiB")
-    return int(float(found[1]) * _BYTES[found[2].lower()])
+    amount = 0.0 if found is None else float(found[1]) * _BYTES.get(found[2].lower(), 0)
+    if not 1 <= amount < float("inf"):
+        raise MachineError(f"memory {quoted(text)}: give an amount such as 4GiB or 500MiB")
+    return int(amount)

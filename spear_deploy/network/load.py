@@ -25,7 +25,12 @@ from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first
 
 @dataclass(frozen=True)
 class Reading:
-    """What a file leaves unsaid about its network, or how else it is to be used; see `load_any`."""
+    """What a file leaves unsaid about its network, or how else it is to be used; see `load_any`.
+
+    Raises:
+        ModelError: a time step that lasts no time, or for ever.
+
+    """
 
     arch: str | None = None
     input_shape: tuple[int, ...] | None = None
@@ -34,6 +39,10 @@ class Reading:
     encoding: Encoding | None = None
     read_out: ReadOut | None = None
     objective: Objective | None = None
+
+    def __post_init__(self) -> None:
+        if self.dt_s is not None and not 0 < self.dt_s < float("inf"):
+            raise ModelError(f"`dt_s` is a number of seconds above 0, found {self.dt_s:g}")
 
     def load(self, path: str | os.PathLike[str]) -> Model:
         """Load a file in this way."""

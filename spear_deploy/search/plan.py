@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from spear_deploy.data import EncodedSplit
+from spear_deploy.errors import SearchError
 from spear_deploy.measure import SCORINGS, accuracy_on
 from spear_deploy.network import Model
 from spear_deploy.training import AscentConstants, Recipe
@@ -32,6 +33,9 @@ class TuningPlan:
         prune_multiple: the search's SynOps limit, as a multiple of the budget, while there is
             a constraint: what pruning leaves above the budget, the constraint takes away.
 
+    Raises:
+        SearchError: `distillation` is no share, or `prune_multiple` no number from 1 on.
+
     """
 
     plain: Recipe = field(default=Recipe(epochs=4, batch=64, learning_rate=5e-3))
@@ -44,6 +48,12 @@ class TuningPlan:
     ascent: AscentConstants = field(default=AscentConstants())
     distillation: float = 0.0
     prune_multiple: float = 1.4
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.distillation <= 1:
+            raise SearchError(f"`plan.distillation` is a weight from 0 to 1, found {self.distillation:g}")
+        if not 1 <= self.prune_multiple < float("inf"):
+            raise SearchError(f"`plan.prune_multiple` is a finite number from 1 on, found {self.prune_multiple:g}")
 
     def final_for(self, samples: int) -> Recipe:
         """The second phase on so many training samples."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -74,7 +75,7 @@ def check_fields(
     least: Mapping[str, float] = MappingProxyType({}),
     read: Mapping[type, Callable[[str | int], object]] = MappingProxyType({}),
 ) -> None:
-    """Refuse a field of a configuration that is not of its kind, or too small.
+    """Refuse a field of a configuration that is not of its kind, not finite, or too small.
 
     Args:
         config: the configuration, while it is made.
@@ -95,6 +96,8 @@ def check_fields(
         object.__setattr__(config, name, value)
         if not fits(value, hint):
             raise ArgumentError(f"{kind}: `{name}` takes {_words(hint)}, found {_found(value)}")
+        if _is_number(value) and not -math.inf < value < math.inf:
+            raise ArgumentError(f"{kind}: `{name}` is a finite number, found {value}")
         if name in least and _is_number(value) and not value >= least[name]:
             raise ArgumentError(f"{kind}: `{name}` is {least[name]:g} or more, found {value}")
 

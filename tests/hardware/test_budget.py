@@ -62,6 +62,8 @@ def test_a_budget_is_read_with_its_unit(text, key, value, unit):
         ("min-accuracy=0.9", "unknown unit '' for min-accuracy; valid: '%'"),
         ("min-accuracy=120%", "accuracy is at most 100%"),
         ("cores=50%", "unknown unit '%' for cores"),
+        ("9" * 400, "is more than can be counted"),
+        (f"cores={'9' * 400}", "is more than can be counted"),
     ],
 )
 def test_what_is_not_understood_says_what_is(text, message):

@@ -11,7 +11,7 @@ from made_task import arrays, untrained
 import spear_deploy
 from spear_deploy.cli import main
 from spear_deploy.data import load_data
-from spear_deploy.errors import BackendError, BudgetError, DataError, OutputError, ProfileError
+from spear_deploy.errors import ArgumentError, BackendError, BudgetError, DataError, OutputError, ProfileError
 from spear_deploy.hardware import SYNOPS, load_profile
 from spear_deploy.jobs.deploy.request import DeployConfig
 from spear_deploy.jobs.face import check, compare, deploy, deploy_front, export, simulate
@@ -111,6 +111,13 @@ def test_a_configuration_reads_its_budgets_at_once():
     assert config.limits[0].quantity is SYNOPS
     with pytest.raises(BudgetError):
         DeployConfig(budgets=("thirty",))
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_configuration_takes_no_number_without_end(value):
+    for config, name in ((DeployConfig, "lava_seconds"), (SimulateConfig, "lava_seconds"), (DeployConfig, "lre_error")):
+        with pytest.raises(ArgumentError, match=f"`{name}` is a finite number, found {value}"):
+            config(**{name: value})
 
 
 def test_what_does_not_suit_is_refused_in_one_line(data):

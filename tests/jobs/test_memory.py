@@ -29,7 +29,7 @@ def test_an_amount_of_memory_is_read(typed, size):
     assert memory_of(typed) == size
 
 
-@pytest.mark.parametrize("typed", ["", "much", "4 parsecs", "-1GiB", "0", "1e3MB", "4GiBs"])
+@pytest.mark.parametrize("typed", ["", "much", "4 parsecs", "-1GiB", "0", "1e3MB", "4GiBs", "0.5", f"{'9' * 400}GiB"])
 def test_what_is_no_amount_is_refused_with_an_example(typed):
     with pytest.raises(MachineError, match="give an amount such as 4GiB"):
         memory_of(typed)

@@ -1,3 +1,5 @@
+import math
+
 import h5py
 import pytest
 import torch
@@ -38,5 +40,8 @@ def test_how_a_file_is_used_may_be_said_anew_whatever_its_kind(tmp_path, suffix)
         load_any(tmp_path / f"net.{suffix}", input_shape=(2, 8, 8))
     with pytest.raises(ModelError, match="'morse': no such encoding; known: direct, rate, spikes"):
         load_any(tmp_path / f"net.{suffix}", encoding="morse")
+    for dt in (0.0, -1e-4, math.inf, math.nan):
+        with pytest.raises(ModelError, match=f"`dt_s` is a number of seconds above 0, found {dt:g}"):
+            load_any(tmp_path / f"net.{suffix}", dt_s=dt)
     with pytest.raises(ModelError, match="read-out 'membrane' needs neurons without threshold"):
         load_any(tmp_path / f"net.{suffix}", read_out="membrane")

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -64,6 +65,16 @@ def test_an_unknown_strategy_is_refused_with_those_that_are_known():
 def test_an_unknown_pipeline_is_refused_with_those_that_are_known():
     with pytest.raises(SearchError, match=r"'amc'; known: spear\+, spear"):
         DeployConfig(pipeline="amc")
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("prune_multiple", [math.inf, math.nan, 0.9]), ("distillation", [math.inf, math.nan, -0.1, 1.1])],
+)
+def test_a_plan_of_numbers_that_mean_nothing_is_refused_by_name(name, values):
+    for value in values:
+        with pytest.raises(SearchError, match=f"`plan.{name}` is a .* found {value:g}"):
+            TuningPlan(**{name: value})
 
 
 @pytest.mark.parametrize(
