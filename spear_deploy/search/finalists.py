@@ -53,11 +53,15 @@ class FinalPhase:
 
 @dataclass(frozen=True)
 class Choice:
-    """The finalist that won, all that were fine-tuned in order, closing steps last, and how many these were."""
+    """The finalist that won, all that were fine-tuned in order, closing steps last, and how many these were.
+
+    `left_out` is how many fine-tunes were begun by nobody, as the user wished to end.
+    """
 
     winner: Finalist
     tuned: tuple[Finalist, ...]
     repairs: int
+    left_out: int = 0
 
 
 def choose(
@@ -86,7 +90,8 @@ def choose(
     """
     crew = crew or Alone(tuner)
     plains: dict[int, Finalist] = {}
-    for place, phase in crew.run([PlainPhase(ratios) for ratios in _candidates(problem, count)]):
+    candidates = _candidates(problem, count)
+    for place, phase in crew.run([PlainPhase(ratios) for ratios in candidates]):
         plains[place] = foreseen(phase, problem.estimator)
         on_tuned(plains[place])
         if stopped():
@@ -98,7 +103,8 @@ def choose(
     split = len(found.tuned) - found.repairs
     last = {id(one.plain): one for one in found.tuned[:split]}
     tuned_in_order = [last.get(id(one.plain), one) for one in finalists]
-    return replace(found, tuned=(*tuned_in_order, *found.tuned[split:]))
+    left_out = len(candidates) - len(finalists) + found.left_out
+    return replace(found, tuned=(*tuned_in_order, *found.tuned[split:]), left_out=left_out)
 
 
 def finished(
@@ -134,7 +140,7 @@ def finished(
     every = (*tuned, *repaired)
     keeping = [one for one in every if _share(one, evaluator) <= 1]
     best = max(keeping, key=_merit) if keeping else min(every, key=lambda one: _share(one, evaluator))
-    return Choice(best, every, len(repaired))
+    return Choice(best, every, len(repaired), len(through) - len(finals))
 
 
 def _share(finalist: Finalist, evaluator: Evaluator) -> float:
@@ -153,6 +159,12 @@ def _candidates(problem: SearchProblem, count: int) -> list[Ratios]:
     if kept and not any(np.array_equal(ratios, uniform.ratios) for ratios in chosen):
         chosen.append(uniform.ratios)
     return chosen
+
+
+def beside_uniform(problem: SearchProblem, count: int) -> int:
+    """How many of the best so many candidates are not the uniform one, which is fine-tuned once in any case."""
+    uniform = problem.brought(np.ones(problem.dimensions))
+    return sum(not np.array_equal(one.ratios, uniform) for one in problem.best(count))
 
 
 def _merit(finalist: Finalist) -> tuple[float, float]:

@@ -2,6 +2,7 @@ import os
 import signal
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from made_task import write_task
@@ -18,7 +19,7 @@ RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
 
 
 class Told(Silent):
-    """Keeps the notices; presses Ctrl-C so many times when a stage has advanced so far."""
+    """Keeps the notices; presses Ctrl-C so many times when a stage has advanced so far, or to its end."""
 
     def __init__(self, stage="", after=0, presses=1):
         self.notices, self.at, self.after, self.presses = [], stage, after, presses
@@ -30,7 +31,7 @@ class Told(Silent):
         def advance(done_so_far=None, detail=None):
             nonlocal done
             done += 1
-            if name == self.at and done == self.after:
+            if name == self.at and done == (self.after or total):
                 for _ in range(self.presses):
                     os.kill(os.getpid(), signal.SIGINT)
 
@@ -90,13 +91,13 @@ def test_off_the_main_thread_nothing_changes():
 def request_for(tmp_path_factory):
     model = write_task(tmp_path_factory.mktemp("task"))
 
-    def make(out):
+    def make(out, evaluations=30):
         return DeployRequest(
             model=model,
             targets=(load_profile("loihi2"),),
             out=out,
             lre_samples=8,
-            evaluations=30,
+            evaluations=evaluations,
             finalists=3,
             plan=TuningPlan(RECIPE, RECIPE),
             lava=False,
@@ -111,6 +112,27 @@ def test_an_interrupted_search_ends_with_the_best_so_far_as_a_marked_result(requ
     assert 5 <= report.evaluations <= 7  # equal ratios once more among the finalists
     assert (tmp_path / "run" / "pruned.nir").is_file()
     assert report.pruned.parameters < report.dense.parameters
+
+
+def test_what_is_told_and_recorded_is_the_stage_that_ran(request_for, tmp_path):
+    told = Told("fine-tune", after=1)
+    (report,) = deploy(request_for(tmp_path / "run", evaluations=4), told).values()
+    assert "interrupted in fine-tune: finishing with the best so far; once more ends at once" in told.notices
+    assert report.interrupted == "fine-tune"
+
+
+def test_who_wishes_to_end_when_all_is_done_has_cut_nothing_short(request_for, tmp_path):
+    told = Told("fine-tune")
+    (report,) = deploy(request_for(tmp_path / "run", evaluations=4), told).values()
+    assert any(text.startswith("interrupted in fine-tune") for text in told.notices)
+    assert report.interrupted == ""
+
+
+def test_who_wishes_to_end_while_a_budget_is_looked_for_gets_the_one_that_was_found(request_for, tmp_path):
+    request = replace(request_for(tmp_path / "run", evaluations=4), budgets=("max-drop=100",))
+    (report,) = deploy(request, Told("fine-tune")).values()
+    assert report.interrupted == "fine-tune"
+    assert len(report.max_drop.tried) == 1
 
 
 def test_interrupted_twice_a_search_leaves_nothing(request_for, tmp_path):

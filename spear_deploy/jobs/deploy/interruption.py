@@ -14,20 +14,33 @@ from spear_deploy.jobs.progress import Progress
 
 @dataclass
 class Interruption:
-    """Whether the user wants the work to end early, and during which stage the wish came."""
+    """Whether the user wants the work to end early, and during which stage the wish came.
 
-    wanted: bool = False
+    Attributes:
+        running: the stage that runs now.
+        stage: the one that ran when the wish came; empty where none came.
+
+    """
+
+    running: str
     stage: str = ""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the wish came."""
+        return bool(self.stage)
 
 
 @contextmanager
 def first_interrupt_finishes(progress: Progress, stage: str) -> Iterator[Interruption]:
-    """Within the block the first Ctrl-C is only noted, for the work to look at; the second one raises.
+    """Within the block, which begins with `stage`, the first Ctrl-C is only noted, for the work to look at.
+
+    The second one raises.
 
     Off the main thread, where Python hears no signals, nothing changes; nor does it in a process that was told not to
     hear Ctrl-C, as workers are: who started it hears it for them.
     """
-    interruption = Interruption()
+    interruption = Interruption(stage)
     deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if deaf or threading.current_thread() is not threading.main_thread():
         yield interruption
@@ -36,8 +49,8 @@ def first_interrupt_finishes(progress: Progress, stage: str) -> Iterator[Interru
     def note(number: int, frame: FrameType | None) -> None:
         if interruption.wanted:
             raise KeyboardInterrupt
-        interruption.wanted, interruption.stage = True, stage
-        progress.notice(f"interrupted in {stage}: finishing with the best so far; once more ends at once")
+        interruption.stage = interruption.running
+        progress.notice(f"interrupted in {interruption.stage}: finishing with the best so far; once more ends at once")
 
     before = signal.signal(signal.SIGINT, note)
     try:

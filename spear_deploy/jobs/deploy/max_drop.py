@@ -44,7 +44,11 @@ def smallest_budget(
     best: tuple[Target, Pruned] | None = None
     good, bad = 1.0, LEAST_SHARE
     share = FIRST_SHARE
+    cut = to_end = ""
     while len(tries) < MOST_TRIES and good / bad > CLOSE_ENOUGH:
+        if to_end:
+            cut = to_end
+            break
         clock.progress.notice(f"budget {share:.3g} of the dense SynOps")
         aimed = target.with_synops_limit(_limit(share))
         found = solve(aimed, request, prepared, clock, searching)
@@ -53,8 +57,7 @@ def smallest_budget(
             good, best = share, (aimed, found)
         else:
             bad = share
-        if found.interrupted:
-            break
+        cut, to_end = found.interrupted, found.to_end
         share = math.sqrt(good * bad)
     if best is None:
         scoring = SCORINGS[prepared.reference.objective.kind]
@@ -65,7 +68,7 @@ def smallest_budget(
             f" (the better one); the nearest, {nearest.share:.1%} of the dense SynOps, loses {nearest.drop_points:.2f}"
         )
     aimed, found = best
-    return aimed, replace(found, tries=tuple(tries))
+    return aimed, replace(found, tries=tuple(tries), interrupted=cut)
 
 
 def _limit(share: float) -> Limit:

@@ -24,9 +24,12 @@ from spear_deploy.measure import SCORINGS
 from spear_deploy.network import Model
 from spear_deploy.search import STRATEGIES, Choice, SearchProblem, Tuner
 from spear_deploy.search.crew import crew
+from spear_deploy.search.finalists import beside_uniform
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.system.executors import Executor, Processes
 from spear_deploy.targets.target import Target
+
+TUNING = "fine-tune"
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,11 @@ class Pruned:
         choice: the finalists, and which of them it was.
         problem: with all that the search evaluated.
         asked: what looked for candidates.
-        interrupted: in which stage the user cut the work short; empty where nobody did.
+        interrupted: in which stage the user cut the work short; empty where nobody did, or where nothing was left out.
         tries: the budgets that were tried to find the smallest one; where accuracy is limited beside a budget, the
             front of all networks that were fine-tuned on the way.
         constrained: whether the second phase was held at the limits.
+        to_end: in which stage the user wished that all ends; empty where nobody did.
 
     """
 
@@ -75,6 +79,7 @@ class Pruned:
     integers: QuantizedNetwork | None = None
     tries: tuple[Try, ...] = ()
     constrained: bool = True
+    to_end: str = ""
 
 
 def solve(
@@ -104,9 +109,13 @@ def solve(
         elif not problem.history:  # the agent's training was cut short before its turn came
             STRATEGIES["uniform"].run(problem, 1, request.seed)
         count = 1 if interruption.wanted or searching.interrupted else request.finalists
+        left_out = len(problem.history) < evaluations or pipeline.fine_tunes(count) != pipeline.fine_tunes(
+            request.finalists
+        )
+        interruption.running = TUNING
         scoring = SCORINGS[prepared.factory.model.objective.kind]
         with (
-            clock.stage("fine-tune", sum(pipeline.fine_tunes(count))) as advance,
+            clock.stage(TUNING, sum(pipeline.fine_tunes(beside_uniform(problem, count)))) as advance,
             crew(tuner, fine_tuners(request, prepared)) as fine_tuning,
         ):
             choice = pipeline.ending(
@@ -117,7 +126,8 @@ def solve(
                 lambda: interruption.wanted,
                 fine_tuning,
             )
-    winner = choice.winner
+    winner, to_end = choice.winner, interruption.stage or searching.interrupted
+    cut = choice.left_out or (to_end == STAGE and left_out)
     both_asked = request.searched_drop is None and target.limits_on(Follows.ANSWERS)
     return Pruned(
         winner.result.model,
@@ -125,9 +135,10 @@ def solve(
         choice,
         problem,
         asked,
-        interruption.stage or searching.interrupted,
+        to_end if cut else "",
         tries=_front(choice, target, reference_accuracy(target, prepared)) if both_asked else (),
         constrained=plan.constrained,
+        to_end=to_end,
     )
 
 
