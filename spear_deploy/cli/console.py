@@ -11,9 +11,18 @@ from datetime import timedelta
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 from rich.segment import Segment
+from rich.table import Column
 from rich.text import Text
 
 from spear_deploy.cli.spelling import FLAGS, spelled, spelled_text
@@ -87,6 +96,10 @@ out = VisibleConsole(soft_wrap=True, markup=False, highlight=False)
 err = VisibleConsole(stderr=True, soft_wrap=True, markup=False, highlight=False)
 
 
+WIDE = 120
+"""Columns of a terminal from which on a bar is a long one."""
+
+
 class _Lines:
     """Tells of a stage in lines, as a log wants them."""
 
@@ -103,20 +116,30 @@ class _Lines:
             self._tell()
 
     def end(self) -> None:
-        """The whole stage is done."""
-        self.done = self.total
-        self._tell()
+        """The stage is over, at what was done of it; one that counted nothing is done as a whole."""
+        self.done = self.done or self.total
+        self._tell(over=True)
 
-    def _tell(self) -> None:
+    def _tell(self, *, over: bool = False) -> None:
         passed = time.monotonic() - self.start
         left = passed / self.done * (self.total - self.done) if self.done else 0.0
-        ahead = f", about {_duration(left)} left" if self.done < self.total else ""
+        ahead = f", about {_duration(left)} left" if self.done < self.total and not over else ""
         detail = f", {self.detail}" if self.detail else ""
-        err.print(f"{self.name:<14} {self.done}/{self.total}, {_duration(passed)} passed{ahead}{detail}")
+        err.print(
+            f"{self.name:<14} {self.done}/{max(self.done, self.total)}, {_duration(passed)} passed{ahead}{detail}"
+        )
 
 
 def _duration(seconds: float) -> str:
     return str(timedelta(seconds=round(seconds)))
+
+
+class _Detail(ProgressColumn):
+    """Words beside a bar, cut where the line ends: of all columns this one alone gives way."""
+
+    def render(self, task: Task) -> Text:
+        """In one line."""
+        return Text(task.fields["detail"], no_wrap=True, overflow="ellipsis")
 
 
 class TerminalProgress:
@@ -132,15 +155,16 @@ class TerminalProgress:
             return
         columns = (
             TextColumn("{task.description:<14}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            BarColumn(40 if err.width >= WIDE else 12, table_column=Column(no_wrap=True)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
             TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[detail]}", markup=False),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            _Detail(),
         )
         with Bars(*columns, console=err) as bars:
             task = bars.add_task(name, total=total, detail="")
+            (shown,) = bars.tasks
 
             def advance(done: int | None = None, detail: str | None = None) -> None:
                 if detail is not None:
@@ -149,9 +173,10 @@ class TerminalProgress:
                     bars.advance(task)
                 else:
                     bars.update(task, completed=done)
+                bars.update(task, total=max(total, shown.completed))
 
             yield advance
-            bars.update(task, completed=total)
+            bars.update(task, completed=shown.completed or total)
 
     def notice(self, text: str) -> None:
         """A line on stderr."""

@@ -102,7 +102,7 @@ def test_without_a_terminal_a_stage_is_a_line_for_every_tenth_of_it(capsys, monk
     assert lines[-1] == "LRE samples    100/100, 0:00:40 passed, sample 99"
 
 
-def test_a_stage_of_few_units_tells_of_each_and_one_that_jumps_tells_what_is_done(capsys):
+def test_a_stage_of_few_units_tells_of_each_and_one_that_ends_early_stays_at_what_was_done(capsys):
     with TerminalProgress().stage("measure", 2) as advance:
         advance()
         advance()
@@ -110,7 +110,33 @@ def test_a_stage_of_few_units_tells_of_each_and_one_that_jumps_tells_what_is_don
         advance(done=300)
         advance(done=301)
     found = [line.split(",")[0] for line in capsys.readouterr().err.splitlines()]
-    assert found == ["measure        1/2", "measure        2/2", "Lava           300/400", "Lava           400/400"]
+    assert found == ["measure        1/2", "measure        2/2", "Lava           300/400", "Lava           301/400"]
+
+
+def on_a_terminal(monkeypatch, work):
+    """The last frame of a bar in 80 columns, in words."""
+    shown = io.StringIO()
+    console = VisibleConsole(file=shown, soft_wrap=True, markup=False, force_terminal=True, width=80, height=20)
+    monkeypatch.setattr("spear_deploy.cli.console.err", console)
+    with TerminalProgress().stage("search", 60) as advance:
+        work(advance)
+    frames = re.sub(r"\x1b\[[\d;]*m", "", shown.getvalue())
+    return [each for each in re.split(r"\x1b\[[\d?]*[a-zA-Z]|[\r\n]", frames) if each.strip()][-1]
+
+
+@pytest.mark.parametrize(("done", "shown"), [(0, "60/60"), (8, "8/60"), (60, "60/60"), (63, "63/63")])
+def test_a_bar_stays_at_what_was_done(monkeypatch, done, shown):
+    def work(advance):
+        for _ in range(done):
+            advance(detail="best accuracy 97.5 %, 12,345 SynOps")
+
+    assert f" {shown} " in on_a_terminal(monkeypatch, work)
+
+
+def test_a_bar_in_80_columns_shows_its_times_and_cuts_its_detail(monkeypatch):
+    line = on_a_terminal(monkeypatch, lambda advance: advance(done=30, detail="best accuracy 97.5 %, 12,345 SynOps"))
+    assert re.search(r"30/60 \d:\d\d:\d\d left [\d-]:[\d-]{2}:[\d-]{2} best accur.*…$", line.strip())
+    assert len(line.strip()) <= 80
 
 
 def test_a_broken_line_goes_on_below_what_its_label_sets_apart():
