@@ -133,7 +133,10 @@ class DeployOptions(SearchOptions):
         str | None,
         typer.Option(help="Machines of a Ray cluster make them instead: auto, or its address.", metavar="auto|ADDRESS"),
     ] = None
-    lre_samples: Annotated[int, typer.Option(min=8, help="Networks pruned and fine-tuned for LRE, at most.")] = 24
+    lre_samples: Annotated[
+        int,
+        typer.Option(min=8, help="Networks pruned and fine-tuned for LRE; up to half as many more where it is unsure."),
+    ] = 24
     lre_error: Annotated[
         str | None, typer.Option(help="Stop sampling when LRE predicts the budget within this, such as 3%.")
     ] = None

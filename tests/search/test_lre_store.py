@@ -105,6 +105,19 @@ def test_what_was_made_before_is_told_with_what_it_cost(store, notices):
     assert notices == [f"2 of 3 LRE samples were made by an earlier run, in 3 s of work, and come from {store.folder}"]
 
 
+def test_samples_are_told_of_those_that_are_asked_for(store, notices):
+    """A run that asks for two and may make a third where LRE is not sure."""
+    samples = made(3)
+    keep(store, samples)
+    asked = replace(store, asked=2)
+    asked.load(ratios_of(samples[:2]))
+    asked.load(ratios_of(samples))
+    assert [text[: text.index(" were")] for text in notices] == [
+        "2 of 2 LRE samples",
+        "2 of 2 LRE samples and 1 beyond them",
+    ]
+
+
 def test_a_file_can_be_read_by_a_person(store):
     keep(store, made(2))
     content = json.loads((store.folder / "00001.json").read_text())

@@ -124,7 +124,7 @@ def test_each_sample_is_kept_as_it_is_made_and_none_is_made_twice(factory, fresh
         with pytest.raises(KeyboardInterrupt) as caught:
             collect_samples(factory, 20, RECIPE, 3, store=store_in(tmp_path), notice=said.append)
     assert kept_in(tmp_path) == [0, 1, 2, 3, 4]
-    assert caught.value.__notes__ == ["5 of LRE's 20 samples are kept; the same command goes on from there"]
+    assert caught.value.__notes__ == ["5 LRE samples are kept, 20 were asked for; the same command goes on from there"]
     assert said == ["interrupted; samples in flight have 5 s to end"]
     (store_in(tmp_path).folder / "00001.json").unlink()
     with monkeypatch.context() as patch:

@@ -69,7 +69,7 @@ def sample_lre(
             device=describe(device_named(request.device)),
             recalibrates=factory.recalibrates,
         )
-        store = SampleStore(request.cache, key, progress.notice, recalled)
+        store = SampleStore(request.cache, key, progress.notice, recalled, request.lre_samples)
     error = request.lre_error
     sure = sure_enough(factory, budgets_synops, error or SURE)
     network, batch = factory.model.network, request.plan.plain.batch

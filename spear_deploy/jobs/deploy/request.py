@@ -61,7 +61,8 @@ class DeployConfig:
         memory_bytes: what all processes may take; None for a share of what is free. Fewer processes make samples where
             it is short; a network that needs more is refused where it is given, and told where not; results do not
             depend on it.
-        lre_samples: networks that are pruned and fine-tuned for LRE, at most.
+        lre_samples: networks that are pruned and fine-tuned for LRE; up to half as many more where it is not sure
+            enough to search with, and no more where `lre_error` is given.
         lre_error: sampling stops before when half the width of the 95 % interval at the budget,
             relative to the prediction, is no larger; None to make all samples.
         cache: where samples are kept for later runs; None to keep none.

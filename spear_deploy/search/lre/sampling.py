@@ -138,7 +138,7 @@ def collect_samples(
             missing = [number for number in range(start, end) if number not in made]
             for _ in range(end - start - len(missing)):
                 on_sample()
-            _complete(made, missing, jobs, maker, store, on_sample, notice)
+            _complete(made, missing, jobs, fewest or count, maker, store, on_sample, notice)
             start = end
             used = [sample for number in range(end) if (sample := made[number].sample) is not None]
             if enough is not None and end >= fewest and enough(used):
@@ -153,6 +153,7 @@ def _complete(
     made: dict[int, Made],
     missing: Sequence[int],
     jobs: Sequence[Job],
+    asked: int,
     maker: Maker,
     store: Store | None,
     on_sample: Callable[[], None],
@@ -177,7 +178,7 @@ def _complete(
             take(place, one)
         if store is not None:
             interrupt.add_note(
-                f"{len(made)} of LRE's {len(jobs)} samples are kept; the same command goes on from there"
+                f"{len(made)} LRE samples are kept, {asked} were asked for; the same command goes on from there"
             )
         raise
 

@@ -75,6 +75,7 @@ class StoreKey:
 class SampleStore:
     """The samples of one key, in a folder; `notice` is told what could not be read or written, `recalled` counts.
 
+    A run asks for so many (`asked`; all by default), and takes more only where these are not enough.
     Runs side by side may share it: they make the same samples, and a file is replaced as a whole.
     """
 
@@ -82,6 +83,7 @@ class SampleStore:
     key: StoreKey
     notice: Callable[[str], None] = field(default=lambda text: None)
     recalled: Recalled = field(default_factory=Recalled)
+    asked: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -107,9 +109,12 @@ class SampleStore:
             seconds = sum(made.seconds for made in found.values())
             self.recalled.steps += len(found)
             self.recalled.seconds += seconds
+            asked = self.asked or len(ratios)
+            beyond = sum(number >= asked for number in found)
+            more = f" and {beyond} beyond them" if beyond else ""
             self.notice(
-                f"{len(found)} of {len(ratios)} LRE samples were made by an earlier run, in {seconds:,.0f} s of work,"
-                f" and come from {self.folder}"
+                f"{len(found) - beyond} of {asked} LRE samples{more} were made by an earlier run, in {seconds:,.0f} s"
+                f" of work, and come from {self.folder}"
             )
         return found
 
