@@ -224,8 +224,10 @@ def test_runs_side_by_side_leave_whole_files_and_no_others(store):
     assert len(list(store.folder.iterdir())) == 6
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path, notices):
+def test_a_folder_that_cannot_be_written_is_told_once(tmp_path, notices):
     (tmp_path / "file").write_text("")
-    SampleStore(tmp_path / "file", KEY, notices.append).save(0, Made(made(1)[0], 1.0))
+    store = SampleStore(tmp_path / "file", KEY, notices.append)
+    for number, sample in enumerate(made(3)):
+        store.save(number, Made(sample, 1.0))
     assert len(notices) == 1
     assert "cannot be kept" in notices[0]

@@ -84,6 +84,7 @@ class SampleStore:
     notice: Callable[[str], None] = field(default=lambda text: None)
     recalled: Recalled = field(default_factory=Recalled)
     asked: int | None = None
+    faults: list[str] = field(default_factory=list, compare=False)
 
     @property
     def folder(self) -> Path:
@@ -119,12 +120,14 @@ class SampleStore:
         return found
 
     def save(self, number: int, made: Made) -> None:
-        """Keep one sample; a folder that cannot be written is told."""
+        """Keep one sample; a folder that cannot be written is told once."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self._path(number), _written(made, self.key, number))
         except OSError as error:
-            self.notice(f"{self.folder}: LRE's samples cannot be kept ({error.strerror or error})")
+            if not self.faults:
+                self.notice(f"{self.folder}: LRE's samples cannot be kept ({error.strerror or error})")
+            self.faults.append(first_line(error))
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:05d}.json"
