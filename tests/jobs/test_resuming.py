@@ -266,12 +266,15 @@ def test_a_clock_that_is_far_ahead_forgets_none_of_the_last_runs(request_for, tm
     assert [folder.exists() for folder in folders] == [False, True, True]
 
 
-def test_a_record_that_cannot_be_read_costs_no_more_than_the_name(request_for, tmp_path):
+@pytest.mark.parametrize("damage", [("", "{"), ('"prune_multiple": 1.4', '"prune_multiple": Infinity')])
+def test_a_record_that_cannot_be_read_costs_no_more_than_the_name(request_for, tmp_path, damage):
+    """Nor does one of a request that an earlier version took and this one refuses."""
     asked = request_for(tmp_path)
     with pytest.raises(Killed):
         deploy(asked, Ended("LRE samples", 1))
     (record,) = (tmp_path / "cache").glob("run-*/run.json")
-    record.write_text("{}")
+    assert damage[0] in record.read_text()
+    record.write_text(record.read_text().replace(*damage, 1))
     assert unfinished(asked.cache, asked.out) is None
     told = Ended("LRE samples", 1)
     with pytest.raises(Killed):

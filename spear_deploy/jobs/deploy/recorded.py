@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from spear_deploy import __version__
+from spear_deploy.errors import SpearDeployError
 from spear_deploy.hardware import QUANTITIES, Limit, Profile
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.network.device import describe, device_named
@@ -61,10 +62,13 @@ def request_from(plain: object) -> DeployRequest:
     """The request that `plain_request` wrote.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or one that is refused, as an earlier version may not have done.
 
     """
-    found: DeployRequest = from_plain(DeployRequest, plain, _FORMS)
+    try:
+        found: DeployRequest = from_plain(DeployRequest, plain, _FORMS)
+    except SpearDeployError as error:
+        raise ValueError(str(error)) from None
     return found
 
 
