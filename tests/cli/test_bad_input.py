@@ -156,6 +156,17 @@ def test_a_network_with_nothing_to_prune_is_told(refused):
     assert message == ("model.pt: no layer of the network can be pruned (lif: the output's channels are the answers)")
 
 
+@pytest.mark.parametrize("asked", [("--keep", "*=all"), ("--channel-multiple", "1000"), ("--min-channels", "8")])
+def test_where_all_channels_are_to_stay_that_is_told_before_anything_is_measured(refused, asked, monkeypatch):
+    if asked[0] == "--min-channels":
+        asked = (*asked, "--keep", "conv2=all")
+    monkeypatch.setattr("spear_deploy.search.CandidateFactory.measure", None)
+    assert refused(*asked, "--no-lava", "model.pt") == (
+        "model.pt: nothing is left to prune: what is asked to be kept (--keep, the fewest channels and their multiples)"
+        " is every channel of lif1 8, lif2 12"
+    )
+
+
 def test_a_network_that_lava_cannot_run_is_told_before_the_work(refused):
     made = plain()
     made.nodes["a"].metadata["reset"] = "none"

@@ -123,13 +123,14 @@ def _prepare(
         ranges = kept_ranges(kept, channel_groups(model.network))
         widths = replace(request.widths, ranges=ranges)
         factory = CandidateFactory(model, train, widths, recalibrates=recalibrates)
+        _check_prunable(request.model, factory)
         dense = journal.remember(
             Measurement, "measurement", "dense", "validation", make=lambda: factory.measure(model, validation)
         )
         dense_test = journal.remember(
             Measurement, "measurement", "dense", "test", make=lambda: factory.measure(model, test, torch.float64)
         )
-        _check_prunable(request.model, data.name, factory, dense)
+        _check_spikes(request.model, data.name, dense)
         for warning in (*chance(data, model, dense), *wide_bound(dense, len(test)), *shift(dense, dense_test)):
             progress.notice(warning)
         advance()
@@ -226,12 +227,21 @@ def _freezing(request: DeployRequest, model: Model, progress: Progress) -> Model
     return replace(model, frozen=frozen)
 
 
-def _check_prunable(path: Path, data: str, factory: CandidateFactory, dense: Measurement) -> None:
+def _check_spikes(path: Path, data: str, dense: Measurement) -> None:
     if not dense.synops:
         raise ModelError(
             f"{path}: the network never spikes on {data} (no layer that leads to another does):"
             " there are no SynOps to budget"
         )
+
+
+def _check_prunable(path: Path, factory: CandidateFactory) -> None:
     if not factory.groups:
         reasons = "; ".join(f"{group.name}: {group.fixed or 'has one channel'}" for group in factory.all_groups)
         raise ModelError(f"{path}: no layer of the network can be pruned ({reasons})")
+    if factory.smallest.min() == 1:
+        sizes = ", ".join(f"{group.name} {group.size}" for group in factory.groups)
+        raise ModelError(
+            f"{path}: nothing is left to prune: what is asked to be kept (`keep`, the fewest channels and their"
+            f" multiples) is every channel of {sizes}"
+        )
