@@ -69,9 +69,12 @@ def _show(found: Reproduced) -> None:
         err.print(f"{name}: how many samples it runs depends on the time that it has; not compared", style="yellow")
     for name, same in found.weights.items():
         out.print(f"{name:<12} {'the same bytes' if same else 'DIFFERS'}")
+    for name in found.missing:
+        out.print(f"{name:<12} missing in the run, not compared")
     out.print(f"{'figures':<12} {found.figures - len(found.differing):,} of {found.figures:,} are the same")
     for each in found.differing[:SHOWN]:
         out.print(f"  {each.key}: {each.then} then, {each.now} now")
     if len(found.differing) > SHOWN:
         out.print(f"  and {len(found.differing) - SHOWN:,} more")
-    out.print("OK: the run is reproduced" if found.same else "NOT OK: the run is not reproduced")
+    left = f", but for {', '.join(found.missing)}" if found.missing else ""
+    out.print(f"OK: the run is reproduced{left}" if found.same else "NOT OK: the run is not reproduced")

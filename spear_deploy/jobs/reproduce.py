@@ -32,6 +32,9 @@ OF_THE_WAY = frozenset(
 """Of a report, what tells how and with what it was made, and not what was found."""
 
 
+_FILES = (*NETWORKS, PLAIN)
+
+
 @dataclass(frozen=True)
 class Differing:
     """A figure that is another one now; None where there is none."""
@@ -47,11 +50,12 @@ class Reproduced:
 
     Attributes:
         run: its folder.
-        weights: by the name of each network file, whether it has the same bytes.
+        weights: by the name of each network file that the run has, whether it has the same bytes.
         figures: how many were compared.
         differing: those that differ.
         versions: of what it was made with, where they are others now.
         not_compared: backends whose number of samples depends on the time that they have.
+        missing: network files that the run does not have, and that nothing can be compared with.
 
     """
 
@@ -61,6 +65,7 @@ class Reproduced:
     differing: tuple[Differing, ...]
     versions: tuple[Differing, ...]
     not_compared: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -102,7 +107,9 @@ def reproduce(
 
     """
     progress = progress or Silent()
-    then = _repeatable(run)
+    then, missing = _repeatable(run), _missing(run)
+    if missing:
+        progress.notice(f"missing in {run}, and not compared: {', '.join(missing)}")
     with TemporaryDirectory(prefix="spear-deploy-reproduce-") as name:
         place = Path(name) / "run" if out is None else out
         request = _trusted(_request(then, run, place), run, arch, lava_python)
@@ -211,7 +218,7 @@ def _compared(run: Path, then: Report, folder: Path, now: Report) -> Reproduced:
     versions = {name: (then.versions.get(name), now.versions.get(name)) for name in {**then.versions, **now.versions}}
     return Reproduced(
         run=run,
-        weights={name: _same(run / name, folder / name) for name in (*NETWORKS, PLAIN)},
+        weights={name: _same(run / name, folder / name) for name in _FILES if name not in _missing(run)},
         figures=len({**before, **after}),
         differing=tuple(
             Differing(key, before.get(key), after.get(key))
@@ -220,6 +227,7 @@ def _compared(run: Path, then: Report, folder: Path, now: Report) -> Reproduced:
         ),
         versions=tuple(Differing(name, *pair) for name, pair in versions.items() if pair[0] != pair[1]),
         not_compared=tuple(sorted(timed & {*then.measured, *now.measured})),
+        missing=_missing(run),
     )
 
 
@@ -267,5 +275,9 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
+def _missing(run: Path) -> tuple[str, ...]:
+    return tuple(name for name in _FILES if not (run / name).is_file())
+
+
 def _same(one: Path, other: Path) -> bool:
-    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
+    return other.is_file() and one.read_bytes() == other.read_bytes()

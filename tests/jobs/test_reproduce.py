@@ -67,6 +67,25 @@ def test_a_figure_that_was_changed_is_found(copied):
     assert not found.same
 
 
+def test_a_file_that_the_run_does_not_have_is_told_before_the_work_and_not_compared(copied):
+    (copied / "pruned.nir").unlink()
+    told = []
+
+    class Told(Silent):
+        def stage(self, name, total):
+            told.append(name)
+            return super().stage(name, total)
+
+        def notice(self, text):
+            told.append(text)
+
+    found = reproduce(copied, Told())
+    assert told[0] == f"missing in {copied}, and not compared: pruned.nir"
+    assert found.missing == ("pruned.nir",)
+    assert found.weights == {"pruned.pt": True, "plain.pt": True}
+    assert found.same
+
+
 def test_what_an_earlier_version_did_not_report_is_not_compared(copied):
     whole = reproduce(copied)
     path = copied / "report.json"
