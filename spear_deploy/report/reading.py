@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from spear_deploy.errors import DataError, RunError, bounded, quoted
 from spear_deploy.report.earlier import as_now
 from spear_deploy.report.file_names import EXPORTS, NETWORKS, PLAIN, REPORT
-from spear_deploy.report.schema import SCHEMA_VERSION, Report
+from spear_deploy.report.schema import READ_VERSIONS, Report
 from spear_deploy.system.outside.plain import read_bytes, read_json
 from spear_deploy.system.outside.refusal import RefusedError
 
@@ -91,12 +91,15 @@ def read_report(run: Path) -> Report:
     """The report of a run, from its folder or its `report.json`.
 
     Raises:
-        DataError: there is none, or it is no report.
+        DataError: there is none, it is no report, or one of a version that is not known.
 
     """
     path = run / REPORT if run.is_dir() else run
     try:
-        return Report.model_validate(read_json(path))
+        content = read_json(path)
+        if isinstance(content, Mapping) and (fault := _version_fault(content)):
+            raise DataError(f"{path}: not a report that can be read: it {fault}")
+        return Report.model_validate(content)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); give the folder of a run") from None
     except RefusedError as error:
@@ -129,11 +132,22 @@ def _is_run(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _MARKS)
 
 
+def _version_fault(content: Mapping[str, Any]) -> str:
+    """What a user should hear of a report whose version this spear-deploy does not know; empty where it knows it."""
+    written = content.get("schema_version")
+    if written in READ_VERSIONS:
+        return ""
+    found = "names no schema_version" if written is None else f"has schema_version {quoted(written)}"
+    return f"{found}; this spear-deploy reads {' and '.join(map(str, READ_VERSIONS))}"
+
+
 def _read_report(path: Path) -> tuple[Report | None, list[str]]:
     """The report; parts that it can do without are left out where they cannot be read."""
     content, gap = _read_json(path)
     if content is None:
         return None, [f"{gap}; the figures of the run are lost with it"]
+    if fault := _version_fault(content):
+        return None, [f"{REPORT}: does not hold a report that can be read: it {fault}"]
     try:
         content = as_now(content)
         return Report.model_validate(content), []
@@ -141,9 +155,6 @@ def _read_report(path: Path) -> tuple[Report | None, list[str]]:
         faults = {str(fault["loc"][0]): str(fault["msg"]) for fault in error.errors() if fault["loc"]}
     needed = [name for name in faults if name in Report.model_fields and Report.model_fields[name].is_required()]
     gaps = [f"{REPORT}: {name} cannot be read ({reason}) and is left out" for name, reason in faults.items()]
-    written = content.get("schema_version")
-    if written != SCHEMA_VERSION:
-        gaps.append(f"{REPORT}: has schema version {written}, this spear-deploy knows {SCHEMA_VERSION}")
     if needed or not faults:
         return None, [f"{REPORT}: does not hold a report: {'; '.join(f'{k}: {v}' for k, v in faults.items())}"]
     try:

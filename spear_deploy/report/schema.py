@@ -17,6 +17,8 @@ from spear_deploy.report.search_part import FinalistReport, SearchReport
 from spear_deploy.report.spikes_part import SpikesReport
 
 SCHEMA_VERSION = 2
+READ_VERSIONS = (1, SCHEMA_VERSION)
+"""Of reports that can be read."""
 
 
 class LayerReport(_Part):

@@ -2,7 +2,7 @@
 
 import json
 
-from spear_deploy.report import Report
+from spear_deploy.report import SCHEMA_VERSION, Report
 
 LAYERS = ("lif1", "lif2")
 
@@ -102,6 +102,7 @@ def energy(factor):
 def full_content():
     evaluations = [evaluation(0.5, 0.8, 30.0), evaluation(0.75, 0.9, 34.0), evaluation(1.0, 0.95, 60.0, penalty=1.5)]
     return {
+        "schema_version": SCHEMA_VERSION,
         "model": "nets/model.pt",
         "model_sha256": "ab" * 32,
         "data": "digits",

@@ -10,11 +10,12 @@ import pytest
 from run_reports import full_content, full_report, write_run_folder
 
 from spear_deploy.cli import main
+from spear_deploy.errors import DataError
 from spear_deploy.report import SCHEMA_VERSION, Report
 from spear_deploy.report.checks import references
 from spear_deploy.report.content import run_page
 from spear_deploy.report.html import render
-from spear_deploy.report.reading import read_run
+from spear_deploy.report.reading import read_report, read_run
 from spear_deploy.report.tables import before_after
 from spear_deploy.report.write import make_page
 
@@ -132,19 +133,33 @@ def test_a_run_without_a_readable_report_gives_a_page_that_says_so(folder, call,
     assert "pruned.nir" in text
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"schema_version": SCHEMA_VERSION + 1}, f"has schema_version {SCHEMA_VERSION + 1}"),
+        ({"schema_version": None}, "names no schema_version"),
+    ],
+)
+def test_a_report_of_a_version_that_is_not_known_is_refused(folder, call, changes, said):
+    """What its figures mean then, nobody can say."""
+    (folder / "report.json").write_text(json.dumps(full_content() | changes))
+    code, _, err = call(folder)
+    assert code == 1
+    assert f"does not hold a report that can be read: it {said}; this spear-deploy reads 1 and" in " ".join(err.split())
+    assert read_run(folder).report is None
+    with pytest.raises(DataError, match=f"{said}; this spear-deploy reads"):
+        read_report(folder)
+
+
 def test_a_damaged_part_is_left_out_and_named(folder, call):
-    content = full_content() | {"search": {"groups": 3}, "invention": 1, "schema_version": 9}
+    content = full_content() | {"search": {"groups": 3}, "invention": 1}
     (folder / "report.json").write_text(json.dumps(content))
     code, _, err = call(folder)
     assert code == 1
-    for said in (
-        "search cannot be read",
-        "invention cannot be read",
-        f"schema version 9, this spear-deploy knows {SCHEMA_VERSION}",
-    ):
+    for said in ("search cannot be read", "invention cannot be read"):
         assert said in err.replace("\n", " ")
     run = read_run(folder)
-    assert run.report == Report.model_validate(full_content() | {"search": None, "schema_version": 9})
+    assert run.report == Report.model_validate(full_content() | {"search": None})
     html = (folder / "report.html").read_text()
     assert "search cannot be read" in html
     assert 'id="figure-search"' not in html
