@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.stdout.flush()
         except typer.TyperException as error:
             verb = next((word for word in given if word in command.commands), DEFAULT_VERB)
-            code = _told(f"{error.format_message()}\n  see: spear-deploy {verb} --help", error)
+            message = error.format_message()  # none where verbs below one are missing: their help is shown by then
+            code = _told(f"{message}\n  see: spear-deploy {verb} --help", error) if message else BAD_INPUT
         except SpearDeployError as error:
             code = _told(str(error), error)
         except InterruptedVerb as error:

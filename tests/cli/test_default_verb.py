@@ -112,3 +112,13 @@ def test_an_option_without_its_value_is_told_before_the_next_one_is_taken_for_it
 def test_every_verb_that_reads_a_model_is_told_in_the_same_words_how_it_is_used(command, verb):
     words = {"--arch", "--input-shape", "--time-steps", "--dt", "--encoding", "--read-out"}
     assert words <= {name for option in command.commands[verb].params for name in option.opts}
+
+
+@pytest.mark.parametrize("words", [(), ("profiles",), ("lava",)])
+def test_where_a_verb_is_missing_the_help_alone_is_shown(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    shown, err = capsys.readouterr()
+    assert ended.value.code == 2
+    assert "Usage: spear-deploy" in shown
+    assert err == ""
