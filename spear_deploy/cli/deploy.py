@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from textwrap import shorten
 
 import typer
 
@@ -14,6 +16,7 @@ from spear_deploy.cli.options import filled_from
 from spear_deploy.cli.resuming import command_that_goes_on
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
+from spear_deploy.report import Report
 from spear_deploy.system.locks import own_name
 
 EPILOG = """
@@ -60,7 +63,18 @@ def deploy(asked: DeployOptions) -> None:
             out.print(summary(report, folder))
         if request.pareto:
             out.print(front(reports))
-    if len(reports) < len(request.targets) * max(len(request.pareto), 1) or not all(
-        report.verdict.ok for report in reports.values()
-    ):
+    left_out = _left_out([profile.name for profile in request.targets], list(reports.values()))
+    for line in left_out:
+        err.print(line)
+    if left_out or not all(report.verdict.ok for report in reports.values()):
         raise typer.Exit(1)
+
+
+def _left_out(chips: Sequence[str], reports: Sequence[Report]) -> list[str]:
+    """A line for each chip without a result, with the reason that was told on the way in a few words."""
+    found = []
+    for chip in sorted(set(chips) - {report.target for report in reports}):
+        start = f"{chip} is left out: "
+        why = next((text.removeprefix(start) for text in reports[0].told if text.startswith(start)), "")
+        found.append(f"NOT OK on {chip}, left out: {shorten(why.removeprefix(f'{chip} '), 120, placeholder=' ...')}")
+    return found
