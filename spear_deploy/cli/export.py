@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from spear_deploy.cli.console import TerminalProgress, out
+from spear_deploy.cli.console import TerminalProgress, err, out
 from spear_deploy.cli.lava_python import LavaPython
 from spear_deploy.cli.options import with_options
 from spear_deploy.cli.reading import (
@@ -24,10 +24,11 @@ from spear_deploy.cli.reading import (
     reading,
 )
 from spear_deploy.errors import ExportError, quoted
+from spear_deploy.exporting import ExportEntry
 from spear_deploy.jobs.asked import weight_bits_of
 from spear_deploy.jobs.export.bundle import run_bundle
 from spear_deploy.jobs.export.export import run_export
-from spear_deploy.jobs.export.formats import Option, available, formats, options
+from spear_deploy.jobs.export.formats import Option, available, family, formats, options
 from spear_deploy.jobs.export.request import DEFAULT_TARGET, ExportRequest
 
 EPILOG = """
@@ -46,6 +47,9 @@ Examples:
   spear-deploy export model.pt --to lava,nir --fixed --target loihi1 --weight-bits 6
 
   spear-deploy export --list
+
+Exit code 0: every format that was asked for is written; 1: one of them was refused, and others are written; 2: bad
+input, or no format can say the network.
 """
 
 BUNDLE = "bundle"
@@ -137,6 +141,15 @@ def export(
     for entry in entries:
         for line in entry.lines(folder):
             out.print(line)
+    missing = [] if BUNDLE in request.formats else [word for word in request.formats if not _written(word, entries)]
+    if missing:
+        err.print(f"NOT OK: asked for, and refused: {', '.join(missing)}")
+        raise typer.Exit(1)
+
+
+def _written(name: str, entries: Sequence[ExportEntry]) -> bool:
+    """Whether a format was written, or one of its family."""
+    return any(entry.files for entry in entries if entry.format in family(name))
 
 
 def _check_known(names: Sequence[str]) -> None:

@@ -70,8 +70,8 @@ def simulated(folder, chip, bits=None, file_format=None):
     return {name: int(values.sum()) for name, values in backend.prepare(model).run(test).outputs.items()}
 
 
-def exported(folder, out, *options):
-    assert run(folder / "o.pt", "--out", out, *options) == 0
+def exported(folder, out, *options, code=0):
+    assert run(folder / "o.pt", "--out", out, *options) == code
     return {entry["format"]: entry for entry in record(out)}
 
 
@@ -99,10 +99,12 @@ def test_simulate_runs_the_integers_that_netx_can_hold(folder, capsys):
     assert found == simulated(folder, LOIHI2, file_format="netx")
 
 
-def test_integers_that_netx_cannot_hold_are_refused_and_never_rounded_again(folder, tmp_path):
-    entries = exported(folder, tmp_path, "--to", "nir,netx")
+def test_integers_that_netx_cannot_hold_are_refused_and_never_rounded_again(folder, tmp_path, capsys):
+    entries = exported(folder, tmp_path, "--to", "nir,netx", code=1)
+    assert capsys.readouterr().err.splitlines()[-1] == "NOT OK: asked for, and refused: netx"
     assert any("3_leaky: netx has no weight exponent" in reason for reason in entries["netx"]["refused"])
     assert not (tmp_path / "o.net").exists()
+    exported(folder, tmp_path / "family", "--to", "lava", "--no-verify")  # one of its two formats is enough
 
 
 def test_a_weight_exponent_is_multiplied_into_weights_that_stay_in_netxs_range():
