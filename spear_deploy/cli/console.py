@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
+import rich.table
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
@@ -22,7 +23,6 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 from rich.segment import Segment
-from rich.table import Column
 from rich.text import Text
 
 from spear_deploy.cli.spelling import FLAGS, spelled, spelled_text
@@ -155,11 +155,11 @@ class TerminalProgress:
             return
         columns = (
             TextColumn("{task.description:<14}"),
-            BarColumn(40 if err.width >= WIDE else 12, table_column=Column(no_wrap=True)),
-            MofNCompleteColumn(table_column=Column(no_wrap=True)),
-            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            BarColumn(40 if err.width >= WIDE else 12, table_column=rich.table.Column(no_wrap=True)),
+            MofNCompleteColumn(table_column=rich.table.Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=rich.table.Column(no_wrap=True)),
             TextColumn("left"),
-            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=rich.table.Column(no_wrap=True)),
             _Detail(),
         )
         with Bars(*columns, console=err) as bars:
