@@ -24,11 +24,10 @@ from spear_deploy.cli.reading import (
     reading,
 )
 from spear_deploy.errors import ExportError, quoted
-from spear_deploy.exporting import ExportEntry
 from spear_deploy.jobs.asked import weight_bits_of
 from spear_deploy.jobs.export.bundle import run_bundle
-from spear_deploy.jobs.export.export import run_export
-from spear_deploy.jobs.export.formats import Option, available, family, formats, options
+from spear_deploy.jobs.export.export import not_written, run_export
+from spear_deploy.jobs.export.formats import Option, available, formats, options
 from spear_deploy.jobs.export.request import DEFAULT_TARGET, ExportRequest
 
 EPILOG = """
@@ -141,15 +140,9 @@ def export(
     for entry in entries:
         for line in entry.lines(folder):
             out.print(line)
-    missing = [] if BUNDLE in request.formats else [word for word in request.formats if not _written(word, entries)]
-    if missing:
+    if missing := [] if BUNDLE in request.formats else not_written(request.formats, entries):
         err.print(f"NOT OK: asked for, and refused: {', '.join(missing)}")
         raise typer.Exit(1)
-
-
-def _written(name: str, entries: Sequence[ExportEntry]) -> bool:
-    """Whether a format was written, or one of its family."""
-    return any(entry.files for entry in entries if entry.format in family(name))
 
 
 def _check_known(names: Sequence[str]) -> None:

@@ -45,6 +45,12 @@ def run_export(request: ExportRequest, progress: Progress, task: Task | None = N
     return export_model(asked, exporters, request.out, force=request.force)
 
 
+def not_written(names: Sequence[str], entries: Sequence[ExportEntry]) -> list[str]:
+    """Those of the formats that were asked for of which nothing was written, not even one of their family."""
+    written = {entry.format for entry in entries if entry.files}
+    return [name for name in names if not written & {*family(name)}]
+
+
 def prepared(
     request: ExportRequest,
     names: Sequence[str],

@@ -8,7 +8,6 @@ from spear_deploy.errors import ExportError
 from spear_deploy.exporting import Option as Option
 from spear_deploy.exporting import available as available
 from spear_deploy.exporting import exporter
-from spear_deploy.exporting import family as family
 from spear_deploy.exporting import options as options
 
 
