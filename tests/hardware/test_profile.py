@@ -176,6 +176,14 @@ def test_a_chip_without_cores_is_refused(own):
         load_profile(own(text))
 
 
+@pytest.mark.parametrize("key", ["core.neurons", "core.fan_in", "chip.neurons", "chip.synapses"])
+def test_a_chip_that_holds_nothing_is_refused(own, key):
+    unit = {"core.fan_in": "synapses"}.get(key, key.partition(".")[2])
+    text = FIGURE.replace("core.neurons", key).replace("100", "0").replace('"neurons"', f'"{unit}"')
+    with pytest.raises(ProfileError, match=f"{key}: a limit of 0 holds no network"):
+        load_profile(own(text))
+
+
 def test_a_packing_that_does_not_exist_is_refused(own):
     text = FIGURE.replace("core.neurons", "synapses.packing").replace("100", '"origami"').replace('"neurons"', '"name"')
     with pytest.raises(ProfileError, match=r"synapses\.packing: 'origami' is not known; valid: axon lists, plain"):

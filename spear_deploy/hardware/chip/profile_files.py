@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from spear_deploy.errors import ProfileError, quoted
+from spear_deploy.hardware.chip.figures import Quantity
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.system.outside.plain import LARGEST_TOML, parse_toml, read_text
 from spear_deploy.system.outside.refusal import RefusedError
@@ -22,6 +23,12 @@ PACKINGS = ("axon lists", "plain")
 
 SCOPES = ("per operation", "all-in")
 """What an energy price covers."""
+
+HOLDING = (
+    *("core.neurons", "core.memory", "core.synapse_memory", "core.in_axons", "core.fan_in"),
+    *("chip.neurons", "chip.synapses", "chip.synapse_memory"),
+)
+"""What a network takes some of on every chip that limits it."""
 
 _SHIPPED = "spear_deploy.hw_profiles"
 
@@ -59,7 +66,7 @@ def load_profile(target: str | Path) -> Profile:
 
 def _joint_faults(profile: Profile, where: str) -> list[str]:
     """One line for each rule that figures break together."""
-    lines = [*_wrong_names(profile, where), *_unpacked(profile, where)]
+    lines = [*_wrong_names(profile, where), *_unpacked(profile, where), *_empty(profile, where)]
     cores = profile.cores_available
     if cores is not None and cores < 1:
         lines.append(f"{where}: chip: no cores left: cores x chips = {cores}; a network needs at least 1")
@@ -217,6 +224,15 @@ def _unpacked(profile: Profile, where: str) -> list[str]:
     return [
         f"{where}: {limited[0]}: cannot be checked without {' and '.join(missing)};"
         f" give {'it' if len(missing) == 1 else 'them'}, or status 'unknown' (packings: {', '.join(PACKINGS)})"
+    ]
+
+
+def _empty(profile: Profile, where: str) -> list[str]:
+    figures = profile.figures()
+    return [
+        f"{where}: {key}: a limit of 0 holds no network; leave it out where the chip has none, or give its value"
+        for key in HOLDING
+        if isinstance(figure := figures.get(key), Quantity) and figure.known and not figure.amount
     ]
 
 
