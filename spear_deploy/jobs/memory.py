@@ -123,5 +123,7 @@ def processes_within(
 
 
 def memory_text(size: float) -> str:
-    """An amount as people read it: 512 MiB, 3.2 GiB."""
+    """An amount as people read it: 512 MiB, 3.2 GiB; below a MiB in KiB or bytes."""
+    if size < 2**20:
+        return f"{size / 2**10:,.0f} KiB" if size >= 2**10 else f"{size:,.0f} B"
     return f"{size / 2**20:,.0f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"

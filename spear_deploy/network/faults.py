@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 import nir
@@ -11,15 +12,33 @@ import numpy as np
 from spear_deploy.errors import ModelError
 from spear_deploy.system.outside.refusal import READ_ERRORS, first_line
 
-__all__ = ["READ_ERRORS", "check_finite", "first_line", "member"]
+__all__ = ["READ_ERRORS", "check_file", "check_finite", "first_line", "member"]
 
 Kind = TypeVar("Kind", bound=StrEnum)
+
+OF_A_RUN = "pruned.pt"
+"""What the network of a run's folder is called."""
 
 _NOT_NUMBERS = ("input_type", "output_type", "metadata")
 _UNBOUNDED = ("tau", "tau_mem", "tau_syn", "threshold", "v_threshold")
 """Time constants, which dt is divided by, and thresholds, which silent neurons have: as large as one likes."""
 
 _LARGEST = np.finfo(np.float32).max
+
+
+def check_file(path: Path) -> None:
+    """Refuse a path at which no model file lies.
+
+    Raises:
+        ModelError: says of a folder that it is one, and which network of a run may be meant.
+
+    """
+    if path.is_dir():
+        pruned = path / OF_A_RUN
+        meant = f"; its network is {pruned}" if pruned.is_file() else ""
+        raise ModelError(f"{path}: a folder, where a model file is needed{meant}")
+    if not path.is_file():
+        raise ModelError(f"{path}: no such model file")
 
 
 def check_finite(node: nir.NIRNode, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from spear_deploy.errors import ModelError
 from spear_deploy.network.device import fresh_torch, own_random_numbers
 from spear_deploy.network.encoding import Encoding
-from spear_deploy.network.faults import member
+from spear_deploy.network.faults import check_file, member
 from spear_deploy.network.importing.netx import read_netx
 from spear_deploy.network.model import FORMAT, Model, from_content
 from spear_deploy.network.nir_file import read_nir
@@ -102,8 +102,7 @@ def load_any(
 
 
 def _load(path: Path, reading: Reading) -> Model:
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file")
+    check_file(path)
     with path.open("rb") as file:
         start = file.read(len(HDF5_MAGIC))
     if start != HDF5_MAGIC:

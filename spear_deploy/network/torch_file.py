@@ -7,6 +7,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.faults import check_file
 from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
 from spear_deploy.system.outside.torch_archive import read_torch
 
@@ -18,8 +19,7 @@ def read_torch_file(path: Path) -> Any:
         ModelError: the file is missing or damaged, or reading it would run code.
 
     """
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file")
+    check_file(path)
     try:
         return read_torch(path)
     except RefusedError as error:

@@ -80,7 +80,19 @@ def test_a_missing_model_is_named(refused):
 
 
 def test_a_folder_is_no_model(refused, task):
-    assert refused(".") == ".: no such model file"
+    assert refused(".") == ".: a folder, where a model file is needed"
+    assert refused("check", ".") == ".: a folder, where a model file is needed"
+
+
+def test_the_folder_of_a_run_is_told_with_its_network(refused, task):
+    (task / "run").mkdir()
+    (task / "run" / "pruned.pt").write_bytes(Path("model.pt").read_bytes())
+    message = "run: a folder, where a model file is needed; its network is run/pruned.pt"
+    assert refused("check", "run") == refused("simulate", "run") == message
+
+
+def test_a_bound_on_memory_is_told_in_its_own_unit(refused):
+    assert refused("check", "--memory", "1KiB", "model.pt").endswith("--memory allows 1 KiB")
 
 
 @pytest.mark.parametrize("kept", [0, 100, 3000])
