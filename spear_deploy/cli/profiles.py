@@ -38,6 +38,8 @@ def show(
 ) -> None:
     """Show every figure of a chip with its status and source."""
     if toml:
+        if as_json or key:
+            raise typer.BadParameter(f"--toml prints the whole file; leave out {'--json' if as_json else key}")
         print(template_of(name), end="")
         return
     profile = chip_of(name)

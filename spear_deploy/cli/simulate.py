@@ -63,7 +63,10 @@ chip nearly always differ; chip and lava-fixed, or torch and lava, must not.
 
 def simulate(
     model: Annotated[Path, typer.Argument(help="Model file, dense or pruned.")],
-    on: Annotated[str, typer.Option("--on", help=f"Backend: {', '.join(offered())}.")] = DEFAULT_BACKEND,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", help=f"Backend: {', '.join(offered())}.", show_default=DEFAULT_BACKEND),
+    ] = None,
     compare: Annotated[
         str | None, typer.Option("--compare", help="Backends to hold against each other, separated by commas.")
     ] = None,
@@ -123,9 +126,11 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _backends(on: str, compare: str | None) -> tuple[str, ...]:
+def _backends(on: str | None, compare: str | None) -> tuple[str, ...]:
     """The backends that are named, each once."""
-    names = backends_of(on if compare is None else compare)
+    if on is not None and compare is not None:
+        raise typer.BadParameter(f"--compare names all backends; leave out --on {on}")
+    names = backends_of((DEFAULT_BACKEND if on is None else on) if compare is None else compare)
     if compare is not None and len(names) < 2:
         raise typer.BadParameter(f"--compare {compare}: two backends or more are compared, such as chip,lava-fixed")
     if compare is None and len(names) > 1:

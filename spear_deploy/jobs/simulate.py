@@ -11,7 +11,7 @@ from types import MappingProxyType
 from torch import Tensor
 
 from spear_deploy.backends import TORCH, side_by_side
-from spear_deploy.backends.backend import CALIBRATION_SAMPLES, TIME_LIMIT_S, Setting, Worker
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES, TIME_LIMIT_S, Backend, Setting, Worker
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.registry import available, backend_class, known_name, prepared
 from spear_deploy.backends.side_by_side import Simulated, encoded_batches
@@ -168,7 +168,8 @@ def simulate(
         progress: hears how far it is.
 
     Raises:
-        BackendError: there is no such backend, it cannot hold the model, or it failed.
+        BackendError: there is no such backend, it cannot hold the model, or it failed; integers are chosen, and none of
+            the backends computes in any.
         MachineError: the samples that run together need more memory than was asked for.
 
     """
@@ -176,6 +177,7 @@ def simulate(
     if not on:
         raise BackendError(f"no backend is named; known: {', '.join(available())}")
     classes = [backend_class(name) for name in on]
+    _check_integers(config, classes)
     check_room(task.model.network, task.model.time_steps, config.memory_bytes, tell=progress.notice)
     held = {split.name: len(split) for split in task.data.splits}[config.split]
     wanted = config.samples
@@ -219,6 +221,17 @@ def simulate(
         progress.notice(line)
     arithmetic = {backend.name: backend.arithmetic for backend in backends}
     return Outcome(task, chip, config, model, len(split), arithmetic, simulated, effect)
+
+
+def _check_integers(config: SimulateConfig, classes: Sequence[type[Backend]]) -> None:
+    """Refuse what chooses integers where no backend computes in any."""
+    chosen = {"weight_bits": config.weight_bits != WeightBits(), "file_format": config.file_format is not None}
+    given = " and ".join(f"`{name}`" for name, is_given in chosen.items() if is_given)
+    if given and not any(each.integers for each in classes):
+        raise BackendError(
+            f"{given}: a chip's integers are chosen by it, and {', '.join(each.name for each in classes)} computes in"
+            " none; run chip"
+        )
 
 
 def _effect(task: Task, chip: Profile, adapted: Adapted, split: Split) -> AdaptationEffect:

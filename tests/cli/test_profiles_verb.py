@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -40,6 +41,13 @@ def test_a_shipped_chip_as_toml_is_a_profile_of_ones_own(tmp_path):
     figures = load_profile("loihi2").figures().values()
     unknown = sum(not figure.known for figure in figures)
     assert f"ok, {len(figures)} figures, {unknown} of them unknown" in result.stdout
+
+
+@pytest.mark.parametrize("more", [("--json",), ("energy",)])
+def test_what_a_file_of_a_whole_chip_would_leave_unused_is_refused(more):
+    result = run("profiles", "show", "loihi2", "--toml", *more)
+    assert result.exit_code == 2
+    assert f"--toml prints the whole file; leave out {more[0]}" in result.output
 
 
 def test_a_faulty_profile_is_one_message(tmp_path):
