@@ -75,6 +75,7 @@ def _left_out(chips: Sequence[str], reports: Sequence[Report]) -> list[str]:
     found = []
     for chip in sorted(set(chips) - {report.target for report in reports}):
         start = f"{chip} is left out: "
-        why = next((text.removeprefix(start) for text in reports[0].told if text.startswith(start)), "")
+        told = (text.removeprefix(start) for report in reports for text in report.told if text.startswith(start))
+        why = next(told, "")
         found.append(f"NOT OK on {chip}, left out: {shorten(why.removeprefix(f'{chip} '), 120, placeholder=' ...')}")
     return found
