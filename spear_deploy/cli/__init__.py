@@ -102,7 +102,7 @@ def with_default_verb(command: TyperGroup, arguments: Sequence[str]) -> list[str
     verb = command.commands[arguments[0] if arguments[0] in command.commands else DEFAULT_VERB]
     options = [option for option in verb.params if isinstance(option, TyperOption)]
     take_value = {name for option in options if not option.is_flag for name in option.opts}
-    _check_values(arguments, take_value, {name for option in options for name in option.opts})
+    _check_values(arguments, take_value, {name for each in options for name in (*each.opts, *each.secondary_opts)})
     if arguments[0] in command.commands:
         return list(arguments)
     waiting = False

@@ -179,7 +179,7 @@ class DeployOptions(SearchOptions):
             return resumed(self, self.resume, self.kept_in, self.ray)
         if self.model is None:
             raise typer.BadParameter("give a model file, or an unfinished run: --resume RUN")
-        if self.pareto is not None and not self.pareto.strip():
+        if self.pareto is not None and not self.pareto.strip(" ,"):
             raise typer.BadParameter("--pareto names no budget; give two or more, such as 50%,30%")
         targets = chips_of(self.target)
         request = DeployRequest(

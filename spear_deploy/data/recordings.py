@@ -42,6 +42,7 @@ _NAMES = {
 _NEEDED = {"time_us": "times are whole microseconds: of seconds, numpy.rint(1e6 * t)"}
 """What a message says of a column that holds other numbers."""
 
+_LARGEST = np.iinfo(np.int64).max
 _NMNIST_BYTES = 5
 _TEST_SHARE = 0.2
 _LIBRARIES = {
@@ -198,7 +199,11 @@ def _whole(column: NDArray[Any], called: str) -> NDArray[np.int64]:
 
     """
     held = np.asarray(column)
+    if held.ndim != 1:
+        raise ValueError(f"{called} has the shape {held.shape}, not one number an event")
     if held.dtype.kind in "biu":
+        if (held > _LARGEST).any():
+            raise ValueError(f"{called} holds {held.max()}")
         return held.astype(np.int64)
     if held.dtype.kind != "f":
         raise ValueError(f"{called} holds {held.dtype}")

@@ -25,6 +25,7 @@ from spear_deploy.network.objective import Objective
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.read_out import SINGLE_OUTPUT, ReadOut, yes_in_words
 from spear_deploy.network.resampling import Resample
+from spear_deploy.network.sharing import shared_weights
 from spear_deploy.network.torch_file import read_torch_file
 from spear_deploy.network.unflattening import Unflatten
 from spear_deploy.system.files import write_file
@@ -164,18 +165,17 @@ class Model:
     def parameters(self) -> int:
         """Number of weights, biases and factors.
 
-        Biases of a convolution that are all zero are none; a factor that all neurons of a layer share is one.
+        Biases of a convolution that are all zero are none; weights that stand in several places are counted once.
+        Factors are spread over their layer: each neuron has its own.
         """
-        given = constants(self.graph.nodes)
-        return sum(_parameters_of(node) for name, node in self.graph.nodes.items() if name not in given)
+        nodes = self.graph.nodes
+        again = {name for _, *others in shared_weights(nodes) for name in others}
+        return sum(_parameters_of(node) for name, node in nodes.items() if name not in constants(nodes) | again)
 
 
 def _parameters_of(node: Any) -> int:
-    if isinstance(node, nir.Scale):
-        factors = np.asarray(node.scale)
-        return 1 if (factors == factors.flat[0]).all() else factors.size
-    weights, biases = (np.asarray(getattr(node, key, ())) for key in ("weight", "bias"))
-    return weights.size + (biases.size if biases.any() or isinstance(node, nir.Affine) else 0)
+    weights, factors, biases = (np.asarray(getattr(node, key, ())) for key in ("weight", "scale", "bias"))
+    return weights.size + factors.size + (biases.size if biases.any() or isinstance(node, nir.Affine) else 0)
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.batching import batches
+from spear_deploy.network.constants import constants
 from spear_deploy.network.graph import Network, module_of
 from spear_deploy.network.linear import Delay
 from spear_deploy.network.neuron import Neuron
@@ -76,9 +77,9 @@ class Simulation(nn.Module):
         trainable: Iterable[str] = (),
     ) -> None:
         super().__init__()
-        constants = frozenset(trainable)
-        if not constants <= set(TRAINABLE):
-            unknown = ", ".join(sorted(constants - set(TRAINABLE)))
+        learned = frozenset(trainable)
+        if not learned <= set(TRAINABLE):
+            unknown = ", ".join(sorted(learned - set(TRAINABLE)))
             raise ModelError(f"{unknown} of a neuron cannot be trained, only {', '.join(TRAINABLE)}")
         self.network = graph if isinstance(graph, Network) else Network(graph)
         self.dtype = dtype
@@ -88,10 +89,12 @@ class Simulation(nn.Module):
             if name in (self.network.input, self.network.output):
                 continue
             if name in self.network.neurons:
-                module: nn.Module = NeuronLayer(self.network.neurons[name], dtype, spike, constants)
+                module: nn.Module = NeuronLayer(self.network.neurons[name], dtype, spike, learned)
             else:
                 module = module_of(self.network, name, dtype)
             self.add_module(self.names[name], module)
+        for name in constants(self.network.nodes):
+            self.module(name).requires_grad_(False)
         self.shared = shared_weights(self.network.nodes)
         for first, *others in self.shared:
             for key, parameter in self.module(first).named_parameters():

@@ -19,6 +19,7 @@ from torch import Tensor, fx, nn
 
 from spear_deploy.errors import ModelError
 from spear_deploy.network.agreement import FLOAT64, agreement
+from spear_deploy.network.constants import constants
 from spear_deploy.network.device import own_random_numbers
 from spear_deploy.network.graph import Connection, Network, module_of
 from spear_deploy.network.linear import padding_of, pair, weighted
@@ -93,13 +94,14 @@ def _build(network: Network, dtype: torch.dtype) -> nn.Module:
     order = [name for stage in network.stages for name in stage if name not in inside]
     names = _names(order)
     modules: dict[str, nn.Module] = {}
+    given = constants(network.nodes)
     for name in order:
         if name in network.neurons:
             modules[name] = _neuron(network, name, loops.get(name), dtype)
         elif name in network.delays:
             raise ModelError(f"{name}: a delay of {network.delays[name]} steps; snnTorch has no module that delays")
         elif name not in (network.input, network.output) and not isinstance(network.nodes[name], nir.Scale | nir.Delay):
-            modules[name] = module_of(network, name, dtype)
+            modules[name] = module_of(network, name, dtype).requires_grad_(name not in given)
     sources = {name: _sources(network, name, loops) for name in order}
     if _is_chain(network, order, modules, sources):
         return nn.Sequential(OrderedDict((names[name], modules[name]) for name in order if name in modules))
@@ -123,8 +125,8 @@ def _graph_module(
 ) -> nn.Module:
     root, graph = nn.Module(), fx.Graph()
 
-    def scaled(value: fx.Node, scale: Any, name: str) -> fx.Node:
-        root.register_parameter(name, nn.Parameter(_tensor(scale, dtype)))
+    def scaled(value: fx.Node, scale: Any, name: str, *, learned: bool = True) -> fx.Node:
+        root.register_parameter(name, nn.Parameter(_tensor(scale, dtype), requires_grad=learned))
         return graph.call_function(operator.mul, (value, graph.get_attr(name)))
 
     values = {network.input: graph.placeholder("x")}
@@ -136,7 +138,8 @@ def _graph_module(
         if neuron is not None and _scales(neuron, modules[name]):
             into = scaled(into, neuron.gain, f"{names[name]}_gain")
         if isinstance(node, nir.Scale):
-            into = scaled(into, np.broadcast_to(node.scale, network.shapes[name]), f"{names[name]}_scale")
+            factors = np.broadcast_to(node.scale, network.shapes[name])
+            into = scaled(into, factors, f"{names[name]}_scale", learned=name not in constants(network.nodes))
         elif name in modules:
             root.add_module(names[name], modules[name])
             into = graph.call_module(names[name], (into,))

@@ -11,6 +11,7 @@ import nir
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.constants import constants
 from spear_deploy.network.device import own_random_numbers
 from spear_deploy.network.editing import graph_of
 from spear_deploy.network.encoding import Encoding
@@ -203,8 +204,9 @@ def _population(graph: nir.NIRGraph, classes: int | None, own: int) -> int:
 def _fixed(recording: Recording, graph: nir.NIRGraph) -> list[str]:
     """Layers whose weights were not trained, where others were; a network that is all so was handed on to be run."""
     trained: dict[str, bool] = {}
+    given = constants(graph.nodes)
     for name, layer in recording.layers.items():
-        if name in graph.nodes and (parameters := list(layer.module.parameters())):
+        if name in graph.nodes and name not in given and (parameters := list(layer.module.parameters())):
             trained[name] = any(each.requires_grad for each in parameters)
     return [name for name, one in trained.items() if not one] if any(trained.values()) else []
 

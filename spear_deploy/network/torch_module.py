@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
+from spear_deploy.network.constants import constants
 from spear_deploy.network.editing import with_arrays, with_nodes
 from spear_deploy.network.model import Model
 from spear_deploy.network.neuron import node_of
@@ -196,17 +197,18 @@ class _Steps:
 def trained_graph(simulation: Simulation, frozen: Collection[str] = ()) -> nir.NIRGraph:
     """The simulation's network with the parameters that it has now, in no less precision than they have.
 
-    The weights of `frozen` nodes are those that the network had, to the last bit. Weights that stand in several places
-    stay one, and are not rounded where each place rounds them in its own way.
+    The weights of `frozen` nodes and constants are those that the network had, to the last bit. Weights that stand in
+    several places stay one, and are not rounded where each place rounds them in its own way.
     """
     graph = simulation.network.graph
     nodes = dict(graph.nodes)
+    stay = {*frozen, *constants(nodes)}
     trained = simulation.trained_neurons() if any(_constants(simulation)) else {}
     shared = {name for places in simulation.shared for name in places}
     for name, node in graph.nodes.items():
         if name in trained:
             nodes[name] = node_of(trained[name])
-        elif name not in frozen and (keys := [key for key in _ARRAYS if hasattr(node, key)]):
+        elif name not in stay and (keys := [key for key in _ARRAYS if hasattr(node, key)]):
             module = simulation.module(name)
             held = {key: _unrounded(module, key) if name in shared else getattr(module, key) for key in keys}
             nodes[name] = with_arrays(node, {key: _array(each, getattr(node, key)) for key, each in held.items()})

@@ -268,6 +268,7 @@ def test_earlier_results_are_not_overwritten(refused):
         ((), "give a model file, or an unfinished run: --resume RUN"),
         (("model.pt", "--sed", "3"), "No such option: --sed"),
         (("model.pt", "--pareto", ""), "--pareto names no budget; give two or more, such as 50%,30%"),
+        (("model.pt", "--pareto", ","), "--pareto names no budget; give two or more, such as 50%,30%"),
         (("model.pt", "--seed", "three"), "'--seed': Input should be a valid integer"),
         (("model.pt", "--seed", "-1"), "'--seed': Input should be greater than or equal to 0"),
         (("model.pt", "--lre-samples", "7"), "'--lre-samples': Input should be greater than or equal to 8"),

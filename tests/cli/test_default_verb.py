@@ -98,6 +98,7 @@ def test_a_word_that_is_neither_a_verb_nor_a_file_is_told_with_the_verbs(capsys,
     [
         (["--pareto", "--out", "X", "model.pt"], "--pareto wants a value, found the option --out"),
         (["deploy", "--budget", "--seed", "3", "model.pt"], "--budget wants a value, found the option --seed"),
+        (["model.pt", "--out", "--no-lava"], "--out wants a value, found the option --no-lava"),
         (["export", "model.pt", "--to", "--out", "X"], "--to wants a value, found the option --out"),
     ],
 )

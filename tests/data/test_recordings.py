@@ -103,6 +103,19 @@ def test_events_that_cannot_be_are_refused_by_number(change, said):
         Frames(6, SHAPE).of(recording, "a")
 
 
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        (np.array([2**63 + 5, 1], np.uint64), "t holds 9223372036854775813; times are whole"),
+        (np.array([[0], [1]]), r"t has the shape \(2, 1\), not one number an event"),
+    ],
+)
+def test_times_that_no_clock_tells_are_refused(times, said):
+    ones = np.ones(2, np.int64)
+    with pytest.raises(DataError, match=said):
+        recording_of({"x": ones, "y": ones, "t": times, "p": ones}, "a")
+
+
 @pytest.mark.parametrize("kind", KINDS[1:])
 @pytest.mark.parametrize(
     ("field", "value", "said"),

@@ -141,6 +141,8 @@ def test_shared_weights_become_a_layer_for_each_place_which_is_said():
         "conv stands in several places: a layer for each, as on a chip, pruned and trained as one"
     )
     assert {"conv", "conv_2"} <= set(model.network.nodes)
+    layers = SharedWeights().first, SharedWeights().conv  # norms go into them
+    assert model.parameters == sum(each.numel() for layer in layers for each in layer.parameters())
     assert not [group.name for group in channel_groups(model.network) if group.prunable]  # the output's channels
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from spear_deploy.backends.fixed_point.quantiser import quantiser_for
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.measure import SynopsCounter, measure
-from spear_deploy.network import Encoding, ReadOut, Simulation, batching, from_snntorch
+from spear_deploy.network import Encoding, ReadOut, Simulation, batching, from_snntorch, to_snntorch, to_torch
 from spear_deploy.network.batching import states_of
 from spear_deploy.network.editing import with_arrays, with_nodes
 from spear_deploy.training import EarlyStop, Recipe, SynopsConstraint, Teacher, fine_tune, loss
@@ -341,6 +341,39 @@ def test_what_is_a_constant_of_the_forward_is_no_weight_to_learn():
     tuned = fine_tune(model, task((2, 12), model.time_steps), RECIPE, seed=0)
     before, after = weights(model), weights(tuned)
     assert {name for name, key in before if before[name, key] != after[name, key]} == {"conv", "fc1", "fc2"}
+    assert model.parameters == sum(each.numel() for each in net.parameters())
+    assert not any("requires_grad" in notice for notice in model.notices)
+
+
+def test_a_constant_is_none_to_learn_for_whoever_trains_the_network_in_torch():
+    torch.manual_seed(0)
+    model = from_snntorch(SpikesHalved().eval(), input_shape=(2, 12), time_steps=5, encoding=Encoding.DIRECT)
+    for network in (to_torch(model), to_snntorch(model)):
+        learned = sum(each.numel() for each in network.parameters() if each.requires_grad)
+        assert model.parameters <= learned <= model.parameters + 6  # biases that are all zero are there
+    network = to_torch(model)
+    with torch.no_grad():
+        for each in network.parameters():
+            each.add_(0.1)
+    before, after = weights(model), weights(network.model)
+    assert {name for name, key in before if before[name, key] != after[name, key]} == {"conv", "fc1", "fc2"}
+
+
+@pytest.mark.parametrize("factor", [lambda gain: gain, lambda gain: gain.view(-1), lambda gain: gain.exp()])
+def test_a_factor_that_was_learned_goes_on_learning(factor):
+    class Gained(nn.Sequential):
+        def forward(self, x):
+            return self[2](self[1](self[0](x) * factor(self.gain)))
+
+    torch.manual_seed(0)
+    lif = snntorch.Leaky(beta=0.9, threshold=0.2, init_hidden=True, output=True)
+    hidden = snntorch.Leaky(beta=0.9, threshold=0.2, init_hidden=True)
+    net = Gained(nn.Linear(3, 16), nn.Sequential(hidden, nn.Linear(16, 4)), lif)
+    net.gain = nn.Parameter(torch.linspace(0.5, 1.5, 16))
+    model = from_snntorch(net.eval(), input_shape=(3,), time_steps=5, encoding=Encoding.DIRECT)
+    tuned = fine_tune(model, task((3,), model.time_steps), RECIPE, seed=0)
+    before, after = weights(model), weights(tuned)
+    assert {name for name, key in before if key == "scale" and before[name, key] != after[name, key]} == {"scale"}
     assert model.parameters == sum(each.numel() for each in net.parameters())
 
 

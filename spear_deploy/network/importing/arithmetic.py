@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from spear_deploy.network.importing.expression import Cat, Expression, Opaque, add
 from spear_deploy.network.importing.layout import leading
@@ -88,7 +88,7 @@ def _scaled(recorder: Recorder, a: Any, b: Any, result: Tensor, *, inverse: bool
             return Opaque("a product that differs between samples"), None
         shape = result.shape[leading(axis) :]
         scale = scale.flatten()[0].expand(shape).clone() if single else scale.expand(1, *shape)[0].clone()
-    learned = isinstance(factor, nn.Parameter) and factor.requires_grad
+    learned = isinstance(factor, Tensor) and recorder.is_learned(factor)
     key = (scale.numpy().tobytes(), learned)
     if bool((scale == 1).all()):
         return recorder.expression(value), axis

@@ -76,6 +76,7 @@ class Recorder(TorchFunctionMode):
         self.layers: dict[str, Step] = {}
         self.shapes: dict[Place, tuple[int, ...]] = {}
         self._known: dict[int, tuple[Tensor, Expression, int | None]] = {}
+        self._learned: dict[int, Tensor] = {}
         self.decides = False
         self._quiet = False
         self._named: dict[tuple[object, ...], str] = {}
@@ -96,6 +97,10 @@ class Recorder(TorchFunctionMode):
     def knows(self, tensor: Tensor) -> bool:
         """Whether the tensor depends on the input."""
         return id(tensor) in self._known
+
+    def is_learned(self, tensor: Tensor) -> bool:
+        """Whether the tensor is a parameter that is trained, or was made of some."""
+        return (isinstance(tensor, nn.Parameter) and tensor.requires_grad) or id(tensor) in self._learned
 
     def time_axis(self, tensor: Tensor) -> int | None:
         """The axis of a whole sequence's time steps (see `layout`), None for one step."""
@@ -169,6 +174,8 @@ class Recorder(TorchFunctionMode):
             result = result.double()  # as all around it
             self.mark(result, self.expression(args[0]), self.time_axis(args[0]))
             return result
+        if not known and any(map(self.is_learned, _tensors((args, kwargs)))):
+            self._learned |= {id(tensor): tensor for tensor in _tensors(result)}
         if not known or name in _NOT_A_VALUE or name in _FRESH:
             return result
         if name == "unbind":
