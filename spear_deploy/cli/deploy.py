@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from textwrap import shorten
 
 import typer
 
@@ -16,7 +14,6 @@ from spear_deploy.cli.options import filled_from
 from spear_deploy.cli.resuming import command_that_goes_on
 from spear_deploy.cli.summary import front, summary
 from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
-from spear_deploy.report import Report
 from spear_deploy.system.locks import own_name
 
 EPILOG = """
@@ -63,19 +60,8 @@ def deploy(asked: DeployOptions) -> None:
             out.print(summary(report, folder))
         if request.pareto:
             out.print(front(reports))
-    left_out = _left_out([profile.name for profile in request.targets], list(reports.values()))
-    for line in left_out:
-        err.print(line)
+    left_out = {profile.name for profile in request.targets} - {report.target for report in reports.values()}
+    if left_out:
+        err.print(f"NOT OK: left out, as told above: {', '.join(sorted(left_out))}")
     if left_out or not all(report.verdict.ok for report in reports.values()):
         raise typer.Exit(1)
-
-
-def _left_out(chips: Sequence[str], reports: Sequence[Report]) -> list[str]:
-    """A line for each chip without a result, with the reason that was told on the way in a few words."""
-    found = []
-    for chip in sorted(set(chips) - {report.target for report in reports}):
-        start = f"{chip} is left out: "
-        told = (text.removeprefix(start) for report in reports for text in report.told if text.startswith(start))
-        why = next(told, "")
-        found.append(f"NOT OK on {chip}, left out: {shorten(why.removeprefix(f'{chip} '), 120, placeholder=' ...')}")
-    return found

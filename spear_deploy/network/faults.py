@@ -16,27 +16,23 @@ __all__ = ["READ_ERRORS", "check_file", "check_finite", "first_line", "member"]
 
 Kind = TypeVar("Kind", bound=StrEnum)
 
-OF_A_RUN = "pruned.pt"
-"""What the network of a run's folder is called."""
-
 _NOT_NUMBERS = ("input_type", "output_type", "metadata")
 _UNBOUNDED = ("tau", "tau_mem", "tau_syn", "threshold", "v_threshold")
 """Time constants, which dt is divided by, and thresholds, which silent neurons have: as large as one likes."""
 
-_LARGEST = np.finfo(np.float32).max
+_SINGLE = np.finfo(np.float32)
 
 
 def check_file(path: Path) -> None:
     """Refuse a path at which no model file lies.
 
     Raises:
-        ModelError: says of a folder that it is one, and which network of a run may be meant.
+        ModelError: says of a folder that it is one, and which model files lie in it.
 
     """
     if path.is_dir():
-        pruned = path / OF_A_RUN
-        meant = f"; its network is {pruned}" if pruned.is_file() else ""
-        raise ModelError(f"{path}: a folder, where a model file is needed{meant}")
+        held = ", ".join(sorted(each.name for each in path.glob("*.pt")))
+        raise ModelError(f"{path}: a folder, where a model file is needed{f'; it holds {held}' if held else ''}")
     if not path.is_file():
         raise ModelError(f"{path}: no such model file")
 
@@ -55,9 +51,10 @@ def check_finite(node: nir.NIRNode, name: str) -> None:
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             bad = array[~np.isfinite(array)].flat[0]
             raise ModelError(f"{name}: {key} must be finite, found {bad}")
-        if array.dtype.kind == "f" and key not in _UNBOUNDED and (np.abs(array) > _LARGEST).any():
-            bad = array[np.abs(array) > _LARGEST].flat[0]
-            raise ModelError(f"{name}: {key} must fit into float32, up to {_LARGEST:.2g}, found {bad:.4g}")
+        wider = array.dtype.kind == "f" and array.dtype.itemsize > _SINGLE.dtype.itemsize
+        if wider and key not in _UNBOUNDED and (np.abs(array) > _SINGLE.max).any():
+            bad = array[np.abs(array) > _SINGLE.max].flat[0]
+            raise ModelError(f"{name}: {key} must fit into float32, up to {_SINGLE.max:.2g}, found {bad:.4g}")
 
 
 def member(kind: type[Kind], value: str, what: str) -> Kind:

@@ -154,6 +154,11 @@ def weighted(node: nir.NIRNode) -> Weighted:
     return node
 
 
+def has_biases(node: nir.NIRNode) -> bool:
+    """Whether a node adds constants; NIR's convolutions hold zeros where there are none."""
+    return bool(np.any(getattr(node, "bias", 0.0)))
+
+
 def padding_of(node: nir.Conv1d | nir.Conv2d) -> str | tuple[int, ...]:
     """The padding of a convolution, "same", "valid" or one number an axis."""
     if isinstance(node.padding, str | bytes):

@@ -21,6 +21,7 @@ from spear_deploy.network.editing import graph_of
 from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
+from spear_deploy.network.linear import has_biases
 from spear_deploy.network.objective import Objective
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.read_out import SINGLE_OUTPUT, ReadOut, yes_in_words
@@ -169,13 +170,13 @@ class Model:
         Factors are spread over their layer: each neuron has its own.
         """
         nodes = self.graph.nodes
-        again = {name for _, *others in shared_weights(nodes) for name in others}
-        return sum(_parameters_of(node) for name, node in nodes.items() if name not in constants(nodes) | again)
+        uncounted = constants(nodes).union(*(others for _, *others in shared_weights(nodes)))
+        return sum(_parameters_of(node) for name, node in nodes.items() if name not in uncounted)
 
 
 def _parameters_of(node: Any) -> int:
     weights, factors, biases = (np.asarray(getattr(node, key, ())) for key in ("weight", "scale", "bias"))
-    return weights.size + factors.size + (biases.size if biases.any() or isinstance(node, nir.Affine) else 0)
+    return weights.size + factors.size + (biases.size if has_biases(node) or isinstance(node, nir.Affine) else 0)
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:

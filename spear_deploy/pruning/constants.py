@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.network import Connection, Network, bias_current
 from spear_deploy.network.editing import with_nodes
-from spear_deploy.network.linear import Weighted, padding_of
+from spear_deploy.network.linear import Weighted, has_biases, padding_of
 from spear_deploy.network.neuron import node_of
 from spear_deploy.network.nir_convolution import Convolution, without_groups
 from spear_deploy.network.pools import MaxPool2d
@@ -90,7 +90,7 @@ def _bias_of(network: Network, name: str) -> NDArray[np.float64]:
 def _biased(network: Network, kept: Mapping[str, Index]) -> list[str]:
     """Depthwise convolutions with biases that lose channels."""
     carriers = {name: network.nodes[name] for name in kept}
-    return [name for name, node in carriers.items() if isinstance(node, Convolution) and np.any(node.bias)]
+    return [name for name, node in carriers.items() if isinstance(node, Convolution) and has_biases(node)]
 
 
 def _holding(network: Network, name: str, shared: set[str]) -> Iterator[str]:

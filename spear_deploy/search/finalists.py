@@ -161,12 +161,6 @@ def _candidates(problem: SearchProblem, count: int) -> list[Ratios]:
     return chosen
 
 
-def beside_uniform(problem: SearchProblem, count: int) -> int:
-    """How many of the best so many candidates are not the uniform one, which is fine-tuned once in any case."""
-    uniform = problem.brought(np.ones(problem.dimensions))
-    return sum(not np.array_equal(one.ratios, uniform) for one in problem.best(count))
-
-
 def _merit(finalist: Finalist) -> tuple[float, float]:
     measured = finalist.result.validation
     return measured.accuracy, -measured.synops

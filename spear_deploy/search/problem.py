@@ -135,20 +135,16 @@ class SearchProblem:
 
     def evaluate(self, ratios: Ratios) -> Evaluation:
         """Bring the ratios to the limits, then measure accuracy and predict SynOps."""
-        return self._evaluated(self.brought(ratios))
+        return self._evaluated(self._brought(ratios))
 
     def evaluate_anew(self, ratios: Ratios) -> tuple[Evaluation, bool]:
         """As `evaluate`, and whether the network is a new one; one that is known is told, and not evaluated again."""
-        executed = self.brought(ratios)
+        executed = self._brought(ratios)
         known = self._measured.get(_key(executed))
         if known is None:
             return self._evaluated(executed), True
         accuracy, prediction, limits = known
         return Evaluation(executed, accuracy, prediction, limits, self.reward.now(accuracy, limits)), False
-
-    def brought(self, ratios: Ratios) -> Ratios:
-        """The executed ratios within the limits that candidates are brought to."""
-        return self._projected(ratios) if self.projects else self.bounded(ratios)
 
     def bounded(self, ratios: Ratios) -> Ratios:
         """The executed ratios, each as wide as the chip still holds it where all later ones were narrowest."""
@@ -175,6 +171,10 @@ class SearchProblem:
         keeping = [evaluation for evaluation in distinct.values() if evaluation.reward.keeps_limits]
         ranked: Sequence[Evaluation] = keeping or list(distinct.values())
         return sorted(ranked, key=lambda evaluation: (-evaluation.reward.value, -evaluation.prediction.value))[:count]
+
+    def _brought(self, ratios: Ratios) -> Ratios:
+        """The executed ratios within the limits that candidates are brought to."""
+        return self._projected(ratios) if self.projects else self.bounded(ratios)
 
     def _evaluated(self, executed: Ratios) -> Evaluation:
         key = _key(executed)

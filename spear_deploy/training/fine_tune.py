@@ -124,7 +124,7 @@ def fine_tune(
         each_step=recipe.each_step,
     )
     best = None if stop is None else _Best(objective, stop)
-    for name in model.untrained:
+    for name in model.frozen:
         simulation.module(name).requires_grad_(False)
     _keep_zeros(simulation)
     optimizer = recipe.optimiser_of(each for each in simulation.named_parameters() if each[1].requires_grad)
@@ -165,7 +165,7 @@ def fine_tune(
 
 
 def _trained(model: Model, simulation: Simulation) -> Model:
-    return model.with_graph(trained_graph(simulation, model.untrained))
+    return model.with_graph(trained_graph(simulation, model.frozen))
 
 
 def _key(model: Model, recipe: Recipe, seed: int, constraint: SynopsConstraint | None, *given: object) -> Key:

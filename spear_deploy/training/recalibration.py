@@ -19,7 +19,7 @@ from torch import Tensor
 
 from spear_deploy.network import Network, Simulation, Trace, samples_at_once
 from spear_deploy.network.editing import with_arrays, with_nodes
-from spear_deploy.network.linear import weighted
+from spear_deploy.network.linear import has_biases, weighted
 from spear_deploy.network.simulation import Change
 
 
@@ -107,9 +107,7 @@ def _apply(network: Network, corrections: Mapping[str, tuple[Tensor, Tensor]]) -
 
 def _biased(network: Network, layer: str) -> str | None:
     """The first of the weight nodes right before a layer that has biases; those that are all zero are none."""
-    return next(
-        (name for name in weights_into(network, layer) if np.any(getattr(network.nodes[name], "bias", 0))), None
-    )
+    return next((name for name in weights_into(network, layer) if has_biases(network.nodes[name])), None)
 
 
 def weights_into(network: Network, layer: str) -> list[str]:

@@ -80,14 +80,15 @@ def test_a_missing_model_is_named(refused):
 
 
 def test_a_folder_is_no_model(refused, task):
-    assert refused(".") == ".: a folder, where a model file is needed"
-    assert refused("check", ".") == ".: a folder, where a model file is needed"
+    (task / "empty").mkdir()
+    message = "empty: a folder, where a model file is needed"
+    assert refused("empty") == refused("check", "empty") == message
 
 
 def test_the_folder_of_a_run_is_told_with_its_network(refused, task):
     (task / "run").mkdir()
     (task / "run" / "pruned.pt").write_bytes(Path("model.pt").read_bytes())
-    message = "run: a folder, where a model file is needed; its network is run/pruned.pt"
+    message = "run: a folder, where a model file is needed; it holds pruned.pt"
     assert refused("check", "run") == refused("simulate", "run") == message
 
 

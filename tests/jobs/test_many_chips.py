@@ -66,8 +66,7 @@ def test_a_chip_that_can_never_hold_it_is_named_with_the_reason(call, monkeypatc
     code, _, err = call(monkeypatch, capsys, *many, *QUICK, "model.pt")
     assert code == 1, err  # not every chip got its network
     assert "xylo-a2 is left out" in err
-    last = err.splitlines()[-1]
-    assert last.startswith("NOT OK on xylo-a2, left out: cannot run this network, however it is pruned: ")
-    assert len(last) < 160
+    assert "cannot run this network, however it is pruned" in err
+    assert err.splitlines()[-1] == "NOT OK: left out, as told above: xylo-a2"
     assert "input channels: 36, allowed 16" in err
     assert [path.name for path in Path("some").iterdir()] == ["loihi2"]

@@ -153,6 +153,7 @@ def test_input_blocks_pools_and_averages_run_by_the_cuba_equation(tmp_path):
     blocks = (("input", first), ("pool", pool), ("flatten", {"shape": [8]}), ("dense", dense), last)
     model = load_any(write(tmp_path / "a.net", *blocks), time_steps=15)
     assert (model.network.input_shape, model.classes, model.population) == ((2, 4, 4), 3, 2)
+    assert model.untrained == {"0_input", "1_pool"}  # one weight for all
     x = (torch.rand(15, 6, 2, 4, 4, generator=torch.Generator().manual_seed(1)) < 0.4).double()
     found = Simulation(model.graph, torch.float64)(x).outputs
     settings = {"current": 1024, "membrane": 512}
@@ -217,6 +218,7 @@ def test_transposed_convolutions_run_as_torchs_own_by_the_cuba_equation(
 def test_unpooling_repeats_each_value_over_its_window(tmp_path):
     content, _ = transposed((2, 8, 8), np.full((1, 1, 2, 2), 50.0, np.float32), bias=False, stride=[2, 2])
     model = load_any(write(tmp_path / "a.net", ("unpool", content)), time_steps=12, input_shape=(2, 4, 4))
+    assert model.untrained == {"0_conv"}  # one weight for all windows
     x = (torch.rand(12, 5, 2, 4, 4, generator=torch.Generator().manual_seed(1)) < 0.4).double()
     found = Simulation(model.graph, torch.float64)(x).output
     assert torch.equal(

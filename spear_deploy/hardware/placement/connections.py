@@ -15,7 +15,7 @@ from spear_deploy.hardware.placement.tiles import Volume
 from spear_deploy.hardware.placement.windowed import Mask, Windowed, compose
 from spear_deploy.network import Connection, Network, synapse_matrix
 from spear_deploy.network.graph import Shape, delay_steps
-from spear_deploy.network.linear import Weighted, padding_of, pair
+from spear_deploy.network.linear import Weighted, has_biases, padding_of, pair
 from spear_deploy.network.pools import MaxPool2d, with_sums
 from spear_deploy.network.resampling import Resample
 from spear_deploy.network.unflattening import Unflatten
@@ -38,9 +38,7 @@ def volume_of(shape: Shape) -> Volume:
 def is_biased(network: Network, layer: str) -> bool:
     """Whether a constant current enters a layer: through a bias of what leads into it, or its own (v_leak)."""
     return network.neurons[layer].offset is not None or any(
-        bool(np.any(getattr(network.nodes[name], "bias", 0.0) != 0))
-        for connection in network.into(layer)
-        for name in connection.path
+        has_biases(network.nodes[name]) for connection in network.into(layer) for name in connection.path
     )
 
 

@@ -34,6 +34,11 @@ class Verdict:
         return tuple(finding for finding in self.findings if finding.kind is not Kind.NOTE)
 
     @property
+    def broken_rules(self) -> tuple[Finding, ...]:
+        """The violations of design rules; those of limits are the placement's."""
+        return tuple(finding for finding in self.violations if finding not in self.placement.findings)
+
+    @property
     def fits(self) -> bool:
         """Whether nothing hinders."""
         return not self.violations
@@ -73,6 +78,5 @@ def keep_needed(network: Network, verdict: Verdict) -> float | None:
     if not verdict.prunable:
         return None
     ratio = keep_to_fit(network, verdict.placement.profile)
-    in_placement = {id(finding) for finding in verdict.placement.findings}
-    of_rules = [each.keep for each in verdict.violations if each.keep is not None and id(each) not in in_placement]
+    of_rules = [each.keep for each in verdict.broken_rules if each.keep is not None]
     return None if ratio is None else min([ratio, *of_rules])

@@ -88,6 +88,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
     pruned_uses = _uses(target, pruned.model, evidence.on_target.pruned, evidence.answers)
     basis = basis_of(target.backend.name, evidence.lre_checks)
     placed = target.on_chip(pruned.model.network)
+    held = check(pruned.model.network, target.chip, analog_input=dense.encoding.analog)
     placement, needed = placed.placement, {layer: least for layer, (least, _) in moved(placed).items()}
     cost = _cost(target, pruned.model, evidence.on_target.pruned)
     guessing = SCORINGS[dense.objective.kind].chance(data.train.y, data.validation.y, dense.classes)
@@ -135,7 +136,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
             target.dense.synops,
             agreement,
             evidence.answers,
-            unfit=_unfit(target, pruned.model),
+            unfit=[each.text for each in held.broken_rules],
             unrounded=evidence.unrounded,
             unverified=evidence.verified.missing,
             front=[] if request.searched_drop is not None else pruned.tries,
@@ -244,12 +245,6 @@ def _uses(target: Target, model: Model, measurement: Measurement, answers: Compa
         *target.structural(model.network),
         *(Use(_worded(limit, model), limit.quantity.value(tested)) for limit in target.limits_on(Follows.ANSWERS)),
     )
-
-
-def _unfit(target: Target, model: Model) -> list[str]:
-    """The chip's design rules that a network breaks; what it uses of limits is another matter."""
-    held = check(model.network, target.chip, analog_input=model.encoding.analog)
-    return [each.text for each in held.violations if each not in held.placement.findings]
 
 
 def _worded(limit: Limit, model: Model) -> Limit:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any
 
 import networkx as nx
@@ -50,7 +51,7 @@ class Head:
         kind: what it is.
         name: the neuron layer, or the layer without neurons that gives it.
         parts: where it comes from in each of its steps.
-        steps: the time steps of which it is returned.
+        steps: the time steps of which it is returned, in order.
         position: its place among what is returned.
         population: outputs that the network itself adds up for each class.
         largest: whether only the largest over its steps is returned.
@@ -71,7 +72,7 @@ class Head:
         return relative(self.parts[-1], self.steps[-1])
 
     def complete(self, time_steps: int) -> bool:
-        """Whether it is returned of every step, in order."""
+        """Whether it is returned of every step, once."""
         return self.steps == tuple(range(time_steps))
 
     @property
@@ -123,6 +124,7 @@ def heads_of(recording: Recording) -> list[Head]:
             if known is not None and steps:
                 by_name[known].append((max(steps), part))
         for (kind, name), parts in by_name.items():
+            parts.sort(key=itemgetter(0))
             expressions = tuple(part for _, part in parts)
             votes = _votes(expressions[-1], recording)
             taken = tuple(step for step, _ in parts)
@@ -201,7 +203,7 @@ def _as_returned(head: Head, time_steps: int) -> ReadOut:
     last = time_steps - 1
     if head.kind is not HeadKind.SPIKES and not head.largest and last and set(head.steps) == {last}:
         return ReadOut.LAST
-    if sorted(head.steps) != list(range(time_steps)):
+    if not head.complete(time_steps):
         way_out = "" if head.kind is HeadKind.SPIKES else ", or of the last one alone"
         raise ModelError(
             f"the network returns the {head.described()} of {_told(head.steps)}, where steps are 0 to {last}: a"

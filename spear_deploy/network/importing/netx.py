@@ -242,6 +242,7 @@ def _append_unpool(chain: _Chain, index: int, layer: dict[str, Any], notices: li
     weight = _weight(index, layer, notices)
     channels = chain.shape[0]
     _enlarge(chain, index, layer, np.repeat(weight.reshape(1, 1, *weight.shape[2:4]), channels, 0), channels)
+    constant(chain.nodes[chain.last])
 
 
 def _enlarge(chain: _Chain, index: int, layer: dict[str, Any], weight: NDArray[Any], groups: int) -> None:
