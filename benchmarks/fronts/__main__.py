@@ -5,6 +5,7 @@
     python -m benchmarks.fronts mnist-deep
     python -m benchmarks.fronts digits-chips    # the same budgets on three chips at once
     python -m benchmarks.fronts vgg10 --source ../shared/cases/cifar10 --arms greedy "greedy, carried" evolution agent
+    python -m benchmarks.fronts vgg10-chips --source ../shared/cases/cifar10 --seeds 1 --arms greedy evolution agent
     python -m benchmarks.fronts digits --tuned --seeds 3    # and what is left of it after fine-tuning
 
 Raw figures are kept, one JSON file a front, and what is there is not made again; the page is written

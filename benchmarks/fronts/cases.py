@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,12 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "20 KiB of it": ("synapse-memory=20KiB",),
 }
 """A Loihi 2, and what others leave of one: the digits' dense network takes 92 KiB of synapse memory."""
+CORES: Mapping[str, tuple[str, ...]] = {
+    "loihi2": (),
+    "24 cores of it": ("cores=24",),
+    "20 cores of it": ("cores=20",),
+}
+"""The same for the deep networks, of which vgg10 takes 45 cores and sew-resnet 33."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,10 @@ def _deep(name: str) -> Case:
     return Case(f"CIFAR-10, {name}", lambda source: deep(name, source or CIFAR10_FOLDER))
 
 
+def _deep_on_chips(name: str) -> Case:
+    return replace(_deep(name), title=f"CIFAR-10, {name} on three chips", chips=CORES)
+
+
 CASES: dict[str, Case] = {
     "digits": Case("Digits, three groups of channels", _of_digits),
     "mnist": Case("MNIST, three groups of channels", lambda source: mnist(source or MNIST_FOLDER)),
@@ -85,6 +95,7 @@ CASES: dict[str, Case] = {
     "digits-2": Case("Digits, two budgets", _of_digits, budgets=(0.5, 0.17)),
     "digits-chips": Case("Digits on three chips", _of_digits, PARTS),
     **{name: _deep(name) for name in TRAINED},
+    **{f"{name}-chips": _deep_on_chips(name) for name in TRAINED},
 }
 ONE_CHIP = CASES["digits"]
 
