@@ -54,9 +54,8 @@ table is of one dense network: seeds are of the searches, and greedy, which draw
 has any.
 
 Three chips: a whole Loihi 2, which holds every network here, and what others leave of one, 48 and 20 KiB of synapse
-memory; the digits' dense network takes 92. Of the deep networks vgg10 takes 45 cores and sew-resnet 33, and 24 or 20 are
-left. A chip's column is the mean over its six budgets, `front` that over all
-18 pairs.
+memory; the digits' dense network takes 92. Of the deep networks vgg10 takes 45 cores and
+sew-resnet 33, and 24 or 20 are left. A chip's column is the mean over its six budgets, `front` that over all 18 pairs.
 
 {PICTURE if figure(runs).panels else ""}{tables}
 

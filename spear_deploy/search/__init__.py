@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from spear_deploy.search.delivered import Held, predict_delivered
     from spear_deploy.search.finalists import Choice, choose
     from spear_deploy.search.lre import (
+        ANCHORS,
         ESTIMATORS,
         Chosen,
         ConstantEstimator,
@@ -46,6 +47,7 @@ else:
     __getattr__ = lazily(__name__, __file__)
 
 __all__ = [
+    "ANCHORS",
     "ESTIMATORS",
     "STRATEGIES",
     "Candidate",

@@ -313,6 +313,7 @@ def test_where_lre_cannot_be_sure_networks_are_fine_tuned_at_the_limit_and_the_s
         line.startswith("LRE was not sure enough to search with after 8 samples: 4 more") for line in report.told
     )
     assert any("3 uniform networks were fine-tuned near the limit" in line for line in report.told)
+    assert report.seconds["LRE at the limit"] > 0
     assert report.lre.estimator == "constant"
     assert report.verdict.within_budget
     assert report.verdict.ok or report.verdict.reason

@@ -9,7 +9,7 @@ from spear_deploy.hardware import load_profile, parse_budgets
 from spear_deploy.jobs.deploy.prepare import prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.searching import pose
-from spear_deploy.jobs.progress import Silent
+from spear_deploy.jobs.progress import Clock, Silent
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def posed(tmp_path_factory):
     )
     prepared = prepare(request, Silent())
     (target,) = prepared.targets
-    problem = pose(target, request, prepared, Silent())
+    problem = pose(target, request, prepared, Clock(Silent()))
     for ratios in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7]):
         problem.evaluate(np.array(ratios))
     return target, problem

@@ -15,9 +15,10 @@ def factory():
 
 def test_networks_that_stand_in_for_a_prediction_lie_around_the_limit(factory):
     limit = 0.5 * factory.dense.synops
-    made = anchored(factory, limit, RECIPE, seed=0)
+    told = []
+    made = anchored(factory, limit, RECIPE, seed=0, on_made=lambda: told.append(1))
     found = [sample.features.recalibrated_synops for sample in made]
-    assert len(made) == 3
+    assert len(made) == len(told) == 3
     assert min(found) < limit < max(found) * 1.3
     assert all(np.ptp(sample.features.keep_ratios) < 0.2 for sample in made)
 

@@ -92,7 +92,7 @@ def solve(
     pipeline, plan = pipeline_named(request.pipeline), request.plan
     journal = prepared.journal.within(target.key)
     tuner = Tuner(prepared.factory, target, plan, request.seed, clock.progress.notice, journal)
-    problem = searching.problems.get(target.key) or pose(target, request, prepared, clock.progress)
+    problem = searching.problems.get(target.key) or pose(target, request, prepared, clock)
     asked, evaluations = searching.asked, request.evaluations
     if nothing_to_search(request, prepared):
         (group,) = prepared.factory.groups

@@ -13,6 +13,7 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.progress import Advance, Clock, Progress
 from spear_deploy.measure import SCORINGS
 from spear_deploy.search import (
+    ANCHORS,
     ESTIMATORS,
     STRATEGIES,
     Claim,
@@ -34,6 +35,7 @@ from spear_deploy.system.journal import Journal
 from spear_deploy.targets.target import Target
 
 STAGE = "search"
+ANCHORING = "LRE at the limit"
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def _trained(
     prepared: Prepared,
     clock: Clock,
 ) -> Searching:
-    problems = {target.key: pose(target, request, prepared, clock.progress) for target in targets}
+    problems = {target.key: pose(target, request, prepared, clock) for target in targets}
     named = {f"{target.limits[0].granted} on {target.chip.name}": problems[target.key] for target in targets}
     total = strategy.training(len(named), request.evaluations, len(prepared.factory.groups))
     scoring = SCORINGS[prepared.factory.model.objective.kind]
@@ -159,12 +161,12 @@ def _origin(agent: TrainedAgent, request: DeployRequest, prepared: Prepared) -> 
     )
 
 
-def pose(target: Target, request: DeployRequest, prepared: Prepared, progress: Progress) -> SearchProblem:
+def pose(target: Target, request: DeployRequest, prepared: Prepared, clock: Clock) -> SearchProblem:
     """The search problem of one target."""
     pipeline = pipeline_named(request.pipeline)
     journal = prepared.journal.within(target.key)
     limit = target.to_torch(request.plan.search_multiple * target.budget_synops)
-    trusted = _trusted(pipeline, limit, request, prepared, progress, journal)
+    trusted = _trusted(pipeline, limit, request, prepared, clock, journal)
     return SearchProblem(
         prepared.factory,
         trusted.estimator,
@@ -226,16 +228,17 @@ class _Trusted:
 
 
 def _trusted(
-    pipeline: Pipeline, limit: float, request: DeployRequest, prepared: Prepared, progress: Progress, journal: Journal
+    pipeline: Pipeline, limit: float, request: DeployRequest, prepared: Prepared, clock: Clock, journal: Journal
 ) -> _Trusted:
     """What the search goes by; where no estimator is sure enough, three networks that are fine-tuned at its limit."""
     if pipeline.estimator is not None:
         return _Trusted(ESTIMATORS[pipeline.estimator](prepared.samples), pipeline.claim)
-    factory, chosen = prepared.factory, chosen_estimator(prepared.samples)
+    factory, chosen, progress = prepared.factory, chosen_estimator(prepared.samples), clock.progress
     if sure_enough(factory, [limit])(prepared.samples):
         progress.notice(f"LRE: {chosen.name} ({chosen.reason})")
         return _Trusted(ESTIMATORS[chosen.name](prepared.samples), pipeline.claim)
-    anchors = anchored(factory, limit, request.plan.plain, request.seed, progress.notice, journal)
+    with clock.stage(ANCHORING, len(ANCHORS)) as advance:
+        anchors = anchored(factory, limit, request.plan.plain, request.seed, progress.notice, journal, advance)
     samples = anchors if len(anchors) >= ConstantEstimator.fewest_samples else prepared.samples
     progress.notice(
         f"LRE is not sure enough to search with ({chosen.name}, {len(prepared.samples)} samples):"

@@ -17,10 +17,11 @@ from spear_deploy.search.lre.ratio import ConstantEstimator, LogLineEstimator
 from spear_deploy.search.lre.ridge import RidgeEstimator
 from spear_deploy.search.lre.sample import LreSample
 from spear_deploy.search.lre.sampling import collect_samples, make_sample
-from spear_deploy.search.lre.selection import Chosen, anchored, chosen_estimator, ratio_estimator, sure_enough
+from spear_deploy.search.lre.selection import ANCHORS, Chosen, anchored, chosen_estimator, ratio_estimator, sure_enough
 from spear_deploy.search.lre.store import SampleStore, StoreKey
 
 __all__ = [
+    "ANCHORS",
     "CONFIDENCE",
     "ESTIMATORS",
     "Chosen",

@@ -113,17 +113,15 @@ def anchored(
     seed: int,
     notice: Callable[[str], None] = lambda text: None,
     journal: Journal = NOTHING,
+    on_made: Callable[[], None] = lambda: None,
 ) -> list[LreSample]:
-    """Uniform networks near a search's limit, really fine-tuned: they stand in where no estimator can be trusted."""
-    made = [
-        make_sample(
-            factory,
-            uniform_near(factory, share * budget_synops).keep_ratios,
-            recipe,
-            sample_seed(seed, place),
-            notice,
-            journal,
-        )
-        for place, share in enumerate(ANCHORS)
-    ]
+    """Uniform networks near a search's limit, really fine-tuned: they stand in where no estimator can be trusted.
+
+    `on_made` is told after each.
+    """
+    made = []
+    for place, share in enumerate(ANCHORS):
+        ratios = uniform_near(factory, share * budget_synops).keep_ratios
+        made.append(make_sample(factory, ratios, recipe, sample_seed(seed, place), notice, journal))
+        on_made()
     return [sample for sample in made if sample is not None]
