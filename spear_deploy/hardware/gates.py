@@ -88,12 +88,7 @@ def hold(on_chip: OnChip, limits: Sequence[Limit]) -> tuple[Held, ...]:
     found = []
     for limit in limits:
         quantity = limit.quantity
-        missing = ""
-        if quantity.follows is not Follows.STRUCTURE:
-            if on_chip.activity is None:
-                missing = "no spikes were measured"
-            elif quantity.missing is not None:
-                missing = quantity.missing(on_chip.cost)
+        missing = quantity.unknown(on_chip.chip, None if on_chip.activity is None else lambda: on_chip.cost)
         use = None if missing else Use(limit, quantity.value(on_chip))
         found.append(Held(limit, use, missing))
     return tuple(_with_more_cores(on_chip, found))

@@ -128,14 +128,12 @@ def require_known(limit: Limit, profile: Profile, cost: Cost) -> None:
         BudgetError: naming what is missing and what can be asked instead.
 
     """
-    missing = "" if limit.quantity.missing is None else limit.quantity.missing(cost)
+    missing = limit.quantity.unknown(profile, lambda: cost)
     if missing:
-        known = [
-            f"{other.key} ({other.example})"
-            for other in QUANTITIES.values()
-            if other.missing is not None and other.bare and not other.missing(cost)
-        ]
-        instead = ", ".join(["SynOps (120k or 50%)", "cores=4", "synapse-memory=64KiB", *known])
+        others = [other for other in QUANTITIES.values() if not other.unknown(profile, lambda: cost)]
+        known = [f"{other.key} ({other.example})" for other in others if other.missing is not None and other.bare]
+        memory = [other.example for other in others if other.key == "synapse-memory"]
+        instead = ", ".join(["SynOps (120k or 50%)", "cores=4", *memory, *known])
         raise BudgetError(
             f"budget '{limit.granted}' cannot be held on {profile.name}: {missing} (spear-deploy profiles show"
             f" {profile.name}); ask for {instead} instead"

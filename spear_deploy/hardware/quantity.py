@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from spear_deploy.hardware.chip.figures import Spread, Status
+from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.step_time import SYNOPS as CORE_SYNOPS
 from spear_deploy.hardware.cost.step_time import least_sure
 from spear_deploy.hardware.on_chip import OnChip
+from spear_deploy.hardware.placement.layer_load import counts_synapses
 
 
 class Follows(StrEnum):
@@ -55,6 +57,7 @@ class Quantity:
         least: whether limits of it say the least that is allowed, not the most.
         example: budgets of it, in words.
         missing: why it cannot be known from a cost; empty where it can. None where no price enters it.
+        uncounted: why a chip's profile does not let it be counted; empty where it does.
         status: how sure the prices and times are that it follows from, of a cost.
         each: the values of single inferences that it follows from, in any unit and as far as they are known;
             None where it does not follow from them.
@@ -76,6 +79,7 @@ class Quantity:
     least: bool = False
     example: str = ""
     missing: Callable[[Cost], str] | None = None
+    uncounted: Callable[[Profile], str] = lambda _: ""
     status: Callable[[Cost], Status] = lambda cost: cost.energy_status
     each: Callable[[OnChip], Sequence[float]] | None = None
     over: Over = Over.MEAN
@@ -95,6 +99,15 @@ class Quantity:
     def counts_synops(self) -> bool:
         """Whether it counts SynOps, which differ between torch and a chip's integers."""
         return self.unit == SYNOPS_UNIT
+
+    def unknown(self, profile: Profile, cost: Callable[[], Cost] | None) -> str:
+        """Why it is not known on a chip, without a cost where nothing was measured; empty where it is known."""
+        missing = self.uncounted(profile)
+        if missing or self.follows is Follows.STRUCTURE:
+            return missing
+        if cost is None:
+            return "no spikes were measured"
+        return "" if self.missing is None else self.missing(cost())
 
     @property
     def end(self) -> str:
@@ -122,6 +135,10 @@ def _priced(spread: Spread | None, missing: str) -> Spread:
     if spread is None:
         raise ValueError(missing)
     return spread
+
+
+def _no_packing(profile: Profile) -> str:
+    return "" if counts_synapses(profile) else "how synapses lie in memory is not known (synapses.packing, weight_bits)"
 
 
 def _energy_pj(on_chip: OnChip) -> float:
@@ -240,6 +257,7 @@ _ROWS = (
         lambda on_chip: on_chip.placement.quantities["synapse memory"],
         {"B": 1.0, "kB": 1e3, "MB": 1e6, "KiB": 1024.0, "MiB": 1024.0**2},
         example="synapse-memory=64KiB",
+        uncounted=_no_packing,
     ),
     Quantity(
         "energy",

@@ -9,12 +9,14 @@ from spear_deploy.hardware import (
     Activity,
     OnChip,
     estimate,
+    known_profiles,
     load_profile,
     parse_budget,
     place,
     require_known,
 )
 from spear_deploy.hardware.chip.figures import Status
+from spear_deploy.hardware.gates import hold
 
 PRICES = {
     "energy.synaptic_operation": ("pJ", 1, 2, 4),
@@ -194,6 +196,24 @@ def test_a_budget_without_prices_is_refused_naming_what_can_be_asked(network, bu
     cost = estimate(network, place(network, speck), activity(network))
     with pytest.raises(BudgetError, match=r"cannot be held on speck2f: no price for synapses.*ask for SynOps"):
         require_known(parse_budget(budget), speck, cost)
+
+
+def test_a_memory_budget_is_not_held_where_it_is_not_known_how_synapses_lie_in_memory(network):
+    """A single byte, of which a network with synapses would seem to take none."""
+    budget, measured = parse_budget("synapse-memory=1B"), activity(network)
+    for chip in map(load_profile, known_profiles()):
+        on_chip = OnChip(network, chip, measured)
+        (held,) = hold(on_chip, [budget])
+        assert not held.kept
+        if chip.synapses.packing is not None:
+            assert held.use.used > 1
+            require_known(budget, chip, on_chip.cost)
+            continue
+        assert "cannot be held: how synapses lie in memory is not known (synapses.packing" in held.text
+        with pytest.raises(BudgetError, match=r"cannot be held.*synapses\.packing.*ask for SynOps") as refused:
+            require_known(budget, chip, on_chip.cost)
+        assert "ask for SynOps (120k or 50%), cores=4" in str(refused.value)
+        assert "64KiB" not in str(refused.value)
 
 
 def test_a_time_budget_without_times_is_refused(network):
