@@ -13,7 +13,7 @@ from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.cost.step_time import SYNOPS as CORE_SYNOPS
 from spear_deploy.hardware.cost.step_time import least_sure
 from spear_deploy.hardware.on_chip import OnChip
-from spear_deploy.hardware.placement.layer_load import counts_synapses
+from spear_deploy.hardware.placement.limits import counts_synapses
 
 
 class Follows(StrEnum):

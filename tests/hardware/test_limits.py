@@ -6,28 +6,8 @@ import pytest
 
 from spear_deploy.hardware import known_profiles, load_profile
 from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.placement.limits import FORMATS
 from spear_deploy.hardware.rules.verdict import check
-
-FORMATS = {
-    "chip.router_columns",
-    "chip.router_rows",
-    "chip.cores_per_router",
-    "core.state_variable",
-    "core.in_axon_entry",
-    "core.out_axon_entry",
-    "synapses.packing",
-    "synapses.weight_sharing",
-    "synapses.weight_bits",
-    "neurons.arithmetic",
-    "neurons.state_bits",
-    "neurons.threshold_bits",
-    "neurons.decay_bits",
-    "neurons.bias_bits",
-    "neurons.refractory",
-    "io.graded_bits",
-    "layers.split",
-}
-"""Figures that say how something is written down, not how much of it there may be."""
 
 KEPT = {
     "core.synapse_memory": ["synapses"],
@@ -248,7 +228,7 @@ CASES = [
     for name in known_profiles()
     for key, figure in load_profile(name).figures().items()
     if figure.known and key.split(".")[0] not in ("time", "energy")
-    if key not in FORMATS and key not in ELSEWHERE and (name, key) not in PHYSICAL
+    if key not in (*FORMATS, "layers.split") and key not in ELSEWHERE and (name, key) not in PHYSICAL
 ]
 
 
@@ -269,6 +249,75 @@ def test_at_a_limit_fits_and_one_above_does_not(build, name, key):
         assert holds(build(*case), alone), case
     for case in bad:
         assert not holds(build(*case), alone), case
+
+
+LIMITS = [
+    f"{section}.{name}"
+    for section in ("chip", "core", "synapses", "neurons", "layers", "io")
+    for name in type(getattr(Profile(name="any", title=""), section)).model_fields
+    if f"{section}.{name}" not in FORMATS
+]
+
+UNITS = {"Count": "cores", "Memory": "B", "Sizes": "words", "Interval": "steps", "Choice": "names", "Flag": "yes or no"}
+
+
+def unknown(key):
+    """A figure that nobody has published, in a unit that it may have."""
+    section, name = key.split(".")
+    field = type(getattr(Profile(name="any", title=""), section)).model_fields[name]
+    (kind,) = {each.__name__ for each in field.annotation.__args__} & set(UNITS)
+    return {"unit": UNITS[kind], "status": "unknown"}
+
+
+def chip_with(**figures):
+    """A chip of these figures, by their keys with a double underscore for the dot."""
+    content = {}
+    for key, figure in figures.items():
+        section, name = key.split("__")
+        content.setdefault(section, {})[name] = figure
+    return Profile.model_validate({"name": "c", "title": "c", **content})
+
+
+@pytest.mark.parametrize("key", LIMITS)
+def test_a_limit_that_nobody_has_published_is_not_claimed_to_hold(build, key):
+    verdict = check(
+        build((2,), dense(2, 2), "lif"), chip_with(**{key.replace(".", "__"): unknown(key)}), analog_input=False
+    )
+    assert len(verdict.placement.unchecked) == 1
+    assert verdict.text == "fits the known limits"
+
+
+def known(value, unit):
+    return {"value": value, "unit": unit, "status": "published", "source": "made up"}
+
+
+SIZES = {
+    "synapses__packing": known("plain", "name"),
+    "synapses__weight_bits": known(8, "bit"),
+    "core__state_variable": known(4, "B"),
+}
+MEMORIES = {"core__memory": "memory per core", "chip__synapse_memory": "synapse memory of the chips"}
+
+
+@pytest.mark.parametrize(
+    ("memory", "key", "unit"),
+    [
+        ("core__memory", "core__state_variable", "B"),
+        ("core__memory", "core__in_axon_entry", "B"),
+        ("core__memory", "core__out_axon_entry", "B"),
+        ("core__memory", "synapses__packing", "name"),
+        ("chip__synapse_memory", "synapses__packing", "name"),
+        ("chip__synapse_memory", "synapses__weight_bits", "bit"),
+    ],
+)
+def test_a_memory_is_not_checked_where_what_fills_it_has_no_known_size(build, memory, key, unit):
+    network = build((2,), dense(2, 2), "lif")
+    full = check(network, chip_with(**SIZES, **{memory: known(1, "B")}), analog_input=False)
+    assert [finding.rule for finding in full.violations] == [MEMORIES[memory]]
+    figures = {**SIZES, memory: known(1, "B"), key: {"unit": unit, "status": "unknown"}}
+    verdict = check(network, chip_with(**figures), analog_input=False)
+    assert verdict.placement.unchecked == (MEMORIES[memory],)
+    assert verdict.text == "fits the known limits"
 
 
 def test_the_synapse_memory_of_a_chip_is_a_limit_of_the_whole_network(build, tmp_path):

@@ -206,6 +206,18 @@ def test_synapse_memory_without_a_packing_is_refused(own):
         load_profile(own(MEMORY))
 
 
+def test_a_memory_of_neurons_and_synapses_without_the_size_of_a_state_is_refused(own):
+    text = MEMORY.replace("core.synapse_memory", "core.memory") + UNKNOWN_PACKING
+    with pytest.raises(ProfileError, match=r"core\.memory: cannot be checked without core\.state_variable; give it"):
+        load_profile(own(text))
+
+
+def test_a_time_of_reading_memory_without_what_lies_in_it_is_refused(own):
+    text = FIGURE.replace("core.neurons", "time.memory_read").replace('"neurons"', '"ns"') + UNKNOWN_PACKING
+    with pytest.raises(ProfileError, match=r"time\.memory_read: what is read cannot be counted without synapses"):
+        load_profile(own(text))
+
+
 def test_synapse_memory_of_unknown_packing_is_not_checked(own, build):
     profile = load_profile(own(MEMORY + UNKNOWN_PACKING))
     placement = place(build((50,), nir.Linear(np.ones((50, 50))), "lif"), profile)

@@ -72,8 +72,8 @@ class Core(_Section):
     thresholds: Count | None = Field(None, description="distinct thresholds")
     decays: Count | None = Field(None, description="distinct pairs of decays (compartment profiles)")
     state_variable: Memory | None = Field(None, description="memory of one state variable of one neuron")
-    in_axon_entry: Memory | None = None
-    out_axon_entry: Memory | None = None
+    in_axon_entry: Memory | None = Field(None, description="absent where a chip has no such table")
+    out_axon_entry: Memory | None = Field(None, description="absent where a chip has no such table")
     kernel_memory: Sizes | None = Field(None, description="weights that each core holds, core by core")
     neuron_memory: Sizes | None = Field(None, description="neuron states that each core holds, core by core")
     bias_memory: Sizes | None = Field(None, description="biases that each core holds, core by core")

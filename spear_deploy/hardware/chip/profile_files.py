@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from spear_deploy.errors import ProfileError, quoted
-from spear_deploy.hardware.chip.figures import Quantity
+from spear_deploy.hardware.chip.figures import Figure, Quantity
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.system.outside.plain import LARGEST_TOML, parse_toml, read_text
 from spear_deploy.system.outside.refusal import RefusedError
@@ -206,25 +206,30 @@ def _valid_keys(location: tuple[int | str, ...]) -> list[str]:
 
 
 def _unpacked(profile: Profile, where: str) -> list[str]:
-    """A limit of synapse memory says nothing without how synapses are packed."""
-    core, chip, synapses = profile.core, profile.chip, profile.synapses
-    memories = {
-        "core.synapse_memory": core.synapse_memory,
-        "core.memory": core.memory,
-        "chip.synapse_memory": chip.synapse_memory,
+    """Memory says nothing without how synapses lie in it, and what a neuron takes beside them."""
+    core, synapses = profile.core, profile.synapses
+    packing = {"synapses.packing": synapses.packing, "synapses.weight_bits": synapses.weight_bits}
+    needed: dict[str, tuple[Figure | None, Mapping[str, Figure | None]]] = {
+        "core.synapse_memory": (core.synapse_memory, packing),
+        "core.memory": (core.memory, packing | {"core.state_variable": core.state_variable}),
+        "chip.synapse_memory": (profile.chip.synapse_memory, packing),
     }
-    limited = [key for key, figure in memories.items() if figure is not None and figure.known]
-    missing = [
-        f"synapses.{key}"
-        for key, figure in (("packing", synapses.packing), ("weight_bits", synapses.weight_bits))
-        if figure is None
-    ]
-    if not limited or not missing:
-        return []
-    return [
-        f"{where}: {limited[0]}: cannot be checked without {' and '.join(missing)};"
-        f" give {'it' if len(missing) == 1 else 'them'}, or status 'unknown' (packings: {', '.join(PACKINGS)})"
-    ]
+    lines = []
+    for key, (limit, figures) in needed.items():
+        missing = [name for name, figure in figures.items() if figure is None]
+        if limit is not None and limit.known and missing:
+            lines.append(
+                f"{where}: {key}: cannot be checked without {' and '.join(missing)};"
+                f" give {'it' if len(missing) == 1 else 'them'}, or status 'unknown' (packings: {', '.join(PACKINGS)})"
+            )
+    uncounted = [name for name, figure in packing.items() if figure is None or not figure.known]
+    read = profile.time.memory_read
+    if read is not None and read.known and uncounted:
+        lines.append(
+            f"{where}: time.memory_read: what is read cannot be counted without {' and '.join(uncounted)};"
+            f" give {'it' if len(uncounted) == 1 else 'them'}, or leave the time out"
+        )
+    return lines
 
 
 def _empty(profile: Profile, where: str) -> list[str]:

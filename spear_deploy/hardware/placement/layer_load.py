@@ -2,78 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from spear_deploy.hardware.chip.figures import Figure, Quantity
+from spear_deploy.hardware.chip.figures import Quantity
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.connections import is_biased, reach_of, volume_of
 from spear_deploy.hardware.placement.geometry import Incoming, Reach
+from spear_deploy.hardware.placement.limits import NEURONS
 from spear_deploy.hardware.placement.packing import PACKINGS, Integers
 from spear_deploy.hardware.placement.tiles import Grid, Tile, Volume
 from spear_deploy.network import Network, Neuron
 
 _BITS_PER_BYTE = 8
-
-
-@dataclass(frozen=True)
-class Resource:
-    """Something that a core has only so much of."""
-
-    name: str
-    unit: str
-    limit: Callable[[Profile], Figure | None]
-
-
-NEURONS = "neurons per core"
-
-RESOURCES = (
-    Resource(NEURONS, "neurons", lambda profile: profile.core.neurons),
-    Resource("synapse memory per core", "B", lambda profile: profile.core.synapse_memory),
-    Resource("memory per core", "B", lambda profile: profile.core.memory),
-    Resource("input axons per core", "axons", lambda profile: profile.core.in_axons),
-    Resource("output axons per core", "axons", lambda profile: profile.core.out_axons),
-    Resource("fan-in per neuron", "synapses", lambda profile: profile.core.fan_in),
-    Resource("destination cores per neuron", "cores", lambda profile: profile.core.destination_cores),
-    Resource("thresholds per core", "thresholds", lambda profile: profile.core.thresholds),
-    Resource("decays per core", "decays", lambda profile: profile.core.decays),
-)
-"""Every resource of a core, in the order of the core table."""
-
-
-_WITH_SYNAPSES = ("synapse memory per core", "memory per core")
-
-
-def allowed(profile: Profile) -> dict[str, float]:
-    """How much of each resource a core has, where that is known and its use can be counted."""
-    found = {}
-    for resource in RESOURCES:
-        figure = resource.limit(profile)
-        countable = resource.name not in _WITH_SYNAPSES or counts_synapses(profile)
-        if isinstance(figure, Quantity) and figure.known and countable:
-            found[resource.name] = figure.amount
-    return found
-
-
-def counts_synapses(profile: Profile) -> bool:
-    """Whether it is known how synapses lie in memory."""
-    figures = (profile.synapses.packing, profile.synapses.weight_bits)
-    return all(figure is not None and figure.known for figure in figures)
-
-
-def unchecked(profile: Profile) -> tuple[str, ...]:
-    """Resources that the chip limits by an amount, or in a way, that nobody has published."""
-    known = allowed(profile)
-    found = [
-        resource.name for resource in RESOURCES if resource.limit(profile) is not None and resource.name not in known
-    ]
-    cores = profile.chip.cores_per_chip
-    if cores is not None and not cores.known and profile.cores_available is None:
-        found.append("cores")
-    return tuple(found)
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spear_deploy.hardware.chip.figures import Figure
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.hardware.placement.layer_load import RESOURCES
+from spear_deploy.hardware.placement.limits import CHIP_RESOURCES, RESOURCES
 from spear_deploy.hardware.placement.use import ResourceUse
 from spear_deploy.hardware.placement.whole_layers import CoreAssignment
 from spear_deploy.hardware.rules.finding import Finding, Kind
 
-_LIMITS = {resource.name: resource.limit for resource in RESOURCES}
+_LIMITS = {resource.name: resource.limit for resource in (*RESOURCES, *CHIP_RESOURCES)}
 
 
 def overuse(use: ResourceUse, profile: Profile, cores: Mapping[str, int]) -> Finding:
     """The finding for a use that exceeds what is allowed; `cores` is how many each layer takes."""
     share = use.allowed / use.used
     if use.layer is None:
-        figure = _chip_figure(use.resource, profile)
+        cores_of_chip = profile.chip.usable_cores_per_chip or profile.chip.cores_per_chip
+        figure = cores_of_chip if use.resource == "cores" else _LIMITS[use.resource](profile)
         more = ", or use more chips" if profile.chip.chips is not None else ""
         mend = f"prune the network to {share:.0%} of that{more}"
         if use.resource == "cores":
@@ -44,16 +44,6 @@ def _largest_layer(cores: Mapping[str, int], use: ResourceUse) -> str:
     if left >= 1:
         return f"prune {layer}, which takes {cores[layer]} of them, until {left:.0f} suffice for it"
     return f"prune all layers, the most {layer}, which takes {cores[layer]} of them"
-
-
-def _chip_figure(resource: str, profile: Profile) -> Figure | None:
-    chip = profile.chip
-    return {
-        "cores": chip.usable_cores_per_chip or chip.cores_per_chip,
-        "neurons of the chip": chip.neurons,
-        "synapses of the chip": chip.synapses,
-        "synapse memory of the chips": chip.synapse_memory,
-    }[resource]
 
 
 def unassigned(assignment: CoreAssignment, findings: list[Finding], profile: Profile) -> list[Finding]:

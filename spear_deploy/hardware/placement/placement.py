@@ -8,14 +8,8 @@ from math import prod
 
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.geometry import Reach
-from spear_deploy.hardware.placement.layer_load import (
-    NEURONS,
-    LayerLoad,
-    allowed,
-    connect_consumers,
-    layer_loads,
-    unchecked,
-)
+from spear_deploy.hardware.placement.layer_load import LayerLoad, connect_consumers, layer_loads
+from spear_deploy.hardware.placement.limits import NEURONS, allowed, unchecked
 from spear_deploy.hardware.placement.overuse import overuse, unassigned
 from spear_deploy.hardware.placement.splitting import TooLargeForACoreError, split
 from spear_deploy.hardware.placement.thinning import NotThinnableError, kept_channels, thinned
@@ -66,7 +60,7 @@ class Placement:
         grids: how each layer is cut.
         cores: what each core holds, layers in the order of execution.
         uses: for each limit the largest use, the number of cores first.
-        unchecked: limits that exist but are unknown.
+        unchecked: limits that exist but are unknown, or whose use cannot be counted.
         findings: what does not fit.
         quantities: cores, neurons and synapse memory (B) in all.
         reaches: the connections into each layer, in the order of `Network.into`.

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from spear_deploy.hardware.chip.figures import Quantity
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.hardware.placement.layer_load import RESOURCES, LayerLoad, counts_synapses
+from spear_deploy.hardware.placement.layer_load import LayerLoad
+from spear_deploy.hardware.placement.limits import CHIP_RESOURCES, RESOURCES
 from spear_deploy.hardware.placement.tiles import whole
 from spear_deploy.hardware.placement.whole_layers import WORDS, CoreAssignment
 
@@ -68,17 +68,17 @@ def chip_uses(profile: Profile, loads: Mapping[str, LayerLoad], cores: int, memo
     uses = []
     if profile.cores_available is not None:
         uses.append(ResourceUse("cores", cores, profile.cores_available, "cores", None, profile.origin))
-    chip = profile.chip
-    needs: tuple[tuple[str, Quantity | None, str, Callable[[], float]], ...] = (
-        ("neurons of the chip", chip.neurons, "neurons", lambda: sum(prod(load.volume) for load in loads.values())),
-        ("synapses of the chip", chip.synapses, "synapses", lambda: sum(map(_synapses, loads.values()))),
-        ("synapse memory of the chips", chip.synapse_memory, "B", lambda: memory),
+    used: tuple[Callable[[], float], ...] = (
+        lambda: sum(prod(load.volume) for load in loads.values()),
+        lambda: sum(map(_synapses, loads.values())),
+        lambda: memory,
     )
-    for name, figure, unit, used in needs:
-        countable = counts_synapses(profile) or unit != "B"
-        if figure is not None and figure.known and countable:
-            chips = 1.0 if chip.chips is None or not chip.chips.known else chip.chips.amount
-            uses.append(ResourceUse(name, used(), figure.amount * chips, unit, None, profile.origin))
+    figure = profile.chip.chips
+    chips = figure.amount if figure is not None and figure.known else 1.0
+    for resource, taken in zip(CHIP_RESOURCES, used, strict=True):
+        amount = resource.allowed(profile)
+        if amount is not None:
+            uses.append(ResourceUse(resource.name, taken(), amount * chips, resource.unit, None, profile.origin))
     return uses
 
 
