@@ -19,6 +19,7 @@ from spear_deploy.network.faults import member
 from spear_deploy.network.graph import Network
 from spear_deploy.network.importing.assemble import assemble
 from spear_deploy.network.importing.heads import HeadKind
+from spear_deploy.network.importing.rewriting import learns
 from spear_deploy.network.importing.trace import Recording, record
 from spear_deploy.network.model import BINNINGS, Model, save
 from spear_deploy.network.neuron import DEFAULT_DT_S
@@ -206,8 +207,8 @@ def _fixed(recording: Recording, graph: nir.NIRGraph) -> list[str]:
     trained: dict[str, bool] = {}
     given = constants(graph.nodes)
     for name, layer in recording.layers.items():
-        if name in graph.nodes and name not in given and (parameters := list(layer.module.parameters())):
-            trained[name] = any(each.requires_grad for each in parameters)
+        if name in graph.nodes and name not in given and list(layer.module.parameters()):
+            trained[name] = learns(layer.module)
     return [name for name, one in trained.items() if not one] if any(trained.values()) else []
 
 

@@ -241,18 +241,6 @@ def test_graded_spikes_are_scaled_behind_the_neuron(learned):
     assert torch.equal(spikes_of(from_snntorch(net, input_shape=(5,), time_steps=T), x), expected)
 
 
-@pytest.mark.parametrize(
-    ("fixed", "told"), [((), None), ((0,), "0_linear"), ((0, 2), "0_linear,2_linear"), ((0, 2, 4), None)]
-)
-def test_layers_that_were_not_trained_are_told_since_pruning_trains_them(fixed, told):
-    net = nn.Sequential(nn.Linear(5, 6), leaky(), nn.Linear(6, 6), leaky(), nn.Linear(6, 4), leaky())
-    for index in fixed:
-        net[index].requires_grad_(False)
-    found = [each for each in from_snntorch(net, input_shape=(5,), time_steps=T).notices if "requires_grad" in each]
-    wanted = "{}: requires_grad=False is not kept: they are pruned and trained, unless `freeze='{}'` says otherwise"
-    assert found == ([] if told is None else [wanted.format(told.replace(",", ", "), told)])
-
-
 class ReadsMembrane(nn.Module):
     def __init__(self, reset):
         super().__init__()

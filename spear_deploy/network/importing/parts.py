@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from spear_deploy.network.importing.expression import Apply, Cat, Expression, Opaque, add
 from spear_deploy.network.importing.layers import AVERAGE_POOLS, MAX_POOLS, WEIGHTED, is_norm
+from spear_deploy.network.importing.rewriting import learns
 from spear_deploy.network.resampling import Resampling
 
 Shape = tuple[int, ...]
@@ -102,9 +103,9 @@ def _cut(value: Tensor | None, part: slice) -> Tensor | None:
 
 
 def _with(module: nn.Module, **parameters: Tensor | None) -> nn.Module:
-    changed = copy.copy(module)
+    changed, learned = copy.copy(module), learns(module)
     changed._parameters = {
-        key: None if value is None else nn.Parameter(value.detach(), requires_grad=False)
+        key: None if value is None else nn.Parameter(value.detach(), requires_grad=learned)
         for key, value in parameters.items()
     }
     return changed

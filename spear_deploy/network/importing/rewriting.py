@@ -63,6 +63,11 @@ def rewritten(module: Any, name: str, shape: Shape) -> list[tuple[str, nn.Module
     return [] if kind is None else [("", _windows_that_divide(module, kind, name, shape))]
 
 
+def learns(module: nn.Module) -> bool:
+    """Whether training changes any of a layer's weights."""
+    return any(each.requires_grad for each in module.parameters())
+
+
 def shape_behind(module: nn.Module, shape: Shape) -> Shape:
     """The shape of one step of what a layer gives."""
     with torch.no_grad():
@@ -201,9 +206,10 @@ def turned(module: Any) -> Any:
         bias=module.bias is not None,
         dtype=weight.dtype,
     )
-    found.weight = nn.Parameter(weight.contiguous(), requires_grad=False)
+    learned = learns(module)
+    found.weight = nn.Parameter(weight.contiguous(), requires_grad=learned)
     if module.bias is not None:
-        found.bias = nn.Parameter(module.bias.detach(), requires_grad=False)
+        found.bias = nn.Parameter(module.bias.detach(), requires_grad=learned)
     return found
 
 

@@ -65,14 +65,12 @@ def _applied(
         return Opaque("weights that depend on the input, which no synapse has; use weights that are learned"), None
     held = [each.detach().double().clone() for each in own]
     layer = build(weight).double()
-    layer._parameters = dict(zip(("weight", "bias"), [*map(_fixed, held), None], strict=False))
+    learned = any(map(recorder.is_learned, own))
+    parameters = [nn.Parameter(each, requires_grad=learned) for each in held]
+    layer._parameters = dict(zip(("weight", "bias"), [*parameters, None], strict=False))
     content = (*key, *(each.numpy().tobytes() for each in held))
     return recorder.applied(kind, content, layer, value), recorder.time_axis(value)
 
 
 def _dense(weight: Tensor) -> nn.Module:
     return nn.Linear(weight.shape[1], weight.shape[0])
-
-
-def _fixed(values: Tensor) -> nn.Parameter:
-    return nn.Parameter(values, requires_grad=False)
