@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -90,6 +91,8 @@ def hold(on_chip: OnChip, limits: Sequence[Limit]) -> tuple[Held, ...]:
         quantity = limit.quantity
         missing = quantity.unknown(on_chip.chip, None if on_chip.activity is None else lambda: on_chip.cost)
         use = None if missing else Use(limit, quantity.value(on_chip))
+        if use is not None and math.isnan(use.used):
+            use, missing = None, f"no number comes out for {limit.name}"
         found.append(Held(limit, use, missing))
     return tuple(_with_more_cores(on_chip, found))
 

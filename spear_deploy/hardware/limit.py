@@ -84,7 +84,9 @@ class Use:
 
     @property
     def share(self) -> float:
-        """Used over allowed; allowed over used where the limit is the least."""
+        """Used over allowed; allowed over used where the limit is the least. What is no number keeps no limit."""
+        if math.isnan(self.used):
+            return math.inf
         used, allowed = self.used, self.limit.allowed
         if self.limit.quantity.least:
             used, allowed = allowed, used

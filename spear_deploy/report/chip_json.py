@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from spear_deploy.hardware.chip.figures import Status
@@ -98,7 +100,7 @@ def cost_json(cost: Cost) -> dict[str, Any]:
             {
                 "name": part.name,
                 "figures": list(part.figures),
-                "count": part.count if part.count == part.count else None,
+                "count": part.count if isfinite(part.count) else None,
                 "energy_pj": _spread(part.energy_pj),
                 "status": str(part.status),
             }
@@ -179,10 +181,11 @@ def profile_schema() -> dict[str, Any]:
     return Profile.model_json_schema()
 
 
-def _spread(spread: Spread | None) -> dict[str, float] | None:
+def _spread(spread: Spread | None) -> dict[str, float | None] | None:
+    """The three ends; null where one is without end, which JSON has no number for."""
     if spread is None:
         return None
-    return {"low": spread.low, "typical": spread.typical, "high": spread.high}
+    return {end: value if isfinite(value) else None for end, value in asdict(spread).items()}
 
 
 def held_json(held: Sequence[Held]) -> list[dict[str, Any]]:
@@ -192,7 +195,7 @@ def held_json(held: Sequence[Held]) -> list[dict[str, Any]]:
             "budget": each.limit.granted,
             "quantity": each.limit.quantity.key,
             "allowed": each.limit.allowed,
-            "used": None if each.use is None else each.use.used,
+            "used": each.use.used if each.use is not None and isfinite(each.use.used) else None,
             "unit": each.limit.unit,
             "kept": None if each.use is None else each.kept,
             "missing": each.missing or None,

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,3 +29,25 @@ def chip(tmp_path: Path) -> Callable[..., Profile]:
         return load_profile(path)
 
     return make
+
+
+@pytest.fixture
+def chip_file(tmp_path: Path) -> Callable[..., Path]:
+    """The file of a made-up chip, with figures by their keys: a value and its unit, or low, value, high and unit."""
+
+    def write(figures: dict[str, tuple[object, ...]], head: str = "", name: str = "made_up.toml") -> Path:
+        lines = ['name = "made-up"\ntitle = "A made-up chip"', head]
+        for key, (*values, unit) in figures.items():
+            low, value, high = values if len(values) == 3 else (None, *values, None)
+            ends = {"low": low, "value": value, "high": high}
+            lines += [f"[{key}]", *(f"{end} = {_toml(each)}" for end, each in ends.items() if each is not None)]
+            lines.append(f'unit = "{unit}"\nstatus = "published"\nsource = "made up for a test"')
+        path = tmp_path / name
+        path.write_text("\n".join(lines))
+        return path
+
+    return write
+
+
+def _toml(value: object) -> str:
+    return json.dumps(value).replace("NaN", "nan").replace("Infinity", "inf")

@@ -109,8 +109,7 @@ def _as_told(each: ErrorDetails) -> InitErrorDetails:
 class Figure(BaseModel):
     """What every figure carries.
 
-    A figure without a source is refused unless its status is unknown; an unknown figure holds
-    no value.
+    A figure without a source is refused unless its status is unknown; an unknown figure holds no value.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", json_schema_extra=_list_units)
@@ -280,8 +279,9 @@ class TimeCurve(Figure):
     def _check_order(self) -> Self:
         if self.value is not None:
             at = [number for number, _ in self.value]
-            if not at or at != sorted(set(at)) or min(min(pair) for pair in self.value) < 0:
-                raise ValueError("pairs of a number and a time, the numbers rising, none negative")
+            finite = all(0 <= each < float("inf") for pair in self.value for each in pair)
+            if not at or not finite or at != sorted(set(at)):
+                raise ValueError("pairs of a number and a time, the numbers rising, none negative or without end")
         return self
 
     def amount_at(self, number: float) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from spear_deploy.errors import ProfileError, quoted
+from spear_deploy.hardware.chip.faults import time_faults
 from spear_deploy.hardware.chip.figures import Figure, Quantity
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.system.outside.plain import LARGEST_TOML, parse_toml, read_text
@@ -67,6 +68,7 @@ def load_profile(target: str | Path) -> Profile:
 def _joint_faults(profile: Profile, where: str) -> list[str]:
     """One line for each rule that figures break together."""
     lines = [*_wrong_names(profile, where), *_unpacked(profile, where), *_empty(profile, where)]
+    lines += [f"{where}: {fault}" for fault in time_faults(profile)]
     cores = profile.cores_available
     if cores is not None and cores < 1:
         lines.append(f"{where}: chip: no cores left: cores x chips = {cores}; a network needs at least 1")

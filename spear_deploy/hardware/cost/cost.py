@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.cost.input_output import Outside
@@ -127,9 +128,9 @@ class Cost:
         static = total([part.energy_pj for part in self.parts if part.energy_pj and part.name in STATIC_PARTS])
         moving = Spread(energy.low - static.low, energy.typical - static.typical, energy.high - static.high)
         return Spread(
-            moving.low / time.high + static.low / time.low,
-            energy.typical / time.typical,
-            moving.high / time.low + static.high / time.high,
+            _over(moving.low, time.high) + _over(static.low, time.low),
+            _over(energy.typical, time.typical),
+            _over(moving.high, time.low) + _over(static.high, time.high),
         )
 
     @property
@@ -146,7 +147,8 @@ class Cost:
         if time is None or not times:
             return tuple(steady + idle + moving * share for share in self._shares)
         return tuple(
-            steady + idle * each / time.high + moving * share for share, each in zip(self._shares, times, strict=False)
+            steady + _over(idle * each, time.high) + moving * share
+            for share, each in zip(self._shares, times, strict=False)
         )
 
     @property
@@ -155,7 +157,7 @@ class Cost:
         power, time = self.power_mw, self.time_ns
         if power is None or time is None:
             return ()
-        moving = self._high("moving") / time.low
+        moving = _over(self._high("moving"), time.low)
         return tuple(power.high + moving * (share - 1) for share in self._shares)
 
     @property
@@ -220,4 +222,9 @@ def total(spreads: Iterable[Spread]) -> Spread:
 def _rate(time_ns: Spread | None) -> Spread | None:
     if time_ns is None:
         return None
-    return Spread(_NS_PER_S / time_ns.high, _NS_PER_S / time_ns.typical, _NS_PER_S / time_ns.low)
+    return Spread(*(_over(_NS_PER_S, ns) for ns in (time_ns.high, time_ns.typical, time_ns.low)))
+
+
+def _over(amount: float, time: float) -> float:
+    """The amount by time; without end in no time, as on cores that are idle for free while nothing spikes."""
+    return amount / time if time else (inf if amount else 0.0)

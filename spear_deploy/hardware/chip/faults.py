@@ -1,0 +1,43 @@
+"""What figures of a profile cannot be, so that every amount that follows from them is a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from spear_deploy.hardware.chip.figures import Quantity, Rate
+from spear_deploy.hardware.chip.profile import Profile
+
+
+def time_faults(profile: Profile) -> Iterator[str]:
+    """Times and rates that nothing can be divided by, and chips that take time back, each by its key."""
+    divisors: dict[str, Quantity | None] = {
+        key: figure for key, figure in profile.figures().items() if isinstance(figure, Rate)
+    }
+    for key, figure in (divisors | {"time.step": profile.time.step}).items():
+        if _low(figure) == 0:
+            yield f"{key}: must be above 0, its low end too: other amounts are divided by it"
+    lows = _lows_of_a_step(profile)
+    if lows and not any(lows):
+        yield "time: a step would take no time at the low end: give one of its times a low end above 0"
+    added = profile.time.barrier_by_chips
+    if added is not None and any(after < before for (_, before), (_, after) in pairwise(added.value or ())):
+        yield "time.barrier_by_chips: more chips take no less time: the times must not fall"
+
+
+def _lows_of_a_step(profile: Profile) -> list[float]:
+    """The low ends of what every step waits for; none where its time is fixed or cannot be known."""
+    time = profile.time
+    update = time.neuron_update_inactive if time.neuron_update_active is None else time.neuron_update_active
+    fixed, operation, *needed = (
+        _low(each) for each in (time.step, time.synaptic_operation, update, time.barrier, time.step_floor)
+    )
+    if fixed is not None or operation is None or needed[0] is None:
+        return []
+    curve = time.barrier_by_routers
+    barriers = [] if curve is None or curve.value is None else [barrier for _, barrier in curve.value]
+    return [low for low in (operation, *needed, *barriers) if low is not None]
+
+
+def _low(figure: Quantity | None) -> float | None:
+    return figure.spread.low if figure is not None and figure.known else None

@@ -1,0 +1,96 @@
+"""Figures that no amount could follow from: each is refused by its key when the profile is read."""
+
+from math import inf, nan
+
+import nir
+import numpy as np
+import pytest
+
+from spear_deploy.errors import ProfileError
+from spear_deploy.hardware import Activity, OnChip, Use, estimate, load_profile, parse_budget, place
+from spear_deploy.hardware.gates import hold
+from spear_deploy.report.chip_json import cost_json
+
+TIMES = {"time.synaptic_operation": (3, "ns"), "time.neuron_update_active": (7, "ns")}
+
+
+@pytest.mark.parametrize(
+    "pairs", [[[1, nan], [4, nan]], [[1, 2.0], [4, inf]], [[1, 2.0], [inf, 3.0]], [[nan, 2.0]], [[1, -2.0]]]
+)
+@pytest.mark.parametrize("curve", ["barrier_by_routers", "barrier_by_chips"])
+def test_a_time_that_depends_on_a_number_is_one_everywhere(chip_file, curve, pairs):
+    with pytest.raises(ProfileError, match=f"time.{curve}: pairs of a number and a time, .*none negative or without"):
+        load_profile(chip_file(TIMES | {f"time.{curve}": (pairs, "ns")}))
+
+
+@pytest.mark.parametrize(
+    ("key", "figure"),
+    [
+        ("time.router_rate", (0, "1/s")),
+        ("time.router_rate", (0, 5, 9, "M/s")),
+        ("time.synaptic_rate", (0, "1/s")),
+        ("time.step", (0, "ns")),
+        ("time.step", (0, 2, 3, "ms")),
+    ],
+)
+def test_what_other_amounts_are_divided_by_is_above_0(chip_file, key, figure):
+    with pytest.raises(ProfileError, match=f"{key}: must be above 0"):
+        load_profile(chip_file(TIMES | {key: figure}))
+
+
+NO_TIME = {"time.synaptic_operation": (0, 3, 3, "ns"), "time.neuron_update_active": (0, 7, 9, "ns")}
+
+
+@pytest.mark.parametrize("more", [{}, {"time.barrier": (0, 5, 5, "ns")}, {"time.barrier_by_routers": ([[1, 0]], "ns")}])
+def test_a_step_that_would_take_no_time_is_refused(chip_file, more):
+    with pytest.raises(ProfileError, match="time: a step would take no time at the low end"):
+        load_profile(chip_file(NO_TIME | more))
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        NO_TIME | {"time.barrier": (5, "ns")},
+        NO_TIME | {"time.step": (1, "ms")},
+        {"time.synaptic_operation": (0, "ns")},
+        TIMES | {"time.synaptic_operation": (0, "ns"), "time.barrier": (0, "ns")},
+    ],
+)
+def test_a_time_of_0_is_one_where_a_step_takes_some_anyway(chip_file, figures):
+    assert load_profile(chip_file(figures)).time.synaptic_operation.spread.low == 0
+
+
+def test_more_chips_never_take_less_time(chip_file):
+    """Counted in would be -30 ns a chip: with a barrier of 20 ns a step of less than no time."""
+    falling = {"time.barrier": (20, "ns"), "time.barrier_by_chips": ([[1, 40], [2, 10]], "ns")}
+    with pytest.raises(ProfileError, match=r"time\.barrier_by_chips: more chips take no less time"):
+        load_profile(chip_file(TIMES | falling))
+
+
+@pytest.mark.parametrize("budget", ["cores=4", "throughput=5/s", "max-drop=0"])
+def test_what_is_no_number_keeps_no_limit(budget):
+    assert Use(parse_budget(budget), nan).overshoot == inf
+
+
+@pytest.fixture
+def network(build):
+    return build((2,), nir.Linear(np.ones((3, 2))), "lif")
+
+
+def test_a_budget_of_which_no_number_is_known_cannot_be_held(network, chip_file, monkeypatch):
+    activity = Activity({network.input: np.ones(2), "n1": np.ones(3)}, 4, analog_input=False)
+    on_chip = OnChip(network, load_profile(chip_file(TIMES)), activity)
+    monkeypatch.setattr("spear_deploy.hardware.cost.timing.barrier_of", lambda *_: np.full(3, nan))
+    (held,) = hold(on_chip, [parse_budget("1ns")])
+    assert (held.kept, held.use) == (False, None)
+    assert held.text == "budget 1ns: cannot be held: no number comes out for latency of an inference"
+
+
+def test_a_silent_network_on_cores_that_idle_in_no_time_has_no_end_of_throughput(network, chip_file):
+    """The low end alone is without end: no spike, and an update of what is inactive takes 0 to 1 ns."""
+    chip = load_profile(chip_file(TIMES | {"time.neuron_update_inactive": (0, 1, 1, "ns")}))
+    silent = Activity({network.input: np.zeros(2), "n1": np.zeros(3)}, 4, analog_input=False)
+    cost = estimate(network, place(network, chip), silent)
+    assert cost.time_ns.low == 0
+    assert (cost.throughput_per_s.typical, cost.throughput_per_s.high) == (pytest.approx(1e9 / (4 * 3 * 7)), inf)
+    assert cost_json(cost)["throughput_per_s"]["high"] is None
