@@ -8,12 +8,16 @@ from statistics import NormalDist
 from typing import ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 DENSE = "dense network"
 
 GUESS_CONFIDENCE = 0.99
 """An accuracy counts as chance while a guesser reaches it or more in over 1 % of such samples."""
+
+ROUNDING = 1e-9
+"""Of shares of right answers, which are compared."""
 
 POINTS = 100.0
 """Of a score of 1: an accuracy is lost in percentage points, R2 in hundredths."""
@@ -40,6 +44,21 @@ def most_by_guessing(samples: int, rate: float) -> float:
     return int(np.searchsorted(chances, GUESS_CONFIDENCE)) / samples
 
 
+def most_by_shuffling(given: Tensor, labels: Tensor) -> float:
+    """The highest accuracy that still counts as chance for one who gives these classes `[N]` to any of the samples.
+
+    He answers as the network does, but looks at no sample: a network that always names one class is he. The number of
+    right answers over all orders of the classes has the mean and variance of Hoeffding, A combinatorial central limit
+    theorem, Ann. Math. Stat. 22(4), 1951.
+    """
+    count, classes = len(labels), int(max(given.max(), labels.max())) + 1
+    named, held = (each.bincount(minlength=classes).double() / count for each in (given, labels))
+    mean = float(named @ held)
+    apart = torch.eye(classes, dtype=torch.float64) - held[:, None] - named[None] + mean
+    variance = float(named @ apart.square() @ held) / max(count - 1, 1)
+    return mean + NormalDist().inv_cdf(GUESS_CONFIDENCE) * sqrt(variance)
+
+
 @dataclass(frozen=True)
 class Answers:
     """A network's answers beside those of the network that it is held against, on the same samples.
@@ -51,6 +70,8 @@ class Answers:
         gained: right answers of it where the other is wrong.
         guess_rate: how often a guesser is right.
         reference: what the other network is called.
+        by_shuffling: see `most_by_shuffling`, of the network's answers.
+        reference_by_shuffling: of the other one's.
         points: what a hundredth of the score is called.
 
     """
@@ -63,13 +84,16 @@ class Answers:
     gained: int
     guess_rate: float
     reference: str = DENSE
+    by_shuffling: float = 0.0
+    reference_by_shuffling: float = 0.0
 
     @classmethod
     def between(cls, given: Tensor, reference: Tensor, labels: Tensor, guess_rate: float, name: str = DENSE) -> Answers:
         """Compare the classes `[N]` that two networks give, the other one called `name`, with the labels `[N]`."""
         ours, theirs = given == labels, reference == labels
         lost, gained = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
-        return cls(len(labels), int(ours.sum()), lost, gained, guess_rate, name)
+        shuffled = (most_by_shuffling(each, labels) for each in (given, reference))
+        return cls(len(labels), int(ours.sum()), lost, gained, guess_rate, name, *shuffled)
 
     @property
     def accuracy(self) -> float:
@@ -84,17 +108,18 @@ class Answers:
     @property
     def of_reference(self) -> Answers:
         """The other network's answers, beside themselves."""
-        return replace(self, right=self.right + self.lost - self.gained, lost=0, gained=0)
+        right, by_shuffling = self.right + self.lost - self.gained, self.reference_by_shuffling
+        return replace(self, right=right, lost=0, gained=0, by_shuffling=by_shuffling)
 
     @property
     def is_guessing(self) -> bool:
         """Whether the network cannot be told from a guesser."""
-        return self.accuracy <= self.most_by_guessing
+        return self.accuracy <= self.most_by_guessing + ROUNDING
 
     @property
     def most_by_guessing(self) -> float:
-        """The highest accuracy that still counts as chance."""
-        return most_by_guessing(self.samples, self.guess_rate)
+        """The highest accuracy that is still chance: of one who knows the training labels, or the network's answers."""
+        return max(most_by_guessing(self.samples, self.guess_rate), self.by_shuffling)
 
     @property
     def fewest_to_tell(self) -> int | None:
@@ -106,7 +131,7 @@ class Answers:
     @property
     def undecided(self) -> str:
         """Why it could not even be told that a perfect network works; empty where it could."""
-        if self.most_by_guessing < 1:
+        if most_by_guessing(self.samples, self.guess_rate) < 1:
             return ""
         fewest = self.fewest_to_tell
         return "all are of one class" if fewest is None else f"it takes {fewest} or more"

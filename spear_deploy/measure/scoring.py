@@ -57,8 +57,8 @@ def _chance_of_classes(train: Tensor, labels: Tensor, classes: int) -> float:
     return most_by_guessing(len(labels), guess_rate(train, labels, classes))
 
 
-def _chance_of_values(train: Tensor, labels: Tensor, classes: int, *, alike: bool = False) -> float:
-    return r2(train.double().mean(0).expand_as(labels), labels, alike=alike)
+def _chance_of_values(train: Tensor, labels: Tensor, classes: int) -> float:
+    return 0.0
 
 
 def _classes(given: Tensor, reference: Tensor, labels: Tensor, train: Tensor, classes: int, name: str) -> Answers:
@@ -68,7 +68,7 @@ def _classes(given: Tensor, reference: Tensor, labels: Tensor, train: Tensor, cl
 def _values(
     given: Tensor, reference: Tensor, labels: Tensor, train: Tensor, classes: int, name: str, *, alike: bool = False
 ) -> Values:
-    return Values.between(given, reference, labels, train, name, alike=alike)
+    return Values.between(given, reference, labels, name, alike=alike)
 
 
 SCORINGS: Mapping[str, Scoring] = {
@@ -79,7 +79,7 @@ SCORINGS: Mapping[str, Scoring] = {
         partial(r2, alike=True),
         _number,
         Values.points,
-        partial(_chance_of_values, alike=True),
+        _chance_of_values,
         partial(_values, alike=True),
     ),
 }

@@ -41,7 +41,7 @@ class Values:
     Attributes:
         errors: of the network, see `squared_errors`, `[N]`.
         reference_errors: of the other network.
-        guess_errors: of a guesser who always tells the mean of the training labels.
+        guess_errors: of a guesser who always tells the mean of the wanted values, the best of all that never change.
         reference: what the other network is called.
         points: what a hundredth of the score is called.
 
@@ -60,16 +60,15 @@ class Values:
         told: Tensor,
         reference: Tensor,
         wanted: Tensor,
-        train: Tensor,
         name: str = DENSE,
         *,
         alike: bool = False,
     ) -> Values:
         """Compare the values `[N, K]` of two networks, the other one called `name`, with those wanted.
 
-        `train` are the labels of the training samples, `[N, K]`; `alike` as `squared_errors` has it.
+        `alike` is as `squared_errors` has it.
         """
-        guess = train.double().mean(0).expand_as(wanted)
+        guess = wanted.double().mean(0).expand_as(wanted)
         own, other, guessed = (squared_errors(each, wanted, alike=alike) for each in (told, reference, guess))
         return cls(own, other, guessed, name)
 
@@ -102,7 +101,7 @@ class Values:
     def most_by_guessing(self) -> float:
         """The highest R2 that still counts as chance: a guesser's, and what its paired difference may be by chance."""
         low, _ = _interval(self.guess_errors - self.errors, 2 * GUESS_CONFIDENCE - 1)
-        return self.accuracy - low
+        return min(self.accuracy - low, 1.0)
 
     @property
     def undecided(self) -> str:

@@ -6,6 +6,7 @@ import torch
 from scipy import stats
 
 from spear_deploy.measure import Answers, guess_rate, most_by_guessing
+from spear_deploy.measure.answers import most_by_shuffling
 
 
 def test_answers_are_counted_pair_by_pair():
@@ -44,6 +45,30 @@ def test_a_thousand_answers_among_ten_classes_are_a_network_s_from_about_an_eigh
 def test_with_few_samples_even_a_good_network_may_be_guessing():
     assert Answers(3, 3, 0, 0, 0.5).is_guessing
     assert not Answers(8, 8, 0, 0, 0.5).is_guessing
+
+
+@pytest.mark.parametrize("frequent", [0, 1])
+def test_a_network_that_always_names_one_class_is_guessing_whichever_was_more_frequent_in_training(frequent):
+    """19 of 20 answers are right where training, with as many of each class, says that half of them would be."""
+    labels = torch.tensor([0] * 19 + [1]).repeat(25)
+    rate = guess_rate(torch.tensor([frequent, frequent, 1 - frequent]), labels, classes=2)
+    silent = torch.zeros_like(labels)
+    assert (silent == labels).double().mean() == 0.95
+    found = Answers.between(silent, silent, labels, rate)
+    assert found.is_guessing
+    assert found.of_reference.is_guessing
+    assert found.most_by_guessing >= 0.95 - 1e-9
+    assert not Answers.between(labels, silent, labels, 0.5).is_guessing
+
+
+@pytest.mark.parametrize("classes", [2, 5, 10])
+@pytest.mark.parametrize("samples", [20, 200])
+def test_answers_in_a_random_order_are_taken_for_a_network_s_in_about_one_of_a_hundred(samples, classes):
+    rng = np.random.default_rng(3)
+    labels, given = (np.minimum(rng.geometric(0.4, samples), classes) - 1 for _ in range(2))
+    most = most_by_shuffling(torch.tensor(given), torch.tensor(labels))
+    right = np.array([(rng.permutation(given) == labels).mean() for _ in range(20_000)])
+    assert 0.001 < (right > most).mean() < 0.025
 
 
 def test_the_interval_of_the_points_lost_is_that_of_bonett_and_price():

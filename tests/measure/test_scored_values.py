@@ -30,7 +30,7 @@ def test_r2_of_values_of_one_unit_is_that_of_scikit_learn_weighted_by_variance(n
     told, wanted = drawn(noise=noise)
     expected = r2_score(wanted, told, multioutput="variance_weighted")
     assert r2(told, wanted, alike=True) == pytest.approx(expected, abs=1e-12)
-    assert Values.between(told, told, wanted, wanted, alike=True).accuracy == pytest.approx(expected, abs=1e-12)
+    assert Values.between(told, told, wanted, alike=True).accuracy == pytest.approx(expected, abs=1e-12)
 
 
 def test_errors_at_a_place_that_never_changes_count_beside_those_of_others():
@@ -55,7 +55,7 @@ def test_an_output_that_never_changes_counts_as_in_scikit_learn(right):
 def test_the_interval_of_what_was_lost_is_scipys_of_paired_samples():
     told, wanted = drawn(outputs=1)
     reference, _ = drawn(outputs=1, seed=0, noise=0.4)
-    found = Values.between(told, reference, wanted, wanted)
+    found = Values.between(told, reference, wanted)
     variance = float(wanted.var(correction=0))
     errors = [((each - wanted).square() / variance).flatten().numpy() for each in (told, reference)]
     interval = stats.ttest_rel(*errors).confidence_interval(0.95)
@@ -65,16 +65,30 @@ def test_the_interval_of_what_was_lost_is_scipys_of_paired_samples():
     assert found.of_reference.drop_points == 0
 
 
-def test_a_guesser_is_one_who_tells_the_mean_of_training():
-    wanted, train = torch.randn(60, 1, generator=torch.Generator().manual_seed(1)), torch.full((9, 1), 0.5)
-    mean = train.mean(0).expand_as(wanted)
-    guessing = Values.between(mean, mean, wanted, train)
-    assert guessing.accuracy == pytest.approx(r2_score(wanted, mean))
+def test_a_guesser_is_one_who_tells_the_mean():
+    wanted = torch.randn(60, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    mean = wanted.mean(0).expand_as(wanted)
+    guessing = Values.between(mean, mean, wanted)
+    assert guessing.accuracy == pytest.approx(0)
     assert guessing.is_guessing
-    assert guessing.most_by_guessing == pytest.approx(guessing.accuracy)
-    good = Values.between(wanted * 0.8, mean, wanted, train)
+    assert guessing.most_by_guessing == pytest.approx(0, abs=1e-9)
+    good = Values.between(wanted * 0.8, mean, wanted)
     assert not good.is_guessing
     assert not good.undecided
+
+
+def test_values_that_no_constant_falls_behind_are_guesses_whatever_the_mean_of_training_was():
+    """On labels that lie elsewhere than those of training, its mean is a bad constant, and another one better."""
+    wanted = 5 + torch.randn(60, 1, generator=torch.Generator().manual_seed(1))
+    near = wanted.mean(0) + 0.3 * torch.randn(60, 1, generator=torch.Generator().manual_seed(2))
+    assert r2(near, wanted) < 0
+    assert Values.between(near, near, wanted).is_guessing
+
+
+def test_chance_reaches_to_an_r2_of_1_at_most():
+    wanted = torch.randn(60, 1, generator=torch.Generator().manual_seed(1))
+    wild = wanted + 1e6 * torch.randn(60, 1, generator=torch.Generator().manual_seed(2)) ** 3
+    assert Values.between(wild, wild, wanted).most_by_guessing == 1
 
 
 def test_one_who_guesses_at_random_is_seldom_taken_for_more():
@@ -82,10 +96,10 @@ def test_one_who_guesses_at_random_is_seldom_taken_for_more():
     generator, taken = torch.Generator().manual_seed(2), 0
     for _ in range(400):
         wanted, told = (torch.randn(50, 1, generator=generator) for _ in range(2))
-        taken += not Values.between(0.1 * told, told, wanted, torch.zeros(2, 1)).is_guessing
+        taken += not Values.between(0.1 * told, told, wanted).is_guessing
     assert taken <= 12
 
 
 def test_a_single_sample_cannot_tell_whether_a_network_works():
     wanted = torch.tensor([[0.0], [1.0]])
-    assert Values.between(wanted[:1], wanted[:1], wanted[:1], wanted).undecided
+    assert Values.between(wanted[:1], wanted[:1], wanted[:1]).undecided

@@ -111,7 +111,7 @@ def _ruined(answers: Compared, asked: Sequence[Use]) -> list[str]:
         return [f"whether the network works cannot be told by {answers.samples} test samples: {answers.undecided}"]
     if answers.is_guessing:
         dense = ""
-        if answers.reference_accuracy <= answers.most_by_guessing:
+        if answers.of_reference.is_guessing:
             dense = f", and neither can the {answers.reference}: is it trained, and on such data?"
         return [
             f"the network does not work: {answers.told}, which cannot be told from guessing"
