@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import nir
+import torch
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
@@ -158,6 +159,8 @@ def from_snntorch(
         elif inputs.shape[0] != time_steps or tuple(inputs.shape[2:]) != shape:
             needed = f"{time_steps} x B x {' x '.join(map(str, shape))}"
             raise ModelError(f"sample: needed {needed}, found {tuple(inputs.shape)}")
+        elif not bool(torch.isfinite(inputs).all()):
+            raise ModelError("sample: its values must be finite")
         recording = record(net, inputs.double(), static=static)
         built = assemble(recording, read_out=read_out_, binary_input=binary, dt_s=dt_s, output=output)
         population = _population(built.graph, classes, built.head.population)

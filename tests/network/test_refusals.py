@@ -24,6 +24,7 @@ from refused_modules import (
     plain,
     reset_changed_later,
 )
+from snntorch import utils
 from torch import nn
 from torch.nn import functional
 
@@ -208,6 +209,43 @@ def test_linear_on_an_input_that_is_not_flat_is_refused():
 def test_a_sample_of_another_shape_is_refused():
     with pytest.raises(ModelError, match=r"sample: needed 5 x B x 6, found \(4, 2, 6\)"):
         convert(plain(), sample=torch.rand(4, 2, 6))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_sample_that_holds_no_number_is_refused(value):
+    with pytest.raises(ModelError, match=r"^sample: its values must be finite$"):
+        convert(plain(), sample=torch.full((5, 2, 6), value))
+
+
+class Loop(nn.Module):
+    """A forward that loops over time itself and keeps nothing from one sample to the next."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.norm, self.lif1 = nn.Linear(6, 6), nn.BatchNorm1d(6), leaky(threshold=0.1, output=True)
+        self.fc2, self.lif2 = nn.Linear(6, 3), leaky(output=True)
+
+    def forward(self, x):
+        utils.reset(self)
+        return torch.stack([self.lif2(self.fc2(self.lif1(self.norm(self.fc1(x)))[0]))[0] for _ in range(5)])
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("fc1.weight", "fc1: weight must be finite, found {}"),
+        ("fc2.weight", "fc2: weight must be finite, found {}"),
+        ("lif1.threshold", "lif1: v_threshold must be finite, found {}"),
+        ("norm.bias", "norm: weights and running statistics of a BatchNorm must be finite"),
+        ("norm.running_mean", "norm: weights and running statistics of a BatchNorm must be finite"),
+    ],
+)
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_network_that_holds_no_number_is_told_where_and_not_to_carry_state(where, told, value):
+    net = Loop()
+    net.state_dict(keep_vars=True)[where].data.flatten()[0] = value
+    with pytest.raises(ModelError, match=f"^{told.format(value)}$"):
+        convert(net)
 
 
 class LearnsWhileItRuns(nn.Module):

@@ -64,6 +64,8 @@ def _affine_of(norm: Any, name: str) -> tuple[Tensor, Tensor]:
     shift = -norm.running_mean.double() * scale
     if norm.bias is not None:
         shift = shift + norm.bias.detach().double()
+    if not bool(torch.isfinite(torch.stack([scale, shift])).all()):
+        raise ModelError(f"{name}: weights and running statistics of a BatchNorm must be finite")
     return scale, shift
 
 
