@@ -28,6 +28,8 @@ MARK = "made by spear-deploy"
 
 _MARKED_BYTES = 1 << 16
 _PARTIAL = ".spear-deploy-partial-"
+_INCOMPLETE = "incomplete-"
+_NO_RESULTS = (_PARTIAL, _INCOMPLETE)  # how folders are called that may lie among results
 
 
 def check_writable(folder: Path, *, force: bool) -> None:
@@ -133,7 +135,7 @@ def keep_incomplete(working: Path, write: Callable[[Path], None]) -> str:
         Where it is, as a sentence; or that it could not be saved.
 
     """
-    name = f"incomplete-{datetime.now():%Y%m%d-%H%M%S}-"
+    name = f"{_INCOMPLETE}{datetime.now():%Y%m%d-%H%M%S}-"
     fault: Exception | None = None
     for parent in dict.fromkeys((working.parent, Path(tempfile.gettempdir()), Path(os.path.expanduser("~")))):
         place: Path | None = None
@@ -238,7 +240,7 @@ def small_text(path: Path, largest: int = 1 << 28) -> str:
 
 def note_written(folder: Path, files: Iterable[Path]) -> None:
     """Add files to the record of the folder that they lie in or below, where it has one."""
-    for place in (folder, folder.parent):
+    for place in (folder,) if folder.name.startswith(_PARTIAL) else (folder, folder.parent):
         if (place / WRITTEN).is_file():
             _record(place, {**_recorded(place), **{os.path.relpath(each, place): _sha256(each) for each in files}})
             return
@@ -261,7 +263,7 @@ def _check_replaceable(folder: Path, *, force: bool, besides: Path | None = None
         raise OutputError(f"{folder}: is a file; results need a folder (`folder`)")
     if not os.path.isdir(folder):
         return
-    entries = [each for each in folder.iterdir() if each != besides and not each.name.startswith(_PARTIAL)]
+    entries = [each for each in folder.iterdir() if each != besides and not each.name.startswith(_NO_RESULTS)]
     if entries and not force:
         raise OutputError(f"{folder}: exists and is not empty; choose another folder (`folder`), or `force=True`")
     recorded = _recorded(folder)
@@ -277,7 +279,7 @@ def _check_replaceable(folder: Path, *, force: bool, besides: Path | None = None
 def _move_into(working: Path, folder: Path) -> None:
     """Replace our earlier files by the new ones; without its record a folder counts as unfinished."""
     earlier = {os.path.relpath(each, folder) for each in _files_below(folder.iterdir())} - {WRITTEN}
-    earlier = {name for name in earlier if not name.startswith(_PARTIAL)}
+    earlier = {name for name in earlier if not name.startswith(_NO_RESULTS)}
     (folder / WRITTEN).unlink(missing_ok=True)
     new = _files(working)
     for name in sorted(new):

@@ -256,6 +256,33 @@ def test_checking_leaves_nothing_behind(tmp_path):
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("before", [{}, {"report.json": "earlier"}])
+def test_what_was_kept_of_an_unfinished_run_is_not_in_the_way_of_the_next_one(tmp_path, before):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    if before:
+        write_run(folder, **before)
+
+    def write(place):
+        (place / "plain.pt").write_text("found")
+
+    def ended():
+        keep = lambda working: keep_incomplete(working, write)  # noqa: E731
+        with complete_or_nothing(folder, force=True, keep=keep) as working:
+            with replaced_when_complete(working / "pruned.nir") as file:
+                file.write_text("network")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ended()
+    (kept,) = folder.glob("incomplete-*")
+    with complete_or_nothing(folder, force=bool(before)) as working:
+        (working / "report.json").write_text("later")
+    assert (folder / "report.json").read_text() == "later"
+    assert names(kept) == ["plain.pt", "pruned.nir"]
+    assert list(json.loads((folder / WRITTEN).read_text())["files"]) == ["report.json"]
+
+
 def test_a_relative_folder_is_written_where_one_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_run(Path("run"), new="")
