@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -24,6 +25,9 @@ NEEDED = ("x_train", "y_train", "x_test", "y_test")
 USED = (*NEEDED, "x_val", "y_val")
 """Names of arrays that a data set is made of."""
 
+_VALIDATION = re.compile("[xy]_(val|dev|eval)", re.IGNORECASE)
+"""Other names that samples for validation are likely to have."""
+
 
 def splits_of(
     path: str, arrays: Mapping[str, Given], others: Sequence[str] = ()
@@ -40,6 +44,9 @@ def splits_of(
 
     """
     arrays = dict(arrays)
+    misnamed = [name for name in others if _VALIDATION.match(name)]
+    if misnamed and "x_val" not in arrays:
+        raise DataError(f"{path}: {misnamed[0]} is read by no one: samples for validation are x_val, their labels y_val")
     labelled = any(key in arrays for key in (*_LABELS, "y_val"))
     missing = [key for key in (NEEDED if labelled else _SAMPLES) if key not in arrays]
     if missing:

@@ -105,6 +105,8 @@ def _nan(content):
         (lambda c: (c.pop("y_train"), c.pop("y_test"), c.update(y_val=np.ones(2, int))), "missing y_train, y_test,"),
         (lambda c: c.update(x_val=np.ones((2, 3))), "x_val and y_val belong together, found only one"),
         (lambda c: c.update(y_val=np.ones(2, int)), "x_val and y_val belong together, found only one"),
+        (lambda c: c.update(x_valid=np.ones((2, 3))), "x_valid is read by no one: samples for validation are x_val"),
+        (lambda c: c.update(x_dev=np.ones((2, 3))), "x_dev is read by no one: samples for validation are x_val"),
         (lambda c: c.update(x_train=np.array([["a"] * 3] * 20)), "x_train must hold numbers, found <U1"),
         (
             lambda c: c.update(y_train=np.ones(20, bool)),
