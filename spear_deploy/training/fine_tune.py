@@ -24,6 +24,7 @@ from spear_deploy.training.constraint import SynopsConstraint
 from spear_deploy.training.losses import TaskLoss
 from spear_deploy.training.recipe import BIASES, WEIGHTS, Recipe
 from spear_deploy.training.state import BestEpoch, Checkpoint, Finished, Training, weights_of
+from spear_deploy.training.units import learn_in_units
 
 Quantiser = Callable[[Simulation], None]
 """Makes a simulation round its parameters in every forward pass, with gradients passed through."""
@@ -93,7 +94,8 @@ def fine_tune(
     Data that holds outputs is learned from them, else from its labels, by the loss of the model's objective.
     Training runs on the device of the data; the order of samples follows from `seed` alone.
     Denormal numbers are flushed to zero, which keeps small networks fast on a CPU. With a
-    quantiser the weights and biases that are returned are rounded ones. Weights that are zero
+    quantiser the weights and biases that are returned are rounded ones. Steps are relative to the units of a
+    regression's labels and of large inputs (`learn_in_units`). Weights that are zero
     stay zero: a synapse that is not there costs no SynOps and does not grow back. Biases that are zero throughout
     stay so: NIR's convolutions hold such where there are none. Where the loss
     or a gradient is not finite, the epoch is begun again from its start at half the learning
@@ -102,6 +104,10 @@ def fine_tune(
     """
     generator = torch.Generator().manual_seed(seed)
     simulation = Simulation(model.graph).to(data.device)
+    for name in model.frozen:
+        simulation.module(name).requires_grad_(False)
+    loss = TaskLoss.of(model, data)
+    learn_in_units(simulation, loss, data)
     if quantiser is not None:
         quantiser(simulation)
     if constraint is not None:
@@ -117,15 +123,13 @@ def fine_tune(
     objective = _Objective(
         simulation,
         model.time_steps,
-        TaskLoss.of(model, data),
+        loss,
         SynopsCounter(model.network),
         constraint,
         teacher,
         each_step=recipe.each_step,
     )
     best = None if stop is None else _Best(objective, stop)
-    for name in model.frozen:
-        simulation.module(name).requires_grad_(False)
     _keep_zeros(simulation)
     optimizer = recipe.optimiser_of(each for each in simulation.named_parameters() if each[1].requires_grad)
     schedule = recipe.schedule_of(optimizer, recipe.epochs * -(-len(data) // recipe.batch))
