@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from spear_deploy.hardware.placement.geometry import Reach
 from spear_deploy.hardware.placement.layer_load import Prices
 from spear_deploy.hardware.placement.packing import READS, Integers
+from spear_deploy.hardware.placement.parallel import beside
 from spear_deploy.hardware.placement.placement import Placement
 from spear_deploy.hardware.placement.tiles import Tile
 from spear_deploy.network import Network
@@ -62,8 +63,7 @@ class Wiring:
     """The cores of a placement and what spikes do on them.
 
     Attributes:
-        source, target: pairs of cores that messages may pass between, `[P]` each; a pair stands
-            once for each connection between the two.
+        source, target: pairs of cores that messages may pass between, `[P]` each.
         neurons: neurons on each core, `[cores]`.
         by_source: by the name of a layer or the input.
 
@@ -87,10 +87,10 @@ def wiring_of(network: Network, placement: Placement) -> Wiring:
     for name in (network.input, *network.layers):
         own = None if name == network.input else _core_of(placement, name, first[name])
         fans = [
-            _fans(reach, placement.grids[layer].tiles(), first[layer], prices)
+            _fans(each.reaches, placement.grids[layer].tiles(), first[layer], prices)
             for layer in network.layers
-            for connection, reach in zip(network.into(layer), placement.reaches[layer], strict=True)
-            if connection.source == name
+            for each in beside([connection.source for connection in network.into(layer)], placement.reaches[layer])
+            if each.source == name
         ]
         wiring, joined = _source_wiring(int(np.prod(network.shapes[name])), own, fans, pairs)
         by_source[name] = wiring
@@ -102,7 +102,7 @@ def wiring_of(network: Network, placement: Placement) -> Wiring:
 
 @dataclass(frozen=True)
 class _Fans:
-    """The synapses of one connection: neuron, core, synapses and words of each list, `[L]`."""
+    """The synapses from one source into one layer: neuron, core, synapses and words of each pair of the two, `[L]`."""
 
     neuron: Integers
     core: Integers
@@ -110,21 +110,39 @@ class _Fans:
     words: Integers
 
 
-def _fans(reach: Reach, tiles: list[Tile], first: int, prices: Prices) -> _Fans:
-    numbers = np.arange(int(np.prod(reach.source))).reshape(reach.source)
+def _fans(reaches: Sequence[Reach], tiles: list[Tile], first: int, prices: Prices) -> _Fans:
     parts = []
     for core, tile in enumerate(tiles, start=first):
-        fan = reach.fan(tile)
-        within = numbers[fan.region.slices]
-        synapses = np.broadcast_to(fan.synapses, within.shape).ravel()
-        present = synapses > 0
-        found = synapses[present]
-        words = np.zeros_like(found)
-        if prices.packing in READS:
-            lists = reach.into(tile, prices.shared).lists
-            words = READS[prices.packing](found, lists, prices.weight_bits)
-        parts.append((within.ravel()[present], np.full(len(found), core, dtype=np.int64), found, words))
+        found = [_fan(reach, tile, prices) for reach in reaches]
+        neuron, synapses, words = found[0] if len(found) == 1 else _joined(found)
+        parts.append((neuron, np.full(len(neuron), core, dtype=np.int64), synapses, words))
     return _Fans(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+_Fan = tuple[Integers, Integers, Integers]
+
+
+def _fan(reach: Reach, tile: Tile, prices: Prices) -> _Fan:
+    """Of one connection into a rectangle: the neurons that reach it, and the synapses and words of each."""
+    fan = reach.fan(tile)
+    within = np.arange(int(np.prod(reach.source))).reshape(reach.source)[fan.region.slices]
+    synapses = np.broadcast_to(fan.synapses, within.shape).ravel()
+    present = synapses > 0
+    found = synapses[present]
+    words = np.zeros_like(found)
+    if prices.packing in READS:
+        words = READS[prices.packing](found, reach.into(tile, prices.shared).lists, prices.weight_bits)
+    return within.ravel()[present], found, words
+
+
+def _joined(fans: Sequence[_Fan]) -> _Fan:
+    """Connections beside each other: one message of a neuron meets the synapses of all."""
+    neurons, synapses, words = (np.concatenate(each) for each in zip(*fans, strict=True))
+    distinct, at = np.unique(neurons, return_inverse=True)
+    summed = [np.zeros(len(distinct), dtype=np.int64) for _ in range(2)]
+    for total, each in zip(summed, (synapses, words), strict=True):
+        np.add.at(total, at, each)
+    return distinct, summed[0], summed[1]
 
 
 def _source_wiring(

@@ -14,6 +14,7 @@ from spear_deploy.hardware.placement.connections import is_biased, reach_of, vol
 from spear_deploy.hardware.placement.geometry import Incoming, Reach
 from spear_deploy.hardware.placement.limits import NEURONS
 from spear_deploy.hardware.placement.packing import PACKINGS, Integers
+from spear_deploy.hardware.placement.parallel import Parallel, beside
 from spear_deploy.hardware.placement.tiles import Grid, Tile, Volume
 from spear_deploy.network import Network, Neuron
 
@@ -54,7 +55,8 @@ class LayerLoad:
     """One layer on one chip: usage of any rectangle of it, given how its consumers are cut.
 
     Attributes:
-        reach: the connections into the layer.
+        sources: where the connections into the layer come from.
+        reach: those connections.
         varied: which parameter set each neuron has, `[C, H, W]` by resource, where there is more than one.
         out: how many cores each neuron reaches, `[C, H, W]`, None where nothing counts it.
 
@@ -62,6 +64,7 @@ class LayerLoad:
 
     name: str
     volume: Volume
+    sources: tuple[str, ...]
     reach: tuple[Reach, ...]
     prices: Prices
     variables: int
@@ -83,6 +86,11 @@ class LayerLoad:
         return same_out and not self.varied and all(reach.uniform for reach in self.reach)
 
     @cached_property
+    def parallel(self) -> tuple[Parallel, ...]:
+        """The connections into the layer by where they come from."""
+        return beside(self.sources, self.reach)
+
+    @cached_property
     def fan_in(self) -> int:
         """Synapses into the neuron that has most, over all connections."""
         total: Integers = sum((np.asarray(reach.fan_in()) for reach in self.reach), np.zeros((1, 1, 1), dtype=np.int64))
@@ -99,8 +107,10 @@ class LayerLoad:
         return self._cache[tile]
 
     def _use(self, tile: Tile) -> dict[str, float]:
-        prices, incoming = self.prices, self.incoming(tile)
-        axons = sum(part.axons for part in incoming)
+        prices = self.prices
+        brought = [(each, [reach.into(tile, prices.shared) for reach in each.reaches]) for each in self.parallel]
+        axons = sum(each.axons(tile, parts) for each, parts in brought)
+        incoming = [part for _, parts in brought for part in parts]
         out = self.out[tile.slices] if self.out is not None else None
         out_axons = int(out.sum()) if out is not None else 0
         synapse_bytes = 0.0
@@ -133,6 +143,7 @@ def layer_loads(network: Network, profile: Profile) -> dict[str, LayerLoad]:
         layer: LayerLoad(
             layer,
             volume_of(network.shapes[layer]),
+            tuple(connection.source for connection in network.into(layer)),
             tuple(reach_of(network, connection) for connection in network.into(layer)),
             prices,
             _state_variables(network, layer),
@@ -142,13 +153,13 @@ def layer_loads(network: Network, profile: Profile) -> dict[str, LayerLoad]:
     }
 
 
-def connect_consumers(network: Network, loads: dict[str, LayerLoad], layer: str, grids: dict[str, Grid]) -> None:
+def connect_consumers(loads: dict[str, LayerLoad], layer: str, grids: dict[str, Grid]) -> None:
     """Tell a layer how many cores each of its neurons reaches, from how its consumers are cut."""
     total: Integers = np.zeros((1, 1, 1), dtype=np.int64)
     for target, load in loads.items():
-        for connection, reach in zip(network.into(target), load.reach, strict=True):
-            if connection.source == layer and target in grids:
-                total = total + reach.cores_reached(grids[target])
+        for each in load.parallel:
+            if each.source == layer and target in grids:
+                total = total + each.cores_reached(grids[target])
     loads[layer].connect(total)
 
 

@@ -175,7 +175,7 @@ def _uncut(network: Network, loads: dict[str, LayerLoad]) -> dict[str, Grid]:
     everything = {layer: whole(load.volume) for layer, load in loads.items()}
     grids = {layer: Grid((tile.channels,), (tile.rows,), (tile.columns,)) for layer, tile in everything.items()}
     for layer in network.layers:
-        connect_consumers(network, loads, layer, grids)
+        connect_consumers(loads, layer, grids)
     return grids
 
 
@@ -187,12 +187,12 @@ def _settle(
     for _ in range(_MOST_ROUNDS):
         before = dict(grids)
         for layer in reversed(network.layers):
-            connect_consumers(network, loads, layer, grids)
+            connect_consumers(loads, layer, grids)
             grids[layer] = _cut(loads[layer], _limits_of(loads[layer], limits, least_cores.get(layer, 1)))
         if not network.feedback or grids == before:
             break
     for layer in network.layers:
-        connect_consumers(network, loads, layer, grids)
+        connect_consumers(loads, layer, grids)
     return {layer: grids[layer] for layer in network.layers}
 
 

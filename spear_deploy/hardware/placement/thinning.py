@@ -41,12 +41,11 @@ def thinned(network: Network, loads: Mapping[str, LayerLoad], keep: float) -> di
     thin = {}
     for layer, load in loads.items():
         reaches = tuple(
-            _thin(reach, kept[connection.source], kept[layer])
-            for connection, reach in zip(network.into(layer), load.reach, strict=True)
+            _thin(reach, kept[source], kept[layer]) for source, reach in zip(load.sources, load.reach, strict=True)
         )
         varied = {name: index[: kept[layer]] for name, index in load.varied.items()}
         volume = (kept[layer], *load.volume[1:])
-        thin[layer] = LayerLoad(layer, volume, reaches, load.prices, load.variables, varied)
+        thin[layer] = LayerLoad(layer, volume, load.sources, reaches, load.prices, load.variables, varied)
     return thin
 
 
