@@ -4,6 +4,7 @@ import nir
 import numpy as np
 import pytest
 
+from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import load_profile, place
 from spear_deploy.hardware.placement.whole_layers import core_sizes
 
@@ -52,3 +53,80 @@ def test_only_two_cores_of_speck_hold_64_ki_kernel_words(build):
 def test_the_profile_of_speck_names_every_core():
     assert len(core_sizes(load_profile("speck2f"))) == 9
     assert sum(size[1] for size in core_sizes(load_profile("speck2f"))) == 327_680
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """A chip that takes a whole layer a core, with memories of so many words; None for an unknown one."""
+
+    def make(split="false", unit="words", **memories):
+        lines = ['name = "whole"', 'title = "Whole layers"']
+        source = 'status = "published"\nsource = "made up"'
+        if split is not None:
+            lines.append(f'[layers.split]\nvalue = {split}\nunit = "yes or no"\n{source}')
+        for name, sizes in memories.items():
+            value = 'status = "unknown"' if sizes is None else f"value = {sizes}\n{source}"
+            lines.append(f'[core.{name}_memory]\nunit = "{unit}"\n{value}')
+        path = tmp_path / "whole.toml"
+        path.write_text("\n".join(lines))
+        return load_profile(path)
+
+    return make
+
+
+def four_by_two(build):
+    """Two inputs onto four neurons with biases: 2 x 4 kernel words, 4 neuron words, 4 biases."""
+    layer = nir.Conv2d(None, np.ones((4, 2, 1, 1)), 1, 0, 1, 1, np.ones(4))
+    return build((2, 1, 1), layer, integrators((4, 1, 1)))
+
+
+NEEDS = [("kernel", 8), ("neuron", 4), ("bias", 4)]
+
+
+@pytest.mark.parametrize(("memory", "need"), NEEDS)
+def test_a_memory_that_is_given_alone_is_held(build, whole, memory, need):
+    network = four_by_two(build)
+    assert place(network, whole(**{memory: [need]})).fits
+    (finding,) = place(network, whole(**{memory: [need - 1]})).findings
+    assert (finding.rule, finding.found, finding.source) == (f"{memory} memory of the core", f"{need} words", "made up")
+
+
+@pytest.mark.parametrize(("memory", "need"), NEEDS)
+def test_a_memory_of_unknown_size_leaves_the_others_held(build, whole, memory, need):
+    sizes = {name: None for name, _ in NEEDS}
+    placement = place(four_by_two(build), whole(**sizes | {memory: [need - 1]}))
+    assert [finding.rule for finding in placement.findings] == [f"{memory} memory of the core"]
+    assert placement.unchecked == tuple(f"core.{name}_memory" for name, _ in NEEDS if name != memory)
+
+
+def test_a_core_without_words_of_a_memory_takes_no_layer_that_needs_some(build, whole):
+    network = four_by_two(build)
+    (core,) = place(network, whole(kernel=[0, 8, 1], neuron=[4, 4, 4], bias=[0, 4, 4])).cores
+    assert core.number == 1
+    placement = place(network, whole(kernel=[0, 1, 4]))
+    assert (placement.fits, placement.cores[0].number) == (False, 2)
+
+
+@pytest.mark.parametrize(
+    ("memories", "message"),
+    [
+        ({"kernel": [8, 8], "neuron": [4], "bias": [4, 4]}, "core.neuron_memory: 1 given, the chip.s cores are 2"),
+        ({"kernel": [8, -8]}, "core.kernel_memory: sizes must be from 0 on"),
+        ({"neuron": [0, 0]}, "core.neuron_memory: a limit of 0 holds no network"),
+        ({"bias": [4], "split": "true"}, "core.bias_memory: holds a whole layer.*layers.split = false"),
+        ({"bias": [4], "split": None}, "core.bias_memory: holds a whole layer.*layers.split = false"),
+    ],
+)
+def test_memories_of_whole_layers_that_do_not_agree_with_the_chip_are_refused(whole, memories, message):
+    with pytest.raises(ProfileError, match=message):
+        whole(**memories)
+
+
+def test_memories_of_more_cores_than_the_chip_has_are_refused(tmp_path):
+    path = tmp_path / "fewer.toml"
+    path.write_text(
+        'name = "fewer"\ntitle = "Fewer cores"\ninherits = "speck2f"\n'
+        '[chip.cores_per_chip]\nvalue = 4\nunit = "cores"\nstatus = "estimated"\nsource = "made up"\n'
+    )
+    with pytest.raises(ProfileError, match=r"core\.kernel_memory: 9 given, the chip.s cores are 4"):
+        load_profile(path)

@@ -1,4 +1,4 @@
-"""What figures of a profile cannot be, so that every amount that follows from them is a number."""
+"""What figures of a profile cannot be, so that limits can be held and every amount that follows is a number."""
 
 from __future__ import annotations
 
@@ -41,3 +41,20 @@ def _lows_of_a_step(profile: Profile) -> list[float]:
 
 def _low(figure: Quantity | None) -> float | None:
     return figure.spread.low if figure is not None and figure.known else None
+
+
+def core_faults(profile: Profile) -> Iterator[str]:
+    """Memories core by core, each of one whole layer, that do not agree with the chip; each by its key."""
+    core, cores, split = profile.core, profile.chip.cores_per_chip, profile.layers.split
+    memories = {
+        "core.kernel_memory": core.kernel_memory,
+        "core.neuron_memory": core.neuron_memory,
+        "core.bias_memory": core.bias_memory,
+    }
+    counts = {key: len(each.value) for key, each in memories.items() if each is not None and each.value is not None}
+    if counts and (split is None or split.value is not False):
+        yield f"{next(iter(counts))}: holds a whole layer, and none is one here; give layers.split = false as well"
+    wanted = int(cores.amount) if cores is not None and cores.known else next(iter(counts.values()), 0)
+    for key, count in counts.items():
+        if count != wanted:
+            yield f"{key}: {count} given, the chip's cores are {wanted}; give the size of each core"

@@ -314,6 +314,13 @@ class Sizes(Figure):
         {"pixels": 1.0, "bit": 1.0, "words": 1.0, "steps": 1.0, "channels": 1.0}
     )
 
+    @field_validator("value")
+    @classmethod
+    def _not_negative(cls, sizes: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if sizes is not None and min(sizes, default=0) < 0:
+            raise ValueError(f"sizes must be from 0 on, found {list(sizes)}")
+        return sizes
+
 
 class Interval(Figure):
     """From the first to the second integer, both allowed."""

@@ -74,7 +74,9 @@ class Core(_Section):
     state_variable: Memory | None = Field(None, description="memory of one state variable of one neuron")
     in_axon_entry: Memory | None = Field(None, description="absent where a chip has no such table")
     out_axon_entry: Memory | None = Field(None, description="absent where a chip has no such table")
-    kernel_memory: Sizes | None = Field(None, description="weights that each core holds, core by core")
+    kernel_memory: Sizes | None = Field(
+        None, description="weights that each core holds, core by core, of one whole layer"
+    )
     neuron_memory: Sizes | None = Field(None, description="neuron states that each core holds, core by core")
     bias_memory: Sizes | None = Field(None, description="biases that each core holds, core by core")
 

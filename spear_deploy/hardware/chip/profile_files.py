@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from spear_deploy.errors import ProfileError, quoted
-from spear_deploy.hardware.chip.faults import time_faults
-from spear_deploy.hardware.chip.figures import Figure, Quantity
+from spear_deploy.hardware.chip.faults import core_faults, time_faults
+from spear_deploy.hardware.chip.figures import Figure, Sizes
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.system.outside.plain import LARGEST_TOML, parse_toml, read_text
 from spear_deploy.system.outside.refusal import RefusedError
@@ -27,6 +27,7 @@ SCOPES = ("per operation", "all-in")
 
 HOLDING = (
     *("core.neurons", "core.memory", "core.synapse_memory", "core.in_axons", "core.fan_in"),
+    *("core.kernel_memory", "core.neuron_memory"),
     *("chip.neurons", "chip.synapses", "chip.synapse_memory"),
 )
 """What a network takes some of on every chip that limits it."""
@@ -68,7 +69,7 @@ def load_profile(target: str | Path) -> Profile:
 def _joint_faults(profile: Profile, where: str) -> list[str]:
     """One line for each rule that figures break together."""
     lines = [*_wrong_names(profile, where), *_unpacked(profile, where), *_empty(profile, where)]
-    lines += [f"{where}: {fault}" for fault in time_faults(profile)]
+    lines += [f"{where}: {fault}" for fault in (*core_faults(profile), *time_faults(profile))]
     cores = profile.cores_available
     if cores is not None and cores < 1:
         lines.append(f"{where}: chip: no cores left: cores x chips = {cores}; a network needs at least 1")
@@ -239,7 +240,9 @@ def _empty(profile: Profile, where: str) -> list[str]:
     return [
         f"{where}: {key}: a limit of 0 holds no network; leave it out where the chip has none, or give its value"
         for key in HOLDING
-        if isinstance(figure := figures.get(key), Quantity) and figure.known and not figure.amount
+        if (figure := figures.get(key)) is not None
+        and figure.known
+        and not (any(figure.value) if isinstance(figure, Sizes) else figure.value)
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from spear_deploy.hardware.chip.figures import Figure, Quantity
 from spear_deploy.hardware.chip.profile import Profile
@@ -107,6 +108,11 @@ def unchecked(profile: Profile) -> tuple[str, ...]:
         if not figure.known and key not in told and key.partition(".")[0] not in _PRICES
     ]
     return tuple(found)
+
+
+def share(used: float, allowed: float) -> float:
+    """Used over allowed; anything of nothing is infinitely much."""
+    return used / allowed if allowed else (inf if used else 0.0)
 
 
 def _figure(profile: Profile, key: str) -> Figure | None:

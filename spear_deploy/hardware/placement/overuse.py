@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.limits import CHIP_RESOURCES, RESOURCES
-from spear_deploy.hardware.placement.use import ResourceUse
-from spear_deploy.hardware.placement.whole_layers import CoreAssignment
+from spear_deploy.hardware.placement.use import OF_THE_CORE, ResourceUse
+from spear_deploy.hardware.placement.whole_layers import WORDS, CoreAssignment, memory_of
 from spear_deploy.hardware.rules.finding import Finding, Kind
 
 _LIMITS = {resource.name: resource.limit for resource in (*RESOURCES, *CHIP_RESOURCES)}
@@ -29,7 +29,7 @@ def overuse(use: ResourceUse, profile: Profile, cores: Mapping[str, int]) -> Fin
         mend = f"no split helps, one neuron is too much: prune what leads into {use.layer} to at most {share:.0%}"
         kind = Kind.WALL
     else:
-        figure = profile.core.kernel_memory
+        figure = memory_of(profile, use.resource.removesuffix(OF_THE_CORE))
         mend = f"a core takes a whole layer: prune {use.layer} until it needs at most {share:.0%} of these words"
         kind = Kind.WALL
     source = (figure.source or "") if figure is not None else ""
@@ -48,6 +48,7 @@ def _largest_layer(cores: Mapping[str, int], use: ResourceUse) -> str:
 
 def unassigned(assignment: CoreAssignment, findings: list[Finding], profile: Profile) -> list[Finding]:
     """Layers that some core would hold, had another layer not taken it."""
+    source = next(figure.source for name in WORDS if (figure := memory_of(profile, name)) is not None and figure.known)
     explained = {finding.node for finding in findings}
     return [
         Finding(
@@ -57,7 +58,7 @@ def unassigned(assignment: CoreAssignment, findings: list[Finding], profile: Pro
             "no free core that holds it",
             f"{len(assignment.sizes)} cores",
             f"prune {layer} or the layers of its size until each finds a core of its own",
-            (profile.core.kernel_memory.source or "") if profile.core.kernel_memory is not None else "",
+            source or "",
             0.5,  # each memory is a power of two: half the channels need half of it
         )
         for layer in assignment.nearest

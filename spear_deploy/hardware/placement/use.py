@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import prod
+from math import inf, prod
 
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.layer_load import LayerLoad
-from spear_deploy.hardware.placement.limits import CHIP_RESOURCES, RESOURCES
+from spear_deploy.hardware.placement.limits import CHIP_RESOURCES, RESOURCES, share
 from spear_deploy.hardware.placement.tiles import whole
 from spear_deploy.hardware.placement.whole_layers import WORDS, CoreAssignment
+
+OF_THE_CORE = " of the core"
+"""What the name of a memory ends in where a core takes a whole layer."""
 
 _UNITS = {resource.name: resource.unit for resource in RESOURCES}
 
@@ -44,9 +47,7 @@ class ResourceUse:
     @property
     def share(self) -> float:
         """Used over allowed."""
-        if self.allowed:
-            return self.used / self.allowed
-        return float("inf") if self.used else 0.0
+        return share(self.used, self.allowed)
 
 
 def core_uses(
@@ -58,7 +59,9 @@ def core_uses(
         sizes = assignment.sizes[assignment.core[layer] if layer in assignment.core else assignment.nearest[layer]]
         memories = zip(WORDS, assignment.needs[layer], sizes, strict=True)
         uses += [
-            ResourceUse(f"{name} of the core", need, have, "words", layer, origin) for name, need, have in memories
+            ResourceUse(f"{name}{OF_THE_CORE}", need, have, "words", layer, origin)
+            for name, need, have in memories
+            if have < inf
         ]
     return tuple(uses)
 

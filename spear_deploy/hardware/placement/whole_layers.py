@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil, log2, prod
+from math import ceil, inf, log2, prod
 
 import networkx as nx
 import nir
@@ -13,6 +13,7 @@ import numpy as np
 from spear_deploy.hardware.chip.figures import Sizes
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.connections import CONVOLUTIONS, is_biased, volume_of
+from spear_deploy.hardware.placement.limits import share
 from spear_deploy.network import Connection, Network
 from spear_deploy.network.linear import Weighted
 
@@ -26,23 +27,30 @@ class CoreAssignment:
 
     Attributes:
         needs: words of each memory that a layer takes, in the order of `WORDS`.
-        sizes: words of each memory that a core has.
+        sizes: words of each memory that a core has, without end where that is not known.
         core: core of each layer that has one.
         nearest: for a layer without, the core that suits it best.
 
     """
 
     needs: dict[str, tuple[int, ...]]
-    sizes: tuple[tuple[int, ...], ...]
+    sizes: tuple[tuple[float, ...], ...]
     core: dict[str, int]
     nearest: dict[str, int]
 
 
-def core_sizes(profile: Profile) -> tuple[tuple[int, ...], ...]:
-    """Words of each memory, core by core; empty where the profile names none."""
-    memories = (profile.core.kernel_memory, profile.core.neuron_memory, profile.core.bias_memory)
-    values = [memory.value for memory in memories if isinstance(memory, Sizes) and memory.value is not None]
-    return tuple(zip(*values, strict=True)) if len(values) == len(WORDS) else ()
+def memory_of(profile: Profile, name: str) -> Sizes | None:
+    """One of the memories `WORDS`, core by core; None where the profile limits none of that name."""
+    found: Sizes | None = getattr(profile.core, name.replace(" ", "_"))
+    return found
+
+
+def core_sizes(profile: Profile) -> tuple[tuple[float, ...], ...]:
+    """Words of each memory, core by core, without end where its size is not known; empty where none is."""
+    figures = [memory_of(profile, name) for name in WORDS]
+    values = [None if figure is None else figure.value for figure in figures]
+    cores = max((len(value) for value in values if value is not None), default=0)
+    return tuple(zip(*(value or (inf,) * cores for value in values), strict=True))
 
 
 def assign_cores(network: Network, profile: Profile, kept: Mapping[str, int]) -> CoreAssignment:
@@ -66,9 +74,9 @@ def assign_cores(network: Network, profile: Profile, kept: Mapping[str, int]) ->
     return CoreAssignment(needs, sizes, core, nearest)
 
 
-def _nearest(words: tuple[int, ...], sizes: tuple[tuple[int, ...], ...]) -> int:
+def _nearest(words: tuple[int, ...], sizes: tuple[tuple[float, ...], ...]) -> int:
     """The core whose scarcest memory is exceeded least."""
-    worst = [max(need / have for need, have in zip(words, size, strict=True)) for size in sizes]
+    worst = [max(share(need, have) for need, have in zip(words, size, strict=True)) for size in sizes]
     return int(np.argmin(worst))
 
 
