@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_chips import unit_of
 
 from spear_deploy.hardware import Profile, load_profile
 
@@ -15,13 +16,13 @@ def chip(tmp_path: Path) -> Callable[..., Profile]:
         lines = ['name = "made-up"', 'title = "A made-up chip"']
         if inherits:
             lines.append(f'inherits = "{inherits}"')
-        units = {"neurons": "neurons", "synapse_memory": "B", "memory": "B"}
         source = 'status = "published"\nsource = "made up for a test"'
         figures = {"chip.cores_per_chip": (cores, "cores"), "chip.usable_cores_per_chip": (cores, "cores")}
         if not inherits:
             figures |= {"synapses.packing": ('"plain"', "name"), "synapses.weight_bits": (8, "bit")}
         for name, value in limits.items():
-            figures[f"core.{name}"] = (value, units.get(name, "axons"))
+            key = f"core.{name}"
+            figures[key] = (value, "B" if name.endswith("memory") else unit_of(key))
         for key, (value, unit) in figures.items():
             lines.append(f'[{key}]\nvalue = {value}\nunit = "{unit}"\n{source}')
         path = tmp_path / "made_up.toml"

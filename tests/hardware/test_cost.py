@@ -41,8 +41,8 @@ def priced(tmp_path):
             lines.append(f'[energy.scope]\nvalue = "{scope}"\nunit = "name"\nstatus = "published"\nsource = "test"')
         sizes = {"core.neurons": (neurons, "neurons"), "chip.cores_per_chip": (64, "cores")}
         if mesh:
-            names = ("chip.router_columns", "chip.router_rows", "chip.cores_per_router")
-            sizes |= {key: (value, "routers") for key, value in zip(names, mesh, strict=True)}
+            names = {"chip.router_columns": "routers", "chip.router_rows": "routers", "chip.cores_per_router": "cores"}
+            sizes |= {key: (value, unit) for (key, unit), value in zip(names.items(), mesh, strict=True)}
         for key, (value, unit) in sizes.items():
             lines.append(f'[{key}]\nvalue = {value}\nunit = "{unit}"\nstatus = "published"\nsource = "test"')
         for key, (unit, low, value, high) in PRICES.items():

@@ -3,6 +3,7 @@
 import nir
 import numpy as np
 import pytest
+from made_chips import figure_keys, unit_of
 
 from spear_deploy.hardware import known_profiles, load_profile
 from spear_deploy.hardware.chip.profile import Profile
@@ -251,22 +252,7 @@ def test_at_a_limit_fits_and_one_above_does_not(build, name, key):
         assert not holds(build(*case), alone), case
 
 
-LIMITS = [
-    f"{section}.{name}"
-    for section in ("chip", "core", "synapses", "neurons", "layers", "io")
-    for name in type(getattr(Profile(name="any", title=""), section)).model_fields
-    if f"{section}.{name}" not in FORMATS
-]
-
-UNITS = {"Count": "cores", "Memory": "B", "Sizes": "words", "Interval": "steps", "Choice": "names", "Flag": "yes or no"}
-
-
-def unknown(key):
-    """A figure that nobody has published, in a unit that it may have."""
-    section, name = key.split(".")
-    field = type(getattr(Profile(name="any", title=""), section)).model_fields[name]
-    (kind,) = {each.__name__ for each in field.annotation.__args__} & set(UNITS)
-    return {"unit": UNITS[kind], "status": "unknown"}
+LIMITS = [key for key in figure_keys() if key not in FORMATS and key.split(".")[0] not in ("time", "energy")]
 
 
 def chip_with(**figures):
@@ -280,9 +266,8 @@ def chip_with(**figures):
 
 @pytest.mark.parametrize("key", LIMITS)
 def test_a_limit_that_nobody_has_published_is_not_claimed_to_hold(build, key):
-    verdict = check(
-        build((2,), dense(2, 2), "lif"), chip_with(**{key.replace(".", "__"): unknown(key)}), analog_input=False
-    )
+    chip = chip_with(**{key.replace(".", "__"): {"unit": unit_of(key), "status": "unknown"}})
+    verdict = check(build((2,), dense(2, 2), "lif"), chip, analog_input=False)
     assert len(verdict.placement.unchecked) == 1
     assert verdict.text == "fits the known limits"
 

@@ -3,6 +3,7 @@ import json
 import nir
 import numpy as np
 import pytest
+from made_chips import figure_keys, kind_of
 
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import check, known_profiles, load_profile, place
@@ -181,6 +182,41 @@ def test_a_chip_that_holds_nothing_is_refused(own, key):
     unit = {"core.fan_in": "synapses"}.get(key, key.partition(".")[2])
     text = FIGURE.replace("core.neurons", key).replace("100", "0").replace('"neurons"', f'"{unit}"')
     with pytest.raises(ProfileError, match=f"{key}: a limit of 0 holds no network"):
+        load_profile(own(text))
+
+
+COUNTS = [key for key in figure_keys() if kind_of(key)[1] is not None]
+
+
+@pytest.mark.parametrize("key", COUNTS)
+def test_a_number_of_things_is_of_the_things_that_its_figure_counts(own, key):
+    kind, unit = kind_of(key)
+    others = [other for other in kind.units if other != unit]
+    assert others
+    for other in others:
+        figure = f'name = "own"\ntitle = "own"\n[{key}]\nunit = "{other}"\nstatus = "unknown"'
+        with pytest.raises(ProfileError, match=f"{key}: unknown unit '{other}'; valid: {unit}"):
+            load_profile(own(figure))
+        load_profile(own(figure.replace(f'"{other}"', f'"{unit}"')))
+
+
+def test_half_a_bit_is_no_width(own):
+    text = FIGURE.replace("core.neurons", "synapses.weight_bits").replace("100", "3.5").replace('"neurons"', '"bit"')
+    with pytest.raises(ProfileError, match=r"synapses\.weight_bits: value must be a whole number, found 3\.5"):
+        load_profile(own(text))
+
+
+def test_more_cores_than_there_are_cannot_be_used(own):
+    cores = FIGURE.replace("core.neurons", "chip.cores_per_chip").replace('"neurons"', '"cores"')
+    usable = cores[cores.index("[") :].replace("chip.cores", "chip.usable_cores")
+    load_profile(own(f"{cores}\n{usable}"))
+    with pytest.raises(ProfileError, match=r"chip\.usable_cores_per_chip: 101 of 100 cores"):
+        load_profile(own(f"{cores}\n{usable.replace('100', '101')}"))
+
+
+def test_a_figure_that_nothing_reads_is_no_key(own):
+    text = FIGURE.replace("core.neurons", "time.synaptic_rate").replace('"neurons"', '"M/s"')
+    with pytest.raises(ProfileError, match=r"time\.synaptic_rate: unknown key"):
         load_profile(own(text))
 
 

@@ -28,7 +28,6 @@ def test_a_time_that_depends_on_a_number_is_one_everywhere(chip_file, curve, pai
     [
         ("time.router_rate", (0, "1/s")),
         ("time.router_rate", (0, 5, 9, "M/s")),
-        ("time.synaptic_rate", (0, "1/s")),
         ("time.step", (0, "ns")),
         ("time.step", (0, 2, 3, "ms")),
     ],

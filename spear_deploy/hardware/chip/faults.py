@@ -44,8 +44,12 @@ def _low(figure: Quantity | None) -> float | None:
 
 
 def core_faults(profile: Profile) -> Iterator[str]:
-    """Memories core by core, each of one whole layer, that do not agree with the chip; each by its key."""
-    core, cores, split = profile.core, profile.chip.cores_per_chip, profile.layers.split
+    """Cores, and memories of whole layers core by core, that do not agree with the chip; each by its key."""
+    core, split = profile.core, profile.layers.split
+    figures = (profile.chip.cores_per_chip, profile.chip.usable_cores_per_chip)
+    cores, usable = (None if figure is None else figure.value for figure in figures)
+    if usable is not None and cores is not None and usable > cores:
+        yield f"chip.usable_cores_per_chip: {usable:.0f} of {cores:.0f} cores (chip.cores_per_chip); at most all"
     memories = {
         "core.kernel_memory": core.kernel_memory,
         "core.neuron_memory": core.neuron_memory,
@@ -54,7 +58,7 @@ def core_faults(profile: Profile) -> Iterator[str]:
     counts = {key: len(each.value) for key, each in memories.items() if each is not None and each.value is not None}
     if counts and (split is None or split.value is not False):
         yield f"{next(iter(counts))}: holds a whole layer, and none is one here; give layers.split = false as well"
-    wanted = int(cores.amount) if cores is not None and cores.known else next(iter(counts.values()), 0)
+    wanted = int(cores) if cores is not None else next(iter(counts.values()), 0)
     for key, count in counts.items():
         if count != wanted:
             yield f"{key}: {count} given, the chip's cores are {wanted}; give the size of each core"

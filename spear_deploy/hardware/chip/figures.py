@@ -208,31 +208,8 @@ class Quantity(Figure):
         return Spread(low, amount, high)
 
 
-class Count(Quantity):
-    """A number of things."""
-
-    units: ClassVar[Mapping[str, float]] = MappingProxyType(
-        dict.fromkeys(
-            (
-                "chips",
-                "cores",
-                "neurons",
-                "axons",
-                "synapses",
-                "thresholds",
-                "decays",
-                "channels",
-                "pixels",
-                "layers",
-                "routers",
-                "words",
-                "operations",
-                "steps",
-                "values",
-            ),
-            1.0,
-        )
-    )
+class Whole(Quantity):
+    """A quantity that comes in whole numbers."""
 
     @model_validator(mode="after")
     def _check_whole(self) -> Self:
@@ -243,6 +220,20 @@ class Count(Quantity):
         return self
 
 
+class Count(Whole):
+    """A number of things; the field says of which."""
+
+    units: ClassVar[Mapping[str, float]] = MappingProxyType(
+        dict.fromkeys(
+            (
+                *("chips", "cores", "neurons", "axons", "synapses", "thresholds", "decays"),
+                *("channels", "pixels", "routers"),
+            ),
+            1.0,
+        )
+    )
+
+
 class Memory(Quantity):
     """An amount of memory; base unit byte."""
 
@@ -251,7 +242,7 @@ class Memory(Quantity):
     )
 
 
-class Bits(Quantity):
+class Bits(Whole):
     """The width of a number."""
 
     units: ClassVar[Mapping[str, float]] = MappingProxyType({"bit": 1.0})
@@ -310,9 +301,7 @@ class Sizes(Figure):
     """The numbers that are allowed, or the memory of each core, in order."""
 
     value: tuple[StrictInt, ...] | None = None
-    units: ClassVar[Mapping[str, float]] = MappingProxyType(
-        {"pixels": 1.0, "bit": 1.0, "words": 1.0, "steps": 1.0, "channels": 1.0}
-    )
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"pixels": 1.0, "words": 1.0})
 
     @field_validator("value")
     @classmethod
@@ -326,7 +315,7 @@ class Interval(Figure):
     """From the first to the second integer, both allowed."""
 
     value: tuple[StrictInt, StrictInt] | None = None
-    units: ClassVar[Mapping[str, float]] = MappingProxyType({"steps": 1.0, "integer": 1.0, "pixels": 1.0})
+    units: ClassVar[Mapping[str, float]] = MappingProxyType({"steps": 1.0, "integer": 1.0})
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:

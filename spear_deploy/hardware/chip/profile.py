@@ -11,11 +11,9 @@ from spear_deploy.errors import quoted
 from spear_deploy.hardware.chip.figures import (
     Bits,
     Choice,
-    Count,
     Energy,
     Figure,
     Flag,
-    Interval,
     Memory,
     Name,
     Power,
@@ -24,6 +22,22 @@ from spear_deploy.hardware.chip.figures import (
     Sizes,
     Time,
     TimeCurve,
+)
+from spear_deploy.hardware.chip.units import (
+    Axons,
+    Channels,
+    Chips,
+    Cores,
+    Decays,
+    Integers,
+    NeuronCount,
+    Pixels,
+    PixelSizes,
+    Routers,
+    Steps,
+    SynapseCount,
+    Thresholds,
+    WordSizes,
 )
 
 _NAME = re.compile(r"(?!(con|prn|aux|nul|com\d|lpt\d)(\.|$))[a-z0-9]([a-z0-9._+-]{0,62}[a-z0-9_+-])?", re.IGNORECASE)
@@ -47,38 +61,38 @@ class _Section(BaseModel):
 class Chip(_Section):
     """How many cores there are and how they are joined."""
 
-    cores_per_chip: Count | None = None
-    usable_cores_per_chip: Count | None = Field(None, description="where software leaves some cores out")
-    chips: Count | None = Field(None, description="chips of the system that a network may use")
-    neurons: Count | None = Field(None, description="neurons of the whole chip, where layers share it")
-    synapses: Count | None = Field(None, description="synapses of the whole chip, where layers share it")
+    cores_per_chip: Cores | None = None
+    usable_cores_per_chip: Cores | None = Field(None, description="where software leaves some cores out")
+    chips: Chips | None = Field(None, description="chips of the system that a network may use")
+    neurons: NeuronCount | None = Field(None, description="neurons of the whole chip, where layers share it")
+    synapses: SynapseCount | None = Field(None, description="synapses of the whole chip, where layers share it")
     synapse_memory: Memory | None = Field(None, description="memory for synapses that all cores share")
-    router_columns: Count | None = None
-    router_rows: Count | None = None
-    cores_per_router: Count | None = None
+    router_columns: Routers | None = None
+    router_rows: Routers | None = None
+    cores_per_router: Cores | None = None
 
 
 class Core(_Section):
     """What one core holds. A limit that is absent does not exist on this chip; `unknown` is not checked."""
 
-    neurons: Count | None = None
+    neurons: NeuronCount | None = None
     memory: Memory | None = Field(None, description="neuron state, synapses and axon tables together")
     synapse_memory: Memory | None = None
-    in_axons: Count | None = Field(None, description="source neurons that reach a core")
-    out_axons: Count | None = Field(None, description="pairs of a neuron of the core and a core that it reaches")
-    destination_cores: Count | None = Field(None, description="cores that one neuron may reach")
-    fan_in: Count | None = Field(None, description="synapses into one neuron")
-    fan_out: Count | None = Field(None, description="synapses out of one neuron")
-    thresholds: Count | None = Field(None, description="distinct thresholds")
-    decays: Count | None = Field(None, description="distinct pairs of decays (compartment profiles)")
+    in_axons: Axons | None = Field(None, description="source neurons that reach a core")
+    out_axons: Axons | None = Field(None, description="pairs of a neuron of the core and a core that it reaches")
+    destination_cores: Cores | None = Field(None, description="cores that one neuron may reach")
+    fan_in: SynapseCount | None = Field(None, description="synapses into one neuron")
+    fan_out: SynapseCount | None = Field(None, description="synapses out of one neuron")
+    thresholds: Thresholds | None = Field(None, description="distinct thresholds")
+    decays: Decays | None = Field(None, description="distinct pairs of decays (compartment profiles)")
     state_variable: Memory | None = Field(None, description="memory of one state variable of one neuron")
     in_axon_entry: Memory | None = Field(None, description="absent where a chip has no such table")
     out_axon_entry: Memory | None = Field(None, description="absent where a chip has no such table")
-    kernel_memory: Sizes | None = Field(
+    kernel_memory: WordSizes | None = Field(
         None, description="weights that each core holds, core by core, of one whole layer"
     )
-    neuron_memory: Sizes | None = Field(None, description="neuron states that each core holds, core by core")
-    bias_memory: Sizes | None = Field(None, description="biases that each core holds, core by core")
+    neuron_memory: WordSizes | None = Field(None, description="neuron states that each core holds, core by core")
+    bias_memory: WordSizes | None = Field(None, description="biases that each core holds, core by core")
 
 
 class Synapses(_Section):
@@ -87,8 +101,8 @@ class Synapses(_Section):
     packing: Name | None = Field(None, description="how synapses lie in memory")
     weight_sharing: Flag | None = Field(None, description="whether a convolution stores its kernel once per core")
     weight_bits: Bits | None = None
-    weight_range: Interval | None = None
-    delay: Interval | None = Field(None, description="delays of a synapse or axon that the chip can hold")
+    weight_range: Integers | None = None
+    delay: Steps | None = Field(None, description="delays of a synapse or axon that the chip can hold")
 
 
 class Neurons(_Section):
@@ -103,20 +117,20 @@ class Neurons(_Section):
     threshold_bits: Bits | None = None
     decay_bits: Bits | None = None
     bias_bits: Bits | None = None
-    refractory: Interval | None = None
+    refractory: Steps | None = None
 
 
 class Layers(_Section):
     """Layers that the chip can run."""
 
     kinds: Choice | None = None
-    kernel: Sizes | None = None
-    stride: Sizes | None = None
-    padding: Sizes | None = None
-    pool: Sizes | None = None
-    channels: Count | None = Field(None, description="largest number of output channels")
-    input_map: Count | None = Field(None, description="largest height and width of the input of a layer")
-    output_map: Count | None = Field(None, description="largest height and width of the output of a layer")
+    kernel: PixelSizes | None = None
+    stride: PixelSizes | None = None
+    padding: PixelSizes | None = None
+    pool: PixelSizes | None = None
+    channels: Channels | None = Field(None, description="largest number of output channels")
+    input_map: Pixels | None = Field(None, description="largest height and width of the input of a layer")
+    output_map: Pixels | None = Field(None, description="largest height and width of the output of a layer")
     square_kernels: Flag | None = None
     biases: Flag | None = None
     recurrence: Flag | None = None
@@ -128,11 +142,11 @@ class InputOutput(_Section):
 
     graded_input: Flag | None = Field(None, description="whether inputs may be values instead of spikes")
     graded_bits: Bits | None = Field(None, description="bits of a value that a spike or an input carries, where it may")
-    input_channels: Count | None = None
-    output_neurons: Count | None = None
-    hidden_neurons: Count | None = None
-    input_fan_out: Count | None = Field(None, description="hidden neurons that the input may reach")
-    output_fan_in: Count | None = Field(None, description="hidden neurons that may reach the output")
+    input_channels: Channels | None = None
+    output_neurons: NeuronCount | None = None
+    hidden_neurons: NeuronCount | None = None
+    input_fan_out: NeuronCount | None = Field(None, description="hidden neurons that the input may reach")
+    output_fan_in: NeuronCount | None = Field(None, description="hidden neurons that may reach the output")
 
 
 class Times(_Section):
@@ -160,7 +174,6 @@ class Times(_Section):
     host_step: Time | None = Field(None, description="what the host adds to a step, to send input and take output")
     message_between_chips: Time | None = Field(None, description="one spike message over the link between two chips")
     router_rate: Rate | None = Field(None, description="spikes that one router passes on in a second")
-    synaptic_rate: Rate | None = Field(None, description="synaptic operations that one core does in a second")
 
 
 class Energies(_Section):

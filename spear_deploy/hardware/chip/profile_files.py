@@ -242,7 +242,7 @@ def _empty(profile: Profile, where: str) -> list[str]:
         for key in HOLDING
         if (figure := figures.get(key)) is not None
         and figure.known
-        and not (any(figure.value) if isinstance(figure, Sizes) else figure.value)
+        and not (any(figure.value or ()) if isinstance(figure, Sizes) else figure.value)
     ]
 
 
