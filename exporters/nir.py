@@ -15,6 +15,7 @@ from spear_deploy.exporting import Exporter, JudgedIntegers, simulate
 from spear_deploy.exporting.exporter import Outputs
 from spear_deploy.exporting.judged import needed
 from spear_deploy.network import Model, Proof, differences, portable, prove_equal, read_nir, write_nir
+from spear_deploy.network.nir_file import refusal_of_plain_nir
 
 
 class NirExporter(Exporter):
@@ -86,8 +87,10 @@ class NirExporter(Exporter):
         return portable(model) if self.portable else model
 
     def notices(self, model: Model) -> tuple[str, ...]:
-        """What a reader that does not know our metadata would run differently."""
-        return () if self.portable else differences(model.network)
+        """How a reader opens the file, if not as any, and what it runs differently as it does not know our metadata."""
+        refusal = refusal_of_plain_nir(self._written(model))
+        needed = f"they need nir.read(file, type_check=False): nir's type check ends in {refusal}"
+        return (() if refusal is None else (needed,)) + (() if self.portable else differences(model.network))
 
     def notes(self, model: Model, inputs: Tensor) -> dict[str, object]:
         """Of a chip's integers, in how many outputs a reader without fixed point differs."""

@@ -37,6 +37,20 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
         OutputError: it cannot be written.
 
     """
+    write_file(path, _image(model, "gzip").getvalue())
+
+
+def refusal_of_plain_nir(model: Model) -> str | None:
+    """Why `nir.read` takes a model's file with `type_check=False` only; None where it takes it as it is."""
+    try:
+        nir.read(_image(model, None))  # type: ignore[arg-type]  # h5py reads what is no path too
+    except READ_ERRORS as error:
+        return first_line(error)
+    return None
+
+
+def _image(model: Model, compression: str | None) -> io.BytesIO:
+    """The content of a model's file."""
     usage = {"time_steps": model.time_steps, "encoding": str(model.encoding), "read_out": str(model.read_out)}
     if model.population != 1:
         usage["population"] = model.population
@@ -46,15 +60,18 @@ def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
         usage["objective"] = str(model.objective)
     if model.data is not None:
         usage["data"] = model.data
-    nodes = {
-        name: for_any_reader(unflattening.marked(resampling.marked(pools.marked(_of_its_shape(model, name)))))
-        for name in model.graph.nodes
-    }
-    content = with_nodes(model.graph, nodes).to_dict()
+    content = with_nodes(model.graph, {name: _as_written(model, name) for name in model.graph.nodes}).to_dict()
     content["metadata"] = {**content.get("metadata", {}), **usage}
     image = io.BytesIO()  # HDF5 ends the process where a disk is full
-    nir.write(image, graph_from_dict(content))
-    write_file(path, image.getvalue())
+    nir.write(image, graph_from_dict(content), compression)  # type: ignore[arg-type]  # nir hands it on to h5py
+    return image
+
+
+def _as_written(model: Model, name: str) -> nir.NIRNode:
+    """A node as a file holds it."""
+    line = len(model.network.shapes[name]) == 2
+    node = pools.marked(_of_its_shape(model, name), line=line)
+    return for_any_reader(unflattening.marked(resampling.marked(node, line=line)))
 
 
 def _of_its_shape(model: Model, name: str) -> nir.NIRNode:

@@ -22,6 +22,9 @@ Pool = nir.SumPool2d | nir.AvgPool2d
 MARK = "max"
 """Value of the metadata `pool` of a sum pool that stands for a maximum."""
 
+LINE_MARK = "max of a line"
+"""The same on `[C, L]`, where nir takes the first of both axes of a window: they are exchanged."""
+
 
 @dataclass(eq=False)
 class MaxPool2d(nir.NIRNode):
@@ -52,12 +55,12 @@ def with_sums(graph: nir.NIRGraph) -> nir.NIRGraph:
     return with_nodes(graph, nodes)
 
 
-def marked(node: nir.NIRNode) -> nir.NIRNode:
+def marked(node: nir.NIRNode, *, line: bool) -> nir.NIRNode:
     """The node as a NIR file holds it."""
     if not isinstance(node, MaxPool2d):
         return node
-    written = as_sum(node)
-    written.metadata = {**node.metadata, "pool": MARK}
+    written = as_sum(_exchanged(node) if line else node)
+    written.metadata = {**node.metadata, "pool": LINE_MARK if line else MARK}
     return written
 
 
@@ -71,11 +74,17 @@ def unmarked(node: nir.NIRNode, name: str) -> nir.NIRNode:
     if not isinstance(node, nir.SumPool2d) or "pool" not in node.metadata:
         return node
     kind = _text(node.metadata["pool"])
-    if kind != MARK:
-        raise ModelError(f"{name}: unknown pool {quoted(kind)} in the metadata; known: {MARK}")
+    if kind not in (MARK, LINE_MARK):
+        raise ModelError(f"{name}: unknown pool {quoted(kind)} in the metadata; known: {MARK}, {LINE_MARK}")
     found = MaxPool2d(node.kernel_size, node.stride, node.padding)
+    found = _exchanged(found) if kind == LINE_MARK else found
     found.metadata = {key: copy(value) for key, value in node.metadata.items() if key != "pool"}
     return found
+
+
+def _exchanged(node: MaxPool2d) -> MaxPool2d:
+    """The pool with its axes exchanged."""
+    return MaxPool2d(*(np.asarray(each)[::-1].copy() for each in (node.kernel_size, node.stride, node.padding)))
 
 
 def _text(value: Any) -> str:

@@ -30,7 +30,7 @@ _ROUNDING = 1e-12
 _NO_NODE: dict[type, str] = {
     MaxPool2d: "it takes the largest current of a window, which NIR has no node for: another reader sums the window",
     Resample: "it moves positions (padding, enlarging, uneven windows), which NIR has no node for: another reader"
-    " leaves them where they are",
+    " sums windows of the same number",
     Unflatten: "it makes maps of a flat layer, which NIR has no node for: another reader leaves it flat",
 }
 _INSTEAD: dict[type, str] = {

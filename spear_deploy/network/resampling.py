@@ -1,8 +1,8 @@
 """Positions of a map to positions of another, the same in every channel: a node that NIR does not have.
 
 Padding of any kind, enlarging, the zeros between inputs of a transposed convolution, and pools whose windows
-differ in size all are y[c] = rows x[c] columns^T. A NIR file holds a pool of single positions in its place, with
-both matrices in its metadata, from which our reader restores the node; `differences` tells, `portable` refuses.
+differ in size all are y[c] = rows x[c] columns^T. A NIR file holds a sum pool in its place that gives the same shape,
+with both matrices in its metadata, from which our reader restores the node; `differences` tells, `portable` refuses.
 """
 
 from __future__ import annotations
@@ -94,14 +94,22 @@ def routing(node: Resample) -> Resample:
     return Resample((node.rows != 0).astype(np.float64), (node.columns != 0).astype(np.float64))
 
 
-def marked(node: nir.NIRNode) -> nir.NIRNode:
-    """The node as a NIR file holds it."""
+def marked(node: nir.NIRNode, *, line: bool) -> nir.NIRNode:
+    """The node as a NIR file holds it; of a line, nir takes the first of both windows."""
     if not isinstance(node, Resample):
         return node
-    one = np.ones(2, dtype=np.int64)
-    written = nir.SumPool2d(kernel_size=one, stride=one, padding=0 * one)
+    windows = [_window(*matrix.shape) for matrix in (node.rows, node.columns)]
+    kernel, stride, margin = np.array(windows[::-1] if line else windows).T
+    written = nir.SumPool2d(kernel_size=kernel, stride=stride, padding=margin)
     written.metadata = {**node.metadata, **{key: getattr(node, name) for name, key in _KEYS.items()}}
     return written
+
+
+def _window(after: int, before: int) -> tuple[int, int, int]:
+    """Size, stride and padding of windows of which there are as many as positions after."""
+    margin = max(0, after - before + 1) // 2
+    stride = max(1, before // after)
+    return before + 2 * margin - (after - 1) * stride, stride, margin
 
 
 def unmarked(node: nir.NIRNode, name: str) -> nir.NIRNode:
