@@ -25,8 +25,8 @@ from spear_deploy.network.graph import Connection
 from spear_deploy.network.linear import Delay, Weighted
 from spear_deploy.training.losses import TaskLoss
 
-SAMPLES = 256
-"""Drawn of the training samples, to see how large inputs are."""
+SAMPLES = 64
+"""Drawn of the training samples, to see how large inputs are: no more than a training batch has."""
 
 ROWS = 256
 """Of weights, that are looked at together."""
@@ -139,5 +139,5 @@ def _through(simulation: Simulation, paths: Iterable[Path], x: Tensor) -> Tensor
 
 def _size(x: Tensor) -> float:
     """The power of two that is nearest to the root mean square, and at least 1: products with it are exact."""
-    size = float(x.double().square().mean().sqrt())
+    size = float(torch.linalg.vector_norm(x, dtype=torch.float64)) / math.sqrt(x.numel())
     return 2.0 ** round(math.log2(max(size, 1.0)))
