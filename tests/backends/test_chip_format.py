@@ -72,6 +72,23 @@ def test_a_width_that_cannot_be_computed_is_refused_with_the_chip_s_name(tmp_pat
         format_of(profile(tmp_path, **figures))
 
 
+@pytest.mark.parametrize(
+    ("bits", "held", "narrow", "made"),
+    [
+        # multiples of 2^(9 - bits) between -256 and 254; of one sign of 2^(8 - bits) up to 256
+        (8, (-256, 254), [(-3, 3), (-256, 253), (-255, 254)], (-256, 254)),
+        (4, (-256, 224), [(-256, 223), (-8, 7)], (-256, 224)),
+        (8, (0, 255), [(0, 254), (1, 255)], (0, 255)),
+    ],
+)
+def test_a_range_of_weights_that_the_arithmetic_does_not_keep_to_is_refused(tmp_path, bits, held, narrow, made):
+    width = {"synapses_weight_bits": (bits, "bit")}
+    assert format_of(profile(tmp_path, **width, synapses_weight_range=(list(held), "integer"))).weight_bits == bits
+    for low, high in narrow:
+        with pytest.raises(ProfileError, match=f"weight_range is {low} to {high}, but .* of {made[0]} to {made[1]};"):
+            format_of(profile(tmp_path, **width, synapses_weight_range=([low, high], "integer")))
+
+
 def test_lava_refuses_states_of_another_width_than_its_own(tmp_path):
     wide = format_of(profile(tmp_path, neurons_state_bits=(28, "bit")))
     quantized = quantize(recurrent(), wide, calibration=events(0, 8, 20, (12,)))

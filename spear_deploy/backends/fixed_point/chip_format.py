@@ -21,7 +21,8 @@ def format_of(profile: Profile) -> Format | None:
     stays as there.
 
     Raises:
-        ProfileError: an arithmetic that is not known, or a width that it cannot have.
+        ProfileError: an arithmetic that is not known, a width that it cannot have, or a range of weights that it
+            does not keep to.
 
     """
     figure = profile.neurons.arithmetic
@@ -33,9 +34,26 @@ def format_of(profile: Profile) -> Format | None:
             f"{profile.name}: neurons.arithmetic {name!r} is unknown; known: {', '.join(sorted(ARITHMETICS))}"
         )
     try:
-        return replace(ARITHMETICS[name], **_widths(profile), **_abilities(profile))
+        found = replace(ARITHMETICS[name], **_widths(profile), **_abilities(profile))
+        _check_range(profile, found)
     except ProfileError as error:
         raise ProfileError(f"{profile.name}: {error}") from None
+    return found
+
+
+def _check_range(profile: Profile, chip: Format) -> None:
+    """A range beside an arithmetic must hold all weights that it makes: those of both signs, or the positive ones."""
+    figure = profile.synapses.weight_range
+    if figure is None or figure.value is None:
+        return
+    low, high = figure.value
+    made = chip.lattice(mixed=low < 0)
+    least = made.low if low < 0 else 0
+    if least < low or high < made.high:
+        raise ProfileError(
+            f"synapses.weight_range is {low} to {high}, but its arithmetic makes weights of {least} to {made.high};"
+            " leave the range out, or neurons.arithmetic where the chip computes otherwise"
+        )
 
 
 def _widths(profile: Profile) -> dict[str, Any]:

@@ -28,7 +28,8 @@ def weight_range(subject: Subject) -> Iterator[Finding]:
     allowed = subject.profile.synapses.weight_range
     if allowed is None or allowed.value is None:
         return
-    rounded = subject.profile.neurons.arithmetic is not None
+    arithmetic = subject.profile.neurons.arithmetic
+    rounded = arithmetic is not None and arithmetic.known
     for name, node in subject.network.nodes.items():
         if not isinstance(node, Weighted):
             continue
@@ -38,7 +39,7 @@ def weight_range(subject: Subject) -> Iterator[Finding]:
         if is_integer and not rounded and not within(allowed, low, high):
             found, limit = f"{low:g} to {high:g}", f"{allowed.value[0]} to {allowed.value[1]}"
             yield wall("weight range", name, found, limit, "scale the weights and thresholds of the layer", allowed)
-        elif low < 0 <= allowed.value[0] and not is_integer:
+        elif low < 0 <= allowed.value[0]:
             mend = "separate excitatory and inhibitory neurons"
             yield wall("weight range", name, "negative weights", "weights of one sign", mend, allowed)
 
