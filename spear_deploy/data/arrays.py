@@ -46,7 +46,9 @@ def splits_of(
     arrays = dict(arrays)
     misnamed = [name for name in others if _VALIDATION.match(name)]
     if misnamed and "x_val" not in arrays:
-        raise DataError(f"{path}: {misnamed[0]} is read by no one: samples for validation are x_val, their labels y_val")
+        raise DataError(
+            f"{path}: {misnamed[0]} is read by no one: samples for validation are x_val, their labels y_val"
+        )
     labelled = any(key in arrays for key in (*_LABELS, "y_val"))
     missing = [key for key in (NEEDED if labelled else _SAMPLES) if key not in arrays]
     if missing:
