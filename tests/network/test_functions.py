@@ -3,7 +3,7 @@
 import pytest
 import snntorch
 import torch
-from network_builders import heaviside, leaky, run_by_snntorch
+from network_builders import heaviside, leaky, run_by_snntorch, trained
 from snntorch import utils
 from torch import nn
 from torch.nn import functional
@@ -92,6 +92,41 @@ def test_a_difference_is_a_sum_with_a_factor_of_minus_one(function):
     model = same_spikes(TwoBranches(function), (6,))
     tied = [group for group in channel_groups(model.network) if group.prunable]
     assert [{member.node for member in group.members} >= {"lif1", "lif2"} for group in tied] == [True]
+
+
+class Normed(nn.Module):
+    """A normalisation of what a function makes of two convolutions."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.a, self.b, self.norm = nn.Conv2d(2, 4, 3), nn.Conv2d(2, 4, 3), trained(nn.BatchNorm2d(4))
+        self.lif, self.function = leaky(threshold=0.3), function
+        self.factor = nn.Parameter(torch.tensor([0.5, 2.0, -1.0, 3.0]).reshape(4, 1, 1))
+
+    def forward(self, x):
+        return self.lif(self.norm(self.function(self, x)))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda net, x: net.a(x) * 2,
+        lambda net, x: -net.a(x),
+        lambda net, x: net.factor * net.a(x),
+        lambda net, x: net.a(x) - net.b(x),
+        lambda net, x: net.factor * (0.5 * net.a(x) + net.factor * net.b(x) / 3),
+        lambda net, x: functional.avg_pool2d(functional.max_pool2d(net.a(x) * 4, 2, 1) * net.factor, 2) / 3,
+    ],
+)
+def test_a_normalisation_behind_factors_goes_into_the_weights_before_them(function):
+    same_spikes(Normed(function), (2, 6, 6))
+
+
+@pytest.mark.parametrize("factor", [torch.arange(1.0, 65.0).reshape(4, 4, 4), torch.eye(4)[0].reshape(4, 1, 1)])
+def test_a_normalisation_behind_factors_that_no_weights_take_in_is_refused(factor):
+    net = Normed(lambda net, x: net.a(x) * factor)
+    with pytest.raises(ModelError, match=r"norm: BatchNorm is folded .* \(pools and a factor for each channel may lie"):
+        from_snntorch(net, input_shape=(2, 6, 6), time_steps=T)
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,15 @@
 Into a layer before it, W' = scale W and b' = scale b + shift, by output channel (of a flat layer that becomes maps,
 by map). Into layers after it, W' = W scale and b' = b + sum(W shift), by input channel: exact only without padding,
 which would be shifted too. Unpadded average pools, and max pools where all scales are positive, may
-lie between it and the layer before it: they give the same before and after it.
+lie between it and the layer before it: they give the same before and after it. So may factors f, where the layer
+takes in shift / f.
 """
 
 from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from spear_deploy.errors import ModelError
 from spear_deploy.network.importing.expression import Apply, Expression, Sum, add
 from spear_deploy.network.importing.layers import AVERAGE_POOLS, MAX_POOLS, WEIGHTED, is_norm
 from spear_deploy.network.importing.recorder import Step
+from spear_deploy.network.linear import Scale
 
 
 def fold(
@@ -44,10 +46,10 @@ def fold(
     folded = []
     for norm in [part for part in applied if is_norm(layers[part.op].module)]:
         scale, shift = _affine_of(layers[norm.op].module, norm.op)
-        before = _weights_before(norm, layers, inputs, growing=bool((scale >= 0).all()))
+        before = _weights_before(norm, layers, inputs, scale)
         if before is not None:
-            for place, name in enumerate(before):
-                _into_before(layers, name, scale, shift if place == 0 else torch.zeros_like(shift))
+            for place, (name, factor) in enumerate(before):
+                _into_before(layers, name, scale, shift / factor if place == 0 else torch.zeros_like(shift))
         else:
             _into_after(layers, norm, inputs, scale, shift)
         folded.append(norm.op)
@@ -70,29 +72,52 @@ def _affine_of(norm: Any, name: str) -> tuple[Tensor, Tensor]:
 
 
 def _weights_before(
-    norm: Apply, layers: dict[str, Step], inputs: dict[str, Expression], *, growing: bool
-) -> list[str] | None:
-    """The layers before a normalisation whose sum can take it in, behind pools that do not mind the order."""
-    part = norm.of
-    while isinstance(part, Apply) and _users(part, inputs) == 1:
-        module: Any = layers[part.op].module
-        if isinstance(module, WEIGHTED):
-            return [part.op]
-        if isinstance(module, nn.Unflatten):
-            part = part.of
-            continue
-        averages = isinstance(module, AVERAGE_POOLS) and not any(_padding(module))
-        if not (averages and getattr(module, "divisor_override", None) is None) and not (
-            growing and isinstance(module, MAX_POOLS)
-        ):
+    norm: Apply, layers: dict[str, Step], inputs: dict[str, Expression], scale: Tensor
+) -> list[tuple[str, Tensor]] | None:
+    """The layers before a normalisation whose sum can take it in, each with the factor of its channels in that sum.
+
+    They may lie behind pools that do not mind the order.
+    """
+
+    def behind_factors(part: Expression) -> tuple[Expression, Tensor]:
+        found = torch.ones_like(scale)
+        while isinstance(part, Apply) and _users(part, inputs) == 1:
+            factor = _factor(layers[part.op].module, len(scale))
+            if factor is None:
+                break
+            part, found = part.of, found * factor
+        return part, found
+
+    part, factor = behind_factors(norm.of)
+    while isinstance(part, Apply) and not isinstance(module := layers[part.op].module, WEIGHTED):
+        if _users(part, inputs) > 1 or not _minds_no_order(module, scale):
             return None
-        part = part.of
-    terms = part.terms if isinstance(part, Sum) else ()
-    names = [term.op for term in terms if isinstance(term, Apply)]
-    alone = all(isinstance(layers[name].module, WEIGHTED) for name in names) and all(
-        _users(term, inputs) == 1 for term in terms
-    )
-    return names if names and len(names) == len(terms) and alone else None
+        part, further = behind_factors(part.of)
+        factor = factor * further
+    terms = [behind_factors(term) for term in _terms(part)]
+    found = [(term.op, factor * own) for term, own in terms if _takes_alone(term, layers, inputs)]
+    return found if len(found) == len(terms) else None
+
+
+def _minds_no_order(module: Any, scale: Tensor) -> bool:
+    """Whether a pool gives the same before and after a normalisation."""
+    if isinstance(module, AVERAGE_POOLS):
+        return not any(_padding(module)) and getattr(module, "divisor_override", None) is None
+    return isinstance(module, nn.Unflatten) or (isinstance(module, MAX_POOLS) and bool((scale >= 0).all()))
+
+
+def _factor(module: nn.Module, channels: int) -> Tensor | None:
+    """What a layer multiplies each channel by; None where it does anything else."""
+    if not isinstance(module, Scale):
+        return None
+    values = module.scale.detach().double().reshape(channels, -1)
+    each = values[:, 0]
+    return each if bool(each.all()) and torch.equal(values, each[:, None].expand_as(values)) else None
+
+
+def _takes_alone(part: Expression, layers: dict[str, Step], inputs: dict[str, Expression]) -> TypeGuard[Apply]:
+    """Whether it is what a layer with weights gives to nobody else."""
+    return isinstance(part, Apply) and isinstance(layers[part.op].module, WEIGHTED) and _users(part, inputs) == 1
 
 
 def _into_before(layers: dict[str, Step], name: str, scale: Tensor, shift: Tensor) -> None:
@@ -114,8 +139,8 @@ def _into_after(
         exact = exact and isinstance(module, WEIGHTED) and not any(_padding(module))
     if not exact:
         raise ModelError(
-            f"{norm.op}: BatchNorm is folded only into a Linear or convolution directly before it, or unpadded ones"
-            " directly after it; move it next to one"
+            f"{norm.op}: BatchNorm is folded only into a Linear or convolution directly before it (pools and a factor"
+            " for each channel may lie between), or unpadded ones directly after it; move it next to one"
         )
     for user in users:
         weight, bias = _weights(layers[user.op].module)
