@@ -13,6 +13,7 @@ from spear_deploy.measure.measurement import (
     measure_split,
     measure_split_with,
     measure_with,
+    within,
 )
 from spear_deploy.measure.record import SpikeRecord
 from spear_deploy.measure.scoring import SCORINGS, Compared, Scoring
@@ -42,4 +43,5 @@ __all__ = [
     "most_by_guessing",
     "most_synops",
     "synops_from",
+    "within",
 ]

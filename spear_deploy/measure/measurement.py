@@ -69,13 +69,18 @@ class Measurement:
     @property
     def p99_synops(self) -> float:
         """The fewest synops that 99 % of the samples stay within: one of the values measured."""
-        ranked = self.per_sample.sort().values
-        return float(ranked[math.ceil(0.99 * len(ranked)) - 1])
+        return float(within(self.per_sample.numpy(), 0.99))
 
     @property
     def busiest_step_synops(self) -> float:
         """Synops of the busiest time step of all samples."""
         return float(self.peak_step_synops.max())
+
+
+def within(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """The least of the values `[N, ..]` that a share of them stays within, by rank: one that was measured."""
+    ranked: NDArray[np.float64] = np.sort(values, axis=0)[math.ceil(share * len(values)) - 1]
+    return ranked
 
 
 def classify(output: Tensor, read_out: ReadOut = ReadOut.COUNT, population: int = 1) -> Tensor:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from spear_deploy.measure import EffectiveOperations, Measurement
+from spear_deploy.measure import EffectiveOperations, Measurement, within
 from spear_deploy.network import Model
 from spear_deploy.network import agreement as network
 from spear_deploy.report.schema import (
@@ -44,11 +42,10 @@ def measured_report(measurement: Measurement, arithmetic: str) -> Measured:
 def distribution(measurement: Measurement) -> Distribution:
     """How SynOps vary between inferences."""
     each = measurement.per_sample.numpy()
-    p95, p99 = np.percentile(each, [95, 99])
     return Distribution(
         bound99=prediction_bound(each, math.inf),
-        p95=float(p95),
-        p99=float(p99),
+        p95=float(within(each, 0.95)),
+        p99=measurement.p99_synops,
         maximum=float(each.max()),
         busiest_step=measurement.busiest_step_synops,
     )

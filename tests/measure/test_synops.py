@@ -8,6 +8,7 @@ from made_networks import ALL, analog_input, plain, pooled, spike_input
 from spear_deploy.measure import SynopsCounter, classify, measure, synops_from
 from spear_deploy.measure.reached import _parts_below
 from spear_deploy.network import Encoding, Simulation
+from spear_deploy.report.measured import distribution
 
 
 def run(model, x):
@@ -149,6 +150,9 @@ def test_the_99th_percentile_is_the_least_value_that_99_percent_stay_within():
     within = [sum(found.per_sample <= value) >= 0.99 * found.samples for value in found.per_sample]
     assert found.p99_synops == min(found.per_sample[torch.tensor(within)])
     assert found.p99_synops < found.per_sample.max()
+    told = distribution(found)
+    within = [sum(found.per_sample <= value) >= 0.95 * found.samples for value in found.per_sample]
+    assert (told.p99, told.p95) == (found.p99_synops, min(found.per_sample[torch.tensor(within)]))
 
 
 def test_operations_beyond_what_float32_holds_are_counted_to_the_last_one():
