@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spear_deploy.cli.console import out
-from spear_deploy.jobs.chips import chip_of, chips_of, keys_of, template_of
+from spear_deploy.jobs.chips import checked_chip, chip_of, chips_of, keys_of, template_of
 from spear_deploy.report.chip_json import overview_json, profile_json, profile_schema
 from spear_deploy.report.terminal.chips import alike, chips_table, differences, differences_table, figures_text
 from spear_deploy.report.words.quantity_text import inherited_text
@@ -58,7 +58,7 @@ def show(
 @app.command()
 def check(name: Annotated[str, typer.Argument(metavar="FILE", help="TOML file, or the name of a chip.")]) -> None:
     """Check a profile of one's own: every fault on a line, or what it holds."""
-    profile = chip_of(name)
+    profile = checked_chip(name)
     about = overview_json(profile)
     out.print(f"{name}: ok, {about['figures']} figures, {about['unknown']} of them unknown")
     if profile.inherited:

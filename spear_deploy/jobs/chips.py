@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.chip.profile_files import known_profiles, load_profile, profile_text
@@ -20,14 +21,27 @@ def chip_of(chip: Profile | str | Path) -> Profile:
     return chip if isinstance(chip, Profile) else load_profile(chip)
 
 
+def checked_chip(chip: str | Path) -> Profile:
+    """The chip of a file, held to all that later work asks of one: the integers that it names too.
+
+    Raises:
+        ProfileError: it is not known, or something in it cannot be.
+
+    """
+    profile = load_profile(chip)
+    format_of(profile)
+    return profile
+
+
 def chips_of(text: str) -> tuple[Profile, ...]:
-    """The chips that a list such as `loihi2,my_chip.toml` names, or `all`.
+    """The chips that a list such as `loihi2,my_chip.toml` or `all,my_chip.toml` names.
 
     Raises:
         ProfileError: it names none, an unknown one, or two of one name.
 
     """
-    names = known_profiles() if text == "all" else [name.strip() for name in text.split(",") if name.strip()]
+    words = [name.strip() for name in text.split(",") if name.strip()]
+    names = [name for word in words for name in (known_profiles() if word == "all" else [word])]
     if not names:
         raise ProfileError(f"'{text}' names no chip; known: {', '.join(known_profiles())}, or a TOML file")
     return _apart([(name, load_profile(name)) for name in dict.fromkeys(names)])
@@ -69,6 +83,8 @@ def keys_of(chip: Profile, text: str = "") -> list[str]:
     """
     known = list(chip.figures())
     found = [key for key in known if text in key]
+    if not known:
+        raise ProfileError(f"{chip.name} has no figure; every key that one may have: spear-deploy profiles schema")
     if not found:
         parts = dict.fromkeys(key.partition(".")[0] for key in known)
         raise ProfileError(f"{chip.name} has no figure whose key holds '{text}'; its figures are of {', '.join(parts)}")

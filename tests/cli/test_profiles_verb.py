@@ -102,5 +102,11 @@ def test_figures_are_chosen_by_their_keys_alike_in_words_and_in_json():
     assert "loihi2 has no figure whose key holds 'weather'; its figures are of chip, core," in told
 
 
+def test_a_chip_without_figures_is_told_so(tmp_path):
+    (tmp_path / "bare.toml").write_text('name = "bare"\ntitle = "Bare"')
+    told = str(run("profiles", "show", str(tmp_path / "bare.toml")).exception)
+    assert told == "bare has no figure; every key that one may have: spear-deploy profiles schema"
+
+
 def test_a_chip_differs_from_itself_in_nothing():
     assert run("profiles", "diff", "loihi1", "loihi1").stdout.split("\n")[0].endswith("are alike")

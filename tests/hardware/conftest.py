@@ -34,7 +34,7 @@ def chip(tmp_path: Path) -> Callable[..., Profile]:
 
 @pytest.fixture
 def chip_file(tmp_path: Path) -> Callable[..., Path]:
-    """The file of a made-up chip, with figures by their keys: a value and its unit, or low, value, high and unit."""
+    """The file of a made-up chip; figures by key: a value (None is unknown) and its unit, or low, value, high, unit."""
 
     def write(figures: dict[str, tuple[object, ...]], head: str = "", name: str = "made_up.toml") -> Path:
         lines = ['name = "made-up"\ntitle = "A made-up chip"', head]
@@ -42,7 +42,8 @@ def chip_file(tmp_path: Path) -> Callable[..., Path]:
             low, value, high = values if len(values) == 3 else (None, *values, None)
             ends = {"low": low, "value": value, "high": high}
             lines += [f"[{key}]", *(f"{end} = {_toml(each)}" for end, each in ends.items() if each is not None)]
-            lines.append(f'unit = "{unit}"\nstatus = "published"\nsource = "made up for a test"')
+            known = 'status = "published"\nsource = "made up for a test"'
+            lines += [f'unit = "{unit}"', 'status = "unknown"' if value is None else known]
         path = tmp_path / name
         path.write_text("\n".join(lines))
         return path

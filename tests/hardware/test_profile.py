@@ -105,6 +105,32 @@ def test_an_inheriting_profile_replaces_whole_figures_and_keeps_the_rest(own):
     assert profile.name == "own"
 
 
+@pytest.mark.parametrize(
+    ("head", "name", "title"),
+    [
+        ("", "mine", "mine, from Intel Loihi 1"),
+        ('name = "other"\n', "other", "other, from Intel Loihi 1"),
+        ('title = "Mine"\n', "mine", "Mine"),
+    ],
+)
+def test_an_inheriting_profile_is_not_called_by_its_parents_name(own, head, name, title):
+    figure = FIGURE.partition("[")[2]
+    profile = load_profile(own(f'{head}inherits = "loihi1"\n[{figure}', "mine.toml"))
+    assert (profile.name, profile.title) == (name, title)
+
+
+@pytest.mark.parametrize("name", ["MINE.TOML", "mine.Toml"])
+def test_a_file_is_told_by_its_ending_in_any_letters(own, name, monkeypatch):
+    monkeypatch.chdir(own(FIGURE, name).parent)
+    assert load_profile(name).name == "own"
+
+
+def test_the_mark_that_some_editors_put_before_a_text_is_no_part_of_it(own):
+    path = own(FIGURE)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert load_profile(path).name == "own"
+
+
 def test_profiles_that_inherit_from_each_other_are_refused(own):
     own('name = "a"\ntitle = "a"\ninherits = "b.toml"', "a.toml")
     own('name = "b"\ntitle = "b"\ninherits = "a.toml"', "b.toml")

@@ -6,9 +6,14 @@ import nir
 import numpy as np
 import pytest
 
+from spear_deploy.backends.fixed_point import chip_format
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware import Activity, OnChip, Use, estimate, load_profile, parse_budget, place
+from spear_deploy.hardware.chip.profile_files import ARITHMETICS, KINDS, MODELS, RESETS
 from spear_deploy.hardware.gates import hold
+from spear_deploy.hardware.rules import layer_rules
+from spear_deploy.jobs.chips import checked_chip
+from spear_deploy.network import Reset
 from spear_deploy.report.chip_json import cost_json
 
 TIMES = {"time.synaptic_operation": (3, "ns"), "time.neuron_update_active": (7, "ns")}
@@ -64,6 +69,51 @@ def test_more_chips_never_take_less_time(chip_file):
     falling = {"time.barrier": (20, "ns"), "time.barrier_by_chips": ([[1, 40], [2, 10]], "ns")}
     with pytest.raises(ProfileError, match=r"time\.barrier_by_chips: more chips take no less time"):
         load_profile(chip_file(TIMES | falling))
+
+
+MESH = {
+    "chip.router_columns": (2, "routers"),
+    "chip.router_rows": (2, "routers"),
+    "chip.cores_per_router": (1, "cores"),
+}
+
+
+@pytest.mark.parametrize("cores", [{"chip.cores_per_chip": (5, "cores")}, {"chip.usable_cores_per_chip": (5, "cores")}])
+def test_every_core_of_a_chip_lies_at_a_router(chip_file, cores):
+    message = r"chip\.cores_per_router: 2 x 2 routers of 1 cores hold 4 of the 5 cores of a chip"
+    with pytest.raises(ProfileError, match=message):
+        load_profile(chip_file(MESH | cores))
+    assert load_profile(chip_file(MESH | {"chip.cores_per_chip": (4, "cores")})).cores_per_chip == 4
+
+
+@pytest.mark.parametrize(
+    ("key", "figure", "wrong"),
+    [
+        ("neurons.arithmetic", ("foo", "name"), "foo"),
+        ("neurons.resets", (["zero", "Zero"], "names"), "Zero"),
+        ("neurons.models", (["lif"], "names"), "lif"),
+        ("layers.kinds", (["dense", "Conv2D"], "names"), "Conv2D"),
+    ],
+)
+def test_a_name_that_nothing_has_is_refused(chip_file, key, figure, wrong):
+    with pytest.raises(ProfileError, match=f"{key}: '{wrong}' is not known; valid: "):
+        load_profile(chip_file({key: figure}))
+
+
+def test_names_that_a_profile_may_give_are_those_that_rules_and_arithmetic_know():
+    assert sorted(ARITHMETICS) == sorted(chip_format.ARITHMETICS)
+    assert sorted(RESETS) == sorted(Reset)
+    assert sorted(KINDS) == sorted(set(layer_rules.KINDS.values()))
+    assert all(hasattr(nir, name) for name in MODELS)
+
+
+@pytest.mark.parametrize(
+    ("key", "bits"), [("synapses.weight_bits", 16), ("synapses.weight_bits", 1), ("neurons.state_bits", 8)]
+)
+def test_checking_a_profile_holds_it_to_the_widths_of_its_integers(chip_file, key, bits):
+    path = chip_file({"neurons.arithmetic": ("loihi2", "name"), key: (bits, "bit")})
+    with pytest.raises(ProfileError, match=rf"made-up: .* bits.* found {bits}"):
+        checked_chip(path)
 
 
 @pytest.mark.parametrize("budget", ["cores=4", "throughput=5/s", "max-drop=0"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
+from math import prod
 
 from spear_deploy.hardware.chip.figures import Quantity, Rate
 from spear_deploy.hardware.chip.profile import Profile
@@ -23,6 +24,19 @@ def time_faults(profile: Profile) -> Iterator[str]:
     added = profile.time.barrier_by_chips
     if added is not None and any(after < before for (_, before), (_, after) in pairwise(added.value or ())):
         yield "time.barrier_by_chips: more chips take no less time: the times must not fall"
+
+
+def mesh_faults(profile: Profile) -> Iterator[str]:
+    """A mesh that holds fewer cores than the chip has."""
+    chip, cores = profile.chip, profile.cores_per_chip
+    sizes = [figure for figure in (chip.router_columns, chip.router_rows, chip.cores_per_router) if figure is not None]
+    amounts = [int(figure.amount) for figure in sizes if figure.known]
+    if cores is not None and len(amounts) == 3 and prod(amounts) < cores:
+        columns, rows, each = amounts
+        yield (
+            f"chip.cores_per_router: {columns:,} x {rows:,} routers of {each:,} cores hold {prod(amounts):,} of the"
+            f" {cores:,} cores of a chip; every core lies at a router"
+        )
 
 
 def _lows_of_a_step(profile: Profile) -> list[float]:

@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from spear_deploy.errors import ProfileError, quoted
-from spear_deploy.hardware.chip.faults import core_faults, time_faults
-from spear_deploy.hardware.chip.figures import Figure, Sizes
+from spear_deploy.hardware.chip.faults import core_faults, mesh_faults, time_faults
+from spear_deploy.hardware.chip.figures import Choice, Figure, Name, Sizes
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.system.outside.plain import LARGEST_TOML, parse_toml, read_text
 from spear_deploy.system.outside.refusal import RefusedError
@@ -25,12 +25,37 @@ PACKINGS = ("axon lists", "plain")
 SCOPES = ("per operation", "all-in")
 """What an energy price covers."""
 
+ARITHMETICS = ("loihi1", "loihi2")
+"""Integers that a chip may compute in; `backends.fixed_point.chip_format` has them."""
+
+MODELS = ("IF", "LIF", "CubaLIF", "LI", "CubaLI", "I", "Threshold")
+"""Neurons, as NIR calls them."""
+
+RESETS = ("zero", "zero_hold", "subtract", "subtract_once", "none")
+"""What a neuron may do when it fires; `network.Reset` has them."""
+
+KINDS = (
+    *("dense", "conv1d", "conv2d", "sum pool", "average pool", "max pool"),
+    *("resampling", "flatten", "unflatten", "scale", "delay"),
+)
+"""What connects neurons; `hardware.rules.layer_rules` has them."""
+
 HOLDING = (
     *("core.neurons", "core.memory", "core.synapse_memory", "core.in_axons", "core.fan_in"),
     *("core.kernel_memory", "core.neuron_memory"),
     *("chip.neurons", "chip.synapses", "chip.synapse_memory"),
 )
 """What a network takes some of on every chip that limits it."""
+
+_NAMES = {
+    "synapses.packing": PACKINGS,
+    "energy.scope": SCOPES,
+    "neurons.arithmetic": ARITHMETICS,
+    "neurons.models": MODELS,
+    "neurons.resets": RESETS,
+    "layers.kinds": KINDS,
+}
+"""Names that figures may have, by their keys."""
 
 _SHIPPED = "spear_deploy.hw_profiles"
 
@@ -69,7 +94,8 @@ def load_profile(target: str | Path) -> Profile:
 def _joint_faults(profile: Profile, where: str) -> list[str]:
     """One line for each rule that figures break together."""
     lines = [*_wrong_names(profile, where), *_unpacked(profile, where), *_empty(profile, where)]
-    lines += [f"{where}: {fault}" for fault in (*core_faults(profile), *time_faults(profile))]
+    faults = (*core_faults(profile), *time_faults(profile), *mesh_faults(profile))
+    lines += [f"{where}: {fault}" for fault in faults]
     cores = profile.cores_available
     if cores is not None and cores < 1:
         lines.append(f"{where}: chip: no cores left: cores x chips = {cores}; a network needs at least 1")
@@ -113,7 +139,7 @@ def _toml(value: Any) -> str:
 
 def _source(target: str | Path) -> tuple[str, str]:
     """Where a profile stands, and its text."""
-    is_file = isinstance(target, Path) or str(target).endswith(".toml") or "/" in str(target)
+    is_file = isinstance(target, Path) or str(target).lower().endswith(".toml") or "/" in str(target)
     if is_file:
         path = Path(target)
         if not path.is_file():
@@ -157,13 +183,15 @@ def _inherited(target: str | Path, chain: tuple[str, ...]) -> tuple[str, dict[st
     if not isinstance(parent, str):
         raise ProfileError(f"{where}: inherits: needs the name of a profile or a TOML file, found {quoted(parent)}")
     beside = Path(where).parent / parent
-    source: str | Path = beside if parent.endswith(".toml") and beside.is_file() else parent
+    source: str | Path = beside if parent.lower().endswith(".toml") and beside.is_file() else parent
     try:
         _, base, _ = _inherited(source, (*chain, key))
     except ProfileError as error:
         raise ProfileError(f"{where}: inherits: {error}" if not chain else str(error)) from None
     own = [f"{section}.{name}" for section, block in content.items() if isinstance(block, Mapping) for name in block]
-    return where, _over(base, content), own
+    name = content.get("name", Path(where).stem)  # what differs from its parent is not called by its parent's name
+    titled = {**base, "name": name, "title": f"{name}, from {base.get('title')}"}
+    return where, _over(titled, content), own
 
 
 def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,11 +275,15 @@ def _empty(profile: Profile, where: str) -> list[str]:
 
 
 def _wrong_names(profile: Profile, where: str) -> list[str]:
+    figures = profile.figures()
     return [
-        f"{where}: {key}: '{figure.value}' is not known; valid: {', '.join(known)}"
-        for key, figure, known in (
-            ("synapses.packing", profile.synapses.packing, PACKINGS),
-            ("energy.scope", profile.energy.scope, SCOPES),
-        )
-        if figure is not None and figure.value is not None and figure.value not in known
+        f"{where}: {key}: '{name}' is not known; valid: {', '.join(known)}"
+        for key, known in _NAMES.items()
+        if isinstance(figure := figures.get(key), Name | Choice)
+        for name in _names(figure)
+        if name not in known
     ]
+
+
+def _names(figure: Name | Choice) -> tuple[str, ...]:
+    return (figure.value,) if isinstance(figure.value, str) else figure.value or ()

@@ -44,7 +44,7 @@ def _without_waiting(name: str, flags: int) -> int:
 
 
 def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
-    """The text of a file in UTF-8.
+    """The text of a file in UTF-8, without the mark that some editors put before it.
 
     Raises:
         OSError: it cannot be read.
@@ -52,7 +52,7 @@ def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
 
     """
     try:
-        return read_bytes(path, largest).decode()
+        return read_bytes(path, largest).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RefusedError(f"no text in UTF-8 ({error.reason} at byte {error.start})") from None
 
