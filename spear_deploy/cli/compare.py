@@ -44,9 +44,13 @@ Examples:
 
   spear-deploy compare model.pt --target all --sort energy
 
+  spear-deploy compare model.pt --target all --budget 3uJ --fail-on misfit,budget
+
   spear-deploy compare dense.pt pruned.pt --target loihi1,loihi2 --csv > table.csv
 
 Every figure has its source in: spear-deploy profiles show NAME
+
+Exit code 0: each model passes every gate of --fail-on, by default none, on each target; 1: one does not; 2: bad input.
 """
 
 

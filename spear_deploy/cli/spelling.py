@@ -22,6 +22,9 @@ IN_PYTHON = {
 FLAGS: dict[str, tuple[str, ...]] = {}
 """Those of all verbs that were loaded: one, and no two verbs call the same thing otherwise."""
 
+_ELSEWHERE = {"adapt": ("spear-deploy check --adapt",)}
+"""What is typed for an option that a verb tells of and does not have itself."""
+
 _NAMED = re.compile(r"`([a-z][a-z0-9_.]*)(?:=([^`]*))?`")
 
 
@@ -65,7 +68,7 @@ def _parts(text: str, flags: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[in
     """The text in parts: where each lies, and what is read there."""
     end = 0
     for named in _NAMED.finditer(text):
-        word = _flag(flags.get(named[1], ()), named[2])
+        word = _flag(flags.get(named[1], ()) or _ELSEWHERE.get(named[1], ()), named[2])
         if word:
             yield end, named.start(), text[end : named.start()]
             yield named.start(), named.end(), word

@@ -288,6 +288,12 @@ def test_a_pipeline_stops_at_the_gates_that_it_names(verb, words, code):
     assert run(verb, DIGITS, "--samples", "3", *words).exit_code == code
 
 
+def test_compare_stops_at_no_gate_that_is_not_named_and_says_so():
+    told = run("compare", DIGITS, "--target", "loihi2", "--samples", "3", "--budget", "1us")
+    assert ("BROKEN" in told.stdout, told.exit_code) == (True, 0)
+    assert "every gate of --fail-on, by default none, on each target" in compare_verb.EPILOG
+
+
 @pytest.mark.parametrize("verb", ["check", "compare"])
 def test_a_gate_that_is_not_passed_is_named_with_why_not(verb):
     words = ["--budget", "1us", "--budget", "3uJ", "--fail-on", "misfit,budget,unknown", "--samples", "3"]

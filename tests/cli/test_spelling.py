@@ -111,6 +111,11 @@ def test_an_option_is_named_by_what_is_typed_for_it(command, said, typed):
     assert spelled(said, flags_of(command.commands["deploy"])) == typed
 
 
+def test_an_option_that_another_verb_has_is_named_with_that_verb(command):
+    flags = flags_of(command.commands["compare"])
+    assert spelled("let it be converted: `adapt=True`", flags) == "let it be converted: spear-deploy check --adapt"
+
+
 def test_the_terminal_shows_options_as_they_are_typed(command, tmp_path):
     assert "adapt" in flags_of(command.commands["deploy"])
     assert "adapt" in FLAGS
