@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
-from xml.sax.saxutils import escape
 
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.cost.mesh import CoreMap, map_in_order
 from spear_deploy.hardware.placement.placement import Core, Placement
+from spear_deploy.report.pictures.file import xml_text
 from spear_deploy.system.files import MARK
 
 _CORE = 18
@@ -100,7 +100,7 @@ def draw(picture: CorePicture) -> str:
     drawn = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
         ' font-family="sans-serif" font-size="11">',
-        f"<title>{escape(picture.title)}</title><desc>{MARK}</desc>",
+        f"<title>{xml_text(picture.title)}</title><desc>{MARK}</desc>",
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
     ]
     for column in range(picture.columns):
@@ -121,7 +121,7 @@ def draw(picture: CorePicture) -> str:
         colour = _COLOURS[index % len(_COLOURS)]
         drawn.append(f'<rect x="{_MARGIN}" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
         text = f"{index + 1}  {layer}: {cores} core{'s' if cores > 1 else ''}"
-        drawn.append(f'<text x="{_MARGIN + 18}" y="{y}">{escape(text)}</text>')
+        drawn.append(f'<text x="{_MARGIN + 18}" y="{y}">{xml_text(text)}</text>')
     drawn.append("</svg>")
     return "\n".join(drawn) + "\n"
 
@@ -140,7 +140,7 @@ def _core(square: Square, layer: int, x: int, y: int) -> list[str]:
     full = round((_CORE - 2) * share, 1)
     return [
         "<g>",
-        f"<title>{escape(square.text)}</title>",
+        f"<title>{xml_text(square.text)}</title>",
         f'<rect x="{x + 1}" y="{y + 1}" width="{_CORE - 2}" height="{_CORE - 2}" fill="{colour}" fill-opacity="0.25"/>',
         f'<rect x="{x + 1}" y="{y + _CORE - 1 - full:.1f}" width="{_CORE - 2}" height="{full}" fill="{colour}"/>',
         f'<text x="{x + _CORE / 2}" y="{y + _CORE / 2 + 4}" text-anchor="middle">{layer + 1}</text>',
