@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.cost.cost import NO_TIME, Cost
 from spear_deploy.hardware.cost.step_time import SYNOPS as CORE_SYNOPS
 from spear_deploy.hardware.cost.step_time import least_sure
 from spear_deploy.hardware.on_chip import OnChip
@@ -116,7 +116,6 @@ class Quantity:
 
 
 SYNOPS_UNIT = "SynOps"
-_NO_TIME = "no time of a step"
 
 _COUNTS = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
 
@@ -128,7 +127,7 @@ def _tail(value: float | None) -> float:
 
 
 def _no_price(cost: Cost) -> str:
-    return f"no price for {', '.join(cost.unpriced)}"
+    return cost.unpriced_text
 
 
 def _priced(spread: Spread | None, missing: str) -> Spread:
@@ -146,11 +145,11 @@ def _energy_pj(on_chip: OnChip) -> float:
 
 
 def _time_ns(on_chip: OnChip) -> float:
-    return _priced(on_chip.cost.time_ns, _NO_TIME).high
+    return _priced(on_chip.cost.time_ns, NO_TIME).high
 
 
 def _per_s(on_chip: OnChip) -> float:
-    return _priced(on_chip.cost.throughput_per_s, _NO_TIME).low
+    return _priced(on_chip.cost.throughput_per_s, NO_TIME).low
 
 
 def _core_step_synops(on_chip: OnChip) -> float:
@@ -158,7 +157,7 @@ def _core_step_synops(on_chip: OnChip) -> float:
 
 
 def _no_time(cost: Cost) -> str:
-    return _NO_TIME if cost.time_ns is None else ""
+    return NO_TIME if cost.time_ns is None else ""
 
 
 def _power_mw(on_chip: OnChip) -> float:
@@ -309,7 +308,7 @@ _ROWS = (
         {"uW": 1e-3, "µW": 1e-3, "μW": 1e-3, "mW": 1.0, "W": 1e3},
         bare=True,
         example="power=20mW",
-        missing=lambda cost: "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else _NO_TIME,
+        missing=lambda cost: "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else NO_TIME,
         status=lambda cost: least_sure([cost.energy_status, cost.timing.status]),
         each=lambda on_chip: on_chip.cost.power_each_mw,
         by_core=True,

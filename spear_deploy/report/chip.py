@@ -79,6 +79,7 @@ def cost_report(cost: Cost) -> CostReport:
                 energy_pj=_range(part.energy_pj),
                 status=str(part.status),
                 at_least=part.at_least,
+                lacks=part.lacks,
             )
             for part in cost.parts
         ],

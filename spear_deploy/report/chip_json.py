@@ -100,7 +100,7 @@ def cost_json(cost: Cost) -> dict[str, Any]:
             {
                 "name": part.name,
                 "figures": list(part.figures),
-                "count": part.count if isfinite(part.count) else None,
+                "count": _number(part.count),
                 "energy_pj": _spread(part.energy_pj),
                 "status": str(part.status),
             }
@@ -159,8 +159,8 @@ def timing_json(timing: Timing) -> dict[str, Any]:
         "terms": [
             {
                 "name": term.name,
-                "count": term.count,
-                "worst": term.worst,
+                "count": _number(term.count),
+                "worst": _number(term.worst),
                 "unit": term.unit,
                 "time_ns": _spread(term.time_ns),
                 "missing": list(term.missing),
@@ -182,10 +182,14 @@ def profile_schema() -> dict[str, Any]:
 
 
 def _spread(spread: Spread | None) -> dict[str, float | None] | None:
-    """The three ends; null where one is without end, which JSON has no number for."""
+    """The three ends; null is not known, or without end."""
     if spread is None:
         return None
-    return {end: value if isfinite(value) else None for end, value in asdict(spread).items()}
+    return {end: _number(value) for end, value in asdict(spread).items()}
+
+
+def _number(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def held_json(held: Sequence[Held]) -> list[dict[str, Any]]:
@@ -195,7 +199,7 @@ def held_json(held: Sequence[Held]) -> list[dict[str, Any]]:
             "budget": each.limit.granted,
             "quantity": each.limit.quantity.key,
             "allowed": each.limit.allowed,
-            "used": each.use.used if each.use is not None and isfinite(each.use.used) else None,
+            "used": None if each.use is None else _number(each.use.used),
             "unit": each.limit.unit,
             "kept": None if each.use is None else each.kept,
             "missing": each.missing or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from spear_deploy.hardware.cost.cost import NO_PRICE
 from spear_deploy.report.part import Part, Range
 
 
@@ -61,9 +62,10 @@ class EnergyPartReport(Part):
     name: str
     figures: list[str] = Field(description="the keys of its prices in the profile")
     count: float | None = Field(description="operations; chips x seconds or cores x seconds for static parts")
-    energy_pj: Range | None = Field(description="null where it has no price")
+    energy_pj: Range | None = Field(description="null where it has no price, or cannot be counted")
     status: str = Field(description="of the least sure price: published, derived, estimated or unknown")
     at_least: bool = Field(description="whether a price is known as a minimum only")
+    lacks: str = Field(NO_PRICE, description="what is not known of it where it has no energy")
 
 
 class CostReport(Part):

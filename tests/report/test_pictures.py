@@ -139,7 +139,7 @@ def test_what_has_no_price_is_not_drawn_as_zero(drawn):
         "spikes": None,
     }
     assert "Prices are estimated: synapses; published: hops." in drawn["energy"].says
-    assert "No price is known for spikes" in drawn["energy"].says
+    assert "The total is not available: no price for spikes" in drawn["energy"].says
     assert "Nothing is spent on hops" in drawn["energy"].says
     table = {(row[0], row[1]): row for row in drawn["energy"].tables[0].rows}
     assert table["pruned", "spikes"][3:7] == ("not available", "not available", "not available", "unknown")

@@ -21,6 +21,10 @@ BETWEEN_CHIPS = "messages between chips"
 UPDATES = "neuron updates"
 STATIC_PARTS = ("idle chips", "active cores")
 
+NO_PRICE = "no price"
+NO_TIME = "no time of a step"
+NO_MESH = "no mesh of routers"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -30,9 +34,10 @@ class Part:
         name: such as "synapses" or "hops".
         figures: the keys of its prices in the profile.
         count: how many operations; chips x seconds or cores x seconds for static parts.
-        energy_pj: None where it has no price.
+        energy_pj: None where it has no price, or what it is to be multiplied by is not known.
         status: of the least sure price.
         at_least: whether a price is known as a minimum only, so that the energy is one too.
+        lacks: what is not known of it where it has no energy.
 
     """
 
@@ -42,6 +47,7 @@ class Part:
     energy_pj: Spread | None
     status: Status
     at_least: bool = False
+    lacks: str = NO_PRICE
 
 
 @dataclass(frozen=True)
@@ -73,8 +79,13 @@ class Cost:
 
     @property
     def unpriced(self) -> tuple[str, ...]:
-        """Parts that have no price."""
+        """Parts of which no energy is known."""
         return tuple(part.name for part in self.parts if part.energy_pj is None)
+
+    @property
+    def unpriced_text(self) -> str:
+        """Such as `no price for synapses; no time of a step for idle chips`; empty where all is known."""
+        return lacking_text([(part.name, part.lacks) for part in self.parts if part.energy_pj is None])
 
     @property
     def priced_pj(self) -> Spread | None:
@@ -203,6 +214,14 @@ class Cost:
         if energy is None or synapses is None or energy.typical == 0:
             return None
         return synapses.typical / energy.typical
+
+
+def lacking_text(parts: Iterable[tuple[str, str]]) -> str:
+    """What is not known of parts of the energy, each with its name and what it lacks."""
+    lacking: dict[str, list[str]] = {}
+    for name, lacks in parts:
+        lacking.setdefault(lacks, []).append(name)
+    return "; ".join(f"{lacks} for {', '.join(names)}" for lacks, names in lacking.items())
 
 
 def energy_of(parts: Sequence[Part]) -> Spread | None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from math import isnan, nan
+
 import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.hardware.chip.figures import Bound, Energy, Power, Spread, Status
-from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.chip.profile import Energies, Profile
 from spear_deploy.hardware.cost.activity import Activity, synaptic_operations
 from spear_deploy.hardware.cost.cost import (
     BETWEEN_CHIPS,
     INPUT,
+    NO_MESH,
+    NO_PRICE,
+    NO_TIME,
     STATIC_PARTS,
     SYNAPSES,
     UPDATES,
@@ -100,7 +105,8 @@ def _counts(
     between_chips: float,
 ) -> _Counts:
     """How many of each operation, by the key of its price."""
-    updates = float(traffic.neurons.sum()) * steps
+    updates, messages = float(traffic.neurons.sum()) * steps, float(traffic.messages.sum())
+    nowhere = 0.0 if not messages else nan  # without a mesh it is not known how far messages travel
     busy = Spread(*(float(each.sum()) for each in active))
     # What is not active is inactive, in the low, the typical and the high case alike.
     idle = Spread(updates - busy.low, updates - busy.typical, updates - busy.high)
@@ -110,10 +116,10 @@ def _counts(
         "neuron_update_active": busy,
         "neuron_update_inactive": idle,
         "spike": _exactly(float(traffic.spikes.sum())),
-        "message_out": _exactly(float(traffic.messages.sum())),
+        "message_out": _exactly(messages),
         "message_in": _exactly(float(traffic.received.sum())),
-        "hop_horizontal": _exactly(core_map.hops_horizontal if core_map is not None else 0.0),
-        "hop_vertical": _exactly(core_map.hops_vertical if core_map is not None else 0.0),
+        "hop_horizontal": _exactly(core_map.hops_horizontal if core_map is not None else nowhere),
+        "hop_vertical": _exactly(core_map.hops_vertical if core_map is not None else nowhere),
         "message_between_chips": _exactly(between_chips),
     }
 
@@ -139,14 +145,16 @@ def _parts(profile: Profile, counts: _Counts) -> list[Part]:
             continue  # one chip
         priced = {key: figure for key in keys if (figure := prices[key]) is not None}
         if priced:
-            parts.append(_part(name, priced, counts))
+            parts.append(_part(name, priced, counts, profile.energy))
         elif name == SYNAPSES and profile.energy.static_per_core is None:
             parts.append(_unpriced(name, keys, counts[keys[0]].typical))
     if counts["multiply_accumulate"].high > 0:
         figure = prices["multiply_accumulate"]
         known = {"multiply_accumulate": figure} if figure is not None else {}
         count = counts["multiply_accumulate"].typical
-        part = _part(INPUT, known, counts) if known else _unpriced(INPUT, ("multiply_accumulate",), count)
+        part = (
+            _part(INPUT, known, counts, profile.energy) if known else _unpriced(INPUT, ("multiply_accumulate",), count)
+        )
         parts.append(part)
     return parts
 
@@ -155,26 +163,35 @@ def _prices(profile: Profile) -> dict[str, Energy | None]:
     energy = profile.energy
     prices: dict[str, Energy | None] = {key: getattr(energy, key) for keys in _PARTS.values() for key in keys}
     prices["multiply_accumulate"] = energy.multiply_accumulate
-    if prices["neuron_update_inactive"] is None:
-        # Where only one price is known an update costs the same either way.
-        prices["neuron_update_inactive"] = energy.neuron_update_active
+    # Where there is only one price an update costs the same either way.
+    for key, other in (_PARTS[UPDATES], _PARTS[UPDATES][::-1]):
+        prices[key] = prices[key] or getattr(energy, other)
     return prices
 
 
-def _part(name: str, prices: dict[str, Energy], counts: _Counts) -> Part:
+def _part(name: str, prices: dict[str, Energy], counts: _Counts, energies: Energies) -> Part:
     count = sum(counts[key].typical for key in prices)
     if not all(figure.known for figure in prices.values()):
         return _unpriced(name, tuple(prices), count)
-    energy = total([_times(figure.spread, counts[key]) for key, figure in prices.items()])
-    # An idle update that has no price of its own goes by the name of the active one.
-    named = {id(figure): f"energy.{key}" for key, figure in reversed(prices.items())}
-    figures = tuple(dict.fromkeys(named[id(figure)] for figure in prices.values()))
+    if isnan(count):
+        return _unpriced(name, tuple(prices), count, NO_MESH)
+    energy = _of_counts(prices, counts)
+    figures = tuple(f"energy.{key}" for key, figure in prices.items() if getattr(energies, key) is figure)
     at_least = any(figure.bound is Bound.MINIMUM for figure in prices.values())
     return Part(name, figures, count, energy, least_sure([figure.status for figure in prices.values()]), at_least)
 
 
-def _unpriced(name: str, keys: tuple[str, ...], count: float) -> Part:
-    return Part(name, tuple(f"energy.{key}" for key in keys), count, None, Status.UNKNOWN)
+def _of_counts(prices: dict[str, Energy], counts: _Counts) -> Spread:
+    """The energy of operations; of updates the low end may be most active ones, where these cost less than others."""
+    cases = [
+        total(_times(figure.spread, _exactly(getattr(counts[key], end))) for key, figure in prices.items())
+        for end in ("low", "typical", "high")
+    ]
+    return Spread(min(each.low for each in cases), cases[1].typical, max(each.high for each in cases))
+
+
+def _unpriced(name: str, keys: tuple[str, ...], count: float, lacks: str = NO_PRICE) -> Part:
+    return Part(name, tuple(f"energy.{key}" for key in keys), count, None, Status.UNKNOWN, lacks=lacks)
 
 
 def _static_mw(placement: Placement) -> Spread:
@@ -198,7 +215,8 @@ def _static(placement: Placement, timing: Timing) -> list[Part]:
         if figure is None:
             continue
         if not figure.known or timing.latency is None:
-            parts.append(_unpriced(name, (key,), float("nan") if timing.latency is None else number))
+            count = nan if timing.latency is None else number
+            parts.append(_unpriced(name, (key,), count, NO_TIME if figure.known else NO_PRICE))
             continue
         time = timing.latency.mean
         held = Spread(*(number * ns for ns in (time.low, time.typical, time.high)))

@@ -20,6 +20,9 @@ _MOST_CORES_TO_SWAP = 256
 
 _MOST_PASSES = 20
 
+MESH_KEYS = ("chip.router_columns", "chip.router_rows", "chip.cores_per_router", "chip.cores_per_chip")
+"""What a profile must know of its chip so that it is known where cores lie."""
+
 
 @dataclass(frozen=True)
 class Mesh:

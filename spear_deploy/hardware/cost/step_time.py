@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from spear_deploy.hardware.chip.figures import Status, Time
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.links import links_of_chips, routes
-from spear_deploy.hardware.cost.mesh import CoreMap
+from spear_deploy.hardware.cost.mesh import MESH_KEYS, CoreMap
 from spear_deploy.hardware.cost.wiring import Wiring
 from spear_deploy.hardware.cost.work import Work
 from spear_deploy.hardware.placement.packing import Integers
@@ -65,46 +65,64 @@ class StepPrices:
 
     Attributes:
         times: by key of the profile; of the router's rate the time of one message.
-        known: keys that have a value, and their status.
+        known: keys that have a value and are used, and their status.
+        unmapped: terms that have a time, and cannot be counted because it is not known where cores lie.
         complete: whether a step has a time at all: an update and an operation have one.
 
     """
 
     times: dict[str, Array]
     known: dict[str, Status]
+    unmapped: tuple[str, ...]
     complete: bool
 
     @staticmethod
-    def of(profile: Profile) -> StepPrices:
-        """Read once from a profile."""
+    def of(profile: Profile, *, mapped: bool, chips: int) -> StepPrices:
+        """Read once from a profile; `mapped` tells whether it is known where the `chips` chips' cores lie."""
         times, known = {}, {}
         for key in (key for keys in _KEYS.values() for key in keys):
             figure = getattr(profile.time, key)
-            if key == "neuron_update_inactive" and figure is None:
-                continue
             times[key] = np.zeros(3)
             if figure is not None and figure.known:
                 known[key] = figure.status
                 spread = figure.spread
                 values = np.array([spread.low, spread.typical, spread.high])
                 times[key] = values if isinstance(figure, Time) else _NS_PER_S / values[::-1]
-        if "neuron_update_inactive" not in times:
-            # Where only one time is known an update takes as long either way.
-            times["neuron_update_inactive"] = times["neuron_update_active"]
-        complete = "synaptic_operation" in known and "neuron_update_active" in known
-        return StepPrices(times, known, complete)
+        for key, other in (_KEYS[UPDATES], _KEYS[UPDATES][::-1]):
+            if getattr(profile.time, key) is None:
+                # Where there is only one time an update takes as long either way.
+                times[key] = times[other]
+        updated = all(getattr(profile.time, key) is None or key in known for key in _KEYS[UPDATES])
+        complete = "synaptic_operation" in known and updated and not known.keys().isdisjoint(_KEYS[UPDATES])
+        unmapped = [] if mapped else [term for term in (LINKS, WAY) if not known.keys().isdisjoint(_KEYS[term])]
+        curves = {"barrier_by_routers": mapped, "barrier_by_chips": chips > 1}
+        for key, used in curves.items():
+            figure = getattr(profile.time, key)
+            if figure is not None and figure.known and used:
+                known[key] = figure.status
+        if not mapped and "barrier" not in known and _has_curve(profile):
+            unmapped.append(BARRIER)
+        elif "barrier_by_routers" in known:
+            known.pop("barrier", None)
+        return StepPrices(times, known, tuple(unmapped), complete)
 
     def figures(self, term: str) -> tuple[str, ...]:
         """The keys of a term that have a value."""
-        return tuple(f"time.{key}" for key in _KEYS[term] if key in self.known)
+        return tuple(f"time.{key}" for key in self._keys(term) if key in self.known)
 
     def statuses(self, term: str) -> list[Status]:
         """How sure the times of a term are."""
-        return [self.known[key] for key in _KEYS[term] if key in self.known]
+        return [self.known[key] for key in self._keys(term) if key in self.known]
 
     def missing(self, term: str) -> tuple[str, ...]:
         """The keys that would price a term of which no time is known."""
+        if term in self.unmapped:
+            return MESH_KEYS
         return () if self.figures(term) else tuple(f"time.{key}" for key in _KEYS[term])
+
+    @staticmethod
+    def _keys(term: str) -> tuple[str, ...]:
+        return (*_KEYS[term], "barrier_by_routers", "barrier_by_chips") if term == BARRIER else _KEYS[term]
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,8 +209,10 @@ class StepClock:
         slowest = np.zeros(steps, dtype=np.int64)
         for case in range(3):
             busy, idle = times["neuron_update_active"][case], times["neuron_update_inactive"][case]
+            updates = [each * busy + (neurons - each) * idle for each in active]
             on_core = {
-                UPDATES: active[case] * busy + (neurons - active[case]) * idle,
+                # An active update may take less than an inactive one: most of them is then the low end.
+                UPDATES: (np.min, lambda each, _: each[1], np.max)[case](np.broadcast_arrays(*updates), 0),
                 SENT: work.spikes * times["spike"][case] + sent * times["message_out"][case],
                 SYNOPS: work.operations * times["synaptic_operation"][case],
                 READS: work.words * times["memory_read"][case],
@@ -261,6 +281,11 @@ def _barrier_of_a_chip(profile: Profile, core_map: CoreMap | None) -> Array:
     every = core_map.mesh.columns * core_map.mesh.rows
     share = min(1.0, log2(core_map.routers) / log2(every)) if every > 1 else 1.0
     return np.full(3, spread.low + share * (spread.high - spread.low))
+
+
+def _has_curve(profile: Profile) -> bool:
+    curve = profile.time.barrier_by_routers
+    return curve is not None and curve.known
 
 
 _ORDER = (Status.MEASURED, Status.PUBLISHED, Status.DERIVED, Status.ESTIMATED, Status.UNKNOWN)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.hardware.cost.mesh import CoreMap
+from spear_deploy.hardware.cost.mesh import MESH_KEYS, CoreMap
 from spear_deploy.hardware.cost.step_time import SYNOPS, UNITS, StepClock, StepPrices, barrier_of, least_sure
 from spear_deploy.hardware.cost.work import ChipSteps
 from spear_deploy.hardware.placement.packing import Integers
+from spear_deploy.measure import within
 
 Array = NDArray[np.float64]
 
@@ -24,7 +25,8 @@ class Term:
 
     Attributes:
         name: such as "synaptic operations".
-        count: what the core or link that does most of it does in a step, the mean over all steps.
+        count: what the core or link that does most of it does in a step, the mean over all steps; not a number where
+            it cannot be counted, because it is not known where cores lie.
         worst: the most in any step.
         unit: of both.
         time_ns: the longest that it takes on any core or link, the mean over all steps; None where
@@ -108,7 +110,7 @@ class Timing:
     @property
     def unpriced(self) -> tuple[Term, ...]:
         """Terms that were counted and have no time."""
-        return tuple(term for term in self.terms if term.missing and term.count > 0)
+        return tuple(term for term in self.terms if term.missing and term.count != 0)
 
     def term(self, name: str) -> Term:
         """The term of a name."""
@@ -129,7 +131,8 @@ def timing_of(
     `active` is the share of active updates on each core, where that was measured; `recorded`
     tells whether the events are recorded spikes instead of means; `chip` is the one that each core lies on, `[cores]`.
     """
-    prices, chips = StepPrices.of(profile), 1 + int(chip.max(initial=0))
+    chips = 1 + int(chip.max(initial=0))
+    prices = StepPrices.of(profile, mapped=core_map is not None, chips=chips)
     clock = StepClock(prices, chip_steps.wiring, core_map, active, barrier_of(profile, core_map, chips), chip)
     sums: dict[str, float] = {}
     worst: dict[str, float] = {}
@@ -157,14 +160,18 @@ def timing_of(
     terms = tuple(
         Term(
             name,
-            count / every,
-            worst[name],
+            nan if name in prices.unmapped else count / every,
+            nan if name in prices.unmapped else worst[name],
             UNITS[name],
             _spread(times[name] / every) if prices.figures(name) else None,
             prices.missing(name),
         )
         for name, count in sums.items()
     )
+    if len(chip_steps.wiring.source):
+        terms += tuple(
+            Term(name, nan, nan, UNITS[name], None, MESH_KEYS) for name in prices.unmapped if name not in sums
+        )
     steps, known, synops_each = chip_steps.steps, chip_steps.events.samples if recorded else None, tuple(busiest)
     fixed = profile.time.step
     if fixed is not None and fixed.known:
@@ -196,8 +203,7 @@ def timing_of(
 
 def _latency(samples: Array) -> Latency:
     """From the times of all samples, `[N, 3]`."""
-    ranked = np.sort(samples, axis=0)
-    return Latency(_spread(samples.mean(0)), _spread(ranked[ceil(0.99 * len(ranked)) - 1]), _spread(ranked[-1]))
+    return Latency(*(_spread(each) for each in (samples.mean(0), within(samples, 0.99), samples.max(0))))
 
 
 def _without_times(terms: tuple[Term, ...]) -> tuple[Term, ...]:

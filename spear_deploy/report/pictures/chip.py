@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spear_deploy.hardware.amounts import energy_text, unit_for
+from spear_deploy.hardware.cost.cost import lacking_text
 from spear_deploy.report.chip_part import CostReport
 from spear_deploy.report.part import Range
 from spear_deploy.report.pictures.figure import Axis, Figure, Level, Mark, Panel, Series, Table, number_text
@@ -62,8 +63,8 @@ def energy_figure(report: Report) -> Figure | None:
     series = tuple(
         _energies(name, cost, tuple(parts), place, worth_pj) for place, (name, cost) in enumerate(costs.items())
     )
-    unpriced = sorted({part for cost in costs.values() for part in cost.unpriced})
-    gap = f" No price is known for {', '.join(unpriced)}: the total is not available." if unpriced else ""
+    lacking = {part.name: part.lacks for cost in costs.values() for part in cost.parts if part.energy_pj is None}
+    gap = f" The total is not available: {lacking_text(sorted(lacking.items()))}." if lacking else ""
     zero = [name for name, part in parts.items() if part.energy_pj is not None and part.energy_pj.high == 0]
     gap += f" Nothing is spent on {', '.join(zero)}, which a logarithmic axis cannot show." if zero else ""
     statuses = sorted({cost.energy_status for cost in costs.values()})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import ceil, floor, log10
-from xml.sax.saxutils import escape
 
 from spear_deploy.hardware.amounts import energy_text
 from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.comparison import Row
+from spear_deploy.report.pictures.file import xml_text
 from spear_deploy.system.files import MARK
 
 _LEFT, _RIGHT, _LINE, _TOP = 290, 180, 26, 44
@@ -54,11 +54,11 @@ def comparison_svg(rows: Sequence[Row]) -> str:
 def _line(row: Row, y: float, at: Callable[[float], float]) -> list[str]:
     colour = _FITS if row.verdict.fits else _DOES_NOT
     name = f"{row.model}, {row.profile.name}{'' if row.verdict.fits else ' (does not fit)'}"
-    drawn = [f'<text x="{_LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>']
+    drawn = [f'<text x="{_LEFT - 10}" y="{y + 4:.1f}" text-anchor="end">{xml_text(name)}</text>']
     energy = row.cost.energy_pj if row.cost is not None else None
     if row.cost is None or energy is None:
-        why = "not measured" if row.cost is None else f"no price for {', '.join(row.cost.unpriced)}"
-        drawn.append(f'<text x="{_LEFT + 6}" y="{y + 4:.1f}" fill="#888888">{escape(why)}</text>')
+        why = "not measured" if row.cost is None else row.cost.unpriced_text
+        drawn.append(f'<text x="{_LEFT + 6}" y="{y + 4:.1f}" fill="#888888">{xml_text(why)}</text>')
         return drawn
     return drawn + _bar(energy, row.cost.energy_status, colour, row.verdict.fits, y, at)
 
@@ -69,5 +69,5 @@ def _bar(energy: Spread, status: Status, colour: str, fits: bool, y: float, at: 
     return [
         f'<line x1="{low:.1f}" y1="{y}" x2="{high:.1f}" y2="{y}" stroke="{colour}" stroke-width="6"{dashes}/>',
         f'<circle cx="{typical:.1f}" cy="{y}" r="5" fill="{filled}" stroke="{colour}" stroke-width="2"/>',
-        f'<text x="{_LEFT + _AXIS + 12}" y="{y + 4:.1f}">{escape(energy_text(energy))}</text>',
+        f'<text x="{_LEFT + _AXIS + 12}" y="{y + 4:.1f}">{xml_text(energy_text(energy))}</text>',
     ]

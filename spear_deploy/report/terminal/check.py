@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
+from math import isnan
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -76,7 +77,7 @@ def _cost(cost: Cost, profile: Profile) -> list[RenderableType]:
     table.add_column("prices", no_wrap=True)  # the keys have to be typed
     for part in cost.parts:
         energy = "not available" if part.energy_pj is None else energy_text(part.energy_pj)
-        count = "" if part.name.startswith(("idle", "active")) else f"{part.count:,.0f}"
+        count = "" if part.name.startswith(("idle", "active")) or isnan(part.count) else f"{part.count:,.0f}"
         table.add_row(part.name, count, energy, str(part.status), "\n".join(part.figures))
     return [table, _steps(cost), Text("\n".join(_totals(cost, profile)))]
 
@@ -90,7 +91,7 @@ def _totals(cost: Cost, profile: Profile) -> list[str]:
         lines.append(f"energy      {least}{energy_text(cost.energy_pj)}, typically {typical} ({cost.energy_status})")
         lines += _resting(inherited & {key for part in cost.parts for key in part.figures}, profile)
     else:
-        lines.append(f"energy      not available: no price for {', '.join(cost.unpriced)}")
+        lines.append(f"energy      not available: {cost.unpriced_text}")
     shares = [
         f"{share:.1%} of the typical energy{without}"
         for share, without in ((cost.synops_share, ""), (cost.synops_share_of_dynamic, " without idle power"))
@@ -143,8 +144,9 @@ def _times(cost: Cost) -> list[str]:
             f" the slowest {time_text(latency.worst)}"
         )
     lines.append(f"throughput  {rate.typical:,.0f} inferences/s in a full pipeline")
-    if timing.unpriced:
-        lines.append(f"            no time is known for {', '.join(term.name for term in timing.unpriced)}: not in it")
+    for lacks, lacking in (("time", False), ("mesh of routers", True)):
+        names = [term.name for term in timing.unpriced if isnan(term.count) is lacking]
+        lines += [f"            no {lacks} is known for {', '.join(names)}: not in it"] if names else []
     return lines
 
 
@@ -152,7 +154,8 @@ def _steps(cost: Cost) -> Table:
     """What a step waits for, the mean over steps of the core or link that does most."""
     table = Table("a step waits for", "busiest core or link", "time", title="time of a step", title_justify="left")
     for term in cost.timing.terms:
-        count = f"{term.count:,.1f} {term.unit}" if term.unit else ""
+        count = f"{term.count:,.1f} {term.unit}" if term.unit and not isnan(term.count) else ""
         time = "" if term.time_ns is None else time_text(term.time_ns)
-        table.add_row(term.name, count, "no time known" if term.missing else time)
+        missing = "no mesh known" if isnan(term.count) else "no time known"
+        table.add_row(term.name, count, missing if term.missing else time)
     return table

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from spear_deploy.hardware.amounts import energy_text, time_text
 from spear_deploy.hardware.chip.figures import Spread
+from spear_deploy.hardware.cost.cost import lacking_text
 from spear_deploy.report.checks import repeated
 from spear_deploy.report.chip_part import CostReport
 from spear_deploy.report.part import Range
@@ -71,7 +72,7 @@ def warnings(report: Report) -> list[str]:
         found.append(f"The profile {report.target} rests on another: {report.profile}.")
     cost = report.cost.get("pruned")
     if cost is not None and cost.energy_pj is None:
-        found.append(f"The energy is not available: no price is known for {', '.join(cost.unpriced)}.")
+        found.append(f"The energy is not available: {_lacking(cost)}.")
     elif cost is not None and cost.energy_status != "published":
         found.append(f"The energy is {cost.energy_status}: at least one price in it is not published.")
     if report.adaptations:
@@ -92,7 +93,11 @@ def energy_words(cost: CostReport | None) -> str:
         least = "at least " if cost.energy_at_least else ""
         return f"{least}{energy_text(_spread(cost.energy_pj))} ({cost.energy_status})"
     rest = "" if cost.priced_pj is None else f"; what is priced: {energy_text(_spread(cost.priced_pj))}"
-    return f"not available: no price for {', '.join(cost.unpriced)}{rest}"
+    return f"not available: {_lacking(cost)}{rest}"
+
+
+def _lacking(cost: CostReport) -> str:
+    return lacking_text([(part.name, part.lacks) for part in cost.parts if part.energy_pj is None])
 
 
 def time_words(cost: CostReport | None) -> str:

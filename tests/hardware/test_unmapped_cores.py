@@ -1,0 +1,125 @@
+"""What cannot be counted because it is not known where cores lie, and ends that prices may turn around."""
+
+from math import isnan
+
+import nir
+import numpy as np
+import pytest
+
+from spear_deploy.hardware import Activity, estimate, load_profile, place
+from spear_deploy.hardware.cost.mesh import MESH_KEYS
+from spear_deploy.report.chip_json import cost_json
+
+CHIP = {
+    "chip.cores_per_chip": (8, "cores"),
+    "core.neurons": (2, "neurons"),
+    "time.synaptic_operation": (3, "ns"),
+    "time.neuron_update_active": (7, "ns"),
+    "energy.synaptic_operation": (11, "pJ"),
+    "energy.neuron_update_active": (13, "pJ"),
+}
+WAYS = {
+    "energy.hop_horizontal": (100, "pJ"),
+    "energy.hop_vertical": (100, "pJ"),
+    "time.hop_horizontal": (5, "ns"),
+    "time.hop_vertical": (5, "ns"),
+    "time.router_rate": (1, "M/s"),
+    "time.barrier_by_routers": ([[1, 500], [4, 900]], "ns"),
+}
+MESH = {
+    "chip.router_columns": (4, "routers"),
+    "chip.router_rows": (1, "routers"),
+    "chip.cores_per_router": (2, "cores"),
+}
+
+
+@pytest.fixture
+def cost(build, chip_file):
+    """Two inputs, four neurons on two cores and two on a third; each fires once in 4 steps."""
+
+    def make(figures):
+        network = build((2,), nir.Linear(np.ones((4, 2))), "lif", nir.Linear(np.ones((2, 4))), "lif")
+        spikes = {name: np.ones(network.shapes[name]) for name in (network.input, *network.layers)}
+        chip = load_profile(chip_file(figures))
+        return estimate(network, place(network, chip), Activity(spikes, 4, analog_input=False), chip_steps=True)
+
+    return make
+
+
+def test_hops_between_cores_that_lie_nowhere_have_no_energy(cost):
+    found = cost(CHIP | WAYS)
+    hops = next(part for part in found.parts if part.name == "hops")
+    assert (hops.energy_pj, isnan(hops.count)) == (None, True)
+    assert found.energy_pj is None
+    assert found.unpriced_text == "no mesh of routers for hops"
+    assert cost_json(found)["parts"][-1]["count"] is None
+
+
+def test_hops_on_a_mesh_have_their_energy(cost):
+    """The 4 spikes of the first layer go to one core: those of one core a router further."""
+    found = cost(CHIP | WAYS | MESH)
+    hops = next(part for part in found.parts if part.name == "hops")
+    assert (hops.count, hops.energy_pj.typical) == (2, 200)
+    assert found.unpriced == ()
+
+
+def test_no_message_travels_within_a_core(cost, build, chip_file):
+    network = build((2,), nir.Linear(np.ones((2, 2))), "lif")
+    chip = load_profile(chip_file(CHIP | WAYS))
+    spikes = {network.input: np.ones(2), "n1": np.ones(2)}
+    found = estimate(network, place(network, chip), Activity(spikes, 4, analog_input=False))
+    assert found.energy_pj is not None
+
+
+def test_times_between_cores_that_lie_nowhere_are_named_with_what_is_missing(cost):
+    timing = cost(CHIP | WAYS).timing
+    unmapped = [term for term in timing.unpriced if term.missing == MESH_KEYS]
+    assert [term.name for term in unmapped] == ["barrier", "busiest link", "farthest message"]
+    assert all(isnan(term.count) and isnan(term.worst) and term.time_ns is None for term in unmapped)
+    assert "time.barrier_by_routers" not in timing.figures
+
+
+def test_a_barrier_by_routers_alone_is_the_barrier_of_a_mesh(cost):
+    """Three cores at two routers: a third of the way from 500 to 900 ns."""
+    timing = cost(CHIP | WAYS | MESH).timing
+    barrier = timing.term("barrier")
+    assert barrier.time_ns.typical == pytest.approx(500 + 400 / 3)
+    assert (barrier.missing, "time.barrier_by_routers" in timing.figures) == ((), True)
+
+
+INACTIVE_ALONE = CHIP | {"energy.neuron_update_inactive": (5, "pJ"), "time.neuron_update_inactive": (5, "ns")}
+
+
+def test_where_an_inactive_update_alone_has_a_price_active_ones_have_it_too(cost):
+    """6 neurons in 4 steps."""
+    alone = {key: figure for key, figure in INACTIVE_ALONE.items() if not key.endswith("update_active")}
+    found = cost(alone)
+    (updates,) = [part for part in found.parts if part.name == "neuron updates"]
+    assert (updates.energy_pj.low, updates.energy_pj.high) == (24 * 5, 24 * 5)
+    assert updates.figures == ("energy.neuron_update_inactive",)
+    assert found.timing.term("neuron updates").time_ns.typical == 2 * 5
+    assert "time.neuron_update_inactive" in found.timing.figures
+
+
+def test_the_low_end_never_lies_above_the_high_one_where_inactive_updates_cost_more(cost):
+    """Of 24 updates 6 to all are active; each costs 13 pJ or 50, and takes 7 ns or 50."""
+    dear = {"energy.neuron_update_inactive": (50, "pJ"), "time.neuron_update_inactive": (50, "ns")}
+    found = cost(CHIP | dear)
+    (updates,) = [part for part in found.parts if part.name == "neuron updates"]
+    assert (updates.energy_pj.low, updates.energy_pj.high) == (24 * 13, 6 * 13 + 18 * 50)
+    time = found.timing.term("neuron updates").time_ns
+    assert (time.low, time.typical) == (2 * 7, 2 * 7)
+    assert time.high > time.typical
+    assert found.time_ns.low <= found.time_ns.typical <= found.time_ns.high
+
+
+@pytest.mark.parametrize("key", ["neuron_update_active", "neuron_update_inactive"])
+def test_an_update_of_unknown_time_leaves_the_time_open(cost, key):
+    assert cost(INACTIVE_ALONE).time_ns is not None
+    assert cost(INACTIVE_ALONE | {f"time.{key}": (None, "ns")}).time_ns is None
+
+
+def test_idle_power_over_an_unknown_time_is_not_said_to_have_no_price(cost):
+    timeless = {key: figure for key, figure in CHIP.items() if not key.startswith("time.")}
+    found = cost(timeless | {"energy.static_per_chip": (3, "mW")})
+    assert found.unpriced_text == "no time of a step for idle chips"
