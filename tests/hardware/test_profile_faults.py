@@ -42,6 +42,13 @@ def test_what_other_amounts_are_divided_by_is_above_0(chip_file, key, figure):
         load_profile(chip_file(TIMES | {key: figure}))
 
 
+@pytest.mark.parametrize(("key", "unit"), [("synapses.weight_bits", "bit"), ("core.state_variable", "B")])
+def test_what_lies_in_memory_takes_some_of_it(chip_file, key, unit):
+    with pytest.raises(ProfileError, match=f"{key}: of 0 it would take no memory"):
+        load_profile(chip_file({key: (0, unit)}))
+    load_profile(chip_file({key: (1, unit)}))
+
+
 NO_TIME = {"time.synaptic_operation": (0, 3, 3, "ns"), "time.neuron_update_active": (0, 7, 9, "ns")}
 
 

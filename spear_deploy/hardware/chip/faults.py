@@ -58,12 +58,18 @@ def _low(figure: Quantity | None) -> float | None:
 
 
 def core_faults(profile: Profile) -> Iterator[str]:
-    """Cores, and memories of whole layers core by core, that do not agree with the chip; each by its key."""
+    """Cores, and memories of whole layers core by core, that do not agree with the chip, and what takes no memory; each
+    by its key.
+    """
     core, split = profile.core, profile.layers.split
     figures = (profile.chip.cores_per_chip, profile.chip.usable_cores_per_chip)
     cores, usable = (None if figure is None else figure.value for figure in figures)
     if usable is not None and cores is not None and usable > cores:
         yield f"chip.usable_cores_per_chip: {usable:.0f} of {cores:.0f} cores (chip.cores_per_chip); at most all"
+    widths = {"synapses.weight_bits": profile.synapses.weight_bits, "core.state_variable": core.state_variable}
+    for key, width in widths.items():
+        if width is not None and width.value == 0:
+            yield f"{key}: of 0 it would take no memory; give its size, or status 'unknown'"
     memories = {
         "core.kernel_memory": core.kernel_memory,
         "core.neuron_memory": core.neuron_memory,
