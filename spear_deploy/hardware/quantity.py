@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.hardware.cost.cost import NO_TIME, Cost
+from spear_deploy.hardware.cost.cost import NO_MESH, NO_TIME, Cost
 from spear_deploy.hardware.cost.step_time import SYNOPS as CORE_SYNOPS
 from spear_deploy.hardware.cost.step_time import least_sure
 from spear_deploy.hardware.on_chip import OnChip
@@ -157,6 +157,8 @@ def _core_step_synops(on_chip: OnChip) -> float:
 
 
 def _no_time(cost: Cost) -> str:
+    if cost.time_ns is None and cost.timing.unmapped:
+        return f"{NO_MESH} for {', '.join(cost.timing.unmapped)}"
     return NO_TIME if cost.time_ns is None else ""
 
 
@@ -308,7 +310,7 @@ _ROWS = (
         {"uW": 1e-3, "µW": 1e-3, "μW": 1e-3, "mW": 1.0, "W": 1e3},
         bare=True,
         example="power=20mW",
-        missing=lambda cost: "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else NO_TIME,
+        missing=lambda cost: "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else _no_time(cost),
         status=lambda cost: least_sure([cost.energy_status, cost.timing.status]),
         each=lambda on_chip: on_chip.cost.power_each_mw,
         by_core=True,

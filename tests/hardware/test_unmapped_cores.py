@@ -6,7 +6,7 @@ import nir
 import numpy as np
 import pytest
 
-from spear_deploy.hardware import Activity, estimate, load_profile, place
+from spear_deploy.hardware import Activity, estimate, load_profile, parse_budget, place
 from spear_deploy.hardware.cost.mesh import MESH_KEYS
 from spear_deploy.report.chip_json import cost_json
 
@@ -71,8 +71,23 @@ def test_no_message_travels_within_a_core(cost, build, chip_file):
     assert found.energy_pj is not None
 
 
+@pytest.mark.parametrize("budget", ["1ms", "throughput=1/s"])
+def test_no_budget_of_time_is_held_where_times_between_cores_cannot_be_counted(cost, budget):
+    found = cost(CHIP | WAYS)
+    missing = parse_budget(budget).quantity.missing
+    assert missing(found) == "no mesh of routers for barrier, busiest link, farthest message"
+    assert missing(cost(CHIP | WAYS | MESH)) == missing(cost(CHIP)) == ""
+    energies = {key: figure for key, figure in WAYS.items() if key.startswith("energy")}
+    assert missing(cost(CHIP | energies)) == ""
+
+
+def test_a_fixed_step_waits_for_no_way(cost):
+    assert cost(CHIP | WAYS | {"time.step": (1, "us")}).time_ns.typical == 4000
+
+
 def test_times_between_cores_that_lie_nowhere_are_named_with_what_is_missing(cost):
     timing = cost(CHIP | WAYS).timing
+    assert timing.latency is None
     unmapped = [term for term in timing.unpriced if term.missing == MESH_KEYS]
     assert [term.name for term in unmapped] == ["barrier", "busiest link", "farthest message"]
     assert all(isnan(term.count) and isnan(term.worst) and term.time_ns is None for term in unmapped)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,11 @@ class Timing:
         """Terms that were counted and have no time."""
         return tuple(term for term in self.terms if term.missing and term.count != 0)
 
+    @property
+    def unmapped(self) -> tuple[str, ...]:
+        """Terms that have a time and could not be counted, because it is not known where cores lie."""
+        return tuple(term.name for term in self.unpriced if isnan(term.count))
+
     def term(self, name: str) -> Term:
         """The term of a name."""
         return next(term for term in self.terms if term.name == name)
@@ -168,10 +173,9 @@ def timing_of(
         )
         for name, count in sums.items()
     )
-    if len(chip_steps.wiring.source):
-        terms += tuple(
-            Term(name, nan, nan, UNITS[name], None, MESH_KEYS) for name in prices.unmapped if name not in sums
-        )
+    # Without messages between cores it does not matter where these lie.
+    unmapped = [name for name in prices.unmapped if name in sums or len(chip_steps.wiring.source)]
+    terms += tuple(Term(name, nan, nan, UNITS[name], None, MESH_KEYS) for name in unmapped if name not in sums)
     steps, known, synops_each = chip_steps.steps, chip_steps.events.samples if recorded else None, tuple(busiest)
     fixed = profile.time.step
     if fixed is not None and fixed.known:
@@ -181,7 +185,7 @@ def timing_of(
         return Timing(
             steps, known, bare, latency, gap, None, most_synops_core, synops_each, fixed.status, ("time.step",)
         )
-    if not prices.complete:
+    if not prices.complete or unmapped:
         return Timing(steps, known, terms, None, None, None, most_synops_core, synops_each, Status.UNKNOWN, ())
     names = [term.name for term in terms]
     latencies, gaps = np.concatenate(samples), np.concatenate(intervals)

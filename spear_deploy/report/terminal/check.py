@@ -11,7 +11,7 @@ from rich.text import Text
 from spear_deploy.hardware.amounts import energy_text, power_text, time_text
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import Row
-from spear_deploy.hardware.cost.cost import Cost
+from spear_deploy.hardware.cost.cost import NO_MESH, Cost
 from spear_deploy.hardware.cost.input_output import Outside
 from spear_deploy.hardware.placement.placement import Core
 from spear_deploy.hardware.rules.finding import Kind
@@ -132,7 +132,8 @@ def _times(cost: Cost) -> list[str]:
     timing = cost.timing
     latency, step, rate = timing.latency, timing.step_ns, cost.throughput_per_s
     if latency is None or step is None or rate is None:
-        return ["time        not available"]
+        why = f": {NO_MESH} for {', '.join(timing.unmapped)}" if timing.unmapped else ""
+        return [f"time        not available{why}"]
     least = "at least " if timing.at_least else ""
     lines = [
         f"latency     {least}{time_text(latency.mean)}, typically {time_text(latency.mean.typical)}, in {timing.steps}"
@@ -144,9 +145,8 @@ def _times(cost: Cost) -> list[str]:
             f" the slowest {time_text(latency.worst)}"
         )
     lines.append(f"throughput  {rate.typical:,.0f} inferences/s in a full pipeline")
-    for lacks, lacking in (("time", False), ("mesh of routers", True)):
-        names = [term.name for term in timing.unpriced if isnan(term.count) is lacking]
-        lines += [f"            no {lacks} is known for {', '.join(names)}: not in it"] if names else []
+    if timing.unpriced:
+        lines.append(f"            no time is known for {', '.join(term.name for term in timing.unpriced)}: not in it")
     return lines
 
 
