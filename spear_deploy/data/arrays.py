@@ -25,7 +25,7 @@ NEEDED = ("x_train", "y_train", "x_test", "y_test")
 USED = (*NEEDED, "x_val", "y_val")
 """Names of arrays that a data set is made of."""
 
-_VALIDATION = re.compile("[xy]_(val|dev|eval)", re.IGNORECASE)
+_VALIDATION = re.compile("[xy]_(val(id(ation)?)?|dev|eval(uation)?)", re.IGNORECASE)
 """Other names that samples for validation are likely to have."""
 
 
@@ -44,7 +44,7 @@ def splits_of(
 
     """
     arrays = dict(arrays)
-    misnamed = [name for name in others if _VALIDATION.match(name)]
+    misnamed = [name for name in others if _VALIDATION.fullmatch(name)]
     if misnamed and "x_val" not in arrays:
         raise DataError(
             f"{path}: {misnamed[0]} is read by no one: samples for validation are x_val, their labels y_val"

@@ -89,11 +89,15 @@ class Answers:
 
     @classmethod
     def between(cls, given: Tensor, reference: Tensor, labels: Tensor, guess_rate: float, name: str = DENSE) -> Answers:
-        """Compare the classes `[N]` that two networks give, the other one called `name`, with the labels `[N]`."""
+        """Compare the classes `[N]` that two networks give, the other one called `name`, with the labels `[N]`.
+
+        Of labels that are all the same, one who names them is always right, whatever the guess rate is.
+        """
         ours, theirs = given == labels, reference == labels
         lost, gained = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
+        rate = 1.0 if bool((labels == labels[0]).all()) else guess_rate
         shuffled = (most_by_shuffling(each, labels) for each in (given, reference))
-        return cls(len(labels), int(ours.sum()), lost, gained, guess_rate, name, *shuffled)
+        return cls(len(labels), int(ours.sum()), lost, gained, rate, name, *shuffled)
 
     @property
     def accuracy(self) -> float:

@@ -94,8 +94,8 @@ def fine_tune(
     Data that holds outputs is learned from them, else from its labels, by the loss of the model's objective.
     Training runs on the device of the data; the order of samples follows from `seed` alone.
     Denormal numbers are flushed to zero, which keeps small networks fast on a CPU. With a
-    quantiser the weights and biases that are returned are rounded ones. Steps are relative to the units of a
-    regression's labels and of large inputs (`learn_in_units`). Weights that are zero
+    quantiser the weights and biases that are returned are rounded ones. Steps are relative to the size of
+    weights that are of an unusual one (`learn_in_units`). Weights that are zero
     stay zero: a synapse that is not there costs no SynOps and does not grow back. Biases that are zero throughout
     stay so: NIR's convolutions hold such where there are none. Where the loss
     or a gradient is not finite, the epoch is begun again from its start at half the learning
@@ -107,7 +107,7 @@ def fine_tune(
     for name in model.frozen:
         simulation.module(name).requires_grad_(False)
     loss = TaskLoss.of(model, data)
-    learn_in_units(simulation, loss, data)
+    learn_in_units(simulation, data)
     if quantiser is not None:
         quantiser(simulation)
     if constraint is not None:

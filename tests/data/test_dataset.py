@@ -80,6 +80,11 @@ def test_the_hash_tells_data_apart(written):
     assert load_data(written(**content)).sha256 != first
 
 
+def test_other_arrays_of_a_file_are_no_one_s_business(written):
+    others = {name: np.ones(3) for name in ("x_valence", "y_deviation", "classes")}
+    assert load_data(written(**arrays(), **others)).sha256 == load_data(written(**arrays())).sha256
+
+
 def test_samples_without_any_labels_are_taken_and_said_to_have_none(written):
     content = {key: value for key, value in arrays(train=20).items() if key.startswith("x")}
     data = load_data(written(**content, x_val=arrays(train=4, seed=1)["x_train"]))

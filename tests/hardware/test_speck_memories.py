@@ -1,5 +1,10 @@
 """Layers on Speck's cores, which differ and take one whole layer each."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import nir
 import numpy as np
 import pytest
@@ -130,3 +135,31 @@ def test_memories_of_more_cores_than_the_chip_has_are_refused(tmp_path):
     )
     with pytest.raises(ProfileError, match=r"core\.kernel_memory: 9 given, the chip.s cores are 4"):
         load_profile(path)
+
+
+_PLACED = """
+from made_networks import Chain
+from spear_deploy.hardware import load_profile, place
+
+chain = Chain((1, 8, 8))
+for number in range(4):
+    chain = chain.conv(f"conv{number}", 4).neurons(f"lif{number}")
+print([(core.layer, core.number) for core in place(chain.model().network, load_profile("speck2f")).cores])
+"""
+
+
+def test_layers_lie_on_the_same_cores_in_every_process():
+    """Whose sets of names are in another order each."""
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", _PLACED],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": paths},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in "123"
+    }
+    assert len(found) == 1
+    assert "lif3" in found.pop()

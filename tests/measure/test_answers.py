@@ -61,6 +61,14 @@ def test_a_network_that_always_names_one_class_is_guessing_whichever_was_more_fr
     assert not Answers.between(labels, silent, labels, 0.5).is_guessing
 
 
+def test_labels_of_one_class_cannot_tell_a_network_from_one_who_names_it():
+    """However good it is: that is not said to be a fault of the network."""
+    labels = torch.full((43,), 9)
+    found = Answers.between(labels, labels, labels, 0.1)
+    assert found.undecided == "all are of one class"
+    assert not Answers.between(torch.arange(43) % 2, labels, torch.arange(43) % 2, 0.5).undecided
+
+
 @pytest.mark.parametrize("classes", [2, 5, 10])
 @pytest.mark.parametrize("samples", [20, 200])
 def test_answers_in_a_random_order_are_taken_for_a_network_s_in_about_one_of_a_hundred(samples, classes):

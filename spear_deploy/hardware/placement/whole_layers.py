@@ -60,16 +60,16 @@ def assign_cores(network: Network, profile: Profile, kept: Mapping[str, int]) ->
     """
     sizes = core_sizes(profile)
     needs: dict[str, tuple[int, ...]] = {layer: _words(network, layer, kept) for layer in network.layers}
-    suits = nx.Graph()
-    suits.add_nodes_from(needs)
+    suits, count = nx.Graph(), len(needs)  # of numbers: sets of names are in another order in every process
+    suits.add_nodes_from(range(count))
     suits.add_edges_from(
-        (layer, core)
-        for layer, words in needs.items()
+        (place, count + core)
+        for place, words in enumerate(needs.values())
         for core, size in enumerate(sizes)
         if all(need <= have for need, have in zip(words, size, strict=True))
     )
-    matching = nx.bipartite.maximum_matching(suits, top_nodes=list(needs))
-    core = {layer: int(matching[layer]) for layer in needs if layer in matching}
+    matching = nx.bipartite.maximum_matching(suits, top_nodes=range(count))
+    core = {layer: int(matching[place]) - count for place, layer in enumerate(needs) if place in matching}
     nearest = {layer: _nearest(words, sizes) for layer, words in needs.items() if layer not in core}
     return CoreAssignment(needs, sizes, core, nearest)
 
