@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from spear_deploy.backends.fixed_point.chip_format import format_of
 from spear_deploy.errors import ProfileError
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.chip.profile_files import known_profiles, load_profile, profile_text
@@ -28,6 +27,8 @@ def checked_chip(chip: str | Path) -> Profile:
         ProfileError: it is not known, or something in it cannot be.
 
     """
+    from spear_deploy.backends.fixed_point.chip_format import format_of  # which brings torch, for this check alone
+
     profile = load_profile(chip)
     format_of(profile)
     return profile

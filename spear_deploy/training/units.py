@@ -34,8 +34,8 @@ def learn_in_units(simulation: Simulation, data: EncodedSplit) -> None:
     """Make the optimiser see weights as multiples of their size, where that is unusual, and their biases with them.
 
     The size is the root mean square of the norms of a layer's rows, the unit a power of two, so that products with it
-    are exact; before a read-out that does not spike each row, which tells a value of its own, has its own. A bias has the
-    unit of its weights times that of what these hear: of analog inputs their root mean square where it is above 1.
+    are exact; before a read-out that does not spike each row, which tells a value of its own, has its own. A bias has
+    the unit of its weights times that of what these hear: of analog inputs their root mean square where it is above 1.
     Weights that stand in several places, and parameters that are not trained, stay as they are.
     """
     network, shared = simulation.network, {name for places in simulation.shared for name in places}
@@ -43,7 +43,7 @@ def learn_in_units(simulation: Simulation, data: EncodedSplit) -> None:
     telling = _before_values(network)
     for name in sorted(learned - shared):
         module = simulation.module(name)
-        unit = _unit(module.weight, by_row=name in telling)
+        unit = _unit(module.get_parameter("weight"), by_row=name in telling)
         heard = _size_of_inputs(data) if network.input in network.sources(name) else 1.0
         for key, own in (("weight", unit), ("bias", torch.where(unit == 1, unit, unit * heard))):
             values = getattr(module, key, None)

@@ -64,7 +64,7 @@ def test_widths_and_abilities_of_a_chip_of_ones_own_replace_those_of_its_arithme
         ({"synapses_weight_bits": (16, "bit")}, "made-up: a weight can have 2 to 8 bits here, found 16"),
         ({"neurons_state_bits": (16, "bit")}, "made-up: a state can have 23 to 32 bits here, found 16"),
         ({"neurons_threshold_bits": (18, "bit")}, "give neurons.threshold_bits at most 17"),
-        ({"neurons_arithmetic": ('"lohi"', "name")}, "made-up: neurons.arithmetic 'lohi' is unknown; known: loihi1"),
+        ({"neurons_arithmetic": ('"lohi"', "name")}, "neurons.arithmetic: 'lohi' is not known; valid: loihi1"),
     ],
 )
 def test_a_width_that_cannot_be_computed_is_refused_with_the_chip_s_name(tmp_path, figures, message):
