@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from sklearn.metrics import r2_score
 
-from spear_deploy.measure.values import Values, r2
+from spear_deploy.measure.values import Values, over_by_shuffling, r2
 
 
 def drawn(samples=80, outputs=3, seed=0, noise=0.5):
@@ -85,10 +85,34 @@ def test_values_that_no_constant_falls_behind_are_guesses_whatever_the_mean_of_t
     assert Values.between(near, near, wanted).is_guessing
 
 
-def test_chance_reaches_to_an_r2_of_1_at_most():
-    wanted = torch.randn(60, 1, generator=torch.Generator().manual_seed(1))
-    wild = wanted + 1e6 * torch.randn(60, 1, generator=torch.Generator().manual_seed(2)) ** 3
-    assert Values.between(wild, wild, wanted).most_by_guessing == 1
+@pytest.mark.parametrize("samples", [3, 60])
+def test_chance_is_an_r2_from_0_to_1_however_wild_values_are(samples):
+    wanted = torch.randn(samples, 1, generator=torch.Generator().manual_seed(1))
+    for scale in (0.0, 1.0, 1e6):
+        wild = scale * torch.randn(samples, 1, generator=torch.Generator().manual_seed(2)) ** 3
+        found = Values.between(wild, wild, wanted)
+        assert 0 <= found.most_by_guessing <= 1
+        assert found.is_guessing
+
+
+@pytest.mark.parametrize("outputs", [1, 3, 200])
+def test_values_in_a_random_order_are_taken_for_a_network_s_in_about_one_of_a_hundred(outputs):
+    generator = torch.Generator().manual_seed(3)
+    wanted = torch.randn(100, outputs, generator=generator, dtype=torch.float64).exp()
+    told = 0.3 * wanted + 0.2 * torch.randn(100, outputs, generator=generator, dtype=torch.float64)
+    most = r2(told, wanted) + over_by_shuffling(told, wanted)
+    reached = [r2(told[torch.randperm(100, generator=generator)], wanted) for _ in range(5000)]
+    assert 0.001 < np.mean([each > most for each in reached]) < 0.03
+
+
+@pytest.mark.parametrize("samples", [20, 200])
+def test_a_good_network_is_none_however_far_single_labels_lie_from_the_others(samples):
+    """Whose squared errors have so heavy tails that their mean says nothing."""
+    generator = torch.Generator().manual_seed(4)
+    for _ in range(200):
+        wanted = torch.exp(1.5 * torch.randn(samples, 1, generator=generator))
+        told = wanted + 0.1 * wanted.std() * torch.randn(samples, 1, generator=generator)
+        assert not Values.between(told, told, wanted).is_guessing
 
 
 def test_one_who_guesses_at_random_is_seldom_taken_for_more():
