@@ -127,9 +127,9 @@ def test_a_page_of_few_budgets_alone_has_no_figure():
     assert "fronts.svg" not in few
     assert "even with greedy, carried" not in few  # which was not run
     whole = [{**run, "best": dict.fromkeys(map(str, cases.BUDGETS), 0.5)} for run in runs]
-    told = page.page({"digits": whole, "mnist": whole}, {})
+    told = page.page({"digits": whole, "mnist-deep": whole}, {})
     assert "(fronts.svg)" in told
-    assert told.count("by an earlier guess") == 1
+    assert told.count(page.NOTES["mnist-deep"]) == 1
 
 
 def test_after_fine_tuning_accuracies_are_paired_with_evolution_by_seed():
