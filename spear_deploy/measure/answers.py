@@ -54,7 +54,7 @@ def most_by_shuffling(given: Tensor, labels: Tensor) -> float:
     count, classes = len(labels), int(max(given.max(), labels.max())) + 1
     named, held = (each.bincount(minlength=classes).double() / count for each in (given, labels))
     mean = float(named @ held)
-    apart = torch.eye(classes, dtype=torch.float64) - held[:, None] - named[None] + mean
+    apart = torch.eye(classes, dtype=torch.float64, device=held.device) - held[:, None] - named[None] + mean
     variance = float(named @ apart.square() @ held) / max(count - 1, 1)
     return mean + NormalDist().inv_cdf(GUESS_CONFIDENCE) * sqrt(variance)
 

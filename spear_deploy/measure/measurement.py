@@ -69,7 +69,7 @@ class Measurement:
     @property
     def p99_synops(self) -> float:
         """The fewest synops that 99 % of the samples stay within: one of the values measured."""
-        return float(within(self.per_sample.numpy(), 0.99))
+        return float(within(self.per_sample.cpu().numpy(), 0.99))
 
     @property
     def busiest_step_synops(self) -> float:
