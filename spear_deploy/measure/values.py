@@ -28,12 +28,10 @@ def squared_errors(told: Tensor, wanted: Tensor, *, alike: bool = False) -> Tens
     Each output has its own variance, or where they are `alike` the mean of all. Their mean is 1 - R2. Of an output
     whose wanted values are all the same, the error is 0 where it is right on all, else 1, as in scikit-learn.
     """
-    told, wanted = told.double(), wanted.double()
-    squared = (told - wanted).square()
-    variance = (wanted - wanted.mean(0)).square().mean(0)
-    variance = variance.mean().expand_as(variance) if alike else variance
+    wanted = wanted.double()
+    squared = (told.double() - wanted).square()
     constant = (squared.sum(0) > 0).double().expand_as(squared)
-    return torch.where(variance > 0, squared / variance.clamp(min=torch.finfo(torch.float64).tiny), constant).mean(1)
+    return _in_variances(squared, wanted, constant, alike=alike).mean(1)
 
 
 def over_by_shuffling(told: Tensor, wanted: Tensor, *, alike: bool = False) -> float:
@@ -43,17 +41,21 @@ def over_by_shuffling(told: Tensor, wanted: Tensor, *, alike: bool = False) -> f
     the values has the mean and variance of Hoeffding, A combinatorial central limit theorem, Ann. Math. Stat. 22(4),
     1951. No tail of the labels makes a good network look like him, as it does where squared errors are compared.
     """
-    told, wanted = told.double(), wanted.double()
-    told, centred = told - told.mean(0), wanted - wanted.mean(0)
-    variance = centred.square().mean(0)
-    variance = variance.mean().expand_as(variance) if alike else variance
-    centred = torch.where(variance > 0, centred / variance.clamp(min=torch.finfo(torch.float64).tiny), 0.0)
+    told, wanted = (each.double() - each.double().mean(0) for each in (told, wanted))
+    centred = _in_variances(wanted, wanted, torch.zeros_like(wanted), alike=alike)
     count = len(wanted)
     apart = float((told * centred).mean(1).sum())
     few_outputs = told.shape[1] < count  # the sum over all pairs of samples of their squared products, either way
     products = (told.T @ told) * (centred.T @ centred) if few_outputs else (told @ centred.T).square()
     deviation = math.sqrt(float(products.sum()) / max(count - 1, 1)) / told.shape[1]
     return 2 * (NormalDist().inv_cdf(GUESS_CONFIDENCE) * deviation - apart) / count
+
+
+def _in_variances(values: Tensor, wanted: Tensor, constant: Tensor, *, alike: bool) -> Tensor:
+    """Values `[N, K]` over the variance of each wanted output, or of all; what is `constant` where there is none."""
+    variance = (wanted - wanted.mean(0)).square().mean(0)
+    variance = variance.mean().expand_as(variance) if alike else variance
+    return torch.where(variance > 0, values / variance.clamp(min=torch.finfo(torch.float64).tiny), constant)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +133,9 @@ class Values:
     @property
     def undecided(self) -> str:
         """Why it could not even be told that a perfect network works; empty where it could."""
-        return "" if self.perfect_by_shuffling < 0 else "it takes more"
+        if self.perfect_by_shuffling < 0:
+            return ""
+        return "it takes more" if self.perfect_by_shuffling > 0 else "each value is the same in all of them"
 
     @property
     def drop_points(self) -> float:

@@ -106,7 +106,6 @@ def fine_tune(
     simulation = Simulation(model.graph).to(data.device)
     for name in model.frozen:
         simulation.module(name).requires_grad_(False)
-    loss = TaskLoss.of(model, data)
     learn_in_units(simulation, data)
     if quantiser is not None:
         quantiser(simulation)
@@ -123,7 +122,7 @@ def fine_tune(
     objective = _Objective(
         simulation,
         model.time_steps,
-        loss,
+        TaskLoss.of(model, data),
         SynopsCounter(model.network),
         constraint,
         teacher,

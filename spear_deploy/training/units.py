@@ -15,7 +15,6 @@ from torch.nn.utils.parametrize import register_parametrization
 from spear_deploy.data import EncodedSplit
 from spear_deploy.data.drawing import drawn
 from spear_deploy.network import Network, Simulation
-from spear_deploy.network.constants import constants
 from spear_deploy.network.linear import Weighted
 
 SAMPLES = 64
@@ -39,15 +38,18 @@ def learn_in_units(simulation: Simulation, data: EncodedSplit) -> None:
     Weights that stand in several places, and parameters that are not trained, stay as they are.
     """
     network, shared = simulation.network, {name for places in simulation.shared for name in places}
-    learned = {name for name, node in network.nodes.items() if isinstance(node, Weighted)} - constants(network.nodes)
     telling = _before_values(network)
-    for name in sorted(learned - shared):
+    for name in sorted(
+        name for name, node in network.nodes.items() if isinstance(node, Weighted) and name not in shared
+    ):
         module = simulation.module(name)
         unit = _unit(module.get_parameter("weight"), by_row=name in telling)
+        if bool((unit == 1).all()):
+            continue
         heard = _size_of_inputs(data) if network.input in network.sources(name) else 1.0
         for key, own in (("weight", unit), ("bias", torch.where(unit == 1, unit, unit * heard))):
             values = getattr(module, key, None)
-            if values is not None and values.requires_grad and bool((own != 1).any()):
+            if values is not None and values.requires_grad:
                 register_parametrization(module, key, _Multiples(own.to(values).reshape(-1, *[1] * (values.ndim - 1))))
 
 

@@ -124,6 +124,11 @@ def test_one_who_guesses_at_random_is_seldom_taken_for_more():
     assert taken <= 12
 
 
+def test_labels_that_are_all_the_same_cannot_tell_whether_a_network_works():
+    wanted = torch.full((50, 2), 3.0)
+    assert Values.between(wanted, wanted, wanted).undecided == "each value is the same in all of them"
+
+
 def test_a_single_sample_cannot_tell_whether_a_network_works():
     wanted = torch.tensor([[0.0], [1.0]])
     assert Values.between(wanted[:1], wanted[:1], wanted[:1]).undecided

@@ -84,12 +84,16 @@ def wiring_of(network: Network, placement: Placement) -> Wiring:
     sources: list[Integers] = []
     targets: list[Integers] = []
     pairs = 0
+    into = {
+        layer: beside([connection.source for connection in network.into(layer)], placement.reaches[layer])
+        for layer in network.layers
+    }
     for name in (network.input, *network.layers):
         own = None if name == network.input else _core_of(placement, name, first[name])
         fans = [
             _fans(each.reaches, placement.grids[layer].tiles(), first[layer], prices)
-            for layer in network.layers
-            for each in beside([connection.source for connection in network.into(layer)], placement.reaches[layer])
+            for layer, parallel in into.items()
+            for each in parallel
             if each.source == name
         ]
         wiring, joined = _source_wiring(int(np.prod(network.shapes[name])), own, fans, pairs)
