@@ -124,6 +124,14 @@ def test_where_the_dense_network_was_guessing_too_the_user_hears_it():
     assert "and neither can the dense network: is it trained" in verdict(answers=guessing).reason
 
 
+def test_a_dense_network_that_works_until_it_is_rounded_is_not_called_untrained():
+    guessing = Answers(samples=1000, right=100, lost=5, gained=3, guess_rate=0.1)
+    told = verdict(answers=guessing, unrounded=RUINED).reason
+    assert "neither can the dense network: in floating point it does (98.0%), and the target's integers ruin it" in told
+    assert "is it trained" not in told
+    assert "is it trained" in verdict(answers=guessing, unrounded=guessing).reason
+
+
 def test_a_dense_network_that_is_right_as_often_as_a_guesser_may_be_was_guessing():
     most = round(RUINED.most_by_guessing * RUINED.samples)
     for right, guessing in ((most, True), (most + 1, False)):
@@ -237,6 +245,6 @@ def test_a_network_that_is_as_good_as_a_dense_one_which_rounding_ruined_does_not
         "the network lost too much: it is right on 80.0% of test, where the dense network in floating point is right on"
         " 99.0%; the loss of 19.0 points (95 % interval "
     )
-    assert "more bits, or inputs and weights without values far above all others" in found.reason
+    assert "more bits, or inputs, weights and values without some far above all others" in found.reason
     assert verdict(unrounded=replace(before, right=900, lost=90)).works
     assert verdict(others=[Use(Limit(MAX_DROP, 20, "budget max-drop=20"), 2.0)], unrounded=before).works

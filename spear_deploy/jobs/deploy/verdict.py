@@ -53,7 +53,7 @@ def judge(
         where = "" if at is None else f" from layer {at.layer}, step {at.step}"
         differing.append(f"{other}'s spikes differ from {reference}'s{where}")
     asked = [use for use in others if use.limit.quantity.follows is Follows.ANSWERS]
-    ruined = _ruined(answers, asked) or _ruined_by_rounding(unrounded, asked)
+    ruined = _ruined(answers, asked, unrounded) or _ruined_by_rounding(unrounded, asked)
     faults = [*ruined, *broken, *differing]
     return Verdict(
         basis=basis,
@@ -105,14 +105,17 @@ def _near(front: Sequence[Try], points: str) -> str:
     return f"on validation, of the networks that were fine-tuned here, {told}: allow more SynOps or more loss"
 
 
-def _ruined(answers: Compared, asked: Sequence[Use]) -> list[str]:
+_LESS_ROUNDING = "more bits, or inputs, weights and values without some far above all others, keep more"
+
+
+def _ruined(answers: Compared, asked: Sequence[Use], unrounded: Compared | None) -> list[str]:
     """Why the network does not work; `asked` are what the user allowed of its answers."""
     if answers.undecided:
         return [f"whether the network works cannot be told by {answers.samples} test samples: {answers.undecided}"]
     if answers.is_guessing:
         dense = ""
         if answers.of_reference.is_guessing:
-            dense = f", and neither can the {answers.reference}: is it trained, and on such data?"
+            dense = f", and neither can the {answers.reference}: {_why_dense(unrounded)}"
         return [
             f"the network does not work: {answers.told}, which cannot be told from guessing"
             f" (up to {answers.text(answers.most_by_guessing)} by chance){dense}"
@@ -120,13 +123,19 @@ def _ruined(answers: Compared, asked: Sequence[Use]) -> list[str]:
     return _much_lost(answers, asked, "a larger budget or longer fine-tunes keep more")
 
 
+def _why_dense(unrounded: Compared | None) -> str:
+    """Why the dense network may not work either."""
+    if unrounded is None or unrounded.of_reference.is_guessing:
+        return "is it trained, and on such data?"
+    before = unrounded.text(unrounded.reference_accuracy)
+    return f"in floating point it does ({before}), and the target's integers ruin it; {_LESS_ROUNDING}"
+
+
 def _ruined_by_rounding(unrounded: Compared | None, asked: Sequence[Use]) -> list[str]:
     """Why a network does not work that is as good as the dense one there: both are ruined by the target's integers."""
     if unrounded is None:
         return []
-    return _much_lost(
-        unrounded, asked, "more bits, or inputs and weights without values far above all others, keep more"
-    )
+    return _much_lost(unrounded, asked, _LESS_ROUNDING)
 
 
 def _much_lost(answers: Compared, asked: Sequence[Use], remedy: str) -> list[str]:
