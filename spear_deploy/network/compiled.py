@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from numba import njit
+from numba.core.caching import IndexDataCacheFile
 
 Function = TypeVar("Function", bound=Callable[..., object])
+
+
+class _FilePerLoop(IndexDataCacheFile):  # type: ignore[misc]  # numba has no types
+    """What was compiled, in files that are named after all that it was made from and for.
+
+    Numba numbers the files of one function, and an index tells which holds what. Of two processes that compile loops of
+    one function at once, both may take the same number: the index of the one then names the code of the other, in all
+    later processes too (tests/network/test_compiled.py lets it happen). Here no two loops have one name.
+    """
+
+    @classmethod
+    def instead_of(cls, numbered: IndexDataCacheFile) -> _FilePerLoop:
+        """For the same function, in the same folder."""
+        base = numbered._index_name.removesuffix(".nbi")
+        return cls(numbered._cache_path, base, numbered._source_stamp)
+
+    def save(self, key: object, data: object) -> None:
+        with suppress(OSError):  # a full disk: compiled again the next time
+            self._save_data(self._named(key), data)
+
+    def load(self, key: object) -> Any:
+        try:
+            return self._load_data(self._named(key))
+        except (OSError, EOFError, pickle.UnpicklingError):  # none, or not whole
+            return None
+
+    def _named(self, key: object) -> str:
+        made_from = repr((self._version, self._source_stamp, key))
+        return f"{self._index_name.removesuffix('.nbi')}.{hashlib.sha256(made_from.encode()).hexdigest()[:32]}.nbc"
 
 
 def compiled(function: Function) -> Function:
@@ -21,10 +54,12 @@ def compiled(function: Function) -> Function:
     """
     settings = {"nogil": True, "error_model": "numpy"}
     try:
-        made: Function = njit(cache=True, **settings)(function)
-    except RuntimeError:  # no place for what is compiled
+        made: Any = njit(cache=True, **settings)(function)
+        made._cache._cache_file = _FilePerLoop.instead_of(made._cache._cache_file)
+    except (RuntimeError, AttributeError):  # no place for what is compiled, or a Numba that keeps it in another way
         made = njit(**settings)(function)
-    return made
+    kept: Function = made
+    return kept
 
 
 def in_threads(run: Callable[[int, int], object], count: int, threads: int) -> None:
