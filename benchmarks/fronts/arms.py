@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from benchmarks.evidence.searched import Searchable
 from benchmarks.evidence.store import Json
@@ -32,7 +33,7 @@ def carried(problems: Pairs, seed: int) -> None:
     before: dict[str, Ratios] = {}
     for (chip, _), problem in problems.items():
         start = problem.evaluate(before[chip]) if chip in before else evaluate_uniform(problem, None)
-        evaluate_proposed(problem, shift_greedily(problem, start, EVALUATIONS - 1, seed), EVALUATIONS - 1)
+        evaluate_proposed(problem, partial(shift_greedily, problem, start, EVALUATIONS - 1, seed), EVALUATIONS - 1)
         before[chip] = problem.best(1)[0].ratios
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,10 @@ from spear_deploy.measure import Scoring, accuracy_on
 from spear_deploy.search.candidate import Candidate, CandidateFactory, Ratios
 from spear_deploy.search.claims import Claim, Predicted, PredictedLimit, upper_end
 from spear_deploy.search.first_guess import LEAST_FACTOR, DenseRatesLaw, Guess
+from spear_deploy.search.known_shares import Key, KnownShares, key_of
 from spear_deploy.search.lre import Estimator, Prediction
 from spear_deploy.search.reward import Reward, TargetAwareReward
+from spear_deploy.search.scouts import NOBODY, Scouts
 from spear_deploy.search.structure import BISECTIONS, StructuralLimits, Structure
 from spear_deploy.system.journal import NOTHING, Journal
 
@@ -121,12 +124,16 @@ class SearchProblem:
         self.reward = reward or TargetAwareReward()
         self.journal = journal.within("search", budget_synops)
         self.history: list[Evaluation] = []
-        self._made: dict[_Key, Candidate] = {}
-        self._predictions: dict[_Key, Predicted] = {}
-        self._shares: dict[_Key, float] = {}
-        self._known = np.empty((0, len(factory.groups)))
-        self._known_shares = np.empty(0)
-        self._measured: dict[_Key, tuple[float, Prediction, tuple[Use, ...]]] = {}
+        self.shares = KnownShares(len(factory.groups))
+        self.scouts: Scouts = NOBODY
+        self._made: dict[Key, Candidate] = {}
+        self._predictions: dict[Key, Predicted] = {}
+        self._measured: dict[Key, tuple[float, Prediction, tuple[Use, ...]]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to evaluate candidates as this one does; whose journal it is given there."""
+        fresh = {"history": [], "journal": NOTHING, "scouts": NOBODY, "_made": {}, "_measured": {}}
+        return self.__dict__ | fresh
 
     @property
     def dimensions(self) -> int:
@@ -140,11 +147,22 @@ class SearchProblem:
     def evaluate_anew(self, ratios: Ratios) -> tuple[Evaluation, bool]:
         """As `evaluate`, and whether the network is a new one; one that is known is told, and not evaluated again."""
         executed = self._brought(ratios)
-        known = self._measured.get(_key(executed))
+        known = self._measured.get(key_of(executed))
         if known is None:
             return self._evaluated(executed), True
         accuracy, prediction, limits = known
         return Evaluation(executed, accuracy, prediction, limits, self.reward.now(accuracy, limits)), False
+
+    @property
+    def evaluated(self) -> frozenset[Key]:
+        """The executed ratios of all networks that were evaluated."""
+        return frozenset(self._measured)
+
+    def evaluate_ahead(self, ratios: Ratios, evaluated: Container[Key]) -> None:
+        """Keep in the journal what `evaluate` would find, unless the network is one that was evaluated."""
+        executed = self._brought(ratios)
+        if key_of(executed) not in evaluated:
+            self._measure(executed)
 
     def bounded(self, ratios: Ratios) -> Ratios:
         """The executed ratios, each as wide as the chip still holds it where all later ones were narrowest."""
@@ -177,7 +195,7 @@ class SearchProblem:
         return self._projected(ratios) if self.projects else self.bounded(ratios)
 
     def _evaluated(self, executed: Ratios) -> Evaluation:
-        key = _key(executed)
+        key = key_of(executed)
         if key not in self._measured:
             self._measured[key] = self._measure(executed)
         accuracy, prediction, limits = self._measured[key]
@@ -190,7 +208,7 @@ class SearchProblem:
         accuracy = self.journal.remember(
             float,
             "evaluation",
-            *_key(executed),
+            *key_of(executed),
             make=lambda: accuracy_on(self._candidate(executed).model, self.validation),
         )
         claimed = self._claimed(executed)
@@ -208,15 +226,15 @@ class SearchProblem:
         largest, along = self._largest_that_fits(ratios), partial(self._scaled, ratios)
         guess, limit = self._guess, AIM
         best: Ratios | None = None
-        tried: set[_Key] = set()
+        tried: set[Key] = set()
         for _ in range(PROJECTIONS):
             factor = guess.widest(along, largest, limit)
             if guess.log_share(along(factor)) < LEAST_AIM:  # whole channels jump over the aim
                 factor = guess.widest(along, largest, 0.0)
             executed = along(factor)
-            if _key(executed) in tried:
+            if key_of(executed) in tried:
                 break  # whole channels leave nothing between
-            tried.add(_key(executed))
+            tried.add(key_of(executed))
             share = self._share(executed)
             if share <= 1.0:
                 if best is None or share > self._share(best):
@@ -256,7 +274,7 @@ class SearchProblem:
 
     def _candidate(self, executed: Ratios) -> Candidate:
         """The candidate of executed ratios; the last few are kept."""
-        key = _key(executed)
+        key = key_of(executed)
         if key not in self._made:
             if len(self._made) == KEPT_CANDIDATES:
                 del self._made[next(iter(self._made))]
@@ -276,14 +294,10 @@ class SearchProblem:
         predicted to use more than any of these that is known: so the share is monotone along
         every ray, however wide intervals grow for narrow networks.
         """
-        key = _key(executed)
-        if key not in self._shares:
+        if executed not in self.shares:
             synops = self._claimed(executed) / self.budget_synops
-            self._shares[key] = max(synops, *(use.share for use in self._activity_uses(executed)), 0.0)
-            self._known = np.vstack([self._known, executed])
-            self._known_shares = np.append(self._known_shares, self._shares[key])
-        wider = (self._known >= executed).all(1)
-        return float(self._known_shares[wider].min())
+            self.shares.add(executed, max(synops, *(use.share for use in self._activity_uses(executed)), 0.0))
+        return self.shares.least(executed)
 
     def _claimed(self, executed: Ratios) -> float:
         return self._predicted(executed).claimed(self.claim, self.multiple)
@@ -294,7 +308,7 @@ class SearchProblem:
         return [Use.of_share(each.limit, share) for each, share in zip(self.activity_limits, shares, strict=True)]
 
     def _predicted(self, executed: Ratios) -> Predicted:
-        key = _key(executed)
+        key = key_of(executed)
         if key not in self._predictions:
             self._predictions[key] = self.journal.remember(
                 Predicted, "prediction", *key, make=lambda: self._predict(self._candidate(executed))
@@ -309,8 +323,7 @@ class SearchProblem:
     @property
     def _guess(self) -> Guess:
         """What share a candidate is likely to be predicted to use."""
-        near = {key: share for key, share in self._shares.items() if NEAR[0] <= share <= NEAR[1]}
-        return self._rates_law.corrected(near, self.budget_synops)
+        return self._rates_law.corrected(self.shares.between(*NEAR), self.budget_synops)
 
     @cached_property
     def _rates_law(self) -> DenseRatesLaw:
@@ -330,10 +343,3 @@ class SearchProblem:
             middle = (low + high) / 2
             low, high = (middle, high) if self.structure.fits(self._scaled(ratios, middle)) else (low, middle)
         return low
-
-
-_Key = tuple[float, ...]
-
-
-def _key(executed: Ratios) -> _Key:
-    return tuple(map(float, executed))

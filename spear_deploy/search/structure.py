@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,10 @@ class Structure:
         self.factory = factory
         self.limits = limits
         self._uses: dict[tuple[float, ...], tuple[Use, ...]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Another process looks anew: what uses limits on structure is made by functions that none can be given."""
+        return self.__dict__ | {"_uses": {}}
 
     def uses(self, executed: Ratios) -> tuple[Use, ...]:
         """What a network of these ratios uses of the limits on structure."""

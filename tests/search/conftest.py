@@ -10,6 +10,7 @@ from spear_deploy.jobs.deploy.prepare import prepare
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.searching import pose
 from spear_deploy.jobs.progress import Clock, Silent
+from spear_deploy.search import CandidateFactory
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +32,16 @@ def posed(tmp_path_factory):
     for ratios in ([0.9, 0.5], [0.5, 0.9], [0.7, 0.7]):
         problem.evaluate(np.array(ratios))
     return target, problem
+
+
+@pytest.fixture
+def made_here(monkeypatch):
+    """The candidates that this process made."""
+    made, candidate = [], CandidateFactory.candidate
+
+    def noted(self, ratios, **options):
+        made.append(tuple(ratios))
+        return candidate(self, ratios, **options)
+
+    monkeypatch.setattr(CandidateFactory, "candidate", noted)
+    return made

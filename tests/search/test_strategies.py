@@ -7,6 +7,7 @@ from made_networks import Chain
 
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.search import STRATEGIES, CandidateFactory, Evaluation, Prediction, Reward, SearchProblem, Structure
+from spear_deploy.search.scouts import NOBODY
 
 SEARCHING = [name for name in STRATEGIES if name != "uniform"]
 BEST = np.array([0.9, 0.3, 0.45])
@@ -17,7 +18,7 @@ class Bowl(SearchProblem):
     """Ratios are scaled until their mean is 0.55; the reward falls with the square of the distance to `BEST`."""
 
     def __init__(self, factory):
-        self.factory, self.lowest, self.history = factory, 0.05, []
+        self.factory, self.lowest, self.history, self.scouts = factory, 0.05, [], NOBODY
         self.structure, self.budget_synops = Structure(factory, lambda network: ()), 0.55 * factory.dense.synops
         self.best_point = BEST[: self.dimensions] if self.dimensions > 1 else np.array([0.55])
 

@@ -55,8 +55,8 @@ class DeployConfig:
         seed: everything random follows from it.
         device: what networks are trained, searched and measured on: `cpu`, `cuda`, `cuda:1`, `mps`.
         threads: of torch, in every process.
-        workers: processes that make LRE's samples, that fine-tune finalists, and that search for several targets or
-            budgets where there are many; results do not depend on it.
+        workers: processes that make LRE's samples, that evaluate ahead of a search, that fine-tune finalists, and that
+            search for several targets or budgets where there are many; results do not depend on it.
         ray: machines that do this instead: `auto` for this one's Ray cluster, or the address of one.
         memory_bytes: what all processes may take; None for a share of what is free. Fewer processes make samples where
             it is short; a network that needs more is refused where it is given, and told where not; results do not

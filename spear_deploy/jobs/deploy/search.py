@@ -25,6 +25,7 @@ from spear_deploy.network import Model
 from spear_deploy.search import STRATEGIES, Choice, SearchProblem, Tuner
 from spear_deploy.search.crew import crew
 from spear_deploy.search.pipelines import pipeline_named
+from spear_deploy.search.scouts import scouting
 from spear_deploy.system.executors import Executor, Processes
 from spear_deploy.targets.target import Target
 
@@ -103,7 +104,10 @@ def solve(
         asked, evaluations = AskedStrategy(STRATEGIES["uniform"]), 1
     with first_interrupt_finishes(clock.progress, STAGE) as interruption:
         if not searching.interrupted:
-            with clock.stage(STAGE, evaluations - len(problem.history)) as advance:
+            with (
+                clock.stage(STAGE, evaluations - len(problem.history)) as advance,
+                scouting(problem, fine_tuners(request, prepared), clock.progress.notice),
+            ):
                 search(problem, asked.strategy, evaluations, request.seed, advance, interruption, clock.progress.hint)
         elif not problem.history:  # the agent's training was cut short before its turn came
             STRATEGIES["uniform"].run(problem, 1, request.seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -110,7 +111,8 @@ class TrainedAgent:
         evaluation = environment.walk(ALONE, self.policy)
         if on_evaluation is not None:
             on_evaluation(evaluation)
-        evaluate_proposed(problem, shift_greedily(problem, evaluation, left - 1, seed), left - 1, on_evaluation)
+        proposing = partial(shift_greedily, problem, evaluation, left - 1, seed)
+        evaluate_proposed(problem, proposing, left - 1, on_evaluation)
 
 
 @dataclass(frozen=True)

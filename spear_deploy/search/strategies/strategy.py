@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -62,30 +64,49 @@ class Proposing:
     ) -> None:
         """Evaluate equal ratios, then what is proposed."""
         evaluation = evaluate_uniform(problem, on_evaluation)
-        evaluate_proposed(
-            problem, self.propose(problem, evaluation, evaluations - 1, seed), evaluations - 1, on_evaluation
-        )
+        proposing = partial(self.propose, problem, evaluation, evaluations - 1, seed)
+        evaluate_proposed(problem, proposing, evaluations - 1, on_evaluation)
 
 
 def evaluate_proposed(
-    problem: SearchProblem, proposals: Proposals, count: int, on_evaluation: OnEvaluation | None = None
+    problem: SearchProblem,
+    proposing: Callable[[], Proposals],
+    count: int,
+    on_evaluation: OnEvaluation | None = None,
 ) -> None:
     """Evaluate so many networks of what is proposed, each answered with its evaluation.
 
     What leads to a network that is known is answered and does not count: a third of greedy's moves come back to one.
     Where hardly anything else is proposed any more, the search ends before.
     """
-    evaluation: Evaluation | None = None
+    proposals, answers = proposing(), list[Evaluation]()
     new = 0
     for _ in range(MOST_PROPOSED * count):
         if new == count:
             break
-        ratios = next(proposals) if evaluation is None else proposals.send(evaluation)
+        ratios = proposals.send(answers[-1]) if answers else next(proposals)
+        coming = _likely_to_come(problem, proposing, tuple(answers))
+        problem.scouts.look(problem, ratios, islice(coming, 1, count - new))
         evaluation, is_new = problem.evaluate_anew(ratios)
+        answers.append(evaluation)
         if is_new:
             new += 1
             if on_evaluation is not None:
                 on_evaluation(evaluation)
+
+
+def _likely_to_come(
+    problem: SearchProblem, proposing: Callable[[], Proposals], answers: Sequence[Evaluation]
+) -> Iterator[Ratios]:
+    """What is proposed after such answers, and then where nothing turns out better than the worst that is known."""
+    proposals = proposing()
+    ratios = next(proposals)
+    for answer in answers:
+        ratios = proposals.send(answer)
+    worst = min(problem.history, key=lambda one: one.reward.value)
+    while True:
+        yield ratios
+        ratios = proposals.send(replace(worst, ratios=ratios))
 
 
 def evaluate_uniform(problem: SearchProblem, on_evaluation: OnEvaluation | None) -> Evaluation:

@@ -1,4 +1,6 @@
-"""Fine-tunes on other machines: the same finalists, notices and kept steps as here, though they see no folder of it."""
+"""Fine-tunes and evaluations on other machines: the same results and kept steps as here, though they see no folder."""
+
+import pickle
 
 import numpy as np
 import pytest
@@ -6,10 +8,12 @@ from made_cluster import two_machines
 from made_tuner import facts, tuner_of
 
 from spear_deploy.network.fingerprint import fingerprint
-from spear_deploy.search import choose
+from spear_deploy.search import STRATEGIES, choose, scouts
 from spear_deploy.search.crew import Alone, crew
 from spear_deploy.search.finalists import PlainPhase
+from spear_deploy.search.scouts import scouting
 from spear_deploy.system.cluster import joined
+from spear_deploy.system.executors import HERE
 from spear_deploy.system.journal import Journal
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own cluster for tests leaves files open
@@ -58,6 +62,22 @@ def test_what_is_no_longer_waited_for_is_ended_and_other_work_is_answered(machin
         next(running)
         running.close()
         assert sorted(place for place, _ in at_work.run(JOBS[:2])) == [0, 1]
+
+
+def test_a_search_is_that_of_one_process(machines, posed, tmp_path, monkeypatch, made_here):
+    monkeypatch.setattr(scouts, "WORTH_S", 0.0)
+    found, made = [], []
+    for place, executor in (("here", HERE), ("there", machines[0])):
+        problem = pickle.loads(pickle.dumps(posed[1]))
+        problem.journal = Journal(tmp_path / place)
+        with scouting(problem, executor, [].append):
+            STRATEGIES["evolution"].run(problem, 6, 0)
+        found.append([(tuple(one.ratios), one.accuracy, one.reward) for one in problem.history])
+        made.append(len(made_here))
+        made_here.clear()
+    assert found[0] == found[1]
+    assert kept_in(tmp_path / "here") <= kept_in(tmp_path / "there")
+    assert made[1] < made[0]
 
 
 def test_where_the_cluster_is_gone_the_rest_is_done_here(machines, posed):

@@ -1,0 +1,138 @@
+"""Candidates that a search is likely to ask for next, evaluated in other processes before it does.
+
+A search that waits for each answer still has few ways to go on: in most of them the network at hand is no better than
+the best one. What is found of those candidates, their accuracy and their prediction, lies in the journal when their
+turn comes, as if an earlier run had evaluated them; those whose turn never comes were for nothing. So no result depends
+on scouts, and a candidate that fails there fails when its turn comes, if it comes.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from spear_deploy.errors import ClusterError, WorkerError
+from spear_deploy.network.device import exact_products
+from spear_deploy.search.candidate import Ratios
+from spear_deploy.search.known_shares import Key, KnownShares, key_of
+from spear_deploy.system.executors import HERE, Executor, Pool
+from spear_deploy.system.lent_journal import LentJournal, Returned
+from spear_deploy.system.memory import give_back_memory, reuse_memory
+
+if TYPE_CHECKING:
+    from spear_deploy.search.problem import SearchProblem
+
+WORTH_S = 1.0
+"""Processes are started once an evaluation took so long: they take two or three seconds to begin."""
+
+
+class Scouts(Protocol):
+    """Whoever may evaluate candidates ahead."""
+
+    def look(self, problem: SearchProblem, ratios: Ratios, coming: Iterable[Ratios]) -> None:
+        """Hear what is proposed now, and what is likely to be proposed after it; returns when all is kept."""
+        ...
+
+
+class Nobody:
+    """Evaluates nothing ahead."""
+
+    def look(self, problem: SearchProblem, ratios: Ratios, coming: Iterable[Ratios]) -> None:
+        """Nothing is done."""
+
+
+NOBODY = Nobody()
+
+
+@dataclass(frozen=True)
+class Errand:
+    """Ratios to bring to the limits and to evaluate.
+
+    Attributes:
+        ratios: as they are proposed.
+        shares: what was known of others by then.
+        evaluated: the networks that need no evaluation.
+
+    """
+
+    ratios: Ratios
+    shares: KnownShares
+    evaluated: frozenset[Key]
+
+
+class ScoutsElsewhere:
+    """Evaluates ahead in as many processes as an executor has, once one evaluation took long; see `scouting`."""
+
+    def __init__(self, executor: Executor, pools: ExitStack, notice: Callable[[str], None]) -> None:
+        self._executor, self._pools, self._notice = executor, pools, notice
+        self._pool: Pool[Errand, Returned] | None = None
+        self._looked: float | None = None
+        self._pays = False
+        self._sent: set[Key] = set()
+
+    def look(self, problem: SearchProblem, ratios: Ratios, coming: Iterable[Ratios]) -> None:
+        """Send for what is proposed now and next, unless that was sent for already."""
+        now = time.monotonic()
+        self._pays = self._pays or (self._looked is not None and now - self._looked > WORTH_S)
+        self._looked = now
+        if not self._pays or self._executor == HERE or key_of(ratios) in self._sent:
+            return
+        proposed = [ratios, *islice(coming, self._executor.slots - 1)]
+        if len(proposed) > 1 and (pool := self._started(problem)) is not None:
+            self._sent.update(map(key_of, proposed))
+            try:
+                for _, returned in pool.run([Errand(one, problem.shares, problem.evaluated) for one in proposed]):
+                    problem.journal.keep_copies(returned.copies)
+                    returned.count_in(problem.journal)
+            except (WorkerError, ClusterError) as error:
+                self._executor = HERE
+                self._notice(f"{error}: the search goes on in one process")
+
+    def _started(self, problem: SearchProblem) -> Pool[Errand, Returned] | None:
+        """The processes; None where they cannot be given what they need, such as an estimator of another's."""
+        if self._pool is None:
+            give_back_memory()
+            lent = LentJournal({}, problem.journal.scope)
+            try:
+                self._pool = self._pools.enter_context(
+                    self._executor.pool(_begin, problem, lent, torch.get_num_threads())
+                )
+            except (pickle.PicklingError, AttributeError, TypeError):
+                self._executor = HERE
+        return self._pool
+
+
+@contextmanager
+def scouting(problem: SearchProblem, executor: Executor, notice: Callable[[str], None]) -> Iterator[None]:
+    """Have candidates of a problem evaluated ahead while the block runs, where its journal keeps what is found."""
+    with ExitStack() as pools:
+        if executor != HERE and problem.journal.keeps:
+            problem.scouts = ScoutsElsewhere(executor, pools, notice)
+        try:
+            yield
+        finally:
+            problem.scouts = NOBODY
+
+
+def _begin(problem: SearchProblem, lent: LentJournal, threads: int) -> Callable[[Errand], Returned]:
+    """Hold in a worker process what its evaluations need."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    exact_products()
+    reuse_memory()
+
+    def work(errand: Errand) -> Returned:
+        with lent.opened() as (journal, returned):
+            problem.journal, problem.shares = journal, errand.shares
+            with suppress(Exception):  # met again, and told, if its turn comes
+                problem.evaluate_ahead(errand.ratios, errand.evaluated)
+            return returned()
+
+    return work
