@@ -127,7 +127,8 @@ class DeployOptions(SearchOptions):
     device: Device = "cpu"
     memory: Memory = None
     workers: Annotated[
-        int, typer.Option(min=1, help="Processes for LRE's samples and fine-tunes; no result depends on it.")
+        int,
+        typer.Option(min=1, help="Processes for LRE's samples, evaluations and fine-tunes; no result depends on it."),
     ] = 2
     ray: Annotated[
         str | None,
