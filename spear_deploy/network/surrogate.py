@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -28,6 +28,15 @@ class Surrogate:
     name: str
     slope: Callable[[Tensor], Tensor]
     divides: bool
+
+    def as_wide_as(self, width: float) -> Surrogate:
+        """The same over membranes that are so many times as large: with x / width in place of x."""
+
+        def slope(x: Tensor) -> Tensor:
+            found = self.slope(x / width)
+            return found.mul_(width) if self.divides else found.div_(width)
+
+        return self if width == 1 else replace(self, name=f"{self.name} as wide as {width:g}", slope=slope)
 
     def gradient(self, gradient: Tensor, x: Tensor) -> Tensor:
         """From the gradient of the spikes to that of x."""

@@ -24,6 +24,7 @@ class TaskLoss:
         population: outputs for each answer.
         spread: standard deviation of each value `[K]` that a regression is to tell, in whose units its errors are; of a
             reconstruction one for all.
+        unit: of the membranes that classes are read from, which a softmax takes in multiples of it.
 
     """
 
@@ -31,6 +32,7 @@ class TaskLoss:
     read_out: ReadOut
     population: int = 1
     spread: Tensor | None = None
+    unit: float = 1.0
 
     @classmethod
     def of(cls, model: Model, data: EncodedSplit) -> TaskLoss:
@@ -56,6 +58,8 @@ def taught(model: Model, output: Tensor) -> Tensor:
 
 
 def _of_classes(task: TaskLoss, output: Tensor, wanted: Tensor) -> Tensor:
+    if task.unit != 1:
+        output, wanted = output / task.unit, wanted / task.unit if wanted.ndim > 1 else wanted
     return loss(output, wanted, task.read_out, task.population)
 
 

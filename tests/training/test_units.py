@@ -12,10 +12,11 @@ from made_regression import STEPS, TUNED, arrays
 from made_training import task
 
 from spear_deploy.backends.fixed_point import quantiser_for
-from spear_deploy.data import Dataset, encode
+from spear_deploy.data import Dataset, encode, load_data
 from spear_deploy.measure import accuracy_on
 from spear_deploy.network import Encoding, Objective, ReadOut, Simulation, load_any
 from spear_deploy.network.editing import with_arrays, with_nodes
+from spear_deploy.search import CandidateFactory
 from spear_deploy.system.journal import Journal
 from spear_deploy.training import Recipe, fine_tune
 from spear_deploy.training.units import learn_in_units
@@ -90,18 +91,21 @@ def test_units_that_are_powers_of_two_change_no_bit(population):
     assert_same(times(tuned[0], [2.0**4, 2.0**-8]), tuned[1])
 
 
-def assert_same(tuned, plain):
-    for name in ("fc1", "out"):
+def assert_same(tuned, plain, names=("fc1", "out")):
+    for name in names:
         for key in ("weight", "bias"):
             np.testing.assert_array_equal(getattr(tuned.graph.nodes[name], key), getattr(plain.graph.nodes[name], key))
 
 
 def units(model, data):
-    """By parameter, what it is a multiple of."""
+    """By parameter what it is a multiple of, and by layers of neurons what surrogate gradient is not the plain one."""
     simulation = Simulation(model.graph)
     learn_in_units(simulation, data)
     held = {name: value.flatten().tolist() for name, value in simulation.named_buffers() if name.endswith(".0.unit")}
-    return {name.replace("parametrizations.", "").removesuffix(".0.unit"): unit for name, unit in held.items()}
+    widened = {name: simulation.module(name).spike.name for name in simulation.network.neurons}
+    return {name.replace("parametrizations.", "").removesuffix(".0.unit"): unit for name, unit in held.items()} | {
+        name: spike for name, spike in widened.items() if spike != "atan"
+    }
 
 
 @pytest.mark.parametrize("labels", [1.0, 1000.0])
@@ -150,22 +154,62 @@ def test_the_unit_of_large_inputs_does_not_matter_where_weights_hold_it():
     assert_same(louder(tuned[256], data, 16)[0], tuned[4096])
 
 
-def test_integers_of_a_chip_are_learned_as_fractions_are():
-    """Weights, biases and thresholds of all layers times a power of two: the same spikes, before and after."""
-    model = Chain((20,), 3).linear("fc1", 16).neurons("a").linear("out", 4).neurons("b").model()
-    data, tuned = task((20,), 5, samples=200), []
-    for factor in (2.0**8, 2.0**12):
-        nodes = dict(model.graph.nodes)
-        for name in ("fc1", "out"):
-            nodes[name] = with_arrays(
-                nodes[name], {"weight": nodes[name].weight * factor, "bias": nodes[name].bias * factor}
-            )
-        for name in ("a", "b"):
-            nodes[name] = with_arrays(nodes[name], {"v_threshold": nodes[name].v_threshold * factor})
-        large = model.with_graph(with_nodes(model.graph, nodes))
-        before = large.graph.nodes["out"].weight
-        tuned.append(fine_tune(large, data, RECIPE, seed=0).graph.nodes["out"].weight)
-        assert np.abs(tuned[-1] - before).mean() > 0.01 * np.abs(before).mean()
+def enlarged(model, factor):
+    """Weights, biases and thresholds of all layers times a factor: the same spikes."""
+    nodes = dict(model.graph.nodes)
+    for name, node in nodes.items():
+        for keys in (("weight", "bias"), ("v_threshold",)):
+            if all(hasattr(node, key) for key in keys):
+                nodes[name] = with_arrays(node, {key: getattr(node, key) * factor for key in keys})
+    return model.with_graph(with_nodes(model.graph, nodes))
+
+
+@pytest.fixture(scope="module")
+def pruned():
+    """The digits' network, whose thresholds are 1, with a third of its channels, and data."""
+    model, data = load_any(DIGITS), load_data("digits")
+    train, test = (encode(split, model.encoding, model.time_steps) for split in (data.train, data.test))
+    train = train.take(slice(0, 400))
+    factory = CandidateFactory(model, train)
+    found = factory.candidate(np.full(len(factory.groups), 0.3)).model
+    return found, train, test
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, Recipe(4, 32, 0.05, optimiser="sgd", weight_decay=5e-4)])
+@pytest.mark.parametrize("factor", [2.0**-12, 2.0, 2.0**4, 2.0**8, 2.0**12])
+def test_integers_of_a_chip_are_learned_as_fractions_are(pruned, recipe, factor):
+    """To the last bit where they are powers of two times these."""
+    model, train, _ = pruned
+    tuned = fine_tune(enlarged(model, factor), train, recipe, seed=0)
+    names = [name for name, node in model.graph.nodes.items() if hasattr(node, "weight")]
+    assert_same(tuned, enlarged(fine_tune(model, train, recipe, seed=0), factor), names)
+
+
+@pytest.mark.parametrize("factor", [1 / 300, 6.0, 300.0, 1e5])
+def test_integers_of_a_chip_are_learned_about_as_well_as_fractions_are(pruned, factor):
+    model, train, test = pruned
+    plain = accuracy_on(fine_tune(model, train, RECIPE, seed=0), test)
+    assert plain > accuracy_on(model, test) + 0.1
+    assert accuracy_on(fine_tune(enlarged(model, factor), train, RECIPE, seed=0), test) > plain - 0.05
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, Recipe(4, 32, 0.05, optimiser="sgd")])
+def test_classes_are_learned_from_large_membranes_as_from_usual_ones(recipe):
+    model = Chain((20,), 3).linear("fc1", 16).neurons("a").linear("out", 4).membranes("told")
+    model, data = model.model(read_out=ReadOut.MEMBRANE), task((20,), 5, samples=200)
+    before = accuracy_on(model, data)
+    assert accuracy_on(fine_tune(model, data, recipe, seed=0), data) > before + 0.2
+    tuned = [fine_tune(times(model, [factor] * 4), data, recipe, seed=0) for factor in (2.0**6, 2.0**20)]
+    assert accuracy_on(tuned[0], data) > before + 0.2
+    assert_same(times(tuned[0], [2.0**14] * 4), tuned[1])
+
+
+def test_a_low_threshold_beside_usual_weights_widens_nothing(pruned):
+    """Membranes stand far above it."""
+    model, train, _ = pruned
+    nodes = dict(model.graph.nodes)
+    low = with_arrays(nodes["1_leaky"], {"v_threshold": nodes["1_leaky"].v_threshold / 100})
+    assert units(model.with_graph(with_nodes(model.graph, nodes | {"1_leaky": low})), train) == {}
 
 
 def test_frozen_weights_stay_and_a_regression_that_was_ended_goes_on(known, tmp_path):

@@ -18,7 +18,7 @@ from spear_deploy.network.device import describe, device_named
 from spear_deploy.search.strategies.agent_file import read_agent
 from spear_deploy.system.values import Form, from_plain, to_plain
 
-FORMAT = 3
+FORMAT = 4
 """Version of what steps of a run are; those of another are made anew."""
 
 NO_MATTER = (

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from spear_deploy.search.lre.halton import halton
 
-SCHEME = 6
+SCHEME = 7
 """Version of what a sample is (how ratios are drawn, what is measured); stored samples of another are made anew."""
 
 LOW_RATIOS = (0.06, 0.3)
