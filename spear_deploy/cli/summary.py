@@ -120,7 +120,7 @@ def _lines(report: Report) -> list[Text]:
     if lre.extrapolated:
         lines.append(Text(f"warning    LRE extrapolates: {lre.extrapolated}", style="bold yellow"))
     if report.budget.unchecked:
-        lines.append(Text(f"not known  {', '.join(report.budget.unchecked)}", style="dim"))
+        lines.append(Text(f"unchecked  {', '.join(report.budget.unchecked)}", style="dim"))
     return lines
 
 

@@ -95,7 +95,9 @@ class BudgetReport(_Part):
     split: str = Field(description="the split on which a share of the dense SynOps was taken")
     arithmetic: str
     limits: list[LimitReport]
-    unchecked: list[str] = Field(description="limits of the chip that nobody has published")
+    unchecked: list[str] = Field(
+        description="limits of the chip that are not known here, and rounding that nothing here computes"
+    )
 
 
 class LinearLre(_Part):

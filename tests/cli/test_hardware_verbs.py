@@ -42,7 +42,7 @@ def test_check_says_that_it_fits_and_what_binds():
     result = run("check", DIGITS, "--target", "loihi2")
     assert result.exit_code == 0
     assert "fits the known limits" in result.stdout
-    assert "not checked, because not published: input axons per core, output axons per core" in result.stdout
+    assert "not checked, because not known here: input axons per core, output axons per core" in result.stdout
 
 
 def test_check_ends_with_1_where_it_does_not_fit_and_names_every_violation(tmp_path):

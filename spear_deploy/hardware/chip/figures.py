@@ -227,7 +227,7 @@ class Count(Whole):
         dict.fromkeys(
             (
                 *("chips", "cores", "neurons", "axons", "synapses", "thresholds", "decays"),
-                *("channels", "pixels", "routers"),
+                *("channels", "pixels", "routers", "weights"),
             ),
             1.0,
         )

@@ -37,6 +37,7 @@ from spear_deploy.hardware.chip.units import (
     Steps,
     SynapseCount,
     Thresholds,
+    Weights,
     WordSizes,
 )
 
@@ -102,6 +103,7 @@ class Synapses(_Section):
     weight_sharing: Flag | None = Field(None, description="whether a convolution stores its kernel once per core")
     weight_bits: Bits | None = None
     weight_range: Integers | None = None
+    weights_per_neuron: Weights | None = Field(None, description="different weights that one neuron may have")
     delay: Steps | None = Field(None, description="delays of a synapse or axon that the chip can hold")
 
 

@@ -82,6 +82,12 @@ FORMATS = (
 
 _PRICES = ("time", "energy")
 
+ROUNDING = "rounding of weights"
+WEIGHTS_A_NEURON = "different weights per neuron"
+
+_FLOAT_BITS = 32
+"""Weights of that width are those that torch computes with."""
+
 
 def allowed(profile: Profile) -> dict[str, float]:
     """How much of each resource a core has, where that is known and its use can be counted."""
@@ -95,7 +101,7 @@ def counts_synapses(profile: Profile) -> bool:
 
 
 def unchecked(profile: Profile) -> tuple[str, ...]:
-    """What the chip limits by an amount, or in a way, that nobody has published: by name, or by its key."""
+    """What the chip limits by an amount, or in a way, that is not known here: by name, or by its key."""
     named = (*RESOURCES, *CHIP_RESOURCES)
     found = [each.name for each in named if each.limit(profile) is not None and each.allowed(profile) is None]
     cores = profile.chip.cores_per_chip
@@ -107,7 +113,23 @@ def unchecked(profile: Profile) -> tuple[str, ...]:
         for key, figure in profile.figures().items()
         if not figure.known and key not in told and key.partition(".")[0] not in _PRICES
     ]
-    return tuple(found)
+    return (*found, *_unchecked_weights(profile))
+
+
+def _unchecked_weights(profile: Profile) -> list[str]:
+    """What a chip does to weights and nothing here computes: the network is judged with its own.
+
+    No weight breaks such a limit by itself: weights are given in any unit, and the chip's are the nearest to them.
+    Whether the network still works with those, nobody has seen.
+    """
+    synapses, found = profile.synapses, []
+    bits, ends = synapses.weight_bits, synapses.weight_range
+    narrow = bits is not None and bits.known and bits.amount < _FLOAT_BITS
+    if (narrow or (ends is not None and ends.known)) and not _is_known(profile, "neurons.arithmetic"):
+        found.append(ROUNDING)
+    if _is_known(profile, "synapses.weights_per_neuron"):
+        found.append(WEIGHTS_A_NEURON)
+    return found
 
 
 def share(used: float, allowed: float) -> float:

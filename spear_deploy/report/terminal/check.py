@@ -38,7 +38,7 @@ def check_text(row: Row) -> Group:
         )
     parts += [limits, _layers(row)]
     if placement.unchecked:
-        parts.append(Text(f"not checked, because not published: {', '.join(placement.unchecked)}"))
+        parts.append(Text(f"not checked, because not known here: {', '.join(placement.unchecked)}"))
     if row.verdict.violations:
         findings = Table("", "where", "rule", "found", "allowed", "way out", title="findings", title_justify="left")
         for each in row.verdict.violations:

@@ -67,7 +67,7 @@ def warnings(report: Report) -> list[str]:
     if not report.agreement:
         found.append("The result was run by no other program, such as Lava.")
     if report.budget.unchecked:
-        found.append(f"Not checked, because nobody has published it: {', '.join(report.budget.unchecked)}.")
+        found.append(f"Not checked, because not known here: {', '.join(report.budget.unchecked)}.")
     if report.profile:
         found.append(f"The profile {report.target} rests on another: {report.profile}.")
     cost = report.cost.get("pruned")
