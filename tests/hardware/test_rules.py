@@ -1,7 +1,6 @@
 import nir
 import numpy as np
 import pytest
-from made_task import chip
 
 from spear_deploy.hardware import load_profile
 from spear_deploy.hardware.rules.finding import Kind
@@ -61,32 +60,6 @@ def test_weights_without_neurons_between_them_are_told_to_become_one_matrix(buil
     assert note.kind is Kind.NOTE
     apart = check(build((4, 6, 6), depth, "lif", point, "lif"), chip, analog_input=False)
     assert "one matrix" not in {finding.rule for finding in apart.findings}
-
-
-def test_integer_weights_out_of_range_are_found_before_a_cast_wraps_them(build):
-    weight = np.array([[200.0, -300.0]])
-    verdict = check(build((2,), nir.Linear(weight), "lif"), load_profile("xylo-a2"), analog_input=False)
-    assert ("weight range", "-300 to 200") in {(finding.rule, finding.found) for finding in verdict.findings}
-
-
-def test_weights_of_both_signs_do_not_suit_a_chip_of_one(build):
-    weight = np.array([[0.5, -0.3]])
-    verdict = check(build((2,), nir.Linear(weight), "lif"), load_profile("odin"), analog_input=False)
-    assert [finding.rule for finding in verdict.violations] == ["weight range"]
-
-
-@pytest.mark.parametrize("weight", [[0.5, -0.3], [3.0, -2.0]], ids=["fractions", "integers"])
-def test_weights_of_both_signs_do_not_suit_a_chip_of_one_that_rounds_them(build, tmp_path, weight):
-    path = chip(tmp_path, synapses_weight_range=([0, 255], "integer"))
-    verdict = check(build((2,), nir.Linear(np.array([weight])), "lif"), load_profile(path), analog_input=False)
-    assert [(finding.rule, finding.found) for finding in verdict.violations] == [("weight range", "negative weights")]
-
-
-def test_integers_are_held_to_the_range_of_a_chip_of_unknown_arithmetic(build, tmp_path):
-    path = chip(tmp_path, synapses_weight_range=([-3, 3], "integer"))
-    path.write_text(f'{path.read_text()}\n[neurons.arithmetic]\nunit = "name"\nstatus = "unknown"\n')
-    verdict = check(build((2,), nir.Linear(np.array([[4.0, 2.0]])), "lif"), load_profile(path), analog_input=False)
-    assert [(finding.rule, finding.found) for finding in verdict.violations] == [("weight range", "2 to 4")]
 
 
 @pytest.mark.parametrize("leak", [0.0, 0.4])

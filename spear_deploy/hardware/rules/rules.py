@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from spear_deploy.hardware.chip.figures import Choice, Figure, Interval, Quantity, Sizes
+from spear_deploy.hardware.chip.figures import Choice, Figure, Quantity, Sizes
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.rules.finding import Finding, Kind
 from spear_deploy.network import Network
@@ -100,8 +100,3 @@ def listed(figure: Sizes | Choice | None) -> str:
     if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[-1] + 1)):
         return f"{numbers[0]} to {numbers[-1]}"
     return ", ".join(map(str, values))
-
-
-def within(figure: Interval | None, low: float, high: float) -> bool:
-    """Whether a range lies within the allowed one, or there is no limit."""
-    return figure is None or figure.value is None or (figure.value[0] <= low and high <= figure.value[1])

@@ -8,8 +8,9 @@ from math import prod
 import nir
 import numpy as np
 
+from spear_deploy.hardware.chip.figures import Interval
 from spear_deploy.hardware.rules.finding import Finding, Kind
-from spear_deploy.hardware.rules.rules import Subject, most, rule, source_of, wall, within
+from spear_deploy.hardware.rules.rules import Subject, most, rule, source_of, wall
 from spear_deploy.network import fan_out
 from spear_deploy.network.graph import delay_steps
 from spear_deploy.network.linear import Weighted
@@ -18,30 +19,30 @@ from spear_deploy.network.synapses import paths_out
 
 WEIGHT_BITS = "weight bits"
 
+_FLOAT_ERROR = 1e-6
+"""A weight this close to half a level is on it: in another unit float32 rounds it to either side."""
 
-@rule("weight range")
-def weight_range(subject: Subject) -> Iterator[Finding]:
-    """Weights that are integers already must lie in the range of the chip, and be of one sign where it has one.
 
-    For a chip whose arithmetic is known they are rounded like any others, thresholds with them.
+@rule("weight sign")
+def weight_sign(subject: Subject) -> Iterator[Finding]:
+    """Weights must be of one sign where the chip's are.
+
+    The ends of its range forbid none: weights and thresholds of a layer times one factor are the same network, whether
+    the weights are integers or not. What rounding them to the chip's does is not known without its arithmetic, and told
+    as not checked.
     """
     allowed = subject.profile.synapses.weight_range
-    if allowed is None or allowed.value is None:
+    if allowed is None or not _of_one_sign(allowed):
         return
-    arithmetic = subject.profile.neurons.arithmetic
-    rounded = arithmetic is not None and arithmetic.known
     for name, node in subject.network.nodes.items():
-        if not isinstance(node, Weighted):
-            continue
-        weight = np.asarray(node.weight)
-        low, high = float(weight.min()), float(weight.max())
-        is_integer = bool((weight == np.round(weight)).all()) and max(-low, high) > 1
-        if is_integer and not rounded and not within(allowed, low, high):
-            found, limit = f"{low:g} to {high:g}", f"{allowed.value[0]} to {allowed.value[1]}"
-            yield wall("weight range", name, found, limit, "scale the weights and thresholds of the layer", allowed)
-        elif low < 0 <= allowed.value[0]:
+        if isinstance(node, Weighted) and float(np.asarray(node.weight).min()) < 0:
             mend = "separate excitatory and inhibitory neurons"
-            yield wall("weight range", name, "negative weights", "weights of one sign", mend, allowed)
+            yield wall("weight sign", name, "negative weights", "weights of one sign", mend, allowed)
+
+
+def _of_one_sign(allowed: Interval | None) -> bool:
+    """Whether a chip's weights are magnitudes."""
+    return allowed is not None and allowed.value is not None and allowed.value[0] >= 0
 
 
 @rule(WEIGHT_BITS)
@@ -50,7 +51,8 @@ def weight_bits(subject: Subject) -> Iterator[Finding]:
     allowed = subject.profile.synapses.weight_bits
     if allowed is None or not allowed.known:
         return
-    levels = 2.0 ** (allowed.amount - 1) - 1
+    signs = 0 if _of_one_sign(subject.profile.synapses.weight_range) else 1
+    levels = 2.0 ** (allowed.amount - signs) - 1
     for name, node in subject.network.nodes.items():
         if not isinstance(node, Weighted):
             continue
@@ -58,7 +60,8 @@ def weight_bits(subject: Subject) -> Iterator[Finding]:
         present = weight > 0
         if levels < 1 or not present.any():
             continue
-        lost = float((weight[present] < 0.5 * weight.max() / levels).mean())
+        least = 0.5 * weight.max() / levels * (1 - _FLOAT_ERROR)
+        lost = float((weight[present] < least).mean())
         if lost > 0:
             yield Finding(
                 WEIGHT_BITS,
