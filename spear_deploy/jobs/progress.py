@@ -52,9 +52,13 @@ class Recorded:
         """Tell the other what holds on this machine and at this time alone: it is not kept."""
         self._progress.notice(text)
 
+    def keep(self, text: str) -> None:
+        """Keep what the other was told as a hint, once it holds of the result."""
+        self.notices.append(text)
+
     def notice(self, text: str) -> None:
         """Tell the other, and keep it."""
-        self.notices.append(text)
+        self.keep(text)
         self._progress.notice(text)
 
 

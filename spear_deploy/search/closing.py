@@ -46,9 +46,8 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
     lowered by what was overshot, where it can be met at all; all weights are scaled down a little, so that neurons fire
     less; channels go, those first that cost the least loss for the SynOps they save, with a
     short fine-tune after it. It ends with the first network that keeps every limit, by its bound
-    on validation, and where that one leaves much of them unused, with what a last fine-tune up to
-    them makes of it. One that is as narrow as can be and keeps them not is the last. Every step
-    scales by what is missing or takes a channel away, so it always ends.
+    on validation; see `leaves_much`. One that is as narrow as can be and keeps them not is the last.
+    Every step scales by what is missing or takes a channel away, so it always ends.
     """
     factory, evaluator, plan = tuner.factory, tuner.evaluator, tuner.plan
     now, step, since_narrowed, in_vain = start, 0, 0, 0
@@ -73,9 +72,17 @@ def closing(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None = No
             model = _continued(tuner, found, constraint, aim)
         now = tuner.measured(model, closing_risk(step))
         yield now
-    if step and plan.constrained and now.share(evaluator.budget_synops) < FILLED:
-        model = _continued(tuner, now, SynopsConstraint({}, plan.ascent), BOUND_AIM)
-        yield tuner.measured(model, closing_risk(step + 1))
+
+
+def leaves_much(tuner: Tuner, closed: Tuned) -> bool:
+    """Whether a closed network uses so little of its limits that it is worth to be `filled`."""
+    return tuner.plan.constrained and closed.share(tuner.evaluator.budget_synops) < FILLED
+
+
+def filled(tuner: Tuner, closed: Tuned, steps: int) -> Tuned:
+    """What a last fine-tune, up to its limits, makes of a network that so many steps closed."""
+    model = _continued(tuner, closed, SynopsConstraint({}, tuner.plan.ascent), BOUND_AIM)
+    return tuner.measured(model, closing_risk(steps + 1))
 
 
 def _continued(tuner: Tuner, now: Tuned, constraint: SynopsConstraint, aim: float) -> Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -121,7 +121,7 @@ class Together:
             tuner, factory = self._tuner, self._tuner.factory
             dense = (factory.model, factory.train, factory.widths, factory.recalibrates)
             lent = LentJournal.of(tuner.journal, elsewhere=self._executor.elsewhere)
-            start = (*dense, tuner.evaluator, tuner.plan, tuner.seed, lent, torch.get_num_threads())
+            start = (*dense, tuner.evaluator, tuner.plan, tuner.seed, lent, tuner.stopped, torch.get_num_threads())
             give_back_memory()
             try:
                 self._pool = self._pools.enter_context(self._executor.pool(_begin, *start))
@@ -172,6 +172,7 @@ def _begin(
     plan: TuningPlan,
     seed: int,
     lent: LentJournal,
+    stopped: Callable[[], bool],
     threads: int,
 ) -> FineTunes:
     """Hold in a worker process what its fine-tunes need."""
@@ -184,7 +185,7 @@ def _begin(
     def work(job: FineTune[Result]) -> Answer[Result]:
         notices: list[str] = []
         with lent.opened(notices.append) as (journal, returned):
-            result = job(Tuner(factory, evaluator, plan, seed, notices.append, journal))
+            result = job(Tuner(factory, evaluator, plan, seed, notices.append, journal, stopped))
             steps = returned()
         give_back_memory()  # it may wait long for the next one
         return Answer(result, tuple(notices), steps)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
 from spear_deploy.search.bounds import shared_risk
 from spear_deploy.search.candidate import Features, Ratios
-from spear_deploy.search.closing import closing
+from spear_deploy.search.closing import closing, filled, leaves_much
 from spear_deploy.search.crew import Alone, Crew
 from spear_deploy.search.problem import SearchProblem
 from spear_deploy.search.tuning import (
@@ -24,6 +25,8 @@ from spear_deploy.search.tuning import (
     tune_final,
 )
 from spear_deploy.training import SynopsConstraint
+
+Work = TypeVar("Work")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class FinalPhase:
 class Choice:
     """The finalist that won, all that were fine-tuned in order, closing steps last, and how many these were.
 
-    `left_out` is how many fine-tunes were begun by nobody, as the user wished to end.
+    `left_out` is how many fine-tunes were not begun, or not all of their rounds, as the user wished to end.
     """
 
     winner: Finalist
@@ -69,7 +72,6 @@ def choose(
     tuner: Tuner,
     count: int,
     on_tuned: Callable[[Finalist], None],
-    stopped: Callable[[], bool] = lambda: False,
     crew: Crew | None = None,
 ) -> Choice:
     """Fine-tune the best few candidates and the uniform one by successive halving; choose on validation.
@@ -84,22 +86,21 @@ def choose(
         tuner: of the fine-tunes.
         count: candidates beside the uniform one.
         on_tuned: told after each fine-tune.
-        stopped: whether to end with what there is; asked after each fine-tune.
         crew: does the fine-tunes; the result does not depend on it. By default this process.
 
     """
     crew = crew or Alone(tuner)
     plains: dict[int, Finalist] = {}
     candidates = _candidates(problem, count)
-    for place, phase in crew.run([PlainPhase(ratios) for ratios in candidates]):
+    for place, phase in crew.run(_begun(tuner, [PlainPhase(ratios) for ratios in candidates])):
         plains[place] = foreseen(phase, problem.estimator)
         on_tuned(plains[place])
-        if stopped():
+        if tuner.stopped():
             break
     finalists = [plains[place] for place in sorted(plains)]
     ranked = sorted(finalists, key=lambda one: -one.plain.validation.accuracy)
     through = ranked[: -(-len(ranked) // 2)]
-    found = finished(tuner, through, shared_risk(len(through)), on_tuned, stopped, crew)
+    found = finished(tuner, through, shared_risk(len(through)), on_tuned, crew)
     split = len(found.tuned) - found.repairs
     last = {id(one.plain): one for one in found.tuned[:split]}
     tuned_in_order = [last.get(id(one.plain), one) for one in finalists]
@@ -112,23 +113,25 @@ def finished(
     through: Sequence[Finalist],
     risk: float,
     on_tuned: Callable[[Finalist], None] = lambda finalist: None,
-    stopped: Callable[[], bool] = lambda: False,
     crew: Crew | None = None,
 ) -> Choice:
     """The second phase of finalists, the choice among them, and the closing of the most frugal where none keeps all.
 
-    `risk` is that of each finalist's bound.
+    `risk` is that of each finalist's bound. Who wishes to end gets the first that is through, closed until it keeps
+    every limit.
     """
     evaluator = tuner.evaluator
     crew = crew or Alone(tuner)
     finals: dict[int, Finalist] = {}
     constraints: dict[int, SynopsConstraint | None] = {}
-    for place, (final, constraints[place]) in crew.run([FinalPhase(finalist, risk) for finalist in through]):
+    jobs = _begun(tuner, [FinalPhase(finalist, risk) for finalist in through])
+    for place, (final, constraints[place]) in crew.run(jobs):
         finals[place] = replace(through[place], final=final)
         on_tuned(finals[place])
-        if stopped():
+        if tuner.stopped():
             break
     tuned = [finals[place] for place in sorted(finals)]
+    left_out = len(through) - sum(one.result.whole for one in tuned)
     repaired: list[Finalist] = []
     frugal = min(sorted(finals), key=lambda place: _share(finals[place], evaluator))
     if _share(finals[frugal], evaluator) > 1:
@@ -137,10 +140,22 @@ def finished(
             ratios = tuner.factory.ratios_of(closed.model)
             repaired.append(replace(first, ratios=ratios, final=closed))
             on_tuned(repaired[-1])
+        if repaired and leaves_much(tuner, repaired[-1].result):
+            if tuner.stopped():
+                left_out += 1
+            else:
+                last = repaired[-1]
+                repaired.append(replace(last, final=filled(tuner, last.result, len(repaired))))
+                on_tuned(repaired[-1])
     every = (*tuned, *repaired)
     keeping = [one for one in every if _share(one, evaluator) <= 1]
     best = max(keeping, key=_merit) if keeping else min(every, key=lambda one: _share(one, evaluator))
-    return Choice(best, every, len(repaired), len(through) - len(finals))
+    return Choice(best, every, len(repaired), left_out)
+
+
+def _begun(tuner: Tuner, jobs: Sequence[Work]) -> Sequence[Work]:
+    """All of several fine-tunes, or the one that is needed where the user wished to end before they began."""
+    return jobs[:1] if tuner.stopped() else jobs
 
 
 def _share(finalist: Finalist, evaluator: Evaluator) -> float:

@@ -34,7 +34,6 @@ class Ending(Protocol):
         tuner: Tuner,
         count: int,
         on_tuned: Callable[[Finalist], None],
-        stopped: Callable[[], bool] = ...,
         crew: Crew | None = ...,
     ) -> Choice:
         """Fine-tune and choose."""
@@ -82,7 +81,6 @@ def fine_tuned_best(
     tuner: Tuner,
     count: int,
     on_tuned: Callable[[Finalist], None],
-    stopped: Callable[[], bool] = lambda: False,
     crew: Crew | None = None,
 ) -> Choice:
     """SPEAR's ending: the one candidate of the highest reward, fine-tuned once, delivered as it comes out."""

@@ -94,24 +94,28 @@ class TuningPlan:
         train: EncodedSplit,
         one_round: Callable[[Model, Recipe], Model],
         notice: Callable[[str], None] = lambda text: None,
-    ) -> Model:
-        """What the second phase makes of a model; `one_round` goes through it once.
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> tuple[Model, bool]:
+        """What the second phase makes of a model, and whether that is all; `one_round` goes through it once.
 
         A network that still errs on the very samples it learns from gains by more of the same, one
-        that does not gains little; validation has no say in it. A further round is told.
+        that does not gains little; validation has no say in it. A further round is told, and not
+        begun once `stopped` says so, which is asked between rounds.
         """
         recipe = self.final_for(len(train))
         for left in reversed(range(self.rounds)):
             model = one_round(model, recipe)
             if not left or (learned := accuracy_on(model, train)) >= self.learned:
                 break
+            if stopped():
+                return model, False
             recipe = replace(recipe, epochs=2 * recipe.epochs)
             score = SCORINGS[model.objective.kind]
             notice(
                 f"the fine-tuned network has not learned its training samples ({score.name} {score.text(learned)},"
                 f" {score.text(self.learned)} wanted): {recipe.epochs} epochs more"
             )
-        return model
+        return model, True
 
     @property
     def search_multiple(self) -> float:

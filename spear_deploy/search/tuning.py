@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -83,6 +83,7 @@ class Tuned:
         validation: on the validation split, in the arithmetic that counts.
         synops_bound: upper bound of the mean SynOps that the split ahead will show.
         uses: of the limits on activity beside SynOps.
+        whole: whether it went through all rounds that it wanted; False where the user wished to end before.
 
     """
 
@@ -90,6 +91,7 @@ class Tuned:
     validation: Measurement
     synops_bound: float
     uses: tuple[Use, ...] = ()
+    whole: bool = True
 
     def share(self, budget_synops: float) -> float:
         """The largest share of any limit that is used, SynOps by their bound."""
@@ -126,6 +128,11 @@ class Finalist:
         return f"{scoring.name} {scoring.text(measured.accuracy)}, {measured.synops:,.0f} SynOps"
 
 
+def never() -> bool:
+    """Nobody wishes to end early; by name, as another process can be given it."""
+    return False
+
+
 @dataclass(frozen=True)
 class Tuner:
     """What fine-tunes networks that were pruned from one dense model, for one evaluator.
@@ -137,6 +144,7 @@ class Tuner:
         seed: of the fine-tunes.
         notice: told what a user should hear of them.
         journal: keeps what is finished; its scope says which evaluator and plan it is.
+        stopped: whether to end with what there is; asked after each fine-tune, and between the rounds of one.
 
     """
 
@@ -146,6 +154,7 @@ class Tuner:
     seed: int
     notice: Callable[[str], None] = lambda text: None
     journal: Journal = NOTHING
+    stopped: Callable[[], bool] = never
 
     def measured(self, model: Model, risk: float = RISK) -> Tuned:
         """See `measured_on`."""
@@ -256,8 +265,8 @@ def led_in(tuner: Tuner, plain: Tuned) -> Tuned:
 def tune_final(tuner: Tuner, start: Tuned, constraint: SynopsConstraint | None, risk: float = RISK) -> Tuned:
     """The second phase of a network from where it starts; `risk` is that of its bound."""
     one_round = partial(_one_round, tuner, constraint, risk)
-    model = tuner.plan.in_rounds(start.model, tuner.factory.train, one_round, tuner.notice)
-    return tuner.measured(model, risk)
+    model, whole = tuner.plan.in_rounds(start.model, tuner.factory.train, one_round, tuner.notice, tuner.stopped)
+    return replace(tuner.measured(model, risk), whole=whole)
 
 
 def _one_round(tuner: Tuner, constraint: SynopsConstraint | None, risk: float, model: Model, recipe: Recipe) -> Model:

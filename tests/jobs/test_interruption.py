@@ -1,4 +1,5 @@
 import os
+import pickle
 import signal
 import threading
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.interruption import first_interrupt_finishes
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.progress import Silent
-from spear_deploy.search import TuningPlan
+from spear_deploy.search import TuningPlan, finalists
 from spear_deploy.training import Recipe
 
 RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
@@ -41,6 +42,9 @@ class Told(Silent):
         self.notices.append(text)
 
 
+ENDING = "finishing with the best so far"
+
+
 def press():
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -48,9 +52,9 @@ def press():
 def test_a_process_that_was_told_not_to_hear_interrupts_goes_on_not_hearing_them():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with first_interrupt_finishes(Told(), "search") as interruption:
+        with first_interrupt_finishes(Told().notice, "search") as interruption:
             press()
-        assert not interruption.wanted
+        assert not interruption.wanted()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -58,17 +62,33 @@ def test_a_process_that_was_told_not_to_hear_interrupts_goes_on_not_hearing_them
 
 def test_the_first_interrupt_is_noted_and_the_second_raises():
     told = Told()
-    with first_interrupt_finishes(told, "search") as interruption:
-        assert not interruption.wanted
+    with first_interrupt_finishes(told.notice, "search") as interruption:
+        assert not interruption.wanted()
         press()
-        assert (interruption.wanted, interruption.stage) == (True, "search")
+        assert (interruption.wanted(), interruption.stage) == (True, "search")
         with pytest.raises(KeyboardInterrupt):
             press()
     assert told.notices == ["interrupted in search: finishing with the best so far; once more ends at once"]
 
 
+def test_another_process_that_was_given_the_wish_hears_it_when_it_comes():
+    with first_interrupt_finishes(Told().notice, "search") as interruption:
+        elsewhere = pickle.loads(pickle.dumps(interruption.wanted))
+        assert not elsewhere()
+        press()
+        assert elsewhere()
+    assert not elsewhere()
+
+
+def test_a_wish_that_came_before_is_known_and_another_one_raises():
+    with first_interrupt_finishes(Told().notice, "fine-tune", "search") as interruption:
+        assert (interruption.wanted(), interruption.stage) == (True, "search")
+        with pytest.raises(KeyboardInterrupt):
+            press()
+
+
 def test_after_the_block_an_interrupt_raises_as_before():
-    with first_interrupt_finishes(Told(), "search"):
+    with first_interrupt_finishes(Told().notice, "search"):
         pass
     with pytest.raises(KeyboardInterrupt):
         press()
@@ -78,8 +98,8 @@ def test_off_the_main_thread_nothing_changes():
     seen = []
 
     def work():
-        with first_interrupt_finishes(Told(), "search") as interruption:
-            seen.append(interruption.wanted)
+        with first_interrupt_finishes(Told().notice, "search") as interruption:
+            seen.append(interruption.wanted())
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -119,6 +139,35 @@ def test_what_is_told_and_recorded_is_the_stage_that_ran(request_for, tmp_path):
     (report,) = deploy(request_for(tmp_path / "run", evaluations=4), told).values()
     assert "interrupted in fine-tune: finishing with the best so far; once more ends at once" in told.notices
     assert report.interrupted == "fine-tune"
+    assert len([text for text in report.told if ENDING in text]) == 1
+
+
+@pytest.mark.parametrize(("stage", "after"), [("search", 2), ("fine-tune", 1)])
+def test_after_the_wish_no_further_round_of_a_fine_tune_begins(request_for, tmp_path, stage, after):
+    told = Told(stage, after)
+    request = replace(
+        request_for(tmp_path / "run", evaluations=4), plan=TuningPlan(RECIPE, RECIPE, rounds=3, learned=1.1)
+    )
+    (report,) = deploy(request, told).values()
+    (wish,) = [place for place, text in enumerate(told.notices) if ENDING in text]
+    assert any("epochs more" in text for text in told.notices[:wish])  # the dense network
+    assert not any("epochs more" in text for text in told.notices[wish:])
+    assert report.interrupted == stage
+
+
+def test_rounds_that_were_left_out_of_the_last_fine_tune_cut_it_short(request_for, tmp_path, monkeypatch):
+    """The wish comes while it runs, when nothing else is left to be done."""
+    led_in = finalists.led_in
+
+    def pressing(tuner, plain):
+        press()
+        return led_in(tuner, plain)
+
+    monkeypatch.setattr(finalists, "led_in", pressing)
+    plan = TuningPlan(RECIPE, RECIPE, rounds=2, learned=1.1)
+    request = replace(request_for(tmp_path / "run", evaluations=4), plan=plan, finalists=1)
+    (report,) = deploy(request, Told()).values()
+    assert report.interrupted == "fine-tune"
 
 
 def test_who_wishes_to_end_when_all_is_done_has_cut_nothing_short(request_for, tmp_path):
@@ -126,6 +175,7 @@ def test_who_wishes_to_end_when_all_is_done_has_cut_nothing_short(request_for, t
     (report,) = deploy(request_for(tmp_path / "run", evaluations=4), told).values()
     assert any(text.startswith("interrupted in fine-tune") for text in told.notices)
     assert report.interrupted == ""
+    assert not any(ENDING in text for text in report.told)
 
 
 def test_who_wishes_to_end_while_a_budget_is_looked_for_gets_the_one_that_was_found(request_for, tmp_path):

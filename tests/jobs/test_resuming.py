@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_task import arrays, write_task
+from test_interruption import Told
 
 from spear_deploy import __version__
 from spear_deploy.errors import OutputError, RunError
@@ -135,6 +136,22 @@ def test_it_ends_as_if_it_had_not_been_killed_and_nothing_is_done_twice(
     assert sum(found.steps for found in report.earlier.values()) > 3
     assert len([line for line in told.notices if "goes on with the unfinished run" in line]) == 1
     assert not list((tmp_path / "cache").glob("run-*"))
+
+
+@pytest.mark.parametrize(("stage", "after"), [("search", 5), ("fine-tune", 1), ("fine-tune", 2)])
+def test_one_that_its_user_cut_short_ends_as_if_it_had_not_been(request_for, tmp_path, stage, after):
+    plan = TuningPlan(RECIPE, replace(RECIPE, epochs=3), rounds=2, learned=1.1)
+
+    def asked(name):
+        return request_for(tmp_path / name, plan=plan, finalists=2)
+
+    (expected,) = deploy(asked("whole"), Silent()).values()
+    (cut,) = deploy(asked("cut"), Told(stage, after)).values()
+    assert cut.interrupted == stage
+    (report,) = deploy(asked("cut"), Silent()).values()
+    assert figures(report) == figures(expected)
+    assert report.told[:1] == [text for text in report.told if "goes on with the unfinished run" in text]
+    assert results(tmp_path / "cut" / "run") == results(tmp_path / "whole" / "run")
 
 
 def test_it_is_found_by_what_was_asked_whatever_its_folder(request_for, undisturbed, tmp_path):

@@ -15,7 +15,8 @@ from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.search import choose
 from spear_deploy.search import crew as crews
 from spear_deploy.search.crew import Alone, Together, crew
-from spear_deploy.search.finalists import PlainPhase
+from spear_deploy.search.finalists import FinalPhase, PlainPhase
+from spear_deploy.search.tuning import tune_plain
 from spear_deploy.system import executors
 from spear_deploy.system.executors import Processes
 from spear_deploy.system.journal import Journal
@@ -37,6 +38,23 @@ def test_finalists_do_not_depend_on_how_many_processes_tune_them(posed, tmp_path
     assert facts(found[0]) == facts(found[1])
     assert told[0] == told[1] != []
     assert kept[0] == kept[1]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_who_fine_tunes_begins_no_further_round_once_the_user_wishes_to_end(posed, tmp_path, at_once, count):
+    tuner, told = tuner_of(posed)
+    tuner = replace(tuner, stopped=(tmp_path / "wish").exists)
+    jobs = [
+        FinalPhase(tune_plain(tuner, np.array(each), posed[1].estimator), 0.01) for each in ([0.9, 0.5], [0.7, 0.7])
+    ]
+    rounds = []
+    for _ in range(2):
+        with crew(tuner, Processes(count)) as processes:
+            found = dict(processes.run(jobs))
+        rounds.append(([found[place][0].whole for place in range(2)], sum("epochs more" in text for text in told)))
+        told.clear()
+        (tmp_path / "wish").touch()
+    assert rounds == [([True, True], 2), ([False, False], 0)]
 
 
 def test_what_was_kept_is_not_done_again_in_another_process(posed, tmp_path, at_once):

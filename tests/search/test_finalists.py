@@ -7,9 +7,9 @@ from made_limits import use
 from test_search import RecalibratedTimes, unlimited, wide
 
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.search import CandidateFactory, SearchProblem, Tuner, TuningPlan, choose
+from spear_deploy.search import CandidateFactory, SearchProblem, Tuner, TuningPlan, choose, finalists
 from spear_deploy.search.closing import _narrower, closing
-from spear_deploy.search.finalists import FinalPhase
+from spear_deploy.search.finalists import FinalPhase, finished
 from spear_deploy.search.tuning import constraint_for, tune_final, tune_plain
 from spear_deploy.training import AscentConstants, Recipe, fine_tune
 
@@ -248,13 +248,24 @@ def test_a_user_who_wants_to_stop_gets_the_first_network_that_is_finished(factor
     problem = problem_of(factory, 0.6)
     choice = choose(
         problem,
-        Tuner(factory, OnTorch(problem, share=1.5), UNCONSTRAINED, 0),
+        Tuner(factory, OnTorch(problem, share=1.5), UNCONSTRAINED, 0, stopped=lambda: True),
         3,
         lambda one: None,
-        lambda: True,
     )
     assert len(choice.tuned) == 1
     assert choice.winner.final is not None
+
+
+def test_a_user_who_wants_to_stop_has_a_network_closed_and_not_filled_up_to_its_limits_again(factory, monkeypatch):
+    monkeypatch.setattr(finalists, "leaves_much", lambda tuner, closed: True)
+    weak = TuningPlan(PLAIN, Recipe(epochs=1, batch=16, learning_rate=1e-5))
+    problem = problem_of(factory, 0.9)
+    tuner = Tuner(factory, OnTorch(problem, share=0.3), weak, 0)
+    plain = tune_plain(tuner, np.array([0.8, 0.6]), problem.estimator)
+    whole, cut = (finished(replace(tuner, stopped=lambda wish=wish: wish), [plain], 0.01) for wish in (False, True))
+    assert (whole.left_out, cut.left_out) == (0, 1)
+    assert cut.repairs == whole.repairs - 1 > 0
+    assert cut.winner.result.share(tuner.evaluator.budget_synops) <= 1
 
 
 def test_every_fine_tune_of_a_finalist_tells_when_it_met_nan(factory):

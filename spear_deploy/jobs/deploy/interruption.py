@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
-from spear_deploy.jobs.progress import Progress
+from spear_deploy.system.temporary import folder_of_this_process
 
 
 @dataclass
@@ -19,41 +20,58 @@ class Interruption:
     Attributes:
         running: the stage that runs now.
         stage: the one that ran when the wish came; empty where none came.
+        mark: a file that is there once the wish came, for worker processes, which hear no signal; None where nobody
+            could hear one.
 
     """
 
     running: str
     stage: str = ""
+    mark: Path | None = None
 
-    @property
     def wanted(self) -> bool:
-        """Whether the wish came."""
-        return bool(self.stage)
+        """Whether the wish came: in the process that hears it, and in those of this machine that it was given to."""
+        return bool(self.stage) or (self.mark is not None and self.mark.exists())
+
+    def note(self, stage: str) -> None:
+        """Let the wish be known that came in a stage."""
+        self.stage = stage
+        if self.mark is not None:
+            with suppress(OSError):  # without the mark, workers end what they are at
+                self.mark.touch()
+
+
+def finishing(stage: str) -> str:
+    """What the user is told whose wish to end came in a stage."""
+    return f"interrupted in {stage}: finishing with the best so far; once more ends at once"
 
 
 @contextmanager
-def first_interrupt_finishes(progress: Progress, stage: str) -> Iterator[Interruption]:
-    """Within the block, which begins with `stage`, the first Ctrl-C is only noted, for the work to look at.
+def first_interrupt_finishes(tell: Callable[[str], None], stage: str, before: str = "") -> Iterator[Interruption]:
+    """Within the block, which begins with `stage`, the first Ctrl-C is only told and noted, for the work to look at.
 
-    The second one raises.
+    The second one raises. `before` is the stage that a first one came in before the block began, if one did.
 
     Off the main thread, where Python hears no signals, nothing changes; nor does it in a process that was told not to
     hear Ctrl-C, as workers are: who started it hears it for them.
     """
-    interruption = Interruption(stage)
     deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if deaf or threading.current_thread() is not threading.main_thread():
-        yield interruption
+        yield Interruption(stage, before)
         return
+    with folder_of_this_process("spear-deploy-interruption-") as folder:
+        interruption = Interruption(stage, mark=folder / "wanted")
+        if before:
+            interruption.note(before)
 
-    def note(number: int, frame: FrameType | None) -> None:
-        if interruption.wanted:
-            raise KeyboardInterrupt
-        interruption.stage = interruption.running
-        progress.notice(f"interrupted in {interruption.stage}: finishing with the best so far; once more ends at once")
+        def hear(number: int, frame: FrameType | None) -> None:
+            if interruption.stage:
+                raise KeyboardInterrupt
+            interruption.note(interruption.running)
+            tell(finishing(interruption.stage))
 
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield interruption
-    finally:
-        signal.signal(signal.SIGINT, before)
+        handler = signal.signal(signal.SIGINT, hear)
+        try:
+            yield interruption
+        finally:
+            signal.signal(signal.SIGINT, handler)

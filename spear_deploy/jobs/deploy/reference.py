@@ -37,4 +37,5 @@ def same_fine_tune(
         return fine_tune(model, train, recipe, seed=seed, stop=stop, notice=notice, journal=journal)
 
     start = plan.led_in(plain, train, one_round, notice)
-    return plan.in_rounds(start, train, one_round, notice)
+    tuned, _ = plan.in_rounds(start, train, one_round, notice)
+    return tuned

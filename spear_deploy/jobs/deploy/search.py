@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
 from spear_deploy.hardware import Follows
@@ -102,7 +102,8 @@ def solve(
             " limits grant"
         )
         asked, evaluations = AskedStrategy(STRATEGIES["uniform"]), 1
-    with first_interrupt_finishes(clock.progress, STAGE) as interruption:
+    with first_interrupt_finishes(clock.progress.hint, STAGE, searching.interrupted) as interruption:
+        tuner = replace(tuner, stopped=interruption.wanted)
         if not searching.interrupted:
             with (
                 clock.stage(STAGE, evaluations - len(problem.history)) as advance,
@@ -111,7 +112,7 @@ def solve(
                 search(problem, asked.strategy, evaluations, request.seed, advance, interruption, clock.progress.hint)
         elif not problem.history:  # the agent's training was cut short before its turn came
             STRATEGIES["uniform"].run(problem, 1, request.seed)
-        count = 1 if interruption.wanted or searching.interrupted else request.finalists
+        count = 1 if interruption.wanted() else request.finalists
         left_out = len(problem.history) < evaluations or pipeline.fine_tunes(count) != pipeline.fine_tunes(
             request.finalists
         )
@@ -127,10 +128,9 @@ def solve(
                 tuner,
                 count,
                 lambda finalist: advance(detail=finalist.summary(scoring)),
-                lambda: interruption.wanted,
                 fine_tuning,
             )
-    winner, to_end = choice.winner, interruption.stage or searching.interrupted
+    winner, to_end = choice.winner, interruption.stage
     cut = choice.left_out or (to_end == STAGE and left_out)
     both_asked = request.searched_drop is None and target.limits_on(Follows.ANSWERS)
     return Pruned(

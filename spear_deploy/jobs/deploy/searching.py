@@ -135,7 +135,7 @@ def _trained(
     total = strategy.training(len(named), request.evaluations, len(prepared.factory.groups))
     scoring = SCORINGS[prepared.factory.model.objective.kind]
     found: Strategy = strategy
-    with first_interrupt_finishes(clock.progress, STAGE) as interruption, clock.stage(STAGE, total) as advance:
+    with first_interrupt_finishes(clock.progress.hint, STAGE) as interruption, clock.stage(STAGE, total) as advance:
 
         def tell(evaluation: Evaluation) -> None:
             advance(detail=f"the agent learns, last {evaluation.summary(scoring)}")
@@ -215,7 +215,7 @@ class _SearchStoppedError(Exception):
 
 
 def _end_where_wanted(interruption: Interruption) -> None:
-    if interruption.wanted:
+    if interruption.wanted():
         raise _SearchStoppedError
 
 

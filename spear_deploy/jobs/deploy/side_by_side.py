@@ -12,6 +12,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from spear_deploy.errors import ClusterError, SpearDeployError, WorkerError
+from spear_deploy.jobs.deploy.interruption import finishing
 from spear_deploy.jobs.deploy.max_drop import smallest_budget
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.reference import REFERENCE
@@ -34,11 +35,19 @@ STAGE = "targets side by side"
 def solved(
     target: Target, request: DeployRequest, prepared: Prepared, searching: Searching, clock: Clock
 ) -> tuple[Target, Pruned]:
-    """The network for a target, and the target with the budget that the network is for."""
+    """The network for a target, and the target with the budget that the network is for.
+
+    That the user wished to end is kept of one that was cut short by it alone.
+    """
     drop = request.searched_drop
     if drop is None:
-        return target, solve(target, request, prepared, clock, searching)
-    return smallest_budget(target, request, prepared, searching, clock, drop.allowed)
+        found = target, solve(target, request, prepared, clock, searching)
+    else:
+        found = smallest_budget(target, request, prepared, searching, clock, drop.allowed)
+    _, pruned = found
+    if pruned.interrupted:
+        clock.progress.keep(finishing(pruned.interrupted))
+    return found
 
 
 def solve_side_by_side(
