@@ -29,14 +29,15 @@ class Surrogate:
     slope: Callable[[Tensor], Tensor]
     divides: bool
 
-    def as_wide_as(self, width: float) -> Surrogate:
-        """The same over membranes that are so many times as large: with x / width in place of x."""
+    def as_wide_as(self, widths: Tensor) -> Surrogate:
+        """The same over membranes that are so many times as large, each neuron's `[*shape]`: of x / width, not of x."""
 
         def slope(x: Tensor) -> Tensor:
+            width = widths.to(x)
             found = self.slope(x / width)
             return found.mul_(width) if self.divides else found.div_(width)
 
-        return self if width == 1 else replace(self, name=f"{self.name} as wide as {width:g}", slope=slope)
+        return replace(self, name=f"{self.name}, widened", slope=slope)
 
     def gradient(self, gradient: Tensor, x: Tensor) -> Tensor:
         """From the gradient of the spikes to that of x."""

@@ -24,7 +24,7 @@ from spear_deploy.training.constraint import SynopsConstraint
 from spear_deploy.training.losses import TaskLoss
 from spear_deploy.training.recipe import BIASES, WEIGHTS, Recipe
 from spear_deploy.training.state import BestEpoch, Checkpoint, Finished, Training, weights_of
-from spear_deploy.training.units import learn_in_units, unit_of_membranes
+from spear_deploy.training.units import learn_in_units, unit_of_scores
 
 Quantiser = Callable[[Simulation], None]
 """Makes a simulation round its parameters in every forward pass, with gradients passed through."""
@@ -107,7 +107,7 @@ def fine_tune(
     for name in model.frozen:
         simulation.module(name).requires_grad_(False)
     learn_in_units(simulation, data)
-    loss = replace(TaskLoss.of(model, data), unit=unit_of_membranes(model, simulation, data))
+    loss = replace(TaskLoss.of(model, data), unit=unit_of_scores(model, simulation, data))
     if quantiser is not None:
         quantiser(simulation)
     if constraint is not None:

@@ -77,6 +77,14 @@ _LOSSES: Mapping[str, Callable[[TaskLoss, Tensor, Tensor], Tensor]] = {
 }
 
 
+def scores_of(output: Tensor, read_out: ReadOut, population: int = 1) -> Tensor:
+    """What outputs `[T, B, *shape]` say of each class, `[B, classes]`."""
+    mean = read_outputs(output, read_out)
+    if population > 1:
+        mean = mean.reshape(len(mean), -1, population).mean(2)
+    return two_classes(mean, read_out)
+
+
 def loss(output: Tensor, wanted: Tensor, read_out: ReadOut, population: int = 1) -> Tensor:
     """The training loss of outputs `[T, B, *shape]`.
 
@@ -88,11 +96,9 @@ def loss(output: Tensor, wanted: Tensor, read_out: ReadOut, population: int = 1)
     with the softmax of those outputs. last: the same of the last step. largest: the
     same of the largest over time.
     """
-    mean, wanted = read_outputs(output, read_out), wanted.to(output.device)
+    wanted = wanted.to(output.device)
     is_label = wanted.ndim == 1
-    if is_label and population > 1:
-        mean = mean.reshape(len(mean), -1, population).mean(2)
-    mean = two_classes(mean, read_out)
+    mean = scores_of(output, read_out, population if is_label else 1)
     wanted = wanted if is_label else two_classes(wanted, read_out)
     if read_out is not ReadOut.COUNT:
         return F.cross_entropy(mean, wanted if is_label else wanted.softmax(1))

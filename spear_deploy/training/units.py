@@ -11,16 +11,17 @@ import math
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
 from spear_deploy.data import EncodedSplit
 from spear_deploy.data.drawing import drawn
-from spear_deploy.network import Model, Network, ReadOut, Simulation
+from spear_deploy.network import Model, Network, Neuron, ReadOut, Simulation, batches, samples_at_once
 from spear_deploy.network.linear import Weighted
 from spear_deploy.network.neuron_layer import NeuronLayer
-from spear_deploy.network.read_out import read_outputs, two_classes
 from spear_deploy.network.surrogate import Surrogate
+from spear_deploy.training.losses import scores_of
 
 SAMPLES = 64
 """Drawn of the training samples, to see how large inputs are."""
@@ -28,6 +29,9 @@ SAMPLES = 64
 USUAL = 16.0
 """Rows of weights have a norm of .6 where they are initialised, and of .2 to 4.5 in trained networks. Up to so
 many times 1 and down to one over it they are left as they are."""
+
+_MOST = 2.0**60
+"""Thresholds above are for neurons that never spike."""
 
 IN_UNITS = 4.0
 """The norm of a row in its unit: the upper end of what is usual, so that relative steps are rather small ones."""
@@ -37,26 +41,25 @@ IN_UNITS = 4.0
 def learn_in_units(simulation: Simulation, data: EncodedSplit) -> None:
     """Make the optimiser see weights as multiples of a unit, where their size is unusual, and their biases with them.
 
-    The unit is a power of two, so that products with it are exact. Of a neuron's membrane it is that of its threshold
-    where this is above 1, and where it is unusually small as all weights before it are; the surrogate gradient is as
-    wide. Weights have the unit of the membrane that they lead to, where their size allows it, else that of their own
-    size, the root mean square of the norms of a layer's rows; before a read-out that does not spike each row, which
-    tells a value of its own, has its own. A bias has the unit of its weights times that of what these hear: of analog
-    inputs their root mean square where it is above 1. Weights that stand in several places, and parameters that are not
-    trained, stay as they are.
+    The unit is a power of two, so that products with it are exact. Of a neuron's membrane it is that of its way to the
+    threshold, where this is above 1: the surrogate gradient is as wide. Weights have the unit of the membranes that
+    they lead to (the median), where their size allows it, else that of their own size, the root mean square of the
+    norms of a layer's rows; before a read-out that does not spike each row, which tells a value of its own, has its
+    own. A bias has the unit of its weights times that of what these hear: of analog inputs their root mean square where
+    it is above 1. Weights that stand in several places, and parameters that are not trained, stay as they are.
     """
     network, shared = simulation.network, {name for places in simulation.shared for name in places}
-    telling, membranes = _before_values(network), _units_of_membranes(simulation)
-    for name, width in membranes.items():
+    telling, widths = _before_values(network), {name: _widths(neuron) for name, neuron in network.neurons.items()}
+    for name, width in widths.items():
         layer = simulation.module(name)
-        if isinstance(layer, NeuronLayer) and isinstance(layer.spike, Surrogate):
-            layer.spike = layer.spike.as_wide_as(width)
+        if isinstance(layer, NeuronLayer) and isinstance(layer.spike, Surrogate) and (width > 1).any():
+            layer.spike = layer.spike.as_wide_as(torch.as_tensor(width, device=layer.beta.device))
     for name in sorted(
         name for name, node in network.nodes.items() if isinstance(node, Weighted) and name not in shared
     ):
         module = simulation.module(name)
         size = _size(module.get_parameter("weight"), by_row=name in telling)
-        led_to = {membranes.get(each.target, 1.0) for each in network.connections if name in each.path}
+        led_to = {_middle(widths[each.target]) for each in network.connections if name in each.path}
         unit = _unit(size, led_to.pop() if len(led_to) == 1 else 1.0)
         if bool((unit == 1).all()):
             continue
@@ -68,16 +71,20 @@ def learn_in_units(simulation: Simulation, data: EncodedSplit) -> None:
 
 
 @torch.no_grad()
-def unit_of_membranes(model: Model, simulation: Simulation, data: EncodedSplit) -> float:
+def unit_of_scores(model: Model, simulation: Simulation, data: EncodedSplit) -> float:
     """The unit in which a softmax takes the membranes that a model's classes are read from; 1 where all is usual.
 
     From differences of 16 and more between classes on a softmax answers 0 or 1, and its gradients are steps.
     """
     if not model.objective.tells_classes or model.read_out is ReadOut.COUNT:
         return 1.0
-    scores = two_classes(read_outputs(simulation(drawn(data, SAMPLES).inputs).output, model.read_out), model.read_out)
-    between = (scores - scores.mean(1, keepdim=True)).double().square().mean().sqrt().reshape(1)
-    return float(_unit(between, 1.0))
+    few = drawn(data, SAMPLES)
+    squares = []
+    for part in batches(len(few), samples_at_once(model.network, model.time_steps, data.device)):
+        scores = scores_of(simulation(few.take(part).inputs).output, model.read_out, model.population).double()
+        squares.append((scores - scores.mean(1, keepdim=True)).square().mean(1))
+    size = float(torch.cat(squares).mean().sqrt())
+    return 2.0 ** round(math.log2(size / IN_UNITS)) if USUAL < size < math.inf else 1.0
 
 
 class _Multiples(nn.Module):
@@ -96,26 +103,25 @@ class _Multiples(nn.Module):
         return values / self.unit
 
 
-def _units_of_membranes(simulation: Simulation) -> dict[str, float]:
-    """By layers of neurons that spike, the unit of their membranes where it is not 1."""
-    network, found = simulation.network, dict[str, float]()
-    for name, neuron in network.neurons.items():
-        if neuron.threshold is None or not neuron.threshold.size:
-            continue
-        size = float(np.abs(neuron.threshold).mean())
-        small = 0 < size < 1 / USUAL and all(
-            bool((_size(simulation.module(each).get_parameter("weight"), by_row=False) < 1 / USUAL).all())
-            for each in _weights_before(network, name)
-        )
-        if small or 1 < size < math.inf:
-            found[name] = 2.0 ** round(math.log2(size))
+def _widths(neuron: Neuron) -> NDArray[np.float64]:
+    """By neurons that spike, the power of two nearest to the way of a membrane to its threshold, and at least 1.
+
+    The way from where it rests, or is reset to if that is nearer: both may be offset as the threshold is.
+    """
+    if neuron.threshold is None:
+        return np.ones(neuron.shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rest = 0.0 if neuron.offset is None else np.where(neuron.beta < 1, neuron.offset / (1 - neuron.beta), 0.0)
+    way = np.abs(neuron.threshold - rest)
+    if neuron.reset_value is not None:
+        way = np.minimum(way, np.abs(neuron.threshold - neuron.reset_value))
+    found: NDArray[np.float64] = np.exp2(np.round(np.log2(np.clip(way, 1.0, _MOST))))
     return found
 
 
-def _weights_before(network: Network, layer: str) -> set[str]:
-    """The nodes whose weights lead to a layer without one between."""
-    ways = {node for connection in network.connections if connection.target == layer for node in connection.path}
-    return {node for node in ways if isinstance(network.nodes[node], Weighted)}
+def _middle(widths: NDArray[np.float64]) -> float:
+    """The median, and no mean of two."""
+    return float(np.quantile(widths, 0.5, method="lower")) if widths.size else 1.0
 
 
 def _size(weight: Tensor, *, by_row: bool) -> Tensor:
@@ -126,16 +132,14 @@ def _size(weight: Tensor, *, by_row: bool) -> Tensor:
 
 
 def _unit(size: Tensor, membrane: float) -> Tensor:
-    """The unit of weights of a size that lead to a membrane with a unit of its own; 1 where all is usual.
+    """The unit of weights of a size that lead to membranes with a unit of their own; 1 where all is usual.
 
     Before a high threshold no multiple is below 1: small weights may lead there too, if there are many.
     """
     unusual = (size > USUAL) | (size < 1 / USUAL) & (size > 0)
     own = torch.where(unusual & size.isfinite(), torch.exp2((size / IN_UNITS).log2().round()), 1.0)
-    if membrane == 1:
-        return own
-    shared = torch.exp2(size.log2().floor()).clamp(1, membrane) if membrane > 1 else torch.full_like(size, membrane)
-    return torch.where((size >= shared / USUAL) & (size <= shared * USUAL), shared, own)
+    shared = torch.exp2(size.log2().floor()).clamp(1, membrane)
+    return torch.where((shared > 1) & (size <= shared * USUAL), shared, own)
 
 
 def _before_values(network: Network) -> set[str]:

@@ -14,12 +14,14 @@ from made_training import task
 from spear_deploy.backends.fixed_point import quantiser_for
 from spear_deploy.data import Dataset, encode, load_data
 from spear_deploy.measure import accuracy_on
-from spear_deploy.network import Encoding, Objective, ReadOut, Simulation, load_any
+from spear_deploy.network import Encoding, Objective, ReadOut, Simulation, load_any, node_of
 from spear_deploy.network.editing import with_arrays, with_nodes
+from spear_deploy.network.surrogate import atan
 from spear_deploy.search import CandidateFactory
 from spear_deploy.system.journal import Journal
 from spear_deploy.training import Recipe, fine_tune
-from spear_deploy.training.units import learn_in_units
+from spear_deploy.training import units as units_room
+from spear_deploy.training.units import learn_in_units, unit_of_scores
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits.pt"
 RECIPE = Recipe(epochs=4, batch=32, learning_rate=5e-3)
@@ -176,7 +178,7 @@ def pruned():
 
 
 @pytest.mark.parametrize("recipe", [RECIPE, Recipe(4, 32, 0.05, optimiser="sgd", weight_decay=5e-4)])
-@pytest.mark.parametrize("factor", [2.0**-12, 2.0, 2.0**4, 2.0**8, 2.0**12])
+@pytest.mark.parametrize("factor", [2.0, 2.0**4, 2.0**8, 2.0**12])
 def test_integers_of_a_chip_are_learned_as_fractions_are(pruned, recipe, factor):
     """To the last bit where they are powers of two times these."""
     model, train, _ = pruned
@@ -210,6 +212,77 @@ def test_a_low_threshold_beside_usual_weights_widens_nothing(pruned):
     nodes = dict(model.graph.nodes)
     low = with_arrays(nodes["1_leaky"], {"v_threshold": nodes["1_leaky"].v_threshold / 100})
     assert units(model.with_graph(with_nodes(model.graph, nodes | {"1_leaky": low})), train) == {}
+
+
+def with_neurons(model, name, **changes):
+    """The model with constants of a layer of neurons changed."""
+    neuron = replace(model.network.neurons[name], **changes)
+    return model.with_graph(with_nodes(model.graph, dict(model.graph.nodes) | {name: node_of(neuron)}))
+
+
+def test_a_threshold_is_no_unit_where_rest_and_reset_are_offset_with_it(pruned):
+    model, train, _ = pruned
+    beta = model.network.neurons["1_leaky"].beta
+    ones = np.ones_like(beta)
+    offset = with_neurons(model, "1_leaky", threshold=64 * ones, offset=63 * (1 - beta), reset_value=63 * ones)
+    assert units(offset, train) == {}
+    assert "1_leaky" in units(with_neurons(model, "1_leaky", threshold=64 * ones), train)
+
+
+def test_a_neuron_that_its_threshold_silences_gives_no_other_a_unit(pruned):
+    model, train, _ = pruned
+    thresholds = np.ones(model.network.shapes["1_leaky"])
+    thresholds[0] = 1e6
+    silenced = with_neurons(model, "1_leaky", threshold=thresholds)
+    assert set(units(silenced, train)) == {"1_leaky"}
+    simulation = Simulation(silenced.graph)
+    learn_in_units(simulation, train)
+    x = torch.randn(3, 2, *thresholds.shape)
+    found, plain = (
+        spike.gradient(torch.ones_like(x), x.clone()) for spike in (simulation.module("1_leaky").spike, atan)
+    )
+    assert torch.equal(found[:, :, 1:], plain[:, :, 1:])
+    assert (found[:, :, 0] < 2e-6).all()
+
+
+def read_from_membranes(population=1, factor=1.0, each=0.0):
+    """Classes by membranes; `each` is added to the weights of a class's first output and taken from its last's."""
+    chain = Chain((20,), 3).linear("fc1", 16).neurons("a").linear("out", 4 * population).membranes("told")
+    model = replace(chain.model(read_out=ReadOut.MEMBRANE), population=population)
+    node = model.graph.nodes["out"]
+    apart = np.zeros(4 * population)
+    apart[::population] += each
+    apart[population - 1 :: population] -= each
+    changes = {"weight": factor * node.weight + apart[:, None], "bias": factor * node.bias}
+    return model.with_graph(with_nodes(model.graph, dict(model.graph.nodes) | {"out": with_arrays(node, changes)}))
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [({}, 1.0), ({"factor": 1e-3}, 1.0), ({"population": 3, "each": 100.0}, 1.0), ({"factor": 2.0**8}, None)],
+)
+def test_a_softmax_takes_membranes_in_a_unit_where_those_of_classes_are_far_apart(options, found):
+    """Those of the outputs of one class may be: their mean is what tells."""
+    model, data = read_from_membranes(**options), task((20,), 5, samples=200)
+    unit = unit_of_scores(model, Simulation(model.graph), data)
+    assert unit == found if found is not None else unit > 16
+
+
+def test_membranes_are_looked_at_no_more_at_a_time_than_fit_into_memory(monkeypatch):
+    monkeypatch.setattr(units_room, "samples_at_once", lambda *_: 5)
+    model, data, seen = read_from_membranes(factor=2.0**8), task((20,), 5, samples=200), []
+    simulation = Simulation(model.graph)
+    whole = unit_of_scores(model, simulation, data)
+    simulation.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].shape[1]))
+    assert unit_of_scores(model, simulation, data) == whole
+    assert max(seen) == 5
+    assert sum(seen) == units_room.SAMPLES
+
+
+def test_a_low_threshold_is_none_behind_other_neurons_and_a_pool():
+    chain = Chain((1, 8, 8), 3).conv("c", 4).neurons("a").pool("p").neurons("b").flatten().linear("out", 4).neurons("o")
+    model = with_neurons(chain.model(), "b", threshold=np.full((4, 4, 4), 0.05))
+    assert units(model, task((1, 8, 8), 5)) == {}
 
 
 def test_frozen_weights_stay_and_a_regression_that_was_ended_goes_on(known, tmp_path):
