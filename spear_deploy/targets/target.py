@@ -25,7 +25,6 @@ from spear_deploy.hardware import (
     Quantity,
     Use,
     activity_of,
-    check,
     require_known,
     structural_uses,
 )
@@ -44,6 +43,7 @@ from spear_deploy.search import (
 )
 from spear_deploy.search.bounds import factor_ahead
 from spear_deploy.search.closing import closing
+from spear_deploy.targets.walls import walls_of
 from spear_deploy.training import Quantiser, fine_tune
 
 NEAR = 0.25
@@ -191,10 +191,13 @@ def aim_at(
     samples_ahead: int,
     weight_bits: WeightBits | None = None,
     file_format: str | None = None,
+    *,
+    adapted: bool = False,
 ) -> Target:
     """Hold the dense network against a chip; `dense` is its measurement in torch on the validation split.
 
-    `samples_ahead` is the size of the split that the result will be judged on.
+    `samples_ahead` is the size of the split that the result will be judged on. No conversion is a way out for a network
+    that was `adapted`.
 
     Raises:
         ModelError: rules of the chip that no pruning can satisfy, all at once.
@@ -204,9 +207,7 @@ def aim_at(
             the chip's rounding silences.
 
     """
-    verdict = check(factory.model.network, chip, analog_input=validation.analog)
-    walls = [finding.text for finding in verdict.violations if finding.keep is None]
-    if walls:
+    if walls := walls_of(chip, factory.model, analog=validation.analog, adapted=adapted):
         raise ModelError(f"{chip.name} cannot run this network, however it is pruned:\n  " + "\n  ".join(walls))
     backend = arithmetic_of(chip, factory.train, weight_bits, file_format=file_format)
     measured = measure_on(backend, factory.model, validation)

@@ -187,7 +187,8 @@ def test_a_network_that_lava_cannot_run_is_told_before_the_work(refused):
     save_model_file(model, "model.pt")
     np.savez("samples.npz", **arrays(shape=model.network.input_shape, train=40, test=20))
     message = refused("model.pt")
-    assert message.startswith("model.pt: a: Lava's LIF resets the membrane after a spike, this layer never does")
+    what = "Lava's LIF resets the membrane after a spike, this layer never does"
+    assert message.startswith(f"model.pt, for loihi2: a: {what}")
     assert message.endswith("run the network in torch instead: --no-lava")
 
 

@@ -136,6 +136,8 @@ def test_what_a_backend_cannot_run_is_known_before_the_long_work(tmp_path):
     check_runs(tmp_path / "net.pt", MODEL, [Other()])
     with pytest.raises(BackendError, match=r"net\.pt: first: no such neuron"):
         check_runs(tmp_path / "net.pt", MODEL, [Other(), Other(refuses="first: no such neuron")])
+    with pytest.raises(BackendError, match=r"net\.pt, for loihi2, akd1000: first: no such neuron"):
+        check_runs(tmp_path / "net.pt", MODEL, [Other(refuses="first: no such neuron")], ["loihi2", "akd1000"])
 
 
 def checked(*backends):

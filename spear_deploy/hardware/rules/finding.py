@@ -31,6 +31,7 @@ class Finding:
         mend: the way out.
         source: where the limit comes from.
         keep: the share that may stay, where pruning mends it; None where it does not.
+        converting: the end of `mend` that tells of a conversion, of no use where all that can be was converted.
 
     """
 
@@ -42,6 +43,12 @@ class Finding:
     mend: str
     source: str
     keep: float | None = None
+    converting: str = ""
+
+    @property
+    def unconverted(self) -> str:
+        """The finding as one line, where no conversion is a way out."""
+        return self.text.removesuffix(self.converting)
 
     @property
     def text(self) -> str:

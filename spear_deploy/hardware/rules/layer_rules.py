@@ -203,10 +203,9 @@ def reset(subject: Subject) -> Iterator[Finding]:
     for layer, neuron in subject.network.neurons.items():
         if not neuron.spikes or neuron.reset is Reset.NONE or one_of(allowed, str(neuron.reset)):
             continue
-        mend = f"train with reset {listed(allowed)}" + (
-            ", or convert it: `adapt=True`" if one_of(allowed, "zero") else ""
-        )
-        yield wall("reset", layer, f"reset {neuron.reset}", listed(allowed), mend, allowed)
+        mend = f"train with reset {listed(allowed)}"
+        converting = ", or convert it: `adapt=True`" if one_of(allowed, "zero") else ""
+        yield wall("reset", layer, f"reset {neuron.reset}", listed(allowed), mend, allowed, converting=converting)
 
 
 def _size(name: str, node: str, found: list[int], allowed: Sizes | None, mend: str) -> Finding:

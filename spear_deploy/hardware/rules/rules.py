@@ -73,9 +73,13 @@ def wall(
     mend: str,
     figure: Figure | None,
     keep: float | None = None,
+    converting: str = "",
 ) -> Finding:
-    """A violation of a rule that nothing but another network or chip mends; `keep` where pruning does."""
-    return Finding(name, Kind.WALL, node, found, allowed, mend, source_of(figure), keep)
+    """A violation of a rule that nothing but another network or chip mends; `keep` where pruning does.
+
+    `converting` goes on from `mend` where a conversion does too.
+    """
+    return Finding(name, Kind.WALL, node, found, allowed, mend + converting, source_of(figure), keep, converting)
 
 
 def source_of(figure: Figure | None) -> str:

@@ -134,11 +134,13 @@ def analog_input(subject: Subject) -> Iterator[Finding]:
     """Where the chip takes spikes only, the input must be spikes."""
     allowed = subject.profile.io.graded_input
     if subject.analog_input and allowed is not None and allowed.value is False:
-        mend = (
-            "train with rate-coded or event input, or give `adapt=True`: it clips event counts to 1, and runs the first"
-            " layer of other values on the host (check, simulate)"
+        mend = "train with rate-coded or event input"
+        converting = (
+            ", or give `adapt=True`: it clips event counts to 1, and runs the first layer of other values on the"
+            " host (check, simulate)"
         )
-        yield wall("analog input", subject.network.input, "values", "spikes", mend, allowed)
+        name = subject.network.input
+        yield wall("analog input", name, "values", "spikes", mend, allowed, converting=converting)
 
 
 @rule("input channels")

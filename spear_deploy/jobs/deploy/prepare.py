@@ -46,6 +46,7 @@ from spear_deploy.system.journal import Journal, Recalled
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES, Adaptation
 from spear_deploy.targets.adaptation_effect import AdaptationEffect, adapted_for, effect_on
 from spear_deploy.targets.target import Target, aim_at, check_reachable
+from spear_deploy.targets.walls import walls_of
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,13 @@ def _prepare(
         device = device_named(request.device)
         train, validation, test = (split.on(device) for split in (task.train, task.validation, task.test))
         floating = verifiers(request, request.targets[0], train, (TorchBackend.name,), progress.notice)
-        check_runs(request.model, model, floating)
+        able = [
+            chip.name
+            for chip in request.targets
+            if not walls_of(chip, model, analog=train.analog, adapted=request.adapt)
+        ]
+        if able:  # who verifies has a say where a chip can run it; else the chip's own ways out are those that help
+            check_runs(request.model, model, floating, able)
         journal = steps.open(task, progress.notice)
     with clock.stage("measure", 1 + len(request.targets)) as advance:
         effect = effect_on(request.targets[0], changes, given, model, asked.validation.on(device))
@@ -192,6 +199,7 @@ def _aim(
                 samples_ahead,
                 request.weight_bits,
                 request.file_format,
+                adapted=request.adapt,
             )
             fronts = [target.with_synops_limit(budget) for budget in request.pareto]
             least = min((target, *fronts), key=lambda one: one.budget_synops)

@@ -84,8 +84,10 @@ def verifiers(
     return found
 
 
-def check_runs(path: Path, model: Model, backends: Sequence[Backend]) -> None:
+def check_runs(path: Path, model: Model, backends: Sequence[Backend], chips: Sequence[str] = ()) -> None:
     """Find out before the long work whether backends in floating point can run what pruning will leave of a network.
+
+    `chips` are those that it is to be verified for, named in what is raised.
 
     Raises:
         BackendError: which layer one of them cannot run, and the way out.
@@ -95,7 +97,8 @@ def check_runs(path: Path, model: Model, backends: Sequence[Backend]) -> None:
         try:
             backend.prepare(model)
         except BackendError as error:
-            raise BackendError(f"{path}: {error}{': `lava=False`' if backend.tool else ''}") from None
+            named = f", for {', '.join(chips)}" if chips else ""
+            raise BackendError(f"{path}{named}: {error}{': `lava=False`' if backend.tool else ''}") from None
 
 
 def verify(
