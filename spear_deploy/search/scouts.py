@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 WORTH_S = 1.0
 """Processes are started once an evaluation took so long: they take two or three seconds to begin."""
 
+MOST_AT_ONCE = 16
+"""Of what is further ahead hardly anything is asked for (docs/performance.md)."""
+
 
 class Scouts(Protocol):
     """Whoever may evaluate candidates ahead."""
@@ -84,7 +87,7 @@ class ScoutsElsewhere:
         self._looked = now
         if not self._pays or self._executor == HERE or key_of(ratios) in self._sent:
             return
-        proposed = [ratios, *islice(coming, self._executor.slots - 1)]
+        proposed = [ratios, *islice(coming, min(self._executor.slots, MOST_AT_ONCE) - 1)]
         if len(proposed) > 1 and (pool := self._started(problem)) is not None:
             self._sent.update(map(key_of, proposed))
             try:
