@@ -12,13 +12,13 @@ from functools import cache
 from typing import Any, TypeVar
 
 from numba import njit
-from numba.core.caching import IndexDataCacheFile
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
 class _FilePerLoop(IndexDataCacheFile):  # type: ignore[misc]  # numba has no types
-    """What was compiled, in files that are named after all that it was made from and for.
+    """What was compiled, in files that are named after all that it was made from and for, each with its checksum.
 
     Numba numbers the files of one function, and an index tells which holds what. Of two processes that compile loops of
     one function at once, both may take the same number: the index of the one then names the code of the other, in all
@@ -32,18 +32,39 @@ class _FilePerLoop(IndexDataCacheFile):  # type: ignore[misc]  # numba has no ty
         return cls(numbered._cache_path, base, numbered._source_stamp)
 
     def save(self, key: object, data: object) -> None:
-        with suppress(OSError):  # a full disk: compiled again the next time
-            self._save_data(self._named(key), data)
+        content = self._dump(data)
+        with self._open_for_write(self._path(key)) as file:
+            file.write(hashlib.sha256(content).digest() + content)
 
     def load(self, key: object) -> Any:
         try:
-            return self._load_data(self._named(key))
-        except (OSError, EOFError, pickle.UnpicklingError):  # none, or not whole
+            with open(self._path(key), "rb") as file:
+                checksum, content = file.read(_CHECKSUM_BYTES), file.read()
+        except OSError:  # there is none
             return None
+        return pickle.loads(content) if hashlib.sha256(content).digest() == checksum else None
 
-    def _named(self, key: object) -> str:
-        made_from = repr((self._version, self._source_stamp, key))
-        return f"{self._index_name.removesuffix('.nbi')}.{hashlib.sha256(made_from.encode()).hexdigest()[:32]}.nbc"
+    def _path(self, key: object) -> str:
+        made_from = repr((self._version, self._source_stamp, key)).encode()
+        base = self._index_name.removesuffix(".nbi")
+        return os.path.join(self._cache_path, f"{base}.{hashlib.sha256(made_from).hexdigest()[:32]}.nbc")
+
+
+class _Kept(FunctionCache):  # type: ignore[misc]
+    """What is compiled of one function is kept, where it can be."""
+
+    _cache_file: Any
+
+    def __init__(self, function: Callable[..., object]) -> None:
+        super().__init__(function)
+        self._cache_file = _FilePerLoop.instead_of(self._cache_file)
+
+    def save_overload(self, signature: object, made: object) -> None:
+        with suppress(OSError):  # a full disk, or a folder that is gone: compiled again the next time
+            super().save_overload(signature, made)
+
+
+_CHECKSUM_BYTES = hashlib.sha256().digest_size
 
 
 def compiled(function: Function) -> Function:
@@ -52,14 +73,13 @@ def compiled(function: Function) -> Function:
     Nothing is kept where neither the package's folder nor the user's cache may be written. Products and sums are
     rounded one by one, as numpy's are. Runs without the interpreter's lock, so that threads share its work.
     """
-    settings = {"nogil": True, "error_model": "numpy"}
-    try:
-        made: Any = njit(cache=True, **settings)(function)
-        made._cache._cache_file = _FilePerLoop.instead_of(made._cache._cache_file)
-    except (RuntimeError, AttributeError):  # no place for what is compiled, or a Numba that keeps it in another way
-        made = njit(**settings)(function)
-    kept: Function = made
-    return kept
+    made: Any = njit(nogil=True, error_model="numpy")(function)
+    with suppress(
+        RuntimeError, AttributeError
+    ):  # no place for what is compiled, or a Numba that keeps it in another way
+        made._cache = _Kept(function)
+    loop: Function = made
+    return loop
 
 
 def in_threads(run: Callable[[int, int], object], count: int, threads: int) -> None:

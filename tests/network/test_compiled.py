@@ -4,7 +4,6 @@ import itertools
 import shutil
 import threading
 
-import numba
 import numpy as np
 import pytest
 
@@ -17,12 +16,10 @@ def doubled(values):
 
 
 def test_a_loop_is_compiled_each_time_where_what_is_compiled_cannot_be_kept(monkeypatch):
-    def without_a_place(**settings):
-        if settings.get("cache"):
-            raise RuntimeError("cannot cache function: no locator available for file")
-        return numba.njit(**settings)
+    def without_a_place(function):
+        raise RuntimeError("cannot cache function: no locator available for file")
 
-    monkeypatch.setattr(room, "njit", without_a_place)
+    monkeypatch.setattr(room, "_Kept", without_a_place)
     values = np.arange(4.0)
     room.compiled(doubled)(values)
     assert values.tolist() == [0, 2, 4, 6]
@@ -79,16 +76,29 @@ def test_what_was_kept_is_read_and_what_is_not_whole_is_compiled_again(monkeypat
 
     assert (run(), run()) == (0, 1)
     (kept,) = tmp_path.rglob("*.nbc")
-    for damaged in (b"", kept.read_bytes()[:100], b"none of ours"):
+    whole = kept.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for damaged in (b"", whole[:100], b"none of ours", bytes(flipped)):
         kept.write_bytes(damaged)
         assert (run(), run()) == (0, 1)
 
 
-def test_a_loop_runs_where_what_is_compiled_cannot_be_written(monkeypatch, tmp_path):
+@pytest.mark.parametrize("step", ["_open_for_write", "_dump"])
+def test_a_loop_runs_where_what_is_compiled_cannot_be_written(monkeypatch, tmp_path, step):
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(room._FilePerLoop, "_save_data", full_disk)
+    monkeypatch.setattr(room._FilePerLoop, step, full_disk)
     values = np.ones(1)
     multiplied_by(3)(values)
+    assert values.tolist() == [3]
+
+
+def test_a_loop_runs_where_the_folder_of_what_is_compiled_cannot_be_made_any_more(monkeypatch, tmp_path):
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path / "kept"))
+    loop, values = multiplied_by(3), np.ones(1)
+    shutil.rmtree(tmp_path / "kept")
+    (tmp_path / "kept").write_text("a file where the folder was")
+    loop(values)
     assert values.tolist() == [3]
 
 
