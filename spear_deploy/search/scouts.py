@@ -96,6 +96,7 @@ class ScoutsElsewhere:
                     returned.count_in(problem.journal)
             except (WorkerError, ClusterError) as error:
                 self._executor = HERE
+                self._pools.close()
                 self._notice(f"{error}: the search goes on in one process")
 
     def _started(self, problem: SearchProblem) -> Pool[Errand, Returned] | None:

@@ -56,10 +56,14 @@ def problem_of(factory, folder, estimator=None):
     return SearchProblem(factory, estimator or TenPercent(), limit, unlimited, factory.train, journal=Journal(folder))
 
 
-def searched(problem, name, executor, told=None):
-    with scouting(problem, executor, [].append if told is None else told.append):
+def searched(problem, name, executor):
+    with scouting(problem, executor, [].append):
         STRATEGIES[name].run(problem, EVALUATIONS, 0)
     assert problem.scouts is NOBODY
+    return facts(problem)
+
+
+def facts(problem):
     return [(tuple(one.ratios), one.accuracy, one.prediction, one.limits, one.reward) for one in problem.history]
 
 
@@ -89,18 +93,29 @@ class Gone:
     """An executor whose processes die of every job."""
 
     slots, elsewhere = 2, False
+    left = 0
 
     @contextmanager
     def pool(self, *_):
+        self.left += 1
         yield self
+        self.left -= 1
 
     def run(self, jobs):
         raise WorkerError("a worker process was ended by signal 9, for the second time at the same work")
 
 
 def test_a_search_goes_on_alone_where_its_processes_end(factory, tmp_path, at_once):
-    told = []
-    found = searched(problem_of(factory, tmp_path / "shared"), "greedy", Gone(), told)
+    gone, told = Gone(), []
+    problem = problem_of(factory, tmp_path / "shared")
+
+    def tell(text):
+        assert gone.left == 0  # as memory may be what they wanted
+        told.append(text)
+
+    with scouting(problem, gone, tell):
+        STRATEGIES["greedy"].run(problem, EVALUATIONS, 0)
+    found = facts(problem)
     assert found == searched(problem_of(factory, tmp_path / "alone"), "greedy", HERE)
     (only,) = told
     assert only.endswith("signal 9, for the second time at the same work: the search goes on in one process")

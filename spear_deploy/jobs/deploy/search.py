@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
@@ -26,7 +27,7 @@ from spear_deploy.search import STRATEGIES, Choice, SearchProblem, Tuner
 from spear_deploy.search.crew import crew
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.search.scouts import scouting
-from spear_deploy.system.executors import Executor, Processes
+from spear_deploy.system.executors import HERE, Executor, Processes
 from spear_deploy.targets.target import Target
 
 TUNING = "fine-tune"
@@ -107,7 +108,7 @@ def solve(
         if not searching.interrupted:
             with (
                 clock.stage(STAGE, evaluations - len(problem.history)) as advance,
-                scouting(problem, fine_tuners(request, prepared), clock.progress.notice),
+                scouting(problem, _scouts(request, prepared), clock.progress.notice),
             ):
                 search(problem, asked.strategy, evaluations, request.seed, advance, interruption, clock.progress.hint)
         elif not problem.history:  # the agent's training was cut short before its turn came
@@ -154,6 +155,21 @@ def fine_tuners(request: DeployRequest, prepared: Prepared) -> Executor:
     batch, whole = (plan.final.batch, True) if plan.constrained else (plan.plain.batch, False)
     wanted, asked = request.workers, request.memory_bytes
     return Processes(processes_within(model.network, model.time_steps, batch, wanted, asked, whole=whole))
+
+
+def _scouts(request: DeployRequest, prepared: Prepared) -> Executor:
+    """Who evaluates ahead of the search: whoever fine-tunes, unless that takes from the search what it runs on.
+
+    Half of what is evaluated ahead may never be asked for, which pays on processors that are idle alone.
+    """
+    executor = fine_tuners(request, prepared)
+    idle = prepared.factory.train.device.type == "cpu" and executor.slots * request.threads <= _processors()
+    return executor if executor.elsewhere or idle else HERE
+
+
+def _processors() -> int:
+    """Those that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def reference_accuracy(target: Target, prepared: Prepared) -> float:
