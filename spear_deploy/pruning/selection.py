@@ -49,6 +49,13 @@ class Widths:
                 f" found a minimum of {self.minimum} and multiples of {self.multiple}"
             )
 
+    @property
+    def narrowest_in_words(self) -> str:
+        """What the smallest network is that these allow."""
+        if self == ANY_WIDTH:
+            return "one channel in every layer"
+        return "a network of the fewest channels that are allowed (keep, min-channels, channel-multiple)"
+
     def kept(self, size: int, keep_ratio: float) -> int:
         """The allowed number of channels, of `size`, that is nearest to the keep ratio."""
         wanted = keep_ratio * size

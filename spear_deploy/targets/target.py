@@ -262,7 +262,8 @@ def check_reachable(tuner: Tuner, target: Target, path: Path) -> None:
     factory = tuner.factory
     candidate = factory.candidate(factory.smallest)
     network = candidate.model.network
-    _refuse_overshoot(target.structural(network))
+    narrowest = factory.widths.narrowest_in_words
+    _refuse_overshoot(target.structural(network), narrowest)
     # Only near a limit is it worth a fine-tune to know.
     shares = [use.share for use in target.activity_uses(network, candidate.activity)]
     if max(candidate.features.recalibrated_synops / target.budget_synops, *shares, 0.0) < NEAR:
@@ -278,10 +279,10 @@ def check_reachable(tuner: Tuner, target: Target, path: Path) -> None:
     least = tuner.measured(plain)
     for closed in closing(tuner, least):
         least = min(least, closed, key=lambda one: one.share(target.budget_synops))
-    _refuse_overshoot(least.uses)
+    _refuse_overshoot(least.uses, narrowest)
     if least.synops_bound > target.budget_synops:
         raise BudgetError(
-            f"{path}: a budget of {target.budget_synops:,.0f} SynOps cannot be reached: one channel in every layer"
+            f"{path}: a budget of {target.budget_synops:,.0f} SynOps cannot be reached: {narrowest}"
             f" still takes {least.synops_bound:,.0f} ({_percent(least.synops_bound / target.dense.synops)} of the dense"
             " network's) after fine-tuning, the least that this network can be pruned to"
         )
@@ -318,11 +319,10 @@ def _percent(share: float) -> str:
     return f"{math.ceil(1000 * share) / 10:g}%"
 
 
-def _refuse_overshoot(uses: Sequence[Use]) -> None:
+def _refuse_overshoot(uses: Sequence[Use], narrowest: str) -> None:
     for use in uses:
         if use.overshoot:
             used, allowed, unit = both_texts(use.used, use.limit.allowed, use.limit.unit)
             raise BudgetError(
-                f"{use.limit.origin}: not even one channel in every layer fits: {use.name} {used} {unit},"
-                f" allowed {allowed} {unit}"
+                f"{use.limit.origin}: not even {narrowest} fits: {use.name} {used} {unit}, allowed {allowed} {unit}"
             )

@@ -224,6 +224,13 @@ def test_an_impossible_budget_is_told_with_the_least_that_can_be_reached(refused
     assert float(found[1].replace(",", "")) > 1
 
 
+@pytest.mark.parametrize("options", [("--keep", "conv1=all"), ("--min-channels", "4")])
+def test_a_budget_that_is_impossible_for_want_of_channels_that_may_go_is_told_so(refused, task, options):
+    write_task(task)
+    message = refused("--budget", "1", *options, *QUICK, "model.pt")
+    assert "a network of the fewest channels that are allowed (keep, min-channels, channel-multiple) still" in message
+
+
 @pytest.mark.parametrize("budget", ["p99=1", "step=1"])
 def test_a_tail_that_not_even_one_channel_keeps_is_told(refused, task, budget):
     write_task(task)
