@@ -53,6 +53,13 @@ def test_a_chip_of_which_little_is_used_is_no_budget_that_was_wasted():
     assert told(budget__limits=full) == []
 
 
+def test_a_loss_of_nothing_that_was_allowed_is_what_held_a_network_back():
+    budget = full_content()["budget"]["limits"][0]
+    drop = {"name": "loss of accuracy", "unit": "points", "allowed": 0, "dense": 0, "origin": "budget max-drop=0"}
+    limits = [budget | {"pruned": 0.3, "binds": False}, drop | {"pruned": 1.4, "binds": True}]
+    assert told(budget__limits=limits) == []
+
+
 @pytest.mark.parametrize(
     ("low", "high", "times"),
     [(20.0, 30.1, "1.5 times"), (1e-12, 14e12, "more than 1000 times"), (0.0, 17e12, "more than 1000 times")],

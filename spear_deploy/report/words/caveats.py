@@ -38,7 +38,7 @@ def _lost(report: Report) -> str:
 
 def _unused(report: Report) -> str:
     shares = {limit: limit.pruned / limit.allowed for limit in report.budget.limits if limit.allowed}
-    if any(limit.binds and (limit.least or share >= LEAST_USED) for limit, share in shares.items()):
+    if any(limit.binds and (limit.least or shares.get(limit, 1.0) >= LEAST_USED) for limit in report.budget.limits):
         return ""
     granted = {limit: share for limit, share in shares.items() if limit.origin.startswith(BUDGET) and not limit.least}
     if not granted:
