@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +16,7 @@ from spear_deploy.cli.console import err, out
 from spear_deploy.jobs.validate import validate as run_validate
 from spear_deploy.report.gap import Coverage, Gap, RunCheck, coverage
 from spear_deploy.report.reading import find_runs, read_run
+from spear_deploy.report.schema import LreCheck
 from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.names import names_apart
 from spear_deploy.report.words.quantity_text import error_text
@@ -26,7 +28,9 @@ Examples:
 
   spear-deploy validate runs/* --json
 
-Exit code 0: the interval holds every measurement; 1: it does not; 2: bad input.
+LRE predicts the network after the plain fine-tune, and its interval is held against that; a delivered one that went
+through the second phase has a row of its own. Exit code 0: LRE's interval holds every measurement; 1: it does not;
+2: bad input.
 """
 
 
@@ -56,18 +60,32 @@ def validate(
         for run in checked:
             out.print(_shown(run))
         if together is not None:
-            out.print(_together(together))
+            out.print(_together(together, checked))
     if not all(run.covered for run in checked):
         raise typer.Exit(1)
 
 
 def _shown(run: RunCheck) -> Group:
     measured = "measured again" if run.again else "as the run measured"
-    table = Table(title=f"{run.run} on {run.target}, {measured}", title_justify="left")
+    table = _held(f"{run.run} on {run.target}, {measured}", run.checks)
+    second = (
+        [_held("the same of the delivered network, after the second phase", run.delivered)] if run.delivered else []
+    )
+    parts: list[RenderableType] = [table, *second, _layers(run)]
+    if not run.checks:
+        parts.append(Text("nothing was measured that the prediction can be held against", style="red"))
+    if run.gap is not None:
+        parts.append(Text(_gap_text(run.gap, run.basis)))
+    return Group(*parts)
+
+
+def _held(title: str, checks: Mapping[str, LreCheck]) -> Table:
+    """What was predicted of a network against what each backend measured."""
+    table = Table(title=title, title_justify="left")
     table.add_column("backend")
     for column in ("samples", "predicted", "95 % interval", "measured", "error", ""):
         table.add_column(column, justify="right", no_wrap=True)
-    for name, check in run.checks.items():
+    for name, check in checks.items():
         table.add_row(
             f"{name} ({check.arithmetic})",
             f"{check.samples:,}",
@@ -78,12 +96,7 @@ def _shown(run: RunCheck) -> Group:
             "inside" if check.covered else "OUTSIDE",
             style="" if check.covered else "red",
         )
-    parts: list[RenderableType] = [table, _layers(run)]
-    if not run.checks:
-        parts.append(Text("nothing was measured that the prediction can be held against", style="red"))
-    if run.gap is not None:
-        parts.append(Text(_gap_text(run.gap, run.basis)))
-    return Group(*parts)
+    return table
 
 
 def _layers(run: RunCheck) -> Table:
@@ -108,12 +121,17 @@ def _gap_text(gap: Gap, basis: str) -> str:
     )
 
 
-def _together(found: Coverage) -> str:
+def _together(found: Coverage, checked: list[RunCheck]) -> str:
     runs = f"{found.runs} run{'s' if found.runs > 1 else ''}"
-    held = f"{runs}: interval held in {found.covered} ({found.covered / found.runs:.0%})"
-    if found.mean_error_percent is None:
-        return held
-    return f"{held}; error {found.mean_error_percent:.1f} % on average, {found.worst_error_percent:.1f} % at worst"
+    held = (
+        f"{runs}: LRE's interval held in {found.covered} ({found.covered / found.runs:.0%}), after the plain fine-tune"
+    )
+    if found.mean_error_percent is not None:
+        held += f"; error {found.mean_error_percent:.1f} % on average, {found.worst_error_percent:.1f} % at worst"
+    further = [all(check.covered for check in run.delivered.values()) for run in checked if run.delivered]
+    if further:
+        held += f"; that of the delivered network in {sum(further)} of {len(further)}"
+    return held
 
 
 def _content(runs: list[RunCheck], together: Coverage | None) -> dict[str, object]:
@@ -126,6 +144,7 @@ def _content(runs: list[RunCheck], together: Coverage | None) -> dict[str, objec
                 "measured_again": run.again,
                 "covered": run.covered,
                 "checks": {name: check.model_dump() for name, check in run.checks.items()},
+                "delivered": {name: check.model_dump() for name, check in run.delivered.items()},
                 "gap": None if run.gap is None else asdict(run.gap) | {"largest": run.gap.largest},
                 "layers_of": run.network,
                 "layers": [asdict(layer) for layer in run.layers],

@@ -14,7 +14,7 @@ same factor on validation as on test; measured again, V itself is known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 
 from spear_deploy.backends import TORCH
@@ -66,6 +66,8 @@ class RunCheck:
         layers: SynOps layer by layer.
         network: which network the layers are of.
         again: whether it was measured again, or the figures are those of the run.
+        delivered: the same of the network after the second phase, of which the run predicted less; empty where that is
+            the plainly fine-tuned one, or is measured again.
 
     """
 
@@ -77,10 +79,11 @@ class RunCheck:
     layers: tuple[LayerGap, ...]
     network: str
     again: bool = False
+    delivered: dict[str, LreCheck] = field(default_factory=dict)
 
     @property
     def covered(self) -> bool:
-        """Whether the interval holds what every backend measured."""
+        """Whether LRE's interval, which is of the plainly fine-tuned network, holds what every backend measured."""
         return bool(self.checks) and all(check.covered for check in self.checks.values())
 
 
@@ -132,6 +135,7 @@ def check_run(run: str, report: Report, again: Again | None = None) -> RunCheck:
         layers=_layers(layers, _rounding(report)),
         network="after the plain fine-tune" if plain else "final, after the second phase",
         again=again is not None,
+        delivered={} if again is not None or report.lre.delivered is None else dict(report.lre.delivered.check),
     )
 
 

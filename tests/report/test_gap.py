@@ -114,7 +114,21 @@ def test_validate_ends_with_code_0_where_the_interval_held(call):
     assert (code, err) == (0, "")
     for said in ("inside", "OUTSIDE"):
         assert (said in out) == (said == "inside")
-    assert "1 run: interval held in 1 (100%)" in out
+    assert "1 run: LRE's interval held in 1 (100%), after the plain fine-tune" in " ".join(out.split())
+
+
+def test_a_delivered_network_outside_of_what_was_predicted_of_it_is_shown_beside_lres_own(call):
+    content = full_content()
+    check = content["lre"]["check"]["chip"]
+    content["lre"]["delivered"] = {
+        **{"predicted": 33.0, "low": 30.0, "high": 36.0, "constant": 33.0},
+        "check": {"chip": check | {"synops": 27.9, "covered": False, "error_percent": 18.2}},
+    }
+    code, out, _ = call(content)
+    assert code == 0
+    assert "the same of the delivered network, after the second phase" in out
+    assert "OUTSIDE" in out
+    assert "that of the delivered network in 0 of 1" in " ".join(out.split())
 
 
 def test_a_network_that_fell_silent_in_the_chip_is_reported_as_such(call, tmp_path):
