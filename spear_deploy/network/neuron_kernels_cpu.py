@@ -104,13 +104,13 @@ def _backward(reset, surrogate, spiking, synaptic, each):
     squares_last, slope = surrogate == "fast_sigmoid", SLOPES[surrogate]
 
     @compiled
-    def loop(gradient, hop, result, above, beta, gain, alpha, first, last):
+    def loop(gradient, hop, result, above, beta, gain, alpha, width, first, last):
         steps, _, neurons = result.shape
         zero, one, steep = beta.dtype.type(0), beta.dtype.type(1), beta.dtype.type(slope)
         size = min(BLOCK, neurons)
         carried = np.empty(size, beta.dtype)
         summed = np.empty(size if synaptic else 1, beta.dtype)
-        keep, factor, keep_u = beta[0], gain[0], alpha[0]
+        keep, factor, keep_u, wide = beta[0], gain[0], alpha[0], width[0]
         for sample in range(first, last):
             for start in range(0, neurons, BLOCK):
                 stop = min(start + BLOCK, neurons)
@@ -125,14 +125,16 @@ def _backward(reset, surrogate, spiking, synaptic, each):
                     for i in range(stop - start):
                         if each:
                             keep, factor, keep_u = beta[start + i], gain[start + i], alpha[start + i]
+                            wide = width[start + i]
                         v = blamed[i]
                         if spiking:
+                            x = seen[i] / wide
                             if squares_last:
-                                slant = abs(seen[i]) * steep + one
-                                v = v / (slant * slant)
+                                slant = abs(x) * steep + one
+                                v = v / (slant * slant * wide)
                             else:
-                                slant = seen[i] * steep
-                                v = v / (slant * slant + one)
+                                slant = x * steep
+                                v = v / ((slant * slant + one) * wide)
                         v = v + carried[i]
                         fired = clears and t > 0 and before[i] > zero
                         if holds:
@@ -153,7 +155,7 @@ def knows(layer: NeuronLayer, values: Tensor) -> bool:
     """Whether the loops hold a layer's surrogate gradient and the type of its values."""
     name = getattr(layer.spike, "name", "")
     plain = type(values) is Tensor and values.dtype is layer.beta.dtype  # others have no memory to be read
-    return plain and name in SLOPES and layer.spike is SURROGATES[name]
+    return plain and name in SLOPES and layer.spike == SURROGATES[name]
 
 
 def run(layer: NeuronLayer, currents: Tensor, outputs: Tensor, above: Tensor | None) -> None:
@@ -172,7 +174,7 @@ def run(layer: NeuronLayer, currents: Tensor, outputs: Tensor, above: Tensor | N
 
 def run_back(layer: NeuronLayer, gradient: Tensor, result: Tensor, above: Tensor | None) -> None:
     """The gradient of outputs `[T, B, *shape]` to that of the currents."""
-    constants = _constants(layer, beta=1.0, gain=1.0, alpha=0.0)
+    constants = _constants(layer, beta=1.0, gain=1.0, alpha=0.0, width=1.0)
     loop = _backward(
         layer.neuron.reset,
         getattr(layer.spike, "name", ""),
@@ -206,7 +208,8 @@ def _constants(layer: NeuronLayer, **missing: float) -> list[Any]:
     held = {name: getattr(layer, name) for name in missing}
     dtype = layer.beta.detach().cpu().numpy().dtype
     found = [
-        _single(missing[name], dtype) if value is None else value.detach().cpu().numpy() for name, value in held.items()
+        _single(missing[name], dtype) if value is None else value.detach().cpu().numpy().astype(dtype, copy=False)
+        for name, value in held.items()
     ]
     if all(each.size == 1 for each in found):
         return [each.reshape(1) for each in found]

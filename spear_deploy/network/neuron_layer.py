@@ -63,6 +63,11 @@ class NeuronLayer(nn.Module):
         self._constant("threshold", neuron.threshold)
         self._constant("reset_value", neuron.reset_value)
 
+    @property
+    def width(self) -> Tensor | None:
+        """Of the surrogate gradient, where it is not that of thresholds near 1."""
+        return self.spike.widths if isinstance(self.spike, Surrogate) else None
+
     def _constant(self, name: str, value: Any) -> None:
         if value is None:
             self.register_buffer(name, None)
@@ -301,7 +306,7 @@ def _run_back_with(
         if above is not None:
             if slopes is None or (t + 1) % at_once == 0:
                 first = t // at_once * at_once
-                slopes = surrogate.slope(above[first : t + 1])
+                slopes = surrogate.slopes(above[first : t + 1])
             v = surrogate.through(v, slopes[t % at_once], out=room)
         if carried is not None:
             v = torch.add(v, carried, out=room)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -22,26 +22,30 @@ class Surrogate:
         name: as it is chosen by.
         slope: of x, the membrane above its threshold, to what the gradient of the spikes is divided or multiplied by.
         divides: whether it is divided.
+        widths: of the gradient, by what membranes reach; None where that is 1 for all.
 
     """
 
     name: str
     slope: Callable[[Tensor], Tensor]
     divides: bool
+    widths: Tensor | None = field(default=None, compare=False)
 
     def as_wide_as(self, widths: Tensor) -> Surrogate:
-        """The same over membranes that are so many times as large, each neuron's `[*shape]`: of x / width, not of x."""
+        """The same over membranes that are so many times as large, all or each neuron's `[*shape]`: of x / width."""
+        return replace(self, widths=widths)
 
-        def slope(x: Tensor) -> Tensor:
-            width = widths.to(x)
-            found = self.slope(x / width)
-            return found.mul_(width) if self.divides else found.div_(width)
-
-        return replace(self, name=f"{self.name}, widened", slope=slope)
+    def slopes(self, x: Tensor) -> Tensor:
+        """What the gradient of spikes is divided or multiplied by."""
+        if self.widths is None:
+            return self.slope(x)
+        widths = self.widths.to(x)
+        found = self.slope(x / widths)
+        return found.mul_(widths) if self.divides else found.div_(widths)
 
     def gradient(self, gradient: Tensor, x: Tensor) -> Tensor:
         """From the gradient of the spikes to that of x."""
-        return self.through(gradient, self.slope(x))
+        return self.through(gradient, self.slopes(x))
 
     def through(self, gradient: Tensor, slope: Tensor, out: Tensor | None = None) -> Tensor:
         """The same where the slope is known."""

@@ -18,6 +18,7 @@ from torch.nn.utils.parametrize import register_parametrization
 from spear_deploy.data import EncodedSplit
 from spear_deploy.data.drawing import drawn
 from spear_deploy.network import Model, Network, Neuron, ReadOut, Simulation, batches, samples_at_once
+from spear_deploy.network.device import as_float64
 from spear_deploy.network.linear import Weighted
 from spear_deploy.network.neuron_layer import NeuronLayer
 from spear_deploy.network.surrogate import Surrogate
@@ -53,13 +54,14 @@ def learn_in_units(simulation: Simulation, data: EncodedSplit) -> None:
     for name, width in widths.items():
         layer = simulation.module(name)
         if isinstance(layer, NeuronLayer) and isinstance(layer.spike, Surrogate) and (width > 1).any():
-            layer.spike = layer.spike.as_wide_as(torch.as_tensor(width, device=layer.beta.device))
+            each = np.asarray(width if np.ptp(width) else width.flat[0])
+            layer.spike = layer.spike.as_wide_as(torch.as_tensor(each, dtype=layer.dtype, device=layer.beta.device))
     for name in sorted(
         name for name, node in network.nodes.items() if isinstance(node, Weighted) and name not in shared
     ):
         module = simulation.module(name)
         size = _size(module.get_parameter("weight"), by_row=name in telling)
-        led_to = {_middle(widths[each.target]) for each in network.connections if name in each.path}
+        led_to = {_middle(widths[way.target]) for way in network.connections if name in way.path}
         unit = _unit(size, led_to.pop() if len(led_to) == 1 else 1.0)
         if bool((unit == 1).all()):
             continue
@@ -81,7 +83,8 @@ def unit_of_scores(model: Model, simulation: Simulation, data: EncodedSplit) -> 
     few = drawn(data, SAMPLES)
     squares = []
     for part in batches(len(few), samples_at_once(model.network, model.time_steps, data.device)):
-        scores = scores_of(simulation(few.take(part).inputs).output, model.read_out, model.population).double()
+        scores = scores_of(simulation(few.take(part).inputs).output, model.read_out, model.population)
+        scores = as_float64(scores)
         squares.append((scores - scores.mean(1, keepdim=True)).square().mean(1))
     size = float(torch.cat(squares).mean().sqrt())
     return 2.0 ** round(math.log2(size / IN_UNITS)) if USUAL < size < math.inf else 1.0
@@ -126,7 +129,7 @@ def _middle(widths: NDArray[np.float64]) -> float:
 
 def _size(weight: Tensor, *, by_row: bool) -> Tensor:
     """The norm of each row of weights `[R, ...]`: `[R]`, or the root mean square of those that are not 0, `[1]`."""
-    size = torch.linalg.vector_norm(weight.flatten(1), dim=1, dtype=torch.float64)
+    size = torch.linalg.vector_norm(as_float64(weight).flatten(1), dim=1)
     whole: Tensor = size[size > 0].square().mean(0, keepdim=True).sqrt()
     return size if by_row else whole
 

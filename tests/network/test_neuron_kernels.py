@@ -73,6 +73,21 @@ def test_every_surrogate_gradient_comes_back_as_torch_has_it(uncompiled, name):
     assert torch.equal(found[1], wanted[1])
 
 
+@pytest.mark.parametrize("name", ["atan", "fast_sigmoid"])
+@pytest.mark.parametrize("widths", [torch.tensor(8.0), 2.0 ** torch.arange(12).reshape(SHAPE)])
+def test_gradients_that_are_wider_come_back_as_torch_has_them(uncompiled, name, widths):
+    spike = SURROGATES[name].as_wide_as(widths)
+    layer = NeuronLayer(neuron(Reset.SUBTRACT, False, each=False, alpha=True), torch.float32, spike)
+    currents, blame = currents_of(torch.float32), torch.ones(T, B, *SHAPE)
+    assert choice.kernels_for(layer, currents) is not None
+    found, wanted = (
+        there_and_back(layer, currents, blame),
+        uncompiled(lambda: there_and_back(layer, currents, blame)),
+    )
+    assert torch.equal(found[0], wanted[0])
+    assert torch.equal(found[1], wanted[1])
+
+
 def test_an_image_that_every_step_shows_and_a_gradient_that_every_step_shares_are_read_once(uncompiled):
     layer = NeuronLayer(neuron(Reset.SUBTRACT, False, each=True, alpha=True), torch.float32)
     currents = currents_of(torch.float32)[:1].expand(T, -1, -1, -1)

@@ -100,13 +100,13 @@ def assert_same(tuned, plain, names=("fc1", "out")):
 
 
 def units(model, data):
-    """By parameter what it is a multiple of, and by layers of neurons what surrogate gradient is not the plain one."""
+    """By parameter its unit, and by layers of neurons how wide the surrogate gradient is where it is wider."""
     simulation = Simulation(model.graph)
     learn_in_units(simulation, data)
     held = {name: value.flatten().tolist() for name, value in simulation.named_buffers() if name.endswith(".0.unit")}
-    widened = {name: simulation.module(name).spike.name for name in simulation.network.neurons}
+    widened = {name: simulation.module(name).width for name in simulation.network.neurons}
     return {name.replace("parametrizations.", "").removesuffix(".0.unit"): unit for name, unit in held.items()} | {
-        name: spike for name, spike in widened.items() if spike != "atan"
+        name: width for name, width in widened.items() if width is not None
     }
 
 
