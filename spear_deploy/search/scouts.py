@@ -8,17 +8,15 @@ on scouts, and a candidate that fails there fails when its turn comes, if it com
 
 from __future__ import annotations
 
-import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from spear_deploy.errors import ClusterError, WorkerError
 from spear_deploy.network.device import exact_products
 from spear_deploy.search.candidate import Ratios
 from spear_deploy.search.known_shares import Key, KnownShares, key_of
@@ -73,8 +71,8 @@ class Errand:
 class ScoutsElsewhere:
     """Evaluates ahead in as many processes as an executor has, once one evaluation took long; see `scouting`."""
 
-    def __init__(self, executor: Executor, pools: ExitStack, notice: Callable[[str], None]) -> None:
-        self._executor, self._pools, self._notice = executor, pools, notice
+    def __init__(self, executor: Executor, pools: ExitStack, hint: Callable[[str], None]) -> None:
+        self._executor, self._pools, self._hint = executor, pools, hint
         self._pool: Pool[Errand, Returned] | None = None
         self._looked: float | None = None
         self._pays = False
@@ -85,40 +83,39 @@ class ScoutsElsewhere:
         now = time.monotonic()
         self._pays = self._pays or (self._looked is not None and now - self._looked > WORTH_S)
         self._looked = now
-        if not self._pays or self._executor == HERE or key_of(ratios) in self._sent:
+        if not self._pays or self._executor == HERE or key_of(ratios) in self._sent or problem.journal.faults:
             return
         proposed = [ratios, *islice(coming, min(self._executor.slots, MOST_AT_ONCE) - 1)]
-        if len(proposed) > 1 and (pool := self._started(problem)) is not None:
+        if len(proposed) > 1:
             self._sent.update(map(key_of, proposed))
             try:
-                for _, returned in pool.run([Errand(one, problem.shares, problem.evaluated) for one in proposed]):
-                    problem.journal.keep_copies(returned.copies)
-                    returned.count_in(problem.journal)
-            except (WorkerError, ClusterError) as error:
+                self._send(problem, proposed)
+            except Exception as error:  # whatever it is, the search needs nobody
                 self._executor = HERE
                 self._pools.close()
-                self._notice(f"{error}: the search goes on in one process")
+                self._hint(f"{error}: the search goes on in one process")
 
-    def _started(self, problem: SearchProblem) -> Pool[Errand, Returned] | None:
-        """The processes; None where they cannot be given what they need, such as an estimator of another's."""
+    def _send(self, problem: SearchProblem, proposed: list[Ratios]) -> None:
+        """Have what is proposed evaluated, and keep what is found."""
         if self._pool is None:
             give_back_memory()
-            lent = LentJournal({}, problem.journal.scope)
-            try:
-                self._pool = self._pools.enter_context(
-                    self._executor.pool(_begin, problem, lent, torch.get_num_threads())
-                )
-            except (pickle.PicklingError, AttributeError, TypeError):
-                self._executor = HERE
-        return self._pool
+            # Another machine begins without steps: all of them would be sent with every errand.
+            nothing = LentJournal({}, problem.journal.scope)
+            lent = nothing if self._executor.elsewhere else LentJournal.of(problem.journal, elsewhere=False)
+            pool: AbstractContextManager[Pool[Errand, Returned]]
+            pool = self._executor.pool(_begin, problem, lent, torch.get_num_threads())
+            self._pool = self._pools.enter_context(pool)
+        for _, returned in self._pool.run([Errand(one, problem.shares, problem.evaluated) for one in proposed]):
+            problem.journal.keep_copies(returned.copies)
+            problem.journal.own.update(returned.own)  # what was found there is found, and told, when its turn comes
 
 
 @contextmanager
-def scouting(problem: SearchProblem, executor: Executor, notice: Callable[[str], None]) -> Iterator[None]:
+def scouting(problem: SearchProblem, executor: Executor, hint: Callable[[str], None]) -> Iterator[None]:
     """Have candidates of a problem evaluated ahead while the block runs, where its journal keeps what is found."""
     with ExitStack() as pools:
         if executor != HERE and problem.journal.keeps:
-            problem.scouts = ScoutsElsewhere(executor, pools, notice)
+            problem.scouts = ScoutsElsewhere(executor, pools, hint)
         try:
             yield
         finally:
