@@ -185,6 +185,23 @@ def test_who_wishes_to_end_while_a_budget_is_looked_for_gets_the_one_that_was_fo
     assert len(report.max_drop.tried) == 1
 
 
+def test_after_the_wish_no_other_target_is_searched_for(request_for, tmp_path):
+    chips = (load_profile("loihi2"), load_profile("spinnaker2"))
+    reports = deploy(replace(request_for(tmp_path), targets=chips), Told("search", after=2)).values()
+    assert [len(report.search.history) for report in reports] == [3, 2]  # equal ratios once more among the finalists
+    assert [report.interrupted for report in reports] == ["search", "search"]
+
+
+def test_where_no_worker_can_be_told_the_first_interrupt_is_noted_all_the_same(monkeypatch):
+    def full_disk(prefix):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("spear_deploy.jobs.deploy.interruption.folder_of_this_process", full_disk)
+    with first_interrupt_finishes(Told().notice, "search") as interruption:
+        press()
+        assert interruption.wanted()
+
+
 def test_interrupted_twice_a_search_leaves_nothing(request_for, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         deploy(request_for(tmp_path / "run"), Told("search", after=5, presses=2))

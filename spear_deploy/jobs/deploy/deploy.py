@@ -93,7 +93,11 @@ def _run(
     aimed = _aimed(request, prepared.targets)
     searching, prepared = learned(searching, list(aimed.values()), request, prepared, progress)
     prepared = solve_side_by_side(list(aimed.values()), request, prepared, searching, progress)
-    found = {place: deploy_to(target, place, request, prepared, searching, progress) for place, target in aimed.items()}
+    found: dict[Path, Written] = {}
+    for place, target in aimed.items():
+        found[place] = deploy_to(target, place, request, prepared, searching, progress)
+        if not searching.interrupted:  # who wished to end meant the whole run
+            searching = replace(searching, interrupted=found[place].pruned.to_end)
     if not any(each.pruned.interrupted for each in found.values()):
         prepared.journal.remove()
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -59,8 +59,10 @@ def first_interrupt_finishes(tell: Callable[[str], None], stage: str, before: st
     if deaf or threading.current_thread() is not threading.main_thread():
         yield Interruption(stage, before)
         return
-    with folder_of_this_process("spear-deploy-interruption-") as folder:
-        interruption = Interruption(stage, mark=folder / "wanted")
+    with ExitStack() as folders:
+        interruption = Interruption(stage)
+        with suppress(OSError):  # no room for it: workers end what they are at
+            interruption.mark = folders.enter_context(folder_of_this_process("spear-deploy-interruption-")) / "wanted"
         if before:
             interruption.note(before)
 

@@ -108,10 +108,10 @@ def solve(
         if not searching.interrupted:
             with (
                 clock.stage(STAGE, evaluations - len(problem.history)) as advance,
-                scouting(problem, _scouts(request, prepared), clock.progress.notice),
+                scouting(problem, _scouts(request, prepared), clock.progress.hint),
             ):
                 search(problem, asked.strategy, evaluations, request.seed, advance, interruption, clock.progress.hint)
-        elif not problem.history:  # the agent's training was cut short before its turn came
+        elif not problem.history:  # the agent's training, or another target, was cut short before its turn came
             STRATEGIES["uniform"].run(problem, 1, request.seed)
         count = 1 if interruption.wanted() else request.finalists
         left_out = len(problem.history) < evaluations or pipeline.fine_tunes(count) != pipeline.fine_tunes(
@@ -132,7 +132,7 @@ def solve(
                 fine_tuning,
             )
     winner, to_end = choice.winner, interruption.stage
-    cut = choice.left_out or (to_end == STAGE and left_out)
+    cut = choice.left_out or (left_out and (to_end == STAGE or bool(searching.interrupted)))
     both_asked = request.searched_drop is None and target.limits_on(Follows.ANSWERS)
     return Pruned(
         winner.result.model,

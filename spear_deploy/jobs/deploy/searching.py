@@ -58,7 +58,8 @@ class Searching:
     Attributes:
         asked: what each target is searched for with.
         problems: those that an agent learned from, by the target's key, with all that was evaluated of them.
-        interrupted: the stage in which the user cut the agent's training short; empty where nobody did.
+        interrupted: the stage in which the user cut the agent's training or an earlier target short; empty where nobody
+            did.
 
     """
 
