@@ -29,7 +29,7 @@ Examples:
   spear-deploy validate runs/* --json
 
 LRE predicts the network after the plain fine-tune, and its interval is held against that; a delivered one that went
-through the second phase has a row of its own. Exit code 0: LRE's interval holds every measurement; 1: it does not;
+through the second phase has a table of its own. Exit code 0: LRE's interval holds every measurement; 1: it does not;
 2: bad input.
 """
 

@@ -17,6 +17,9 @@ from numba.core.caching import FunctionCache, IndexDataCacheFile
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
+_CHECKSUM_BYTES = hashlib.sha256().digest_size
+
+
 class _FilePerLoop(IndexDataCacheFile):  # type: ignore[misc]  # numba has no types
     """What was compiled, in files that are named after all that it was made from and for, each with its checksum.
 
@@ -64,9 +67,6 @@ class _Kept(FunctionCache):  # type: ignore[misc]
             super().save_overload(signature, made)
 
 
-_CHECKSUM_BYTES = hashlib.sha256().digest_size
-
-
 def compiled(function: Function) -> Function:
     """The function, compiled for the types that it is called with; what is compiled is kept for later processes.
 
@@ -74,9 +74,8 @@ def compiled(function: Function) -> Function:
     rounded one by one, as numpy's are. Runs without the interpreter's lock, so that threads share its work.
     """
     made: Any = njit(nogil=True, error_model="numpy")(function)
-    with suppress(
-        RuntimeError, AttributeError
-    ):  # no place for what is compiled, or a Numba that keeps it in another way
+    # There may be no place for what is compiled, or a Numba that keeps it in another way.
+    with suppress(RuntimeError, AttributeError):
         made._cache = _Kept(function)
     loop: Function = made
     return loop

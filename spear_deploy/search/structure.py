@@ -10,6 +10,7 @@ import numpy as np
 from spear_deploy.hardware import Use
 from spear_deploy.network import Network
 from spear_deploy.search.candidate import CandidateFactory, Ratios
+from spear_deploy.search.known_shares import Key, key_of
 
 StructuralLimits = Callable[[Network], tuple[Use, ...]]
 """What a chip's limits say of a network's structure, exactly: see `hardware.placement`."""
@@ -29,7 +30,7 @@ class Structure:
     def __init__(self, factory: CandidateFactory, limits: StructuralLimits) -> None:
         self.factory = factory
         self.limits = limits
-        self._uses: dict[tuple[float, ...], tuple[Use, ...]] = {}
+        self._uses: dict[Key, tuple[Use, ...]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Another process looks anew: what uses limits on structure is made by functions that none can be given."""
@@ -37,7 +38,7 @@ class Structure:
 
     def uses(self, executed: Ratios) -> tuple[Use, ...]:
         """What a network of these ratios uses of the limits on structure."""
-        key = tuple(map(float, executed))
+        key = key_of(executed)
         if key not in self._uses:
             self._uses[key] = self.limits(self.factory.pruned_network(executed))
         return self._uses[key]

@@ -85,7 +85,7 @@ def evaluate_proposed(
         if new == count:
             break
         ratios = proposals.send(answers[-1]) if answers else next(proposals)
-        coming = _likely_to_come(problem, proposing, tuple(answers))
+        coming = _likely_to_come(problem, proposing, answers)  # worked out where somebody looks
         problem.scouts.look(problem, ratios, islice(coming, 1, count - new))
         evaluation, is_new = problem.evaluate_anew(ratios)
         answers.append(evaluation)
