@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.deep import CIFAR10_FOLDER, TRAINED, deep
 from benchmarks.evidence.searched import SAMPLES, Searchable
 from benchmarks.evidence.settings import BUILD, MNIST_FOLDER, ROOT, digits, mnist
-from benchmarks.evidence.store import Json, Unit, gather, results
+from benchmarks.evidence.store import Hands, Json, Unit, results
 from benchmarks.tar import over, spread
 from spear_deploy.backends.backend import measure_on
 from spear_deploy.hardware import load_profile, parse_budgets
@@ -231,15 +231,17 @@ def main() -> None:
     parser.add_argument("--source", type=Path, help="the folder of its data; by default ../shared/cases")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--episodes", type=int, default=EPISODES)
+    Hands.add_to(parser)
     parser.add_argument("--raw", type=Path, default=RAW)
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
     case = CASES[options.network]
     setting = case.made(options.source)
-    for seed in range(options.seeds):
-        arguments = {"seed": seed, "episodes": options.episodes}
-        unit = Unit(options.network, partial(run, recipe=case.recipe), arguments)
-        print(gather(setting, options.raw, unit), flush=True)
+    units = [
+        Unit(options.network, partial(run, recipe=case.recipe), {"seed": seed, "episodes": options.episodes})
+        for seed in range(options.seeds)
+    ]
+    Hands.of(options).gather(setting, options.raw, units)
     every = {name: [one for one in results(options.raw, name) if one["episodes"] == options.episodes] for name in CASES}
     found = {name: runs for name, runs in every.items() if runs}
     options.page.write_text(page(found))
@@ -247,4 +249,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks import spear  # by the name that other processes know
+
+    spear.main()

@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks.evidence.searched import SAMPLES, Searchable, searched
 from benchmarks.evidence.settings import MNIST_FOLDER, ROOT, digits, mnist
-from benchmarks.evidence.store import Json, Unit, gather, results
+from benchmarks.evidence.store import Hands, Json, Unit, results
 from spear_deploy.search import STRATEGIES, SearchProblem, TarConstants, TargetAwareReward
 from spear_deploy.search.pipelines import SPEAR, pipeline_named
 
@@ -171,16 +171,21 @@ def main() -> None:
     parser.add_argument("--source", type=Path, help="the folder of its data; by default ../shared/cases")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
+    Hands.add_to(parser)
     parser.add_argument("--raw", type=Path, default=RAW)
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
     setting = NETWORKS[options.network](options.source)
-    for seed in range(options.seeds):
-        for arm in options.arms:
-            unit = Unit(options.network, search, {"arm": arm, "seed": seed, "episodes": EPISODES})
-            print(gather(setting, options.raw, unit), flush=True)
+    units = [
+        Unit(options.network, search, {"arm": arm, "seed": seed, "episodes": EPISODES})
+        for seed in range(options.seeds)
+        for arm in options.arms
+    ]
+    Hands.of(options).gather(setting, options.raw, units)
     options.page.write_text(page({name: found for name in NETWORKS if (found := results(options.raw, name))}))
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks import tar  # by the name that other processes know
+
+    tar.main()

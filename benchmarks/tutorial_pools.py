@@ -27,7 +27,7 @@ from snntorch import functional, surrogate, utils
 from torch import Tensor, nn
 
 from benchmarks.evidence.settings import MNIST_FOLDER, ROOT, mnist
-from benchmarks.evidence.store import Json, Unit, gather, results
+from benchmarks.evidence.store import Hands, Json, Unit, results
 from spear_deploy import DeployConfig, deploy, load_data
 from spear_deploy.data import Dataset, Split, encode
 from spear_deploy.jobs.deploy.request import quickened
@@ -307,16 +307,19 @@ def main() -> None:
     parser.add_argument("tutorial", choices=TUTORIALS, nargs="?")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--lava-seconds", type=float, default=LAVA_SECONDS, help="for the samples of each run in Lava")
+    Hands.add_to(parser)
     options = parser.parse_args()
     if options.tutorial:
-        for seed in range(options.seeds):
-            for arm in ARMS:
-                run = partial(job, lava_seconds=options.lava_seconds)
-                unit = Unit(options.tutorial, run, {"seed": seed, "arm": arm})
-                print(gather(TUTORIALS[options.tutorial], RAW, unit), flush=True)
+        run = partial(job, lava_seconds=options.lava_seconds)
+        units = [
+            Unit(options.tutorial, run, {"seed": seed, "arm": arm}) for seed in range(options.seeds) for arm in ARMS
+        ]
+        Hands.of(options).gather(TUTORIALS[options.tutorial], RAW, units)
     found = {name: results(RAW, name) for name in TUTORIALS}
     PAGE.write_text(page({name: runs for name, runs in found.items() if runs}))
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks import tutorial_pools  # by the name that other processes know
+
+    tutorial_pools.main()

@@ -2,6 +2,7 @@
 
     python -m benchmarks.evidence digits
     python -m benchmarks.evidence mnist --source ../shared/cases/mnist    # or an npz
+    python -m benchmarks.evidence digits --ray auto    # seeds and arms on the machines of a cluster
 
 What was gathered is kept in docs/evidence/raw; a second call goes on where the first one ended.
 """
@@ -10,14 +11,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.evidence import experiments
 from benchmarks.evidence.page import write_page
 from benchmarks.evidence.settings import MNIST_FOLDER, ROOT, Setting, digits, mnist
-from benchmarks.evidence.store import Unit, gather
+from benchmarks.evidence.store import Hands, Unit
 
 BUDGETS = ("50%", "30%", "15%")
 STRATEGY_ARMS = ("ddpg", "evolution", "greedy", "random", "uniform")
@@ -62,19 +61,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("setting", choices=("digits", "mnist"))
     parser.add_argument("--source", type=Path, default=MNIST_FOLDER, help="the folder of MNIST's idx files, or an npz")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    Hands.add_to(parser, os.cpu_count() or 1)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", nargs="*", help="experiments to gather")
     given = parser.parse_args()
     setting = digits() if given.setting == "digits" else mnist(given.source)
     setting.model()
     raw = OUT / "raw" / setting.name
-    with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
-        for stage in stages(setting, list(range(given.seeds))):
-            units = [unit for unit in stage if not given.only or unit.experiment in given.only]
-            waiting = [pool.submit(gather, setting, raw, unit) for unit in units]
-            for done, future in enumerate(as_completed(waiting), 1):
-                print(f"{done}/{len(waiting)} {future.result()}", flush=True)
+    for stage in stages(setting, list(range(given.seeds))):
+        units = [unit for unit in stage if not given.only or unit.experiment in given.only]
+        Hands.of(given).gather(setting, raw, units)
     write_page(setting.name, raw, OUT / f"{setting.name}.md")
 
 

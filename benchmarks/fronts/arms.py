@@ -8,7 +8,7 @@ from functools import partial
 from benchmarks.evidence.searched import Searchable
 from benchmarks.evidence.store import Json
 from benchmarks.fronts import cases
-from benchmarks.fronts.cases import ONE_CHIP, Case, Pairs
+from benchmarks.fronts.cases import Pairs
 from spear_deploy.search import STRATEGIES, Evaluation, FrontAgent, Ratios
 from spear_deploy.search.strategies.front_state import STATE
 from spear_deploy.search.strategies.greedy import shift_greedily
@@ -68,8 +68,9 @@ def best_of(setting: Searchable, problems: Pairs) -> dict[tuple[str, float], Eva
     return best
 
 
-def front(setting: Searchable, arm: str, seed: int, case: Case = ONE_CHIP) -> Json:
-    """The accuracy of the best for each pair, before fine-tuning."""
+def front(setting: Searchable, arm: str, seed: int, network: str) -> Json:
+    """The accuracy of the best for each pair of one of `CASES`, before fine-tuning."""
+    case = cases.CASES[network]
     problems = cases.problems(setting, case)
     ARMS[arm](problems, seed)
     best = best_of(setting, problems)

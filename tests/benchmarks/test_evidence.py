@@ -2,10 +2,12 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from made_cluster import two_machines
+from made_evidence import rooted
 
 from benchmarks.evidence import tables
 from benchmarks.evidence.page import write_page
-from benchmarks.evidence.store import Unit, results
+from benchmarks.evidence.store import Hands, Unit, results
 
 SETTING = SimpleNamespace(name="made-up")
 
@@ -44,9 +46,9 @@ def test_a_unit_that_was_gathered_is_not_run_again(tmp_path):
         calls.append((setting.name, budget, seed))
         return {"figure": 3}
 
-    unit = Unit("speed", measure, {"budget": "50%", "seed": 1})
-    unit.gather(SETTING, tmp_path)
-    unit.gather(SETTING, tmp_path)
+    units = [Unit("speed", measure, {"budget": "50%", "seed": 1})]
+    Hands().gather(SETTING, tmp_path, units)
+    Hands().gather(SETTING, tmp_path, units)
     assert calls == [("made-up", "50%", 1)]
     assert (tmp_path / "speed" / "50pct-1.json").is_file()
     (found,) = results(tmp_path, "speed")
@@ -59,8 +61,19 @@ def test_a_unit_that_failed_leaves_nothing_behind(tmp_path):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        Unit("speed", fail, {}).gather(SETTING, tmp_path)
+        Hands().gather(SETTING, tmp_path, [Unit("speed", fail, {})])
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_the_machines_of_a_cluster_make_what_one_process_makes(tmp_path):
+    units = [Unit("rooted", rooted, {"of": number}) for number in range(3)]
+    with two_machines() as (address, _):
+        Hands(ray=address).gather(SETTING, tmp_path / "cluster", units)
+    Hands().gather(SETTING, tmp_path / "here", units)
+    Hands(processes=2).gather(SETTING, tmp_path / "processes", units)
+    found = [results(tmp_path / who, "rooted") for who in ("cluster", "here", "processes")]
+    told = [[(one["of"], one["root"], one["threads"]) for one in each] for each in found]
+    assert told[0] == told[1] == told[2] == [(number, number**0.5, 1) for number in range(3)]
 
 
 def test_the_sentence_on_the_promise_counts_what_the_runs_hold():

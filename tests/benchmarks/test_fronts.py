@@ -41,30 +41,30 @@ def made_up(given, monkeypatch):
 
 @pytest.mark.parametrize("arm", arms.ARMS)
 def test_every_arm_has_the_same_number_of_evaluations_its_training_included(made_up, arm):
-    found = arms.front(None, arm, 0)
+    found = arms.front(None, arm, 0, "digits")
     assert found["evaluations"] == (6 if arm == "uniform" else 6 * 8)
     best = [found["best"][str(share)] for share in cases.BUDGETS]
     assert best == sorted(best, reverse=True)  # what keeps a budget keeps every larger one
 
 
 def test_the_agent_is_the_same_for_the_same_seed(made_up):
-    assert arms.front(None, "agent", 3) == arms.front(None, "agent", 3)
+    assert arms.front(None, "agent", 3, "digits") == arms.front(None, "agent", 3, "digits")
 
 
 def test_figures_of_an_agent_that_saw_another_state_are_told_as_such(made_up):
-    now = {"arm": "agent", **arms.front(None, "agent", 0)}
+    now = {"arm": "agent", **arms.front(None, "agent", 0, "digits")}
     before = {name: value for name, value in now.items() if name != "state"}
     assert page.earlier_agent([now, {"arm": "greedy"}]) == ""
     assert "The agent of this table is an earlier one" in page.earlier_agent([now, before])
 
 
 def test_searches_that_share_what_is_known_find_what_each_finds_alone(made_up, monkeypatch):
-    shared = [arms.front(None, arm, 1) for arm in ("random", "greedy")]
+    shared = [arms.front(None, arm, 1, "digits") for arm in ("random", "greedy")]
     assert made_up.known
     for arm, before in zip(("random", "greedy"), shared, strict=True):
         alone = cases.Kept()
         monkeypatch.setattr(cases, "kept", lambda setting, kept=alone: kept)
-        assert arms.front(None, arm, 1) == before
+        assert arms.front(None, arm, 1, "digits") == before
 
 
 def test_the_page_pairs_each_arm_with_evolution_by_seed():
@@ -82,7 +82,8 @@ def test_the_page_pairs_each_arm_with_evolution_by_seed():
 def test_on_several_chips_what_counts_for_one_fits_it(made_up, monkeypatch):
     narrow = {"wide": (), "narrow": ("synapse-memory=250B",)}
     case = cases.Case("made up", lambda source: None, narrow, budgets=(0.7, 0.3))
-    found = arms.front(None, "greedy", 0, case)
+    monkeypatch.setitem(cases.CASES, "made up", case)
+    found = arms.front(None, "greedy", 0, "made up")
     assert found["evaluations"] == 2 * 2 * 8
     assert set(found["best"]) == {"wide, 0.7", "wide, 0.3", "narrow, 0.7", "narrow, 0.3"}
     assert found["best"]["wide, 0.7"] > found["best"]["narrow, 0.7"]
@@ -147,6 +148,6 @@ def test_the_best_of_a_front_are_fine_tuned_within_their_budgets(made_up, monkey
     short = Recipe(epochs=2, batch=10, learning_rate=5e-3)
     found = tuned.tuned(None, "greedy", 0, TuningPlan(short, short))["tuned"]
     assert set(found) == {"0.5", "0.17"}
-    best = arms.front(None, "greedy", 0)["best"]
+    best = arms.front(None, "greedy", 0, "digits")["best"]
     assert {share: one["before"] for share, one in found.items()} == {share: best[share] for share in found}
     assert all(one["share"] > 0 and 0 <= one["accuracy"] <= 1 for one in found.values())
