@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import webbrowser
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
+from rich.text import Text
 
 from spear_deploy.cli.console import err, out
-from spear_deploy.report.reading import find_runs, read_run
+from spear_deploy.report.reading import RunFolder, find_runs, read_run
+from spear_deploy.report.seeds import SEEDS_SAID, seed_columns, seed_rows
+from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.write import PAGE, PLOTS, make_page, write_page, write_plots
 
 EPILOG = """
@@ -18,7 +23,7 @@ Examples:
 
   spear-deploy report runs/model-loihi2-20260101-120000 --open
 
-  spear-deploy report runs/* --out comparison.html --plot
+  spear-deploy report runs/* --out comparison.html --plot    (runs of several seeds: mean and spread as well)
 
 Exit code 0: everything was there; 1: the page says what is missing; 2: no run was found.
 """
@@ -45,6 +50,8 @@ def report(
     for run in found:
         for gap in run.gaps:
             err.print(f"{run.path}: {gap}", style="yellow")
+    for part in _over_seeds(found):
+        out.print(part)
     out.print(f"written to {path}")
     if plot:
         write_plots(page, path.parent / PLOTS)
@@ -53,6 +60,18 @@ def report(
         webbrowser.open(path.absolute().as_uri())
     if any(run.gaps for run in found):
         raise typer.Exit(1)
+
+
+def _over_seeds(runs: Sequence[RunFolder]) -> Iterator[RenderableType]:
+    """Runs that differ in nothing but their seed, a column for each setting that there are several of."""
+    reports = {str(run.path): run.report for run in runs if run.report is not None}
+    rows = seed_rows(reports)
+    if rows:
+        yield Text(SEEDS_SAID)
+        table = Table(show_header=False)
+        for head, *cells in zip(seed_columns(reports), *rows, strict=True):
+            table.add_row(head, *cells)
+        yield table
 
 
 def _default(folders: list[Path]) -> Path:

@@ -12,6 +12,7 @@ from spear_deploy.report.pictures import Figure, Table
 from spear_deploy.report.pictures.figure import Axis, Level, Mark, Panel, Series
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
+from spear_deploy.report.seeds import SEEDS_SAID, seed_columns, seed_rows
 from spear_deploy.report.tables import Captioned
 from spear_deploy.report.words.names import names_apart
 from spear_deploy.report.words.quantity_text import error_text
@@ -35,7 +36,7 @@ def comparison_page(runs: Sequence[RunFolder]) -> Page:
     )
     sections: tuple[Section, ...] = ()
     if reports:
-        tables = (*_front(reports), _table(reports), _verdicts(reports))
+        tables = (*_front(reports), *_seeds(reports), _table(reports), _verdicts(reports))
         sections = (Section("runs", "The runs", tables, comparison_figures(reports)),)
     return Page(f"{len(runs)} runs compared", all(ok) and len(ok) == len(runs) if ok else None, verdict, gaps, sections)
 
@@ -172,6 +173,12 @@ def _front(reports: dict[str, Report]) -> tuple[Captioned, ...]:
     rows = tuple((name, held[name].target, *cells) for name, cells in front_rows(held).items())
     said = "What each run is judged by: test, in the arithmetic of its chip. " + ". ".join(front_notes(held)) + "."
     return (Captioned(said, Table(("run", "target", *front_columns(held)), rows)),)
+
+
+def _seeds(reports: dict[str, Report]) -> tuple[Captioned, ...]:
+    """Nothing where no run has a like of another seed."""
+    rows = tuple(seed_rows(reports))
+    return (Captioned(f"{SEEDS_SAID}.", Table(seed_columns(reports), rows)),) if rows else ()
 
 
 def _verdicts(reports: dict[str, Report]) -> Captioned:
