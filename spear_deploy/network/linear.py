@@ -9,6 +9,7 @@ from typing import Any
 import nir
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spear_deploy.errors import ModelError
@@ -119,16 +120,22 @@ def is_linear(node: nir.NIRNode) -> bool:
     return type(node) in _BUILDERS or isinstance(node, nir.Delay)
 
 
-def synapse_pattern(node: nir.NIRNode) -> nir.NIRNode:
-    """The node with 1 for each synapse that is not zero, and without bias.
+def present(weight: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which synapses there are: those of weights that are not zero."""
+    found: NDArray[np.bool_] = weight != 0
+    return found
+
+
+def synapse_pattern(node: nir.NIRNode, counted: Callable[[NDArray[Any]], NDArray[np.bool_]] = present) -> nir.NIRNode:
+    """The node with 1 for each synapse that counts, by default all that are not zero, and without bias.
 
     A pool only routes: each of its inputs counts once, so an average or a maximum becomes a sum.
     """
     if isinstance(node, nir.Affine | nir.Linear):
-        return nir.Linear(weight=(node.weight != 0).astype(np.float64))
+        return nir.Linear(weight=counted(node.weight).astype(np.float64))
     if isinstance(node, nir.Conv1d | nir.Conv2d):
         pattern = copy(node)
-        pattern.weight = (node.weight != 0).astype(np.float64)
+        pattern.weight = counted(node.weight).astype(np.float64)
         pattern.bias = np.zeros(node.weight.shape[0])
         return pattern
     if isinstance(node, nir.AvgPool2d):
@@ -138,7 +145,7 @@ def synapse_pattern(node: nir.NIRNode) -> nir.NIRNode:
     if isinstance(node, Resample):
         return routing(node)
     if isinstance(node, nir.Scale):
-        return nir.Scale(scale=(node.scale != 0).astype(np.float64))
+        return nir.Scale(scale=counted(node.scale).astype(np.float64))
     return node
 
 

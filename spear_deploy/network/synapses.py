@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -16,7 +16,7 @@ from scipy import sparse
 from torch import Tensor
 
 from spear_deploy.network.graph import Connection, Network, module_of
-from spear_deploy.network.linear import Delay, Weighted, linear_module, synapse_pattern
+from spear_deploy.network.linear import Delay, Weighted, linear_module, present, synapse_pattern
 from spear_deploy.network.node_matrix import node_matrix
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.resampling import Resample
@@ -79,17 +79,41 @@ def _splits(node: Any) -> bool:
     return bool((np.asarray(node.kernel_size) <= np.asarray(node.stride)).all())
 
 
-def paths_out(nodes: Sequence[nir.NIRNode], shape: tuple[int, ...]) -> Tensor:
-    """How many ways lead from each element through linear nodes, by weights that are not zero, `[*shape]`."""
+def paths_out(
+    nodes: Sequence[nir.NIRNode],
+    shape: tuple[int, ...],
+    counted: Callable[[NDArray[Any]], NDArray[np.bool_]] = present,
+) -> Tensor:
+    """How many ways lead from each element through linear nodes, by weights that count (not zero), `[*shape]`."""
     # Their number is the gradient of the sum over all outputs.
     with torch.enable_grad():
         x = torch.zeros((1, *shape), dtype=torch.float64, requires_grad=True)
         y: Tensor = x
         for node in nodes:
             if not isinstance(node, nir.Delay):
-                y = linear_module(synapse_pattern(node), "synapses", torch.float64)(y)
+                y = linear_module(synapse_pattern(node, counted), "synapses", torch.float64)(y)
         (reached,) = torch.autograd.grad(y.sum(), x)
     return reached[0].round()
+
+
+def of_both_signs(network: Network, source: str) -> Tensor:
+    """Which neurons of a layer, or places of the input, excite some neurons and inhibit others, `[*shape]`."""
+    shape = network.shapes[source]
+    excites, inhibits = torch.zeros(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)
+    for connection in network.connections:
+        if connection.source != source:
+            continue
+        path = _counted(network, connection)
+        nodes = [network.nodes[name] for name in path]
+        if sum(isinstance(node, Weighted) for node in nodes) > 1:
+            matrix = synapse_matrix(network, replace(connection, path=path))
+            positive, negative = ((sign * matrix > 0).sum(0) for sign in (1, -1))
+            excites |= torch.as_tensor(np.asarray(positive) > 0).reshape(shape)
+            inhibits |= torch.as_tensor(np.asarray(negative) > 0).reshape(shape)
+        else:
+            excites |= paths_out(nodes, shape, lambda weight: weight > 0) > 0
+            inhibits |= paths_out(nodes, shape, lambda weight: weight < 0) > 0
+    return excites & inhibits
 
 
 def _counted(network: Network, connection: Connection) -> tuple[str, ...]:

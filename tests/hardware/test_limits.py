@@ -187,6 +187,9 @@ def networks(profile, key, figure):
         case "layers.biases":
             biased = nir.Affine(np.ones((2, 2)), np.ones(2))
             return [((2,), dense(2, 2), "lif")], [((2,), biased, "lif")]
+        case "synapses.sign_by_source":
+            by_source, mixed = np.array([[1.0, -1.0], [2.0, -3.0]]), np.array([[1.0, -1.0], [2.0, 3.0]])
+            return [((2,), nir.Linear(by_source), "lif")], [((2,), nir.Linear(mixed), "lif")]
         case "io.input_channels":
             return [((n,), dense(1, n), "lif")], [((n + 1,), dense(1, n + 1), "lif")]
         case "io.output_neurons":

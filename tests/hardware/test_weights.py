@@ -3,12 +3,15 @@
 import nir
 import numpy as np
 import pytest
+from made_networks import Chain
 from made_task import chip
 
 from spear_deploy.hardware import known_profiles, load_profile
 from spear_deploy.hardware.placement.limits import ROUNDING, WEIGHTS_A_NEURON
 from spear_deploy.hardware.rules.finding import Kind
 from spear_deploy.hardware.rules.verdict import check
+from spear_deploy.network import Network
+from spear_deploy.network.synapses import of_both_signs
 
 INTEGERS = np.random.default_rng(0).integers(-126, 127, (6, 24)).astype(np.float32)
 INTEGERS[0, 0] = 126
@@ -70,15 +73,47 @@ def test_a_chip_that_names_no_arithmetic_is_not_said_to_hold_what_it_rounds(buil
 def test_weights_of_both_signs_do_not_suit_a_chip_of_one(build, factor):
     """No scaling makes a negative weight positive: the way out is other neurons."""
     (finding,) = on("odin", in_unit(build, INTEGERS, factor)).violations
-    assert (finding.rule, finding.found) == ("weight sign", "negative weights")
+    assert (finding.rule, finding.found) == ("weight sign", "24 neurons that excite and inhibit")
     assert finding.mend == "separate excitatory and inhibitory neurons"
 
 
-@pytest.mark.parametrize("weight", [[0.5, -0.3], [3.0, -2.0]], ids=["fractions", "integers"])
-def test_weights_of_both_signs_do_not_suit_a_chip_of_one_that_rounds_them(build, tmp_path, weight):
-    path = chip(tmp_path, synapses_weight_range=([0, 255], "integer"))
-    verdict = check(build((2,), nir.Linear(np.array([weight])), "lif"), load_profile(path), analog_input=False)
-    assert [(finding.rule, finding.found) for finding in verdict.violations] == [("weight sign", "negative weights")]
+def test_neurons_that_only_excite_and_neurons_that_only_inhibit_suit_a_chip_with_one_sign_for_each(build):
+    signs = np.where(np.arange(24) % 3 == 0, -1.0, 1.0).astype(np.float32)
+    assert on("odin", in_unit(build, np.abs(INTEGERS) * signs)).fits
+    one = np.abs(INTEGERS) * signs
+    one[2, 5] *= -1
+    (finding,) = on("odin", in_unit(build, one)).violations
+    assert finding.found == "1 neurons that excite and inhibit"
+
+
+def test_what_excites_one_layer_and_inhibits_another_is_of_both_signs():
+    past = nir.Linear(np.array([[-1.0, 0, 0, -1], [0, 0, -1, 0]]))
+    graph = Chain((4,)).linear("fc", 3).neurons("lif").linear("read", 2).add("past", past, "input")
+    graph = graph.neurons("out", "read", "past").model().graph
+    for name in ("fc", "read"):
+        graph.nodes[name].weight = np.abs(graph.nodes[name].weight)
+    graph.nodes["fc"].weight[:, 3] = 0
+    network = Network(graph)
+    assert of_both_signs(network, network.input).tolist() == [True, False, True, False]
+    assert not of_both_signs(network, "lif").any()
+
+
+def test_signs_are_those_of_the_one_matrix_that_layers_without_neurons_between_become():
+    graph = Chain((2,)).linear("first", 2).linear("second", 2).neurons("out").model().graph
+    graph.nodes["first"].weight[...] = [[-1, 1], [0, 1]]
+    graph.nodes["second"].weight[...] = [[-1, 0], [0, 1]]
+    network = Network(graph)
+    assert of_both_signs(network, network.input).tolist() == [False, True]
+
+
+def test_one_kernel_of_both_signs_makes_those_mixed_that_it_reaches_with_both():
+    chain = Chain((1, 3, 3)).conv("conv", 1, kernel=3, padding=1).neurons("lif").flatten()
+    network = Network(chain.linear("read", 2).neurons("out").model().graph)
+    kernel = network.nodes["conv"].weight
+    kernel[...] = 0
+    kernel[0, 0, 1, 1], kernel[0, 0, 0, 0] = 1, -1  # onto itself, and to its neighbour below on the right
+    mixed = of_both_signs(network, network.input)
+    assert mixed[0].tolist() == [[True, True, False], [True, True, False], [False, False, False]]
 
 
 def test_magnitudes_of_3_bits_have_7_levels_above_zero(build):

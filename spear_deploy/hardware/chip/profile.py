@@ -103,6 +103,9 @@ class Synapses(_Section):
     weight_sharing: Flag | None = Field(None, description="whether a convolution stores its kernel once per core")
     weight_bits: Bits | None = None
     weight_range: Integers | None = None
+    sign_by_source: Flag | None = Field(
+        None, description="whether weights are magnitudes, and all synapses out of one neuron share a sign beside them"
+    )
     weights_per_neuron: Weights | None = Field(None, description="different weights that one neuron may have")
     delay: Steps | None = Field(None, description="delays of a synapse or axon that the chip can hold")
 

@@ -15,7 +15,7 @@ from spear_deploy.network import fan_out
 from spear_deploy.network.graph import delay_steps
 from spear_deploy.network.linear import Weighted
 from spear_deploy.network.pools import MaxPool2d
-from spear_deploy.network.synapses import paths_out
+from spear_deploy.network.synapses import of_both_signs, paths_out
 
 WEIGHT_BITS = "weight bits"
 
@@ -25,18 +25,29 @@ _FLOAT_ERROR = 1e-6
 
 @rule("weight sign")
 def weight_sign(subject: Subject) -> Iterator[Finding]:
-    """Weights must be of one sign where the chip's are.
+    """Weights must be of one sign where the chip's are: all of them, or all out of one neuron.
 
     The ends of its range forbid none: weights and thresholds of a layer times one factor are the same network, whether
     the weights are integers or not. What rounding them to the chip's does is not known without its arithmetic, and told
     as not checked.
     """
-    allowed = subject.profile.synapses.weight_range
+    synapses = subject.profile.synapses
+    mend, by_source, allowed = (
+        "separate excitatory and inhibitory neurons",
+        synapses.sign_by_source,
+        synapses.weight_range,
+    )
+    if by_source is not None and by_source.value:
+        for source in (subject.network.input, *subject.network.layers):
+            mixed = int(of_both_signs(subject.network, source).sum())
+            if mixed:
+                found = f"{mixed:,} neurons that excite and inhibit"
+                yield wall("weight sign", source, found, "one sign for all synapses of a neuron", mend, by_source)
+        return
     if allowed is None or not _of_one_sign(allowed):
         return
     for name, node in subject.network.nodes.items():
         if isinstance(node, Weighted) and float(np.asarray(node.weight).min()) < 0:
-            mend = "separate excitatory and inhibitory neurons"
             yield wall("weight sign", name, "negative weights", "weights of one sign", mend, allowed)
 
 
