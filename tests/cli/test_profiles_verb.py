@@ -97,6 +97,7 @@ def test_figures_are_chosen_by_their_keys_alike_in_words_and_in_json():
     assert set(json.loads(run("profiles", "show", "loihi1", "time.barrier", "--json").stdout)["figures"]) == {
         "time.barrier",
         "time.barrier_by_chips",
+        "time.barrier_by_routers",
     }
     told = str(run("profiles", "show", "loihi2", "weather").exception)
     assert "loihi2 has no figure whose key holds 'weather'; its figures are of chip, core," in told

@@ -325,3 +325,22 @@ def test_every_fault_of_one_figure_is_told_at_once(tmp_path):
     ]
     assert "time.step_floor: low <= value <= high does not hold: low 5, value 3, high 2" in lines
     assert "no source" in str(told.value)
+
+
+def test_a_barrier_of_ones_own_stands_instead_of_the_curve_that_goes_with_the_inherited_one(own):
+    curve = '[time.barrier_by_routers]\nvalue = [[1, 5]]\nunit = "us"\nstatus = "estimated"\nsource = "me"\n'
+    barrier = '[time.barrier]\nvalue = 2\nunit = "us"\nstatus = "estimated"\nsource = "me"\n'
+    head = 'name = "mine"\ntitle = "Mine"\ninherits = "loihi1"\n'
+    inherited = load_profile("loihi1").time.barrier_by_routers
+    assert load_profile(own(head)).time.barrier_by_routers == inherited
+    assert load_profile(own(head + barrier)).time.barrier_by_routers is None
+    assert load_profile(own(head + barrier + curve)).time.barrier_by_routers.amount_at(7) == 5000
+    own(head + barrier, "parent.toml")
+    assert load_profile(own(head.replace("loihi1", "parent.toml"))).time.barrier_by_routers is None
+
+
+def test_the_barrier_of_loihi1_grows_with_the_logarithm_of_tiles_between_its_published_ends():
+    time = load_profile("loihi1").time
+    found = [time.barrier_by_routers.amount_at(2**each) for each in range(6)]
+    assert found == pytest.approx([113 + (465 - 113) * each / 5 for each in range(6)])
+    assert (found[0], found[-1]) == (time.barrier.spread.low, time.barrier.spread.high)

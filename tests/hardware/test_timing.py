@@ -55,7 +55,7 @@ TIMES = {
     "hop_horizontal": (2.0, 3.0, 4.0),
     "hop_vertical": (5.0, 6.0, 7.0),
     "message_between_chips": (20.0, 25.0, 40.0),
-    "barrier": (11.0, 11.0, 11.0),
+    "barrier": (9.0, 11.0, 14.0),
     "step_floor": (30.0, 60.0, 90.0),
 }
 LINK_NS = 10.0

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware import Activity, estimate, load_profile, parse_budget, place
+from spear_deploy.hardware.chip.figures import Spread
 from spear_deploy.hardware.cost.mesh import MESH_KEYS
 from spear_deploy.report.chip_json import cost_json
 
@@ -100,6 +101,45 @@ def test_a_barrier_by_routers_alone_is_the_barrier_of_a_mesh(cost):
     barrier = timing.term("barrier")
     assert barrier.time_ns.typical == pytest.approx(500 + 400 / 3)
     assert (barrier.missing, "time.barrier_by_routers" in timing.figures) == ((), True)
+
+
+BARRIER = {"time.barrier": (10, 200, 4000, "ns")}
+
+
+@pytest.mark.parametrize("mesh", [{}, MESH, MESH | {"chip.cores_per_router": (3, "cores")}])
+def test_a_barrier_is_the_range_that_the_profile_gives_for_any_number_of_routers(cost, mesh):
+    found = cost(CHIP | BARRIER | mesh)
+    assert found.timing.term("barrier").time_ns == Spread(10, 200, 4000)
+    assert found.time_ns.high > 4 * 4000
+    assert found.time_ns.low == 4 * 14  # of the longest single term: two updates
+
+
+def test_a_barrier_by_routers_stands_for_a_barrier_where_cores_lie_on_a_mesh(cost):
+    both = CHIP | BARRIER | {"time.barrier_by_routers": ([[2, 30]], "ns")}
+    for mesh, key, spread in (({}, "barrier", (10, 200, 4000)), (MESH, "barrier_by_routers", (30, 30, 30))):
+        timing = cost(both | mesh).timing
+        assert timing.term("barrier").time_ns == Spread(*spread)
+        assert [each for each in timing.figures if "barrier" in each] == [f"time.{key}"]
+
+
+def test_a_barrier_by_routers_that_is_unknown_leaves_the_barrier(cost):
+    timing = cost(CHIP | BARRIER | MESH | {"time.barrier_by_routers": (None, "ns")}).timing
+    assert timing.term("barrier").time_ns == Spread(10, 200, 4000)
+
+
+CURVE = {"time.barrier_by_routers": ([[1, 10], [2, 30], [3, 500]], "ns")}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [({}, 500), ({"time.barrier_by_chips": ([[1, 100], [3, 900]], "ns")}, 30 + 800 / 2)],
+    ids=["of all chips", "of one chip, and what a second adds"],
+)
+def test_the_routers_of_a_barrier_are_those_of_one_chip_where_more_chips_have_a_time(cost, more, expected):
+    """Three cores: two on one chip, a router each, one on the next."""
+    chips = {"chip.cores_per_chip": (2, "cores"), "chip.chips": (2, "chips")}
+    mesh = MESH | {"chip.router_columns": (2, "routers"), "chip.cores_per_router": (1, "cores")}
+    assert cost(CHIP | CURVE | mesh | chips | more).timing.term("barrier").time_ns.typical == pytest.approx(expected)
 
 
 INACTIVE_ALONE = CHIP | {"energy.neuron_update_inactive": (5, "pJ"), "time.neuron_update_inactive": (5, "ns")}

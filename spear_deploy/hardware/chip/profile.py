@@ -168,7 +168,8 @@ class Times(_Section):
     hop_vertical: Time | None = None
     barrier: Time | None = Field(None, description="synchronising all cores at the end of a step")
     barrier_by_routers: TimeCurve | None = Field(
-        None, description="the barrier by the number of routers in use, where more than its ends is known"
+        None,
+        description="the barrier by the number of routers in use; stands for barrier where it is known where cores lie",
     )
     barrier_by_chips: TimeCurve | None = Field(
         None, description="the barrier by the number of chips in use; what it adds to one chip's counts"

@@ -191,7 +191,14 @@ def _inherited(target: str | Path, chain: tuple[str, ...]) -> tuple[str, dict[st
     own = [f"{section}.{name}" for section, block in content.items() if isinstance(block, Mapping) for name in block]
     name = content.get("name", Path(where).stem)  # what differs from its parent is not called by its parent's name
     titled = {**base, "name": name, "title": f"{name}, from {base.get('title')}"}
-    return where, _over(titled, content), own
+    return where, _over(_without_curve(titled, own), content), own
+
+
+def _without_curve(base: dict[str, Any], own: list[str]) -> dict[str, Any]:
+    """A barrier of one's own stands instead of the curve that goes with the one it replaces."""
+    if "time.barrier" not in own or not isinstance(base.get("time"), Mapping):
+        return base
+    return {**base, "time": {key: each for key, each in base["time"].items() if key != "barrier_by_routers"}}
 
 
 def _over(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

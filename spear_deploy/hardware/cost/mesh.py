@@ -76,6 +76,12 @@ class CoreMap:
     hops_vertical: float
     routers: int
 
+    @property
+    def most_routers(self) -> int:
+        """Routers in use on the chip that uses most."""
+        used = np.unique(self.place, axis=0)
+        return int(np.bincount(used[:, 0] // self.mesh.columns).max(initial=0))
+
 
 def mesh_of(profile: Profile) -> Mesh | None:
     """The mesh of a chip; None where the profile does not describe one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log2
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,27 +259,24 @@ class StepClock:
 def barrier_of(profile: Profile, core_map: CoreMap | None, chips: int = 1) -> Array:
     """The barrier for the routers and chips in use, `[3]`.
 
-    As the profile has it by their number; else between low for one router and high for all, in
-    proportion to the logarithm of their number. More chips add what the profile has for them.
+    As the profile has it by the number of routers; else the same for any number. Where the profile has a time for
+    more chips it is added, and the routers are those of the chip that uses most.
     """
     by_chips = profile.time.barrier_by_chips
     if by_chips is None or not by_chips.known or chips == 1:
-        return _barrier_of_a_chip(profile, core_map)
-    return _barrier_of_a_chip(profile, core_map) + by_chips.amount_at(chips) - by_chips.amount_at(1)
+        return _barrier_on(profile, None if core_map is None else core_map.routers)
+    one = _barrier_on(profile, None if core_map is None else core_map.most_routers)
+    return one + by_chips.amount_at(chips) - by_chips.amount_at(1)
 
 
-def _barrier_of_a_chip(profile: Profile, core_map: CoreMap | None) -> Array:
+def _barrier_on(profile: Profile, routers: int | None) -> Array:
     figure, curve = profile.time.barrier, profile.time.barrier_by_routers
-    if curve is not None and curve.known and core_map is not None:
-        return np.full(3, curve.amount_at(core_map.routers))
+    if curve is not None and curve.known and routers is not None:
+        return np.full(3, curve.amount_at(routers))
     if figure is None or not figure.known:
         return np.zeros(3)
     spread = figure.spread
-    if core_map is None:
-        return np.array([spread.low, spread.typical, spread.high])
-    every = core_map.mesh.columns * core_map.mesh.rows
-    share = min(1.0, log2(core_map.routers) / log2(every)) if every > 1 else 1.0
-    return np.full(3, spread.low + share * (spread.high - spread.low))
+    return np.array([spread.low, spread.typical, spread.high])
 
 
 def _has_curve(profile: Profile) -> bool:
