@@ -157,6 +157,11 @@ def test_a_truncated_bundle_is_refused(bundle, tmp_path, capsys, kept):
     assert "bad.zip: not a bundle, or damaged" in capsys.readouterr().err
 
 
+def test_a_folder_of_exported_files_is_no_bundle(tmp_path, capsys):
+    assert imported(tmp_path, "--out", tmp_path / "got") == 2
+    assert "a folder, and no bundle: that is one file, as `--to bundle` writes it" in capsys.readouterr().err
+
+
 def test_a_bundle_whose_directory_would_begin_before_its_start_is_refused(bundle, tmp_path):
     content = bytearray(bundle.read_bytes())
     end = content.rfind(b"PK\x05\x06")
