@@ -8,6 +8,7 @@ import pytest
 import torch
 from random_networks import Builder, events, images, random_models
 
+from spear_deploy.backends.fixed_point import loihi_loop
 from spear_deploy.backends.fixed_point.fake_quantized import fake_quantized
 from spear_deploy.backends.fixed_point.loihi import LoihiExecution, States
 from spear_deploy.backends.fixed_point.quantize import quantize
@@ -141,6 +142,27 @@ def test_the_compiled_loop_sends_what_the_steps_one_by_one_send(monkeypatch, see
     for name, output in compiled.outputs.items():
         assert torch.equal(output, stepwise.outputs[name])
         assert output.stride() == stepwise.outputs[name].stride()
+
+
+loop_for = loihi_loop._loop_for
+
+
+@pytest.mark.parametrize("own_bias", [False, True], ids=["no bias", "bias of each"])
+@pytest.mark.parametrize("own_decay", [False, True], ids=["decay of all", "decay of each"])
+def test_what_all_neurons_share_is_read_once_and_gives_the_same(monkeypatch, own_decay, own_bias):
+    chain = Builder(np.random.default_rng(3)).conv("conv", 4).spiking("lif", arrays=own_decay)
+    if not own_bias:
+        chain.nodes["conv"].bias[:] = 0
+    model = chain.model(6)
+    inputs = events(3, 6, 20, model.network.input_shape)
+    quantized = quantize(model, calibration=inputs)
+    kinds = []
+    monkeypatch.setattr(loihi_loop, "_loop_for", lambda *kind, **own: (kinds.append(own), loop_for(*kind, **own))[1])
+    compiled = LoihiExecution(quantized).run(inputs)
+    assert {tuple(own.values()) for own in kinds} == {(own_decay, own_bias)}
+    monkeypatch.setattr("spear_deploy.backends.fixed_point.loihi.where_installed", lambda module: None)
+    assert compiled.output.any()
+    assert torch.equal(compiled.output, LoihiExecution(quantized).run(inputs).output)
 
 
 def _subtracting(seed):

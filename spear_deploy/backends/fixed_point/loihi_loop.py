@@ -23,9 +23,11 @@ BLOCK = 2048
 
 
 @cache
-def _loop_for(spiking, subtracts, delayed, memoryless, each):
-    """The loop for neurons of one kind; `each` tells that every neuron has constants of its own.
+def _loop_for(spiking, subtracts, delayed, memoryless, each, biased):
+    """The loop for neurons of one kind.
 
+    `each` tells that every neuron has decays and a threshold of its own, `biased` that it has its own bias, as those
+    behind a convolution have. What all share need not be read again for each neuron, which takes over half of the time.
     Wrapping and saturating at the limits of a state are computed whether or not they can happen: the loop waits for
     memory.
     """
@@ -41,14 +43,16 @@ def _loop_for(spiking, subtracts, delayed, memoryless, each):
         for sample in range(first, last):
             for start in range(0, neurons, BLOCK):
                 stop = min(start + BLOCK, neurons)
+                own = bias[start:stop] if biased else bias
                 u[:] = 0.0
                 v[:] = 0.0
                 for t in range(steps):
                     given, sent = inputs[t * hop, sample, start:stop], outputs[t, sample, start:stop]
                     for i in range(stop - start):
                         if each:
-                            decay_u, decay_v = keep_u[start + i], keep_v[start + i]
-                            added, top = bias[start + i], threshold[start + i]
+                            decay_u, decay_v, top = keep_u[start + i], keep_v[start + i], threshold[start + i]
+                        if biased:
+                            added = own[i]
                         current = np.float64(given[i])
                         if not memoryless:
                             current = np.trunc(u[i] * decay_u) + current
@@ -87,7 +91,8 @@ def run(layer: LayerExecution, inputs: Tensor, outputs: Tensor) -> None:
         reset is Reset.SUBTRACT,
         layer.values.reset_delay and reset is Reset.SUBTRACT,
         layer.slowest_u == 0,
-        len(constants[0]) > 1,
+        each=len(constants[0]) > 1,
+        biased=len(constants[2]) > 1,
     )
     static = len(inputs) > 1 and inputs.stride(0) == 0
     given = _flat(inputs[:1] if static else inputs)
@@ -113,9 +118,19 @@ def _flat(values: Tensor) -> Any:
 
 
 def _constants(layer: LayerExecution) -> list[Any]:
-    """Decays, bias and threshold, `[1]` each, or `[N]` each in the order of memory where one differs by neuron."""
-    found = [layer.keep_u, layer.keep_v, layer.bias, layer.bias if layer.threshold is None else layer.threshold]
-    if all(each.ndim == 0 for each in found):
-        return [each.reshape(1).cpu().numpy() for each in found]
-    spread = (each.expand(layer.shape) for each in found)
+    """Decays, bias and threshold, `[1]`, or `[N]` in the order of memory.
+
+    Decays and threshold are `[N]` together, where one differs by neuron; the bias is by itself.
+    """
+    threshold = layer.keep_v if layer.threshold is None else layer.threshold
+    alike = _spread(layer, layer.keep_u, layer.keep_v, threshold)
+    (bias,) = _spread(layer, layer.bias)
+    return [alike[0], alike[1], bias, alike[2]]
+
+
+def _spread(layer: LayerExecution, *values: Tensor) -> list[Any]:
+    """As arrays `[1]` each, or `[N]` each where one of them differs by neuron."""
+    if all(each.ndim == 0 for each in values):
+        return [each.reshape(1).cpu().numpy() for each in values]
+    spread = (each.expand(layer.shape) for each in values)
     return [(each.movedim(0, -1) if each.ndim == 3 else each).flatten().cpu().numpy() for each in spread]
