@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from spear_deploy.errors import ProfileError
-from spear_deploy.hardware import load_profile, place
+from spear_deploy.hardware import Activity, estimate, load_profile, place
 from spear_deploy.hardware.placement.whole_layers import core_sizes
 
 
@@ -135,6 +135,62 @@ def test_memories_of_more_cores_than_the_chip_has_are_refused(tmp_path):
     )
     with pytest.raises(ProfileError, match=r"core\.kernel_memory: 9 given, the chip.s cores are 4"):
         load_profile(path)
+
+
+def chain(build, layers):
+    """Layers of two neurons: one input, then 2 x 2 weights each, 4 kernel words."""
+    dense = [nir.Linear(np.ones((2, 2))) for _ in range(layers - 1)]
+    return build((1,), nir.Linear(np.ones((2, 1))), "lif", *(part for each in dense for part in (each, "lif")))
+
+
+CHIPS = {"layers.split": (False, "yes or no"), "core.kernel_memory": ([4, 4], "words")}
+
+
+@pytest.mark.parametrize(("layers", "chips", "needed"), [(2, 3, 1), (3, 3, 2), (4, 2, 2), (6, 3, 3)])
+def test_layers_take_the_cores_of_as_few_chips_as_hold_them(build, chip_file, layers, chips, needed):
+    profile = load_profile(chip_file(CHIPS | {"chip.chips": (chips, "chips")}))
+    placement = place(chain(build, layers), profile)
+    assert placement.fits
+    assert len({core.number for core in placement.cores}) == layers
+    assert placement.chips_needed == len({core.number // 2 for core in placement.cores}) == needed
+    assert placement.profile.cores_available == 2 * chips
+
+
+def test_layers_that_follow_each_other_share_a_chip_and_the_messages_between_chips_are_counted(build, chip_file):
+    """Four layers on two chips of two cores: of three connections only that from the second to the third crosses."""
+    network = chain(build, 4)
+    price = {"energy.message_between_chips": (5, "pJ")}
+    placement = place(network, load_profile(chip_file(CHIPS | price | {"chip.chips": (2, "chips")})))
+    assert [core.number // 2 for core in placement.cores] == [0, 0, 1, 1]
+    spikes = {name: np.full(network.shapes[name], 3.0) for name in (network.input, *network.layers)}
+    cost = estimate(network, placement, Activity(spikes, 4, analog_input=False))
+    (between,) = [part for part in cost.parts if part.name == "messages between chips"]
+    assert between.count == 2 * 3
+
+
+def test_a_chip_of_one_large_core_lends_it_once_a_chip(build, chip_file):
+    """Three layers take 4 words, and each chip has one core that holds them; the first takes 2."""
+    figures = CHIPS | {"core.kernel_memory": ([1, 4], "words"), "chip.chips": (3, "chips")}
+    placement = place(chain(build, 4), load_profile(chip_file(figures)))
+    assert [finding.rule for finding in placement.findings] == ["core for the layer"]
+    assert placement.findings[0].allowed == "6 cores"
+    first_of_2_words = chip_file(figures | {"core.kernel_memory": ([2, 4], "words")})
+    fits = place(chain(build, 4), load_profile(first_of_2_words))
+    assert (fits.fits, fits.chips_needed) == (True, 3)
+
+
+def test_layers_without_a_core_are_counted_on_and_no_core_holds_two(build, chip_file):
+    placement = place(chain(build, 5), load_profile(chip_file(CHIPS)))
+    assert sorted(core.number for core in placement.cores) == [0, 1, 2, 3, 4]
+
+
+def test_memories_are_those_of_the_cores_that_can_be_used(chip_file):
+    """Which of four cores is left out is not known, so the sizes are of the three others."""
+    cores = {"chip.cores_per_chip": (4, "cores"), "chip.usable_cores_per_chip": (3, "cores")}
+    sizes = {"core.kernel_memory": ([4, 4, 8], "words")}
+    assert load_profile(chip_file(CHIPS | cores | sizes)).cores_available == 3
+    with pytest.raises(ProfileError, match=r"core\.kernel_memory: 4 given, the chip.s cores are 3"):
+        load_profile(chip_file(CHIPS | cores | {"core.kernel_memory": ([4, 4, 4, 4], "words")}))
 
 
 _PLACED = """

@@ -78,7 +78,8 @@ def core_faults(profile: Profile) -> Iterator[str]:
     counts = {key: len(each.value) for key, each in memories.items() if each is not None and each.value is not None}
     if counts and (split is None or split.value is not False):
         yield f"{next(iter(counts))}: holds a whole layer, and none is one here; give layers.split = false as well"
-    wanted = int(cores) if cores is not None else next(iter(counts.values()), 0)
+    free = cores if usable is None else usable
+    wanted = int(free) if free is not None else next(iter(counts.values()), 0)
     for key, count in counts.items():
         if count != wanted:
             yield f"{key}: {count} given, the chip's cores are {wanted}; give the size of each core"

@@ -271,12 +271,18 @@ class Profile(_Section):
         for figure in (self.chip.usable_cores_per_chip, self.chip.cores_per_chip):
             if figure is not None and figure.known:
                 return int(figure.amount)
-        return None
+        core = self.core
+        memories = [each.value for each in (core.kernel_memory, core.neuron_memory, core.bias_memory) if each]
+        return next((len(sizes) for sizes in memories if sizes), None)
+
+    @property
+    def chips_available(self) -> int:
+        """Chips that a network can use; one where the profile names no number."""
+        chips = self.chip.chips
+        return int(chips.amount) if chips is not None and chips.known else 1
 
     @property
     def cores_available(self) -> int | None:
         """Cores of all chips that a network can use; one chip where the profile names no number."""
-        cores, chips = self.cores_per_chip, self.chip.chips
-        if cores is None:
-            return None
-        return cores * (int(chips.amount) if chips is not None and chips.known else 1)
+        cores = self.cores_per_chip
+        return None if cores is None else cores * self.chips_available

@@ -113,7 +113,7 @@ def chip_of_cores(placement: Placement, core_map: CoreMap | None) -> Integers:
     """The chip that each core lies on, counted from 0, `[cores]`; all on one where the cores of a chip are unknown."""
     if core_map is not None:
         return core_map.place[:, 0] // core_map.mesh.columns
-    cores = np.arange(placement.cores_needed)
+    cores = np.array([core.number for core in placement.cores])
     return cores // (placement.profile.cores_per_chip or max(1, len(cores)))
 
 

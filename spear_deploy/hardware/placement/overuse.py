@@ -56,7 +56,7 @@ def unassigned(assignment: CoreAssignment, findings: list[Finding], profile: Pro
             Kind.WALL,
             layer,
             "no free core that holds it",
-            f"{len(assignment.sizes)} cores",
+            f"{profile.cores_available:,} cores",
             f"prune {layer} or the layers of its size until each finds a core of its own",
             source or "",
             0.5,  # each memory is a power of two: half the channels need half of it

@@ -83,9 +83,9 @@ class Placement:
 
     @property
     def chips_needed(self) -> int:
-        """Number of chips that so many cores take; 1 where the cores of a chip are unknown."""
+        """Number of chips that these cores lie on; 1 where the cores of a chip are unknown."""
         per_chip = self.profile.cores_per_chip
-        return 1 if per_chip is None else -(-self.cores_needed // per_chip)
+        return 1 if per_chip is None else 1 + max(core.number for core in self.cores) // per_chip
 
     @property
     def fits(self) -> bool:
@@ -125,10 +125,11 @@ def place(
     whole = profile.layers.split is not None and profile.layers.split.value is False
     grids = _uncut(network, loads) if whole else _settle(network, loads, limits, least_cores or {})
     assignment = assign_cores(network, profile, kept_channels(network, keep)) if whole and core_sizes(profile) else None
+    numbers = None if assignment is None else assignment.numbers
     placed = [(layer, tile) for layer, grid in grids.items() for tile in grid.tiles()]
     cores = tuple(
         Core(
-            number if assignment is None else assignment.core.get(layer, assignment.nearest.get(layer, number)),
+            number if numbers is None else numbers[layer],
             layer,
             tile,
             core_uses(layer, loads[layer].use(tile), limits, assignment, profile.origin),

@@ -56,8 +56,7 @@ def core_uses(
     """What one core holds against what it has."""
     uses = [ResourceUse(name, use[name], most, _UNITS[name], layer, origin) for name, most in limits.items()]
     if assignment is not None:
-        sizes = assignment.sizes[assignment.core[layer] if layer in assignment.core else assignment.nearest[layer]]
-        memories = zip(WORDS, assignment.needs[layer], sizes, strict=True)
+        memories = zip(WORDS, assignment.needs[layer], assignment.sizes_for(layer), strict=True)
         uses += [
             ResourceUse(f"{name}{OF_THE_CORE}", need, have, "words", layer, origin)
             for name, need, have in memories
@@ -76,12 +75,14 @@ def chip_uses(profile: Profile, loads: Mapping[str, LayerLoad], cores: int, memo
         lambda: sum(map(_synapses, loads.values())),
         lambda: memory,
     )
-    figure = profile.chip.chips
-    chips = figure.amount if figure is not None and figure.known else 1.0
     for resource, taken in zip(CHIP_RESOURCES, used, strict=True):
         amount = resource.allowed(profile)
         if amount is not None:
-            uses.append(ResourceUse(resource.name, taken(), amount * chips, resource.unit, None, profile.origin))
+            uses.append(
+                ResourceUse(
+                    resource.name, taken(), amount * profile.chips_available, resource.unit, None, profile.origin
+                )
+            )
     return uses
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import count
 from math import ceil, inf, log2, prod
 
-import networkx as nx
 import nir
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from spear_deploy.hardware.chip.figures import Sizes
 from spear_deploy.hardware.chip.profile import Profile
@@ -23,7 +25,7 @@ WORDS = ("kernel memory", "neuron memory", "bias memory")
 
 @dataclass(frozen=True)
 class CoreAssignment:
-    """Which core each layer has.
+    """Which core each layer has; cores are counted chip by chip.
 
     Attributes:
         needs: words of each memory that a layer takes, in the order of `WORDS`.
@@ -38,6 +40,19 @@ class CoreAssignment:
     core: dict[str, int]
     nearest: dict[str, int]
 
+    def sizes_for(self, layer: str) -> tuple[float, ...]:
+        """What a layer is held to: the memories of its core, or of the one that suits it best."""
+        return self.sizes[self.core[layer] if layer in self.core else self.nearest[layer]]
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """A core for every layer, none twice: those without one are counted on where the nearest is taken."""
+        found = dict(self.core)
+        beyond = count(len(self.sizes))
+        for layer, core in self.nearest.items():
+            found[layer] = next(beyond) if core in found.values() else core
+        return found
+
 
 def memory_of(profile: Profile, name: str) -> Sizes | None:
     """One of the memories `WORDS`, core by core; None where the profile limits none of that name."""
@@ -46,7 +61,7 @@ def memory_of(profile: Profile, name: str) -> Sizes | None:
 
 
 def core_sizes(profile: Profile) -> tuple[tuple[float, ...], ...]:
-    """Words of each memory, core by core, without end where its size is not known; empty where none is."""
+    """Words of each memory, core by core of one chip, without end where its size is not known; empty where none is."""
     figures = [memory_of(profile, name) for name in WORDS]
     values = [None if figure is None else figure.value for figure in figures]
     cores = max((len(value) for value in values if value is not None), default=0)
@@ -54,24 +69,36 @@ def core_sizes(profile: Profile) -> tuple[tuple[float, ...], ...]:
 
 
 def assign_cores(network: Network, profile: Profile, kept: Mapping[str, int]) -> CoreAssignment:
-    """Give every layer a core that holds it, for as many layers as possible (a maximum matching).
+    """Give every layer a core that holds it, for as many layers as possible, on as few chips as that takes.
 
+    Of these assignments one whose chips hold layers that follow each other, so that few messages go between chips.
     `kept` is the number of channels that count of the input and of each layer.
     """
-    sizes = core_sizes(profile)
+    one_chip = core_sizes(profile)
     needs: dict[str, tuple[int, ...]] = {layer: _words(network, layer, kept) for layer in network.layers}
-    suits, count = nx.Graph(), len(needs)  # of numbers: sets of names are in another order in every process
-    suits.add_nodes_from(range(count))
-    suits.add_edges_from(
-        (place, count + core)
-        for place, words in enumerate(needs.values())
-        for core, size in enumerate(sizes)
-        if all(need <= have for need, have in zip(words, size, strict=True))
+    suits = np.array(
+        [
+            [all(need <= have for need, have in zip(words, size, strict=True)) for size in one_chip]
+            for words in needs.values()
+        ]
     )
-    matching = nx.bipartite.maximum_matching(suits, top_nodes=range(count))
-    core = {layer: int(matching[place]) - count for place, layer in enumerate(needs) if place in matching}
-    nearest = {layer: _nearest(words, sizes) for layer, words in needs.items() if layer not in core}
-    return CoreAssignment(needs, sizes, core, nearest)
+    chips = min(-(-len(needs) // len(one_chip)), profile.chips_available)
+    most_chips = min(len(needs), profile.chips_available)  # with one for each layer all that suit a core have one
+    while len(core := _matched(suits, chips)) < len(needs) and chips < most_chips:
+        chips += 1
+    named = {layer: core[place] for place, layer in enumerate(needs) if place in core}
+    nearest = {layer: _nearest(words, one_chip) for layer, words in needs.items() if layer not in named}
+    return CoreAssignment(needs, one_chip * chips, named, nearest)
+
+
+def _matched(suits: NDArray[np.bool_], chips: int) -> dict[int, int]:
+    """The core of as many layers as possible, both by number; `suits` is `[layers, cores of a chip]`."""
+    layers, cores = suits.shape
+    chip = np.repeat(np.arange(chips), cores)
+    apart = np.abs(chip - np.arange(layers)[:, None] * chips // layers)
+    on_all = np.tile(suits, chips)
+    found = linear_sum_assignment(np.where(on_all, apart, layers * chips))  # dearer than all chips that are off
+    return {int(layer): int(core) for layer, core in zip(*found, strict=True) if on_all[layer, core]}
 
 
 def _nearest(words: tuple[int, ...], sizes: tuple[tuple[float, ...], ...]) -> int:
