@@ -127,6 +127,7 @@ def outside_json(outside: Outside) -> dict[str, Any]:
         "energy_pj": _spread(outside.energy_pj),
         "time_ns": _spread(outside.time_ns),
         "missing": list(outside.missing),
+        "at_least": outside.at_least,
         "embedded_processor_pj": _spread(outside.processor_pj),
         "terms": [
             {

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from spear_deploy.hardware import Activity, estimate, load_profile, place
+from spear_deploy.hardware.chip.figures import Spread
+from spear_deploy.hardware.cost.input_output import outside_of
 
 STEPS = 5
 SPIKES_IN = 4.0  # of each of two inputs in an inference
@@ -56,6 +58,63 @@ def test_what_has_a_price_is_added_and_the_chip_waits_for_it_at_rest(cost):
         found.energy_pj.typical + events * 20 + STEPS * 1000 + 100 * more_ns
     )
     assert found.time_ns.typical == pytest.approx(STEPS * 1000)  # without I/O nothing changes
+
+
+BESIDE = {"energy.input_event": (1, "nJ"), "energy.host_step": (1, "uJ")}
+TIMES_BESIDE = {"time.input_event": (1, "ns"), "time.host_step": (1, "us")}
+
+
+@pytest.fixture
+def unmade(build, chip_file):
+    """Two inputs and two neurons at 2 pJ a SynOp on a chip with no time of a step."""
+
+    def make(figures):
+        network = build((2,), nir.Linear(np.eye(2)), "lif")
+        spikes = {network.input: np.full(2, SPIKES_IN), **{layer: np.zeros(2) for layer in network.layers}}
+        chip = load_profile(chip_file({"energy.synaptic_operation": (2, "pJ")} | figures))
+        return estimate(network, place(network, chip), Activity(spikes, STEPS, analog_input=False))
+
+    return make
+
+
+@pytest.mark.parametrize("times", [{}, {"time.input_event": (1, "ns")}, TIMES_BESIDE])
+@pytest.mark.parametrize("idle", [{}, {"energy.static_per_chip": (0, "mW")}])
+def test_what_events_and_host_steps_cost_is_in_the_energy_whatever_is_known_of_times(unmade, times, idle):
+    found = unmade(BESIDE | times | idle)
+    assert (found.time_ns, found.outside.time_ns) == (None, None)
+    assert found.energy_pj.typical == 2 * 2 * SPIKES_IN
+    assert found.outside.energy_pj.typical == 2 * 2 * SPIKES_IN + 2 * SPIKES_IN * 1e3 + STEPS * 1e6
+    assert found.outside.missing == tuple(key for key in TIMES_BESIDE if key not in times)
+
+
+def test_idle_power_for_a_time_that_is_not_known_leaves_the_energy_with_input_and_output_open(unmade):
+    found = unmade(BESIDE | TIMES_BESIDE | {"energy.static_per_chip": (3, "mW")})
+    assert (found.energy_pj, found.outside.energy_pj) == (None, None)
+    assert found.unpriced_text == "no time of a step for idle chips"
+    assert outside_of(load_profile("loihi1"), static_mw=Spread(0, 1, 1), **NO_TIME).energy_pj is None
+
+
+NO_TIME = {"input_events": 1, "steps": 1, "time_ns": None, "energy_pj": Spread(1, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    "key", ["energy.input_event", "time.host_step", "time.step", "energy.static_per_chip", "energy.synaptic_operation"]
+)
+def test_a_price_that_is_a_minimum_makes_what_it_is_in_a_lower_bound(build, tmp_path, chip_file, key):
+    network = build((2,), nir.Linear(np.eye(2)), "lif")
+    spikes = {network.input: np.full(2, SPIKES_IN), **{layer: np.zeros(2) for layer in network.layers}}
+    steps = {"time.step": (1, "us"), "energy.static_per_chip": (3, "mW"), "energy.synaptic_operation": (2, "pJ")}
+    file = chip_file(BESIDE | TIMES_BESIDE | steps)
+
+    def told(bound):
+        chip = tmp_path / "bound.toml"
+        chip.write_text(file.read_text().replace(f"[{key}]\n", f'[{key}]\nbound = "{bound}"\n'))
+        cost = estimate(network, place(network, load_profile(chip)), Activity(spikes, STEPS, analog_input=False))
+        return cost.energy_at_least, cost.timing.at_least, cost.outside.at_least
+
+    beside = key in BESIDE | TIMES_BESIDE
+    assert told("exact") == (False, False, False)
+    assert told("minimum") == (not beside, key == "time.step", beside)
 
 
 def test_at_the_low_end_input_and_output_overlap_with_the_cores(cost):

@@ -5,10 +5,13 @@ from math import isnan
 import nir
 import numpy as np
 import pytest
+import torch
 
 from spear_deploy.hardware import Activity, estimate, load_profile, parse_budget, place
 from spear_deploy.hardware.chip.figures import Spread
 from spear_deploy.hardware.cost.mesh import MESH_KEYS
+from spear_deploy.measure.events import Events
+from spear_deploy.measure.record import Recorder
 from spear_deploy.report.chip_json import cost_json
 
 CHIP = {
@@ -140,6 +143,43 @@ def test_the_routers_of_a_barrier_are_those_of_one_chip_where_more_chips_have_a_
     chips = {"chip.cores_per_chip": (2, "cores"), "chip.chips": (2, "chips")}
     mesh = MESH | {"chip.router_columns": (2, "routers"), "chip.cores_per_router": (1, "cores")}
     assert cost(CHIP | CURVE | mesh | chips | more).timing.term("barrier").time_ns.typical == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("term", "known", "unknown"),
+    [
+        ("messages out", "spike", "message_out"),
+        ("messages out", "message_out", "spike"),
+        ("farthest message", "hop_horizontal", "hop_vertical"),
+        ("neuron updates", "neuron_update_active", "neuron_update_inactive"),
+    ],
+)
+def test_of_two_times_of_a_term_the_one_that_is_not_known_is_named(cost, term, known, unknown):
+    half = cost(CHIP | MESH | {f"time.{known}": (2, "ns"), f"time.{unknown}": (None, "ns")}).timing
+    assert half.term(term).missing == (f"time.{unknown}",)
+    assert half.term(term) in half.unpriced
+    assert cost(CHIP | MESH | {f"time.{known}": (2, "ns")}).timing.term(term).missing == ()
+
+
+def test_what_more_chips_add_to_a_barrier_that_is_not_known_is_no_barrier(cost):
+    chips = {"chip.cores_per_chip": (2, "cores"), "chip.chips": (2, "chips")}
+    added = cost(CHIP | chips | {"time.barrier_by_chips": ([[1, 100], [2, 300]], "ns")}).timing.term("barrier")
+    assert (added.time_ns.typical, added.missing) == (200, ("time.barrier",))
+
+
+def test_a_time_that_is_a_minimum_makes_the_latency_a_lower_bound(build, chip_file):
+    network = build((2,), nir.Linear(np.ones((2, 2))), "lif")
+    spikes = {network.input: np.ones(2), "n1": np.ones(2)}
+    spiked = torch.ones((4, 1, 2), dtype=torch.bool)
+    recorder = Recorder(network)
+    recorder.add({name: Events.of(spiked) for name in spikes})
+    activity = Activity(spikes, 4, analog_input=False, record=recorder.record())
+    file = chip_file(CHIP | {"energy.static_per_chip": (3, "mW")})
+    text = file.read_text()
+    for bound, expected in (("exact", False), ("minimum", True)):
+        file.write_text(text.replace("[time.synaptic_operation]", f'[time.synaptic_operation]\nbound = "{bound}"'))
+        cost = estimate(network, place(network, load_profile(file)), activity)
+        assert (cost.timing.at_least, cost.energy_at_least) == (expected, expected)
 
 
 INACTIVE_ALONE = CHIP | {"energy.neuron_update_inactive": (5, "pJ"), "time.neuron_update_inactive": (5, "ns")}

@@ -214,15 +214,17 @@ def _static(placement: Placement, timing: Timing) -> list[Part]:
     for name, key, figure, number in powers:
         if figure is None:
             continue
-        if not figure.known or timing.latency is None:
+        flows = not figure.known or figure.spread.high > 0
+        if not figure.known or (flows and timing.latency is None):
             count = nan if timing.latency is None else number
             parts.append(_unpriced(name, (key,), count, NO_TIME if figure.known else NO_PRICE))
             continue
-        time = timing.latency.mean
+        time = _exactly(0.0) if timing.latency is None else timing.latency.mean
         held = Spread(*(number * ns for ns in (time.low, time.typical, time.high)))
         drawn = _times(figure.spread, held)  # 1 mW x 1 ns = 1 pJ
         status = least_sure([figure.status, timing.status])
-        parts.append(Part(name, (f"energy.{key}",), held.typical / _NS_PER_S, drawn, status))
+        at_least = figure.bound is Bound.MINIMUM or timing.minimum
+        parts.append(Part(name, (f"energy.{key}",), held.typical / _NS_PER_S, drawn, status, at_least))
     return parts
 
 

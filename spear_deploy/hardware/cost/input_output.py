@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spear_deploy.hardware.chip.figures import Energy, Spread, Time
+from spear_deploy.hardware.chip.figures import Bound, Energy, Spread, Time
 from spear_deploy.hardware.chip.profile import Profile
 
 INJECTION = "injecting the input"
@@ -28,6 +28,7 @@ class OutsideTerm:
         time_ns: None where no time is known.
         energy_pj: None where no price is known.
         missing: the keys of the profile that would price it.
+        at_least: whether its price or time is known as a minimum only.
 
     """
 
@@ -37,6 +38,7 @@ class OutsideTerm:
     time_ns: Spread | None
     energy_pj: Spread | None
     missing: tuple[str, ...]
+    at_least: bool
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class Outside:
         """Keys of the profile without which the totals are lower bounds."""
         return tuple(key for term in self.terms for key in term.missing)
 
+    @property
+    def at_least(self) -> bool:
+        """Whether what is beside the cores makes the totals lower bounds."""
+        return bool(self.missing) or any(term.at_least for term in self.terms)
+
 
 def outside_of(
     profile: Profile,
@@ -86,11 +93,18 @@ def outside_of(
     drawn = None
     if processor is not None and processor.known and with_io is not None:
         drawn = _product(processor.spread, with_io)  # 1 mW x 1 ns = 1 pJ
-    energy = energy_pj
-    if energy_pj is not None and time_ns is not None and with_io is not None:
-        waiting = _product(static_mw, _less(with_io, time_ns))
+    waiting = _waiting(static_mw, time_ns, with_io)
+    energy = None
+    if energy_pj is not None and waiting is not None:
         energy = _sum([energy_pj, waiting, *(term.energy_pj for term in terms if term.energy_pj)])
     return Outside(terms, drawn, with_io, energy)
+
+
+def _waiting(static_mw: Spread, time_ns: Spread | None, with_io: Spread | None) -> Spread | None:
+    """What flows while the chip waits; None where something does, for a time that is not known."""
+    if time_ns is None or with_io is None:
+        return None if static_mw.high else Spread(0.0, 0.0, 0.0)
+    return _product(static_mw, _less(with_io, time_ns))
 
 
 def _term(profile: Profile, name: str, key: str, count: float, unit: str) -> OutsideTerm:
@@ -101,7 +115,8 @@ def _term(profile: Profile, name: str, key: str, count: float, unit: str) -> Out
     missing = tuple(each for each, spread in zip(keys, spreads, strict=True) if spread is None and count > 0)
     exact = Spread(count, count, count)
     time_ns, energy_pj = (None if spread is None else _product(spread, exact) for spread in spreads)
-    return OutsideTerm(name, count, unit, time_ns, energy_pj, missing)
+    at_least = count > 0 and any(figure is not None and figure.bound is Bound.MINIMUM for figure in (time, energy))
+    return OutsideTerm(name, count, unit, time_ns, energy_pj, missing, at_least)
 
 
 def _longer(cores: Spread, others: Sequence[Spread]) -> Spread:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.hardware.chip.figures import Status, Time
+from spear_deploy.hardware.chip.figures import Bound, Rate, Status, Time, TimeCurve
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.links import links_of_chips, routes
 from spear_deploy.hardware.cost.mesh import MESH_KEYS, CoreMap
@@ -65,6 +65,8 @@ class StepPrices:
     Attributes:
         times: by key of the profile; of the router's rate the time of one message.
         known: keys that have a value and are used, and their status.
+        unknown: keys that the profile has without a value.
+        minimum: full keys whose time is known as a minimum only.
         unmapped: terms that have a time, and cannot be counted because it is not known where cores lie.
         complete: whether a step has a time at all: an update and an operation have one.
 
@@ -72,6 +74,8 @@ class StepPrices:
 
     times: dict[str, Array]
     known: dict[str, Status]
+    unknown: frozenset[str]
+    minimum: frozenset[str]
     unmapped: tuple[str, ...]
     complete: bool
 
@@ -103,7 +107,10 @@ class StepPrices:
             unmapped.append(BARRIER)
         elif "barrier_by_routers" in known:
             known.pop("barrier", None)
-        return StepPrices(times, known, tuple(unmapped), complete)
+        figures = {key: figure for key in (*times, *curves) if (figure := getattr(profile.time, key)) is not None}
+        unknown = frozenset(key for key, figure in figures.items() if not figure.known)
+        minimum = frozenset(f"time.{key}" for key, figure in figures.items() if _is_minimum(figure))
+        return StepPrices(times, known, unknown, minimum, tuple(unmapped), complete)
 
     def figures(self, term: str) -> tuple[str, ...]:
         """The keys of a term that have a value."""
@@ -114,10 +121,13 @@ class StepPrices:
         return [self.known[key] for key in self._keys(term) if key in self.known]
 
     def missing(self, term: str) -> tuple[str, ...]:
-        """The keys that would price a term of which no time is known."""
+        """The keys that would price a term of which no time is known, or not all."""
         if term in self.unmapped:
             return MESH_KEYS
-        return () if self.figures(term) else tuple(f"time.{key}" for key in _KEYS[term])
+        if term == BARRIER and "barrier_by_routers" in self.known:
+            return ()
+        none = self.known.keys().isdisjoint(_KEYS[term])
+        return tuple(f"time.{key}" for key in _KEYS[term] if none or key in self.unknown)
 
     @staticmethod
     def _keys(term: str) -> tuple[str, ...]:
@@ -277,6 +287,11 @@ def _barrier_on(profile: Profile, routers: int | None) -> Array:
         return np.zeros(3)
     spread = figure.spread
     return np.array([spread.low, spread.typical, spread.high])
+
+
+def _is_minimum(figure: Time | TimeCurve | Rate) -> bool:
+    """Whether no less time is known; at the highest rate it is least."""
+    return figure.bound is (Bound.MAXIMUM if isinstance(figure, Rate) else Bound.MINIMUM)
 
 
 def _has_curve(profile: Profile) -> bool:

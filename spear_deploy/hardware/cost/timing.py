@@ -8,7 +8,7 @@ from math import isnan, nan
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.hardware.chip.figures import Spread, Status
+from spear_deploy.hardware.chip.figures import Bound, Spread, Status
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.cost.mesh import MESH_KEYS, CoreMap
 from spear_deploy.hardware.cost.step_time import SYNOPS, UNITS, StepClock, StepPrices, barrier_of, least_sure
@@ -17,6 +17,8 @@ from spear_deploy.hardware.placement.packing import Integers
 from spear_deploy.measure import within
 
 Array = NDArray[np.float64]
+
+_FIXED = ("time.step",)
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Term:
         unit: of both.
         time_ns: the longest that it takes on any core or link, the mean over all steps; None where
             no time is known, so that it enters no total.
-        missing: the keys of the profile that would give it one.
+        missing: the keys of the profile that would give it one, or all of it.
 
     """
 
@@ -78,6 +80,7 @@ class Timing:
             time of a full pipeline; empty where all take the same, or that is not known.
         status: of the least sure time.
         figures: the keys of the times in it.
+        minimum: whether one of them is known as a minimum only.
 
     """
 
@@ -91,13 +94,14 @@ class Timing:
     synops_each: tuple[float, ...]
     status: Status
     figures: tuple[str, ...]
+    minimum: bool
     latency_each_ns: tuple[float, ...] = ()
     interval_each_ns: tuple[float, ...] = ()
 
     @property
     def at_least(self) -> bool:
-        """Whether times are lower bounds, because they follow from means."""
-        return self.samples is None
+        """Whether times are lower bounds: one of them is a minimum, or they follow from means."""
+        return self.minimum or (self.samples is None and self.figures != _FIXED)
 
     @property
     def step_ns(self) -> Spread | None:
@@ -109,7 +113,7 @@ class Timing:
 
     @property
     def unpriced(self) -> tuple[Term, ...]:
-        """Terms that were counted and have no time."""
+        """Terms that were counted and have no time, or not all of it."""
         return tuple(term for term in self.terms if term.missing and term.count != 0)
 
     @property
@@ -182,12 +186,16 @@ def timing_of(
         whole, gap = (_times(fixed.spread, count) for count in (steps, chip_steps.events.time_steps))
         latency = Latency(whole, whole, whole)
         bare = _without_times(terms)
+        minimum = fixed.bound is Bound.MINIMUM
         return Timing(
-            steps, known, bare, latency, gap, None, most_synops_core, synops_each, fixed.status, ("time.step",)
+            steps, known, bare, latency, gap, None, most_synops_core, synops_each, fixed.status, _FIXED, minimum
         )
     if not prices.complete or unmapped:
-        return Timing(steps, known, terms, None, None, None, most_synops_core, synops_each, Status.UNKNOWN, ())
+        return Timing(
+            steps, known, terms, None, None, None, most_synops_core, synops_each, Status.UNKNOWN, (), minimum=False
+        )
     names = [term.name for term in terms]
+    figures = tuple(figure for name in names for figure in prices.figures(name))
     latencies, gaps = np.concatenate(samples), np.concatenate(intervals)
     return Timing(
         steps,
@@ -199,7 +207,8 @@ def timing_of(
         most_synops_core,
         synops_each,
         least_sure([status for name in names for status in prices.statuses(name)]),
-        tuple(figure for name in names for figure in prices.figures(name)),
+        figures,
+        not prices.minimum.isdisjoint(figures),
         tuple(latencies[:, 2].tolist()) if recorded else (),
         tuple(gaps[:, 2].tolist()) if recorded else (),
     )

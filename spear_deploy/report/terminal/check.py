@@ -12,7 +12,6 @@ from spear_deploy.hardware.amounts import energy_text, power_text, time_text
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.cost.cost import NO_MESH, Cost
-from spear_deploy.hardware.cost.input_output import Outside
 from spear_deploy.hardware.placement.placement import Core
 from spear_deploy.hardware.rules.finding import Kind
 from spear_deploy.report.terminal.table import Table
@@ -100,17 +99,22 @@ def _totals(cost: Cost, profile: Profile) -> list[str]:
     lines.append(f"SynOps      {', '.join([f'{cost.synops:,.0f}', *shares])}")
     lines += _times(cost)
     lines += _resting(inherited & set(cost.timing.figures), profile)
-    lines += _with_io(cost.outside)
+    lines += _with_io(cost)
     if cost.power_mw is not None:
         lines.append(f"power       {power_text(cost.power_mw)}")
     return lines
 
 
-def _with_io(outside: Outside) -> list[str]:
-    """Energy and time with input and output: bounds, where prices are missing."""
+def _with_io(cost: Cost) -> list[str]:
+    """Energy and time with input and output: bounds, where prices are missing or minima."""
+    outside = cost.outside
+    longer = outside.at_least or cost.timing.at_least
     totals = [
-        f"above {text(spread.low)}" if outside.missing else text(spread)
-        for spread, text in ((outside.energy_pj, energy_text), (outside.time_ns, time_text))
+        f"above {text(spread.low)}" if outside.at_least or without else text(spread)
+        for spread, text, without in (
+            (outside.energy_pj, energy_text, cost.energy_at_least),
+            (outside.time_ns, time_text, longer),
+        )
         if spread is not None
     ]
     counts = " and ".join(f"{term.name} ({term.count:,.0f} {term.unit})" for term in outside.terms)
@@ -118,7 +122,9 @@ def _with_io(outside: Outside) -> list[str]:
     if outside.missing:
         lines.append(f"            no price is known: {', '.join(outside.missing)}")
     if outside.processor_pj is not None:
-        lines.append(f"            the processor beside the cores, in no total: {energy_text(outside.processor_pj)}")
+        least = "at least " if longer else ""
+        drawn = f"{least}{energy_text(outside.processor_pj)}"
+        lines.append(f"            the processor beside the cores, in no total: {drawn}")
     return lines
 
 
@@ -146,7 +152,11 @@ def _times(cost: Cost) -> list[str]:
         )
     lines.append(f"throughput  {rate.typical:,.0f} inferences/s in a full pipeline")
     if timing.unpriced:
-        lines.append(f"            no time is known for {', '.join(term.name for term in timing.unpriced)}: not in it")
+        names = [
+            each.name if each.time_ns is None else f"{each.name} ({', '.join(each.missing)})"
+            for each in timing.unpriced
+        ]
+        lines.append(f"            no time is known for {', '.join(names)}: not in it")
     return lines
 
 
@@ -155,7 +165,6 @@ def _steps(cost: Cost) -> Table:
     table = Table("a step waits for", "busiest core or link", "time", title="time of a step", title_justify="left")
     for term in cost.timing.terms:
         count = f"{term.count:,.1f} {term.unit}" if term.unit and not isnan(term.count) else ""
-        time = "" if term.time_ns is None else time_text(term.time_ns)
-        missing = "no mesh known" if isnan(term.count) else "no time known"
-        table.add_row(term.name, count, missing if term.missing else time)
+        lacking = "no mesh known" if isnan(term.count) else "no time known" if term.missing else ""
+        table.add_row(term.name, count, lacking if term.time_ns is None else time_text(term.time_ns))
     return table
