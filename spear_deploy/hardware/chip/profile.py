@@ -17,9 +17,7 @@ from spear_deploy.hardware.chip.figures import (
     Memory,
     Name,
     Power,
-    Quantity,
     Rate,
-    Sizes,
     Time,
     TimeCurve,
 )
@@ -107,7 +105,10 @@ class Synapses(_Section):
         None, description="whether weights are magnitudes, and all synapses out of one neuron share a sign beside them"
     )
     weights_per_neuron: Weights | None = Field(None, description="different weights that one neuron may have")
-    delay: Steps | None = Field(None, description="delays of a synapse or axon that the chip can hold")
+    delay: Steps | None = Field(
+        None,
+        description="delays of a synapse or axon that the chip can hold, from the least, which one without a delay waits",
+    )
 
 
 class Neurons(_Section):
@@ -240,14 +241,6 @@ class Profile(_Section):
                     if isinstance(figure, Figure):
                         found[f"{section}.{key}"] = figure
         return found
-
-    @property
-    def limits(self) -> bool:
-        """Whether a size is known that a network may exceed: of cores, of layers, of inputs and outputs."""
-        return any(
-            figure.known and isinstance(figure, Quantity | Sizes) and key.partition(".")[0] in ("core", "layers", "io")
-            for key, figure in self.figures().items()
-        )
 
     @property
     def inherited(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from spear_deploy.hardware.chip.figures import Figure, Quantity
+from spear_deploy.hardware.chip.figures import Figure, Flag, Quantity
 from spear_deploy.hardware.chip.profile import Profile
 
 
@@ -82,6 +82,9 @@ FORMATS = (
 
 _PRICES = ("time", "energy")
 
+_HINDERING = ("layers.square_kernels", "synapses.sign_by_source")
+"""What forbids something where it is so; any other yes or no does where it is not."""
+
 ROUNDING = "rounding of weights"
 WEIGHTS_A_NEURON = "different weights per neuron"
 
@@ -93,6 +96,15 @@ def allowed(profile: Profile) -> dict[str, float]:
     """How much of each resource a core has, where that is known and its use can be counted."""
     found = {resource.name: resource.allowed(profile) for resource in RESOURCES}
     return {name: amount for name, amount in found.items() if amount is not None}
+
+
+def limits(profile: Profile) -> bool:
+    """Whether a chip is known to forbid anything: so much of a thing, or a kind of it."""
+    return any(
+        figure.known and not (isinstance(figure, Flag) and figure.value is not (key in _HINDERING))
+        for key, figure in profile.figures().items()
+        if key not in FORMATS and key.partition(".")[0] not in _PRICES
+    )
 
 
 def counts_synapses(profile: Profile) -> bool:

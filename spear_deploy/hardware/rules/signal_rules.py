@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-import nir
 import numpy as np
 
 from spear_deploy.hardware.chip.figures import Interval
 from spear_deploy.hardware.rules.finding import Finding, Kind
 from spear_deploy.hardware.rules.rules import Subject, most, rule, source_of, wall
-from spear_deploy.network import fan_out
-from spear_deploy.network.graph import delay_steps
+from spear_deploy.network import Network, fan_out
 from spear_deploy.network.linear import Weighted
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.synapses import of_both_signs, paths_out
@@ -44,16 +42,21 @@ def weight_sign(subject: Subject) -> Iterator[Finding]:
                 found = f"{mixed:,} neurons that excite and inhibit"
                 yield wall("weight sign", source, found, "one sign for all synapses of a neuron", mend, by_source)
         return
-    if allowed is None or not _of_one_sign(allowed):
+    if allowed is None or allowed.value is None:
         return
+    least, largest = allowed.value
     for name, node in subject.network.nodes.items():
-        if isinstance(node, Weighted) and float(np.asarray(node.weight).min()) < 0:
-            yield wall("weight sign", name, "negative weights", "weights of one sign", mend, allowed)
+        if isinstance(node, Weighted):
+            weight = np.asarray(node.weight)
+            if least >= 0 and (weight < 0).any():
+                yield wall("weight sign", name, "negative weights", "weights from 0 on", mend, allowed)
+            if largest <= 0 and (weight > 0).any():
+                yield wall("weight sign", name, "positive weights", "weights up to 0", mend, allowed)
 
 
 def _of_one_sign(allowed: Interval | None) -> bool:
     """Whether a chip's weights are magnitudes."""
-    return allowed is not None and allowed.value is not None and allowed.value[0] >= 0
+    return allowed is not None and allowed.value is not None and (allowed.value[0] >= 0 or allowed.value[1] <= 0)
 
 
 @rule(WEIGHT_BITS)
@@ -111,17 +114,33 @@ def one_matrix(subject: Subject) -> Iterator[Finding]:
 
 @rule("delay")
 def delay(subject: Subject) -> Iterator[Finding]:
-    """Delays must lie in the range that the chip holds."""
-    allowed = subject.profile.synapses.delay
+    """Delays must lie in the range that the chip holds.
+
+    A connection without a delay waits the least that the chip holds, which shifts whole layers alike. One that feeds
+    back is a step late, and no later.
+    """
+    allowed, network = subject.profile.synapses.delay, subject.network
     if allowed is None or allowed.value is None:
         return
-    dt_s = next(iter(subject.network.neurons.values())).dt_s
-    for name, node in subject.network.nodes.items():
-        if isinstance(node, nir.Delay):
-            steps = delay_steps(node, name, dt_s)
-            if steps > allowed.value[1]:
-                mend = "shorten the delay, or insert relay neurons"
-                yield wall("delay", name, f"{steps} steps", f"at most {allowed.value[1]} steps", mend, allowed)
+    least, longest = allowed.value
+    for names, steps in _delays(network).items():
+        where, found = ", ".join(names), f"{steps} steps"
+        if steps > longest:
+            mend = "shorten the delay, or insert relay neurons"
+            yield wall("delay", where, found, f"at most {longest} steps", mend, allowed)
+        elif steps < least:
+            yield wall("delay", where, found, f"at least {least} steps", "lengthen the delay", allowed)
+    if least > 1:
+        for layer in sorted({source for source, _ in network.feedback}):
+            mend = f"put a delay of {least} steps into the loop, and train again"
+            yield wall("delay", layer, "1 step of feedback", f"at least {least} steps", mend, allowed)
+
+
+def _delays(network: Network) -> dict[tuple[str, ...], int]:
+    """The delay of each connection that has one, in steps, by the nodes that make it up."""
+    late = network.delays
+    paths = (tuple(name for name in each.path if name in late) for each in network.connections)
+    return {names: sum(late[name] for name in names) for names in paths if names}
 
 
 @rule("fan-out")
@@ -191,7 +210,7 @@ def input_expansion(subject: Subject) -> Iterator[Finding]:
     """The input must not reach more hidden neurons than the chip connects to it."""
     allowed = subject.profile.io.input_fan_out
     network = subject.network
-    reached = {each.target for each in network.connections if each.source == network.input}
+    reached = {each.target for each in network.connections if each.source == network.input} - {network.read_out}
     found = sum(prod(network.shapes[layer]) for layer in reached)
     if found > most(allowed):
         keep, limit = most(allowed) / found, f"{most(allowed):.0f} neurons"
@@ -204,7 +223,7 @@ def output_fan_in(subject: Subject) -> Iterator[Finding]:
     """The output must not be reached by more hidden neurons than the chip connects to it."""
     allowed = subject.profile.io.output_fan_in
     network = subject.network
-    sources = {each.source for each in network.into(network.read_out)} - {network.input}
+    sources = {each.source for each in network.into(network.read_out)} - {network.input, network.read_out}
     found = sum(prod(network.shapes[layer]) for layer in sources)
     if found > most(allowed):
         keep, limit = most(allowed) / found, f"{most(allowed):.0f} neurons"

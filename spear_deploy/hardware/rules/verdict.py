@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.placement.limits import limits
 from spear_deploy.hardware.placement.placement import Placement, keep_to_fit, place
 from spear_deploy.hardware.rules import layer_rules, signal_rules
 from spear_deploy.hardware.rules.finding import Finding, Kind
@@ -53,11 +54,9 @@ class Verdict:
         """The verdict in words; limits that are unknown are not claimed to hold."""
         if not self.fits:
             return "does not fit"
-        placement = self.placement
-        if not placement.uses and not placement.unchecked:
-            # Chips that limit kinds of layers instead of cores say nothing of what else a core holds.
-            return "fits the known limits" if placement.profile.limits else "no limits to hold it to"
-        return "fits the known limits" if placement.unchecked else "fits"
+        if self.placement.unchecked:
+            return "fits the known limits"
+        return "fits" if limits(self.placement.profile) else "no limits to hold it to"
 
 
 def check(network: Network, profile: Profile, *, analog_input: bool) -> Verdict:
