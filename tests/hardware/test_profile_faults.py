@@ -5,6 +5,7 @@ from math import inf, nan
 import nir
 import numpy as np
 import pytest
+from made_chips import figure_keys, unit_of
 
 from spear_deploy.backends.fixed_point import chip_format
 from spear_deploy.errors import ProfileError
@@ -12,6 +13,7 @@ from spear_deploy.hardware import Activity, OnChip, Use, estimate, load_profile,
 from spear_deploy.hardware.chip.profile_files import ARITHMETICS, KINDS, MODELS, RESETS
 from spear_deploy.hardware.gates import hold
 from spear_deploy.hardware.rules import layer_rules
+from spear_deploy.hardware.rules.verdict import check
 from spear_deploy.jobs.chips import checked_chip
 from spear_deploy.network import Reset
 from spear_deploy.report.chip_json import cost_json
@@ -150,3 +152,44 @@ def test_a_silent_network_on_cores_that_idle_in_no_time_has_no_end_of_throughput
     assert cost.time_ns.low == 0
     assert (cost.throughput_per_s.typical, cost.throughput_per_s.high) == (pytest.approx(1e9 / (4 * 3 * 7)), inf)
     assert cost_json(cost)["throughput_per_s"]["high"] is None
+
+
+@pytest.mark.parametrize(
+    ("key", "figure", "message"),
+    [
+        ("energy.synaptic_operation", (1e300, "uJ"), "to 1e.30 pJ; what follows would be no number"),
+        ("energy.synaptic_operation", (1, 2, 1e40, "pJ"), "to 1e.30 pJ"),
+        ("energy.static_per_chip", (1e299, "W"), "to 1e.30 mW"),
+        ("time.barrier_by_chips", ([[1, 1], [2, 1e200]], "ns"), "to 1e.30 ns"),
+        ("time.step", (1e-300, "ns"), "from 1e-30 to 1e.30 ns"),
+        ("core.neurons", (1e200, "neurons"), "to 1e.30 neurons"),
+        ("chip.synapse_memory", (1e305, "MiB"), "to 1e.30 B"),
+        ("layers.kernel", ([3, 10**40], "pixels"), "to 1e.30 pixels"),
+        ("synapses.weight_range", ([-(10**40), 0], "integer"), "to 1e.30 integer"),
+        ("synapses.weight_bits", (65, "bit"), "no number is wider than 64 bit"),
+        ("neurons.state_bits", (1026, "bit"), "no number is wider than 64 bit"),
+        ("synapses.delay", ([-1, 4], "steps"), r"steps are from 0 on, found \[-1, 4\]"),
+    ],
+)
+def test_what_no_number_could_follow_from_is_refused(chip_file, key, figure, message):
+    with pytest.raises(ProfileError, match=f"{key}: .*{message}"):
+        load_profile(chip_file({key: figure}))
+
+
+def test_the_widest_weights_are_rounded_without_loss(build, chip_file):
+    profile = load_profile(chip_file({"synapses.weight_bits": (64, "bit")}))
+    assert check(build((2,), nir.Linear(np.ones((2, 2))), "lif"), profile, analog_input=False).findings == ()
+
+
+COUNTED = [
+    key
+    for key in figure_keys()
+    if unit_of(key) in ("neurons", "axons", "synapses", "thresholds", "decays", "channels", "weights", "routers")
+]
+COUNTED += ["core.destination_cores", "chip.cores_per_router", "layers.input_map", "layers.output_map"]
+
+
+@pytest.mark.parametrize("key", COUNTED)
+def test_no_count_is_0(chip_file, key):
+    with pytest.raises(ProfileError, match=f"{key}: a limit of 0 holds no network"):
+        load_profile(chip_file({key: (0, unit_of(key))}))

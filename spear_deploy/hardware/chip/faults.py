@@ -6,8 +6,36 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import prod
 
-from spear_deploy.hardware.chip.figures import Quantity, Rate
+from spear_deploy.hardware.chip.figures import Bits, Figure, Interval, Quantity, Rate, Sizes, TimeCurve
 from spear_deploy.hardware.chip.profile import Profile
+
+_LEAST, _LARGEST = 1e-30, 1e30
+"""Of amounts in their base unit: what is counted with them, or divided by them, stays a number."""
+
+_WIDEST_BITS = 64
+
+
+def amount_faults(profile: Profile) -> Iterator[str]:
+    """Amounts that nothing could be counted with, widths that no number has and steps back; each by its key."""
+    for key, figure in profile.figures().items():
+        if not all(number == 0 or _LEAST <= number <= _LARGEST for number in _amounts(figure)):
+            scaled = figure.units[figure.unit] != 1
+            base = next(unit for unit, factor in figure.units.items() if factor == 1) if scaled else figure.unit
+            yield f"{key}: must be 0 or from {_LEAST:g} to {_LARGEST:g} {base}; what follows would be no number"
+        if isinstance(figure, Bits) and max(_amounts(figure), default=0) > _WIDEST_BITS:
+            yield f"{key}: no number is wider than {_WIDEST_BITS} bit"
+        if isinstance(figure, Interval) and figure.unit == "steps" and figure.value is not None and figure.value[0] < 0:
+            yield f"{key}: steps are from 0 on, found {list(figure.value)}"
+
+
+def _amounts(figure: Figure) -> list[float]:
+    """Every amount that a figure gives, in its base unit, without its sign."""
+    if isinstance(figure, Quantity):
+        return [figure.spread.low, figure.spread.typical, figure.spread.high] if figure.known else []
+    if isinstance(figure, TimeCurve):
+        factor = figure.units[figure.unit]
+        return [amount for at, time in figure.value or () for amount in (at, time * factor)]
+    return [abs(number) for number in figure.value or ()] if isinstance(figure, Sizes | Interval) else []
 
 
 def time_faults(profile: Profile) -> Iterator[str]:
@@ -61,7 +89,7 @@ def core_faults(profile: Profile) -> Iterator[str]:
     """Cores, and memories of whole layers core by core, that do not agree with the chip, and what takes no memory; each
     by its key.
     """
-    core, split = profile.core, profile.layers.split
+    core = profile.core
     figures = (profile.chip.cores_per_chip, profile.chip.usable_cores_per_chip)
     cores, usable = (None if figure is None else figure.value for figure in figures)
     if usable is not None and cores is not None and usable > cores:
@@ -76,7 +104,7 @@ def core_faults(profile: Profile) -> Iterator[str]:
         "core.bias_memory": core.bias_memory,
     }
     counts = {key: len(each.value) for key, each in memories.items() if each is not None and each.value is not None}
-    if counts and (split is None or split.value is not False):
+    if counts and profile.splits_layers:
         yield f"{next(iter(counts))}: holds a whole layer, and none is one here; give layers.split = false as well"
     free = cores if usable is None else usable
     wanted = int(free) if free is not None else next(iter(counts.values()), 0)

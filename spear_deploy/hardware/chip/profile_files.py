@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from spear_deploy.errors import ProfileError, quoted
-from spear_deploy.hardware.chip.faults import core_faults, mesh_faults, time_faults
-from spear_deploy.hardware.chip.figures import Choice, Figure, Name, Sizes
+from spear_deploy.hardware.chip.faults import amount_faults, core_faults, mesh_faults, time_faults
+from spear_deploy.hardware.chip.figures import Choice, Count, Figure, Name, Sizes
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.system.outside.plain import LARGEST_TOML, parse_toml, read_text
 from spear_deploy.system.outside.refusal import RefusedError
@@ -40,12 +40,14 @@ KINDS = (
 )
 """What connects neurons; `hardware.rules.layer_rules` has them."""
 
-HOLDING = (
-    *("core.neurons", "core.memory", "core.synapse_memory", "core.in_axons", "core.fan_in"),
-    *("core.kernel_memory", "core.neuron_memory"),
-    *("chip.neurons", "chip.synapses", "chip.synapse_memory"),
+_MEMORIES = (
+    *("core.memory", "core.synapse_memory", "core.kernel_memory", "core.neuron_memory"),
+    "chip.synapse_memory",
 )
-"""What a network takes some of on every chip that limits it."""
+"""What a network takes some of on every chip that limits it, as it does of whatever is counted."""
+
+_CORES = ("chip.cores_per_chip", "chip.usable_cores_per_chip", "chip.chips")
+"""Counts whose product is held above 0."""
 
 _NAMES = {
     "synapses.packing": PACKINGS,
@@ -94,7 +96,7 @@ def load_profile(target: str | Path) -> Profile:
 def _joint_faults(profile: Profile, where: str) -> list[str]:
     """One line for each rule that figures break together."""
     lines = [*_wrong_names(profile, where), *_unpacked(profile, where), *_empty(profile, where)]
-    faults = (*core_faults(profile), *time_faults(profile), *mesh_faults(profile))
+    faults = (*amount_faults(profile), *core_faults(profile), *time_faults(profile), *mesh_faults(profile))
     lines += [f"{where}: {fault}" for fault in faults]
     cores = profile.cores_available
     if cores is not None and cores < 1:
@@ -271,13 +273,11 @@ def _unpacked(profile: Profile, where: str) -> list[str]:
 
 
 def _empty(profile: Profile, where: str) -> list[str]:
-    figures = profile.figures()
     return [
         f"{where}: {key}: a limit of 0 holds no network; leave it out where the chip has none, or give its value"
-        for key in HOLDING
-        if (figure := figures.get(key)) is not None
-        and figure.known
-        and not (any(figure.value or ()) if isinstance(figure, Sizes) else figure.value)
+        for key, figure in profile.figures().items()
+        if figure.known and (key in _MEMORIES or (isinstance(figure, Count) and key not in _CORES))
+        if not (any(figure.value or ()) if isinstance(figure, Sizes) else figure.value)
     ]
 
 
