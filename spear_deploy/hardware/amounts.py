@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from spear_deploy.hardware.chip.figures import Spread
 
 Scale = tuple[tuple[str, float], ...]
@@ -16,6 +18,7 @@ _SCALES: dict[str, Scale] = {
 
 _SCALED = {shown for scale in _SCALES.values() for shown, _ in scale}
 _MOST_DIGITS = 9
+_NO_DIFFERENCE = 1e-9
 
 
 def energy_text(energy_pj: Spread | float) -> str:
@@ -51,6 +54,22 @@ def both_texts(used: float, allowed: float, unit: str) -> tuple[str, str, str]:
         if texts[0] == texts[1] and used != allowed:
             texts = [f"{value / factor:,.{digits}g}" for value in (used, allowed)]
     return texts[0], texts[1], shown
+
+
+def share_text(share: float) -> str:
+    """A share in percent, such as `87%`; none but a whole one reads 100%, as `100.2%` is more than all."""
+    texts = (f"{share:.{digits}%}" for digits in range(_MOST_DIGITS))
+    return next(text for text in texts if share == 1 or float(text[:-1]) != 100 or abs(share - 1) < _NO_DIFFERENCE)
+
+
+def keep_text(share: float) -> str:
+    """The share that may stay, in percent: rounded down, and to a digit that leaves some of it."""
+    for digits in range(_MOST_DIGITS):
+        parts = 100 * 10**digits
+        kept = math.floor(share * parts + _NO_DIFFERENCE)  # a share of 29 % times 100 is 28.999...
+        if kept or not share:
+            return f"{kept / parts:.{digits}%}"
+    return f"{share:.1e}"
 
 
 def unit_for(value: float, unit: str) -> tuple[str, float]:

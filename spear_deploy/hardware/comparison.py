@@ -35,8 +35,13 @@ class Row:
 
     @property
     def binding(self) -> ResourceUse | None:
-        """The limit that is used most."""
-        return max(self.verdict.placement.uses, key=lambda use: use.share, default=None)
+        """The limit that is used most, of the placement or of a rule that is broken."""
+        broken = [
+            ResourceUse(finding.rule, *finding.amounts, finding.node, self.profile.origin)
+            for finding in self.verdict.broken_rules
+            if finding.amounts is not None
+        ]
+        return max((*self.verdict.placement.uses, *broken), key=lambda use: use.share, default=None)
 
 
 def compare(

@@ -3,7 +3,7 @@
 import pytest
 
 from spear_deploy.hardware import QUANTITIES, Use, parse_budget
-from spear_deploy.hardware.amounts import amount_text, both_texts
+from spear_deploy.hardware.amounts import amount_text, both_texts, keep_text, share_text
 from spear_deploy.hardware.chip.figures import Spread
 from spear_deploy.hardware.gates import Held
 
@@ -73,3 +73,28 @@ def test_no_quantity_is_ever_printed_with_an_exponent():
     for quantity in QUANTITIES.values():
         for value in (1.0, 1234.5, 6.026e4, 1.3e7, 4e11):
             assert "e+" not in amount_text(value, quantity.unit)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0%"),
+        (0.874, "87%"),
+        (1.0, "100%"),
+        (273 / 272, "100.4%"),
+        (1 + 2e-7, "100.00002%"),
+        (0.9996, "99.96%"),
+        (1.326, "133%"),
+        (float("inf"), "inf%"),
+    ],
+)
+def test_a_share_reads_100_percent_where_it_is_all_and_only_there(share, text):
+    assert share_text(share) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, "100%"), (0.9996, "99%"), (50 / 51, "98%"), (0.29, "29%"), (0.0049, "0.4%"), (1 / 4096, "0.02%")],
+)
+def test_what_may_stay_is_rounded_down_and_never_to_nothing(share, text):
+    assert keep_text(share) == text

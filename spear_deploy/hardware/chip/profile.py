@@ -107,7 +107,7 @@ class Synapses(_Section):
     weights_per_neuron: Weights | None = Field(None, description="different weights that one neuron may have")
     delay: Steps | None = Field(
         None,
-        description="delays of a synapse or axon that the chip can hold, from the least, which one without a delay waits",
+        description="delays of a synapse or axon that the chip can hold; one without waits the least of them",
     )
 
 
@@ -267,6 +267,11 @@ class Profile(_Section):
         core = self.core
         memories = [each.value for each in (core.kernel_memory, core.neuron_memory, core.bias_memory) if each]
         return next((len(sizes) for sizes in memories if sizes), None)
+
+    @property
+    def splits_layers(self) -> bool:
+        """Whether a layer may lie on several cores."""
+        return self.layers.split is None or self.layers.split.value is not False
 
     @property
     def chips_available(self) -> int:

@@ -43,24 +43,32 @@ class Resource:
 
 NEURONS = "neurons per core"
 
+SYNAPSE_MEMORY, MEMORY = "synapse memory per core", "memory per core"
+IN_AXONS, OUT_AXONS = "input axons per core", "output axons per core"
+FAN_IN, DESTINATIONS = "fan-in per neuron", "destination cores per neuron"
+THRESHOLDS, DECAYS = "thresholds per core", "decays per core"
+
+OF_A_NEURON = (FAN_IN, DESTINATIONS)
+"""What is a neuron's alone, however its layer is cut."""
+
 _SYNAPSES = ("synapses.packing", "synapses.weight_bits")
 
 RESOURCES = (
     Resource(NEURONS, "neurons", "core.neurons"),
-    Resource("synapse memory per core", "B", "core.synapse_memory", _SYNAPSES),
+    Resource(SYNAPSE_MEMORY, "B", "core.synapse_memory", _SYNAPSES),
     Resource(
-        "memory per core",
+        MEMORY,
         "B",
         "core.memory",
         (*_SYNAPSES, "core.state_variable"),
         ("core.in_axon_entry", "core.out_axon_entry"),
     ),
-    Resource("input axons per core", "axons", "core.in_axons"),
-    Resource("output axons per core", "axons", "core.out_axons"),
-    Resource("fan-in per neuron", "synapses", "core.fan_in"),
-    Resource("destination cores per neuron", "cores", "core.destination_cores"),
-    Resource("thresholds per core", "thresholds", "core.thresholds"),
-    Resource("decays per core", "decays", "core.decays"),
+    Resource(IN_AXONS, "axons", "core.in_axons"),
+    Resource(OUT_AXONS, "axons", "core.out_axons"),
+    Resource(FAN_IN, "synapses", "core.fan_in"),
+    Resource(DESTINATIONS, "cores", "core.destination_cores"),
+    Resource(THRESHOLDS, "thresholds", "core.thresholds"),
+    Resource(DECAYS, "decays", "core.decays"),
 )
 """Every resource of a core, in the order of the core table."""
 

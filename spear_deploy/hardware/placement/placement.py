@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import prod
+
+import numpy as np
 
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.geometry import Reach
 from spear_deploy.hardware.placement.layer_load import LayerLoad, connect_consumers, layer_loads
-from spear_deploy.hardware.placement.limits import NEURONS, allowed, unchecked
+from spear_deploy.hardware.placement.limits import NEURONS, OF_A_NEURON, allowed, unchecked
 from spear_deploy.hardware.placement.overuse import overuse, unassigned
 from spear_deploy.hardware.placement.splitting import TooLargeForACoreError, split
 from spear_deploy.hardware.placement.thinning import NotThinnableError, kept_channels, thinned
@@ -31,7 +33,8 @@ class Core:
         number: which core, counted from 0.
         layer: the neuron layer.
         tile: its channels, rows and columns on this core.
-        uses: used and allowed for each resource with a known limit.
+        uses: used and allowed for each resource with a known limit; of one of which one neuron alone takes more than a
+            core has, what that neuron takes.
 
     """
 
@@ -64,6 +67,8 @@ class Placement:
         findings: what does not fit.
         quantities: cores, neurons and synapse memory (B) in all.
         reaches: the connections into each layer, in the order of `Network.into`.
+        uncut: layers of which one neuron alone takes more than a core has: they are cut by the other limits, and how
+            many cores they would take is not known.
 
     """
 
@@ -75,6 +80,7 @@ class Placement:
     findings: tuple[Finding, ...]
     quantities: dict[str, float]
     reaches: dict[str, tuple[Reach, ...]] = field(repr=False, compare=False)
+    uncut: tuple[str, ...] = ()
 
     @property
     def cores_needed(self) -> int:
@@ -122,8 +128,9 @@ def place(
     if keep < 1:
         loads = thinned(network, loads, keep)
     limits = allowed(profile)
-    whole = profile.layers.split is not None and profile.layers.split.value is False
-    grids = _uncut(network, loads) if whole else _settle(network, loads, limits, least_cores or {})
+    whole = not profile.splits_layers
+    cuts = _whole(network, loads) if whole else _settle(network, loads, limits, least_cores or {})
+    grids = {layer: cut.grid for layer, cut in cuts.items()}
     assignment = assign_cores(network, profile, kept_channels(network, keep)) if whole and core_sizes(profile) else None
     numbers = None if assignment is None else assignment.numbers
     placed = [(layer, tile) for layer, grid in grids.items() for tile in grid.tiles()]
@@ -132,7 +139,7 @@ def place(
             number if numbers is None else numbers[layer],
             layer,
             tile,
-            core_uses(layer, loads[layer].use(tile), limits, assignment, profile.origin),
+            core_uses(layer, {**loads[layer].use(tile), **cuts[layer].alone}, limits, assignment, profile.origin),
         )
         for number, (layer, tile) in enumerate(placed)
     )
@@ -150,7 +157,8 @@ def place(
         "synapse memory": memory,
     }
     reaches = {layer: load.reach for layer, load in loads.items()}
-    return Placement(profile, grids, cores, uses, unchecked(profile), tuple(findings), quantities, reaches)
+    uncut = tuple(layer for layer, cut in cuts.items() if cut.alone and cut.grid.size < prod(loads[layer].volume))
+    return Placement(profile, grids, cores, uses, unchecked(profile), tuple(findings), quantities, reaches, uncut)
 
 
 def keep_to_fit(network: Network, profile: Profile) -> float | None:
@@ -172,29 +180,45 @@ def keep_to_fit(network: Network, profile: Profile) -> float | None:
         return None
 
 
-def _uncut(network: Network, loads: dict[str, LayerLoad]) -> dict[str, Grid]:
+@dataclass(frozen=True)
+class _Cut:
+    """How a layer is cut.
+
+    Attributes:
+        grid: its rectangles.
+        alone: of resources of which one neuron takes more than a core has, what the one that takes most does.
+
+    """
+
+    grid: Grid
+    alone: Mapping[str, float] = field(default_factory=dict)
+
+
+def _whole(network: Network, loads: dict[str, LayerLoad]) -> dict[str, _Cut]:
     everything = {layer: whole(load.volume) for layer, load in loads.items()}
     grids = {layer: Grid((tile.channels,), (tile.rows,), (tile.columns,)) for layer, tile in everything.items()}
     for layer in network.layers:
         connect_consumers(loads, layer, grids)
-    return grids
+    return {layer: _Cut(grid) for layer, grid in grids.items()}
 
 
 def _settle(
     network: Network, loads: dict[str, LayerLoad], limits: dict[str, float], least_cores: Mapping[str, int]
-) -> dict[str, Grid]:
+) -> dict[str, _Cut]:
     """Cut consumers before producers; again where loops make a layer its own consumer's consumer."""
+    cuts: dict[str, _Cut] = {}
     grids: dict[str, Grid] = {}
     for _ in range(_MOST_ROUNDS):
         before = dict(grids)
         for layer in reversed(network.layers):
             connect_consumers(loads, layer, grids)
-            grids[layer] = _cut(loads[layer], _limits_of(loads[layer], limits, least_cores.get(layer, 1)))
+            cuts[layer] = _cut(loads[layer], _limits_of(loads[layer], limits, least_cores.get(layer, 1)))
+            grids[layer] = cuts[layer].grid
         if not network.feedback or grids == before:
             break
     for layer in network.layers:
         connect_consumers(loads, layer, grids)
-    return {layer: grids[layer] for layer in network.layers}
+    return {layer: cuts[layer] for layer in network.layers}
 
 
 def _limits_of(load: LayerLoad, limits: dict[str, float], parts: int) -> dict[str, float]:
@@ -203,8 +227,9 @@ def _limits_of(load: LayerLoad, limits: dict[str, float], parts: int) -> dict[st
     return limits if parts <= 1 else limits | {NEURONS: min(most, limits.get(NEURONS, most))}
 
 
-def _cut(load: LayerLoad, limits: dict[str, float]) -> Grid:
-    limits = dict(limits)
+def _cut(load: LayerLoad, limits: dict[str, float]) -> _Cut:
+    limits = {name: most for name, most in limits.items() if name not in OF_A_NEURON}
+    alone: dict[str, float] = {}
     while True:
         checked = dict(limits)
 
@@ -215,9 +240,23 @@ def _cut(load: LayerLoad, limits: dict[str, float]) -> Grid:
             return all(use[name] <= most for name, most in checked.items())
 
         try:
-            return split(load.volume, fits, load.uniform)
+            return _Cut(split(load.volume, fits, load.uniform), alone)
         except TooLargeForACoreError as error:
-            use = load.use(error.tile)
+            largest = [load.use(tile) for tile in (error.tile, *_best_connected(load))]
             for name, most in checked.items():
-                if use[name] > most:
+                taken = max(use[name] for use in largest)
+                if taken > most:
+                    alone[name] = taken
                     del limits[name]
+
+
+def _best_connected(load: LayerLoad) -> Iterator[Tile]:
+    """The neuron that most synapses lead into, and the one that reaches most cores: what one neuron takes grows with
+    either.
+    """
+    into = sum((np.asarray(reach.fan_in()) for reach in load.reach), np.zeros((1, 1, 1), dtype=np.int64))
+    for counts in (into, load.out):
+        if counts is not None:
+            place = np.unravel_index(np.argmax(np.broadcast_to(counts, load.volume)), load.volume)
+            channel, row, column = ((int(at), int(at) + 1) for at in place)
+            yield Tile(channel, row, column)

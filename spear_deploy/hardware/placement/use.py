@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf, prod
 
+from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.layer_load import LayerLoad
 from spear_deploy.hardware.placement.limits import CHIP_RESOURCES, RESOURCES, share
@@ -48,6 +49,17 @@ class ResourceUse:
     def share(self) -> float:
         """Used over allowed."""
         return share(self.used, self.allowed)
+
+    @property
+    def place(self) -> tuple[str, str | None]:
+        """What is used and where, as findings have it."""
+        return self.resource, self.layer
+
+    @property
+    def of_text(self) -> str:
+        """Such as `64 of 128`, never alike where they differ."""
+        used, allowed, _ = both_texts(self.used, self.allowed, self.unit)
+        return f"{used} of {allowed}"
 
 
 def core_uses(

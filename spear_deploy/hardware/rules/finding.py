@@ -31,6 +31,7 @@ class Finding:
         mend: the way out.
         source: where the limit comes from.
         keep: the share that may stay, where pruning mends it; None where it does not.
+        amounts: used, allowed and their unit, where it is of an amount.
         converting: the end of `mend` that tells of a conversion, of no use where all that can be was converted.
 
     """
@@ -44,6 +45,7 @@ class Finding:
     source: str
     keep: float | None = None
     converting: str = ""
+    amounts: tuple[float, float, str] | None = None
 
     @property
     def unconverted(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import nir
 import numpy as np
 
+from spear_deploy.hardware.amounts import keep_text
 from spear_deploy.hardware.chip.figures import Sizes
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.connections import CONVOLUTIONS, POOLS, is_biased, volume_of
@@ -139,8 +140,8 @@ def channels(subject: Subject) -> Iterator[Finding]:
         found = volume_of(subject.network.shapes[layer])[0]
         if found > most(allowed):
             keep = most(allowed) / found
-            mend = f"prune {layer} to at most {keep:.0%} of its channels"
-            yield wall("channels", layer, f"{found}", f"{most(allowed):.0f}", mend, allowed, keep)
+            mend = f"prune {layer} to at most {keep_text(keep)} of its channels"
+            yield wall("channels", layer, f"{found}", f"{most(allowed):.0f}", mend, allowed, keep, used=found)
 
 
 @rule("map size")
@@ -157,7 +158,8 @@ def map_size(subject: Subject) -> Iterator[Finding]:
                 found = f"{what} {height} x {width}"
                 mend = "crop or pool the input, or use a larger stride"
                 limit = f"{most(allowed):.0f} x {most(allowed):.0f}"
-                yield wall("map size", connection.target, found, limit, mend, allowed)
+                side = max(height, width)
+                yield wall("map size", connection.target, found, limit, mend, allowed, used=side)
 
 
 @rule("bias")

@@ -74,12 +74,15 @@ def wall(
     figure: Figure | None,
     keep: float | None = None,
     converting: str = "",
+    used: float | None = None,
 ) -> Finding:
     """A violation of a rule that nothing but another network or chip mends; `keep` where pruning does.
 
-    `converting` goes on from `mend` where a conversion does too.
+    `converting` goes on from `mend` where a conversion does too; `used` is how much is needed of a quantity.
     """
-    return Finding(name, Kind.WALL, node, found, allowed, mend + converting, source_of(figure), keep, converting)
+    amounts = (used, figure.amount, figure.unit) if used is not None and isinstance(figure, Quantity) else None
+    source = source_of(figure)
+    return Finding(name, Kind.WALL, node, found, allowed, mend + converting, source, keep, converting, amounts)
 
 
 def source_of(figure: Figure | None) -> str:

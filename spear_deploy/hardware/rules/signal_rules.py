@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from spear_deploy.hardware.amounts import keep_text
 from spear_deploy.hardware.chip.figures import Interval
 from spear_deploy.hardware.rules.finding import Finding, Kind
 from spear_deploy.hardware.rules.rules import Subject, most, rule, source_of, wall
@@ -156,7 +157,7 @@ def neuron_fan_out(subject: Subject) -> Iterator[Finding]:
         if found > allowed.amount:
             mend = f"prune what {layer} leads to until each of its neurons reaches {allowed.amount:.0f}"
             limit, keep = f"{allowed.amount:.0f} synapses", allowed.amount / found
-            yield wall("fan-out", layer, f"{found:.0f} synapses", limit, mend, allowed, keep)
+            yield wall("fan-out", layer, f"{found:.0f} synapses", limit, mend, allowed, keep, used=found)
 
 
 @rule("analog input")
@@ -180,7 +181,9 @@ def input_channels(subject: Subject) -> Iterator[Finding]:
     found = prod(subject.network.input_shape)
     if found > most(allowed):
         mend = "reduce the input, by pooling or selection of features"
-        yield wall("input channels", subject.network.input, f"{found}", f"{most(allowed):.0f}", mend, allowed)
+        yield wall(
+            "input channels", subject.network.input, f"{found}", f"{most(allowed):.0f}", mend, allowed, used=found
+        )
 
 
 @rule("hidden neurons")
@@ -191,8 +194,8 @@ def hidden_neurons(subject: Subject) -> Iterator[Finding]:
     found = sum(prod(network.shapes[layer]) for layer in network.layers if layer != network.read_out)
     if found > most(allowed):
         keep = most(allowed) / found
-        mend = f"prune the hidden layers to at most {keep:.0%}"
-        yield wall("hidden neurons", None, f"{found}", f"{most(allowed):.0f}", mend, allowed, keep)
+        mend = f"prune the hidden layers to at most {keep_text(keep)}"
+        yield wall("hidden neurons", None, f"{found}", f"{most(allowed):.0f}", mend, allowed, keep, used=found)
 
 
 @rule("output neurons")
@@ -202,7 +205,15 @@ def output_neurons(subject: Subject) -> Iterator[Finding]:
     network = subject.network
     if network.classes > most(allowed):
         mend = "use fewer classes, or code them over fewer outputs"
-        yield wall("output neurons", network.read_out, f"{network.classes}", f"{most(allowed):.0f}", mend, allowed)
+        yield wall(
+            "output neurons",
+            network.read_out,
+            f"{network.classes}",
+            f"{most(allowed):.0f}",
+            mend,
+            allowed,
+            used=network.classes,
+        )
 
 
 @rule("input expansion")
@@ -214,8 +225,8 @@ def input_expansion(subject: Subject) -> Iterator[Finding]:
     found = sum(prod(network.shapes[layer]) for layer in reached)
     if found > most(allowed):
         keep, limit = most(allowed) / found, f"{most(allowed):.0f} neurons"
-        mend = f"prune the first layer to at most {keep:.0%}"
-        yield wall("input expansion", network.input, f"{found} neurons", limit, mend, allowed, keep)
+        mend = f"prune the first layer to at most {keep_text(keep)}"
+        yield wall("input expansion", network.input, f"{found} neurons", limit, mend, allowed, keep, used=found)
 
 
 @rule("output fan-in")
@@ -227,5 +238,5 @@ def output_fan_in(subject: Subject) -> Iterator[Finding]:
     found = sum(prod(network.shapes[layer]) for layer in sources)
     if found > most(allowed):
         keep, limit = most(allowed) / found, f"{most(allowed):.0f} neurons"
-        mend = f"prune the last hidden layer to at most {keep:.0%}"
-        yield wall("output fan-in", network.read_out, f"{found} neurons", limit, mend, allowed, keep)
+        mend = f"prune the last hidden layer to at most {keep_text(keep)}"
+        yield wall("output fan-in", network.read_out, f"{found} neurons", limit, mend, allowed, keep, used=found)

@@ -127,7 +127,7 @@ def draw(picture: CorePicture) -> str:
 
 
 def _square(core: Core, column: int, row: int) -> Square:
-    uses = "; ".join(f"{use.resource} {use.used:,.0f} of {use.allowed:,.0f} {use.unit}" for use in core.uses)
+    uses = "; ".join(f"{use.resource} {use.of_text} {use.unit}" for use in core.uses)
     tile = core.tile
     part = f"channels {_range(tile.channels)}, rows {_range(tile.rows)}, columns {_range(tile.columns)}"
     share = None if core.binding is None else core.binding.share

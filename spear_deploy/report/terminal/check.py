@@ -8,7 +8,7 @@ from math import isnan
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from spear_deploy.hardware.amounts import energy_text, power_text, time_text
+from spear_deploy.hardware.amounts import both_texts, energy_text, keep_text, power_text, share_text, time_text
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.cost.cost import NO_MESH, Cost
@@ -27,14 +27,10 @@ def check_text(row: Row) -> Group:
     limits = Table("limit", "used", "allowed", "", "layer", title="limits", title_justify="left")
     for use in placement.uses:
         style = "" if use.fits else "red"
-        limits.add_row(
-            use.resource,
-            f"{use.used:,.0f}",
-            f"{use.allowed:,.0f} {use.unit}",
-            f"{use.share:.0%}",
-            use.layer or "",
-            style=style,
-        )
+        used, allowed, unit = both_texts(use.used, use.allowed, use.unit)
+        least = "at least " if placement.uncut and use.resource == "cores" else ""
+        share = share_text(use.share)
+        limits.add_row(use.resource, f"{least}{used}", f"{allowed} {unit}", share, use.layer or "", style=style)
     parts += [limits, _layers(row)]
     if placement.unchecked:
         parts.append(Text(f"not checked, because not known here: {', '.join(placement.unchecked)}"))
@@ -46,7 +42,11 @@ def check_text(row: Row) -> Group:
     notes = [finding for finding in row.verdict.findings if finding.kind is Kind.NOTE]
     parts += [Text(f"note: {note.node}: {note.rule}: {note.found} ({note.allowed})") for note in notes]
     if not row.verdict.fits:
-        way = "pruning alone cannot make it fit" if row.keep is None else f"fits when every layer keeps {row.keep:.0%}"
+        way = (
+            "pruning alone cannot make it fit"
+            if row.keep is None
+            else f"fits when every layer keeps {keep_text(row.keep)}"
+        )
         parts.append(Text(way))
     if row.cost is not None:
         parts += _cost(row.cost, row.profile)
@@ -63,10 +63,11 @@ def _layers(row: Row) -> Table:
     for layer, cores in layers.items():
         fullest = max(cores, key=lambda core: core.binding.share if core.binding is not None else 0.0)
         binding = fullest.binding
-        what = f"{binding.resource}: {binding.used:,.0f} of {binding.allowed:,.0f}" if binding is not None else ""
+        what = "" if binding is None else f"{binding.resource}: {binding.of_text}"
         neurons = sorted({core.neurons for core in cores})
         sizes = f"{neurons[0]:,}" if len(neurons) == 1 else f"{neurons[0]:,} to {neurons[-1]:,}"
-        table.add_row(layer, str(len(cores)), sizes, what)
+        unknown = layer in row.verdict.placement.uncut
+        table.add_row(layer, *(("not known", "") if unknown else (str(len(cores)), sizes)), what)
     return table
 
 

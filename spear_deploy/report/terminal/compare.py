@@ -7,7 +7,7 @@ from math import inf
 
 from rich.box import SIMPLE_HEAD
 
-from spear_deploy.hardware.amounts import energy_text, time_text
+from spear_deploy.hardware.amounts import energy_text, keep_text, share_text, time_text
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.gates import Held
 from spear_deploy.hardware.limit import Limit
@@ -46,10 +46,12 @@ def cells(row: Row) -> tuple[str, ...]:
     """One row of the table, in the order of `COLUMNS`."""
     placement, cost, binding = row.verdict.placement, row.cost, row.binding
     available = row.profile.cores_available
-    cores = "-" if available is None else f"{placement.cores_needed:,} of {available:,}"
-    limit = "none known" if binding is None else f"{binding.resource}, {binding.share:.0%}"
+    least = "at least " if placement.uncut else ""
+    cores = "-" if available is None else f"{least}{placement.cores_needed:,} of {available:,}"
+    limit = "none known" if binding is None else f"{binding.resource}, {share_text(binding.share)}"
     if not row.verdict.fits:
-        first = row.verdict.violations[0]
+        broken = row.verdict.violations
+        first = next((each for each in broken if binding and (each.rule, each.node) == binding.place), broken[0])
         others = len(row.verdict.violations) - 1
         limit = f"{first.rule}: {first.found}" + (f" and {others} more" if others else "")
     energy = time = _NOT_AVAILABLE
@@ -69,7 +71,7 @@ def cells(row: Row) -> tuple[str, ...]:
         energy,
         "" if cost is None else str(cost.energy_status),
         time,
-        "pruning cannot" if row.keep is None else f"{row.keep:.0%}",
+        "pruning cannot" if row.keep is None else keep_text(row.keep),
     )
 
 
