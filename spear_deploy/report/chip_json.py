@@ -34,6 +34,7 @@ def row_json(row: Row, *, cores: bool = False) -> dict[str, Any]:
         "cores": placement.cores_needed,
         "cores_available": row.profile.cores_available,
         "chips": placement.chips_needed,
+        "uncut": list(placement.uncut),
         "unchecked": list(placement.unchecked),
         "binding": None if row.binding is None else use_json(row.binding),
         "uses": [use_json(use) for use in placement.uses],

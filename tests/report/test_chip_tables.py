@@ -8,6 +8,7 @@ from rich.console import Console
 
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import compare
+from spear_deploy.report.chip_json import row_json
 from spear_deploy.report.terminal.check import check_text
 from spear_deploy.report.terminal.compare import COLUMNS, cells, csv_columns, csv_row
 
@@ -70,3 +71,5 @@ def test_cores_of_a_layer_of_which_a_neuron_is_too_much_are_not_told_as_known(wi
     assert any("cores" in line and "at least 2" in line and "9 cores" in line for line in lines)
     assert any("n1" in line and "not known" in line for line in lines)
     assert dict(zip(COLUMNS, cells(row_of(wide, **figures)), strict=True))["cores"] == "at least 2 of 9"
+    assert row_json(row_of(wide, **figures))["uncut"] == ["n1"]
+    assert row_json(row_of(wide))["uncut"] == []
