@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.hardware.placement.geometry import Fan, Incoming
 from spear_deploy.hardware.placement.packing import Integers, grouped
+from spear_deploy.hardware.placement.repeated import crossed, first_of_equal, tap_tells_place
 from spear_deploy.hardware.placement.tiles import Grid, Tile, Volume
 
 Mask = NDArray[np.bool_]
@@ -29,6 +31,11 @@ class _Patterns:
     masks: Mask
     counts: Integers
     key: bytes
+
+    @cached_property
+    def steady(self) -> bool:
+        """Whether a tap tells the place in all of them."""
+        return tap_tells_place(self.masks)
 
 
 @dataclass
@@ -100,32 +107,26 @@ class Windowed:
     def _into(
         self, rows: _Patterns, columns: _Patterns, channels: tuple[int, int], neurons: int, shared: bool
     ) -> Incoming:
-        times = np.multiply.outer(rows.counts, columns.counts)
-        lengths, counts = [], []
-        for _, first, last in self._overlaps(channels):
-            length = self._lengths((first, last), rows.masks, columns.masks)
-            lengths.append(length)
-            counts.append(np.broadcast_to(times[..., None], length.shape))
-        # Without zeros the source channels of a group are alike: one entry stands for all of them.
-        repeat = self.channels_in if self.mask is None else 1
-        flat = np.concatenate([length.ravel() for length in lengths]).astype(np.int64)
-        sources = np.concatenate([count.ravel() for count in counts]).astype(np.int64) * repeat
-        stored = np.full_like(sources, repeat) if shared else sources
+        groups = self._overlaps(channels)
+        first: Mask | bool = True
+        if self.mask is None:
+            # The source channels of a group are alike: one entry stands for all of them.
+            repeat = self.channels_in
+            area = np.multiply.outer(rows.masks.any(2).sum(1), columns.masks.any(2).sum(1))
+            lengths = np.multiply.outer([stop - start for _, start, stop in groups], area.ravel())
+        else:
+            repeat = 1
+            kernel = np.concatenate([self.mask[start:stop].sum(0) for _, start, stop in groups])
+            reached = crossed(rows.masks.sum(1, dtype=np.int64), columns.masks.sum(1, dtype=np.int64))
+            lengths = kernel.reshape(len(kernel), -1) @ reached.T
+            if shared:
+                first = first_of_equal(kernel > 0, rows.masks, columns.masks, steady=rows.steady and columns.steady)
+        times = np.multiply.outer(rows.counts, columns.counts).ravel()
+        sources = np.broadcast_to(times * repeat, lengths.shape).ravel()
+        stored = np.broadcast_to(first, lengths.shape).ravel() * repeat if shared else sources
+        flat = lengths.ravel()
         lists = grouped(flat, stored, neurons, self.delay_bits)
         return Incoming(int(sources[flat > 0].sum()), int(flat @ sources), lists)
-
-    def _lengths(self, channels: tuple[int, int], rows: Mask, columns: Mask) -> Integers:
-        """Length of the list for each row pattern, column pattern and source channel, `[Py, Px, C or 1]`."""
-        if self.mask is None:
-            tall = rows.any(2).sum(1)
-            wide = columns.any(2).sum(1)
-            area: Integers = np.multiply.outer(tall, wide) * (channels[1] - channels[0])
-            return area[..., None]
-        kernel = self.mask[slice(*channels)].sum(0)
-        found: Integers = np.einsum(
-            "ikl,yk,xl->yxi", kernel, rows.sum(1, dtype=np.int64), columns.sum(1, dtype=np.int64), optimize=True
-        )
-        return found
 
     def cores_reached(self, grid: Grid) -> Integers:
         """Separable without zeros: channel ranges x row ranges x column ranges."""
@@ -188,9 +189,10 @@ class Windowed:
 def _patterns(relation: Mask) -> _Patterns:
     """The patterns of a relation `[o, I, K]`."""
     outputs, _, taps = relation.shape
+    size = outputs.to_bytes(4) + taps.to_bytes(4)
     active = np.flatnonzero(relation.any((0, 2)))
     if not len(active):
-        return _Patterns(np.zeros((0, outputs, taps), dtype=np.bool_), np.zeros(0, dtype=np.int64), b"")
+        return _Patterns(np.zeros((0, outputs, taps), dtype=np.bool_), np.zeros(0, dtype=np.int64), size)
     columns = relation[:, active].transpose(1, 0, 2)
     first = columns.any(2).argmax(1)
     order = (np.arange(outputs)[None, :] + first[:, None]) % outputs
@@ -198,7 +200,7 @@ def _patterns(relation: Mask) -> _Patterns:
     moved = np.take_along_axis(columns, order[:, :, None], axis=1)
     packed = np.packbits(moved.reshape(len(active), -1), axis=1)
     distinct, index, counts = np.unique(packed, axis=0, return_index=True, return_counts=True)
-    key = b"|".join([outputs.to_bytes(4), distinct.tobytes(), counts.tobytes()])
+    key = b"|".join([size, distinct.tobytes(), counts.tobytes()])
     return _Patterns(moved[index], counts.astype(np.int64), key)
 
 
