@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -104,13 +105,12 @@ def table(runs: Sequence[Json], case: Case = ONE_CHIP) -> str:
     rows.append(["---"] * len(rows[0]))
     for arm, found in figures.items():
         each = np.array([found[seed] for seed in seeds])
-        apart = [float(np.mean(found[seed]) - np.mean(figures["evolution"][seed])) for seed in seeds]
         rows.append(
             [
                 arm,
                 *(f"{value:.1f}" for value in each.mean(0)),
                 spread(list(each.mean(1))),
-                "" if arm == "evolution" else spread(apart),
+                "" if arm == "evolution" or "evolution" not in figures else spread(ahead(figures, arm, "evolution")),
             ]
         )
     return _lines(rows)
@@ -129,28 +129,36 @@ def note(name: str) -> str:
 
 
 def break_even(runs: Gathered) -> str:
-    """The agent against each rival by the number of pairs, and from which number on it is not behind."""
-    digits = {CASES[name].pairs: figures_by_arm(found, CASES[name]) for name, found in runs.items() if "digits" in name}
-    gaps = {
-        rival: {
-            pairs: ahead(figures, "agent", rival)
-            for pairs, figures in sorted(digits.items())
-            if {"agent", rival} <= set(figures)
+    """The agent against each rival by the number of pairs, and from which number on it is not behind, by network."""
+    by_network: dict[str, dict[int, Mapping[str, dict[int, list[float]]]]] = {}
+    for name, found in runs.items():
+        figures = figures_by_arm(found, CASES[name])
+        if "agent" in figures:
+            by_network.setdefault(_OTHER_PAIRS.sub("", name), {})[CASES[name].pairs] = figures
+    several = {network: dict(sorted(each.items())) for network, each in by_network.items() if len(each) > 1}
+    rows = [["network", "pairs", *(f"against {rival}" for rival in RIVALS)], ["---"] * (2 + len(RIVALS))]
+    said = []
+    for network, each in several.items():
+        gaps = {
+            rival: {pairs: ahead(figures, "agent", rival) for pairs, figures in each.items() if rival in figures}
+            for rival in RIVALS
         }
-        for rival in RIVALS
-    }
-    rows = [["pairs, on the digits", *(f"against {rival}" for rival in RIVALS)], ["---"] * (1 + len(RIVALS))]
-    for pairs in sorted(digits):
-        rows.append([str(pairs), *(spread(gaps[rival][pairs]) if pairs in gaps[rival] else "" for rival in RIVALS)])
-    return f"{_lines(rows)}\n\n{' '.join(said_of(rival, gaps[rival]) for rival in RIVALS if gaps[rival])}"
+        rows += [
+            [network, str(pairs), *(spread(gaps[rival][pairs]) if pairs in gaps[rival] else "" for rival in RIVALS)]
+            for pairs in each
+        ]
+        said.append(f"{network}: {'; '.join(said_of(rival, gaps[rival]) for rival in RIVALS if gaps[rival])}.")
+    return f"{_lines(rows)}\n\nThe agent is\n\n" + "\n".join(f"- {each}" for each in said)
+
+
+_OTHER_PAIRS = re.compile(r"-(chips|\d+)$")
+"""How the name of a case ends that has another number of pairs on the same network."""
 
 
 def said_of(rival: str, gaps: Mapping[int, Sequence[float]]) -> str:
     """From how many pairs on the agent is not behind a rival, by the mean over seeds."""
     even = [pairs for pairs in gaps if all(np.mean(gaps[more]) >= 0 for more in gaps if more >= pairs)]
-    if even:
-        return f"It is even with {rival} from {min(even)} pairs on."
-    return f"It is not even with {rival} at up to {max(gaps)} pairs."
+    return f"even with {rival} from {min(even)} pairs on" if even else f"behind {rival} at up to {max(gaps)}"
 
 
 def tuned_table(tuned: Gathered) -> str:

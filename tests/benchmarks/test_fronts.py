@@ -77,6 +77,8 @@ def test_the_page_pairs_each_arm_with_evolution_by_seed():
     rows = {line.split(" | ")[0][2:]: line.split(" | ")[-1] for line in page.table(runs).splitlines() if "|" in line}
     assert rows["agent"] == "1.0 ± 0.0 |"
     assert rows["greedy"] == "-2.0 ± 0.0 |"
+    without = page.table([run for run in runs if run["arm"] != "evolution"])
+    assert next(line for line in without.splitlines() if line.startswith("| agent")).endswith("|  |")
 
 
 def test_on_several_chips_what_counts_for_one_fits_it(made_up, monkeypatch):
@@ -105,11 +107,9 @@ def test_the_agent_breaks_even_from_the_number_of_pairs_from_which_it_is_not_beh
         return [{arm: {0: [50.0 + points * (arm == "agent")]} for arm in ("agent", *page.RIVALS)}]
 
     told = page.break_even({"digits-2": gap(-1.0), "digits-4": gap(0.5)})
-    assert "| 2 | -1.0 | -1.0 | -1.0 |\n| 4 | 0.5 | 0.5 | 0.5 |" in told
-    assert "It is even with evolution from 4 pairs on." in told
-    assert "It is not even with greedy at up to 4 pairs." in page.break_even(
-        {"digits-2": gap(1.0), "digits-4": gap(-0.1)}
-    )
+    assert "| digits | 2 | -1.0 | -1.0 | -1.0 |\n| digits | 4 | 0.5 | 0.5 | 0.5 |" in told
+    assert "- digits: even with evolution from 4 pairs on; " in told
+    assert "behind greedy at up to 4;" in page.break_even({"digits-2": gap(1.0), "digits-4": gap(-0.1)})
 
 
 def test_the_figure_has_a_panel_a_network_and_a_curve_an_arm():
