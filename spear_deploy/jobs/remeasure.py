@@ -53,8 +53,9 @@ def _measured(folder: Path, report: Report, profile: Profile, data: str | None) 
     tested = measure_on(in_torch, model, task.test)
     lre = report.lre
     prediction = Prediction(lre.predicted, lre.low, lre.high)
+    on_validation = measure_on(in_torch, model, task.validation)
     if lre.check:  # intervals of earlier reports are already wider by what a finite set of images adds
-        prediction = for_images(prediction, tested)
+        prediction = for_images(prediction, tested, report.splits["train"].samples, on_validation)
     checks = {in_torch.name: check_of(in_torch.arithmetic, prediction, tested)}
     layers = {in_torch.name: layer_reports(tested)}
     train = task.calibration(CALIBRATION_SAMPLES)
@@ -63,4 +64,4 @@ def _measured(folder: Path, report: Report, profile: Profile, data: str | None) 
         on_target = measure_on(backend, model, task.test)
         checks[backend.name] = check_of(backend.arithmetic, prediction.scaled(lre.target_factor), on_target)
         layers[backend.name] = layer_reports(on_target)
-    return Again(measure_on(in_torch, model, task.validation).synops, checks, layers)
+    return Again(on_validation.synops, checks, layers)

@@ -43,7 +43,7 @@ def distribution(measurement: Measurement) -> Distribution:
     """How SynOps vary between inferences."""
     each = measurement.per_sample.numpy()
     return Distribution(
-        bound99=prediction_bound(each, math.inf),
+        bound99=prediction_bound(each, math.inf) if len(each) > 1 else None,
         p95=float(within(each, 0.95)),
         p99=measurement.p99_synops,
         maximum=float(each.max()),

@@ -197,7 +197,9 @@ class LreReport(_Part):
 class Distribution(_Part):
     """SynOps of single inferences."""
 
-    bound99: float = Field(description="one-sided upper 99 % confidence bound of the mean")
+    bound99: float | None = Field(
+        description="one-sided upper 99 % confidence bound of the mean; null of a single inference, which has none"
+    )
     p95: float
     p99: float
     maximum: float

@@ -1,9 +1,11 @@
 """A backend that must repeat another one's spikes: what it says is held against them, and no failure is lost."""
 
+import json
 from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from made_networks import Chain, spike_input
@@ -13,10 +15,11 @@ from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import BackendError
 from spear_deploy.hardware import QUANTITIES, Limit, Use
-from spear_deploy.jobs.deploy.lre_check import check_limits, check_prediction, plain_on_test
+from spear_deploy.jobs.deploy.lre_check import check_limits, check_prediction, for_images, plain_on_test
 from spear_deploy.jobs.deploy.verification import check_runs, verify
 from spear_deploy.jobs.progress import Clock
 from spear_deploy.network import Encoding
+from spear_deploy.report.measured import distribution
 from spear_deploy.search import Prediction
 from spear_deploy.system.journal import NOTHING
 
@@ -143,9 +146,37 @@ def test_what_a_backend_cannot_run_is_known_before_the_long_work(tmp_path):
 def checked(*backends):
     finalist = SimpleNamespace(plain=SimpleNamespace(model=MODEL), prediction=Prediction(100.0, 50.0, 150.0))
     said = []
-    target = SimpleNamespace(backend=TorchBackend(torch.float32))
+    target = SimpleNamespace(backend=TorchBackend(torch.float32), dense=None)
     plain = plain_on_test(finalist, target, DATA, NOTHING)
-    return check_prediction(finalist, target, DATA, plain, backends, said.append), said
+    return check_prediction(finalist, target, DATA, 1000, plain, backends, said.append), said
+
+
+def measured(each):
+    return SimpleNamespace(samples=len(each), synops=float(each.mean()), per_sample=torch.from_numpy(each))
+
+
+@pytest.mark.parametrize(("trained_on", "tested_on"), [(30, 500), (1000, 40), (60, 60)])
+def test_the_interval_holds_as_often_as_it_says_what_samples_are_drawn(trained_on, tested_on):
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(1000):
+        trained, tested = (rng.gamma(16.0, 1000.0, number) for number in (trained_on, tested_on))
+        mean = trained.mean()  # LRE knows that of the training samples to the last operation
+        found = for_images(Prediction(mean, mean, mean), measured(tested), trained_on, measured(tested))
+        held += found.low <= tested.mean() <= found.high
+    assert 0.93 <= held / 1000 <= 0.97
+
+
+def test_how_far_a_single_tested_sample_may_lie_is_seen_on_others():
+    one, others = measured(np.array([100.0])), measured(np.array([80.0, 100.0, 120.0]))
+    found = for_images(Prediction(100.0, 100.0, 100.0), one, 100, others)
+    assert found.high == pytest.approx(100 + 1.959964 * 20 * (1 + 1 / 100) ** 0.5)
+
+
+def test_a_single_inference_has_no_bound_of_its_mean():
+    one = SimpleNamespace(per_sample=torch.tensor([3.0]), p99_synops=3.0, busiest_step_synops=1.0)
+    assert distribution(one).bound99 is None
+    assert "Infinity" not in json.dumps(distribution(one).model_dump(mode="json"))
 
 
 def test_the_prediction_is_held_against_every_backend_in_floating_point():

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from spear_deploy.backends.torch import TorchBackend
-from spear_deploy.jobs.deploy.lre_check import check_of
+from spear_deploy.jobs.deploy.lre_check import check_of, for_images
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verification import Verified
@@ -46,7 +44,8 @@ def check_delivered(
     constant = predicted(pruned, ConstantEstimator.fit(prepared.samples), target, prepared)
     floating = TorchBackend()
     in_torch = measured[floating.name]
-    on_test = for_splits(prediction, in_torch, len(target.validation))
+    seen = min(len(target.validation), len(prepared.factory.train))
+    on_test = for_images(prediction, in_torch, seen, target.dense)
     own = target.backend
     arithmetics = {
         floating.name: (floating.arithmetic, on_test),
@@ -70,10 +69,3 @@ def check_delivered(
         constant=constant.value,
         check=checks,
     )
-
-
-def for_splits(prediction: Prediction, tested: Measurement, validation: int) -> Prediction:
-    """A prediction of the mean on validation, widened by what two finite splits may lie apart."""
-    each = tested.per_sample.numpy()
-    relative = float(each.std(ddof=1)) / tested.synops if len(each) > 1 and tested.synops else 0.0
-    return prediction.widened(relative * np.sqrt(1 / len(each) + 1 / validation))

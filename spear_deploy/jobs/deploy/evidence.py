@@ -134,7 +134,8 @@ def examine(
         winner = pruned.choice.winner
         plain = plain_on_test(winner, target, test, journal)
         in_their_versions = in_tools.within(*verified.versions.values())
-        checks = check_prediction(winner, target, test, plain, ran, tell, in_their_versions)
+        trained_on = len(prepared.factory.train)
+        checks = check_prediction(winner, target, test, trained_on, plain, ran, tell, in_their_versions)
         of_limits = check_limits(pruned, target, plain[own.name])
     dense_there, reference = (measure_on(own, network, test) for network in (task.model, prepared.reference))
     answered, between = observed.measurement.predictions, SCORINGS[model.objective.kind].between

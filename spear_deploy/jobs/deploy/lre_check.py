@@ -71,6 +71,7 @@ def check_prediction(
     finalist: Finalist,
     target: Target,
     test: EncodedSplit,
+    trained_on: int,
     plain: Mapping[str, Measurement],
     verifiers: Sequence[Backend],
     tell: Callable[[str], None],
@@ -79,13 +80,14 @@ def check_prediction(
     """LRE's interval and what each backend measured of the plainly fine-tuned network on the test split.
 
     By backend: torch in float64, the target's integers where it has some (`plain`), and in floating point
-    those of `verifiers` that must repeat torch, on some samples.
+    those of `verifiers` that must repeat torch, on some samples. LRE speaks of the mean over the samples that it was
+    `trained_on`.
     """
     model = finalist.plain.model
     floating = TorchBackend()
     in_torch = floating.prepare(model)
     tested = plain[floating.name]
-    prediction = for_images(finalist.prediction, tested)
+    prediction = for_images(finalist.prediction, tested, trained_on, target.dense)
     checks = {floating.name: check_of(floating.arithmetic, prediction, tested)}
     own = target.backend
     if own.name != floating.name:
@@ -104,12 +106,16 @@ def check_prediction(
     return checks
 
 
-def for_images(prediction: Prediction, tested: Measurement) -> Prediction:
-    """A prediction of the mean, widened by what a finite set of images adds to it."""
-    each = tested.per_sample.numpy()
-    known = len(each) > 1 and tested.synops
-    relative = float(each.std(ddof=1)) / tested.synops / np.sqrt(len(each)) if known else 0.0
-    return prediction.widened(relative)
+def for_images(prediction: Prediction, tested: Measurement, seen: int, alike: Measurement) -> Prediction:
+    """A prediction of the mean over `seen` samples, widened by what these and the tested ones may lie apart.
+
+    Both are finite and independent of each other. How far single samples lie apart is that of the tested ones, of a
+    single one that of `alike`.
+    """
+    spread = tested if tested.samples > 1 else alike
+    each = spread.per_sample.numpy()
+    relative = float(each.std(ddof=1)) / spread.synops if len(each) > 1 and spread.synops else 0.0
+    return prediction.widened(relative * np.sqrt(1 / tested.samples + 1 / seen))
 
 
 def check_of(arithmetic: str, predicted: Prediction, measured: Measurement) -> LreCheck:
