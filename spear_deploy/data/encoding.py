@@ -207,7 +207,12 @@ def check_fits(
         )
     shape = data.sample_shape[1:] if timed else data.sample_shape
     if shape != input_shape:
-        raise DataError(f"{data.name}: samples are {times(shape)} a time step, the network takes {times(input_shape)}")
+        padded = (*input_shape[:-1], -(-input_shape[-1] // 8) * 8)
+        packed = "; bits in a file are a multiple of 8: write the array as it is where others are meant"
+        raise DataError(
+            f"{data.name}: samples are {times(shape)} a time step, the network takes {times(input_shape)}"
+            f"{packed if shape == padded else ''}"
+        )
     if data.labels is not Labels.NONE:
         check_told(data.name, {str(split.name): split.y for split in data.splits}, objective, classes)
 

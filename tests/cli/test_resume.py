@@ -45,7 +45,9 @@ def test_an_interrupted_command_names_the_one_that_goes_on(here, monkeypatch, ca
     assert re.search(r"8 of 8 LRE samples (and 4 beyond them )?were made by an earlier run", told.err)
     assert "written to runs/mine" in told.out
     assert typed("--resume", "runs/mine") == 2  # it is finished
-    assert "no unfinished run of that folder" in capfd.readouterr().err
+    told = " ".join(capfd.readouterr().err.split())
+    assert "no unfinished run of that folder" in told
+    assert "where it was begun with another --cache, give that" in told
 
 
 def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(tmp_path, monkeypatch):

@@ -234,6 +234,9 @@ def test_samples_that_do_not_suit_the_network_are_refused(written):
     data = load_data(written(**arrays(shape=(2, 3))))
     with pytest.raises(DataError, match=r"samples are 2 x 3 a time step, the network takes 2 x 4"):
         check_fits(data, "direct", (2, 4), classes=4)
+    of_bits = load_data(written(**arrays(shape=(2, 32))))
+    with pytest.raises(DataError, match=r"the network takes 2 x 30; bits in a file are a multiple of 8"):
+        check_fits(of_bits, "direct", (2, 30), classes=4)
     with pytest.raises(DataError, match=r"labels go up to 3, the network has 3 outputs \(labels 0 to 2\)"):
         check_fits(data, "direct", (2, 3), classes=3)
     check_fits(data, "direct", (2, 3), classes=4)

@@ -173,7 +173,10 @@ def unfinished_request(cache: Path, out: Path) -> DeployRequest:
         return found.request
     others = [f"{each.out} ({each.request.model.name}, begun {each.begun})" for each in _all(cache)]
     known = "\n  ".join(["unfinished are:", *others]) if others else "no run is unfinished"
-    raise RunError(f"{out}: no unfinished run of that folder is kept in {cache}; {known}")
+    raise RunError(
+        f"{out}: no unfinished run of that folder is kept in {cache}; where it was begun with another `cache`, give"
+        f" that; {known}"
+    )
 
 
 def is_part(request: DeployRequest, place: Path) -> bool:
