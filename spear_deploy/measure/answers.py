@@ -56,7 +56,7 @@ def most_by_shuffling(given: Tensor, labels: Tensor) -> float:
     mean = float(named @ held)
     apart = torch.eye(classes, dtype=torch.float64, device=held.device) - held[:, None] - named[None] + mean
     variance = float(named @ apart.square() @ held) / max(count - 1, 1)
-    return mean + NormalDist().inv_cdf(GUESS_CONFIDENCE) * sqrt(variance)
+    return min(mean + NormalDist().inv_cdf(GUESS_CONFIDENCE) * sqrt(variance), 1.0)
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class Answers:
         reference: what the other network is called.
         by_shuffling: see `most_by_shuffling`, of the network's answers.
         reference_by_shuffling: of the other one's.
+        perfect_by_shuffling: of answers that are all right.
         points: what a hundredth of the score is called.
 
     """
@@ -86,6 +87,7 @@ class Answers:
     reference: str = DENSE
     by_shuffling: float = 0.0
     reference_by_shuffling: float = 0.0
+    perfect_by_shuffling: float = 0.0
 
     @classmethod
     def between(cls, given: Tensor, reference: Tensor, labels: Tensor, guess_rate: float, name: str = DENSE) -> Answers:
@@ -96,7 +98,7 @@ class Answers:
         ours, theirs = given == labels, reference == labels
         lost, gained = int((theirs & ~ours).sum()), int((ours & ~theirs).sum())
         rate = 1.0 if bool((labels == labels[0]).all()) else guess_rate
-        shuffled = (most_by_shuffling(each, labels) for each in (given, reference))
+        shuffled = (most_by_shuffling(each, labels) for each in (given, reference, labels))
         return cls(len(labels), int(ours.sum()), lost, gained, rate, name, *shuffled)
 
     @property
@@ -135,10 +137,12 @@ class Answers:
     @property
     def undecided(self) -> str:
         """Why it could not even be told that a perfect network works; empty where it could."""
-        if most_by_guessing(self.samples, self.guess_rate) < 1:
+        if max(most_by_guessing(self.samples, self.guess_rate), self.perfect_by_shuffling) < 1 - ROUNDING:
             return ""
         fewest = self.fewest_to_tell
-        return "all are of one class" if fewest is None else f"it takes {fewest} or more"
+        if fewest is None:
+            return "all are of one class"
+        return f"it takes {fewest} or more" if fewest > self.samples else "it takes more"
 
     @staticmethod
     def text(score: float) -> str:

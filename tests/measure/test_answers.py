@@ -121,3 +121,25 @@ def test_the_fewest_samples_that_tell_are_those_that_nobody_guesses_all_of(rate,
 def test_samples_of_one_class_never_tell():
     assert Answers(1000, 1000, 0, 0, 1.0).fewest_to_tell is None
     assert Answers(1000, 1000, 0, 0, 1.0).is_guessing
+
+
+@pytest.mark.parametrize(
+    ("labels", "rate", "undecided"),
+    [
+        (
+            [0, 1, 0, 1],
+            0.5,
+            "it takes 7 or more",
+        ),  # one order in six is all right: 1/2 + 2.33 x 1/2 / sqrt(3) is over 1
+        ([0, 1] * 3, 0.5, "it takes 7 or more"),
+        ([0, 1] * 4, 0.5, ""),
+        ([0, 1, 0, 1], 0.1, "it takes more"),  # whatever is said of ten classes
+        ([0] * 190 + [1] * 10, 0.5, ""),
+    ],
+)
+def test_no_accuracy_is_over_all_and_where_all_right_may_be_chance_nothing_can_be_told(labels, rate, undecided):
+    labels = torch.tensor(labels)
+    found = Answers.between(labels, labels, labels, rate)
+    assert found.most_by_guessing <= 1
+    assert found.undecided == undecided
+    assert found.is_guessing == bool(undecided)

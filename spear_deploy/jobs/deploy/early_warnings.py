@@ -200,6 +200,11 @@ def chance(data: Dataset, model: Model, dense: Measurement) -> list[str]:
     scoring = SCORINGS[model.objective.kind]
     wanted, given = data.validation.y, dense.predictions
     answers = scoring.between(given, given, wanted, data.train.y, model.classes, DENSE)
+    if answers.undecided:
+        return [
+            f"whether the network works cannot be told by {answers.samples} validation samples, however right it is:"
+            f" {answers.undecided}"
+        ]
     if not answers.is_guessing:
         return []
     return [
