@@ -85,3 +85,37 @@ def test_a_search_among_ruins_is_told():
     assert caveat.startswith("2 of 3 candidates of the search could not be told from guessing")
     assert told(search__history=ruins[1:], search__most_by_guessing=0.12) == []
     assert told(search__history=ruins) == []
+
+
+def finalist(synops, bound):
+    made = {"keep_ratios": [0.6, 1.0], "predicted": 32.0, "low": 28.0, "high": 36.0, "plain_accuracy": 0.9}
+    made |= {"plain_synops": 33.0, "finished": True, "accuracy": 0.9, "chosen": True}
+    return made | {"synops": synops, "synops_bound": bound}
+
+
+def test_a_budget_that_the_bound_over_few_samples_takes_is_put_down_to_the_samples():
+    """34 of 35 are the bound's; of 12 a third of the budget, which the search gave away."""
+    limit = full_content()["budget"]["limits"][0] | {"pruned": 7.0}
+    split = {"source": "digits", "index": "0-3"}
+    splits = {"validation": split | {"samples": 4}, "test": split | {"samples": 30}}
+    (few,) = told(budget__limits=[limit], splits=splits, finalists=[finalist(9.0, 34.0)])
+    assert few.startswith("Only 20.0% of budget 50% is used (SynOps per inference): the search holds an upper 99 %")
+    assert "which is 34 SynOps where validation shows 9 (4 validation and 30 test samples)" in few
+    assert "LRE" not in few
+    (many,) = told(budget__limits=[limit], splits=splits, finalists=[finalist(9.0, 12.0)], search__groups=["a", "b"])
+    assert "more finalists help" in many
+
+
+def test_finalists_are_no_advice_where_there_is_nothing_to_search():
+    limit = full_content()["budget"]["limits"][0] | {"pruned": 7.0}
+    (caveat,) = told(budget__limits=[limit], search__groups=["lif1"], finalists=[])
+    assert "one group alone" in caveat
+    assert "finalists" not in caveat
+
+
+def test_candidates_are_not_blamed_for_samples_that_cannot_tell():
+    split = {"samples": 4, "source": "digits", "index": "0-3"}
+    right = [evaluation(0.5, 1.0, 30.0), evaluation(0.6, 1.0, 30.0)]
+    (caveat,) = told(search__history=right, search__most_by_guessing=1.0, splits={"validation": split})
+    assert caveat.startswith("Whether a candidate of the search works cannot be told by 4 validation samples")
+    assert "budget" not in caveat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spear_deploy.hardware import SYNOPS
 from spear_deploy.hardware.limit import BUDGET
 from spear_deploy.report.answers_part import MOST_LOST_POINTS
 from spear_deploy.report.schema import Report
@@ -12,6 +13,9 @@ LEAST_USED = 0.6
 
 WIDEST_INTERVAL = 1.5
 """An interval whose upper end is more times its lower says little."""
+
+SPLITS = ("validation", "test")
+"""Whose samples make the bound of the mean SynOps: those it is measured on, and those it is to hold for."""
 
 MOST_TIMES = 1000
 """Beyond it nobody needs to know how many times."""
@@ -44,9 +48,23 @@ def _unused(report: Report) -> str:
     if not granted:
         return ""
     budget = max(granted, key=lambda limit: granted[limit])
+    used = f"Only {granted[budget]:.1%} of {budget.origin} is used ({budget.name})"
+    chosen = next((one for one in report.finalists if one.chosen), None)
+    if budget.name == SYNOPS.name and chosen is not None and chosen.synops_bound >= LEAST_USED * budget.allowed:
+        counts = " and ".join(f"{report.splits[name].samples:,} {name}" for name in SPLITS if name in report.splits)
+        return (
+            f"{used}: the search holds an upper 99 % bound of the mean against it, which is {chosen.synops_bound:,.0f}"
+            f" SynOps where validation shows {chosen.synops:,.0f} ({counts} samples). More validation or test samples"
+            " bring the bound nearer to what is used."
+        )
+    if report.search is not None and len(report.search.groups) == 1:
+        return (
+            f"{used}: the channels of one group alone can be pruned, and LRE let fewer of them be kept than it had to."
+            " More of LRE's samples or a longer first fine-tune help to use what there is."
+        )
     return (
-        f"Only {granted[budget]:.1%} of {budget.origin} is used ({budget.name}): the search gave away more than it had"
-        " to. More of LRE's samples, a longer first fine-tune or more finalists help it to use what there is."
+        f"{used}: the search gave away more than it had to. More of LRE's samples, a longer first fine-tune or more"
+        " finalists help it to use what there is."
     )
 
 
@@ -71,6 +89,12 @@ def _collapsed(report: Report) -> str:
     lost = sum(one.accuracy <= chance for one in search.history)
     if 2 * lost <= len(search.history):
         return ""
+    if chance >= 1 and "validation" in report.splits:
+        return (
+            f"Whether a candidate of the search works cannot be told by {report.splits['validation'].samples:,}"
+            " validation samples, however right it is, so their scores say little of which is better: give more of"
+            " them."
+        )
     return (
         f"{lost} of {len(search.history)} candidates of the search could not be told from guessing before their"
         " fine-tune, so their scores say little of which is better: allow a larger budget, or fine-tune more of"
