@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 from rich.console import RenderableType
-from rich.table import Column
 from rich.text import Text
 
 from spear_deploy.cli.console import err, out
@@ -69,9 +68,11 @@ def _over_seeds(runs: Sequence[RunFolder]) -> Iterator[RenderableType]:
     rows = seed_rows(reports)
     if rows:
         yield Text(SEEDS_SAID)
-        table = Table(*(Column(overflow="fold") for _ in range(1 + len(rows))), show_header=False)
+        table = Table(show_header=False)
         for head, *cells in zip(seed_columns(reports), *rows, strict=True):
             table.add_row(head, *cells)
+        for column in table.columns:
+            column.overflow = "fold"
         yield table
 
 
