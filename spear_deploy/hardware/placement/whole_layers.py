@@ -10,7 +10,6 @@ from math import ceil, inf, log2, prod
 import nir
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from spear_deploy.hardware.chip.figures import Sizes
 from spear_deploy.hardware.chip.profile import Profile
@@ -93,6 +92,8 @@ def assign_cores(network: Network, profile: Profile, kept: Mapping[str, int]) ->
 
 def _matched(suits: NDArray[np.bool_], chips: int) -> dict[int, int]:
     """The core of as many layers as possible, both by number; `suits` is `[layers, cores of a chip]`."""
+    from scipy.optimize import linear_sum_assignment  # 20 MiB that few chips need
+
     layers, cores = suits.shape
     chip = np.repeat(np.arange(chips), cores)
     apart = np.abs(chip - np.arange(layers)[:, None] * chips // layers)
