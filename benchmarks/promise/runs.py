@@ -165,7 +165,7 @@ def _delivered(solution: Pruned, target: Target, prepared: Prepared, test: Measu
     """What was predicted of the delivered network, beside its SynOps on test, in the target's arithmetic."""
     alone = predicted(solution, ESTIMATORS["constant"](prepared.samples), target, prepared)
     found = predicted(solution, solution.problem.estimator, target, prepared)
-    there = target.from_torch(for_splits(found, test, len(target.validation)))
+    there = target.from_torch(for_splits(found, test, target, prepared))
     return {
         "predicted": there.value,
         "low": there.low,

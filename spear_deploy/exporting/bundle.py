@@ -95,7 +95,9 @@ def open_bundle(path: Path, folder: Path) -> Manifest:
     except FileNotFoundError:
         raise ExportError(f"{path}: no such bundle") from None
     except IsADirectoryError:
-        raise ExportError(f"{path}: a folder, and no bundle: that is one file, as `--to bundle` writes it") from None
+        raise ExportError(
+            f"{path}: a folder, and no bundle: that is one file, which an export of the format bundle writes"
+        ) from None
     except READ_ERRORS as error:  # RuntimeError is zipfile's word for an encrypted entry
         raise ExportError(f"{path}: not a bundle, or damaged ({first_line(error)})") from None
     return manifest

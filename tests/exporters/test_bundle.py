@@ -159,7 +159,10 @@ def test_a_truncated_bundle_is_refused(bundle, tmp_path, capsys, kept):
 
 def test_a_folder_of_exported_files_is_no_bundle(tmp_path, capsys):
     assert imported(tmp_path, "--out", tmp_path / "got") == 2
-    assert "a folder, and no bundle: that is one file, as `--to bundle` writes it" in capsys.readouterr().err
+    assert (
+        "a folder, and no bundle: that is one file, which an export of the format bundle writes"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_bundle_whose_directory_would_begin_before_its_start_is_refused(bundle, tmp_path):

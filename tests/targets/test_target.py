@@ -100,14 +100,14 @@ def test_a_limit_that_rests_on_estimated_prices_says_so(dense):
 
 
 def test_a_limit_says_which_end_is_held_and_how_sure_what_it_follows_from_is(dense):
-    """Times of Loihi 1 are published; its energy rests on a static power that was derived."""
+    """Loihi 1's barrier between one router and all is derived, and so is the static power that its energy rests on."""
     spikes = replace(dense[0].activity, analog_input=False, mean_analog_operations=0.0)
     found = limits_of(
         parse_budgets(["2ms", "throughput=5/s", "1J", "1W"]), replace(dense[0], chip=LOIHI1, activity=spikes)
     )
     assert [one.name for one in found[1:]] == [
-        "latency of an inference, high end (published)",
-        "throughput of a full pipeline, low end (published)",
+        "latency of an inference, high end (derived)",
+        "throughput of a full pipeline, low end (derived)",
         "energy per inference, high end (derived)",
         "power, high end (derived)",
     ]

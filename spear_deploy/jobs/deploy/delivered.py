@@ -44,8 +44,7 @@ def check_delivered(
     constant = predicted(pruned, ConstantEstimator.fit(prepared.samples), target, prepared)
     floating = TorchBackend()
     in_torch = measured[floating.name]
-    seen = min(len(target.validation), len(prepared.factory.train))
-    on_test = for_images(prediction, in_torch, seen, target.dense)
+    on_test = for_splits(prediction, in_torch, target, prepared)
     own = target.backend
     arithmetics = {
         floating.name: (floating.arithmetic, on_test),
@@ -69,3 +68,12 @@ def check_delivered(
         constant=constant.value,
         check=checks,
     )
+
+
+def for_splits(prediction: Prediction, tested: Measurement, target: Target, prepared: Prepared) -> Prediction:
+    """A prediction of the delivered network's mean, widened by what two finite splits may lie apart.
+
+    It was held at its budget on validation; what is below follows the training samples' mean.
+    """
+    seen = min(len(target.validation), len(prepared.factory.train))
+    return for_images(prediction, tested, seen, target.dense)
