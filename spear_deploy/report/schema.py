@@ -197,9 +197,7 @@ class LreReport(_Part):
 class Distribution(_Part):
     """SynOps of single inferences."""
 
-    bound99: float | None = Field(
-        description="one-sided upper 99 % confidence bound of the mean; null of a single inference, which has none"
-    )
+    bound99: float | None = Field(description="one-sided upper 99 % confidence bound of the mean; null of a single one")
     p95: float
     p99: float
     maximum: float

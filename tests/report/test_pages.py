@@ -336,18 +336,3 @@ def test_a_page_replaces_a_page_and_nothing_else(folder, call):
     assert code == 2
     assert "net.pt: is there already and was not written by spear-deploy" in err
     assert (folder.parent / "net.pt").read_bytes() == b"PK a model"
-
-
-def test_runs_of_several_seeds_are_told_with_their_spread(tmp_path, call):
-    for seed in (0, 1):
-        path = tmp_path / f"seed-{seed}"
-        path.mkdir()
-        report = full_report()
-        write_run_folder(path, report.model_copy(update={"seed": seed, "request": {"seed": seed}}))
-    code, out, _ = call(tmp_path / "seed-0", tmp_path / "seed-1", "--out", tmp_path / "both.html")
-    assert code == 0
-    assert "± their standard deviation" in out
-    assert "2 of 2" in out
-    assert max(len(line) for line in out.splitlines() if line[0] in "┌│└") <= 80
-    code, out, _ = call(tmp_path / "seed-0", "--out", tmp_path / "one.html")
-    assert "standard deviation" not in out

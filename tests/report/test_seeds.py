@@ -3,8 +3,9 @@
 from statistics import stdev
 
 import pytest
-from run_reports import full_report
+from run_reports import full_report, write_run_folder
 
+from spear_deploy.cli import main
 from spear_deploy.report.answers_part import MaxDrop
 from spear_deploy.report.comparison import comparison_page
 from spear_deploy.report.reading import RunFolder
@@ -131,3 +132,23 @@ def test_the_page_has_a_table_of_seeds_where_there_are_some(tmp_path):
 
     assert any("seeds" in columns for columns in heads(run(0), run(1)))
     assert not any("seeds" in columns for columns in heads(run(0), run(1, evaluations=8)))
+
+
+def test_runs_of_several_seeds_are_told_with_their_spread(tmp_path, capsys):
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main(["report", *map(str, arguments)])
+        return ended.value.code, capsys.readouterr().out
+
+    for seed in (0, 1):
+        path = tmp_path / f"seed-{seed}"
+        path.mkdir()
+        report = full_report()
+        write_run_folder(path, report.model_copy(update={"seed": seed, "request": {"seed": seed}}))
+    code, out = call(tmp_path / "seed-0", tmp_path / "seed-1", "--out", tmp_path / "both.html")
+    assert code == 0
+    assert "± their standard deviation" in out
+    assert "2 of 2" in out
+    assert max(len(line) for line in out.splitlines() if line[0] in "┌│└") <= 80
+    code, out = call(tmp_path / "seed-0", "--out", tmp_path / "one.html")
+    assert "standard deviation" not in out
