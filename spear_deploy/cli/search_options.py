@@ -69,7 +69,7 @@ class SearchOptions:
     freeze: Annotated[
         str,
         typer.Option(
-            help="Layers whose weights no fine-tune changes, and whose channels all stay: conv1,fc*.",
+            help="Layers whose weights no fine-tune changes, and whose channels stay, whatever --keep says: conv1,fc*.",
             show_default=False,
             metavar="LAYER,..",
         ),

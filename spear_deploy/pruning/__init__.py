@@ -1,6 +1,6 @@
 """Channel groups, importance and surgery: pure functions from graph to graph."""
 
-from spear_deploy.pruning.freezing import frozen_nodes, parse_freeze, whole
+from spear_deploy.pruning.freezing import frozen_nodes, parse_freeze
 from spear_deploy.pruning.groups import Group, Member, Role, channel_groups
 from spear_deploy.pruning.keeping import Keep, kept_ranges, parse_keep
 from spear_deploy.pruning.selection import ANY_WIDTH, Widths, channels_kept, choose_channels, importance, kept_by_layer
@@ -23,5 +23,4 @@ __all__ = [
     "parse_freeze",
     "parse_keep",
     "prune",
-    "whole",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from glob import escape
 
 import nir
 
@@ -12,7 +11,6 @@ from spear_deploy.errors import SearchError
 from spear_deploy.network import Network
 from spear_deploy.network.linear import Weighted
 from spear_deploy.network.sharing import one_with
-from spear_deploy.pruning.keeping import Keep
 
 
 def parse_freeze(text: str) -> tuple[str, ...]:
@@ -44,11 +42,6 @@ def frozen_nodes(patterns: Sequence[str], network: Network) -> frozenset[str]:
     if weights and found >= set(weights):
         raise SearchError(f"freeze {', '.join(patterns)}: names every layer, and leaves none to prune or to train")
     return one_with(frozenset(found), network.nodes)
-
-
-def whole(nodes: frozenset[str], network: Network) -> tuple[Keep, ...]:
-    """All channels that frozen weights make, to be kept (`kept_ranges`)."""
-    return tuple(Keep(escape(name), 1.0, 1.0) for name in sorted(nodes) if isinstance(network.nodes[name], Weighted))
 
 
 def _leads_into(network: Network, name: str) -> set[str]:

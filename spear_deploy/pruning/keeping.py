@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from math import ceil, floor
@@ -56,31 +56,44 @@ def _parse(part: str) -> Keep:
     return Keep(pattern, least, most)
 
 
-def kept_ranges(wanted: Sequence[Keep], groups: Sequence[Group]) -> tuple[tuple[str, int, int], ...]:
+def kept_ranges(
+    wanted: Sequence[Keep], groups: Sequence[Group], frozen: Set[str] = frozenset()
+) -> tuple[tuple[str, int, int], ...]:
     """The fewest and most channels of each group that is named, for `Widths.ranges`.
 
-    Several patterns that name one group all hold.
+    Several patterns that name one group all hold. All channels of groups with `frozen` weights stay: a pattern
+    that names others as well holds for those alone.
 
     Raises:
         SearchError: a pattern that names nothing, or only what is never pruned but is to lose channels; patterns that
             contradict each other.
 
     """
-    ranges: dict[str, tuple[int, int]] = {}
+    stays = {group.name: _why_whole(group, frozen) for group in groups}
+    ranges = {group.name: (group.size, group.size) for group in groups if group.prunable and stays[group.name]}
     for each in wanted:
         named = [group for group in groups if each.holds_for(group)]
         if not named:
             known = sorted({member.node for group in groups for member in group.nodes(Role.PRODUCER)})
             raise SearchError(f"keep {each.pattern}: names no layer; there are {', '.join(known)}")
-        whole = [group for group in named if not group.prunable]
-        if each.most < 1 and len(whole) == len(named):
-            raise SearchError(f"keep {each.pattern}: its channels all stay: {whole[0].fixed or 'it has one alone'}")
-        for group in named:
-            if group.prunable:
-                least, most = ranges.get(group.name, (1, group.size))
-                most = min(most, max(floor(each.most * group.size + 1e-9), 1))
-                ranges[group.name] = (max(least, min(ceil(each.least * group.size - 1e-9), most)), most)
+        free = [group for group in named if not stays[group.name]]
+        if each.most < 1 and not free:
+            raise SearchError(f"keep {each.pattern}: its channels all stay: {stays[named[0].name]}")
+        for group in free:
+            least, most = ranges.get(group.name, (1, group.size))
+            own_most = max(floor(each.most * group.size + 1e-9), 1)
+            own_least = min(ceil(each.least * group.size - 1e-9), own_most)
+            ranges[group.name] = (max(least, own_least), min(most, own_most))
     for name, (least, most) in ranges.items():
         if least > most:
             raise SearchError(f"keep: the channels of {name} are to be at least {least} and at most {most}")
     return tuple((name, least, most) for name, (least, most) in ranges.items())
+
+
+def _why_whole(group: Group, frozen: Set[str]) -> str:
+    """Why all channels of a group stay; empty where some may go."""
+    if not group.prunable:
+        return group.fixed or "it has one alone"
+    held = [member.node for member in (*group.nodes(Role.PRODUCER), *group.nodes(Role.CARRIER))]
+    kept = [node for node in held if node in frozen]
+    return f"{', '.join(kept)} is frozen, whose channels they are" if kept else ""

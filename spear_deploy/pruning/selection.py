@@ -54,7 +54,7 @@ class Widths:
         """What the smallest network is that these allow."""
         if self == ANY_WIDTH:
             return "one channel in every layer"
-        return "a network of the fewest channels that are allowed (keep, min-channels, channel-multiple)"
+        return "a network of the fewest channels that are allowed (keep, freeze, min-channels, channel-multiple)"
 
     def kept(self, size: int, keep_ratio: float) -> int:
         """The allowed number of channels, of `size`, that is nearest to the keep ratio."""

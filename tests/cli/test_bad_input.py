@@ -175,8 +175,8 @@ def test_where_all_channels_are_to_stay_that_is_told_before_anything_is_measured
         asked = (*asked, "--keep", "conv2=all")
     monkeypatch.setattr("spear_deploy.search.CandidateFactory.measure", None)
     assert refused(*asked, "--no-lava", "model.pt") == (
-        "model.pt: nothing is left to prune: what is asked to be kept (--keep, the fewest channels and their multiples)"
-        " is every channel of lif1 8, lif2 12"
+        "model.pt: nothing is left to prune: what is asked to be kept (--keep, --freeze, the fewest channels and"
+        " their multiples) is every channel of lif1 8, lif2 12"
     )
 
 
@@ -228,7 +228,10 @@ def test_an_impossible_budget_is_told_with_the_least_that_can_be_reached(refused
 def test_a_budget_that_is_impossible_for_want_of_channels_that_may_go_is_told_so(refused, task, options):
     write_task(task)
     message = refused("--budget", "1", *options, *QUICK, "model.pt")
-    assert "a network of the fewest channels that are allowed (keep, min-channels, channel-multiple) still" in message
+    assert (
+        "a network of the fewest channels that are allowed (keep, freeze, min-channels, channel-multiple) still"
+        in message
+    )
 
 
 @pytest.mark.parametrize("budget", ["p99=1", "step=1"])

@@ -1,5 +1,7 @@
 """Layers that a user wants left as they are."""
 
+import re
+
 import numpy as np
 import pytest
 from made_networks import ALL, Chain
@@ -13,7 +15,7 @@ from spear_deploy.pruning import (
     frozen_nodes,
     kept_ranges,
     parse_freeze,
-    whole,
+    parse_keep,
 )
 from spear_deploy.pruning.selection import Widths
 
@@ -50,7 +52,7 @@ def test_a_name_that_nothing_has_is_told_with_those_that_there_are():
 def test_the_channels_of_frozen_weights_all_stay_with_all_that_hang_together_with_them(ratio):
     residual = network("residual sum")
     groups = channel_groups(residual)
-    widths = Widths(ranges=kept_ranges(whole(frozen_nodes(("conv3",), residual), residual), groups))
+    widths = Widths(ranges=kept_ranges((), groups, frozen_nodes(("conv3",), residual)))
     kept = {group.name: channels_kept(group, ratio, widths) / group.size for group in groups if group.prunable}
     assert kept["a"] == 1.0  # conv1 and conv3 add up
     assert ratio == 1.0 or kept["b"] < 1.0
@@ -59,7 +61,7 @@ def test_the_channels_of_frozen_weights_all_stay_with_all_that_hang_together_wit
 def test_a_layer_of_any_name_can_be_frozen():
     chain = Chain((3,)).linear("fc[1]*", 6).neurons("a").linear("fc2", 4).neurons("b")
     model = Network(chain.graph())
-    ranges = kept_ranges(whole(frozenset({"fc[1]*"}), model), channel_groups(model))
+    ranges = kept_ranges((), channel_groups(model), frozenset({"fc[1]*"}))
     assert ranges == (("a", 6, 6),)
     assert np.prod(model.shapes["a"]) == 6
 
@@ -80,3 +82,40 @@ def test_a_layer_of_any_name_can_be_frozen():
 def test_training_changes_no_spikes_of_a_layer_that_only_frozen_weights_lead_to(typed, case, layers):
     given = network(case)
     assert unchanging(given, frozen_nodes(parse_freeze(typed), given)) == {given.input, *layers}
+
+
+@pytest.mark.parametrize("share", ["all", "50%-100%"])
+def test_what_is_frozen_may_be_said_to_stay(share):
+    plain = network("plain")
+    assert kept_ranges(parse_keep(f"fc1={share}"), channel_groups(plain), {"fc1"}) == (("a", 9, 9),)
+
+
+@pytest.mark.parametrize(
+    ("case", "frozen", "keep"),
+    [
+        ("plain", "fc1", "fc1=50%"),
+        ("plain", "fc1", "a=20%-90%"),  # by the name of its neurons
+        ("plain", "fc1", "*1=50%"),  # a pattern that names nothing else
+        ("residual sum", "conv3", "conv1=50%"),  # conv1 and conv3 add up
+    ],
+)
+def test_frozen_layers_that_are_to_lose_channels_are_refused_with_both_named(case, frozen, keep):
+    given = network(case)
+    said = f"keep {keep.split('=')[0]}: its channels all stay: {frozen} is frozen, whose channels they are"
+    with pytest.raises(SearchError, match=re.escape(said)):
+        kept_ranges(parse_keep(keep), channel_groups(given), frozen_nodes((frozen,), given))
+
+
+def test_a_pattern_for_many_layers_holds_for_those_that_are_not_frozen():
+    plain = network("plain")
+    sizes = {group.name: group.size for group in channel_groups(plain)}
+    ranges = kept_ranges(parse_keep("*=50%"), channel_groups(plain), {"fc1"})
+    assert ranges == (("a", sizes["a"], sizes["a"]), ("b", sizes["b"] // 2, sizes["b"] // 2))
+
+
+def test_all_channels_of_frozen_factors_stay():
+    scaled = network("scaled")
+    ranges = kept_ranges((), channel_groups(scaled), frozen_nodes(("scale2",), scaled))
+    assert ranges == tuple(
+        (group.name, group.size, group.size) for group in channel_groups(scaled) if group.name == "b"
+    )

@@ -43,6 +43,7 @@ def test_what_is_typed_becomes_the_fewest_and_most_channels_of_each_layer(typed,
         ("fc1=90%-50%", "keep 'fc1=90%-50%': give layers"),
         ("fc3=50%", "keep fc3: its channels all stay: the output's channels are the answers"),
         ("fc1=all,lif*=20%-50%", "keep: the channels of lif1 are to be at least 10 and at most 5"),
+        ("lif*=20%-50%,fc1=all", "keep: the channels of lif1 are to be at least 10 and at most 5"),
     ],
 )
 def test_what_cannot_be_kept_is_told(typed, said):

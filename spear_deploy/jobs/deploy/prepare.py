@@ -38,7 +38,7 @@ from spear_deploy.jobs.task import Task, load_task
 from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.device import device_named
-from spear_deploy.pruning import channel_groups, frozen_nodes, kept_ranges, whole
+from spear_deploy.pruning import channel_groups, frozen_nodes, kept_ranges
 from spear_deploy.search import CandidateFactory, LreSample, Tuner
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.system.cluster import Cluster
@@ -126,8 +126,7 @@ def _prepare(
         for line in () if effect is None else effect.lines:
             progress.notice(line)
         recalibrates = pipeline_named(request.pipeline).recalibrates
-        kept = (*request.kept, *whole(model.frozen, model.network))
-        ranges = kept_ranges(kept, channel_groups(model.network))
+        ranges = kept_ranges(request.kept, channel_groups(model.network), model.frozen)
         widths = replace(request.widths, ranges=ranges)
         factory = CandidateFactory(model, train, widths, recalibrates=recalibrates)
         _check_prunable(request.model, factory)
@@ -250,6 +249,6 @@ def _check_prunable(path: Path, factory: CandidateFactory) -> None:
     if factory.smallest.min() == 1:
         sizes = ", ".join(f"{group.name} {group.size}" for group in factory.groups)
         raise ModelError(
-            f"{path}: nothing is left to prune: what is asked to be kept (`keep`, the fewest channels and their"
-            f" multiples) is every channel of {sizes}"
+            f"{path}: nothing is left to prune: what is asked to be kept (`keep`, `freeze`, the fewest channels and"
+            f" their multiples) is every channel of {sizes}"
         )

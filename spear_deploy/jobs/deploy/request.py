@@ -76,8 +76,8 @@ class DeployConfig:
         evaluations: candidates that the search evaluates.
         widths: how many channels of a layer may be kept.
         keep: the same of single layers, such as `conv1=all,fc*=50%-100%`; see `pruning.parse_keep`.
-        freeze: layers whose weights stay as they are, and their channels with them, such as `conv1,fc*`; columns of
-            inputs that are pruned go.
+        freeze: layers whose weights stay as they are, and all their channels, such as `conv1,fc*`; columns of inputs
+            that are pruned go. What `keep` says of many layers holds for the others.
         finalists: candidates that are fine-tuned.
         plan: of the fine-tunes; by default the pipeline's own.
         lava: whether programs beside this package, such as Lava, run the result.
@@ -91,7 +91,7 @@ class DeployConfig:
     Raises:
         ArgumentError: a field is of another kind than it says, or smaller than it may be (`LEAST`).
         BudgetError: a budget cannot be understood, or two speak of the same.
-        SearchError: `keep` cannot be.
+        SearchError: `keep` cannot be understood.
         SearchError: there is no such strategy or pipeline, the pipeline does not follow the plan, or an agent is given
             to another strategy.
 
