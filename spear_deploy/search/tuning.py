@@ -217,6 +217,17 @@ def can_be_held(tuner: Tuner, tuned: Tuned) -> bool:
     return keeps or spikes_allowed(tuner, tuned, tuned.uses) >= 1 / MOST_HELD
 
 
+def may_be_held(use: Use) -> bool:
+    """Whether a network would have to give up no more than a constraint takes of its spikes to keep a limit."""
+    return use.spikes_for(BOUND_AIM) >= 1 / MOST_HELD
+
+
+def least_budget(tuner: Tuner, tuned: Tuned) -> float:
+    """The smallest budget of mean SynOps that a constraint would bring a network to."""
+    fixed = tuner.factory.fixed_share(tuned.model)
+    return tuned.synops_bound * (fixed + (1 - fixed) / MOST_HELD) / BOUND_AIM
+
+
 def spikes_allowed(tuner: Tuner, tuned: Tuned, uses: Sequence[Use], aim: float = BOUND_AIM) -> float:
     """How many times its spikes a network may send to use `aim` of the tightest of mean SynOps and these limits.
 

@@ -42,12 +42,14 @@ from spear_deploy.search import (
     ratio_estimator,
 )
 from spear_deploy.search.bounds import factor_ahead
-from spear_deploy.search.closing import closing
+from spear_deploy.search.tuning import MOST_HELD, can_be_held, least_budget, may_be_held
 from spear_deploy.targets.walls import walls_of
 from spear_deploy.training import Quantiser, fine_tune
 
 NEAR = 0.25
 """Share of a limit on activity that the narrowest network may use before its fine-tune, and be let through unseen."""
+
+FURTHER = f"after a plain fine-tune, and no later one is held to less than {1 / MOST_HELD:.0%} of its spikes"
 
 
 @dataclass(frozen=True)
@@ -250,13 +252,14 @@ def limits_of(budgets: Sequence[Limit], dense: OnChip) -> tuple[Limit, ...]:
 
 
 def check_reachable(tuner: Tuner, target: Target, path: Path) -> None:
-    """Say before the long work when even one channel a layer is too much.
+    """Say before the long work when even one channel a layer is far too much.
 
-    What follows from structure is exact. Activity is that of the narrowest network on
-    validation, in the chip's arithmetic, fine-tuned as LRE's samples are and closed (`search.closing`).
+    What follows from structure is exact. Activity is that of the narrowest network on validation, in the chip's
+    arithmetic, fine-tuned as LRE's samples are. Later fine-tunes take more away, so a limit is refused only where it
+    would have to be more than any of them is held to (`search.tuning.can_be_held`).
 
     Raises:
-        BudgetError: which limit cannot be kept, and the least that can be reached.
+        BudgetError: which limit cannot be kept, and the least budget of SynOps that is tried.
 
     """
     factory = tuner.factory
@@ -277,15 +280,15 @@ def check_reachable(tuner: Tuner, target: Target, path: Path) -> None:
         journal=tuner.journal,
     )
     least = tuner.measured(plain)
-    for closed in closing(tuner, least):
-        least = min(least, closed, key=lambda one: one.share(target.budget_synops))
-    _refuse_overshoot(least.uses, narrowest)
-    if least.synops_bound > target.budget_synops:
-        raise BudgetError(
-            f"{path}: a budget of {target.budget_synops:,.0f} SynOps cannot be reached: {narrowest}"
-            f" still takes {least.synops_bound:,.0f} ({_percent(least.synops_bound / target.dense.synops)} of the dense"
-            " network's) after fine-tuning, the least that this network can be pruned to"
-        )
+    if can_be_held(tuner, least):
+        return
+    _refuse_overshoot([use for use in least.uses if not may_be_held(use)], narrowest, f", {FURTHER}")
+    tried, dense = least_budget(tuner, least), target.dense.synops
+    raise BudgetError(
+        f"{path}: a budget of {target.budget_synops:,.0f} SynOps is out of reach: {narrowest} still takes"
+        f" {least.synops_bound:,.0f} ({_percent(least.synops_bound / dense)} of the dense network's) {FURTHER};"
+        f" budgets from {_percent(tried / dense)} on are tried"
+    )
 
 
 def _silent(
@@ -319,10 +322,11 @@ def _percent(share: float) -> str:
     return f"{math.ceil(1000 * share) / 10:g}%"
 
 
-def _refuse_overshoot(uses: Sequence[Use], narrowest: str) -> None:
+def _refuse_overshoot(uses: Sequence[Use], narrowest: str, further: str = "") -> None:
     for use in uses:
         if use.overshoot:
             used, allowed, unit = both_texts(use.used, use.limit.allowed, use.limit.unit)
             raise BudgetError(
                 f"{use.limit.origin}: not even {narrowest} fits: {use.name} {used} {unit}, allowed {allowed} {unit}"
+                f"{further}"
             )

@@ -213,15 +213,17 @@ def test_two_budgets_of_one_kind_are_told(refused):
     )
 
 
-def test_an_impossible_budget_is_told_with_the_least_that_can_be_reached(refused):
+def test_a_budget_out_of_reach_is_told_with_the_least_that_is_tried(refused):
     message = refused("--budget", "1", *QUICK, "model.pt")
     found = re.fullmatch(
-        r"model\.pt: a budget of 1 SynOps cannot be reached: one channel in every layer still takes ([\d.,]+)"
-        r" \([\d.]+% of the dense network's\) after fine-tuning, the least that this network can be pruned to",
+        r"model\.pt: a budget of 1 SynOps is out of reach: one channel in every layer still takes ([\d.,]+)"
+        r" \(([\d.]+)% of the dense network's\) after a plain fine-tune, and no later one is held to less than 50% of"
+        r" its spikes; budgets from ([\d.]+)% on are tried",
         message,
     )
     assert found
     assert float(found[1].replace(",", "")) > 1
+    assert float(found[3]) < float(found[2])
 
 
 @pytest.mark.parametrize("options", [("--keep", "conv1=all"), ("--min-channels", "4")])
