@@ -7,12 +7,21 @@ import io
 import json
 
 from spear_deploy.errors import DataError
-from spear_deploy.hardware.calibration import COLUMNS, Calibration, Fitted, Row
+from spear_deploy.hardware.calibration import COLUMNS, Calibration, Fitted, Row, fault_of_value
+from spear_deploy.hardware.chip.figures import Energy, Power, Quantity, Time
 from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.chip.profile_files import SCOPES
+from spear_deploy.system.files import MARK
 
 _NETWORK = "network"
 _BETWEEN = (",", ";", "\t")
 """What may set cells apart: whichever the header has most of."""
+
+_OF_OPERATIONS = SCOPES[0]
+_NEVER_ADDED = ("energy.scope", "energy.embedded_processor")
+"""What is no price, or is in no total."""
+
+_BESIDE_STEPS = ("time.input_event", "time.host_step")
 
 MOST_FAULTS = 10
 """That a message tells."""
@@ -62,9 +71,10 @@ def _rows(reader: csv.DictReader[str], where: str, *, decimal: str) -> list[Row]
             except ValueError:
                 faults.append(f"{where}, line {number}: {column} is no number: {cell[:40]!r}")
                 continue
-            if not 0 <= values[column] < float("inf"):
-                faults.append(f"{where}, line {number}: {column} must be a number from 0 on, found {cell[:40]}")
-        rows.append(Row((cells[_NETWORK] or f"line {number}").strip(), values))
+            if fault := fault_of_value(column, values[column]):
+                faults.append(f"{where}, line {number}: {fault}")
+        if not faults:
+            rows.append(Row((cells[_NETWORK] or f"line {number}").strip(), values))
     if faults:
         more = [f"and {len(faults) - MOST_FAULTS:,} more"] if len(faults) > MOST_FAULTS else []
         raise DataError("\n".join([*faults[:MOST_FAULTS], *more]))
@@ -73,35 +83,74 @@ def _rows(reader: csv.DictReader[str], where: str, *, decimal: str) -> list[Row]
     return rows
 
 
+def inherited_prices(base: Profile) -> dict[str, float]:
+    """Typical prices of a profile (pJ, ns, mW) by their keys."""
+    return {
+        key: figure.spread.typical
+        for key, figure in base.figures().items()
+        if isinstance(figure, Energy | Time | Power) and figure.known
+    }
+
+
+def still_added(base: Profile, found: Calibration) -> tuple[str, ...]:
+    """Prices of a profile for what the rows do not count: typical predictions with the new one hold them too."""
+    fitted = {price.key for price in found.prices}
+    kinds = {key.partition(".")[0] for key in fitted}
+    told = fitted.union(found.unseen, *found.together, _NEVER_ADDED)
+    # Typical updates are active, a barrier of one's own replaces the curve, fixed steps replace all that they wait for.
+    told |= {key.replace("_active", "_inactive") for key in fitted}
+    told |= {"time.barrier_by_routers"} if "time.barrier" in fitted else set()
+    alone = "time.step" in fitted
+    return tuple(
+        key
+        for key, figure in base.figures().items()
+        if figure.known and key.partition(".")[0] in kinds and key not in told
+        if not (isinstance(figure, Quantity) and figure.value == 0)
+        if not (alone and key.startswith("time.") and key not in _BESIDE_STEPS)
+    )
+
+
 def calibrated_profile(
     base: Profile, inherits: str, name: str, found: Calibration, *, rows: str, date: str, instrument: str
 ) -> str:
     """A profile in TOML that inherits, with every fitted price as a figure of status 'measured'."""
+    told = f"date = {_text(date)}\ninstrument = {_text(instrument)}"
     blocks = [
+        f"# {MARK}",
         f"name = {_text(name)}\ntitle = {_text(f'{base.title}, calibrated')}\ninherits = {_text(inherits)}\n"
-        f"about = {_text(f'Prices of {base.title} fitted to {rows} on {date}.')}"
+        f"about = {_text(f'Prices of {base.title} fitted to {rows} on {date}.')}",
     ]
-    blocks += [_block(price, rows, date, instrument) for price in found.prices]
+    scope = base.energy.scope
+    if scope is not None and scope.value != _OF_OPERATIONS and any(price.unit != "ns" for price in found.prices):
+        blocks.append(
+            f'[energy.scope]\nvalue = "{_OF_OPERATIONS}"\nunit = "name"\nstatus = "measured"\n'
+            f"{told}\nsource = {_text(f'prices of single operations, fitted to {rows}')}"
+        )
+    blocks += [_block(price, rows, told) for price in found.prices]
     return "\n\n".join(blocks) + "\n"
 
 
-def _block(price: Fitted, rows: str, date: str, instrument: str) -> str:
-    return "\n".join(
-        [
-            f"[{price.key}]",
-            f"low = {price.low:.4g}",
-            f"value = {price.value:.4g}",
-            f"high = {price.high:.4g}",
-            f'unit = "{price.unit}"',
-            'status = "measured"',
-            'basis = "silicon"',
-            f"date = {_text(date)}",
-            f"instrument = {_text(instrument)}",
-            f"source = {_text(f'weighted least squares on {rows}; low and high: 95 % interval')}",
-        ]
-    )
+def _block(price: Fitted, rows: str, told: str) -> str:
+    source = f"weighted least squares from 0 on, on {rows}; low and high: 95 % interval"
+    lines = [
+        f"[{price.key}]",
+        f"low = {price.low:.4g}",
+        f"value = {price.value:.4g}",
+        f"high = {price.high:.4g}",
+        f'unit = "{price.unit}"',
+        'status = "measured"',
+        'basis = "silicon"',
+        told,
+        f"source = {_text(source)}",
+    ]
+    if price.low == 0:
+        lines.append(f"note = {_text('not told apart from 0 by these measurements')}")
+    return "\n".join(lines)
 
 
 def _text(value: str) -> str:
-    """A string in TOML, whose escapes are those of JSON."""
-    return json.dumps(value, ensure_ascii=False)
+    """A string in TOML, whose escapes are those of JSON, but for letters of half a character and for the one control
+    character that JSON leaves as it is.
+    """
+    whole = value.encode(errors="replace").decode()
+    return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -5,7 +5,7 @@ import pytest
 
 from spear_deploy.errors import DataError, ProfileError
 from spear_deploy.hardware import load_profile
-from spear_deploy.hardware.calibration import Row, calibrate
+from spear_deploy.hardware.calibration import DYNAMIC, Row, calibrate
 from spear_deploy.hardware.calibration_files import calibrated_profile, read_rows
 
 TRUE = {
@@ -39,6 +39,41 @@ def made(seed, count=12, noise=0.05):
     return rows
 
 
+PACE_TRUE = {"time.barrier": 400.0, "time.synaptic_operation": 3.5, "time.neuron_update_active": 30.0}
+
+
+def paced(seed, count=12, noise=0.05):
+    """Rows whose steps wait for the longer of updates and SynOps; in some it is these, in others those."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        steps = float(rng.integers(5, 60))
+        updates = steps * rng.uniform(20, 200)
+        synops = updates * 10 ** rng.uniform(0, 1.8)
+        longer = max(updates * PACE_TRUE["time.neuron_update_active"], synops * PACE_TRUE["time.synaptic_operation"])
+        ns = (steps * PACE_TRUE["time.barrier"] + longer) * (1 + noise * rng.normal())
+        rows.append(
+            Row(f"net {number}", {"steps": steps, "core_updates": updates, "core_synops": synops, "ms": ns / 1e6})
+        )
+    return rows
+
+
+COLLINEAR = {"synops": 8.0, "updates": 50.0, "spikes": 3.0, "messages": 1.7}
+
+
+def collinear(seed):
+    """Rows whose counts grow together, so that a fit without bounds makes some prices negative; errors of 10 %."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(10):
+        spikes = 10 ** rng.uniform(3, 5)
+        ratios = {"synops": (40, 80), "updates": (3, 12), "messages": (1, 3)}
+        counts = {column: spikes * rng.uniform(*between) for column, between in ratios.items()} | {"spikes": spikes}
+        pj = sum(count * COLLINEAR[column] for column, count in counts.items()) * (1 + 0.1 * rng.normal())
+        rows.append(Row(f"net {number}", counts | {"mj_dynamic": pj / 1e9}))
+    return rows
+
+
 def without_time(row):
     return {key: value for key, value in row.values.items() if key not in ("steps", "core_synops")}
 
@@ -51,9 +86,48 @@ def test_the_interval_of_each_price_holds_the_true_one_in_at_least_90_of_100_set
     assert min(held.values()) >= 90, held
 
 
+def test_times_that_go_on_side_by_side_have_such_intervals_too():
+    held = [
+        price.low <= PACE_TRUE[price.key] <= price.high for seed in range(30) for price in calibrate(paced(seed)).prices
+    ]
+    assert len(held) == 3 * 30
+    assert sum(held) >= 81
+
+
+def test_the_prices_that_are_given_are_those_that_residuals_are_of_and_fit_the_rows_on_the_whole():
+    cut = 0
+    for seed in range(20):
+        rows, found = collinear(seed), calibrate(collinear(seed))
+        price = {each.key: each.value for each in found.prices}
+        cut += min(price.values()) == 0
+        assert all(each.low <= each.value <= each.high and each.high > 0 for each in found.prices)
+        of_prices = [sum(row.values[column] * price[DYNAMIC[column]] for column in COLLINEAR) for row in rows]
+        assert [each.predicted for each in found.residuals] == pytest.approx(of_prices)
+        assert np.mean([each.measured / each.predicted for each in found.residuals]) == pytest.approx(1, abs=1e-6)
+    assert cut > 10
+
+
+def test_a_price_that_is_not_given_counts_as_the_profile_has_it():
+    rows = [Row(row.network, dict(row.values) | {"updates": 10 * row.values["synops"]}) for row in made(2)]
+    keys = ("energy.neuron_update_active", "energy.synaptic_operation")
+    found = calibrate(rows, dict(zip(keys, (2.0, 30.0), strict=True)))
+    first = next(each for each in found.residuals if each.what == "mJ dynamic")
+    assert first.predicted == pytest.approx(rows[0].values["synops"] * (30.0 + 10 * 2.0))
+    unpriced = next(each for each in calibrate(rows).residuals if each.what == "mJ dynamic")
+    assert unpriced.predicted is None
+
+
+def test_a_chip_with_steps_of_fixed_length_has_that_length_fitted():
+    rows = [Row(f"{at}", {"steps": at, "core_synops": at**3, "ms": 2.5 * at}) for at in (1.0, 2.0, 4.0, 9.0)]
+    (price,) = calibrate(rows, {"time.step": 1e6}).prices
+    assert (price.key, price.value) == ("time.step", pytest.approx(2.5e6))
+
+
 def test_without_errors_the_true_prices_come_back():
     found = {price.key: price.value for price in calibrate(made(1, noise=0.0)).prices}
     assert found == pytest.approx(TRUE)
+    found = {price.key: price.value for price in calibrate(paced(1, noise=0.0)).prices}
+    assert found == pytest.approx(PACE_TRUE)
 
 
 def test_what_rows_cannot_tell_apart_is_named_and_not_given():
@@ -73,7 +147,7 @@ def test_each_measurement_has_its_residual():
 
 def test_fewer_measurements_than_prices_are_refused_naming_how_many_are_needed():
     with pytest.raises(DataError, match=r"2 measurements for 2 prices.*at least 3 are needed"):
-        calibrate([Row("a", {"synops": 1e6, "updates": 1e5, "mj_dynamic": 1.0})] * 2)
+        calibrate([Row(name, {"synops": 1e6, "updates": 1e5, "mj_dynamic": 1.0}) for name in "ab"])
 
 
 def test_prices_that_no_row_joins_are_fitted_apart_and_each_needs_measurements_enough():
@@ -93,6 +167,57 @@ def test_a_measurement_that_lacks_what_it_needs_is_named_with_it():
         "no counts: ms is not used: mj_total, or core_synops or core_updates is missing",
     )
     assert calibrate(made(7)).unused == ()
+
+
+def test_a_count_that_is_not_known_is_not_zero():
+    rows = made(7)
+    rows[0] = Row("half", {column: value for column, value in rows[0].values.items() if column != "updates"})
+    rows[1] = Row("timeless", {column: value for column, value in rows[1].values.items() if column != "steps"})
+    found = calibrate(rows)
+    assert found.unused == (
+        "half: mj_dynamic is not used: updates is missing",
+        "timeless: ms is not used: steps is missing",
+    )
+    assert ("half", "mJ dynamic") not in {(each.network, each.what) for each in found.residuals}
+
+
+def test_a_row_that_stands_there_twice_counts_once():
+    rows = made(8)
+    found = calibrate([*rows, rows[3], rows[3]])
+    assert found.prices == calibrate(rows).prices
+    assert found.unused == ("net 3: stands there 3 times with the same values: counted once",)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "needs"),
+    [
+        ("chips", 0, "from 1 on"),
+        ("chips", 1.5, "a whole number"),
+        ("steps", 0, "from 1 on"),
+        ("ms", 0, "above 0"),
+        ("mj_total", 0, "above 0"),
+        ("mj_dynamic", -1, "above 0"),
+        ("synops", -1, "from 0 on"),
+        ("synops", float("nan"), "from 0 on"),
+        ("core_synops", float("inf"), "from 0 on"),
+        ("updates", 1e300, r"from 1e-30 to 1e\+30"),
+    ],
+)
+def test_what_a_column_cannot_have_is_refused_with_its_line(column, value, needs):
+    with pytest.raises(DataError, match=rf"rows.csv, line 3: {column} must be .*{needs}"):
+        read_rows(f"network,{column}\na,3\nb,{value}\n", "rows.csv")
+    with pytest.raises(DataError, match=rf"b: {column} must be .*{needs}"):
+        Row("b", {column: value})
+
+
+def test_a_time_without_any_count_is_not_fitted():
+    rows = [*made(9), Row("idle", {"core_synops": 0.0, "steps": 3.0, "chips": 1.0, "ms": 2.0})]
+    assert calibrate(rows).unused == ()
+    rows = [Row(f"{at}", {"core_synops": 0.0, "synops": at, "mj_dynamic": at, "ms": 2.0}) for at in (1.0, 2.0)]
+    lines = calibrate(rows).unused
+    assert (
+        lines[0] == "1.0: ms is not used: a count above 0 (steps, core_synops, core_updates, input_events) is missing"
+    )
 
 
 def test_a_total_below_its_dynamic_part_is_refused():
@@ -150,7 +275,7 @@ def test_rows_are_read_as_spreadsheets_write_them(text):
 
 
 def test_what_is_measured_is_told_in_its_own_unit():
-    rows = [Row(row.network, dict(row.values) | {"mj_total": row.values["mj_dynamic"] - 0.25}) for row in made(4)]
+    rows = [Row(row.network, dict(row.values) | {"mj_dynamic": row.values["mj_total"] + 0.25}) for row in made(4)]
     with pytest.raises(DataError, match=r"mJ total - dynamic must be above zero, found -0.25$"):
         calibrate(rows)
 
