@@ -93,6 +93,16 @@ def load_profile(target: str | Path) -> Profile:
     return profile if own is None else profile.with_own(own)
 
 
+def check_no_loop(target: str, child: Path) -> None:
+    """Hold that a profile does not inherit, through others or itself, from a file that shall inherit from it.
+
+    Raises:
+        ProfileError: it does.
+
+    """
+    _inherited(target, (str(child.resolve()),))
+
+
 def _joint_faults(profile: Profile, where: str) -> list[str]:
     """One line for each rule that figures break together."""
     lines = [*_wrong_names(profile, where), *_unpacked(profile, where), *_empty(profile, where)]
