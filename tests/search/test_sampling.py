@@ -182,6 +182,15 @@ def test_samples_do_not_depend_on_the_number_of_workers(factory, fresh):
     assert len(found) < len(fresh)
 
 
+def test_a_process_that_waits_for_samples_gives_back_the_memory_that_keeping_one_took(factory, tmp_path, monkeypatch):
+    told, store = [], store_in(tmp_path)
+    keep = store.save
+    monkeypatch.setattr(SampleStore, "save", lambda self, number, made: (keep(number, made), told.append("kept")))
+    monkeypatch.setattr(sampling, "give_back_memory", lambda: told.append("given back"))
+    collect_samples(factory, 3, RECIPE, 3, executor=Processes(2), store=store)
+    assert told[:7] == ["given back", *3 * ["kept", "given back"]]
+
+
 def test_networks_that_no_longer_spike_are_left_out_and_counted(factory, fresh, monkeypatch):
     make, made, told = sampling.make_sample, [], []
 

@@ -198,7 +198,22 @@ def _maker(factory: CandidateFactory, executor: Executor) -> Iterator[Maker]:
     start = (factory.model, factory.train, factory.widths, factory.recalibrates, torch.get_num_threads())
     give_back_memory()
     with executor.pool(_begin_worker, *start) as pool:
-        yield pool
+        yield _Elsewhere(pool)
+
+
+@dataclass(frozen=True)
+class _Elsewhere:
+    """Lets others make samples, and holds no memory while it waits for them that writing the last one took."""
+
+    pool: Maker
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Made]]:
+        for done in self.pool.run(jobs):
+            yield done
+            give_back_memory()
+
+    def late(self, seconds: float) -> Iterator[tuple[int, Made]]:
+        return self.pool.late(seconds)
 
 
 @dataclass(frozen=True)
