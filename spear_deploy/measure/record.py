@@ -94,8 +94,8 @@ class Recorder:
             parts.append(events[name].bits(count))
 
     def record(self) -> SpikeRecord:
-        """What was recorded."""
-        bits = {name: np.concatenate(_as_long(parts), axis=1) for name, parts in self.parts.items()}
+        """What was recorded, which the recorder then no longer holds: twice of all at a time would be much."""
+        bits = {name: np.concatenate(_as_long(self.parts.pop(name)), axis=1) for name in list(self.parts)}
         return SpikeRecord(bits, self.shapes, self.time_steps, self.samples)
 
 

@@ -1,3 +1,4 @@
+import tracemalloc
 from pathlib import Path
 
 import nir
@@ -60,3 +61,17 @@ def test_some_samples_of_a_record_are_spread_over_all():
 def test_the_documents_say_how_much_is_recorded():
     text = " ".join((Path(__file__).parents[2] / "docs" / "hardware.md").read_text().split())
     assert f"as many samples as {MOST_BYTES >> 20} MiB hold" in text
+
+
+def test_what_was_recorded_lies_in_memory_once():
+    network = sixteen_inputs()
+    recorder = Recorder(network)
+    tracemalloc.start()
+    recorder.add({network.input: Events.of(torch.ones(64, 64, 16)), "n1": Events.of(torch.ones(64, 64, 8))})
+    tracemalloc.reset_peak()
+    record = recorder.record()
+    held, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    bits = sum(each.nbytes for each in record.bits.values())
+    assert held < 1.2 * bits
+    assert most < 1.8 * bits  # while the larger of two is put together
