@@ -10,7 +10,7 @@ from spear_deploy.measure import Compared
 from spear_deploy.report.answers_part import AnswersReport
 from spear_deploy.report.schema import LimitPrediction, LimitReport
 from spear_deploy.report.search_part import AgentReport, EvaluationReport, FinalistReport, SearchReport
-from spear_deploy.search import Finalist, Prediction, SearchProblem
+from spear_deploy.search import Choice, Finalist, Prediction, SearchProblem
 
 _NONE: Mapping[str, LimitPrediction] = MappingProxyType({})
 
@@ -97,15 +97,25 @@ def search_report(
     )
 
 
-def finalist_report(finalist: Finalist, *, chosen: bool) -> FinalistReport:
-    """A candidate that was fine-tuned."""
+def finalist_reports(choice: Choice) -> list[FinalistReport]:
+    """All networks that were fine-tuned."""
+    return [
+        _finalist_report(one, closes, chosen=one is choice.winner)
+        for one, closes in zip(choice.tuned, choice.closes, strict=True)
+    ]
+
+
+def _finalist_report(finalist: Finalist, closes: int | None, *, chosen: bool) -> FinalistReport:
+    prediction = finalist.prediction if finalist.keeps_channels else None
+    plain = finalist.plain.validation if finalist.keeps_channels else None
     return FinalistReport(
         keep_ratios=finalist.ratios.tolist(),
-        predicted=finalist.prediction.value,
-        low=finalist.prediction.low,
-        high=finalist.prediction.high,
-        plain_accuracy=finalist.plain.validation.accuracy,
-        plain_synops=finalist.plain.validation.synops,
+        closes=closes,
+        predicted=prediction and prediction.value,
+        low=prediction and prediction.low,
+        high=prediction and prediction.high,
+        plain_accuracy=plain and plain.accuracy,
+        plain_synops=plain and plain.synops,
         accuracy=finalist.result.validation.accuracy,
         synops=finalist.result.validation.synops,
         synops_bound=finalist.result.synops_bound,

@@ -168,7 +168,9 @@ def _gap(report: Report, found: dict[str, LreCheck], basis: str, again: Again | 
 def _validation(report: Report, rounded: float) -> float | None:
     """SynOps of the plainly fine-tuned winner on validation in torch, from those in the target's arithmetic."""
     chosen = next((one for one in report.finalists if one.chosen), None)
-    return None if chosen is None else chosen.plain_synops / rounded
+    if chosen is not None and chosen.closes is not None:  # LRE is held against the finalist that was closed
+        chosen = report.finalists[chosen.closes]
+    return None if chosen is None or chosen.plain_synops is None else chosen.plain_synops / rounded
 
 
 def _rounding(report: Report) -> str | None:

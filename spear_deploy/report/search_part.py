@@ -51,11 +51,17 @@ class FinalistReport(Part):
     """A candidate after its fine-tune, on the validation split in the target's arithmetic."""
 
     keep_ratios: list[float] = Field(description="in the order of `search.groups`")
-    predicted: float = Field(description="SynOps after fine-tuning as LRE predicts them, in torch's arithmetic")
-    low: float
-    high: float
-    plain_accuracy: float = Field(description="after the first phase, the plain fine-tune that LRE predicts")
-    plain_synops: float
+    closes: int | None = Field(
+        None, description="of a closing step, the place in `finalists` of the network that it closes; null of others"
+    )
+    predicted: float | None = Field(
+        description="SynOps after fine-tuning as LRE predicts them, in torch's arithmetic; null, and so are the next"
+        " four, of a closing step whose channels are no longer those that they are of"
+    )
+    low: float | None
+    high: float | None
+    plain_accuracy: float | None = Field(description="after the first phase, the plain fine-tune that LRE predicts")
+    plain_synops: float | None
     finished: bool = Field(description="whether it went through the second phase as well")
     accuracy: float = Field(description="after the last phase that it went through")
     synops: float

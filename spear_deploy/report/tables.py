@@ -11,6 +11,7 @@ from spear_deploy.report.part import Range
 from spear_deploy.report.pictures import Table
 from spear_deploy.report.pictures.figure import number_text
 from spear_deploy.report.schema import Report
+from spear_deploy.report.search_part import FinalistReport
 from spear_deploy.report.words.quantity_text import error_text, prediction_texts
 from spear_deploy.report.words.scores import points, right_answers, score_text, scoring
 from spear_deploy.report.words.wording import energy_words, time_words
@@ -217,9 +218,7 @@ def finalists(report: Report) -> tuple[Captioned, ...]:
     rows = tuple(
         (
             "yes" if one.chosen else "",
-            f"{one.predicted:,.0f} ({one.low:,.0f} to {one.high:,.0f})",
-            f"{one.plain_synops:,.0f}",
-            score_text(report, one.plain_accuracy),
+            *_first_phase(report, one),
             *(
                 (f"{one.synops:,.0f}", f"{one.synops_bound:,.0f}", score_text(report, one.accuracy))
                 if one.finished
@@ -241,9 +240,17 @@ def finalists(report: Report) -> tuple[Captioned, ...]:
     )
     columns = (*columns, *("kept" for _ in range(len(rows[0]) - len(columns))))
     caption = (
-        f"What was fine-tuned, on validation in {report.budget.arithmetic}; empty: not taken through the second phase."
+        f"What was fine-tuned, on validation in {report.budget.arithmetic}; empty: not taken through the second phase,"
+        " or a closing step with fewer channels than went through the first."
     )
     return (Captioned(caption, Table(columns, rows)),)
+
+
+def _first_phase(report: Report, one: FinalistReport) -> tuple[str, str, str]:
+    if one.predicted is None or one.plain_synops is None or one.plain_accuracy is None:
+        return "", "", ""
+    predicted = f"{one.predicted:,.0f} ({one.low:,.0f} to {one.high:,.0f})"
+    return predicted, f"{one.plain_synops:,.0f}", score_text(report, one.plain_accuracy)
 
 
 def cores(report: Report) -> tuple[Captioned, ...]:

@@ -66,6 +66,13 @@ class Choice:
     repairs: int
     left_out: int = 0
 
+    @property
+    def closes(self) -> tuple[int | None, ...]:
+        """Of each of `tuned`, the place of the finalist that it closes; None of those that close none."""
+        first = {id(one.plain): place for place, one in reversed(list(enumerate(self.tuned)))}
+        steps = len(self.tuned) - self.repairs
+        return tuple(first[id(one.plain)] if place >= steps else None for place, one in enumerate(self.tuned))
+
 
 def choose(
     problem: SearchProblem,

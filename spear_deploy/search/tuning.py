@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+import numpy as np
+
 from spear_deploy.data import EncodedSplit, drawn
 from spear_deploy.hardware import Use
 from spear_deploy.measure import Measurement, Scoring
@@ -103,11 +105,11 @@ class Finalist:
     """A candidate that was fine-tuned.
 
     Attributes:
-        ratios: its keep ratios.
+        ratios: its keep ratios; in a closing step fewer than those of `features`.
         features: before the fine-tune.
         prediction: of the SynOps after the first phase.
         plain: after the first phase.
-        final: after the second; None for a finalist that did not get so far.
+        final: after the second, or a closing step; None for a finalist that did not get so far.
 
     """
 
@@ -116,6 +118,11 @@ class Finalist:
     prediction: Prediction
     plain: Tuned
     final: Tuned | None = None
+
+    @property
+    def keeps_channels(self) -> bool:
+        """Whether it has the channels that it was predicted and plainly fine-tuned with; closing steps take some."""
+        return np.array_equal(self.ratios, self.features.keep_ratios)
 
     @property
     def result(self) -> Tuned:

@@ -26,7 +26,7 @@ from spear_deploy.measure import SCORINGS, Answers, Compared, Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.device import describe, device_named
 from spear_deploy.report.answers_part import MaxDrop, TriedBudget
-from spear_deploy.report.build import answers_report, finalist_report, limit_reports, search_report
+from spear_deploy.report.build import answers_report, finalist_reports, limit_reports, search_report
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
 from spear_deploy.report.lre import lre_report
 from spear_deploy.report.measured import agreement_report, measured_report, network_report
@@ -152,7 +152,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
         versions={**_versions(), **evidence.verified.versions},
         command=list(request.command),
         search=search_report(pruned.problem, guessing, pruned.asked.strategy.name, _agent(pruned.asked)),
-        finalists=[finalist_report(one, chosen=one is choice.winner) for one in choice.tuned],
+        finalists=finalist_reports(choice),
         spikes=spikes_report(pruned.model.network, in_torch.pruned, dense.time_steps, evidence.raster),
         placement=placement_report(placement, cost.core_map, needed),
         cost={"dense": cost_report(_cost(as_given, dense, evidence.on_target.dense)), "pruned": cost_report(cost)},

@@ -93,8 +93,13 @@ def pareto_figure(report: Report) -> Figure | None:
 def _finalists(report: Report) -> Panel:
     """What was fine-tuned: after the plain fine-tune, and after the second phase where it went through it."""
     finished = [one for one in report.finalists if one.finished and not one.chosen]
+    plain = [
+        (one.plain_synops, one.plain_accuracy)
+        for one in report.finalists
+        if one.closes is None and one.plain_synops is not None and one.plain_accuracy is not None
+    ]
     rows = (
-        ("plain fine-tune", 6, [(one.plain_synops, one.plain_accuracy) for one in report.finalists]),
+        ("plain fine-tune", 6, plain),
         ("second phase", 1, [(one.synops, one.accuracy) for one in finished]),
         ("chosen", 3, [(one.synops, one.accuracy) for one in report.finalists if one.chosen]),
     )
