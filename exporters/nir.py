@@ -26,6 +26,7 @@ class NirExporter(Exporter):
         fixed: the graph holds a chip's rounded values in the units of the model (weights, biases,
             thresholds, decays), and in its metadata what turns them back into the integers.
         integers: those.
+        no_integers: why there are none; empty where that is not known.
 
     """
 
@@ -37,10 +38,18 @@ class NirExporter(Exporter):
         "fixed": "the chip's rounded values, with scales",
     }
 
-    def __init__(self, *, portable: bool = False, fixed: bool = False, integers: JudgedIntegers | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        portable: bool = False,
+        fixed: bool = False,
+        integers: JudgedIntegers | None = None,
+        no_integers: str = "",
+    ) -> None:
         self.portable = portable
         self.fixed = fixed
         self.integers = integers
+        self.no_integers = no_integers
         self.arithmetic = "integers" if fixed else "float64"
 
     def refuses(self, model: Model) -> tuple[str, ...]:
@@ -80,7 +89,7 @@ class NirExporter(Exporter):
 
     @property
     def _judged(self) -> JudgedIntegers:
-        return needed(self.integers, "a NIR graph in fixed point")
+        return needed(self.integers, "a NIR graph in fixed point", self.no_integers)
 
     def _written(self, model: Model) -> Model:
         model = with_integers(model, self._judged.quantized) if self.fixed else model

@@ -40,6 +40,7 @@ class LavaExporter(Exporter):
     Args:
         fixed: in fixed point, bit-accurate to Loihi, instead of floating point.
         integers: those that a script in fixed point runs.
+        no_integers: why there are none; empty where that is not known.
         samples: `[T, B, *input_shape]`, which the script runs where it is given none; made up by default.
         python: an interpreter that has Lava; this one by default.
 
@@ -57,11 +58,13 @@ class LavaExporter(Exporter):
         *,
         fixed: bool = False,
         integers: JudgedIntegers | None = None,
+        no_integers: str = "",
         samples: Tensor | None = None,
         python: Path | None = None,
     ) -> None:
         self.fixed = fixed
         self.integers = integers
+        self.no_integers = no_integers
         self.samples = samples
         self.python = python or Path(sys.executable)
         self.arithmetic = "integers" if fixed else "float64"
@@ -128,7 +131,7 @@ class LavaExporter(Exporter):
 
     @property
     def _judged(self) -> JudgedIntegers:
-        return needed(self.integers, "a script in fixed point")
+        return needed(self.integers, "a script in fixed point", self.no_integers)
 
     def _samples(self, model: Model) -> Any:
         """Samples for a run without arguments, as a user would give them."""

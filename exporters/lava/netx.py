@@ -52,6 +52,7 @@ class NetxExporter(Exporter):
 
     Args:
         integers: what is written.
+        no_integers: why there are none; empty where that is not known.
 
     """
 
@@ -62,8 +63,9 @@ class NetxExporter(Exporter):
     arithmetic = "integers"
     fixed = True
 
-    def __init__(self, *, integers: JudgedIntegers | None = None) -> None:
+    def __init__(self, *, integers: JudgedIntegers | None = None, no_integers: str = "") -> None:
         self.integers = integers
+        self.no_integers = no_integers
 
     def refuses(self, model: Model) -> tuple[str, ...]:
         """What is no chain of dense and convolutional blocks of Lava's own LIF, or integers that netx cannot hold."""
@@ -127,7 +129,7 @@ class NetxExporter(Exporter):
 
     @property
     def _judged(self) -> JudgedIntegers:
-        return needed(self.integers, "a netx file")
+        return needed(self.integers, "a netx file", self.no_integers)
 
 
 def read_integers(path: Path) -> tuple[list[str], QuantizedNetwork]:

@@ -41,8 +41,8 @@ class Exporter(ABC):
             says what it does. The command line has a flag for each, of the default's type.
 
     What its `__init__` takes by keyword are its options; `registry.exporter` hands it those that it
-    names out of all that are known: `integers`, `samples` (inputs that a file may hold as examples),
-    `profile`, `python`, and what the user set.
+    names out of all that are known: `integers`, `no_integers` (why there are none), `samples` (inputs that a
+    file may hold as examples), `profile`, `python`, and what the user set.
 
     """
 

@@ -49,17 +49,19 @@ class JudgedIntegers:
         return LoihiExecution(self.quantized).run(inputs).outputs
 
 
-def needed(integers: JudgedIntegers | None, file: str) -> JudgedIntegers:
-    """The integers for a kind of file that cannot be written without.
+NOT_GIVEN = "none are given: they are chosen on training samples of the data"
+
+
+def needed(integers: JudgedIntegers | None, file: str, no_integers: str = "") -> JudgedIntegers:
+    """The integers for a kind of file that cannot be written without; `no_integers` says why there are none, if known.
 
     Raises:
         ExportError: none are given.
 
     """
     if integers is None:
-        raise ExportError(
-            f"{file} holds a chip's integers, and none are given: they are chosen on training samples of the data"
-        )
+        why = f"there are none: {no_integers}" if no_integers else NOT_GIVEN
+        raise ExportError(f"{file} holds a chip's integers, and {why}")
     return integers
 
 

@@ -182,6 +182,17 @@ def test_without_samples_no_integers_are_made_up(folder, tmp_path, capsys):
         assert "holds a chip's integers, and none are given" in exporter.refuses(model)[0]
 
 
+def test_the_reason_why_there_are_no_integers_is_that_of_the_network(folder, tmp_path):
+    net = nn.Sequential(nn.Linear(12, 4, bias=False), snn.Leaky(beta=0.9, init_hidden=True, reset_mechanism="none"))
+    usage = {"input_shape": (12,), "time_steps": 20, "encoding": "spikes", "data": str(folder / "o.npz")}
+    spear_deploy.save_model(net, tmp_path / "never.pt", **usage)
+    assert run(tmp_path / "never.pt", "--to", "nir,netx", "--out", tmp_path / "out") == 1
+    (refused,) = [entry for entry in record(tmp_path / "out") if entry["format"] == "netx"]
+    (reason,) = refused["refused"]
+    assert reason.startswith("a netx file holds a chip's integers, and there are none: 1_leaky: the chip resets")
+    assert "none are given" not in reason
+
+
 def test_a_file_that_is_silent_where_the_network_fires_is_never_equal(folder):
     """Scales chosen without samples, as exports once did: its own integers agree with themselves, in silence."""
     from spear_deploy.backends.fixed_point import quantize

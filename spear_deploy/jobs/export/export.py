@@ -83,9 +83,9 @@ def prepared(
     options = {**request.options, **facts, "python": request.lava_python}
     fixed = {name: options | ({"fixed": False} if name in floating else {}) for name in names}
     exporters = [exporter(name, fixed[name]) for name in names]
-    integers = integers_for(request, profile, subject, exporters, progress)
-    if integers is not None:
-        exporters = [exporter(name, fixed[name] | {"integers": integers}) for name in names]
+    integers, why_not = integers_for(request, profile, subject, exporters, progress)
+    judged = {"integers": integers, "no_integers": why_not}
+    exporters = [exporter(name, fixed[name] | judged) for name in names]
     return Export(
         subject.model,
         request.model,

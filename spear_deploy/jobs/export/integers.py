@@ -28,22 +28,22 @@ def check_choice(request: ExportRequest, exporters: Sequence[Exporter]) -> None:
 
 def integers_for(
     request: ExportRequest, profile: Profile, subject: Subject, exporters: Sequence[Exporter], progress: Progress
-) -> JudgedIntegers | None:
-    """The chip's integers as `simulate` and `deploy` choose them, where an exporter holds them.
+) -> tuple[JudgedIntegers | None, str]:
+    """The chip's integers as `simulate` and `deploy` choose them, where an exporter holds them, or why there are none.
 
     Where there are none, formats without integers are written all the same, and the reason is told.
     """
     if not any(each.fixed for each in exporters):
-        return None
+        return None, ""
     try:
         found = _chosen(request, profile, subject)
     except SpearDeployError as error:
         if all(each.fixed for each in exporters):
             raise
         progress.notice(str(error))
-        return None
+        return None, str(error)
     progress.notice(f"integers: {found.text}")
-    return found
+    return found, ""
 
 
 def _chosen(request: ExportRequest, profile: Profile, subject: Subject) -> JudgedIntegers:
