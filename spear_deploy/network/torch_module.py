@@ -17,7 +17,7 @@ from spear_deploy.network.constants import constants
 from spear_deploy.network.editing import with_arrays, with_nodes
 from spear_deploy.network.model import Model
 from spear_deploy.network.neuron import node_of
-from spear_deploy.network.neuron_layer import NeuronLayer
+from spear_deploy.network.neuron_layer import TRAINABLE, NeuronLayer
 from spear_deploy.network.simulation import Simulation
 from spear_deploy.network.surrogate import SURROGATES, Spike
 
@@ -53,15 +53,31 @@ def to_torch(
         raise ModelError(f"to_torch takes a model, found {type(model).__name__}; a file is read by load_model")
     if dtype not in PRECISIONS:
         raise ModelError(f"a module computes in torch.float32 or torch.float64, found {dtype!r}")
-    if isinstance(trainable, str):
-        trainable = (trainable,)
+    learned = (trainable,) if isinstance(trainable, str) else tuple(trainable)
     if isinstance(surrogate, str):
         if surrogate not in SURROGATES:
             raise ModelError(f"{surrogate!r}: no such surrogate; known: {', '.join(sorted(SURROGATES))}")
         surrogate = SURROGATES[surrogate]
     if not callable(surrogate):
         raise ModelError(f"a surrogate is a name or a function, found {type(surrogate).__name__}")
-    return TorchNetwork(model, Simulation(model.graph, dtype, surrogate, trainable))
+    return TorchNetwork(model, Simulation(model.graph, dtype, surrogate, _known(learned, model)))
+
+
+def _known(learned: Iterable[object], model: Model) -> list[str]:
+    """Constants of neurons that a network has.
+
+    Raises:
+        ModelError: neurons of no kind have it, or none here.
+
+    """
+    neurons = model.network.neurons.values()
+    held = {key for key in TRAINABLE if any(getattr(neuron, key) is not None for neuron in neurons)}
+    for key in learned:
+        if key not in TRAINABLE:
+            raise ModelError(f"{key} of a neuron cannot be trained, only {', '.join(TRAINABLE)}")
+        if key not in held:
+            raise ModelError(f"{key}: no neuron of this network has it; they have {', '.join(sorted(held))}")
+    return [str(key) for key in learned]
 
 
 class TorchNetwork(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from numbers import Integral, Real
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 _PLAIN = (bool, int, float, str, NoneType)
+_A: dict[Any, str] = {Sequence: "a sequence", Mapping: "a mapping", Iterable: "an iterable"}
 _NUMBERS: dict[Any, type] = {int: Integral, float: Real}
 
 
@@ -121,8 +122,12 @@ def fits(value: object, hint: Any) -> bool:
         if not isinstance(value, Sequence) or isinstance(value, str):
             return False
         return all(fits(each, inner[0]) for each in value)
+    if kind is Iterable:
+        return isinstance(value, Iterable) and not isinstance(value, bytes)
     if kind is Mapping:
-        return isinstance(value, Mapping)
+        if not isinstance(value, Mapping):
+            return False
+        return all(fits(each, of) for item in value.items() for each, of in zip(item, inner, strict=True))
     if kind is os.PathLike:
         return isinstance(value, os.PathLike)
     if hint in _NUMBERS:
@@ -141,8 +146,8 @@ def _words(hint: Any) -> str:
     kind, inner = get_origin(hint), get_args(hint)
     if kind in (Union, UnionType):
         return " or ".join(_words(each) for each in inner if each is not NoneType)
-    if kind in (Sequence, Mapping):
-        return f"a {kind.__name__.lower()} of {' to '.join(_words(each) for each in inner)}"
+    if kind in (Sequence, Mapping, Iterable):
+        return f"{_A[kind]} of {' to '.join(_words(each) for each in inner)}"
     return str(getattr(kind or hint, "__name__", hint))
 
 

@@ -12,7 +12,7 @@ from snntorch import Leaky, utils
 from torch import nn
 
 import spear_deploy as sd
-from spear_deploy.errors import ModelError
+from spear_deploy.errors import ArgumentError, ModelError
 from spear_deploy.network import Simulation, from_snntorch
 
 
@@ -129,11 +129,19 @@ def test_a_copy_in_the_middle_of_a_sequence_begins_other_samples():
         ({"dtype": torch.float16}, "a module computes in torch.float32 or torch.float64, found torch.float16"),
         ({"surrogate": None}, "a surrogate is a name or a function, found NoneType"),
         ({"trainable": "betta"}, "betta of a neuron cannot be trained, only beta, alpha, threshold"),
+        ({"trainable": ("beta", 1)}, "1 of a neuron cannot be trained, only beta, alpha, threshold"),
+        ({"trainable": ("beta", "alpha")}, "alpha: no neuron of this network has it; they have beta, threshold"),
     ],
 )
 def test_what_a_module_cannot_be_made_of_is_refused_when_it_is_made(options, reason):
     with pytest.raises(ModelError, match=reason):
         sd.to_torch(plain().model(), **options)
+
+
+@pytest.mark.parametrize("trainable", [3, None])
+def test_what_is_no_list_of_constants_is_told_as_an_argument(trainable):
+    with pytest.raises(ArgumentError, match="`trainable` takes an iterable of str, found"):
+        sd.to_torch(plain().model(), trainable=trainable)
 
 
 @pytest.mark.parametrize(
