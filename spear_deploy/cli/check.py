@@ -52,8 +52,11 @@ def check(
     target: Target = "loihi2",
     data: Data = None,
     samples: Annotated[
-        int, typer.Option(min=1, help="Test samples, spread over the split, whose spikes are measured.")
-    ] = SAMPLES,
+        int | None,
+        typer.Option(
+            min=1, help="Test samples, spread over the split, whose spikes are measured.", show_default=str(SAMPLES)
+        ),
+    ] = None,
     arch: Arch = None,
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,

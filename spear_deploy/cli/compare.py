@@ -59,8 +59,11 @@ def compare(
     target: Target = "all",
     data: Data = None,
     samples: Annotated[
-        int, typer.Option(min=1, help="Test samples, spread over the split, whose spikes are measured.")
-    ] = SAMPLES,
+        int | None,
+        typer.Option(
+            min=1, help="Test samples, spread over the split, whose spikes are measured.", show_default=str(SAMPLES)
+        ),
+    ] = None,
     arch: Arch = None,
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,

@@ -208,7 +208,7 @@ class Checked:
 def subjects_of(
     paths: Sequence[Path],
     data: str | None,
-    samples: int,
+    samples: int | None,
     reading: Reading,
     tell: Tell,
     memory_bytes: int | None = None,
@@ -226,11 +226,13 @@ def measured(
     name: str,
     model: Model,
     task: Task | None,
-    samples: int = SAMPLES,
+    samples: int | None = None,
     memory_bytes: int | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> Subject:
     """A model with samples that stand for all of its test split, and where there is no task without any.
+
+    They are `SAMPLES`, unless asked otherwise.
 
     Raises:
         MachineError: the samples that run together need more memory than `memory_bytes`.
@@ -240,9 +242,11 @@ def measured(
     if task is None:
         return Subject(name, model)
     check_room(model.network, model.time_steps, memory_bytes, tell=tell)
-    if samples < 1:
+    if samples is not None and samples < 1:
         raise DataError(f"spikes are measured on one sample or more, found {samples}")
-    data = task.some(SplitName.TEST, samples)
+    for line in task.too_few(SplitName.TEST, samples):
+        tell(line)
+    data = task.some(SplitName.TEST, SAMPLES if samples is None else samples)
     few = task.some(SplitName.TRAIN, CONVERSION_SAMPLES).inputs
     return Subject(name, model, data, len(task.data.test), few, task.calibration(CALIBRATION_SAMPLES))
 

@@ -15,7 +15,7 @@ from spear_deploy.jobs import check as checking
 from spear_deploy.jobs import reproduce as reproducing
 from spear_deploy.jobs import simulate as simulating
 from spear_deploy.jobs.asked import front_of, weight_bits_of
-from spear_deploy.jobs.check import SAMPLES, Checked
+from spear_deploy.jobs.check import Checked
 from spear_deploy.jobs.chips import chip_of, chips_given
 from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
@@ -38,7 +38,7 @@ def check(
     chip: Profile | str | Path,
     data: Dataset | None = None,
     *,
-    samples: int = SAMPLES,
+    samples: int | None = None,
     adapt: bool = False,
 ) -> Checked:
     """Hold a model against every limit and rule of a chip, and price an inference there.
@@ -46,8 +46,8 @@ def check(
     Args:
         model: dense or pruned.
         chip: a profile, its name or its TOML file.
-        data: whose first test samples tell what an inference costs; without, nothing is priced.
-        samples: how many of them.
+        data: whose test samples tell what an inference costs; without, nothing is priced.
+        samples: how many of them, spread over the split; None for 100, or all where there are fewer.
         adapt: whether what the chip forbids is converted first.
 
     Raises:
@@ -63,7 +63,7 @@ def compare(
     chips: Sequence[Profile | str | Path] | str,
     data: Dataset | None = None,
     *,
-    samples: int = SAMPLES,
+    samples: int | None = None,
 ) -> list[Row]:
     """Place and price models, each by its name, on several chips, or `all`: a row for each of both; see `check`."""
     subjects = [

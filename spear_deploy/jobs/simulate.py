@@ -179,10 +179,9 @@ def simulate(
     classes = [backend_class(name) for name in on]
     _check_integers(config, classes)
     check_room(task.model.network, task.model.time_steps, config.memory_bytes, tell=progress.notice)
-    held = {split.name: len(split) for split in task.data.splits}[config.split]
     wanted = config.samples
-    if wanted is not None and wanted > held:
-        progress.notice(f"{task.data.name} has {held} {config.split} samples, {wanted} were asked for")
+    for line in task.too_few(config.split, wanted):
+        progress.notice(line)
     if wanted is None and any(each.tool for each in classes):
         wanted = TOOL_SAMPLES
     split = task.split(config.split, wanted)

@@ -98,6 +98,12 @@ class Task:
         given = self._given(name)
         return self._with_labels(given if count is None else given.first(count))
 
+    def too_few(self, name: SplitName, asked: int | None) -> list[str]:
+        """What a user hears who asked for more samples than a split holds; nothing else."""
+        held = len(self._given(name))
+        few = asked is not None and asked > held
+        return [f"{self.data.name} has {held} {name} samples, {asked} were asked for"] if few else []
+
     def _given(self, name: SplitName) -> Split:
         return {split.name: split for split in self.data.splits}[name]
 

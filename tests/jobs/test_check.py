@@ -36,6 +36,14 @@ def test_a_model_is_priced_by_what_it_does_on_samples_that_stand_for_all_of_test
     assert (found.adaptations, found.lines) == ([], [])
 
 
+@pytest.mark.parametrize(("asked", "told"), [(30, 0), (31, 1), (None, 0)])
+def test_fewer_samples_than_were_asked_for_are_told(task, asked, told):
+    heard = []
+    subject = measured("net", task.model, task, asked, tell=heard.append)
+    assert len(subject.data) == 30
+    assert heard == [f"{task.data.name} has 30 test samples, 31 were asked for"] * told
+
+
 @pytest.fixture
 def coarse():
     """Loihi 2, were its weights of 3 bits."""
