@@ -50,7 +50,7 @@ def calibrate(
         text = calibrated_profile(base, parent, to.stem, found, rows=rows.name, date=day, instrument=instrument)
         with replaced_when_complete(to) as working:
             working.write_text(text, encoding="utf-8")
-            _check_readable(working, to)
+            _check_readable(working, to, found)
     return found
 
 
@@ -86,13 +86,15 @@ def _check_place(to: Path, chip: str, *, force: bool) -> None:
     check_no_loop(chip, to)
 
 
-def _check_readable(working: Path, to: Path) -> None:
+def _check_readable(working: Path, to: Path, found: Calibration) -> None:
     """Nothing that cannot be read back is left behind."""
     try:
         load_profile(working)
     except ProfileError as error:
         faults = str(error).replace(str(working), str(to))
-        raise ProfileError(f"{faults}\n{to} was not written") from None
+        open_ends = [price.key for price in found.prices if price.low == 0]
+        way = f"; more rows, or more different ones, tell {', '.join(open_ends)} apart from 0" if open_ends else ""
+        raise ProfileError(f"{faults}\n{to} was not written{way}") from None
 
 
 def _text(rows: Path) -> str:

@@ -81,6 +81,20 @@ def test_what_could_not_be_read_back_is_not_left_there(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["rows.csv"]
 
 
+def test_rows_that_leave_every_time_open_down_to_0_are_told_as_what_to_mend(tmp_path):
+    """A step of no time at the low end is no profile, and its low ends are the rows'."""
+    path = tmp_path / "rows.csv"
+    path.write_text("network,steps,core_synops,ms\na,10,100,1\nb,10,300,2\nc,20,250,1\nd,20,700,5\n")
+    base = tmp_path / "base.toml"
+    figure = 'low = 0\nvalue = 4\nunit = "ns"\nstatus = "estimated"\nsource = "made up"'
+    base.write_text(f'inherits = "loihi2"\n[time.neuron_update_active]\n{figure}')
+    keys = "time.barrier, time.synaptic_operation"
+    with pytest.raises(
+        ProfileError, match=rf"not written; more rows, or more different ones, tell {keys} apart from 0"
+    ):
+        calibrate(str(base), path, tmp_path / "mine.toml", instrument="a clock")
+
+
 def test_rows_that_determine_no_price_leave_no_profile(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("network,synops,updates,mj_dynamic\na,1,2,1\nb,2,4,2\nc,3,6,3\n")
