@@ -123,7 +123,8 @@ def deploy(
         SpearDeployError: the data do not suit the model, a budget cannot be reached, or the chip cannot run it.
 
     """
-    (result,) = _deployed(model, (chip_of(chip),), data, (), config or DeployConfig(), progress).values()
+    config = DeployConfig() if config is None else config
+    (result,) = _deployed(model, (chip_of(chip),), data, (), config, progress).values()
     return result
 
 
@@ -151,7 +152,7 @@ def deploy_front(
         SpearDeployError: as of `deploy`; of several chips, one that cannot run the network is left out instead.
 
     """
-    config = config or DeployConfig()
+    config = DeployConfig() if config is None else config
     budgets = front_of(pareto if isinstance(pareto, str) else ",".join(pareto))
     if budgets and config.budgets == DeployConfig().budgets:
         config = replace(config, budgets=())
@@ -174,7 +175,7 @@ def _deployed(
         request = DeployRequest(
             model=Path(NAME), model_sha256=fingerprint(model), targets=chips, out=out, pareto=pareto, **given
         )
-        found = deploying.run(request, progress or Silent(), Task(model, data, config.seed))
+        found = deploying.run(request, Silent() if progress is None else progress, Task(model, data, config.seed))
         return {
             place.relative_to(out).as_posix(): DeployResult(
                 written.pruned.model, written.report, written.pruned.integers, files_of(place)
@@ -261,5 +262,5 @@ def export(
             options=options or {},
         )
         task = None if data is None else Task(model, data, seed)
-        entries = run_export(request, progress or Silent(), task)
+        entries = run_export(request, Silent() if progress is None else progress, task)
         return Exported(files_of(out), tuple(entries))

@@ -106,7 +106,7 @@ def reproduce(
         SpearDeployError: what a run raises.
 
     """
-    progress = progress or Silent()
+    progress = Silent() if progress is None else progress
     then, missing = _repeatable(run), _missing(run)
     if missing:
         progress.notice(f"missing in {run}, and not compared: {', '.join(missing)}")

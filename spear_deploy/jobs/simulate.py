@@ -173,7 +173,8 @@ def simulate(
         MachineError: the samples that run together need more memory than was asked for.
 
     """
-    config, progress = config or SimulateConfig(), progress or Silent()
+    config = SimulateConfig() if config is None else config
+    progress = Silent() if progress is None else progress
     if not on:
         raise BackendError(f"no backend is named; known: {', '.join(available())}")
     classes = [backend_class(name) for name in on]

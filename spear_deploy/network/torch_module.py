@@ -107,7 +107,7 @@ class TorchNetwork(nn.Module):
 
     def layer(self, name: str) -> nn.Module:
         """The module of one node of the model, such as a layer's weights."""
-        if name not in self.simulation.names:
+        if not isinstance(name, str) or name not in self.simulation.names:
             raise ModelError(f"{name!r}: no such layer; there are {', '.join(self.simulation.names)}")
         return self.simulation.module(name)
 

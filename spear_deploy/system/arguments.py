@@ -123,7 +123,7 @@ def fits(value: object, hint: Any) -> bool:
             return False
         return all(fits(each, inner[0]) for each in value)
     if kind is Iterable:
-        return isinstance(value, Iterable) and not isinstance(value, bytes)
+        return isinstance(value, Iterable) and getattr(value, "shape", None) != ()  # an array of one number is none
     if kind is Mapping:
         if not isinstance(value, Mapping):
             return False

@@ -135,6 +135,19 @@ def test_what_does_not_suit_is_refused_in_one_line(data):
         simulate(untrained(), "loihi2", data, ("abacus",))
 
 
+@pytest.mark.parametrize("config", [0, "", [], {}])
+def test_what_is_no_configuration_is_none_by_default_either(data, config):
+    for call in (spear_deploy.deploy, spear_deploy.deploy_front, spear_deploy.simulate):
+        with pytest.raises(ArgumentError, match=r"`config` takes (Deploy|Simulate)Config, found"):
+            call(untrained(), "loihi2", data, config=config)
+
+
+@pytest.mark.parametrize("models", [{"net": None}, {"net": "net.pt"}])
+def test_what_is_no_model_is_told_by_the_table_too(models):
+    with pytest.raises(ArgumentError, match="compare: `models` takes a mapping of str to Model, found dict"):
+        spear_deploy.compare(models, "loihi2")
+
+
 FEW = {"lre_samples": 8, "evaluations": 4, "finalists": 1, "plan": TuningPlan(RECIPE, RECIPE), "lava": False}
 
 

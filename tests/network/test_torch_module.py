@@ -138,10 +138,16 @@ def test_what_a_module_cannot_be_made_of_is_refused_when_it_is_made(options, rea
         sd.to_torch(plain().model(), **options)
 
 
-@pytest.mark.parametrize("trainable", [3, None])
+@pytest.mark.parametrize("trainable", [3, None, np.array(3)])
 def test_what_is_no_list_of_constants_is_told_as_an_argument(trainable):
     with pytest.raises(ArgumentError, match="`trainable` takes an iterable of str, found"):
         sd.to_torch(plain().model(), trainable=trainable)
+
+
+@pytest.mark.parametrize("name", ["fc9", 3, [], None])
+def test_what_is_no_layer_is_told(name):
+    with pytest.raises(ModelError, match="no such layer; there are a, b, c, fc1"):
+        sd.to_torch(plain().model()).layer(name)
 
 
 @pytest.mark.parametrize(
