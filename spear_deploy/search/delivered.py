@@ -20,7 +20,7 @@ class Held:
 
     Attributes:
         budget_synops: SynOps per inference that are allowed.
-        margin: of the bound over the mean, relative; known of the dense network.
+        margin: of the bound over the mean, relative; of the pruned network before any fine-tune.
         spikes: how many times those after the plain fine-tune the network may send by limits on other activity.
 
     """

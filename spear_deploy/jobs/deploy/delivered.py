@@ -13,20 +13,24 @@ from spear_deploy.jobs.deploy.verification import Verified
 from spear_deploy.measure import Measurement
 from spear_deploy.report.schema import DeliveredLre
 from spear_deploy.search import ConstantEstimator, Estimator, Held, Prediction, predict_delivered
-from spear_deploy.search.bounds import margin, shared_risk
+from spear_deploy.search.bounds import closing_risk, margin, shared_risk
 from spear_deploy.search.tuning import BOUND_AIM
 from spear_deploy.targets.target import Target
 
 
-def predicted(pruned: Pruned, estimator: Estimator, target: Target, prepared: Prepared) -> Prediction:
-    """SynOps of the delivered network after all fine-tunes, in torch, from its keep ratios and the dense network."""
+def predicted(pruned: Pruned, estimators: Sequence[Estimator], target: Target, prepared: Prepared) -> list[Prediction]:
+    """SynOps of the delivered network after all fine-tunes, in torch, by each estimator, from its keep ratios alone."""
     factory, choice = prepared.factory, pruned.choice
-    candidate = factory.candidate(choice.winner.ratios, measure_pruned=estimator.needs_pruned_synops)
+    asks = any(each.needs_pruned_synops for each in estimators)
+    candidate = factory.candidate(choice.winner.ratios, measure_pruned=asks)
     through = sum(one.final is not None for one in choice.tuned) - choice.repairs
-    spread = margin(target.dense.per_sample.numpy(), target.samples_ahead, shared_risk(through))
+    risk = closing_risk(choice.repairs) if choice.repairs else shared_risk(through)
+    # Of few neurons samples differ more than of many: the dense network's spread would be too small.
+    each_sample = factory.measure(candidate.model, target.validation).per_sample.numpy()
+    spread = margin(each_sample, target.samples_ahead, risk)
     spikes = min((limit.spikes_for(candidate, BOUND_AIM) for limit in pruned.problem.activity_limits), default=math.inf)
     held = Held(target.to_torch(target.budget_synops), spread, spikes) if pruned.constrained else None
-    return predict_delivered(estimator, candidate.features, held)
+    return [predict_delivered(each, candidate.features, held) for each in estimators]
 
 
 def check_delivered(
@@ -40,8 +44,8 @@ def check_delivered(
 
     `measured` are those of torch and of the target's arithmetic, by backend; what `verified` ran is fewer samples.
     """
-    prediction = predicted(pruned, pruned.problem.estimator, target, prepared)
-    constant = predicted(pruned, ConstantEstimator.fit(prepared.samples), target, prepared)
+    estimators = (pruned.problem.estimator, ConstantEstimator.fit(prepared.samples))
+    prediction, constant = predicted(pruned, estimators, target, prepared)
     floating = TorchBackend()
     in_torch = measured[floating.name]
     on_test = for_splits(prediction, in_torch, target, prepared)
