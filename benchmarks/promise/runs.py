@@ -163,8 +163,8 @@ def _prediction(one: Finalist, solution: Pruned, prepared: Prepared) -> Json:
 
 def _delivered(solution: Pruned, target: Target, prepared: Prepared, test: Measurement) -> Json:
     """What was predicted of the delivered network, beside its SynOps on test, in the target's arithmetic."""
-    alone = predicted(solution, ESTIMATORS["constant"](prepared.samples), target, prepared)
-    found = predicted(solution, solution.problem.estimator, target, prepared)
+    estimators = (solution.problem.estimator, ESTIMATORS["constant"](prepared.samples))
+    found, alone = predicted(solution, estimators, target, prepared)
     there = target.from_torch(for_splits(found, test, target, prepared))
     return {
         "predicted": there.value,

@@ -84,9 +84,10 @@ def test_measurements_become_a_profile(tmp_path):
     assert "measured" in shown
     assert "figures are those of loihi2" in run("profiles", "check", str(mine)).stdout
     written = mine.read_text()
+    again = ("calibrate", "loihi2", str(rows), "--instrument", "INA228", "--out")
     for standing in (mine, rows):  # a profile may have been edited since
-        refused = run("calibrate", "loihi2", str(rows), "--instrument", "INA228", "--out", str(standing))
-        assert "is there already and was not written by spear-deploy" in str(refused.exception)
+        assert "is there already; choose another name" in str(run(*again, str(standing)).exception)
+    assert "was not written by spear-deploy" in str(run(*again, str(rows), "--force").exception)
     assert (mine.read_text(), rows.read_text()) == (written, "\n".join(lines))
     unsound = run("calibrate", "loihi2", str(rows), "--instrument", "INA228", "--out", str(tmp_path / "my chip.toml"))
     assert "my chip.toml: the new profile gets the name of its file: " in str(unsound.exception)
