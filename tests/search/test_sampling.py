@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from made_task import arrays, untrained
@@ -180,6 +182,26 @@ def test_samples_do_not_depend_on_the_number_of_workers(factory, fresh):
     found = collect_samples(factory, 20, RECIPE, 3, executor=Processes(2), enough=lambda samples: True)
     assert figures(found) == figures(fresh[: len(found)])
     assert len(found) < len(fresh)
+
+
+@pytest.mark.parametrize(
+    ("options", "rounds"),
+    [({}, [30]), ({"enough": lambda samples: False, "fewest": 18}, [18, 2, 4, 4, 2])],
+    ids=["nobody asks whether they are enough", "asked from 18 on"],
+)
+def test_no_worker_waits_for_another_before_it_is_asked_whether_samples_are_enough(
+    factory, monkeypatch, options, rounds
+):
+    handed = []
+
+    class Maker:
+        def run(self, jobs):
+            handed.append(len(jobs))
+            return ((place, sampling.Made(None, 0.0)) for place in range(len(jobs)))
+
+    monkeypatch.setattr(sampling, "_maker", lambda *given: nullcontext(Maker()))
+    collect_samples(factory, 30, RECIPE, 3, **options)
+    assert handed == rounds
 
 
 def test_a_process_that_waits_for_samples_gives_back_the_memory_that_keeping_one_took(factory, tmp_path, monkeypatch):

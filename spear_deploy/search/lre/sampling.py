@@ -134,7 +134,7 @@ def collect_samples(
     used: list[LreSample] = []
     start = 0
     with _maker(factory, executor) as maker:
-        for end in _checks(count, fewest):
+        for end in [count] if enough is None else _checks(count, fewest):
             missing = [number for number in range(start, end) if number not in made]
             for _ in range(end - start - len(missing)):
                 on_sample()
@@ -184,9 +184,9 @@ def _complete(
 
 
 def _checks(count: int, fewest: int) -> list[int]:
-    """After how many samples to ask whether they are enough."""
-    every = {*range(FIRST_CHECK, count, CHECK_EVERY), count, fewest} - {0}
-    return sorted(each for each in every if each <= count)
+    """After how many samples to ask whether they are enough; until then nobody waits for anybody."""
+    every = {*range(FIRST_CHECK, count, CHECK_EVERY), fewest} - {0}
+    return [*sorted(each for each in every if fewest <= each < count), count]
 
 
 @contextmanager
