@@ -12,7 +12,7 @@ from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verification import Verified
 from spear_deploy.measure import Measurement
 from spear_deploy.report.schema import DeliveredLre
-from spear_deploy.search import ConstantEstimator, Estimator, Held, Prediction, predict_delivered
+from spear_deploy.search import Candidate, ConstantEstimator, Estimator, Held, Prediction, predict_delivered
 from spear_deploy.search.bounds import closing_risk, margin, shared_risk
 from spear_deploy.search.tuning import BOUND_AIM
 from spear_deploy.targets.target import Target
@@ -20,17 +20,22 @@ from spear_deploy.targets.target import Target
 
 def predicted(pruned: Pruned, estimators: Sequence[Estimator], target: Target, prepared: Prepared) -> list[Prediction]:
     """SynOps of the delivered network after all fine-tunes, in torch, by each estimator, from its keep ratios alone."""
-    factory, choice = prepared.factory, pruned.choice
     asks = any(each.needs_pruned_synops for each in estimators)
-    candidate = factory.candidate(choice.winner.ratios, measure_pruned=asks)
+    candidate = prepared.factory.candidate(pruned.choice.winner.ratios, measure_pruned=asks)
+    held = _held(pruned, candidate, target, prepared) if pruned.constrained else None
+    return [predict_delivered(each, candidate.features, held) for each in estimators]
+
+
+def _held(pruned: Pruned, candidate: Candidate, target: Target, prepared: Prepared) -> Held:
+    """Where the constraint holds the delivered network, by what it is before any fine-tune."""
+    choice = pruned.choice
     through = sum(one.final is not None for one in choice.tuned) - choice.repairs
     risk = closing_risk(choice.repairs) if choice.repairs else shared_risk(through)
     # Of few neurons samples differ more than of many: the dense network's spread would be too small.
-    each_sample = factory.measure(candidate.model, target.validation).per_sample.numpy()
+    each_sample = prepared.factory.measure(candidate.model, target.validation).per_sample.numpy()
     spread = margin(each_sample, target.samples_ahead, risk)
     spikes = min((limit.spikes_for(candidate, BOUND_AIM) for limit in pruned.problem.activity_limits), default=math.inf)
-    held = Held(target.to_torch(target.budget_synops), spread, spikes) if pruned.constrained else None
-    return [predict_delivered(each, candidate.features, held) for each in estimators]
+    return Held(target.to_torch(target.budget_synops), spread, spikes)
 
 
 def check_delivered(
