@@ -1,11 +1,13 @@
 """The machines of a Ray cluster: they share work as worker processes do, and give the same results.
 
 Ray is spoken to by one process of ours, `ray_driver`: it takes over signals, prints to stdout, and lets
-the machines import from the current folder of whoever connects, which here is an empty one.
+the machines import from the current folder of whoever connects, which here is an empty one. Jobs and results
+it passes on unread: torch, which most of them need, takes seconds to import.
 """
 
 from __future__ import annotations
 
+import pickle
 import socket
 import tempfile
 import time
@@ -90,7 +92,7 @@ class ClusterPool(Generic[Job, Result]):
         """
         self._open = len(jobs)
         if jobs:
-            _send(self._driver, (str(self._start), list(jobs)))
+            _send(self._driver, (str(self._start), [pickle.dumps(each) for each in jobs]))
         while self._open:
             yield self._answer()
 
@@ -116,8 +118,9 @@ class ClusterPool(Generic[Job, Result]):
                 pass
 
     def _answer(self) -> tuple[int, Result]:
-        number, done, content = _received(self._driver)
+        number, answer = _received(self._driver)
         self._open -= 1
+        done, content = pickle.loads(answer)
         if not done:
             raise content
         return number, content

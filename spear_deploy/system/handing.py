@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import mmap
 import pickle
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spear_deploy.system.handed import arrays_of
+
 _ALIGNED = 64
 
 
 def hand_over(value: object, path: Path) -> None:
-    """Write a value for `handed_over`; its arrays go into a file beside `path`.
+    """Write a value for `handed.handed_over`; its arrays go into a file beside `path`.
 
     Raises:
         OSError: a file cannot be written; tells which.
@@ -25,12 +26,12 @@ def hand_over(value: object, path: Path) -> None:
     """
     written = path
     try:
-        with path.open("wb") as file, _arrays_of(path).open("wb") as arrays:
+        with path.open("wb") as file, arrays_of(path).open("wb") as arrays:
             places: list[tuple[int, int]] = []
 
             def write(buffer: pickle.PickleBuffer) -> None:
                 nonlocal written
-                written = _arrays_of(path)
+                written = arrays_of(path)
                 arrays.write(bytes(-arrays.tell() % _ALIGNED))
                 places.append((arrays.tell(), arrays.write(buffer.raw())))
 
@@ -42,21 +43,6 @@ def hand_over(value: object, path: Path) -> None:
             file.flush()
     except OSError as error:  # a full disk does not say which
         raise OSError(error.errno, error.strerror, str(written)) from None
-
-
-def handed_over(path: Path) -> Any:
-    """The value; what this process writes into its arrays no other one sees."""
-    with path.open("rb") as file:
-        places, content = pickle.load(file)
-    if not places:
-        return pickle.loads(content)
-    with _arrays_of(path).open("rb") as arrays:
-        mapped = memoryview(mmap.mmap(arrays.fileno(), 0, access=mmap.ACCESS_COPY))
-    return pickle.loads(content, buffers=[mapped[start : start + size] for start, size in places])
-
-
-def _arrays_of(path: Path) -> Path:
-    return path.with_name(path.name + ".arrays")
 
 
 class _Pickler(pickle.Pickler):

@@ -232,7 +232,7 @@ def serve(descriptor: int, start: str) -> None:
             try:
                 if work is None:
                     with uncollected():
-                        from spear_deploy.system.handing import handed_over
+                        from spear_deploy.system.handed import handed_over
 
                         begin, arguments = handed_over(Path(start))
                         work = begin(*arguments)

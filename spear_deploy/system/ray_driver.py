@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import Any
 
 from spear_deploy import __version__
 from spear_deploy.errors import ClusterError
-from spear_deploy.system.handing import handed_over
+from spear_deploy.system.handed import Parcel
 from spear_deploy.system.processes import end_with_parent, heard, say, sendable
 
 RETRIES = 3
@@ -48,6 +49,8 @@ def serve(descriptor: int, start: str) -> None:
         say(connection, (0, _first_line(error).partition(". ")[0].rstrip(".")))
         return
     say(connection, (slots, "" if slots else "it has no processors"))
+    for _ in range(slots):
+        ray.remote(num_cpus=1, max_retries=0)(_get_ready).remote()
     with suppress(EOFError, OSError):
         _answer_orders(connection)
     ray.shutdown()
@@ -66,7 +69,8 @@ def _answer_orders(connection: Connection[Any, Any]) -> None:
             continue
         place, jobs = order
         if place not in handed:
-            handed = {place: ray.put((_versions(), *handed_over(Path(place))))}
+            parcel = Parcel.of(Path(place))
+            handed = {place: ray.put((_versions(), parcel.content, parcel.arrays))}
         pauses = [iter(PAUSES_S) for _ in jobs]
         numbers = {work.remote(place, [handed[place]], job): number for number, job in enumerate(jobs)}
         while numbers:
@@ -78,7 +82,7 @@ def _answer_orders(connection: Connection[Any, Any]) -> None:
                     time.sleep(pause_s)
                     numbers[work.remote(place, [handed[place]], jobs[number])] = number
                 else:
-                    say(connection, (number, *(found or (False, ClusterError(LOST)))))
+                    say(connection, (number, found or _refusal(LOST)))
             if numbers and connection.poll():  # before all jobs are done, only that nobody waits for the rest
                 heard(connection)
                 for each in numbers:
@@ -87,32 +91,50 @@ def _answer_orders(connection: Connection[Any, Any]) -> None:
                 say(connection, None)
 
 
-def _outcome(reference: Any) -> tuple[bool, Any] | None:
-    """Whether a job was done, and what came of it; None where its machine died each time."""
+def _outcome(reference: Any) -> bytes | None:
+    """Whether a job was done, and what came of it, pickled; None where its machine died each time."""
     import ray
 
     try:
-        return True, ray.get(reference)
+        done: bytes = ray.get(reference)
+        return done
     except ray.exceptions.RayTaskError as error:
-        cause = getattr(error, "cause", None)
-        return False, sendable(cause) if isinstance(cause, Exception) else ClusterError(_last_line(error))
+        return _refusal(_last_line(error))
     except (ray.exceptions.LocalRayletDiedError, ray.exceptions.NodeDiedError):
         return None
     except ray.exceptions.RayError as error:
-        return False, ClusterError(f"the cluster lost a job {RETRIES + 1} times: {_first_line(error)}")
+        return _refusal(f"the cluster lost a job {RETRIES + 1} times: {_first_line(error)}")
 
 
-def _do(place: str, where: list[Any], job: Any) -> Any:
+def _refusal(words: str) -> bytes:
+    return pickle.dumps((False, ClusterError(words)))
+
+
+def _get_ready() -> None:
+    """On a machine of the cluster: import what jobs need before there are any."""
+    import torch  # noqa: F401
+
+
+def _do(place: str, where: list[Any], job: bytes) -> bytes:
     """On a machine of the cluster: one job, by what this process holds or fetches first."""
+    try:
+        if place not in _held:
+            _held.clear()
+            _held[place] = _begun(where[0])
+        return pickle.dumps((True, _held[place](pickle.loads(job))))
+    except Exception as error:
+        return pickle.dumps((False, sendable(error)))
+
+
+def _begun(reference: Any) -> Task:
     import ray
 
-    if place not in _held:
-        theirs, begin, start = ray.get(where[0])
-        if theirs != _versions():
-            raise ClusterError(f"machines of the cluster differ: {_words(theirs)} here, {_words(_versions())} there")
-        _held.clear()
-        _held[place] = begin(*start)
-    return _held[place](job)
+    theirs, content, arrays = ray.get(reference)
+    if theirs != _versions():
+        raise ClusterError(f"machines of the cluster differ: {_words(theirs)} here, {_words(_versions())} there")
+    begin, start = Parcel(content, arrays).opened()
+    task: Task = begin(*start)
+    return task
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,5 @@
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -63,6 +64,18 @@ def test_lists_of_jobs_follow_each_other_at_once(address):
     with joined(address) as cluster, cluster.pool(where_it_runs, np.ones(1)) as pool:
         for count in range(1, 31):
             assert {number for number, _ in pool.run([0.0] * (count % 3))} == set(range(count % 3))
+
+
+def knows_torch(nothing):
+    return lambda seconds: (time.sleep(seconds), "torch" in sys.modules)[1]
+
+
+def test_machines_have_what_jobs_need_before_there_are_any_and_who_speaks_to_them_does_without(address):
+    with joined(address) as cluster, cluster.pool(knows_torch, None) as pool:
+        assert dict(pool.run([1.0] * 2)) == {0: True, 1: True}
+    driver = "import sys, spear_deploy.system.ray_driver; print('torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", driver], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
 
 
 def refuses(words):

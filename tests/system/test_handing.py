@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from spear_deploy.system.handing import hand_over, handed_over
+from spear_deploy.system.handed import Parcel, handed_over
+from spear_deploy.system.handing import hand_over
 
 WHOLE = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4)
 VALUES = {
@@ -59,3 +60,19 @@ def test_a_disk_that_is_full_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(pickle, "dump", full)
     with pytest.raises(OSError, match=r"No space left on device: '.*start'"):
         hand_over(WHOLE, tmp_path / "start")
+
+
+def test_what_is_passed_on_unread_arrives_too(tmp_path):
+    hand_over({"array": VALUES["array"], "tensor": WHOLE, "none": np.zeros(0)}, tmp_path / "start")
+    parcel = pickle.loads(pickle.dumps(Parcel.of(tmp_path / "start")))
+    first, second = parcel.opened(), parcel.opened()
+    first["array"][:] = 7
+    first["tensor"].zero_()
+    np.testing.assert_array_equal(second["array"], VALUES["array"])
+    assert torch.equal(second["tensor"], WHOLE)
+    assert second["none"].shape == (0,)
+
+
+def test_an_array_of_nothing_is_handed_over(tmp_path):
+    hand_over(np.zeros((0, 3)), tmp_path / "start")
+    assert handed_over(tmp_path / "start").shape == (0, 3)
