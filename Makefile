@@ -47,6 +47,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	@rm -rf build/types && mkdir -p build/types/spear_deploy
 	@ln -s $(CURDIR)/spear_deploy/* build/types/spear_deploy/ && ln -sfn $(CURDIR)/exporters build/types/spear_deploy/
+	@ln -s $(CURDIR)/benchmarks $(CURDIR)/examples build/types/
 	cd build/types && $(CURDIR)/$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache/types
 
 # A file's tests run in one process, so that what they share is made once; in their order, so that small files end it.

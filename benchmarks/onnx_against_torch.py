@@ -35,7 +35,7 @@ def main() -> None:
     path = Path(sys.argv[1] if len(sys.argv) > 1 else "examples/digits.pt")
     torch.set_num_threads(1)
     model = load_any(path)
-    inputs = encode(load_data(model.data).train.first(SAMPLES), model.encoding, model.time_steps).inputs
+    inputs = encode(load_data(model.data or "digits").train.first(SAMPLES), model.encoding, model.time_steps).inputs
     once = inputs[0] if model.encoding == Encoding.DIRECT else inputs
     simulation = Simulation(model.graph, torch.float32).eval()
 

@@ -1,6 +1,6 @@
 """How long placing takes, and how it grows: convolutional networks of 10,000 to 1,000,000 neurons on Loihi 2.
 
-    python benchmarks/placement.py
+    python -m benchmarks.placement
 
 Prints neurons, cores, seconds (best of three) and the peak memory of the process.
 """

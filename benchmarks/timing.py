@@ -1,6 +1,6 @@
 """How long it takes to place a million neurons and time every step of recorded spikes on Loihi 2.
 
-    python benchmarks/timing.py
+    python -m benchmarks.timing
 
 100 samples of 16 steps in which 5 % of the neurons spike, in another place in each. Prints neurons, seconds (placing
 and timing) and the peak memory of the process; drawing the spikes is not counted.
@@ -9,8 +9,8 @@ and timing) and the peak memory of the process; drawing the spikes is not counte
 import time
 
 import numpy as np
-from placement import network_of, peak_mib
 
+from benchmarks.placement import network_of, peak_mib
 from spear_deploy.hardware import Activity, estimate, load_profile, place
 from spear_deploy.measure.record import SpikeRecord
 from spear_deploy.network import Network

@@ -62,7 +62,7 @@ def leaky():
 def spikingjelly_backends(device):
     """What this version's neurons can be computed by; version 2 chooses by itself."""
     if not hasattr(np, "int"):
-        np.int = int  # version 0.0.0.0.14 asks numpy for it
+        np.int = int  # type: ignore[attr-defined]  # version 0.0.0.0.14 asks numpy for it
 
     from spikingjelly.activation_based import functional
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -166,7 +167,7 @@ def held_out(setting: Setting) -> Json:
     return {"networks": len(samples_of(setting, HELD_OUT_SEED, setting.held_out))}
 
 
-OTHER_NETWORKS: dict[str, dict[str, int | tuple[int, ...]]] = {
+OTHER_NETWORKS: dict[str, dict[str, Any]] = {
     "T=2": {"time_steps": 2},
     "T=8": {"time_steps": 8},
     "T=16": {"time_steps": 16},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ SAMPLES = 12
 """Of LRE, the same for all searches on a network."""
 
 
-class Searchable(Protocol):
+class Searchable(Hashable, Protocol):
     """A network to search on, and its data."""
 
     @property

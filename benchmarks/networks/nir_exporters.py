@@ -178,9 +178,8 @@ def _maps(source: str) -> Callable[[], nn.Module]:
     if source == "norse":
         layers = (nn.Conv2d(2, 4, 3), "IAFCell", nn.Conv2d(4, 3, 3, stride=2), "IAFCell")
         return lambda: norse_net(*layers)()
-    folded = {"batch_size": 6}
     return lambda: sinabs_net(
-        *("IAFSqueeze", nn.Conv2d(2, 4, 3), None, "sum", nn.Flatten(), nn.Linear(36, 5), None), **folded
+        *("IAFSqueeze", nn.Conv2d(2, 4, 3), None, "sum", nn.Flatten(), nn.Linear(36, 5), None), batch_size=6
     )()
 
 
