@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.data.labels import check_alike, check_labels, labels_of
-from spear_deploy.data.split import UNLABELLED, Labels, Split, SplitName, some, times
+from spear_deploy.data.split import UNLABELLED, VALIDATION_NAMES, Labels, Split, SplitName, some, times
 from spear_deploy.data.splitting import SPLIT_SEED, held_out, stratified
 from spear_deploy.data.stored import Given, Packed, Stored
 from spear_deploy.errors import DataError
@@ -25,7 +25,7 @@ NEEDED = ("x_train", "y_train", "x_test", "y_test")
 USED = (*NEEDED, "x_val", "y_val")
 """Names of arrays that a data set is made of."""
 
-_VALIDATION = re.compile("[xy]_(val(id(ation)?)?|dev|eval(uation)?)", re.IGNORECASE)
+_VALIDATION = re.compile(f"[xy]_({'|'.join(VALIDATION_NAMES)})", re.IGNORECASE)
 """Other names that samples for validation are likely to have."""
 
 

@@ -117,8 +117,9 @@ def load_data(
 ) -> Dataset:
     """A data set by name (`digits`), from an npz file, or from a folder of event recordings by class.
 
-    A folder holds `train/<class>/` and `test/<class>/`, or `<class>/`, with recordings that are
-    binned into T frames of `input_shape`, as the network takes them; see `recordings`.
+    A folder holds `train/<class>/`, `test/<class>/` and optionally `validation/<class>/`, or
+    `<class>/`, with recordings that are binned into T frames of `input_shape`, as the network
+    takes them; see `recordings`.
 
     An npz holds x_train, y_train, x_test, y_test and optionally x_val, y_val; without them 15 %
     of every class of train become validation, drawn from a fixed seed. Samples are

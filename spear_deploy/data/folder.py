@@ -33,7 +33,7 @@ def read_folder(path: Path) -> tuple[dict[str, Given], list[str]]:
         kind, _, part = file.stem.removesuffix(PACKED).partition("_")
         name = file.stem.removesuffix(PACKED)
         if kind not in ("x", "y") or part not in ("train", "val", "test"):
-            others.append(file.stem)
+            others.append(name)
         elif name in found:
             raise DataError(f"{path}: holds both {name}.npy and {name}{PACKED}.npy; keep one of them")
         else:

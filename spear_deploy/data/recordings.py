@@ -6,7 +6,7 @@ without its dot and whose value is a function from a path to a `Recording`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.data.events import Frames, Recording
+from spear_deploy.data.split import VALIDATION_NAMES
 from spear_deploy.data.splitting import stratified
 from spear_deploy.errors import DataError
 from spear_deploy.system.outside.npz import read_npy_layout, read_npz
@@ -217,32 +218,65 @@ def _whole(column: NDArray[Any], called: str) -> NDArray[np.int64]:
 def read_classes(folder: Path, frames: Frames) -> dict[str, NDArray[Any]]:
     """Recordings in folders by class: `train/<class>/*` and `test/<class>/*`, or `<class>/*`, of which a fifth is test.
 
+    Beside train and test may stand `validation/<class>/*`, which is also called val, valid, dev or eval.
     Given are the arrays of a data set, by the names that an npz has.
     Classes are numbered in the order of their names, numbers by their value.
 
     Raises:
-        DataError: no such folders, a class that only one of them has, or a recording that cannot be used.
+        DataError: no such folders, a class that only one of them has, a folder that is read by no one, or a recording
+            that cannot be used.
 
     """
-    parts = {each.name.lower(): each for each in folder.iterdir() if each.is_dir()}
-    if {"train", "test"} <= set(parts):
-        names = _classes(parts["train"])
-        other = set(names) ^ set(_classes(parts["test"]))
+    if {"train", "test"} <= {name.lower() for name in _folders(folder)}:
+        parts = _parts(folder)
+        names = {key: _classes(part) for key, part in parts.items()}
+        other = set().union(*names.values()) - set(names["train"]).intersection(*names.values())
         if other:
-            raise DataError(f"{folder}: {', '.join(sorted(other))}: a class that train or test lacks")
-        train, test = (_read(parts[each], names, frames) for each in ("train", "test"))
+            raise DataError(f"{folder}: {', '.join(sorted(other))}: a class that {_either(parts)} lacks")
+        split = {key: _read(part, names["train"], frames) for key, part in parts.items()}
     else:
         samples, labels = _read(folder, _classes(folder), frames)
         kept, held = stratified(labels, _TEST_SHARE)
-        train, test = (samples[kept], labels[kept]), (samples[held], labels[held])
-    return {"x_train": train[0], "y_train": train[1], "x_test": test[0], "y_test": test[1]}
+        split = {"train": (samples[kept], labels[kept]), "test": (samples[held], labels[held])}
+    return {f"{kind}_{key}": array for key, arrays in split.items() for kind, array in zip("xy", arrays, strict=True)}
+
+
+def _parts(folder: Path) -> dict[str, Path]:
+    """The folders of train, test and validation, by the names that arrays have."""
+    found: dict[str, Path] = {}
+    for name in _folders(folder):
+        key = "val" if name.lower() in VALIDATION_NAMES else name.lower()
+        if key not in ("train", "test", "val"):
+            raise DataError(
+                f"{folder}: {name} is read by no one: beside train and test stands validation; move other folders away"
+            )
+        if key in found:
+            raise DataError(f"{folder}: {found[key].name} and {name} are the same part of the data; keep one of them")
+        found[key] = folder / name
+    return found
+
+
+def _either(parts: Mapping[str, Path]) -> str:
+    *others, last = (part.name for part in parts.values())
+    return f"{', '.join(others)} or {last}"
+
+
+def _folders(folder: Path) -> list[str]:
+    """Names of the folders in a folder, hidden ones left out."""
+    return sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
 
 
 def _classes(folder: Path) -> list[str]:
-    names = [each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")]
+    names = _folders(folder)
     if not names:
         raise DataError(f"{folder}: holds no folder a class with recordings in it")
-    return sorted(names, key=lambda name: (0, int(name), name) if name.isdigit() else (1, 0, name))
+    for name in names:
+        if within := _folders(folder / name):
+            raise DataError(
+                f"{folder / name}: its folder {within[0]} is read by no one: recordings stand in the folder of their"
+                " class; parts of the data are called train, test and validation"
+            )
+    return sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
 
 
 def _read(folder: Path, names: list[str], frames: Frames) -> tuple[NDArray[Any], NDArray[np.int64]]:

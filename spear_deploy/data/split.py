@@ -17,6 +17,9 @@ from spear_deploy.errors import DataError, quoted
 UNLABELLED = -1
 """Stands in `Split.y` where a file holds no labels; it is no class, and equal to none."""
 
+VALIDATION_NAMES = ("val", "valid", "validation", "dev", "eval", "evaluation")
+"""How samples for validation are likely to be called."""
+
 
 class SplitName(StrEnum):
     """What a part of the data may be used for.

@@ -260,6 +260,40 @@ def test_of_folders_without_test_a_fifth_of_each_class_is_held_out(tmp_path):
         load_data(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["validation", "Val", "valid", "dev"])
+def test_a_folder_of_validation_is_what_choices_are_made_on(tmp_path, name):
+    path = folder(tmp_path, split=True)
+    for label in (0, 2, 10):
+        (path / name / str(label)).mkdir(parents=True)
+        write(events(seed=50 + label), path / name / str(label) / "a.bin")
+    data = load_data(path, input_shape=SHAPE, time_steps=6)
+    assert (len(data.train), len(data.validation), len(data.test)) == (15, 3, 15)
+    assert data.validation.y.tolist() == [0, 1, 2]
+    np.testing.assert_array_equal(data.validation.x[2], Frames(6, SHAPE).of(events(seed=60), "a"))
+
+
+@pytest.mark.parametrize(
+    ("split", "more", "said"),
+    [
+        (
+            True,
+            "extra/0",
+            ": extra is read by no one: beside train and test stands validation; move other folders away",
+        ),
+        (True, "val/7", ": 0, 10, 2, 7: a class that Test, Train or val lacks"),
+        (True, "train/0", ": Train and train are the same part of the data; keep one of them"),
+        (True, "Train/0/monday", "/Train/0: its folder monday is read by no one: recordings stand in the folder of"),
+        (False, "validation/0", "/validation: its folder 0 is read by no one: .* train, test and validation"),
+    ],
+)
+def test_a_folder_that_is_read_by_no_one_is_refused(tmp_path, split, more, said):
+    path = folder(tmp_path, split=split)
+    (path / more).mkdir(parents=True)
+    (path / ".cache").mkdir()
+    with pytest.raises(DataError, match=f"^{path}{said}"):
+        load_data(path, input_shape=SHAPE, time_steps=6)
+
+
 class Tonic(torch.utils.data.Dataset):
     """A map-style data set of structured events, as tonic's are."""
 

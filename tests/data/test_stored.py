@@ -133,6 +133,10 @@ def test_events_weigh_an_eighth_of_their_bytes_once_they_are_loaded(tmp_path):
             {"x_train": events(), "x_train_bits": events(), "x_test": events()},
             r"holds both x_train.npy and x_train_bits",
         ),
+        (
+            arrays(events()) | {"x_validation_bits": events()},
+            r"x_validation is read by no one: samples for validation are x_val",
+        ),
         ({"x_train_bits": events().astype(np.float32), "x_test": events()}, r"must hold bytes, found float32"),
         ({"x_train": np.array(["a"]), "x_test": events()}, r"must hold numbers, found <U1"),
         (
