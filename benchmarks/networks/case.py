@@ -214,7 +214,7 @@ def by_layer(model: Model, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _place_of(layer: str) -> int:
     """Which call of a step a layer stands for, of a module that stands in several places."""
     number = layer.rpartition("_")[2]
-    return int(number) - 1 if number.isdigit() else 0
+    return int(number) - 1 if number.isdecimal() else 0
 
 
 def _note(given: dict[str, list[Tensor]], path: str, out: Any) -> None:

@@ -92,7 +92,7 @@ def reading(
     shape = None
     if input_shape is not None:
         parts = input_shape.lower().replace(",", "x").split("x")
-        if not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
             raise typer.BadParameter(f"--input-shape {input_shape!r}: give sizes joined by x, such as 1x8x8 or 784")
         shape = tuple(int(part) for part in parts)
     return Reading(

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from spear_deploy.errors import DataError
 
+_FLOATS_OF_NUMPY = (torch.float16, torch.float32, torch.float64)
+"""All others (bfloat16, those of 8 bits) float32 holds."""
+
 
 def as_array(name: str, key: str, values: object) -> NDArray[np.generic]:
     """An array of its own, which stays as it is whatever becomes of the user's.
@@ -19,6 +22,8 @@ def as_array(name: str, key: str, values: object) -> NDArray[np.generic]:
     """
     if isinstance(values, torch.Tensor):
         return _of_tensor(name, key, values.detach())
+    if isinstance(values, list | tuple) and any(isinstance(each, torch.Tensor) for each in values):
+        values = [as_array(name, key, each) for each in values]
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise DataError(f"{name}: {key} has values that are masked: say what they are, {key}.filled(0)")
     try:
@@ -33,7 +38,8 @@ def _of_tensor(name: str, key: str, values: Tensor) -> NDArray[np.generic]:
     if values.is_meta:
         raise DataError(f"{name}: {key} is a tensor without values (meta)")
     dense = values.to_dense() if values.layout != torch.strided else values
-    dense = dense.float() if dense.dtype == torch.bfloat16 else dense  # NumPy has no such numbers, float32 holds them
+    if dense.is_floating_point() and dense.dtype not in _FLOATS_OF_NUMPY:
+        dense = dense.float()
     return _own(dense.cpu().resolve_conj().resolve_neg().numpy())
 
 

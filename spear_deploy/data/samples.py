@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from spear_deploy.data.dataset import Dataset
 from spear_deploy.data.events import Binning, Frames
+from spear_deploy.data.given import as_array
 from spear_deploy.data.recordings import recording_of
 from spear_deploy.errors import DataError
 
@@ -69,7 +69,7 @@ def _stacked(given: Samples, name: str, frames: Frames | None) -> tuple[NDArray[
     labels: list[NDArray[Any]] = []
     for index in range(len(given)):
         sample, label = given[index]
-        array = np.asarray(sample.detach().cpu() if isinstance(sample, torch.Tensor) else sample)
+        array: NDArray[Any] = as_array(name, f"sample {index}", sample)
         if array.dtype.names is not None:
             if frames is None:
                 raise DataError(f"{name}: holds events; say input_shape and time_steps, so that they can be binned")
@@ -81,7 +81,7 @@ def _stacked(given: Samples, name: str, frames: Frames | None) -> tuple[NDArray[
                 " (zeros at the end are silence), or leave it out"
             )
         samples.append(array)
-        labels.append(_label(label))
+        labels.append(_label(as_array(name, f"the label of sample {index}", label)))
         if labels[-1].shape != labels[0].shape:
             raise DataError(
                 f"{name} {index} has a label of shape {labels[-1].shape}, the first of {labels[0].shape}: one"
@@ -92,7 +92,6 @@ def _stacked(given: Samples, name: str, frames: Frames | None) -> tuple[NDArray[
     return np.stack(samples), np.stack(labels)
 
 
-def _label(given: Any) -> NDArray[Any]:
+def _label(array: NDArray[Any]) -> NDArray[Any]:
     """A class as a single integer, values as they are."""
-    array = np.asarray(given.detach().cpu() if isinstance(given, torch.Tensor) else given)
     return array.reshape(()) if array.size == 1 and array.dtype.kind != "f" else array

@@ -65,7 +65,7 @@ def weight_bits_of(text: str | int | None) -> WeightBits:
     for word in () if text is None else str(text).split(","):
         name, equals, number = (part.strip() for part in word.rpartition("="))
         nameless = not name and (equals or everywhere is not None)
-        if nameless or not number.isdigit() or not LEAST <= int(number) <= MOST:
+        if nameless or not number.isdecimal() or not LEAST <= int(number) <= MOST:
             raise ModelError(
                 f"weight bits {text}: give bits from {LEAST} to {MOST} for all layers (6), by layer (conv1=8,fc=4),"
                 " or both (6,conv1=8)"

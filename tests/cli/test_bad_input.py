@@ -319,3 +319,9 @@ def test_an_export_does_not_overwrite(refused):
 
 def test_an_export_that_cannot_be_written_is_told(refused):
     assert "/proc/out: cannot be written" in refused("export", "model.pt", "--to", "nir", "--out", "/proc/out")
+
+
+@pytest.mark.parametrize("shape", ["²x4", "0", "4x", "many"])
+def test_sizes_that_are_no_numbers_are_told_with_the_form_that_is_meant(refused, shape):
+    said = " ".join(refused("simulate", "model.pt", "--on", "torch", "--input-shape", shape).split())
+    assert f"--input-shape {shape!r}: give sizes joined by x" in said

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spear_deploy.data import Dataset
+from spear_deploy.data import Dataset, data_of
 from spear_deploy.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -31,6 +31,9 @@ SAME = {
     "from the last to the first": lambda x: x[::-1].copy()[::-1],
     "read only": read_only,
     "bfloat16": lambda x: torch.from_numpy(x).bfloat16(),
+    "floats of 8 bits": lambda x: torch.from_numpy(x).to(torch.float8_e4m3fn),
+    "a list of bfloat16": lambda x: list(torch.from_numpy(x).bfloat16()),
+    "a list with gradients": lambda x: list(torch.from_numpy(x).float().requires_grad_()),
     "sparse": lambda x: torch.from_numpy(x).float().to_sparse(),
     "with a gradient": lambda x: torch.from_numpy(x).float().requires_grad_(),
     "masked nowhere": lambda x: np.ma.masked_array(x),
@@ -42,6 +45,12 @@ def test_the_same_samples_are_the_same_data_however_they_are_held(held):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert made(held(X[20:])).sha256 == made(X[20:].astype(np.float32)).sha256
+
+
+@pytest.mark.parametrize("held", SAME.values(), ids=SAME)
+def test_sets_of_samples_take_what_arrays_are_taken_from(held):
+    train, test = (list(zip(x, y, strict=True)) for x, y in ((X[:20], Y[:20]), (held(X[20:]), Y[20:])))
+    assert data_of(train, test).sha256 == made(X[20:].astype(np.float32)).sha256
 
 
 def test_a_data_set_stays_as_it_is_whatever_becomes_of_the_arrays_it_was_made_of():

@@ -272,6 +272,17 @@ def test_a_folder_of_validation_is_what_choices_are_made_on(tmp_path, name):
     np.testing.assert_array_equal(data.validation.x[2], Frames(6, SHAPE).of(events(seed=60), "a"))
 
 
+def test_a_class_may_be_called_by_a_digit_that_is_no_number(tmp_path):
+    names = ("2", "10", "²")
+    for seed, name in enumerate(names):
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            write(events(seed=seed), tmp_path / name / f"{number}.bin")
+    data = load_data(tmp_path, input_shape=SHAPE, time_steps=6)
+    for label in range(3):
+        np.testing.assert_array_equal(data.test.x[label], Frames(6, SHAPE).of(events(seed=label), "a"))
+
+
 @pytest.mark.parametrize(
     ("split", "more", "said"),
     [

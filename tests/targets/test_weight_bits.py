@@ -25,7 +25,7 @@ def test_bits_are_typed_for_all_layers_or_by_name(text, expected):
     assert weight_bits_of(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "1", "9", "fc=", "=4", "4,5", "fc=4.5", "fc", "-4"])
+@pytest.mark.parametrize("text", ["", "1", "9", "fc=", "=4", "4,5", "fc=4.5", "fc", "-4", "²"])
 def test_anything_else_is_refused_with_the_form_that_is_meant(text):
     with pytest.raises(ModelError, match=r"give bits from 2 to 8 for all layers \(6\), by layer"):
         weight_bits_of(text)
