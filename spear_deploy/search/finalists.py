@@ -175,8 +175,8 @@ def _candidates(problem: SearchProblem, count: int) -> list[Ratios]:
     Where nothing is projected, these are those of the whole network: it would go first by its accuracy, and be silenced
     down to its budget. They are left out, unless they keep every limit.
     """
-    uniform = problem.evaluate(np.ones(problem.dimensions))
-    chosen = [evaluation.ratios for evaluation in problem.best(count)]
+    uniform, _ = problem.evaluate_anew(np.ones(problem.dimensions))
+    chosen = [evaluation.ratios for evaluation in problem.best(count, uniform)]
     kept = problem.projects or uniform.reward.keeps_limits
     if kept and not any(np.array_equal(ratios, uniform.ratios) for ratios in chosen):
         chosen.append(uniform.ratios)

@@ -177,12 +177,13 @@ class SearchProblem:
         """
         return self._candidate(self._projected(ratios))
 
-    def best(self, count: int) -> list[Evaluation]:
+    def best(self, count: int, *again: Evaluation) -> list[Evaluation]:
         """The best distinct candidates that keep every limit, the least bad ones if none does.
 
-        By accuracy; of a problem that is not strict by the reward, all at the weight that stands now.
+        By accuracy; of a problem that is not strict by the reward, all at the weight that stands now. What is known and
+        was told `again` goes by what it was told last.
         """
-        distinct = {tuple(evaluation.ratios): evaluation for evaluation in self.history}
+        distinct = {tuple(evaluation.ratios): evaluation for evaluation in (*self.history, *again)}
         if not self.strict:
             value = {key: self.reward.now(one.accuracy, one.limits).value for key, one in distinct.items()}
             return [distinct[key] for key in sorted(distinct, key=lambda key: -value[key])[:count]]

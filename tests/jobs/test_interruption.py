@@ -129,7 +129,7 @@ def request_for(tmp_path_factory):
 def test_an_interrupted_search_ends_with_the_best_so_far_as_a_marked_result(request_for, tmp_path):
     (report,) = deploy(request_for(tmp_path / "run"), Told("search", after=5)).values()
     assert report.interrupted == "search"
-    assert 5 <= report.evaluations <= 7  # equal ratios once more among the finalists
+    assert 5 <= report.evaluations <= 6
     assert (tmp_path / "run" / "pruned.nir").is_file()
     assert report.pruned.parameters < report.dense.parameters
 
@@ -188,7 +188,7 @@ def test_who_wishes_to_end_while_a_budget_is_looked_for_gets_the_one_that_was_fo
 def test_after_the_wish_no_other_target_is_searched_for(request_for, tmp_path):
     chips = (load_profile("loihi2"), load_profile("spinnaker2"))
     reports = deploy(replace(request_for(tmp_path), targets=chips), Told("search", after=2)).values()
-    assert [len(report.search.history) for report in reports] == [3, 2]  # equal ratios once more among the finalists
+    assert [len(report.search.history) for report in reports] == [2, 1]
     assert [report.interrupted for report in reports] == ["search", "search"]
 
 

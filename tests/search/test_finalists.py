@@ -235,6 +235,17 @@ def test_the_uniform_candidate_is_always_a_finalist(factory):
     assert any(np.array_equal(one.ratios, uniform) for one in choice.tuned)
 
 
+def test_to_choose_is_an_evaluation_only_where_the_uniform_candidate_is_not_known(factory):
+    problem = problem_of(factory, 0.6)
+    known, weight = list(problem.history), problem.reward.weight
+    chosen(problem, UNCONSTRAINED, OnTorch(problem))
+    assert (problem.history, problem.reward.weight) == (known, weight)
+    fresh = SearchProblem(factory, problem.estimator, problem.budget_synops, unlimited, problem.validation)
+    fresh.evaluate(np.array([0.3, 0.9]))
+    chosen(fresh, UNCONSTRAINED, OnTorch(fresh))
+    assert len(fresh.history) == 2
+
+
 @pytest.mark.parametrize(("share", "kept"), [(0.4, False), (1.1, True)])
 def test_where_nothing_is_projected_the_whole_network_is_a_finalist_only_if_it_keeps_the_limits(factory, share, kept):
     problem = problem_of(factory, share)

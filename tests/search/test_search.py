@@ -1,5 +1,6 @@
 import re
 import warnings
+from dataclasses import replace
 
 import gymnasium
 import numpy as np
@@ -321,6 +322,16 @@ def test_the_best_keep_every_limit_and_differ(factory):
     assert all(each.prediction.high <= problem.budget_synops for each in best)
     values = [each.reward.value for each in best]
     assert values == sorted(values, reverse=True)
+
+
+def test_where_none_keeps_the_limits_what_was_told_again_goes_by_what_it_was_told_last(factory):
+    problem = problem_of(factory, share=0.01)
+    problem.projects = False
+    first, second = problem.evaluate(np.array([0.4, 0.4])), problem.evaluate(np.array([1.0, 1.0]))
+    assert problem.best(1) == [first]
+    worse = replace(first, reward=replace(first.reward, value=second.reward.value - 1))
+    assert problem.best(2, worse) == [second, worse]
+    assert problem.history == [first, second]
 
 
 def test_lre_samples_are_measured_after_a_real_fine_tune(factory):
