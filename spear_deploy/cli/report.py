@@ -14,8 +14,9 @@ from rich.text import Text
 
 from spear_deploy.cli.console import err, out
 from spear_deploy.report.reading import RunFolder, find_runs, read_run
-from spear_deploy.report.seeds import SEEDS_SAID, seed_columns, seed_rows
+from spear_deploy.report.seeds import SEEDS_SAID, left_out, seed_columns, seed_rows
 from spear_deploy.report.terminal.table import Table
+from spear_deploy.report.words.wording import cut_text
 from spear_deploy.report.write import PAGE, PLOTS, make_page, write_page, write_plots
 
 EPILOG = """
@@ -50,6 +51,8 @@ def report(
     for run in found:
         for gap in run.gaps:
             err.print(f"{run.path}: {gap}", style="yellow")
+        if run.report is not None and run.report.interrupted:
+            err.print(f"{run.path}{cut_text(run.report)}", style="yellow")
     for part in _over_seeds(found):
         out.print(part)
     out.print(f"written to {path}")
@@ -74,6 +77,7 @@ def _over_seeds(runs: Sequence[RunFolder]) -> Iterator[RenderableType]:
         for column in table.columns:
             column.overflow = "fold"
         yield table
+    yield from map(Text, left_out(reports))
 
 
 def _default(folders: list[Path]) -> Path:

@@ -16,7 +16,7 @@ from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.caveats import caveats
 from spear_deploy.report.words.quantity_text import error_text, limit_names, limit_texts, prediction_texts, used_text
 from spear_deploy.report.words.scores import points, right_answers, score_text
-from spear_deploy.report.words.wording import repeated_text
+from spear_deploy.report.words.wording import cut_mark, cut_text, repeated_text
 from spear_deploy.report.write import PAGE
 
 
@@ -80,7 +80,7 @@ def front(reports: Mapping[Path, Report]) -> Group:
         table.add_column(name, justify="right")
     for folder, cells in front_rows(reports).items():
         report = reports[folder]
-        table.add_row(f"{report.target} {report.budget.source}", *cells)
+        table.add_row(f"{report.target} {report.budget.source}{cut_mark(report)}", *cells)
     return Group(table, *map(Text, front_notes(reports)))
 
 
@@ -145,7 +145,6 @@ def _measured(report: Report, name: str) -> list[Text]:
 
 
 def _verdict(report: Report) -> Text:
-    best = f" (cut short in the {report.interrupted}: the best so far)" if report.interrupted else ""
     if report.verdict.ok:
-        return Text(f"OK: within budget{repeated_text(report)}{best}", style="bold green")
-    return Text(f"NOT OK: {report.verdict.reason}{best}", style="bold red")
+        return Text(f"OK: within budget{repeated_text(report)}{cut_text(report)}", style="bold green")
+    return Text(f"NOT OK: {report.verdict.reason}{cut_text(report)}", style="bold red")

@@ -12,25 +12,30 @@ from spear_deploy.report.pictures import Figure, Table
 from spear_deploy.report.pictures.figure import Axis, Level, Mark, Panel, Series
 from spear_deploy.report.reading import RunFolder
 from spear_deploy.report.schema import Report
-from spear_deploy.report.seeds import SEEDS_SAID, seed_columns, seed_rows
+from spear_deploy.report.seeds import SEEDS_SAID, left_out, seed_columns, seed_rows
 from spear_deploy.report.tables import Captioned
 from spear_deploy.report.words.names import names_apart
 from spear_deploy.report.words.quantity_text import error_text
 from spear_deploy.report.words.scores import in_percent, score_text
 from spear_deploy.report.words.scores import names as names_of_scores
-from spear_deploy.report.words.wording import energy_words, time_words, verdict_text
+from spear_deploy.report.words.wording import cut_mark, energy_words, time_words, verdict_text
 
 
 def comparison_page(runs: Sequence[RunFolder]) -> Page:
     """One page for several runs; those without a readable report are named."""
     names = names_apart([run.path for run in runs])
-    reports = {name: run.report for name, run in zip(names, runs, strict=True) if run.report is not None}
+    reports = {
+        f"{name}{cut_mark(run.report)}": run.report
+        for name, run in zip(names, runs, strict=True)
+        if run.report is not None
+    }
     gaps = tuple(f"{name}: {gap}" for name, run in zip(names, runs, strict=True) for gap in run.gaps)
     ok = [report.verdict.ok for report in reports.values()]
     covered = sum(report.verdict.covered for report in reports.values())
+    cut = sum(bool(report.interrupted) for report in reports.values())
     verdict = (
         f"{sum(ok)} of {len(runs)} runs are OK; LRE's 95 % interval holds the measured SynOps in {covered} of"
-        f" {len(reports)}."
+        f" {len(reports)}.{f' Cut short, and the best so far: {cut}.' if cut else ''}"
         if reports
         else f"No verdict: none of the {len(runs)} run folders has a report that can be read."
     )
@@ -178,7 +183,8 @@ def _front(reports: dict[str, Report]) -> tuple[Captioned, ...]:
 def _seeds(reports: dict[str, Report]) -> tuple[Captioned, ...]:
     """Nothing where no run has a like of another seed."""
     rows = tuple(seed_rows(reports))
-    return (Captioned(f"{SEEDS_SAID}.", Table(seed_columns(reports), rows)),) if rows else ()
+    said = ". ".join((SEEDS_SAID, *left_out(reports)))
+    return (Captioned(f"{said}.", Table(seed_columns(reports), rows)),) if rows else ()
 
 
 def _verdicts(reports: dict[str, Report]) -> Captioned:

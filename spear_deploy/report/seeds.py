@@ -38,12 +38,32 @@ MOST_TOLD = 3
 
 def by_seed(reports: Mapping[str, Report]) -> list[dict[int, Report]]:
     """Runs by their seeds, of each network, chip, budget and setting that has several; of one seed the last run."""
-    found: dict[str, dict[int, Report]] = {}
-    for report in reports.values():
-        if report.request is not None and not report.interrupted and report.verdict.basis in report.measured:
+    found = [{report.seed: report for report in alike.values() if not report.interrupted} for alike in _alike(reports)]
+    return [runs for runs in found if len(runs) > 1]
+
+
+def left_out(reports: Mapping[str, Report]) -> list[str]:
+    """Which runs no mean over seeds holds, though they differ from others in nothing else, and why; in one part."""
+    told = []
+    for alike in _alike(reports):
+        counted = {report.seed: name for name, report in alike.items() if not report.interrupted}
+        if len({report.seed for report in alike.values()}) > 1:
+            for name, report in alike.items():
+                if report.interrupted:
+                    told.append(f"{name}, seed {report.seed} (its user cut it short in the {report.interrupted})")
+                elif counted[report.seed] != name:
+                    told.append(f"{name}, seed {report.seed} (run once more: {counted[report.seed]})")
+    return [f"In no mean: {'; '.join(told)}"] if told else []
+
+
+def _alike(reports: Mapping[str, Report]) -> list[dict[str, Report]]:
+    """Runs by their names, of each network, chip, budget and setting."""
+    found: dict[str, dict[str, Report]] = {}
+    for name, report in reports.items():
+        if report.request is not None and report.verdict.basis in report.measured:
             key = json.dumps(_setting(report), sort_keys=True, default=str)
-            found.setdefault(key, {})[report.seed] = report
-    return [runs for runs in found.values() if len(runs) > 1]
+            found.setdefault(key, {})[name] = report
+    return list(found.values())
 
 
 def seed_columns(reports: Mapping[str, Report]) -> tuple[str, ...]:

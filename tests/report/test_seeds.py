@@ -9,7 +9,7 @@ from spear_deploy.cli import main
 from spear_deploy.report.answers_part import MaxDrop
 from spear_deploy.report.comparison import comparison_page
 from spear_deploy.report.reading import RunFolder
-from spear_deploy.report.seeds import by_seed, seed_columns, seed_rows
+from spear_deploy.report.seeds import by_seed, left_out, seed_columns, seed_rows
 
 ASKED = {"seed": 0, "evaluations": 20, "workers": 2, "model": "here.pt"}
 
@@ -70,6 +70,32 @@ def test_of_a_seed_that_was_run_twice_one_counts():
     assert by_seed({"a": run(0), "b": run(0)}) == []
     (row,) = seed_rows({"a": run(0), "b": run(0), "c": run(1)})
     assert row[3] == "0, 1"
+
+
+def test_what_no_mean_holds_is_named_with_the_reason():
+    runs = {"a": run(0), "b": run(1), "c": run(2, interrupted="search"), "d": run(1), "e": run(3, target="loihi1")}
+    assert [row[3] for row in seed_rows(runs)] == ["0, 1"]
+    assert left_out(runs) == [
+        "In no mean: b, seed 1 (run once more: d); c, seed 2 (its user cut it short in the search)"
+    ]
+    assert left_out({"a": run(0), "c": run(1, interrupted="search")}) == [
+        "In no mean: c, seed 1 (its user cut it short in the search)"
+    ]
+    assert left_out({"a": run(0), "b": run(1), "e": run(3, target="loihi1", interrupted="search")}) == []
+
+
+def test_the_page_marks_a_run_that_was_cut_short_wherever_it_stands(tmp_path):
+    cut = run(2, interrupted="fine-tune")
+    runs = [RunFolder(tmp_path / str(place), one, (), {}, ()) for place, one in enumerate((run(0), run(1), cut))]
+    page = comparison_page(runs)
+    (section,) = page.sections
+    by_seeds = next(table for table in section.tables if "seeds" in table.table.columns)
+    assert "In no mean: 2 (cut short), seed 2 (its user cut it short in the fine-tune)" in by_seeds.caption
+    others = [table.table.rows for table in section.tables if table is not by_seeds]
+    assert all([row[0] for row in rows] == ["0", "1", "2 (cut short)"] for rows in others)
+    assert ["the best so far" in row[1] for row in others[-1]] == [False, False, True]
+    assert page.verdict.endswith("Cut short, and the best so far: 1.")
+    assert "the best so far" not in comparison_page(runs[:2]).verdict
 
 
 def test_the_smallest_budget_for_a_drop_is_a_result_and_no_setting():
@@ -135,16 +161,23 @@ def test_the_page_has_a_table_of_seeds_where_there_are_some(tmp_path):
 
 
 def test_runs_of_several_seeds_are_told_with_their_spread(tmp_path, capsys):
+    errors = []
+
     def call(*arguments):
         with pytest.raises(SystemExit) as ended:
             main(["report", *map(str, arguments)])
-        return ended.value.code, capsys.readouterr().out
+        said = capsys.readouterr()
+        errors.append("".join(said.err.split()))
+        return ended.value.code, said.out
 
     for seed in (0, 1):
         path = tmp_path / f"seed-{seed}"
         path.mkdir()
         report = full_report()
         write_run_folder(path, report.model_copy(update={"seed": seed, "request": {"seed": seed}}))
+    cut = full_report().model_copy(update={"seed": 2, "request": {"seed": 2}, "interrupted": "search"})
+    (tmp_path / "seed-2").mkdir()
+    write_run_folder(tmp_path / "seed-2", cut)
     code, out = call(tmp_path / "seed-0", tmp_path / "seed-1", "--out", tmp_path / "both.html")
     assert code == 0
     assert "± their standard deviation" in out
@@ -152,3 +185,9 @@ def test_runs_of_several_seeds_are_told_with_their_spread(tmp_path, capsys):
     assert max(len(line) for line in out.splitlines() if line[0] in "┌│└") <= 80
     code, out = call(tmp_path / "seed-0", "--out", tmp_path / "one.html")
     assert "standard deviation" not in out
+    assert errors == ["", ""]
+    code, out = call(tmp_path / "seed-0", tmp_path / "seed-2", tmp_path / "seed-1", "--out", tmp_path / "all.html")
+    assert code == 0
+    assert "2 of 2" in out
+    assert "seed2(itsusercutitshortinthesearch)" in "".join(out.split())
+    assert errors[-1].endswith("seed-2(cutshortinthesearch:thebestsofar)")

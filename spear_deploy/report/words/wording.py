@@ -35,8 +35,15 @@ def verdict_text(report: Report) -> str:
         f" LRE's prediction {off} against {where}{tuned}, which is {inside} its 95 % interval"
     )
     if not verdict.ok:
-        return f"NOT OK: {model} pruned for {report.target}: {verdict.reason} ({figures})."
-    return f"OK: {model} pruned for {report.target} keeps its budget{repeated_text(report)}: {figures}."
+        return f"NOT OK: {model} pruned for {report.target}: {verdict.reason}{cut_text(report)} ({figures})."
+    return (
+        f"OK: {model} pruned for {report.target} keeps its budget{repeated_text(report)}{cut_text(report)}: {figures}."
+    )
+
+
+def cut_text(report: Report) -> str:
+    """Where its user cut the work on a result short, for the end of a sentence on it; empty where nobody did."""
+    return f" (cut short in the {report.interrupted}: the best so far)" if report.interrupted else ""
 
 
 def repeated_text(report: Report) -> str:
@@ -45,6 +52,11 @@ def repeated_text(report: Report) -> str:
     if not names:
         return " (no other program ran it)"
     return f", and {' and '.join(names)} repeat{'' if len(names) > 1 else 's'} every spike"
+
+
+def cut_mark(report: Report) -> str:
+    """The same behind the name of a result among others."""
+    return " (cut short)" if report.interrupted else ""
 
 
 def warnings(report: Report) -> list[str]:
@@ -78,8 +90,6 @@ def warnings(report: Report) -> list[str]:
     if report.adaptations:
         layers = ", ".join(dict.fromkeys(each.layer for each in report.adaptations))
         found.append(f"Neurons were converted to what {report.target} can run: {layers}.")
-    if report.interrupted:
-        found.append(f"The user cut the work short in the stage '{report.interrupted}'.")
     if report.repairs:
         found.append(f"The budget was kept only after {report.repairs} repair{'s' if report.repairs > 1 else ''}.")
     return found
