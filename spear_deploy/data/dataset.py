@@ -21,7 +21,7 @@ from spear_deploy.data.split import UNLABELLED, Labels, Split, SplitName
 from spear_deploy.data.stored import Given, Stored
 from spear_deploy.errors import DataError, briefly
 from spear_deploy.system.outside.npz import read_npz
-from spear_deploy.system.outside.refusal import ObjectsError, RefusedError
+from spear_deploy.system.outside.refusal import ObjectsError, RefusedError, check_readable
 
 DIGITS_SPLIT_SEED = 0
 """Which images of the digits are in which split is the same for everyone, always."""
@@ -186,6 +186,7 @@ def is_known(name: str) -> bool:
 def _load_npz(path: Path) -> Dataset:
     if not path.is_file():
         raise DataError(f"{path}: no such data file")
+    check_readable(path, DataError)
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path}: not an npz file, or damaged (an npz is a zip archive, as numpy.savez writes it)")
     try:

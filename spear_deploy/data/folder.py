@@ -9,7 +9,7 @@ import numpy as np
 from spear_deploy.data.stored import Given, InFile
 from spear_deploy.errors import DataError
 from spear_deploy.system.outside.npz import read_npy_layout
-from spear_deploy.system.outside.refusal import ObjectsError, RefusedError
+from spear_deploy.system.outside.refusal import ObjectsError, RefusedError, check_readable
 
 PACKED = "_bits"
 """Ends the name of an array whose bytes hold eight zeros and ones along the last axis."""
@@ -42,6 +42,7 @@ def read_folder(path: Path) -> tuple[dict[str, Given], list[str]]:
 
 
 def _array(file: Path) -> Given:
+    check_readable(file, DataError)
     try:
         shape, dtype, offset = read_npy_layout(file)
     except ObjectsError as error:

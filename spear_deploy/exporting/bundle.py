@@ -98,6 +98,8 @@ def open_bundle(path: Path, folder: Path) -> Manifest:
         raise ExportError(
             f"{path}: a folder, and no bundle: that is one file, which an export of the format bundle writes"
         ) from None
+    except PermissionError as error:
+        raise ExportError(f"{path}: cannot be read ({error.strerror})") from None
     except READ_ERRORS as error:  # RuntimeError is zipfile's word for an encrypted entry
         raise ExportError(f"{path}: not a bundle, or damaged ({first_line(error)})") from None
     return manifest

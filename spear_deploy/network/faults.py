@@ -10,7 +10,7 @@ import nir
 import numpy as np
 
 from spear_deploy.errors import ModelError
-from spear_deploy.system.outside.refusal import READ_ERRORS, first_line
+from spear_deploy.system.outside.refusal import READ_ERRORS, check_readable, first_line
 
 __all__ = ["READ_ERRORS", "check_file", "check_finite", "first_line", "member"]
 
@@ -24,7 +24,7 @@ _SINGLE = np.finfo(np.float32)
 
 
 def check_file(path: Path) -> None:
-    """Refuse a path at which no model file lies.
+    """Refuse a path at which no model file lies, or none that may be read.
 
     Raises:
         ModelError: says of a folder that it is one, and which model files lie in it.
@@ -35,6 +35,7 @@ def check_file(path: Path) -> None:
         raise ModelError(f"{path}: a folder, where a model file is needed{f'; it holds {held}' if held else ''}")
     if not path.is_file():
         raise ModelError(f"{path}: no such model file")
+    check_readable(path, ModelError)
 
 
 def check_finite(node: nir.NIRNode, name: str) -> None:

@@ -27,7 +27,7 @@ from spear_deploy.network.objective import Objective
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.system.files import write_file
 from spear_deploy.system.outside.hdf5 import open_hdf5
-from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, first_line
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, check_readable, first_line
 
 
 def write_nir(model: Model, path: str | os.PathLike[str]) -> None:
@@ -117,6 +117,7 @@ def read_nir(
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"{path}: no such NIR file")
+    check_readable(path, ModelError)
     try:
         with open_hdf5(path):
             pass

@@ -6,8 +6,11 @@ import lzma
 import struct
 import tokenize
 import zlib
+from pathlib import Path
 from pickle import UnpicklingError
 from zipfile import BadZipFile
+
+from spear_deploy.errors import SpearDeployError
 
 READ_ERRORS = (
     ArithmeticError,
@@ -51,6 +54,15 @@ def first_line(error: BaseException) -> str:
     """A foreign error's kind and the first line of its message, of moderate length."""
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+
+
+def check_readable(path: Path, fault: type[SpearDeployError]) -> None:
+    """Raise `fault` where a file may not be read: nobody can say that it is damaged."""
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise fault(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def check_growth(bytes_in_memory: int, bytes_in_file: int, what: str) -> None:
