@@ -15,7 +15,7 @@ from spear_deploy.network.faults import check_file, member
 from spear_deploy.network.importing.netx import read_netx
 from spear_deploy.network.model import FORMAT, Model, from_content
 from spear_deploy.network.nir_file import read_nir
-from spear_deploy.network.objective import Objective
+from spear_deploy.network.objective import Objective, doubt
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.torch_file import read_torch_file
 from spear_deploy.system.outside.hdf5 import MAGIC as HDF5_MAGIC
@@ -153,11 +153,14 @@ def _used(model: Model, path: Path, reading: Reading) -> Model:
     """The model, used as asked where that is not as its file says."""
     if reading.dt_s not in (None, model.network.dt_s):
         raise ModelError(f"{path}: its time step is {model.network.dt_s:g} s, not {reading.dt_s:g} s")
-    objective = reading.objective
-    if objective is not None and not objective.tells_classes and model.objective.kind == objective:
-        reading = replace(reading, objective=None)  # no scale was asked for: the file's stays
-    changed = {key: getattr(reading, key) for key in ("time_steps", "encoding", "read_out", "objective")}
+    asked = reading.objective
+    objective = None if asked is None else asked.over(model.objective)
+    changed = {key: getattr(reading, key) for key in ("time_steps", "encoding", "read_out")} | {"objective": objective}
     try:
-        return replace(model, **{key: value for key, value in changed.items() if value is not None})
+        found = replace(model, **{key: value for key, value in changed.items() if value is not None})
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
+    if asked is not None and asked.names_scale:
+        return found
+    held, used = ((each.time_steps, each.read_out) for each in (model, found))
+    return replace(found, notices=(*found.notices, *doubt(found.objective, held, used)))

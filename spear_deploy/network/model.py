@@ -95,7 +95,7 @@ class Model:
 
     def __post_init__(self, like: Network | None) -> None:
         object.__setattr__(self, "encoding", Encoding(self.encoding))
-        object.__setattr__(self, "objective", Objective(self.objective))
+        object.__setattr__(self, "objective", Objective(self.objective).shortest)
         if self.binning not in BINNINGS:
             raise ModelError(f"{self.binning!r}: no such binning; known: {', '.join(BINNINGS)}")
         if self.time_steps < 1:

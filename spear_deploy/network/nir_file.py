@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from spear_deploy.network.graph import Network
 from spear_deploy.network.model import BINNINGS, Model, graph_from_dict
 from spear_deploy.network.nir_convolution import for_any_reader
 from spear_deploy.network.nir_graph import prepare
-from spear_deploy.network.objective import Objective
+from spear_deploy.network.objective import CLASSIFICATION, KINDS, Objective, doubt
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.system.files import write_file
 from spear_deploy.system.outside.hdf5 import open_hdf5
@@ -149,8 +150,13 @@ def from_nir(
         ModelError: it is damaged, or does not say how the network is used.
 
     """
-    asked = {"encoding": encoding, "read_out": read_out, "objective": objective}
-    meta = graph.metadata | {key: str(value) for key, value in asked.items() if value is not None}
+    said, asked = graph.metadata, None if objective is None else Objective(objective)
+    use = {
+        "encoding": encoding,
+        "read_out": read_out,
+        "objective": None if asked is None else asked.over(_held(said)),
+    }
+    meta = said | {key: str(value) for key, value in use.items() if value is not None}
     steps = meta.get("time_steps") if time_steps is None else time_steps
     if steps is None:
         raise ModelError(
@@ -159,9 +165,23 @@ def from_nir(
         )
     try:
         graph, notices = prepare(graph, dt_s)
-        return _model_of(graph, int(steps), meta, notices)
+        model = _model_of(graph, int(steps), meta, notices)
+        return model if asked is not None and asked.names_scale else _doubted(model, said)
     except READ_ERRORS as error:
         raise ModelError(f"the NIR graph is damaged ({first_line(error)})") from None
+
+
+def _held(said: dict[str, Any]) -> Objective:
+    """What a graph says that it answers; classes where it says nothing that is known."""
+    text = str(said.get("objective", CLASSIFICATION))
+    return Objective(text) if text.partition(":")[0] in KINDS else Objective.CLASSIFICATION
+
+
+def _doubted(model: Model, said: dict[str, Any]) -> Model:
+    """The model with a line where its scale is the graph's, and it is used otherwise than the graph says."""
+    used = (model.time_steps, str(model.read_out))
+    held = (int(said.get("time_steps", used[0])), str(said.get("read_out", used[1])))
+    return replace(model, notices=(*model.notices, *doubt(model.objective, held, used)))
 
 
 def _model_of(graph: nir.NIRGraph, time_steps: int, meta: dict[str, Any], notices: tuple[str, ...]) -> Model:

@@ -29,8 +29,8 @@ class Objective(str):
 
     RECONSTRUCTION: the same of values of one unit, as an image has, whose errors are held against the variance of all
     of them together, not each against its own: some places of images never change. A network that was trained on
-    sums over its T steps has `regression:scale=T`. It is the text that names it; two that
-    mean the same are equal.
+    sums over its T steps has `regression:scale=T`. It is the text that names it. A scale of 1 that is named stays in
+    it, as what is asked of a file; without one, the file's stays. A model's objective does not name it.
 
     Raises:
         ModelError: no such objective, or a scale that is not above 0.
@@ -46,7 +46,7 @@ class Objective(str):
     def __new__(cls, text: str) -> Objective:
         """Read `name` or `regression:scale=number`."""
         kind, scale = _read(text)
-        return super().__new__(cls, kind if scale == 1 else f"{kind}:scale={scale!r}".removesuffix(".0"))
+        return super().__new__(cls, f"{kind}:scale={scale!r}".removesuffix(".0") if ":" in text else kind)
 
     @property
     def kind(self) -> str:
@@ -59,6 +59,22 @@ class Objective(str):
         return _read(self)[1]
 
     @property
+    def names_scale(self) -> bool:
+        """Whether its text holds a scale, be it 1."""
+        return self != self.kind
+
+    @property
+    def shortest(self) -> Objective:
+        """The same without a scale that changes nothing: two of these that mean the same are equal."""
+        return Objective(self.kind) if self.scale == 1 else self
+
+    def over(self, held: Objective) -> Objective:
+        """What is asked of a file that holds another: where it names no scale, with the one that the file names."""
+        if self.names_scale or self.tells_classes or not held.names_scale:
+            return self
+        return Objective(f"{self.kind}:scale={held.scale!r}")
+
+    @property
     def tells_classes(self) -> bool:
         """Whether answers are classes, not values."""
         return self.kind == CLASSIFICATION
@@ -66,6 +82,27 @@ class Objective(str):
     def answers(self, output: Tensor, read_out: ReadOut, population: int = 1) -> Tensor:
         """From outputs `[T, B, *shape]` to classes `[B]`, or to values `[B, K]` in float64."""
         return _ANSWERS[self.kind](output, read_out, population, self.scale)
+
+
+def doubt(objective: Objective, held: tuple[int, str], used: tuple[int, str]) -> tuple[str, ...]:
+    """A line where a scale stays a file's, and what it multiplies is not what the file says.
+
+    Args:
+        objective: of the file, used otherwise.
+        held: time steps and read-out, as the file says.
+        used: the same, as it is used.
+
+    """
+    if objective.scale == 1 or held == used:
+        return ()
+    (steps, read_out), (now, read_now) = held, used
+    of_sums = steps != now and read_out == read_now and read_out in (ReadOut.MEMBRANE, ReadOut.COUNT)
+    other = f"{objective.kind}:scale={objective.scale * now / steps if of_sums else '...'}".removesuffix(".0")
+    return (
+        f"the file's scale of {objective.scale:g} stays: the file says it of {steps} time steps and read-out"
+        f" '{read_out}', not of {now} and '{read_now}';{' of a sum over time it is' if of_sums else ''}"
+        f" `objective='{other}'`{'' if of_sums else ' names another'}",
+    )
 
 
 def values_of(output: Tensor, read_out: ReadOut, population: int = 1, scale: float = 1.0) -> Tensor:

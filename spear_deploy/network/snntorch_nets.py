@@ -170,7 +170,7 @@ def from_snntorch(
             compare_read_out(built.head.name, recording.returned[built.head.position], built.graph, inputs.double())
         if not proof.silent:
             break
-    if objective_ == objective_.kind and not objective_.tells_classes:
+    if not objective_.names_scale and not objective_.tells_classes:
         returned = recording.returned[built.head.position]
         objective_ = scaled(objective_, model, returned, recording.sample)
     notices = tuple(f"{name}{_SILENT}" for name in proof.silent)

@@ -128,6 +128,21 @@ def test_a_use_that_no_network_can_have_is_refused_by_name(here, given, named):
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (None, "regression:scale=6"),
+        ("reconstruction", "reconstruction:scale=6"),
+        ("regression:scale=1", "regression"),
+        ("classification", "classification"),
+    ],
+)
+def test_the_scale_of_an_architecture_stays_unless_another_is_asked_for(here, asked, told):
+    torch.save(make_dense().state_dict(), "net.pth")
+    (here / "net.toml").write_text('objective = "regression:scale=6"\n' + textwrap.dedent(TOML))
+    assert load_any("net.pth", arch="net.toml", objective=asked).objective == told
+
+
 @pytest.mark.parametrize("number", [3, -1, 255])
 def test_a_reset_that_snntorch_does_not_number_is_refused_with_those_that_it_does(here, number):
     state = make_dense().state_dict()

@@ -1,5 +1,7 @@
 """What a network answers: classes, or values in the units in which its own forward returns them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -48,10 +50,53 @@ def test_values_of_one_unit_are_told_in_the_same_way_and_stay_so_in_every_file(t
     write_nir(model, tmp_path / "net.nir")
     assert read_nir(tmp_path / "net.nir").objective == model.objective
     assert sd.load_model(tmp_path / "net.pt", objective="reconstruction").objective == model.objective
-    assert sd.load_model(tmp_path / "net.pt", objective="regression").objective == "regression"
+    assert sd.load_model(tmp_path / "net.pt", objective="regression").objective == f"regression:scale={STEPS}"
     outputs = torch.rand(STEPS, 4, 2)
     told = Objective(f"regression:scale={STEPS}").answers(outputs, ReadOut.MEMBRANE)
     assert torch.equal(model.answers(outputs), told)
+
+
+@pytest.mark.parametrize("kind", ["pt", "nir"])
+def test_a_scale_is_a_files_unless_another_is_asked_for_be_it_1(tmp_path, kind):
+    chain = Chain((3,)).linear("fc1", 5).neurons("lif1").linear("fc2", 2).membranes("out")
+    model = replace(chain.model(read_out=ReadOut.MEMBRANE), objective="regression:scale=12")
+    path = tmp_path / f"net.{kind}"
+    {"pt": sd.save_model, "nir": write_nir}[kind](model, path)
+    for asked, told in (
+        ("regression", "regression:scale=12"),
+        ("reconstruction", "reconstruction:scale=12"),
+        ("regression:scale=1", "regression"),
+        ("reconstruction:scale=1.0", "reconstruction"),
+        ("regression:scale=3", "regression:scale=3"),
+        ("classification", "classification"),
+    ):
+        assert sd.load_model(path, objective=asked).objective == told
+
+
+def test_a_scale_of_1_that_is_asked_for_is_not_looked_for(tmp_path):
+    torch.manual_seed(3)
+    model = sd.save_model(Tells(), tmp_path / "net.pt", **USE, objective="regression:scale=1")
+    assert model.objective == "regression"
+
+
+@pytest.mark.parametrize("kind", ["pt", "nir"])
+def test_a_scale_that_stays_where_the_use_changes_is_told(tmp_path, kind):
+    chain = Chain((3,)).linear("fc1", 5).neurons("lif1").linear("fc2", 2).membranes("out")
+    model = replace(chain.model(6, read_out=ReadOut.MEMBRANE), objective="regression:scale=3")
+    path = tmp_path / f"net.{kind}"
+    {"pt": sd.save_model, "nir": write_nir}[kind](model, path)
+
+    def told(**use):
+        return [each for each in sd.load_model(path, **use).notices if "scale" in each]
+
+    assert told() == told(time_steps=6) == told(time_steps=4, objective="regression:scale=3") == []
+    assert told(time_steps=4, objective="classification") == []
+    assert told(time_steps=4) == [
+        "the file's scale of 3 stays: the file says it of 6 time steps and read-out 'membrane', not of 4 and"
+        " 'membrane'; of a sum over time it is `objective='regression:scale=2'`"
+    ]
+    (line,) = told(read_out="last", objective="reconstruction")
+    assert line.endswith("not of 6 and 'last'; `objective='reconstruction:scale=...'` names another")
 
 
 def test_of_spikes_a_value_is_their_rate_and_of_a_population_its_mean():

@@ -14,6 +14,7 @@ from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.faults import first_line
 from spear_deploy.network.importing.architecture import Architecture, from_factory, from_toml, inferred
 from spear_deploy.network.model import Model
+from spear_deploy.network.objective import Objective
 from spear_deploy.network.snntorch_nets import from_snntorch
 from spear_deploy.network.widen import widen
 
@@ -95,6 +96,8 @@ def read_checkpoint(
             "objective": objective,
         }
         use = built.use | {key: value for key, value in given.items() if value is not None}
+        if objective is not None and "objective" in built.use:
+            use["objective"] = Objective(objective).over(Objective(built.use["objective"]))
         for key in ("input_shape", "time_steps"):
             if key not in use:
                 raise ModelError(f"a checkpoint does not say its {key.replace('_', ' ')}: give `{key}`")
