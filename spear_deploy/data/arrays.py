@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.data.labels import check_alike, check_labels, labels_of
+from spear_deploy.data.rounding import rounded
 from spear_deploy.data.split import UNLABELLED, VALIDATION_NAMES, Labels, Split, SplitName, some, times
 from spear_deploy.data.splitting import SPLIT_SEED, held_out, stratified
 from spear_deploy.data.stored import Given, Packed, Stored
@@ -31,8 +32,8 @@ _VALIDATION = re.compile(f"[xy]_({'|'.join(VALIDATION_NAMES)})", re.IGNORECASE)
 
 def splits_of(
     path: str, arrays: Mapping[str, Given], others: Sequence[str] = ()
-) -> tuple[tuple[Split, Split, Split], Labels]:
-    """Train, validation and test from arrays under the names that an npz has, and who said what is right.
+) -> tuple[tuple[Split, Split, Split], Labels, tuple[str, ...]]:
+    """Train, validation and test from arrays under the names that an npz has, who said what is right, and notices.
 
     Args:
         path: what messages call them.
@@ -66,13 +67,20 @@ def splits_of(
                 check_labels(path, key, np.asarray(arrays[f"y_{key}"]), len(arrays[f"x_{key}"]))
     if labelled:
         check_alike(path, {key: np.asarray(array) for key, array in arrays.items() if key.startswith("y_")})
+    notices = _doubts(arrays["x_train"])
     train = _split(SplitName.TRAIN, "train", arrays)
     if "x_val" in arrays:
         validation = _split(SplitName.VALIDATION, "val", arrays)
     else:
         train, validation = _cut_validation(path, train)
     labels = Labels.DATA if labelled else Labels.NONE
-    return (train, validation, _split(SplitName.TEST, "test", arrays)), labels
+    return (train, validation, _split(SplitName.TEST, "test", arrays)), labels, notices
+
+
+def _doubts(x: Given) -> tuple[str, ...]:
+    """What a user hears of samples that are taken otherwise than they are given."""
+    fault = None if isinstance(x, Stored) else rounded("x_train", x)
+    return () if fault is None else (f"{fault} (x - x.min(0)), in training too",)
 
 
 def _split(name: SplitName, key: str, arrays: dict[str, Given]) -> Split:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class Dataset:
         name: as given: a known name or a path.
         train, validation, test: the splits.
         labels: where the labels come from; with none, every `y` is `UNLABELLED`.
+        notices: what was doubted when it was read, one line each.
 
     """
 
@@ -47,6 +48,7 @@ class Dataset:
     validation: Split
     test: Split
     labels: Labels = Labels.DATA
+    notices: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
     @briefly
@@ -199,5 +201,5 @@ def _load_npz(path: Path) -> Dataset:
 
 
 def _dataset(name: str, arrays: Mapping[str, Given], others: Sequence[str] = ()) -> Dataset:
-    (train, validation, test), labels = splits_of(name, arrays, others)
-    return Dataset(name, train, validation, test, labels)
+    (train, validation, test), labels, notices = splits_of(name, arrays, others)
+    return Dataset(name, train, validation, test, labels, notices)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from spear_deploy.data.rounding import rounded
 from spear_deploy.errors import DataError
 from spear_deploy.network.objective import CLASSIFICATION, RECONSTRUCTION, REGRESSION
 
@@ -70,6 +71,8 @@ def _check_values(path: str, key: str, y: NDArray[np.generic], samples: int) -> 
         )
     if not bool((np.abs(y) <= np.finfo(np.float32).max).all()):
         raise DataError(f"{path}: y_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
+    if key == "train" and (fault := rounded("y_train", y)):
+        raise DataError(f"{path}: {fault} (y - y.min(0)): labels that round to one are not learned")
 
 
 def check_alike(path: str, labels: Mapping[str, NDArray[np.generic]]) -> None:

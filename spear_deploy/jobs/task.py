@@ -183,6 +183,8 @@ def find_task(
     if source is None:
         return None
     found = Task(model, source, seed)
+    for each in found.data.notices:
+        tell(f"{found.data.name}: {each}")
     if found.data.labels is Labels.NONE:
         answers = "classes" if model.objective.tells_classes else "values"
         notice = NOTICE.format(answers=answers, score=SCORINGS[model.objective.kind].name)

@@ -55,6 +55,17 @@ def test_the_class_and_the_outputs_of_a_sample_are_those_the_network_gives_it(mo
     ]
 
 
+def test_samples_that_float32_rounds_are_told(model, tmp_path):
+    path, said = tmp_path / "wide.npz", []
+    content = {key: values.astype(np.float64) for key, values in np.load(model.parent / "samples.npz").items()}
+    content["x_train"][..., 0] = 1.7e9 + np.arange(len(content["x_train"])).reshape(
+        -1, *[1] * (content["x_train"].ndim - 2)
+    )
+    np.savez(path, **content)
+    load_task(model, str(path), tell=said.append)
+    assert said[0].startswith(f"{path}: x_train[:, 0, 0, 0] goes from 1700000000.0 to ")
+
+
 def test_labels_follow_the_spikes_that_a_seed_draws(model):
     network = replace(load_any(model), encoding=Encoding.RATE)
     data = load_data(model.parent / "samples.npz")
