@@ -42,9 +42,9 @@ def check_labels(path: str, key: str, y: NDArray[np.generic], samples: int) -> N
             f"{path}: y_{key} needs one label a sample, {samples}, found shape {y.shape}{_one_of(y, samples)}"
         )
     if int(y.min()) < 0:
-        raise DataError(f"{path}: labels start at 0, y_{key} holds {int(y.min())}")
+        raise DataError(f"{path}: labels start at 0, y_{key} holds {int(y.min())}{_values_are(y)}")
     if int(y.max()) >= MOST_CLASSES:
-        raise DataError(f"{path}: labels number classes, y_{key} holds {int(y.max())}")
+        raise DataError(f"{path}: labels number classes, y_{key} holds {int(y.max())}{_values_are(y)}")
 
 
 def _one_of(y: NDArray[Any], samples: int) -> str:
@@ -52,14 +52,23 @@ def _one_of(y: NDArray[Any], samples: int) -> str:
     if y.ndim < 2 or len(y) != samples or not y.size:
         return ""
     if y.ndim > 2:
-        return "; maps of labels are not learned, only one for the whole sample"
-    if y.shape[1] == 1 or bool((y == y[:, :1]).all()):
-        return "; write y[:, 0]"
-    if bool((np.sort(y, axis=1)[:, -2:] == [0, 1]).all() and (y.sum(axis=1) == 1).all()):
-        return ", one-hot rows; write y.argmax(1)"
-    return (
-        "; a label for each step is not learned, only one for the whole sample: write y[:, -1] where the last is meant"
-    )
+        more = "; maps of labels are not learned, only one for the whole sample"
+    elif y.shape[1] == 1 or bool((y == y[:, :1]).all()):
+        more = "; write y[:, 0]"
+    elif bool((np.sort(y, axis=1)[:, -2:] == [0, 1]).all() and (y.sum(axis=1) == 1).all()):
+        more = ", one-hot rows; write y.argmax(1)"
+    else:
+        more = (
+            "; a label for each step is not learned, only one for the whole sample: write y[:, -1] where the last is"
+            " meant"
+        )
+    return more + _values_are(y)
+
+
+def _values_are(y: NDArray[Any]) -> str:
+    """How integers that are no classes become values."""
+    flat = ".reshape(len(y), -1)" if y.ndim > 2 else ""
+    return f"; where they are values that a regression is to tell, write y{flat}.astype('float32')"
 
 
 def _check_values(path: str, key: str, y: NDArray[np.generic], samples: int) -> None:

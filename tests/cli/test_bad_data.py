@@ -24,7 +24,10 @@ def test_negative_labels_are_told(refused):
     content = arrays()
     content["y_test"][0] = -2
     np.savez("samples.npz", **content)
-    assert refused("model.pt") == "samples.npz: labels start at 0, y_test holds -2"
+    assert refused("model.pt") == (
+        "samples.npz: labels start at 0, y_test holds -2; where they are values that a regression is to tell, write"
+        " y.astype('float32')"
+    )
 
 
 def test_training_data_of_one_class_is_told(refused):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from spear_deploy.data import check_fits, data_of, load_data
+from spear_deploy.data import Dataset, check_fits, data_of, load_data
 from spear_deploy.data.recordings import read_recording
 from spear_deploy.errors import DataError
 
@@ -157,6 +157,26 @@ def test_a_faulty_npz_is_refused_by_array_and_numbers(written, change, message):
     change(content)
     with pytest.raises(DataError, match=rf"samples\.npz: .*{message}"):
         load_data(written(**content))
+
+
+@pytest.mark.parametrize(
+    ("y", "way_out"),
+    [
+        (np.arange(40).reshape(20, 2), "y.astype('float32')"),
+        (np.eye(20, dtype=int), "y.astype('float32')"),
+        (np.ones((20, 1), int), "y.astype('float32')"),
+        (np.arange(20) - 5, "y.astype('float32')"),
+        (np.arange(20) << 40, "y.astype('float32')"),
+        (np.arange(180).reshape(20, 3, 3), "y.reshape(len(y), -1).astype('float32')"),
+    ],
+)
+def test_integers_that_are_no_classes_are_values_by_the_way_out_that_is_told(y, way_out):
+    content = arrays() | {"y_train": y, "y_test": y[:6]}
+    with pytest.raises(DataError) as told:
+        Dataset.of_arrays(**content)
+    assert str(told.value).endswith(f"; where they are values that a regression is to tell, write {way_out}")
+    values = {"y_train": y.astype("float32").reshape(20, -1), "y_test": y[:6].astype("float32").reshape(6, -1)}
+    assert Dataset.of_arrays(**(content | values)).test.y.shape == (6, y[0].size)
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all", b"PK\x03\x04 cut off"])
