@@ -27,10 +27,12 @@ from spear_deploy.cli.reading import (
 )
 from spear_deploy.jobs.asked import memory_of, split_of, weight_bits_of
 from spear_deploy.jobs.chips import chip_of
+from spear_deploy.jobs.run_settings import seed_of_run
 from spear_deploy.jobs.simulate import DEFAULT_BACKEND, TOOL_SAMPLES, Outcome, SimulateConfig, backends_of, offered
 from spear_deploy.jobs.simulate import simulate as run_simulation
 from spear_deploy.jobs.simulation_json import outcome_json
 from spear_deploy.jobs.task import load_task
+from spear_deploy.report.file_names import REPORT
 from spear_deploy.report.terminal.simulation import (
     difference_table,
     layers_table,
@@ -86,7 +88,10 @@ def simulate(
         bool, typer.Option("--adapt", help="Convert what the chip forbids, and show what it did to the spikes.")
     ] = False,
     save: Annotated[Path | None, typer.Option(help="Write all spikes.", metavar="FILE.npz")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the encoding of the samples.")] = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of the encoding of the samples.", show_default="0, or that of the run in its folder"),
+    ] = None,
     arch: Arch = None,
     input_shape: InputShape = None,
     time_steps: TimeSteps = None,
@@ -115,7 +120,9 @@ def simulate(
         lava_seconds=lava_seconds,
     )
     given = reading(arch, input_shape, time_steps, dt, encoding, read_out, objective)
-    task = load_task(model, data, reading=given, seed=seed, tell=progress.notice)
+    if seed is None and (seed := seed_of_run(model)):
+        progress.notice(f"{model}: samples are encoded from seed {seed}, as {model.parent / REPORT} says")
+    task = load_task(model, data, reading=given, seed=seed or 0, tell=progress.notice)
     outcome = run_simulation(task, chip, backends, config, progress)
     if as_json:
         print(json.dumps(outcome_json(outcome, str(model)), indent=2))

@@ -59,6 +59,12 @@ def run_settings(folder: Path) -> RunSettings:
     )
 
 
+def seed_of_run(model: Path) -> int | None:
+    """The seed of the run in whose folder a network lies; None where that is no run's."""
+    report = read_run(model.parent).report if (model.parent / NETWORK).is_file() else None
+    return None if report is None else report.seed
+
+
 def judged_for(report: Report) -> Profile | str:
     """The chip of a run with the figures that it had then, or its name where an older report has no more."""
     return target_from(report.request, report.target) or report.target
