@@ -10,6 +10,17 @@ MOST_LOST_POINTS = 10.0
 """A network that lost more accuracy for certain no longer does its work, unless the user said what may be lost."""
 
 
+_MOST_DIGITS = 9
+
+
+def interval_text(low: float, high: float) -> str:
+    """The 95 % interval of a loss, with as many digits as tell its ends from `MOST_LOST_POINTS`."""
+    beside = [end for end in (low, high) if end != MOST_LOST_POINTS]
+    told = (n for n in range(1, _MOST_DIGITS) if all(round(end, n) != MOST_LOST_POINTS for end in beside))
+    digits = next(told, _MOST_DIGITS)
+    return f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
+
+
 class AnswersReport(_Part):
     """The pruned network's answers on the test split beside those of another, in the target's arithmetic."""
 

@@ -35,6 +35,20 @@ def test_a_loss_that_may_be_more_than_a_working_network_has_is_told(low, high, s
     assert bool(found) is said
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.5, 10.01, "0.50 to 10.01"),
+        (0.5, 10.2, "0.5 to 10.2"),
+        (10.0, 12.0, "10.0 to 12.0"),
+        (9.97, 14.0, "9.97 to 14.00"),
+    ],
+)
+def test_no_end_of_the_interval_of_a_loss_reads_as_the_most_that_may_be_lost(low, high, text):
+    (caveat,) = told(answers__drop_low=low, answers__drop_high=high, answers__drop_points=5.0)
+    assert f"may be more than 10 (95 % interval {text})" in caveat
+
+
 @pytest.mark.parametrize(("used", "share"), [(20.9, "59.7%"), (0.28, "0.8%")])
 def test_a_budget_of_which_little_is_used_was_not_what_held_the_network_back(used, share):
     limit = full_content()["budget"]["limits"][0]

@@ -9,7 +9,7 @@ from spear_deploy.hardware import Follows, Use
 from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.jobs.deploy.search import Try
 from spear_deploy.measure import Compared
-from spear_deploy.report.answers_part import MOST_LOST_POINTS
+from spear_deploy.report.answers_part import MOST_LOST_POINTS, interval_text
 from spear_deploy.report.schema import Agreement, LreCheck, Verdict
 
 
@@ -145,6 +145,6 @@ def _much_lost(answers: Compared, asked: Sequence[Use], remedy: str) -> list[str
         return []
     return [
         f"the network lost too much: {answers.beside}; the loss of {answers.drop_points:.1f} {answers.points}"
-        f" (95 % interval {low:.1f} to {high:.1f}) is surely more than {MOST_LOST_POINTS:g};"
+        f" ({interval_text(low, high)}) is surely more than {MOST_LOST_POINTS:g};"
         f" {remedy}, or say how many {answers.points} may be lost"
     ]

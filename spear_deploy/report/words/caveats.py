@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.hardware.limit import BUDGET
-from spear_deploy.report.answers_part import MOST_LOST_POINTS
+from spear_deploy.report.answers_part import MOST_LOST_POINTS, interval_text
 from spear_deploy.report.schema import Report
 from spear_deploy.report.words.scores import points
 
@@ -32,7 +32,7 @@ def _lost(report: Report) -> str:
     lost = report.answers
     if lost is None or not 0 < lost.drop_low <= MOST_LOST_POINTS < lost.drop_high:
         return ""
-    interval = f"95 % interval {lost.drop_low:.1f} to {lost.drop_high:.1f}"
+    interval = interval_text(lost.drop_low, lost.drop_high)
     return (
         f"{lost.drop_points:.1f} {points(report)} were lost against the {lost.reference}, and by {lost.samples}"
         f" test samples it may be more than {MOST_LOST_POINTS:g} ({interval}). A larger budget or longer fine-tunes"
