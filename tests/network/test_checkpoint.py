@@ -141,6 +141,10 @@ def test_the_scale_of_an_architecture_stays_unless_another_is_asked_for(here, as
     torch.save(make_dense().state_dict(), "net.pth")
     (here / "net.toml").write_text('objective = "regression:scale=6"\n' + textwrap.dedent(TOML))
     assert load_any("net.pth", arch="net.toml", objective=asked).objective == told
+    other = load_any("net.pth", arch="net.toml", objective=asked, time_steps=2 * T)
+    doubts = [each for each in other.notices if "the file's scale of 6 stays" in each]
+    assert len(doubts) == (told.endswith(":scale=6"))
+    assert all(f"of a sum over time it is `objective='{other.objective.kind}:scale=12'`" in each for each in doubts)
 
 
 @pytest.mark.parametrize("number", [3, -1, 255])

@@ -14,7 +14,7 @@ from spear_deploy.errors import ModelError, quoted
 from spear_deploy.network.faults import first_line
 from spear_deploy.network.importing.architecture import Architecture, from_factory, from_toml, inferred
 from spear_deploy.network.model import Model
-from spear_deploy.network.objective import Objective
+from spear_deploy.network.objective import CLASSIFICATION, Objective, doubt
 from spear_deploy.network.snntorch_nets import from_snntorch
 from spear_deploy.network.widen import widen
 
@@ -96,14 +96,19 @@ def read_checkpoint(
             "objective": objective,
         }
         use = built.use | {key: value for key, value in given.items() if value is not None}
-        if objective is not None and "objective" in built.use:
-            use["objective"] = Objective(objective).over(Objective(built.use["objective"]))
+        stated = Objective(built.use.get("objective", CLASSIFICATION))
+        asked = stated if objective is None else Objective(objective)
+        if "objective" in use:
+            use["objective"] = asked.over(stated)
         for key in ("input_shape", "time_steps"):
             if key not in use:
                 raise ModelError(f"a checkpoint does not say its {key.replace('_', ' ')}: give `{key}`")
         model = from_snntorch(built.net, **use)
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None
+    if stated.names_scale and (objective is None or not asked.names_scale):
+        said = (built.use.get("time_steps", model.time_steps), built.use.get("read_out", str(model.read_out)))
+        notices += doubt(model.objective, said, (model.time_steps, str(model.read_out)))
     return replace(model, notices=(*notices, *built.notices, *model.notices))
 
 
