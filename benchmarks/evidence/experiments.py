@@ -94,11 +94,11 @@ def uniform(setting: Setting, budget: str, seed: int) -> Json:
     problem = SearchProblem(
         prepared.factory,
         ESTIMATORS[chosen_estimator(prepared.samples).name](prepared.samples),
-        target.to_torch(request.plan.search_multiple * target.budget_synops),
+        target.to_torch(prepared.plan.search_multiple * target.budget_synops),
         target.structural,
         target.validation,
     )
-    found = tuned_uniform(problem, Tuner(prepared.factory, target, request.plan, seed)).result
+    found = tuned_uniform(problem, Tuner(prepared.factory, target, prepared.plan, seed)).result
     return {
         "budget_synops": target.budget_synops,
         "bound": found.synops_bound,
@@ -215,7 +215,7 @@ def tar(setting: Setting, seed: int, name: str) -> Json:
     problem = SearchProblem(
         prepared.factory,
         ESTIMATORS["ridge"](prepared.samples),
-        target.to_torch(request.plan.search_multiple * target.budget_synops),
+        target.to_torch(prepared.plan.search_multiple * target.budget_synops),
         target.structural,
         target.validation,
         reward=TargetAwareReward(constants),

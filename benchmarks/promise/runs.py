@@ -141,7 +141,7 @@ def _claimed(solution: Pruned) -> float:
 
 
 def _tuned_uniform(target: Target, request: DeployRequest, prepared: Prepared, solution: Pruned) -> Json:
-    tuner = Tuner(prepared.factory, target, request.plan, request.seed)
+    tuner = Tuner(prepared.factory, target, prepared.plan, request.seed)
     found = tuned_uniform(solution.problem, tuner).result
     return _figures(measure_on(target.backend, found.model, prepared.test)) | {"bound": found.synops_bound}
 

@@ -6,10 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from spear_deploy.data import EncodedSplit
+from spear_deploy.data.drawing import drawn
 from spear_deploy.errors import SearchError
 from spear_deploy.measure import SCORINGS, accuracy_on
 from spear_deploy.network import Model
 from spear_deploy.training import AscentConstants, Recipe
+
+JUDGED = 1000
+"""Training samples by which it is seen whether a fine-tune unlearns."""
+
+UNLEARNED = 0.1
+"""Where it loses more than this of what a network answers beyond guessing, it does."""
+
+SLOWER = 0.25
+"""Of the learning rate, where it does."""
+
+MOST_SLOWER = 3
+"""How often the rate is lowered."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +77,39 @@ class TuningPlan:
         """Of the second phase, in all its rounds, for a network that answers this share of so many training samples."""
         rounds = self.rounds if learned < self.learned else 1
         return self.final_for(samples).epochs * ((1 << rounds) - 1)
+
+    def gentle(
+        self,
+        model: Model,
+        train: EncodedSplit,
+        first_phase: Callable[[Model, Recipe], Model],
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> TuningPlan:
+        """The plan with learning rates at which the first phase does not unlearn what a model, the dense one, can.
+
+        Rates fit networks and inputs of usual sizes. Of others, such as series of hundreds of steps, the first steps
+        wipe out what is there, of every pruned network alike. Each lower rate is told.
+        """
+        few, score = drawn(train, JUDGED), SCORINGS[model.objective.kind]
+        chance, before = score.chance(few.labels, few.labels, model.classes), accuracy_on(model, few)
+        plan = self
+        if not self.constrained or before <= chance:
+            return plan
+        for _ in range(MOST_SLOWER):
+            after = accuracy_on(first_phase(model, plan.plain), few)
+            if after >= before - UNLEARNED * (before - chance):
+                break
+            plan = plan._slower()
+            notice(
+                f"the dense network unlearns in its fine-tune ({score.name} on training samples {score.text(before)}"
+                f" before, {score.text(after)} after): all fine-tunes at a learning rate of"
+                f" {plan.plain.learning_rate:.2g}, a quarter"
+            )
+        return plan
+
+    def _slower(self) -> TuningPlan:
+        slower = (replace(each, learning_rate=SLOWER * each.learning_rate) for each in (self.plain, self.final))
+        return replace(self, plain=next(slower), final=next(slower))
 
     def led_in(
         self,

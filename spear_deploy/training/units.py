@@ -22,6 +22,7 @@ from spear_deploy.network.device import as_float64
 from spear_deploy.network.linear import Weighted
 from spear_deploy.network.neuron_layer import NeuronLayer
 from spear_deploy.network.surrogate import Surrogate
+from spear_deploy.training.input_units import Centred, columns_of
 from spear_deploy.training.losses import scores_of
 
 SAMPLES = 64
@@ -47,7 +48,9 @@ def learn_in_units(simulation: Simulation, data: EncodedSplit) -> None:
     they lead to (the median), where their size allows it, else that of their own size, the root mean square of the
     norms of a layer's rows; before a read-out that does not spike each row, which tells a value of its own, has its
     own. A bias has the unit of its weights times that of what these hear: of analog inputs their root mean square where
-    it is above 1. Weights that stand in several places, and parameters that are not trained, stay as they are.
+    it is above 1. Weights that hear analog inputs of an unusual size have a unit for each of these as well, and their
+    biases stand for what is added where inputs are at their mean (`input_units`). Weights that stand in several places,
+    and parameters that are not trained, stay as they are.
     """
     network, shared = simulation.network, {name for places in simulation.shared for name in places}
     telling, widths = _before_values(network), {name: _widths(neuron) for name, neuron in network.neurons.items()}
@@ -60,16 +63,27 @@ def learn_in_units(simulation: Simulation, data: EncodedSplit) -> None:
         name for name, node in network.nodes.items() if isinstance(node, Weighted) and name not in shared
     ):
         module = simulation.module(name)
-        size = _size(module.get_parameter("weight"), by_row=name in telling)
+        weight, bias = module.get_parameter("weight"), getattr(module, "bias", None)
+        adds = bias is not None and bias.requires_grad and bool(bias.any())
         led_to = {_middle(widths[way.target]) for way in network.connections if name in way.path}
-        unit = _unit(size, led_to.pop() if len(led_to) == 1 else 1.0)
-        if bool((unit == 1).all()):
+        membrane = led_to.pop() if len(led_to) == 1 else 1.0
+        columns = None
+        if weight.requires_grad:
+            columns = columns_of(network, name, weight, data, centred=adds, membrane=membrane)
+        by_input = 1.0 if columns is None else columns.unit.to(weight).reshape(1, -1, *[1] * (weight.ndim - 2))
+        size = _size(weight / by_input, by_row=name in telling)
+        unit = _unit(size, membrane)
+        if bool((unit == 1).all()) and columns is None:
             continue
-        heard = _size_of_inputs(data) if network.input in network.sources(name) else 1.0
-        for key, own in (("weight", unit), ("bias", torch.where(unit == 1, unit, unit * heard))):
-            values = getattr(module, key, None)
-            if values is not None and values.requires_grad:
-                register_parametrization(module, key, _Multiples(own.to(values).reshape(-1, *[1] * (values.ndim - 1))))
+        heard = _size_of_inputs(data) if network.input in network.sources(name) and columns is None else 1.0
+        if weight.requires_grad:
+            by_row = unit.to(weight).reshape(-1, *[1] * (weight.ndim - 1))
+            register_parametrization(module, "weight", _Multiples(by_row * by_input))
+        if bias is not None and bias.requires_grad:
+            added = torch.where(unit == 1, unit, unit * heard).to(bias)
+            centred = columns.mean.to(weight) if columns is not None and adds else None
+            held = _Multiples(added) if centred is None else Centred(module, centred, added)
+            register_parametrization(module, "bias", held)
 
 
 @torch.no_grad()

@@ -196,7 +196,7 @@ def test_it_is_found_by_its_folder_too(request_for, tmp_path):
         deploy(asked, Ended("LRE samples", 1))
     found = unfinished(asked.cache, asked.out)
     assert found.request == asked
-    assert found.steps == 2  # the dense network, measured
+    assert found.steps == 3  # the dense network, measured on two splits and fine-tuned
     with pytest.raises(RunError, match=r"no unfinished run of that folder(.|\n)*unfinished are:\n.*run \(model.pt"):
         unfinished_request(asked.cache, tmp_path / "elsewhere")
 
@@ -225,8 +225,8 @@ def test_samples_that_changed_since_are_told_and_nothing_of_the_run_before_is_lo
     with pytest.raises(Killed):
         deploy(unfinished(asked.cache, asked.out).request, told)
     (line,) = [line for line in told.notices if line.startswith("begins anew: since the unfinished run of ")]
-    assert line.endswith(f" the samples changed; its 2 finished steps stay in {before}")
-    assert len(list(before.glob("*.step"))) == 2
+    assert line.endswith(f" the samples changed; its 3 finished steps stay in {before}")
+    assert len(list(before.glob("*.step"))) == 3
     assert not [line for line in told.notices if "goes on" in line]
 
 
@@ -239,7 +239,7 @@ def test_steps_of_another_version_are_told_by_it(request_for, tmp_path, monkeypa
     with pytest.raises(Killed):
         deploy(asked, told)
     (line,) = [line for line in told.notices if line.startswith("begins anew")]
-    assert f" spear-deploy became 99.0 (was {__version__}); its 2 finished steps stay in " in line
+    assert f" spear-deploy became 99.0 (was {__version__}); its 3 finished steps stay in " in line
 
 
 def test_it_is_found_though_the_folder_that_it_was_asked_from_is_gone(request_for, tmp_path, monkeypatch):

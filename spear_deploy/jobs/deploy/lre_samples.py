@@ -26,6 +26,7 @@ from spear_deploy.search.lre.selection import SURE
 from spear_deploy.system.cluster import Cluster
 from spear_deploy.system.executors import Processes
 from spear_deploy.system.journal import Recalled
+from spear_deploy.training import Recipe
 
 FEWEST = ConstantEstimator.fewest_samples + 1
 """An estimator must still be fitted when one sample is left out."""
@@ -37,6 +38,7 @@ MORE = 1.5
 def sample_lre(
     factory: CandidateFactory,
     request: DeployRequest,
+    recipe: Recipe,
     data_sha256: str,
     budgets_synops: Sequence[float],
     advance: Advance,
@@ -44,7 +46,7 @@ def sample_lre(
     recalled: Recalled,
     cluster: Cluster | None = None,
 ) -> list[LreSample]:
-    """The samples that a request asks for; with `lre_error`, no more than the budgets need.
+    """The samples that a request asks for, fine-tuned by `recipe`; with `lre_error`, no more than the budgets need.
 
     Without it, half as many more where the interval at a budget is too wide to search with.
 
@@ -61,7 +63,7 @@ def sample_lre(
             model=fingerprint(factory.model),
             data=data_sha256,
             encoding=str(factory.model.encoding),
-            recipe=request.plan.plain,
+            recipe=recipe,
             widths=factory.widths,
             seed=request.seed,
             threads=request.threads,
@@ -72,14 +74,14 @@ def sample_lre(
         store = SampleStore(request.cache, key, progress.notice, recalled, request.lre_samples)
     error = request.lre_error
     sure = sure_enough(factory, budgets_synops, error or SURE)
-    network, batch = factory.model.network, request.plan.plain.batch
+    network, batch = factory.model.network, recipe.batch
     workers = processes_within(network, factory.model.time_steps, batch, request.workers, request.memory_bytes)
     if workers < request.workers:
         progress.notice(f"memory for {workers} instead of {request.workers} processes (`workers`, `memory_bytes`)")
     samples = collect_samples(
         factory,
         request.lre_samples if error is not None else math.ceil(MORE * request.lre_samples),
-        request.plan.plain,
+        recipe,
         request.seed,
         advance,
         executor=cluster or Processes(workers),

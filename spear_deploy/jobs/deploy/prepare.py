@@ -26,7 +26,7 @@ from spear_deploy.jobs.deploy.early_warnings import (
     wide_tails,
 )
 from spear_deploy.jobs.deploy.lre_samples import sample_lre
-from spear_deploy.jobs.deploy.reference import REFERENCE, same_fine_tune
+from spear_deploy.jobs.deploy.reference import REFERENCE, gentle_plan, same_fine_tune
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.resuming import Steps
 from spear_deploy.jobs.deploy.verification import check_runs, verifiers
@@ -39,7 +39,7 @@ from spear_deploy.measure import Measurement
 from spear_deploy.network import Model
 from spear_deploy.network.device import device_named
 from spear_deploy.pruning import channel_groups, frozen_nodes, kept_ranges
-from spear_deploy.search import CandidateFactory, LreSample, Tuner
+from spear_deploy.search import CandidateFactory, LreSample, Tuner, TuningPlan
 from spear_deploy.search.pipelines import pipeline_named
 from spear_deploy.system.cluster import Cluster
 from spear_deploy.system.journal import Journal, Recalled
@@ -54,8 +54,8 @@ class Prepared:
     """All that is done once: the task, the chips that can be aimed at, and LRE's samples.
 
     `test` is the task's test split where networks are run, `reference` the dense network after the same fine-tune as
-    pruned ones: accuracy that is lost is lost against it. `told` is what the user was told on the way,
-    `journal` keeps what is finished, `cluster` does fine-tunes while it is joined.
+    pruned ones: accuracy that is lost is lost against it. `plan` is how all are fine-tuned. `told` is what the user
+    was told on the way, `journal` keeps what is finished, `cluster` does fine-tunes while it is joined.
     """
 
     task: Task
@@ -65,6 +65,7 @@ class Prepared:
     targets: list[Target]
     samples: list[LreSample]
     reference: Model
+    plan: TuningPlan
     seconds: dict[str, float]
     effect: AdaptationEffect | None = None
     notices: Sequence[str] = ()
@@ -149,16 +150,18 @@ def _prepare(
             runs = len(targets) * max(len(request.pareto), 1)
             slots = None if cluster is None else cluster.slots
             progress.hint(forecast(measured_costs(request, factory, targets[0]), request, train, runs, slots))
+    with clock.stage(REFERENCE):
+        plan = gentle_plan(factory, request.plan, request.seed, progress.notice, journal)
     with clock.stage("LRE samples", request.lre_samples) as advance:
         if cluster is not None:
             progress.hint(
                 f"samples and finalists are fine-tuned on the Ray cluster {cluster.address}, {cluster.slots} at a time"
             )
-        budgets = [target.to_torch(request.plan.search_multiple * target.budget_synops) for target in targets]
+        budgets = [target.to_torch(plan.search_multiple * target.budget_synops) for target in targets]
         recalled = journal.recalled.setdefault("LRE sample", Recalled())
-        samples = sample_lre(factory, request, data.sha256, budgets, advance, progress, recalled, cluster)
+        samples = sample_lre(factory, request, plan.plain, data.sha256, budgets, advance, progress, recalled, cluster)
     with clock.stage(REFERENCE):
-        reference = same_fine_tune(factory, request.plan, request.seed, validation, progress.notice, journal)
+        reference = same_fine_tune(factory, plan, request.seed, validation, progress.notice, journal)
     return Prepared(
         task=task,
         test=test,
@@ -167,6 +170,7 @@ def _prepare(
         targets=targets,
         samples=samples,
         reference=reference,
+        plan=plan,
         seconds=clock.seconds,
         effect=effect,
         notices=clock.notices,

@@ -16,6 +16,21 @@ REFERENCE = "dense, same fine-tune"
 SAME_FINE_TUNE = "dense network, same fine-tune"
 
 
+def gentle_plan(
+    factory: CandidateFactory,
+    plan: TuningPlan,
+    seed: int,
+    notice: Callable[[str], None] = lambda text: None,
+    journal: Journal = NOTHING,
+) -> TuningPlan:
+    """The plan at learning rates that the dense network bears; what is tuned for it `same_fine_tune` finds again."""
+
+    def first_phase(model: Model, recipe: Recipe) -> Model:
+        return fine_tune(model, factory.train, recipe, seed=seed, journal=journal)
+
+    return plan.gentle(factory.model, factory.train, first_phase, notice)
+
+
 def same_fine_tune(
     factory: CandidateFactory,
     plan: TuningPlan,

@@ -91,7 +91,7 @@ def solve(
     `searching` is what is known of the run's search before; without, the target is searched for alone.
     """
     searching = searching or asked_for(request)
-    pipeline, plan = pipeline_named(request.pipeline), request.plan
+    pipeline, plan = pipeline_named(request.pipeline), prepared.plan
     journal = prepared.journal.within(target.key)
     tuner = Tuner(prepared.factory, target, plan, request.seed, clock.progress.notice, journal)
     problem = searching.problems.get(target.key) or pose(target, request, prepared, clock)
@@ -151,7 +151,7 @@ def fine_tuners(request: DeployRequest, prepared: Prepared) -> Executor:
     """Who fine-tunes side by side: the cluster, or as many processes as are asked for, and as memory holds."""
     if prepared.cluster is not None:
         return prepared.cluster
-    model, plan = prepared.factory.model, request.plan
+    model, plan = prepared.factory.model, prepared.plan
     batch, whole = (plan.final.batch, True) if plan.constrained else (plan.plain.batch, False)
     wanted, asked = request.workers, request.memory_bytes
     return Processes(processes_within(model.network, model.time_steps, batch, wanted, asked, whole=whole))

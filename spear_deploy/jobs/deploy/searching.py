@@ -166,7 +166,7 @@ def pose(target: Target, request: DeployRequest, prepared: Prepared, clock: Cloc
     """The search problem of one target."""
     pipeline = pipeline_named(request.pipeline)
     journal = prepared.journal.within(target.key)
-    limit = target.to_torch(request.plan.search_multiple * target.budget_synops)
+    limit = target.to_torch(prepared.plan.search_multiple * target.budget_synops)
     trusted = _trusted(pipeline, limit, request, prepared, clock, journal)
     return SearchProblem(
         prepared.factory,
@@ -176,7 +176,7 @@ def pose(target: Target, request: DeployRequest, prepared: Prepared, clock: Cloc
         target.validation,
         activity_limits=target.predicted_limits(prepared.factory, prepared.samples),
         claim=trusted.claim,
-        multiple=request.plan.search_multiple,
+        multiple=prepared.plan.search_multiple,
         projects=request.projects,
         strict=pipeline.strict,
         journal=journal,
@@ -239,7 +239,7 @@ def _trusted(
         progress.notice(f"LRE: {chosen.name} ({chosen.reason})")
         return _Trusted(ESTIMATORS[chosen.name](prepared.samples), pipeline.claim)
     with clock.stage(ANCHORING, len(ANCHORS)) as advance:
-        anchors = anchored(factory, limit, request.plan.plain, request.seed, progress.notice, journal, advance)
+        anchors = anchored(factory, limit, prepared.plan.plain, request.seed, progress.notice, journal, advance)
     samples = anchors if len(anchors) >= ConstantEstimator.fewest_samples else prepared.samples
     progress.notice(
         f"LRE is not sure enough to search with ({chosen.name}, {len(prepared.samples)} samples):"
