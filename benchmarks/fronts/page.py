@@ -101,6 +101,7 @@ def table(runs: Sequence[Json], case: Case = ONE_CHIP) -> str:
     """Arms by budgets, or by chips where there are several, on one network; arms that were not run are left out."""
     figures = figures_by_arm(runs, case)
     seeds = shared_seeds(figures)
+    figures = {arm: {seed: found[seed] for seed in seeds} for arm, found in figures.items()}
     rows = [[_seeds(len(seeds)), *case.columns, "front", "front, against evolution"]]
     rows.append(["---"] * len(rows[0]))
     for arm, found in figures.items():
