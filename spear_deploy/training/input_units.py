@@ -18,7 +18,10 @@ from spear_deploy.network.device import as_float64
 from spear_deploy.network.linear import Weighted
 
 SAMPLES = 256
-"""Drawn of the training samples, to see where inputs lie and how far apart."""
+"""Drawn of the training samples, to see where inputs lie and how far apart: so many, if they are not large."""
+
+VALUES = 2**22
+"""Looked at in all."""
 
 USUAL = 16.0
 """Features of a root mean square up to this are left as they are, unless their weights are above it."""
@@ -52,7 +55,7 @@ def columns_of(
     """
     if not data.analog or not _hears_inputs(network, name):
         return None
-    inputs = drawn(data, SAMPLES).inputs
+    inputs = drawn(data, max(1, min(SAMPLES, VALUES // drawn(data, 1).inputs.numel()))).inputs
     samples = as_float64((inputs[:1] if inputs.stride(0) == 0 else inputs).flatten(0, 1))
     places = samples.flatten(1) if weight.ndim == 2 else samples.transpose(0, 1).flatten(1).T
     if places.shape[1] != weight.shape[1]:  # the channels of grouped convolutions are told apart by no column

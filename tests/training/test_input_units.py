@@ -11,7 +11,7 @@ from made_training import task
 from spear_deploy.measure import accuracy_on
 from spear_deploy.network import Simulation
 from spear_deploy.network.editing import with_arrays, with_nodes
-from spear_deploy.training import Recipe, fine_tune
+from spear_deploy.training import Recipe, fine_tune, input_units
 from spear_deploy.training.units import learn_in_units
 
 RECIPE = Recipe(epochs=4, batch=32, learning_rate=5e-3)
@@ -93,3 +93,17 @@ def test_channels_of_a_convolution_have_units_of_their_own():
     loud = replace(data, stored=data.stored * torch.as_tensor(spread, dtype=torch.float32)[:, None, None])
     model = model.with_graph(with_nodes(model.graph, nodes))
     assert accuracy_on(fine_tune(model, loud, RECIPE, seed=0), loud) >= accuracy_on(model, loud) - 0.02
+
+
+def test_of_large_samples_fewer_are_looked_at(learned, monkeypatch):
+    looked = []
+
+    def drawn(data, count):
+        looked.append(count)
+        return data.take(slice(0, count))
+
+    monkeypatch.setattr(input_units, "drawn", drawn)
+    monkeypatch.setattr(input_units, "VALUES", 5 * 8 * 3)  # of 5 steps and 8 features
+    model, data = in_units(*learned, SPREADS["large"], MEANS["away"])
+    learn_in_units(Simulation(model.graph), data)
+    assert looked == [1, 3]
