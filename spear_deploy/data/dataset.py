@@ -143,16 +143,16 @@ def load_data(
     if holds_arrays(path):
         return _dataset(str(path), *read_folder(path))
     if path.is_dir():
+        from spear_deploy.data.classes import read_classes
         from spear_deploy.data.events import Binning, Frames
-        from spear_deploy.data.recordings import read_classes
 
         if input_shape is None or time_steps is None:
             raise DataError(
                 f"{path}: a folder of recordings is binned for a network: say its input_shape and time_steps"
             )
-        return Dataset.of_arrays(
-            str(path), **read_classes(path, Frames(time_steps, tuple(input_shape), Binning(binning)))
-        )
+        arrays, passed_over = read_classes(path, Frames(time_steps, tuple(input_shape), Binning(binning)))
+        data = Dataset.of_arrays(str(path), **arrays)
+        return replace(data, notices=(*passed_over, *data.notices))
     if path.suffix != ".npz":
         what = f"{name}: no file of a data set" if path.is_file() else f"no data set called {str(name)!r}"
         raise DataError(

@@ -1,4 +1,4 @@
-"""Files of events: one reader a suffix, our own and those of other packages, and a folder of them by class.
+"""Files of events: one reader a suffix, our own and those of other packages.
 
 Another package offers a reader by an entry point of the group `spear_deploy.data`, whose name is the suffix
 without its dot and whose value is a function from a path to a `Recording`.
@@ -6,7 +6,7 @@ without its dot and whose value is a function from a path to a `Recording`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.data.events import Frames, Recording
-from spear_deploy.data.split import VALIDATION_NAMES
-from spear_deploy.data.splitting import stratified
+from spear_deploy.data.events import Recording
 from spear_deploy.errors import DataError
 from spear_deploy.system.outside.npz import read_npy_layout, read_npz
 from spear_deploy.system.outside.plain import read_bytes
-from spear_deploy.system.outside.refusal import READ_ERRORS, ObjectsError, RefusedError, first_line
+from spear_deploy.system.outside.refusal import READ_ERRORS, ObjectsError, RefusedError, check_readable, first_line
 
 GROUP = "spear_deploy.data"
 """Entry-point group under which another package offers readers."""
@@ -45,7 +43,6 @@ _NEEDED = {"time_us": "times are whole microseconds: of seconds, numpy.rint(1e6 
 
 _LARGEST = np.iinfo(np.int64).max
 _NMNIST_BYTES = 5
-_TEST_SHARE = 0.2
 _LIBRARIES = {
     "aedat": "AEDAT 2 files are read by tonic.io, by sensor: read_dvs_128, read_dvs_346mini, read_dvs_ibm",
     "aedat4": "AEDAT 4 files are read where the package aedat is installed (pip install aedat), or by dv-processing",
@@ -58,10 +55,10 @@ def read_recording(path: Path) -> Recording:
     """The events of a file.
 
     Raises:
-        DataError: no reader for its suffix, or it is damaged.
+        DataError: no reader for its suffix, or it may not be read or is damaged.
 
     """
-    suffix = path.suffix.removeprefix(".").lower()
+    suffix = _suffix(path)
     offered = {entry.name: entry for entry in entry_points(group=GROUP)}
     try:
         if suffix in offered:
@@ -80,7 +77,17 @@ def read_recording(path: Path) -> Recording:
     except ObjectsError as error:
         raise DataError(f"{path}: {error}") from None
     except (RefusedError, *READ_ERRORS) as error:
+        check_readable(path, DataError)
         raise DataError(f"{path}: a damaged recording ({_cause(error)})") from None
+
+
+def holds_events(path: Path) -> bool:
+    """Whether a file is a recording, by its suffix, be it one that cannot be read here."""
+    return _suffix(path) in {*READERS, *_LIBRARIES, *(entry.name for entry in entry_points(group=GROUP))}
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix.removeprefix(".").lower()
 
 
 def _cause(error: BaseException) -> str:
@@ -150,14 +157,11 @@ def _aedat4(path: Path) -> Recording:
     if path.stat().st_size > LARGEST_RECORDING:
         raise DataError(f"{path}: larger than the {LARGEST_RECORDING >> 20} MiB of a recording")
     parts = []
-    try:
-        for packet in aedat.Decoder(str(path)):
-            if "events" in packet:
-                parts.append(np.asarray(packet["events"]))
-            if sum(part.nbytes for part in parts) > LARGEST_RECORDING:
-                raise DataError(f"{path}: more than {LARGEST_RECORDING >> 20} MiB of events")
-    except RuntimeError as error:  # what the package raises of a file that it cannot read
-        raise DataError(f"{path}: a damaged recording ({first_line(error)})") from None
+    for packet in aedat.Decoder(str(path)):
+        if "events" in packet:
+            parts.append(np.asarray(packet["events"]))
+        if sum(part.nbytes for part in parts) > LARGEST_RECORDING:
+            raise DataError(f"{path}: more than {LARGEST_RECORDING >> 20} MiB of events")
     if not parts:
         raise DataError(f"{path}: holds no stream of events")
     events = np.concatenate(parts)
@@ -213,80 +217,3 @@ def _whole(column: NDArray[Any], called: str) -> NDArray[np.int64]:
     if len(wrong):
         raise ValueError(f"event {wrong[0]} has {called} = {values[wrong[0]]}")
     return values.astype(np.int64)
-
-
-def read_classes(folder: Path, frames: Frames) -> dict[str, NDArray[Any]]:
-    """Recordings in folders by class: `train/<class>/*` and `test/<class>/*`, or `<class>/*`, of which a fifth is test.
-
-    Beside train and test may stand `validation/<class>/*`, which is also called val, valid, dev or eval.
-    Given are the arrays of a data set, by the names that an npz has.
-    Classes are numbered in the order of their names, numbers by their value.
-
-    Raises:
-        DataError: no such folders, a class that only one of them has, a folder that is read by no one, or a recording
-            that cannot be used.
-
-    """
-    if {"train", "test"} <= {name.lower() for name in _folders(folder)}:
-        parts = _parts(folder)
-        names = {key: _classes(part) for key, part in parts.items()}
-        other = set().union(*names.values()) - set(names["train"]).intersection(*names.values())
-        if other:
-            raise DataError(f"{folder}: {', '.join(sorted(other))}: a class that {_either(parts)} lacks")
-        split = {key: _read(part, names["train"], frames) for key, part in parts.items()}
-    else:
-        samples, labels = _read(folder, _classes(folder), frames)
-        kept, held = stratified(labels, _TEST_SHARE)
-        split = {"train": (samples[kept], labels[kept]), "test": (samples[held], labels[held])}
-    return {f"{kind}_{key}": array for key, arrays in split.items() for kind, array in zip("xy", arrays, strict=True)}
-
-
-def _parts(folder: Path) -> dict[str, Path]:
-    """The folders of train, test and validation, by the names that arrays have."""
-    found: dict[str, Path] = {}
-    for name in _folders(folder):
-        key = "val" if name.lower() in VALIDATION_NAMES else name.lower()
-        if key not in ("train", "test", "val"):
-            raise DataError(
-                f"{folder}: {name} is read by no one: beside train and test stands validation; move other folders away"
-            )
-        if key in found:
-            raise DataError(f"{folder}: {found[key].name} and {name} are the same part of the data; keep one of them")
-        found[key] = folder / name
-    return found
-
-
-def _either(parts: Mapping[str, Path]) -> str:
-    *others, last = (part.name for part in parts.values())
-    return f"{', '.join(others)} or {last}"
-
-
-def _folders(folder: Path) -> list[str]:
-    """Names of the folders in a folder, hidden ones left out."""
-    return sorted(each.name for each in folder.iterdir() if each.is_dir() and not each.name.startswith("."))
-
-
-def _classes(folder: Path) -> list[str]:
-    names = _folders(folder)
-    if not names:
-        raise DataError(f"{folder}: holds no folder a class with recordings in it")
-    for name in names:
-        if within := _folders(folder / name):
-            raise DataError(
-                f"{folder / name}: its folder {within[0]} is read by no one: recordings stand in the folder of their"
-                " class; parts of the data are called train, test and validation"
-            )
-    return sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
-
-
-def _read(folder: Path, names: list[str], frames: Frames) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    samples, labels = [], []
-    for label, name in enumerate(names):
-        for path in sorted(
-            each for each in (folder / name).iterdir() if each.is_file() and not each.name.startswith(".")
-        ):
-            samples.append(frames.of(read_recording(path), str(path)))
-            labels.append(label)
-    if not samples:
-        raise DataError(f"{folder}: its folders {', '.join(names[:3])} hold no recordings")
-    return np.stack(samples), np.array(labels)

@@ -1,6 +1,8 @@
 """Recordings of events: read from every kind of file, checked, and binned as the model says."""
 
 import base64
+import errno
+import os
 import sys
 import zlib
 from importlib.metadata import EntryPoint
@@ -16,6 +18,7 @@ from spear_deploy.data import Binning, Frames, data_of, load_data, recordings
 from spear_deploy.data.events import Recording
 from spear_deploy.data.recordings import read_recording, recording_of
 from spear_deploy.errors import DataError
+from tests.unreadable import forbid
 
 SHAPE = (2, 4, 5)
 KINDS = ("bin", "npy", "npz", "h5", "hdf5")
@@ -302,6 +305,72 @@ def test_a_folder_that_is_read_by_no_one_is_refused(tmp_path, split, more, said)
     (path / more).mkdir(parents=True)
     (path / ".cache").mkdir()
     with pytest.raises(DataError, match=f"^{path}{said}"):
+        load_data(path, input_shape=SHAPE, time_steps=6)
+
+
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("name", ["a.bin", "a.npy", "a.H5", "a.npz", "a.raw"])
+def test_recordings_of_no_class_are_refused_by_how_many_and_one_of_them(tmp_path, split, name):
+    path = folder(tmp_path, split=split)
+    for place in ("Train", "Test") if split else ("",):
+        (path / place / name).write_bytes(b"events")
+    how_many, one = (r"2 recordings lie", f"Test/{name}") if split else ("1 recording lies", name)
+    with pytest.raises(
+        DataError, match=f"^{path}: {how_many} in no folder of a class, such as {one}, and .* move them"
+    ):
+        load_data(path, input_shape=SHAPE, time_steps=6)
+
+
+def test_other_files_of_no_class_are_told_and_hidden_ones_are_not(tmp_path):
+    path = folder(tmp_path, split=True)
+    for name in (".DS_Store", "Train/.hidden.bin"):
+        (path / name).write_bytes(b"")
+    assert load_data(path, input_shape=SHAPE, time_steps=6).notices == ()
+    for name in ("README.txt", "Test/7.png"):
+        (path / name).write_bytes(b"")
+    (line,) = load_data(path, input_shape=SHAPE, time_steps=6).notices
+    assert line == "2 files are passed over that lie in no folder of a class, such as README.txt"
+
+
+def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path):
+    path = folder(tmp_path, split=False)
+    (path / "2" / "9.bin").symlink_to(tmp_path / "gone.bin")
+    with pytest.raises(DataError, match=f"^{path}/2/9.bin: no file that can be read, but a link that leads nowhere"):
+        load_data(path, input_shape=SHAPE, time_steps=6)
+
+
+@pytest.mark.parametrize("kind", ["bin", "npy", "npz"])
+def test_a_recording_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch, kind):
+    path = write(events(), tmp_path / f"a.{kind}")
+    forbid(monkeypatch, path)
+    with pytest.raises(DataError, match=rf"^{path}: cannot be read \(Permission denied\)$"):
+        read_recording(path)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "aedat4"])
+def test_a_folder_or_a_file_that_is_gone_is_no_damaged_recording(tmp_path, monkeypatch, kind):
+    (tmp_path / "aedat.py").write_text(STAND_IN)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "aedat", raising=False)
+    path = tmp_path / f"damaged.{kind}"
+    with pytest.raises(DataError, match=rf"^{path}: cannot be read \(No such file or directory\)$"):
+        read_recording(path)
+    path.mkdir()
+    with pytest.raises(DataError, match=rf"^{path}: cannot be read \(Is a directory\)$"):
+        read_recording(path)
+
+
+def test_a_folder_of_a_class_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    path = folder(tmp_path, split=False)
+    listed = os.listdir
+
+    def forbidden(place):
+        if Path(place) == path / "2":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        return listed(place)
+
+    monkeypatch.setattr(os, "listdir", forbidden)
+    with pytest.raises(DataError, match=rf"^{path}/2: cannot be read \(Permission denied\)$"):
         load_data(path, input_shape=SHAPE, time_steps=6)
 
 
