@@ -16,6 +16,9 @@ DENSE = "dense network"
 GUESS_CONFIDENCE = 0.99
 """An accuracy counts as chance while a guesser reaches it or more in over 1 % of such samples."""
 
+HARDLY_SKEWED = 1e-3
+"""Below, a gamma distribution is a normal one."""
+
 ROUNDING = 1e-9
 """Of shares of right answers, which are compared."""
 
@@ -48,15 +51,31 @@ def most_by_shuffling(given: Tensor, labels: Tensor) -> float:
     """The highest accuracy that still counts as chance for one who gives these classes `[N]` to any of the samples.
 
     He answers as the network does, but looks at no sample: a network that always names one class is he. The number of
-    right answers over all orders of the classes has the mean and variance of Hoeffding, A combinatorial central limit
-    theorem, Ann. Math. Stat. 22(4), 1951.
+    right answers over all orders of the classes has the mean, variance and third moment of Hoeffding, A combinatorial
+    central limit theorem, Ann. Math. Stat. 22(4), 1951. With few samples of all but one class it is far from normal:
+    taken is the gamma distribution of these three (Pearson's type III), half an answer further out, as answers are
+    whole.
     """
     count, classes = len(labels), int(max(given.max(), labels.max())) + 1
     named, held = (each.bincount(minlength=classes).double() / count for each in (given, labels))
     mean = float(named @ held)
     apart = torch.eye(classes, dtype=torch.float64, device=held.device) - held[:, None] - named[None] + mean
-    variance = float(named @ apart.square() @ held) / max(count - 1, 1)
-    return min(mean + NormalDist().inv_cdf(GUESS_CONFIDENCE) * sqrt(variance), 1.0)
+    variance = float(held @ apart.square() @ named) / max(count - 1, 1)
+    third = float(held @ apart.pow(3) @ named) / max((count - 1) * (count - 2), 1)
+    if not variance:
+        return min(mean, 1.0)
+    return min(mean + _reach(third / variance**1.5) * sqrt(variance) + 0.5 / count, 1.0)
+
+
+def _reach(skewness: float) -> float:
+    """How many standard deviations above its mean a gamma distribution of this skewness is exceeded in 1 of 100."""
+    from scipy import special
+
+    if abs(skewness) < HARDLY_SKEWED:
+        return NormalDist().inv_cdf(GUESS_CONFIDENCE)
+    shape = 4 / skewness**2
+    within = GUESS_CONFIDENCE if skewness > 0 else 1 - GUESS_CONFIDENCE
+    return float(special.gammaincinv(shape, within) - shape) * skewness / 2
 
 
 @dataclass(frozen=True)
@@ -143,6 +162,17 @@ class Answers:
         if fewest is None:
             return "all are of one class"
         return f"it takes {fewest} or more" if fewest > self.samples else "it takes more"
+
+    @property
+    def unsure(self) -> str:
+        """Why a network that heeds its samples cannot be told to do better than a guesser; empty of others."""
+        heeds = self.accuracy > max(self.guess_rate, self.by_shuffling) + ROUNDING
+        if not heeds or not self.is_guessing:
+            return ""
+        most = round(self.most_by_guessing * self.samples)
+        return (
+            f"it is right on {self.right}, a guesser on {self.guess_rate * self.samples:.0f}, by chance on up to {most}"
+        )
 
     @staticmethod
     def text(score: float) -> str:

@@ -138,6 +138,11 @@ class Values:
         return "it takes more" if self.perfect_by_shuffling > 0 else "each value is the same in all of them"
 
     @property
+    def unsure(self) -> str:
+        """Empty: values that are told better than by any guesser are so surely, or are not."""
+        return ""
+
+    @property
     def drop_points(self) -> float:
         """Hundredths of R2 that were lost."""
         return POINTS * float((self.errors - self.reference_errors).mean())

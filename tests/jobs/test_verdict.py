@@ -149,6 +149,15 @@ def test_test_samples_that_cannot_tell_are_not_ok_and_the_number_that_could_is_n
     assert found.reason.endswith(needed)
 
 
+def test_a_network_that_may_do_better_than_a_guesser_is_not_ok_and_not_called_ruined():
+    found = verdict(answers=Answers(60, 59, 1, 0, guess_rate=0.9))
+    assert not found.works
+    assert found.reason == (
+        "whether the network works cannot be told by 60 test samples:"
+        " it is right on 59, a guesser on 54, by chance on up to 59"
+    )
+
+
 def test_guessing_is_no_work_even_where_the_user_allows_any_loss():
     assert not verdict(others=[Use(Limit(MAX_DROP, 100, "budget max-drop=100"), 88)], answers=RUINED).works
 

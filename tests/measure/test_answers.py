@@ -79,6 +79,44 @@ def test_answers_in_a_random_order_are_taken_for_a_network_s_in_about_one_of_a_h
     assert 0.001 < (right > most).mean() < 0.025
 
 
+def alarms(count, raised):
+    """Classes of so many samples, of which the first `raised` are of the rare one."""
+    return (torch.arange(count) < raised).long()
+
+
+@pytest.mark.parametrize("samples", [10, 20, 40, 200])
+def test_few_alarms_of_a_rare_class_are_taken_for_a_network_s_as_seldom_as_the_hypergeometric_law_says(samples):
+    for rare in range(1, samples // 2 + 1, max(1, samples // 20)):
+        for raised in range(1, samples, max(1, samples // 20)):
+            most = most_by_shuffling(alarms(samples, raised), alarms(samples, rare))
+            met = np.arange(min(rare, raised) + 1)
+            right = (samples - rare - raised + 2 * met) / samples
+            assert stats.hypergeom.pmf(met, samples, rare, raised)[right > most + 1e-9].sum() < 0.0135
+
+
+@pytest.mark.parametrize("frequent", [0, 1])
+def test_one_right_alarm_among_four_that_are_due_is_no_network_whatever_training_held_most_of(frequent):
+    """One sample in ten is due: whoever raises one alarm is right with it as often."""
+    labels = alarms(40, 4)
+    rate = guess_rate(torch.tensor([frequent]), labels, classes=2)
+    found = Answers.between(alarms(40, 1), labels, labels, rate)
+    assert found.right == 37
+    assert found.is_guessing
+
+
+def test_a_network_that_heeds_its_samples_is_not_called_ruined_where_too_few_are_rare():
+    """All but one of six alarms are raised, none is false; who never raises any may be as right on another 60."""
+    labels = alarms(60, 6)
+    rate = guess_rate(labels, labels, classes=2)
+    found = Answers.between(alarms(60, 5), labels, labels, rate)
+    assert found.is_guessing
+    assert not found.undecided
+    assert found.unsure == "it is right on 59, a guesser on 54, by chance on up to 59"
+    never = Answers.between(alarms(60, 0), labels, labels, rate)
+    assert never.is_guessing
+    assert not never.unsure
+
+
 def test_the_interval_of_the_points_lost_is_that_of_bonett_and_price():
     """p = 13/102, q = 4/102: the same by hand."""
     low, high = Answers(100, 80, lost=12, gained=3, guess_rate=0.1).drop_interval_points
@@ -126,13 +164,11 @@ def test_samples_of_one_class_never_tell():
 @pytest.mark.parametrize(
     ("labels", "rate", "undecided"),
     [
-        (
-            [0, 1, 0, 1],
-            0.5,
-            "it takes 7 or more",
-        ),  # one order in six is all right: 1/2 + 2.33 x 1/2 / sqrt(3) is over 1
+        ([0, 1, 0, 1], 0.5, "it takes 7 or more"),  # one order in six is all right
         ([0, 1] * 3, 0.5, "it takes 7 or more"),
-        ([0, 1] * 4, 0.5, ""),
+        ([0, 1] * 4, 0.5, "it takes more"),  # one in seventy
+        ([0, 1] * 5, 0.5, ""),
+        ([0] * 39 + [1], 0.5, "it takes more"),  # one in forty, however many are right by chance
         ([0, 1, 0, 1], 0.1, "it takes more"),  # whatever is said of ten classes
         ([0] * 190 + [1] * 10, 0.5, ""),
     ],

@@ -110,8 +110,8 @@ _LESS_ROUNDING = "more bits, or inputs, weights and values without some far abov
 
 def _ruined(answers: Compared, asked: Sequence[Use], unrounded: Compared | None) -> list[str]:
     """Why the network does not work; `asked` are what the user allowed of its answers."""
-    if answers.undecided:
-        return [f"whether the network works cannot be told by {answers.samples} test samples: {answers.undecided}"]
+    if untold := answers.undecided or answers.unsure:
+        return [f"whether the network works cannot be told by {answers.samples} test samples: {untold}"]
     if answers.is_guessing:
         dense = ""
         if answers.of_reference.is_guessing:
