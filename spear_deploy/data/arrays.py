@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from spear_deploy.data.labels import check_alike, check_labels, labels_of
-from spear_deploy.data.rounding import rounded
+from spear_deploy.data.labels import check_labels, check_together, labels_of
+from spear_deploy.data.rounding import Columns
 from spear_deploy.data.split import UNLABELLED, VALIDATION_NAMES, Labels, Split, SplitName, some, times
 from spear_deploy.data.splitting import SPLIT_SEED, held_out, stratified
 from spear_deploy.data.stored import Given, Packed, Stored
@@ -60,14 +62,14 @@ def splits_of(
         raise DataError(f"{path}: needs {', '.join(NEEDED)}; missing {', '.join(missing)}, found {found}{way_out}")
     if labelled and ("x_val" in arrays) != ("y_val" in arrays):
         raise DataError(f"{path}: x_val and y_val belong together, found only one of them")
-    for key in ("train", "test", "val"):
-        if f"x_{key}" in arrays:
-            _check_samples(path, key, arrays[f"x_{key}"], arrays["x_train"])
-            if labelled:
-                check_labels(path, key, np.asarray(arrays[f"y_{key}"]), len(arrays[f"x_{key}"]))
+    seen: list[Columns] = []
+    for key in [key for key in ("train", "test", "val") if f"x_{key}" in arrays]:
+        seen.append(_check_samples(path, key, arrays[f"x_{key}"], arrays["x_train"]))
+        if labelled:
+            check_labels(path, key, np.asarray(arrays[f"y_{key}"]), len(arrays[f"x_{key}"]))
     if labelled:
-        check_alike(path, {key: np.asarray(array) for key, array in arrays.items() if key.startswith("y_")})
-    notices = _doubts(arrays["x_train"])
+        check_together(path, {key: np.asarray(array) for key, array in arrays.items() if key.startswith("y_")})
+    notices = _doubts(seen)
     train = _split(SplitName.TRAIN, "train", arrays)
     if "x_val" in arrays:
         validation = _split(SplitName.VALIDATION, "val", arrays)
@@ -77,10 +79,10 @@ def splits_of(
     return (train, validation, _split(SplitName.TEST, "test", arrays)), labels, notices
 
 
-def _doubts(x: Given) -> tuple[str, ...]:
-    """What a user hears of samples that are taken otherwise than they are given."""
-    fault = None if isinstance(x, Stored) else rounded("x_train", x)
-    return () if fault is None else (f"{fault} (x - x.min(0)), in training too",)
+def _doubts(seen: Sequence[Columns]) -> tuple[str, ...]:
+    """What a user hears of samples that are taken otherwise than they are given: the first column, in one split."""
+    faults = [fault for each in seen if (fault := each.rounded(seen[0])) is not None]
+    return tuple(f"{fault} (x - x_train.min(0)), in training too" for fault in faults[:1])
 
 
 def _split(name: SplitName, key: str, arrays: dict[str, Given]) -> Split:
@@ -119,7 +121,8 @@ def _cut_validation(path: str, train: Split) -> tuple[Split, Split]:
     return rest, validation
 
 
-def _check_samples(path: str, key: str, x: Given, train: Given) -> None:
+def _check_samples(path: str, key: str, x: Given, train: Given) -> Columns:
+    """Refuse samples that are no numbers, or not alike; what was seen of them on the way, each being read once."""
     if not isinstance(x, Stored) and x.dtype.kind not in "fiub":
         raise DataError(f"{path}: x_{key} must hold numbers, found {x.dtype}")
     if not x.ndim or not len(x):
@@ -127,12 +130,16 @@ def _check_samples(path: str, key: str, x: Given, train: Given) -> None:
     if x.shape[1:] != train.shape[1:]:
         found, needed = times(x.shape[1:]), times(train.shape[1:])
         raise DataError(f"{path}: samples of x_{key} are {found}, those of x_train {needed}")
-    if not _all_finite(x):
-        raise DataError(f"{path}: x_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
+    seen = Columns(f"x_{key}")
+    for part in _parts(x):
+        if part.dtype.kind == "f" and not bool((np.abs(part) <= np.finfo(np.float32).max).all()):
+            raise DataError(f"{path}: x_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
+        seen.see(part)
+    return seen
 
 
-def _all_finite(x: Given) -> bool:
-    """Whether all values are finite in float32."""
+def _parts(x: Given) -> Iterable[NDArray[Any]]:
+    """All numbers, some at a time where they lie in a file; none where they are known to be zeros and ones."""
     if isinstance(x, Stored):
-        return x.binary or all(part.dtype == torch.uint8 or bool(part.isfinite().all()) for part in x.parts())
-    return x.dtype.kind != "f" or bool((np.abs(x) <= np.finfo(np.float32).max).all())
+        return () if x.binary else x.numbers()
+    return (x,)

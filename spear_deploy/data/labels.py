@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from spear_deploy.data.rounding import rounded
+from spear_deploy.data.rounding import columns
 from spear_deploy.errors import DataError
 from spear_deploy.network.objective import CLASSIFICATION, RECONSTRUCTION, REGRESSION
 
@@ -80,15 +80,17 @@ def _check_values(path: str, key: str, y: NDArray[np.generic], samples: int) -> 
         )
     if not bool((np.abs(y) <= np.finfo(np.float32).max).all()):
         raise DataError(f"{path}: y_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
-    if key == "train" and (fault := rounded("y_train", y)):
-        raise DataError(f"{path}: {fault} (y - y.min(0)): labels that round to one are not learned")
 
 
-def check_alike(path: str, labels: Mapping[str, NDArray[np.generic]]) -> None:
-    """Refuse splits of which one holds classes and another values, or that hold several numbers of values.
+def check_together(path: str, labels: Mapping[str, NDArray[np.generic]]) -> None:
+    """Refuse splits of which one holds classes and another values, or other numbers of values, or that float32 rounds.
+
+    Args:
+        path: what messages call the data.
+        labels: by the names of arrays, those of training among them.
 
     Raises:
-        DataError: naming two of them.
+        DataError: naming them.
 
     """
     (first, y), *others = labels.items()
@@ -100,6 +102,14 @@ def check_alike(path: str, labels: Mapping[str, NDArray[np.generic]]) -> None:
             )
         if labels_of(other).shape[1:] != labels_of(y).shape[1:]:
             raise DataError(f"{path}: {first} is of shape {y.shape}, {name} {other.shape}: as many values a sample")
+    if y.dtype.kind == "f":
+        seen = [columns(name, values) for name, values in labels.items()]
+        train = next(each for each in seen if each.name == "y_train")
+        for fault in (each.rounded(train) for each in seen):
+            if fault is not None:
+                raise DataError(
+                    f"{path}: {fault} (y - y_train.min(0)): labels that round to one are neither learned nor told apart"
+                )
 
 
 def check_told(name: str, labels: Mapping[str, Tensor], objective: str, answers: int) -> None:

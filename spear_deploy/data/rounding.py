@@ -37,22 +37,54 @@ class Rounded:
         )
 
 
-def rounded(name: str, array: NDArray[Any]) -> Rounded | None:
-    """The first column `[N]` of an array `[N, ...]` that float32 rounds so much that its values are not told apart.
+class Columns:
+    """What is seen of the columns `[N]` of an array `[N, ...]`, of which some samples are shown at a time.
 
-    Columns that differ by what float64 itself rounds hold one value and are none.
+    Numbers of one or two bytes are not looked at: float32 holds them.
     """
-    wide = array.dtype.itemsize > (2 if array.dtype.kind in "iu" else 4)
-    if not wide or not len(array):
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.least: NDArray[np.float64] | None = None
+        self.most: NDArray[np.float64] | None = None
+        self.changed: NDArray[np.bool_] | None = None
+
+    def see(self, samples: NDArray[Any]) -> None:
+        """Look at some of the samples."""
+        if samples.dtype.itemsize <= 2 or not len(samples):
+            return
+        least, most = (np.asarray(each, dtype=np.float64) for each in (samples.min(0), samples.max(0)))
+        self.least = least if self.least is None else np.minimum(self.least, least)
+        self.most = most if self.most is None else np.maximum(self.most, most)
+        if samples.dtype.kind in "iu" or samples.dtype.itemsize > 4:
+            changed = np.asarray((samples.astype(np.float32) != samples).any(0))
+            self.changed = changed if self.changed is None else self.changed | changed
+
+    @property
+    def span(self) -> NDArray[np.float64]:
+        """From the least value of each column to its most; 0 where none was looked at."""
+        return np.zeros(()) if self.least is None or self.most is None else self.most - self.least
+
+    def rounded(self, train: Columns | None = None) -> Rounded | None:
+        """The first column that float32 rounds so much that its values are not told apart.
+
+        Columns that differ by what float64 itself rounds hold one value and are none, nor are those of another split
+        that is small beside what is learned: they differ by little there, and `train` by many steps.
+        """
+        if self.changed is None or self.least is None or self.most is None:
+            return None
+        largest = np.maximum(np.abs(self.least), np.abs(self.most))
+        step = np.spacing(largest.astype(np.float32)).astype(np.float64)
+        span = self.span if train is None else np.maximum(self.span, train.span)
+        doubted = self.changed & (span >= FEWEST_STEPS * np.spacing(largest)) & (span < FEWEST_STEPS * step)
+        for place in map(tuple, np.argwhere(doubted).tolist()):
+            called = f"{self.name}[:, {', '.join(map(str, place))}]" if place else self.name
+            return Rounded(called, float(self.least[place]), float(self.most[place]), float(step[place]))
         return None
-    least, most = (np.asarray(each, dtype=np.float64) for each in (array.min(0), array.max(0)))
-    largest = np.maximum(np.abs(least), np.abs(most))
-    step = np.spacing(largest.astype(np.float32)).astype(np.float64)
-    span = most - least
-    doubted = (span >= FEWEST_STEPS * np.spacing(largest)) & (span < FEWEST_STEPS * step)
-    for place in map(tuple, np.argwhere(doubted).tolist()):
-        column = np.moveaxis(array, 0, -1)[place]
-        if (column.astype(np.float32) != column).any():
-            called = f"{name}[:, {', '.join(map(str, place))}]" if place else name
-            return Rounded(called, float(least[place]), float(most[place]), float(step[place]))
-    return None
+
+
+def columns(name: str, array: NDArray[Any]) -> Columns:
+    """What is seen of an array in memory."""
+    found = Columns(name)
+    found.see(array)
+    return found

@@ -75,6 +75,11 @@ class Stored(ABC):
         for piece in pieces(len(self)):
             yield self[piece]
 
+    def numbers(self) -> Iterator[NDArray[Any]]:
+        """All samples, some at a time, in the numbers that they are given in; float32 may not hold these."""
+        for part in self.parts():
+            yield part.numpy()
+
 
 Given = NDArray[np.generic] | Stored
 """What a reader finds: an array in memory, or samples to be read by the batch."""
@@ -172,6 +177,15 @@ class InFile(Stored):
             return torch.from_numpy(np.unpackbits(held, axis=-1).reshape(self.shape))
         held = held.reshape(self.shape)
         return torch.from_numpy(held.view(np.uint8) if held.dtype in (np.uint8, np.bool_) else held.astype(np.float32))
+
+    def numbers(self) -> Iterator[NDArray[Any]]:
+        """All samples, some at a time, as they lie in the file."""
+        if self.packed:
+            yield from super().numbers()
+            return
+        for piece in pieces(len(self)):
+            some = self.take(piece)
+            yield some._read().reshape(some.shape)
 
     def bytes_of(self, part: slice) -> bytes | memoryview:
         """As they lie in the file."""
