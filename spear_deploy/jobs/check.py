@@ -26,6 +26,7 @@ from spear_deploy.hardware.rules.finding import Finding, Kind
 from spear_deploy.hardware.rules.signal_rules import WEIGHT_BITS
 from spear_deploy.hardware.rules.verdict import Verdict
 from spear_deploy.jobs.memory import check_room
+from spear_deploy.jobs.progress import once
 from spear_deploy.jobs.task import Task, Tell, find_task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.measure import Measurement, measure_split
@@ -93,6 +94,7 @@ class Subject:
         held: how many samples the test split holds.
         conversions: training samples `[T, N, *input_shape]` to choose conversions on; None without data.
         calibration: training samples to choose a chip's integers on; None without data.
+        told: what a user hears of the data.
 
     """
 
@@ -102,6 +104,7 @@ class Subject:
     held: int = 0
     conversions: Tensor | None = None
     calibration: EncodedSplit | None = None
+    told: tuple[str, ...] = ()
     _seen: dict[Format | None, Seen] = field(default_factory=dict, repr=False, compare=False)
 
     def seen(self, chip: Profile) -> Seen | None:
@@ -163,6 +166,7 @@ class Checked:
         effect: of the conversions; None where there are none.
         on_host: whether the first layer runs on the host, and is neither placed nor priced.
         held: the budgets, each against what the model uses.
+        told: what a user hears of the data.
 
     """
 
@@ -171,6 +175,7 @@ class Checked:
     effect: AdaptationEffect | None = None
     on_host: bool = False
     held: tuple[Held, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -214,7 +219,7 @@ def subjects_of(
     memory_bytes: int | None = None,
 ) -> list[Subject]:
     """Model files, and what each does on its data where it has some; see `load_task` and `measured`."""
-    subjects = []
+    subjects, tell = [], once(tell)
     for path, name in zip(paths, names_apart(paths), strict=True):
         model = load_model(path, reading=reading, tell=tell)
         subjects.append(measured(name, model, find_task(path, model, data, tell=tell), samples, memory_bytes, tell))
@@ -244,11 +249,12 @@ def measured(
     check_room(model.network, model.time_steps, memory_bytes, tell=tell)
     if samples is not None and samples < 1:
         raise DataError(f"spikes are measured on one sample or more, found {samples}")
-    for line in task.too_few(SplitName.TEST, samples):
+    told = (*task.notices, *task.too_few(SplitName.TEST, samples))
+    for line in told:
         tell(line)
     data = task.some(SplitName.TEST, SAMPLES if samples is None else samples)
     few = task.some(SplitName.TRAIN, CONVERSION_SAMPLES).inputs
-    return Subject(name, model, data, len(task.data.test), few, task.calibration(CALIBRATION_SAMPLES))
+    return Subject(name, model, data, len(task.data.test), few, task.calibration(CALIBRATION_SAMPLES), told)
 
 
 @torch_settings()
@@ -294,7 +300,7 @@ def _checked(subject: Subject, chip: Profile, limits: Sequence[Limit]) -> Checke
     (row,) = rows_of(subject.name, network, [chip], activity, analog_input=subject.analog_input)
     if seen is not None and seen.losses:
         row = replace(row, verdict=_with_losses(row.verdict, seen.losses))
-    return Checked(row, seen, held=hold(OnChip(network, chip, activity), limits))
+    return Checked(row, seen, held=hold(OnChip(network, chip, activity), limits), told=subject.told)
 
 
 def _with_losses(verdict: Verdict, losses: Sequence[RoundingLoss]) -> Verdict:
@@ -332,5 +338,5 @@ def _converted(subject: Subject, chip: Profile, limits: Sequence[Limit]) -> Chec
             None if each is None else EncodedSplit(each.name, split.chip_inputs(each.inputs), each.labels, analog=False)
             for each in (data, calibration)
         )
-    converted = Subject(subject.name, model, data, subject.held, subject.conversions, calibration)
+    converted = Subject(subject.name, model, data, subject.held, subject.conversions, calibration, subject.told)
     return replace(_checked(converted, chip, limits), effect=effect, on_host=found.host_first)

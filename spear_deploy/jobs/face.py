@@ -21,7 +21,7 @@ from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.request import DeployConfig, DeployRequest
 from spear_deploy.jobs.export.export import run_export
 from spear_deploy.jobs.export.request import ExportRequest
-from spear_deploy.jobs.progress import Progress, Silent
+from spear_deploy.jobs.progress import Progress, Silent, once
 from spear_deploy.jobs.reproduce import Reproduced
 from spear_deploy.jobs.results import DeployResult, Exported, Front, files_of
 from spear_deploy.jobs.simulate import DEFAULT_BACKEND, Outcome, SimulateConfig, backends_of
@@ -40,6 +40,7 @@ def check(
     *,
     samples: int | None = None,
     adapt: bool = False,
+    progress: Progress | None = None,
 ) -> Checked:
     """Hold a model against every limit and rule of a chip, and price an inference there.
 
@@ -49,13 +50,15 @@ def check(
         data: whose test samples tell what an inference costs; without, nothing is priced.
         samples: how many of them, spread over the split; None for 100, or all where there are fewer.
         adapt: whether what the chip forbids is converted first.
+        progress: hears what is to be told of the data, which stands in `told` of the result too.
 
     Raises:
         SpearDeployError: the profile is not known, or the data do not suit the model.
 
     """
     task = None if data is None else Task(model, data)
-    return checking.check(checking.measured(NAME, model, task, samples), chip_of(chip), adapt=adapt)
+    tell = (Silent() if progress is None else progress).notice
+    return checking.check(checking.measured(NAME, model, task, samples, tell=tell), chip_of(chip), adapt=adapt)
 
 
 def compare(
@@ -64,10 +67,12 @@ def compare(
     data: Dataset | None = None,
     *,
     samples: int | None = None,
+    progress: Progress | None = None,
 ) -> list[Row]:
     """Place and price models, each by its name, on several chips, or `all`: a row for each of both; see `check`."""
+    tell = once((Silent() if progress is None else progress).notice)
     subjects = [
-        checking.measured(name, model, None if data is None else Task(model, data), samples)
+        checking.measured(name, model, None if data is None else Task(model, data), samples, tell=tell)
         for name, model in models.items()
     ]
     return checking.compare(subjects, chips_given(chips))
@@ -92,7 +97,7 @@ def simulate(
         on: names of backends, such as torch, chip, lava and lava-fixed; every two of them are held against each other.
         config: how many samples, and how they are run.
         seed: of the encoding.
-        progress: hears how far it is.
+        progress: hears how far it is, and what the user is told, which stands in `told` of the result too.
 
     Raises:
         SpearDeployError: the data do not suit the model, or a backend is not known, cannot run it, or failed.
@@ -117,7 +122,7 @@ def deploy(
         chip: a profile, its name or its TOML file.
         data: to fine-tune on (train), to choose by (validation) and to judge by (test).
         config: budgets, seed and all that has a default.
-        progress: hears how far it is.
+        progress: hears how far it is, and what the user is told, which stands in `told` of the report too.
 
     Raises:
         SpearDeployError: the data do not suit the model, a budget cannot be reached, or the chip cannot run it.

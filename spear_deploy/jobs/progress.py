@@ -37,6 +37,18 @@ class Silent:
         """Say nothing."""
 
 
+def once(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """Tells the same, but no text a second time."""
+    told: set[str] = set()
+
+    def first(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            tell(text)
+
+    return first
+
+
 class Recorded:
     """Tells another of everything, and keeps what the user was told."""
 

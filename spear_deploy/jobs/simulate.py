@@ -22,7 +22,7 @@ from spear_deploy.hardware import Profile
 from spear_deploy.jobs.asked import split_of, weight_bits_of
 from spear_deploy.jobs.graded_inputs import cut_values
 from spear_deploy.jobs.memory import check_room
-from spear_deploy.jobs.progress import Progress, Silent
+from spear_deploy.jobs.progress import Progress, Recorded, Silent
 from spear_deploy.jobs.spike_file import spike_file
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
@@ -89,6 +89,7 @@ class Outcome:
         arithmetic: of each backend.
         simulated: what was seen.
         effect: of the conversions; None without any.
+        told: what the user was told on the way, in order.
 
     """
 
@@ -100,6 +101,7 @@ class Outcome:
     arithmetic: dict[str, str]
     simulated: Simulated
     effect: AdaptationEffect | None
+    told: tuple[str, ...] = ()
 
     @property
     def seen_before_reset(self) -> list[str]:
@@ -174,14 +176,14 @@ def simulate(
 
     """
     config = SimulateConfig() if config is None else config
-    progress = Silent() if progress is None else progress
+    progress = Recorded(Silent() if progress is None else progress)
     if not on:
         raise BackendError(f"no backend is named; known: {', '.join(available())}")
     classes = [backend_class(name) for name in on]
     _check_integers(config, classes)
-    check_room(task.model.network, task.model.time_steps, config.memory_bytes, tell=progress.notice)
+    check_room(task.model.network, task.model.time_steps, config.memory_bytes, tell=progress.hint)
     wanted = config.samples
-    for line in task.too_few(config.split, wanted):
+    for line in (*task.notices, *task.too_few(config.split, wanted)):
         progress.notice(line)
     if wanted is None and any(each.tool for each in classes):
         wanted = TOOL_SAMPLES
@@ -220,7 +222,7 @@ def simulate(
     for line in effect.lines if effect is not None else ():
         progress.notice(line)
     arithmetic = {backend.name: backend.arithmetic for backend in backends}
-    return Outcome(task, chip, config, model, len(split), arithmetic, simulated, effect)
+    return Outcome(task, chip, config, model, len(split), arithmetic, simulated, effect, tuple(progress.notices))
 
 
 def _check_integers(config: SimulateConfig, classes: Sequence[type[Backend]]) -> None:

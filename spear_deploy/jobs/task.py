@@ -98,6 +98,16 @@ class Task:
         given = self._given(name)
         return self._with_labels(given if count is None else given.first(count))
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a user hears of the data: what was doubted when they were read, and that they hold no labels."""
+        doubts = tuple(f"{self.data.name}: {each}" for each in self.data.notices)
+        if self.data.labels is not Labels.NONE:
+            return doubts
+        answers = "classes" if self.model.objective.tells_classes else "values"
+        notice = NOTICE.format(answers=answers, score=SCORINGS[self.model.objective.kind].name)
+        return (*doubts, f"{self.data.name} {notice}")
+
     def too_few(self, name: SplitName, asked: int | None) -> list[str]:
         """What a user hears who asked for more samples than a split holds; nothing else."""
         held = len(self._given(name))
@@ -142,8 +152,8 @@ def load_task(
         data: a data set's name or path; by default the one that the model was made with or names, see `find_data`.
         reading: what the file leaves unsaid, or how else it is to be used.
         seed: of the encoding.
-        tell: hears what was assumed or changed when the file was read, which data were taken in its place, and that
-            data hold no labels.
+        tell: hears what was assumed or changed when the file was read, and which data were taken in its place; what is
+            to be told of these themselves stands in the task's `notices`, for the job that uses it.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -182,14 +192,7 @@ def find_task(
     source = find_data(path, model, data, tell)
     if source is None:
         return None
-    found = Task(model, source, seed)
-    for each in found.data.notices:
-        tell(f"{found.data.name}: {each}")
-    if found.data.labels is Labels.NONE:
-        answers = "classes" if model.objective.tells_classes else "values"
-        notice = NOTICE.format(answers=answers, score=SCORINGS[model.objective.kind].name)
-        tell(f"{found.data.name} {notice}")
-    return found
+    return Task(model, source, seed)
 
 
 def labelled_by(model: Model, split: Split, *, seed: int) -> Split:

@@ -1,6 +1,7 @@
 """The verbs from Python: no file is read, no folder is left, and the figures are those of the command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,8 @@ def test_deploy_gives_the_network_the_report_and_the_integers_and_saves_where_as
         plan=TuningPlan(RECIPE, RECIPE),
         lava=False,
     )
-    result = deploy(untrained(), "loihi2", data, config)
+    result = deploy(untrained(), "loihi2", replace(data, notices=("is doubted",)), config)
+    assert result.report.told.count("samples.npz: is doubted") == 1
     assert result.report.target == "loihi2"
     assert result.report.budget.source == "60%"
     assert (result.report.model, result.report.command) == ("model", [])

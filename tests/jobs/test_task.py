@@ -38,8 +38,7 @@ def counted(network, x):
 
 
 def test_the_class_and_the_outputs_of_a_sample_are_those_the_network_gives_it(model):
-    network, said = load_any(model), []
-    task = load_task(model, tell=said.append)
+    network, task = load_any(model), load_task(model)
     assert task.labels == task.labelled().labels == "dense network"
     for split in task.labelled().data.splits:
         x = split.x.double().expand(4, *split.x.shape)
@@ -49,20 +48,21 @@ def test_the_class_and_the_outputs_of_a_sample_are_those_the_network_gives_it(mo
         np.testing.assert_allclose(split.outputs, rates.flatten(1), rtol=1e-6)
         for few in (task.split(split.name, 5), task.labelled().split(split.name, 5)):
             assert few.y.tolist() == split.y[:5].tolist()
-    assert said == [
+    assert task.notices == (
         f"{model.parent / 'samples.npz'} holds no labels: the network's own classes serve,"
-        " and accuracy means agreement with it"
-    ]
+        " and accuracy means agreement with it",
+    )
+    assert task.labelled().notices == ()
 
 
 def test_samples_that_float32_rounds_are_told(model, tmp_path):
-    path, said = tmp_path / "wide.npz", []
+    path = tmp_path / "wide.npz"
     content = {key: values.astype(np.float64) for key, values in np.load(model.parent / "samples.npz").items()}
     content["x_train"][..., 0] = 1.7e9 + np.arange(len(content["x_train"])).reshape(
         -1, *[1] * (content["x_train"].ndim - 2)
     )
     np.savez(path, **content)
-    load_task(model, str(path), tell=said.append)
+    said = load_task(model, str(path)).notices
     assert said[0].startswith(f"{path}: x_train[:, 0, 0, 0] goes from 1700000000.0 to ")
 
 

@@ -98,6 +98,8 @@ def _prepare(
         task = given_task or load_task(
             request.model, request.data, reading=request.reading, seed=request.seed, tell=progress.notice
         )
+        for line in task.notices:
+            progress.notice(line)
         task = task.labelled()
         given = task.model
         asked, changes = task, list[Adaptation]()
