@@ -19,6 +19,9 @@ from spear_deploy.data.stored import Given, Packed, Stored
 from spear_deploy.errors import DataError
 
 NPZ_VALIDATION_SHARE = 0.15
+LEAST_OF_BYTES = 100
+"""Where the samples of one split reach this and those of another at most 1, only some are likely to be scaled."""
+
 MOST_NAMES = 12
 """Names that a message lists."""
 
@@ -66,10 +69,10 @@ def splits_of(
     for key in [key for key in ("train", "test", "val") if f"x_{key}" in arrays]:
         seen.append(_check_samples(path, key, arrays[f"x_{key}"], arrays["x_train"]))
         if labelled:
-            check_labels(path, key, np.asarray(arrays[f"y_{key}"]), len(arrays[f"x_{key}"]))
+            check_labels(path, key, np.asarray(arrays[f"y_{key}"]), arrays[f"x_{key}"].shape)
     if labelled:
         check_together(path, {key: np.asarray(array) for key, array in arrays.items() if key.startswith("y_")})
-    notices = _doubts(seen)
+    notices = _doubts(seen, [np.asarray(array) for key, array in arrays.items() if key.startswith("y_")])
     train = _split(SplitName.TRAIN, "train", arrays)
     if "x_val" in arrays:
         validation = _split(SplitName.VALIDATION, "val", arrays)
@@ -79,10 +82,18 @@ def splits_of(
     return (train, validation, _split(SplitName.TEST, "test", arrays)), labels, notices
 
 
-def _doubts(seen: Sequence[Columns]) -> tuple[str, ...]:
-    """What a user hears of samples that are taken otherwise than they are given: the first column, in one split."""
+def _doubts(seen: Sequence[Columns], labels: Sequence[NDArray[Any]]) -> tuple[str, ...]:
+    """What a user hears: what float32 rounds first, in one split, whether these are scaled alike, and class 0."""
     faults = [fault for each in seen if (fault := each.rounded(seen[0])) is not None]
-    return tuple(f"{fault} (x - x_train.min(0)), in training too" for fault in faults[:1])
+    rounded = [f"{fault} (x - x_train.min(0)), in training too" for fault in faults[:1]]
+    least, *_, most = sorted(seen, key=lambda each: each.largest)
+    apart = 0 < least.largest <= 1 and most.largest >= LEAST_OF_BYTES
+    scaled = [
+        f"{most.name} goes up to {most.largest:g}, {least.name} to {least.largest:g}: scale both alike, as by x / 255"
+    ]
+    from_one = bool(labels) and all(y.dtype.kind in "iu" for y in labels) and min(int(y.min()) for y in labels) == 1
+    numbered = ["labels start at 1, and no sample is of class 0: where they number classes from 1 on, write y - 1"]
+    return (*rounded, *(scaled if apart else ()), *(numbered if from_one else ()))
 
 
 def _split(name: SplitName, key: str, arrays: dict[str, Given]) -> Split:
@@ -124,17 +135,24 @@ def _cut_validation(path: str, train: Split) -> tuple[Split, Split]:
 def _check_samples(path: str, key: str, x: Given, train: Given) -> Columns:
     """Refuse samples that are no numbers, or not alike; what was seen of them on the way, each being read once."""
     if not isinstance(x, Stored) and x.dtype.kind not in "fiub":
-        raise DataError(f"{path}: x_{key} must hold numbers, found {x.dtype}")
+        way_out = "; samples of one shape become numbers by x.astype('float32')" if x.dtype.kind == "O" else ""
+        raise DataError(f"{path}: x_{key} must hold numbers, found {x.dtype}{way_out}")
     if not x.ndim or not len(x):
         raise DataError(f"{path}: x_{key} holds no samples")
     if x.shape[1:] != train.shape[1:]:
         found, needed = times(x.shape[1:]), times(train.shape[1:])
         raise DataError(f"{path}: samples of x_{key} are {found}, those of x_train {needed}")
-    seen = Columns(f"x_{key}")
+    seen, before = Columns(f"x_{key}"), 0
     for part in _parts(x):
-        if part.dtype.kind == "f" and not bool((np.abs(part) <= np.finfo(np.float32).max).all()):
-            raise DataError(f"{path}: x_{key} holds values that are not finite in float32 (NaN, infinite or too large)")
+        finite = part.dtype.kind != "f" or np.abs(part) <= np.finfo(np.float32).max
+        if not np.all(finite):
+            first = before + int(np.argwhere(~np.asarray(finite))[0, 0])
+            raise DataError(
+                f"{path}: x_{key} holds values that are not finite in float32 (NaN, infinite or too large), first in"
+                f" sample {first}"
+            )
         seen.see(part)
+        before += len(part)
     return seen
 
 

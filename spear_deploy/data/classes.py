@@ -38,9 +38,12 @@ def read_classes(folder: Path, frames: Frames) -> tuple[dict[str, NDArray[Any]],
         if other:
             raise DataError(f"{folder}: {', '.join(sorted(other))}: a class that {_either(parts)} lacks")
         split = {key: _read(part, names["train"], frames) for key, part in parts.items()}
+        _check_filled(parts["train"], names["train"], split["train"][1])
     else:
         passed_over = _passed_over(folder, [folder])
-        samples, labels = _read(folder, _classes(folder), frames)
+        classes = _classes(folder)
+        samples, labels = _read(folder, classes, frames)
+        _check_filled(folder, classes, labels)
         kept, held = stratified(labels, _TEST_SHARE)
         split = {"train": (samples[kept], labels[kept]), "test": (samples[held], labels[held])}
     arrays = {f"{kind}_{key}": array for key, both in split.items() for kind, array in zip("xy", both, strict=True)}
@@ -117,6 +120,15 @@ def _classes(folder: Path) -> list[str]:
                 " class; parts of the data are called train, test and validation"
             )
     return sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
+
+
+def _check_filled(folder: Path, names: Sequence[str], labels: NDArray[np.int64]) -> None:
+    empty = [name for label, name in enumerate(names) if not (labels == label).any()]
+    if empty:
+        raise DataError(
+            f"{folder / empty[0]}: holds no recordings, so that its class cannot be learned; remove the folder, from"
+            " test and validation too, or fill it"
+        )
 
 
 def _read(folder: Path, names: list[str], frames: Frames) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spear_deploy.data.arrays import NEEDED, USED, splits_of
-from spear_deploy.data.folder import holds_arrays, read_folder
+from spear_deploy.data.arrays import MOST_NAMES, NEEDED, USED, splits_of
+from spear_deploy.data.folder import holds_arrays, holds_folders, read_folder
 from spear_deploy.data.given import as_array
 from spear_deploy.data.split import UNLABELLED, Labels, Split, SplitName
 from spear_deploy.data.stored import Given, Stored
 from spear_deploy.errors import DataError, briefly
 from spear_deploy.system.outside.npz import read_npz
-from spear_deploy.system.outside.refusal import ObjectsError, RefusedError, check_readable
+from spear_deploy.system.outside.refusal import RefusedError, UnfitError, check_readable
 
 DIGITS_SPLIT_SEED = 0
 """Which images of the digits are in which split is the same for everyone, always."""
@@ -143,6 +143,12 @@ def load_data(
     if holds_arrays(path):
         return _dataset(str(path), *read_folder(path))
     if path.is_dir():
+        if not holds_folders(path):
+            found = ", ".join(sorted(each.name for each in path.iterdir())[:MOST_NAMES]) or "nothing"
+            raise DataError(
+                f"{path}: holds neither {', '.join(f'{key}.npy' for key in NEEDED)} nor a folder a class with"
+                f" recordings in it; found {found}"
+            )
         from spear_deploy.data.classes import read_classes
         from spear_deploy.data.events import Binning, Frames
 
@@ -153,7 +159,7 @@ def load_data(
         arrays, passed_over = read_classes(path, Frames(time_steps, tuple(input_shape), Binning(binning)))
         data = Dataset.of_arrays(str(path), **arrays)
         return replace(data, notices=(*passed_over, *data.notices))
-    if path.suffix != ".npz":
+    if path.suffix.lower() != ".npz":
         what = f"{name}: no file of a data set" if path.is_file() else f"no data set called {str(name)!r}"
         raise DataError(
             f"{what}; known: {', '.join(sorted(_KNOWN))}, the path of an .npz file with {', '.join(NEEDED)}, or of a"
@@ -193,7 +199,7 @@ def _load_npz(path: Path) -> Dataset:
         raise DataError(f"{path}: not an npz file, or damaged (an npz is a zip archive, as numpy.savez writes it)")
     try:
         arrays, others = read_npz(path, USED)
-    except ObjectsError as error:
+    except UnfitError as error:
         raise DataError(f"{path}: {error}") from None
     except RefusedError as error:
         raise DataError(f"{path}: not an npz file, or damaged ({error})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -207,14 +208,27 @@ def check_fits(
         )
     shape = data.sample_shape[1:] if timed else data.sample_shape
     if shape != input_shape:
+        way_out = _in_shape(data.sample_shape, shape, input_shape, timed)
         padded = (*input_shape[:-1], -(-input_shape[-1] // 8) * 8)
         packed = "; bits in a file are a multiple of 8: write the array as it is where others are meant"
         raise DataError(
             f"{data.name}: samples are {times(shape)} a time step, the network takes {times(input_shape)}"
-            f"{packed if shape == padded else ''}"
+            f"{packed if shape == padded else way_out}"
         )
     if data.labels is not Labels.NONE:
         check_told(data.name, {str(split.name): split.y for split in data.splits}, objective, classes)
+
+
+def _in_shape(given: tuple[int, ...], shape: tuple[int, ...], input_shape: tuple[int, ...], timed: bool) -> str:
+    """How samples `given`, `shape` in a time step, become what a network takes, where that is likely."""
+    if not timed and given[1:] == input_shape:
+        return "; samples with time, T first, take another encoding, such as spikes, sequence or counts"
+    if shape == (*input_shape[1:], input_shape[0]):
+        return f"; where channels stand last, write numpy.moveaxis(x, -1, {2 if timed else 1})"
+    if math.prod(shape) == math.prod(input_shape):
+        leading = "*x.shape[:2]" if timed else "len(x)"
+        return f"; write x.reshape({', '.join([leading, *map(str, input_shape)])}) where the order is that"
+    return ""
 
 
 def _shown_again(stored: Tensor) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from spear_deploy.data.stored import Given, InFile
 from spear_deploy.errors import DataError
 from spear_deploy.system.outside.npz import read_npy_layout
-from spear_deploy.system.outside.refusal import ObjectsError, RefusedError, check_readable
+from spear_deploy.system.outside.refusal import RefusedError, UnfitError, check_readable
 
 PACKED = "_bits"
 """Ends the name of an array whose bytes hold eight zeros and ones along the last axis."""
@@ -18,6 +18,11 @@ PACKED = "_bits"
 def holds_arrays(path: Path) -> bool:
     """Whether a path is a folder of npy files that are named as a data set's arrays are."""
     return path.is_dir() and any(path.glob("[xy]_*.npy"))
+
+
+def holds_folders(path: Path) -> bool:
+    """Whether a folder holds others, hidden ones left out."""
+    return any(each.is_dir() and not each.name.startswith(".") for each in path.iterdir())
 
 
 def read_folder(path: Path) -> tuple[dict[str, Given], list[str]]:
@@ -45,17 +50,18 @@ def _array(file: Path) -> Given:
     check_readable(file, DataError)
     try:
         shape, dtype, offset = read_npy_layout(file)
-    except ObjectsError as error:
+    except UnfitError as error:
         raise DataError(f"{file.parent}: {error}") from None
     except RefusedError as error:
         raise DataError(f"{file}: not an npy file, or damaged ({error})") from None
     packed = file.stem.endswith(PACKED)
-    if dtype.kind not in "fiub" or (packed and dtype != np.uint8):
+    labels = file.stem.startswith("y_")
+    if (dtype.kind not in "fiub" and not labels) or (packed and dtype != np.uint8):
         raise DataError(f"{file}: must hold {'bytes' if packed else 'numbers'}, found {dtype}")
     if not shape or (packed and len(shape) < 2):
         raise DataError(f"{file}: holds no samples")
     sample_shape = (*shape[1:-1], 8 * shape[-1]) if packed else shape[1:]
     rows = InFile(file, offset, dtype, sample_shape, np.arange(shape[0]), packed)
-    if not file.stem.startswith("y_"):
+    if not labels:
         return rows
     return np.fromfile(file, dtype, int(np.prod(shape)), offset=offset).reshape(shape)

@@ -24,6 +24,8 @@ def as_array(name: str, key: str, values: object) -> NDArray[np.generic]:
         return _of_tensor(name, key, values.detach())
     if isinstance(values, list | tuple) and any(isinstance(each, torch.Tensor) for each in values):
         values = [as_array(name, key, each) for each in values]
+    if hasattr(values, "toarray") and hasattr(values, "nnz"):
+        raise DataError(f"{name}: {key} is a sparse matrix: write {key}.toarray()")
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise DataError(f"{name}: {key} has values that are masked: say what they are, {key}.filled(0)")
     try:

@@ -24,16 +24,24 @@ def labels_of(y: NDArray[np.generic]) -> Tensor:
     return torch.from_numpy(y.astype(np.float32)).reshape(len(y), -1)
 
 
-def check_labels(path: str, key: str, y: NDArray[np.generic], samples: int) -> None:
-    """Refuse labels that are neither classes nor values, or not one (row) a sample.
+def check_labels(path: str, key: str, y: NDArray[np.generic], shape: tuple[int, ...]) -> None:
+    """Refuse labels that are neither classes nor values, or not one (row) a sample of samples of this shape.
 
     Raises:
         DataError: naming the array.
 
     """
     if y.dtype.kind not in "iuf":
-        way_out = "; write y.astype(int)" if y.dtype.kind == "b" else ""
+        way_out = _WAYS_OUT.get(y.dtype.kind, "")
+        if y.dtype.kind == "b" and y.ndim == 2 and bool((y.sum(axis=1) == 1).all()):
+            way_out = " of one-hot rows; write y.argmax(1)"
         raise DataError(f"{path}: y_{key} must hold integers (classes) or floats (values), found {y.dtype}{way_out}")
+    samples = shape[0]
+    if y.shape[:1] != (samples,) and y.shape[:1] == shape[1:2]:
+        raise DataError(
+            f"{path}: x_{key} holds {samples} samples and y_{key} {len(y)} labels: where its first axis is time, write"
+            " x.swapaxes(0, 1)"
+        )
     if y.dtype.kind == "f":
         _check_values(path, key, y, samples)
         return
@@ -45,6 +53,11 @@ def check_labels(path: str, key: str, y: NDArray[np.generic], samples: int) -> N
         raise DataError(f"{path}: labels start at 0, y_{key} holds {int(y.min())}{_values_are(y)}")
     if int(y.max()) >= MOST_CLASSES:
         raise DataError(f"{path}: labels number classes, y_{key} holds {int(y.max())}{_values_are(y)}")
+
+
+_NUMBERED = "; number the classes, alike in all splits: numpy.searchsorted(numpy.unique(y_train), y)"
+_WAYS_OUT = {"b": "; write y.astype(int)", "U": _NUMBERED, "S": _NUMBERED, "O": _NUMBERED}
+"""How labels of other kinds become classes."""
 
 
 def _one_of(y: NDArray[Any], samples: int) -> str:
@@ -136,7 +149,11 @@ def _classes(name: str, labels: Mapping[str, Tensor], answers: int) -> None:
             )
     top = max(int(y.max()) for y in labels.values())
     if top >= answers:
-        raise DataError(f"{name}: labels go up to {top}, the network has {answers} outputs (labels 0 to {answers - 1})")
+        least = min(int(y.min()) for y in labels.values())
+        way_out = "; they start at 1: write y - 1" if (least, top) == (1, answers) else ""
+        raise DataError(
+            f"{name}: labels go up to {top}, the network has {answers} outputs (labels 0 to {answers - 1}){way_out}"
+        )
 
 
 def _way_out(y: Tensor) -> str:

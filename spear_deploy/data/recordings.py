@@ -20,7 +20,7 @@ from spear_deploy.data.events import Recording
 from spear_deploy.errors import DataError
 from spear_deploy.system.outside.npz import read_npy_layout, read_npz
 from spear_deploy.system.outside.plain import read_bytes
-from spear_deploy.system.outside.refusal import READ_ERRORS, ObjectsError, RefusedError, check_readable, first_line
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, UnfitError, check_readable, first_line
 
 GROUP = "spear_deploy.data"
 """Entry-point group under which another package offers readers."""
@@ -74,7 +74,7 @@ def read_recording(path: Path) -> Recording:
             )
             raise DataError(f"{path}: no reader for .{suffix}; known: {known}{hint}")
         return readers[suffix](path)
-    except ObjectsError as error:
+    except UnfitError as error:
         raise DataError(f"{path}: {error}") from None
     except (RefusedError, *READ_ERRORS) as error:
         check_readable(path, DataError)

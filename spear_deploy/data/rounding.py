@@ -40,20 +40,25 @@ class Rounded:
 class Columns:
     """What is seen of the columns `[N]` of an array `[N, ...]`, of which some samples are shown at a time.
 
-    Numbers of one or two bytes are not looked at: float32 holds them.
+    Of numbers of one or two bytes, which float32 holds, only the `largest` is kept, which is 0 at least.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.largest = 0.0
         self.least: NDArray[np.float64] | None = None
         self.most: NDArray[np.float64] | None = None
         self.changed: NDArray[np.bool_] | None = None
 
     def see(self, samples: NDArray[Any]) -> None:
         """Look at some of the samples."""
-        if samples.dtype.itemsize <= 2 or not len(samples):
+        if not samples.size:
+            return
+        if samples.dtype.itemsize <= 2:
+            self.largest = max(self.largest, float(samples.max()))
             return
         least, most = (np.asarray(each, dtype=np.float64) for each in (samples.min(0), samples.max(0)))
+        self.largest = max(self.largest, float(most.max()))
         self.least = least if self.least is None else np.minimum(self.least, least)
         self.most = most if self.most is None else np.maximum(self.most, most)
         if samples.dtype.kind in "iu" or samples.dtype.itemsize > 4:

@@ -65,10 +65,17 @@ def data_of(
 
 
 def _stacked(given: Samples, name: str, frames: Frames | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    if not hasattr(given, "__len__") or not hasattr(given, "__getitem__"):
+        held = "; give the set that it loads, loader.dataset" if hasattr(given, "dataset") else "; list(...) makes one"
+        raise DataError(f"{name}: needs a set that gives samples by number, found {type(given).__name__}{held}")
     samples: list[NDArray[Any]] = []
     labels: list[NDArray[Any]] = []
     for index in range(len(given)):
-        sample, label = given[index]
+        found = given[index]
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            many = f" of {len(found)}" if isinstance(found, tuple | list) else ""
+            raise DataError(f"{name} {index} is a {type(found).__name__}{many}, where (sample, label) is needed")
+        sample, label = found
         array: NDArray[Any] = as_array(name, f"sample {index}", sample)
         if array.dtype.names is not None:
             if frames is None:

@@ -332,6 +332,16 @@ def test_other_files_of_no_class_are_told_and_hidden_ones_are_not(tmp_path):
     assert line == "2 files are passed over that lie in no folder of a class, such as README.txt"
 
 
+@pytest.mark.parametrize("split", [True, False])
+def test_a_class_that_holds_no_recording_to_learn_from_is_refused(tmp_path, split):
+    path = folder(tmp_path, split=split)
+    for place in ("Train", "Test") if split else ("",):
+        (path / place / "7").mkdir()
+    named = path / "Train" / "7" if split else path / "7"
+    with pytest.raises(DataError, match=f"^{named}: holds no recordings, so that its class cannot be learned"):
+        load_data(path, input_shape=SHAPE, time_steps=6)
+
+
 def test_a_link_that_leads_nowhere_is_not_passed_over(tmp_path):
     path = folder(tmp_path, split=False)
     (path / "2" / "9.bin").symlink_to(tmp_path / "gone.bin")

@@ -15,6 +15,7 @@ from spear_deploy.jobs.deploy.early_warnings import (
     by_chance,
     check_labels,
     class_shares,
+    shared_samples,
     shift,
     wide_bound,
     wide_tails,
@@ -71,6 +72,20 @@ def test_splits_that_lack_classes_or_hold_them_in_other_shares_are_told(tmp_path
     assert lacking.endswith("test holds no sample of class 2")
     (other,) = class_shares(data(tmp_path, [100, 100], [20, 20], [90, 10]))
     assert "test holds its classes in other shares than train" in other
+
+
+@pytest.mark.parametrize("kept", [np.float64, np.uint8])
+def test_samples_of_test_and_validation_that_are_training_samples_are_told(kept):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 200, (300, 6)).astype(kept)
+    parts = {"x_train": x[:100], "x_val": x[100:200], "x_test": x[200:]}
+    assert shared_samples(Dataset.of_arrays("mine", **parts)) == []
+    mixed = {"x_val": np.concatenate([x[100:198], x[:2]]), "x_test": x[:70]}
+    validation, test = shared_samples(Dataset.of_arrays("mine", **{**parts, **mixed}))
+    assert validation.startswith("mine: 2 of 100 validation samples are training samples too, and say nothing of new")
+    assert test.startswith("mine: 70 of 70 test samples are training samples too")
+    few = {"x_test": np.concatenate([x[200:]] * 3 + [x[:1]])}
+    assert shared_samples(Dataset.of_arrays("mine", **{**parts, **few})) == []
 
 
 def test_a_shift_of_the_dense_networks_synops_is_told_with_its_size():

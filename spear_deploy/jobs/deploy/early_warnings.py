@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from spear_deploy.data import Dataset, Labels
+from spear_deploy.data import Dataset, Labels, Split
 from spear_deploy.data.splitting import class_counts, shares_differ
+from spear_deploy.data.stored import pieces
 from spear_deploy.errors import DataError
 from spear_deploy.hardware import SYNOPS, Limit, OnChip
 from spear_deploy.measure import SCORINGS, Measurement
@@ -27,6 +28,9 @@ SURE_MARGIN = 0.05
 
 WIDE_MARGIN = 0.1
 """A bound further above the mean than this is told."""
+
+SHARED = 0.01
+"""Of a split; where that many samples are those of another, it is no chance that few values are alike."""
 
 SHIFTED = 0.01
 """Means that chance would make so different less often than this are of different data."""
@@ -125,6 +129,24 @@ def class_shares(data: Dataset) -> list[str]:
                 " figures of one do not carry over to the other"
             )
     return found
+
+
+def shared_samples(data: Dataset) -> list[str]:
+    """Say when samples that choices are made on, or figures measured on, are training samples too."""
+    train, found = _hashes(data.train), []
+    for split, use in ((data.validation, "choices are made"), (data.test, "the final figures are measured")):
+        shared = int(np.isin(_hashes(split), train).sum())
+        if shared >= max(SHARED * len(split), 1):
+            found.append(
+                f"{data.name}: {shared:,} of {len(split):,} {split.name} samples are training samples too, and say"
+                f" nothing of new ones: {use} on them"
+            )
+    return found
+
+
+def _hashes(split: Split) -> NDArray[np.int64]:
+    each = (hash(sample.tobytes()) for part in pieces(len(split)) for sample in split.x[part].numpy())
+    return np.fromiter(each, np.int64, len(split))
 
 
 def wide_bound(dense: Measurement, ahead: int) -> list[str]:

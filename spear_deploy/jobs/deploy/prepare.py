@@ -19,6 +19,7 @@ from spear_deploy.jobs.deploy.early_warnings import (
     chance,
     check_labels,
     class_shares,
+    shared_samples,
     shift,
     slack_budgets,
     small_data,
@@ -111,7 +112,7 @@ def _prepare(
         model, data = task.model, task.data
         check_room(model.network, model.time_steps, request.memory_bytes, request.plan, progress.notice)
         check_labels(data, model.objective)
-        for warning in (*small_data(data, request.plan.plain.batch), *class_shares(data)):
+        for warning in (*small_data(data, request.plan.plain.batch), *class_shares(data), *shared_samples(data)):
             progress.notice(warning)
         device = device_named(request.device)
         train, validation, test = (split.on(device) for split in (task.train, task.validation, task.test))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from spear_deploy.system.outside.refusal import READ_ERRORS, ObjectsError, RefusedError, check_growth, first_line
+from spear_deploy.system.outside.refusal import READ_ERRORS, RefusedError, UnfitError, check_growth, first_line
 
 _PART_BYTES = 1 << 24
 _LARGEST_HEADER = 10_000
@@ -28,7 +28,7 @@ def read_npz(path: Path, wanted: Container[str]) -> tuple[dict[str, NDArray[Any]
         wanted: names of arrays.
 
     Raises:
-        ObjectsError: an array holds Python objects.
+        UnfitError: an array holds Python objects.
         RefusedError: no npz, damaged, or an array that is not what its header says.
 
     """
@@ -56,8 +56,8 @@ def read_npy_layout(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     """Shape and type of the array in an npy file, and the bytes before its first number; none of them is read.
 
     Raises:
-        ObjectsError: it holds Python objects.
-        RefusedError: no npy, in columns instead of rows, or of another length than its header says.
+        UnfitError: it holds Python objects, or columns instead of rows.
+        RefusedError: no npy, or of another length than its header says.
 
     """
     try:
@@ -69,9 +69,7 @@ def read_npy_layout(path: Path) -> tuple[tuple[int, ...], np.dtype[Any], int]:
     except READ_ERRORS as error:
         raise RefusedError(first_line(error)) from None
     if fortran and len(shape) > 1:
-        raise RefusedError(
-            f"{path.name}: is in Fortran order; write it with numpy.save(..., numpy.ascontiguousarray(x))"
-        )
+        raise UnfitError(f"{path.name}: is in Fortran order; write it with numpy.save(..., numpy.ascontiguousarray(x))")
     expected, found = offset + math.prod(shape) * dtype.itemsize, path.stat().st_size
     if expected != found:
         raise RefusedError(f"{path.name}: its header says {expected:,} bytes, it holds {found:,}")
@@ -104,7 +102,7 @@ def _header(file: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype
         raise RefusedError(f"{name}: of a version of numpy's format that is not known")
     shape, fortran, dtype = readers[version](file, max_header_size=_LARGEST_HEADER)
     if dtype.hasobject:
-        raise ObjectsError(
+        raise UnfitError(
             f"{name}: holds Python objects, where numbers are needed: pad rows of unequal length to one, and name the"
             " kind of number, as in numpy.asarray(rows, dtype='float32')"
         )

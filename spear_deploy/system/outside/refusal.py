@@ -46,8 +46,8 @@ class RefusedError(Exception):
     """A file that is not read any further: why, in one line and without its name."""
 
 
-class ObjectsError(RefusedError):
-    """An array of Python objects, in a file that is not damaged."""
+class UnfitError(RefusedError):
+    """An array that cannot be used, in a file that is not damaged: of Python objects, or in columns."""
 
 
 def first_line(error: BaseException) -> str:
