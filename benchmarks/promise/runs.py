@@ -119,7 +119,7 @@ def _one(
         "ok": test.synops <= target.budget_synops and not ruined,
         "uniform": _tuned_uniform(target, request, prepared, solution) if uniform else None,
         "claimed_share": _claimed(solution),
-        "delivered": _delivered(solution, target, prepared, test),
+        **({"delivered": _delivered(solution, target, prepared, test)} if winner.result is winner.final else {}),
         "told": _told(clock, request),
         "predictions": [_prediction(one, solution, prepared) for one in solution.choice.tuned if one.final is None]
         + [_prediction(one, solution, prepared) for one in solution.choice.tuned[:3] if one.final is not None],

@@ -9,7 +9,15 @@ from spear_deploy.hardware import Follows, Use
 from spear_deploy.measure import Compared
 from spear_deploy.report.answers_part import AnswersReport
 from spear_deploy.report.schema import LimitPrediction, LimitReport
-from spear_deploy.report.search_part import AgentReport, EvaluationReport, FinalistReport, SearchReport
+from spear_deploy.report.search_part import (
+    PLAIN,
+    PRUNED,
+    AgentReport,
+    EvaluationReport,
+    FinalistReport,
+    SearchReport,
+    UndoneReport,
+)
 from spear_deploy.search import Choice, Finalist, Prediction, SearchProblem
 
 _NONE: Mapping[str, LimitPrediction] = MappingProxyType({})
@@ -120,7 +128,18 @@ def _finalist_report(finalist: Finalist, closes: int | None, *, chosen: bool) ->
         synops=finalist.result.validation.synops,
         synops_bound=finalist.result.synops_bound,
         finished=finalist.final is not None,
+        undone=_undone_report(finalist),
         chosen=chosen,
+    )
+
+
+def _undone_report(finalist: Finalist) -> UndoneReport | None:
+    if finalist.instead is None or finalist.final is None:
+        return None
+    return UndoneReport(
+        back_to=PLAIN if finalist.instead.model is finalist.plain.model else PRUNED,
+        accuracy=finalist.final.validation.accuracy,
+        synops=finalist.final.validation.synops,
     )
 
 

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from spear_deploy.report.part import Part
 
+PLAIN, PRUNED = "plain", "pruned"
+"""What a fine-tune that is undone leads back to: after the first phase, or before any."""
+
 
 class EvaluationReport(Part):
     """A candidate before its fine-tune; SynOps are predictions in torch, with the 95 % interval."""
@@ -47,6 +50,14 @@ class SearchReport(Part):
     )
 
 
+class UndoneReport(Part):
+    """A fine-tune that surely made a network worse, by the lower end of the paired 95 % interval, and was undone."""
+
+    back_to: str = Field(description="what is delivered: `pruned`, before any fine-tune, or `plain`, after the first")
+    accuracy: float = Field(description="on validation, after the fine-tune")
+    synops: float
+
+
 class FinalistReport(Part):
     """A candidate after its fine-tune, on the validation split in the target's arithmetic."""
 
@@ -63,7 +74,8 @@ class FinalistReport(Part):
     plain_accuracy: float | None = Field(description="after the first phase, the plain fine-tune that LRE predicts")
     plain_synops: float | None
     finished: bool = Field(description="whether it went through the second phase as well")
-    accuracy: float = Field(description="after the last phase that it went through")
+    undone: UndoneReport | None = Field(None, description="null where no fine-tune was undone, and in earlier reports")
+    accuracy: float = Field(description="after the last phase that it went through and that was not undone")
     synops: float
     synops_bound: float = Field(description="upper 99 % confidence bound of the mean SynOps")
     chosen: bool

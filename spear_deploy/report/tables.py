@@ -219,11 +219,7 @@ def finalists(report: Report) -> tuple[Captioned, ...]:
         (
             "yes" if one.chosen else "",
             *_first_phase(report, one),
-            *(
-                (f"{one.synops:,.0f}", f"{one.synops_bound:,.0f}", score_text(report, one.accuracy))
-                if one.finished
-                else ("",) * 3
-            ),
+            *_second_phase(report, one),
             *(f"{ratio:.1%}" for ratio in one.keep_ratios),
         )
         for one in report.finalists
@@ -242,6 +238,7 @@ def finalists(report: Report) -> tuple[Captioned, ...]:
     caption = (
         f"What was fine-tuned, on validation in {report.budget.arithmetic}; empty: not taken through the second phase,"
         " or a closing step with fewer channels than went through the first."
+        + ("" if all(one.undone is None for one in report.finalists) else " One without a bound was undone.")
     )
     return (Captioned(caption, Table(columns, rows)),)
 
@@ -251,6 +248,14 @@ def _first_phase(report: Report, one: FinalistReport) -> tuple[str, str, str]:
         return "", "", ""
     predicted = f"{one.predicted:,.0f} ({one.low:,.0f} to {one.high:,.0f})"
     return predicted, f"{one.plain_synops:,.0f}", score_text(report, one.plain_accuracy)
+
+
+def _second_phase(report: Report, one: FinalistReport) -> tuple[str, str, str]:
+    if one.undone is not None:
+        return f"{one.undone.synops:,.0f}", "", score_text(report, one.undone.accuracy)
+    if not one.finished:
+        return "", "", ""
+    return f"{one.synops:,.0f}", f"{one.synops_bound:,.0f}", score_text(report, one.accuracy)
 
 
 def cores(report: Report) -> tuple[Captioned, ...]:

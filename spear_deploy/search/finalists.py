@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from spear_deploy.search.bounds import shared_risk
+from spear_deploy.measure import SCORINGS
+from spear_deploy.search.bounds import closing_risk, shared_risk
 from spear_deploy.search.candidate import Features, Ratios
 from spear_deploy.search.closing import closing, filled, leaves_much
 from spear_deploy.search.crew import Alone, Crew
@@ -125,7 +126,7 @@ def finished(
     """The second phase of finalists, the choice among them, and the closing of the most frugal where none keeps all.
 
     `risk` is that of each finalist's bound. Who wishes to end gets the first that is through, closed until it keeps
-    every limit.
+    every limit. A fine-tune that surely made the chosen one worse is undone, see `undone`.
     """
     evaluator = tuner.evaluator
     crew = crew or Alone(tuner)
@@ -157,7 +158,40 @@ def finished(
     every = (*tuned, *repaired)
     keeping = [one for one in every if _share(one, evaluator) <= 1]
     best = max(keeping, key=_merit) if keeping else min(every, key=lambda one: _share(one, evaluator))
-    return Choice(best, every, len(repaired), left_out)
+    through_both = next(one for one in tuned if one.plain is best.plain)
+    winner = undone(tuner, through_both, best.result, len(repaired))
+    if winner is None:
+        return Choice(best, every, len(repaired), left_out)
+    return Choice(winner, tuple(winner if one is through_both else one for one in every), len(repaired), left_out)
+
+
+def undone(tuner: Tuner, finalist: Finalist, final: Tuned, steps: int) -> Finalist | None:
+    """A finalist as it was before a fine-tune that surely made it worse than that; None where none did.
+
+    It is what it was before any fine-tune, or after the first phase, whichever is more accurate on validation, if it
+    keeps every limit and `final`, what so many closing steps and all phases made of it, surely lost accuracy against
+    it, by the lower end of the paired interval. A difference that may be chance undoes nothing. LRE's prediction stays
+    that of the first phase. The risks of the bounds follow those of the closing steps.
+    """
+    budget = tuner.evaluator.budget_synops
+    pruned = tuner.factory.candidate(finalist.features.keep_ratios).model
+    before = [
+        tuner.measured(model, closing_risk(steps + number))
+        for number, model in enumerate((finalist.plain.model, pruned), start=1)
+    ]
+    better = [one for one in before if one.share(budget) <= 1 and _surely_lost(tuner, final, one)]
+    if not better:
+        return None
+    return replace(finalist, final=final, instead=max(better, key=lambda one: one.validation.accuracy))
+
+
+def _surely_lost(tuner: Tuner, after: Tuned, before: Tuned) -> bool:
+    """Whether a network surely lost accuracy on validation against what it was before."""
+    model, train, validation = tuner.factory.model, tuner.factory.train, tuner.evaluator.validation
+    given, reference = (one.validation.predictions for one in (after, before))
+    between = SCORINGS[model.objective.kind].between
+    answers = between(given, reference, validation.labels, train.labels, model.classes, "network before its fine-tune")
+    return answers.drop_interval_points[0] > 0
 
 
 def _begun(tuner: Tuner, jobs: Sequence[Work]) -> Sequence[Work]:

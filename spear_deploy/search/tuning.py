@@ -110,6 +110,7 @@ class Finalist:
         prediction: of the SynOps after the first phase.
         plain: after the first phase.
         final: after the second, or a closing step; None for a finalist that did not get so far.
+        instead: what it was before a fine-tune that is undone, as that surely made it worse; None where none is.
 
     """
 
@@ -118,6 +119,7 @@ class Finalist:
     prediction: Prediction
     plain: Tuned
     final: Tuned | None = None
+    instead: Tuned | None = None
 
     @property
     def keeps_channels(self) -> bool:
@@ -126,8 +128,8 @@ class Finalist:
 
     @property
     def result(self) -> Tuned:
-        """The network after the last phase that it went through."""
-        return self.final or self.plain
+        """The network after the last phase that it went through and that is not undone."""
+        return self.instead or self.final or self.plain
 
     def summary(self, scoring: Scoring) -> str:
         """For someone who watches."""

@@ -27,6 +27,17 @@ def test_a_sound_run_leaves_none():
 
 
 @pytest.mark.parametrize(
+    ("back_to", "kept"), [("pruned", "before any fine-tune"), ("plain", "after its plain fine-tune")]
+)
+def test_a_fine_tune_that_was_undone_is_told_with_what_the_network_was_worth_before_and_after(back_to, kept):
+    (caveat,) = told(finalists__1__undone={"back_to": back_to, "accuracy": 0.25, "synops": 34.0})
+    assert caveat.startswith(
+        f"Fine-tuning surely made this network worse: accuracy on validation is 92.00% {kept}, which keeps every limit"
+    )
+    assert "25.00% after all of it" in caveat
+
+
+@pytest.mark.parametrize(
     ("low", "high", "said"), [(3.0, 16.6, True), (-0.5, 16.6, False), (3.0, 9.9, False), (10.1, 20.0, False)]
 )
 def test_a_loss_that_may_be_more_than_a_working_network_has_is_told(low, high, said):

@@ -52,6 +52,22 @@ def test_the_prediction_stands_in_the_arithmetic_of_each_backend(drawn):
     assert budget.at == 35.0
 
 
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({"finished": True}, "went through a second phase"),
+        ({"finished": False}, "is the one after the plain fine-tune"),
+        ({"undone": {"back_to": "plain", "accuracy": 0.2, "synops": 9.0}}, "is the one after the plain fine-tune"),
+        ({"undone": {"back_to": "pruned", "accuracy": 0.2, "synops": 9.0}}, "is the one before it, which was undone"),
+    ],
+)
+def test_which_network_is_final_follows_from_the_phases_that_it_went_through(chosen, told):
+    content = full_content()
+    content["finalists"][1] |= chosen
+    (measured,) = [figure for figure in figures(Report.model_validate(content)) if figure.key == "measured"]
+    assert f"the final network {told}" in measured.says.replace("The final", "the final")
+
+
 def sample(pruned, synops, predicted):
     return ScatterPoint(
         keep_ratios=[0.5],

@@ -60,7 +60,8 @@ class Evidence:
         unrounded: beside those of the dense one as it is in floating point; None where the target computes in it.
         answers_to_tuned: likewise, beside those of the dense one after the same fine-tune.
         delivered: what was predicted of the pruned network itself, beside what each backend measured of it; None
-            where that is the plainly fine-tuned network, which `lre_checks` are about.
+            where that is the plainly fine-tuned network, which `lre_checks` are about, or one that no fine-tune is left
+            of.
         effective: operations as NeuroBench counts them, of the dense and of the pruned network.
         losses: of rounding, where the target computes in integers.
         limit_predictions: what the search predicted of limits on activity beside mean SynOps, and what the plainly
@@ -158,7 +159,7 @@ def examine(
         answers_to_tuned=tuned,
         effective=(effective_operations(task.model, test), effective_operations(model, test)),
         delivered=None
-        if pruned.choice.winner.final is None  # it is the plain network, which `lre_checks` are about
+        if pruned.choice.winner.result is not pruned.choice.winner.final  # of the plain one are `lre_checks`
         else check_delivered(
             pruned, target, prepared, {floating.name: tested, own.name: observed.measurement}, verified.found
         ),

@@ -179,7 +179,7 @@ def reference_accuracy(target: Target, prepared: Prepared) -> float:
 
 def _front(choice: Choice, target: Target, reference: float) -> tuple[Try, ...]:
     """Of all networks that were fine-tuned, after either phase, those that no other beats, the most frugal first."""
-    phases = [phase for one in choice.tuned for phase in (one.plain, one.final) if phase is not None]
+    phases = [phase for one in choice.tuned for phase in (one.instead, one.plain, one.final) if phase is not None]
     found: list[Try] = []
     for tuned in sorted(phases, key=lambda one: (one.validation.synops, -one.validation.accuracy)):
         measured = tuned.validation

@@ -6,6 +6,7 @@ from spear_deploy.backends import TORCH
 from spear_deploy.report.checks import checks
 from spear_deploy.report.pictures.figure import Axis, Figure, Level, Mark, Panel, Series
 from spear_deploy.report.schema import Report, ScatterPoint
+from spear_deploy.report.search_part import PRUNED
 
 
 def backends_figure(report: Report) -> Figure:
@@ -35,17 +36,11 @@ def backends_figure(report: Report) -> Figure:
         emphasis=True,
     )
     ran = ", ".join(f"{name} {found.samples}" for name, found in report.measured.items())
-    phases = (
-        "The prediction is of the plain fine-tune; the final network went through a second phase, in which a constraint"
-        " holds its SynOps at the budget."
-        if report.lre.check
-        else "The final network is the one after the plain fine-tune."
-    )
     return Figure(
         "measured",
         "Predicted and measured SynOps",
         "LRE's prediction with its 95 % interval, and the SynOps that each backend measured on test samples"
-        f" ({ran}), which the search never saw. {phases}",
+        f" ({ran}), which the search never saw. {_phases(report)}",
         (
             Panel(
                 Axis("backend", categories=names),
@@ -55,6 +50,19 @@ def backends_figure(report: Report) -> Figure:
             ),
         ),
     )
+
+
+def _phases(report: Report) -> str:
+    """Which network the prediction is of, and which one is final."""
+    chosen = next((one for one in report.finalists if one.chosen), None)
+    if chosen is not None and chosen.undone is not None and chosen.undone.back_to == PRUNED:
+        return "The prediction is of the plain fine-tune; the final network is the one before it, which was undone."
+    if report.lre.check and (chosen is None or (chosen.finished and chosen.undone is None)):
+        return (
+            "The prediction is of the plain fine-tune; the final network went through a second phase, in which a"
+            " constraint holds its SynOps at the budget."
+        )
+    return "The final network is the one after the plain fine-tune."
 
 
 def lre_figure(report: Report) -> Figure | None:

@@ -6,7 +6,8 @@ from spear_deploy.hardware import SYNOPS
 from spear_deploy.hardware.limit import BUDGET
 from spear_deploy.report.answers_part import MOST_LOST_POINTS, interval_text
 from spear_deploy.report.schema import Report
-from spear_deploy.report.words.scores import points
+from spear_deploy.report.search_part import PLAIN
+from spear_deploy.report.words.scores import points, score_text, scoring
 
 LEAST_USED = 0.6
 """A budget of which less is used was not what held the network back."""
@@ -23,8 +24,22 @@ MOST_TIMES = 1000
 
 def caveats(report: Report) -> list[str]:
     """Each with what to do."""
-    found = [_lost(report), _unused(report), _unsure(report), _collapsed(report)]
+    found = [_undone(report), _lost(report), _unused(report), _unsure(report), _collapsed(report)]
     return [caveat for caveat in found if caveat]
+
+
+def _undone(report: Report) -> str:
+    """A fine-tune that was undone, with what the network was worth before and after it."""
+    chosen = next((one for one in report.finalists if one.chosen), None)
+    if chosen is None or chosen.undone is None:
+        return ""
+    kept = "after its plain fine-tune" if chosen.undone.back_to == PLAIN else "before any fine-tune"
+    return (
+        f"Fine-tuning surely made this network worse: {scoring(report).name} on validation is"
+        f" {score_text(report, chosen.accuracy)} {kept}, which keeps every limit as well and is what is delivered, and"
+        f" {score_text(report, chosen.undone.accuracy)} after all of it. Shorter fine-tunes may do less"
+        " harm."
+    )
 
 
 def _lost(report: Report) -> str:
@@ -41,6 +56,9 @@ def _lost(report: Report) -> str:
 
 
 def _unused(report: Report) -> str:
+    chosen = next((one for one in report.finalists if one.chosen), None)
+    if chosen is not None and chosen.undone is not None:  # nobody filled what it leaves
+        return ""
     shares = {limit: limit.pruned / limit.allowed for limit in report.budget.limits if limit.allowed}
     if any(limit.binds and (limit.least or shares.get(limit, 1.0) >= LEAST_USED) for limit in report.budget.limits):
         return ""
@@ -49,7 +67,6 @@ def _unused(report: Report) -> str:
         return ""
     budget = max(granted, key=lambda limit: granted[limit])
     used = f"Only {granted[budget]:.1%} of {budget.origin} is used ({budget.name})"
-    chosen = next((one for one in report.finalists if one.chosen), None)
     if budget.name == SYNOPS.name and chosen is not None and chosen.synops_bound >= LEAST_USED * budget.allowed:
         counts = " and ".join(f"{report.splits[name].samples:,} {name}" for name in SPLITS if name in report.splits)
         return (
