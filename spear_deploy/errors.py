@@ -35,6 +35,11 @@ def fault_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {words}{where}" if words else f"{type(error).__name__}{where}"
 
 
+def in_full(error: BaseException) -> str:
+    """What is said of an error, with what was added to it on its way, such as where work is kept."""
+    return "\n  ".join([str(error), *getattr(error, "__notes__", ())])
+
+
 class SpearDeployError(Exception):
     """Every fault that spear-deploy itself reports.
 

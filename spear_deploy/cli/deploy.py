@@ -13,7 +13,7 @@ from spear_deploy.cli.deploy_options import PANELS, DeployOptions
 from spear_deploy.cli.options import filled_from
 from spear_deploy.cli.resuming import command_that_goes_on
 from spear_deploy.cli.summary import front, summary
-from spear_deploy.jobs.deploy.deploy import deploy as run_deploy
+from spear_deploy.jobs.deploy.deploy import run as run_deploy
 from spear_deploy.system.locks import own_name
 
 EPILOG = """
@@ -44,14 +44,16 @@ def deploy(asked: DeployOptions) -> None:
     with own_name(request.out) if asked.names_no_folder else nullcontext(request.out) as folder:
         request = replace(request, out=folder)
         try:
-            reports = run_deploy(request, TerminalProgress())
+            results = run_deploy(request, TerminalProgress())
         except BaseException as error:
             way_on = command_that_goes_on(request)
             if way_on:
                 error.add_note(way_on)
             raise
-    if any(report.interrupted for report in reports.values()):
-        err.print(command_that_goes_on(request))
+    reports = {place: each.report for place, each in results.written.items()}
+    unfinished = results.left_out or any(report.interrupted for report in reports.values())
+    if unfinished and (way_on := command_that_goes_on(request)):
+        err.print(way_on)
     if asked.as_json:
         content = [report.model_dump(mode="json") for report in reports.values()]
         print(json.dumps(content[0] if len(request.targets) == 1 and not request.pareto else content, indent=2))
@@ -60,8 +62,8 @@ def deploy(asked: DeployOptions) -> None:
             out.print(summary(report, folder))
         if request.pareto:
             out.print(front(reports))
-    left_out = {profile.name for profile in request.targets} - {report.target for report in reports.values()}
-    if left_out:
-        err.print(f"NOT OK: left out, as told above: {', '.join(sorted(left_out))}")
-    if left_out or not all(report.verdict.ok for report in reports.values()):
+    if results.left_out:
+        names = (str(place.relative_to(request.out)) for place in results.left_out)
+        err.print(f"NOT OK: left out, as told above: {', '.join(sorted(names))}")
+    if results.left_out or not all(report.verdict.ok for report in reports.values()):
         raise typer.Exit(1)

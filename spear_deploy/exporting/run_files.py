@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from spear_deploy.errors import ExportError
+from spear_deploy.errors import BackendError, ExportError, ModelError
 from spear_deploy.exporting.exporter import Exporter
 from spear_deploy.exporting.judged import JudgedIntegers
 from spear_deploy.exporting.registry import exporter
@@ -70,7 +70,7 @@ def export_run(
         unproven = replace(proven, inputs=None, why_not=f"{made.tool} is not wanted")
         export = unproven if made.tool and not run_tools else proven
         export_model(export, [made], source.parent, force=True, record_refusal=True)
-    except ExportError as error:
+    except (ModelError, BackendError, ExportError) as error:
         notice(f"not written as {name}: {error}")
 
 

@@ -129,7 +129,7 @@ def deploy(
 
     """
     config = DeployConfig() if config is None else config
-    (result,) = _deployed(model, (chip_of(chip),), data, (), config, progress).values()
+    (result,) = _deployed(model, (chip_of(chip),), data, (), config, progress).results.values()
     return result
 
 
@@ -154,7 +154,7 @@ def deploy_front(
         progress: hears how far it is.
 
     Raises:
-        SpearDeployError: as of `deploy`; of several chips, one that cannot run the network is left out instead.
+        SpearDeployError: as of `deploy`, where none has a result; else `left_out` says why one has none.
 
     """
     config = DeployConfig() if config is None else config
@@ -162,7 +162,7 @@ def deploy_front(
     if budgets and config.budgets == DeployConfig().budgets:
         config = replace(config, budgets=())
     several = [chips] if isinstance(chips, Profile | Path) else chips
-    return Front(_deployed(model, chips_given(several), data, budgets, config, progress))
+    return _deployed(model, chips_given(several), data, budgets, config, progress)
 
 
 def _deployed(
@@ -172,8 +172,7 @@ def _deployed(
     pareto: tuple[Limit, ...],
     config: DeployConfig,
     progress: Progress | None,
-) -> dict[str, DeployResult]:
-    """The results by their folders below that of the run; of a single one, `.`."""
+) -> Front:
     given = {each.name: getattr(config, each.name) for each in fields(DeployConfig)}
     with tempfile.TemporaryDirectory(prefix="spear-deploy-") as name:
         out = Path(name) / "run"
@@ -181,12 +180,13 @@ def _deployed(
             model=Path(NAME), model_sha256=fingerprint(model), targets=chips, out=out, pareto=pareto, **given
         )
         found = deploying.run(request, Silent() if progress is None else progress, Task(model, data, config.seed))
-        return {
+        results = {
             place.relative_to(out).as_posix(): DeployResult(
                 written.pruned.model, written.report, written.pruned.integers, files_of(place)
             )
-            for place, written in found.items()
+            for place, written in found.written.items()
         }
+        return Front(results, {place.relative_to(out).as_posix(): why for place, why in found.left_out.items()})
 
 
 def reproduce(

@@ -117,11 +117,12 @@ def reproduce(
         request = _with_agent(then, run, request, agent)
         found = _load(then, run, request, progress, model) if given is None else Task(*given, then.seed)
         task = _checked(then, run, found)
-        written = run_deploy(request, progress, task)
-        for folder, each in written.items():
+        results = run_deploy(request, progress, task)
+        for folder, each in results.written.items():
             if (each.report.target, each.report.budget.source) == (then.target, then.budget.source):
                 return _compared(run, then, folder, each.report)
-    raise RunError(f"{run}: repeated, it gave no result for {then.target} and a budget of {then.budget.source}")
+    why = "".join(f"\n  {reason}" for reason in results.left_out.values())
+    raise RunError(f"{run}: repeated, it gave no result for {then.target} and a budget of {then.budget.source}{why}")
 
 
 def _repeatable(run: Path) -> Report:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spear_deploy.backends.fixed_point.quantized import QuantizedNetwork
@@ -49,11 +49,13 @@ class Front:
 
     Attributes:
         results: by the folder that the command line writes each into, such as `30pct`, `loihi2` or `loihi2/30pct`, and
-            `.` for a single one; a chip that cannot run the network is left out.
+            `.` for a single one.
+        left_out: why there is no result, likewise by its folder, as of a chip that cannot run the network.
 
     """
 
     results: Mapping[str, DeployResult]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unbeaten(self) -> tuple[str, ...]:

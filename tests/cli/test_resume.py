@@ -11,6 +11,7 @@ from made_task import write_task
 
 from spear_deploy.cli import deploy_options, main
 from spear_deploy.jobs.deploy import prepare
+from spear_deploy.jobs.deploy.deploy import Results
 
 FEW = (
     *("--lre-samples", "8", "--evaluations", "6", "--finalists", "1", "--plain-epochs", "1", "--epochs", "2"),
@@ -63,7 +64,7 @@ def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(tmp_path, 
         folders.append(request.out.name)
         if len(folders) < 3:
             typed("model.pt")
-        return {}
+        return Results({})
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(deploy_options, "datetime", Still)

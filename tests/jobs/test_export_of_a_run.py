@@ -6,13 +6,16 @@ from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
+import torch
 from made_networks import Chain
 from made_task import CLASSES, SHAPE, STEPS, arrays, untrained, write_task
 from small_runs import run
 
 import spear_deploy as sd
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
-from spear_deploy.errors import RunError
+from spear_deploy.errors import BackendError, ModelError, RunError
+from spear_deploy.exporters.lava import LavaExporter
+from spear_deploy.exporting.run_files import export_run
 from spear_deploy.jobs.export.bundle import run_bundle
 from spear_deploy.jobs.export.export import run_export
 from spear_deploy.jobs.export.request import ExportRequest
@@ -117,6 +120,20 @@ def test_a_run_where_onnx_is_not_installed_writes_all_else_and_says_so(tmp_path,
     written = {file.name for file in (tmp_path / "run").iterdir()}
     assert {"pruned.pt", "pruned.nir", "pruned_lava.py", "report.html"} <= written
     assert "pruned.onnx" not in written
+
+
+@pytest.mark.parametrize("fault", [BackendError, ModelError])
+def test_whatever_an_exporter_cannot_do_costs_a_run_nothing_but_a_notice(tmp_path, monkeypatch, fault):
+    def fails(*given):
+        raise fault("conv1: no such operation")
+
+    monkeypatch.setattr(LavaExporter, "write", fails)
+    model, told = untrained(), []
+    save_model_file(model, tmp_path / "pruned.pt")
+    given = {"inputs_name": "none", "profile": "generic-45nm", "integers": None, "run_tools": False}
+    export_run(model, tmp_path / "pruned.pt", torch.zeros(STEPS, 1, *SHAPE), "lava", told.append, **given)
+    assert told == ["not written as lava: conv1: no such operation"]
+    assert [file.name for file in tmp_path.iterdir()] == ["pruned.pt"]
 
 
 def test_what_a_format_cannot_hold_in_integers_is_told_once_for_all_layers(tmp_path):

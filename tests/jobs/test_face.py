@@ -14,6 +14,7 @@ from spear_deploy.cli import main
 from spear_deploy.data import load_data
 from spear_deploy.errors import ArgumentError, BackendError, BudgetError, DataError, OutputError, ProfileError
 from spear_deploy.hardware import SYNOPS, load_profile
+from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.request import DeployConfig
 from spear_deploy.jobs.face import check, compare, deploy, deploy_front, export, simulate
 from spear_deploy.jobs.simulate import SimulateConfig
@@ -186,6 +187,46 @@ def test_several_chips_without_a_front_are_searched_for_with_the_budgets_of_the_
     assert [one.report.budget.source for one in found.results.values()] == ["60%", "60%"]
     alone = deploy(untrained(), "loihi2", data, config)
     assert found.results["loihi2"].report.measured == alone.report.measured
+
+
+def failing(monkeypatch, fault, *keys):
+    """Results of which one chip or budget has none, once its network is fine-tuned."""
+    written = deploying.write_result
+
+    def write(pruned, target, folder, *rest):
+        if folder.name in keys:
+            raise fault
+        return written(pruned, target, folder, *rest)
+
+    monkeypatch.setattr(deploying, "write_result", write)
+
+
+def test_a_chip_without_a_result_is_named_with_the_reason_and_takes_none_from_the_others(data, monkeypatch):
+    fault = BackendError("lif1: cannot be executed")
+    fault.add_note("what there is was kept in there")
+    failing(monkeypatch, fault, "loihi2")
+    config = DeployConfig(budgets=("60%",), **FEW)
+    found = deploy_front(untrained(), ["loihi2", "xylo-a2", "generic-45nm"], data, config=config)
+    assert list(found.results) == ["generic-45nm"]
+    assert found.left_out["loihi2"] == "lif1: cannot be executed\n  what there is was kept in there"
+    assert "cannot run this network, however it is pruned" in found.left_out["xylo-a2"]
+
+
+def test_a_budget_without_a_result_takes_none_from_the_others(data, monkeypatch):
+    failing(monkeypatch, BudgetError("no longer spikes"), "40pct")
+    found = deploy_front(untrained(), "generic-45nm", data, "60%,40%", DeployConfig(**FEW))
+    assert (list(found.results), found.left_out) == (["60pct"], {"40pct": "no longer spikes"})
+
+
+def test_where_no_chip_has_a_result_or_the_machine_fails_the_run_does(data, monkeypatch):
+    config = DeployConfig(budgets=("60%",), **FEW)
+    with monkeypatch.context() as patch:
+        failing(patch, OutputError("the disk is full"), "loihi2")
+        with pytest.raises(OutputError, match="the disk is full"):
+            deploy_front(untrained(), "loihi2,generic-45nm", data, config=config)
+    failing(monkeypatch, BudgetError("no longer spikes"), "loihi2", "generic-45nm")
+    with pytest.raises(BudgetError, match="no longer spikes"):
+        deploy_front(untrained(), "loihi2,generic-45nm", data, config=config)
 
 
 def test_chips_of_one_name_and_a_front_beside_a_budget_are_refused(data):

@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from made_task import write_task
 
-from spear_deploy.errors import BudgetError, DataError
+from spear_deploy.errors import BackendError, BudgetError, DataError
 from spear_deploy.hardware import load_profile
+from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.deploy import deploy
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.resuming import unfinished
@@ -154,6 +156,25 @@ def test_steps_are_forgotten_only_where_going_on_would_end_in_the_same_fault(ask
     with pytest.raises(type(fault)):
         deploy(request, Silent())
     assert (unfinished(request.cache, request.out) is not None) == kept
+
+
+@pytest.mark.parametrize(("fault", "kept"), [(BackendError("it failed"), True), (BudgetError("none"), False)])
+def test_steps_of_a_chip_without_a_result_are_kept_where_it_may_have_one_later(asked, monkeypatch, fault, kept):
+    written = deploying.write_result
+
+    def broken(pruned, target, *rest):
+        if target.chip.name == "loihi2":
+            raise fault
+        return written(pruned, target, *rest)
+
+    request = replace(asked("run"), targets=(load_profile("loihi2"), load_profile("generic-45nm")))
+    with monkeypatch.context() as patch:
+        patch.setattr(deploying, "write_result", broken)
+        assert list(deploy(request, Silent())) == [request.out / "generic-45nm"]
+    assert (unfinished(request.cache, request.out) is not None) == kept
+    if kept:
+        assert set(deploy(request, Silent())) == {request.out / chip for chip in ("loihi2", "generic-45nm")}
+        assert unfinished(request.cache, request.out) is None
 
 
 @pytest.mark.slow

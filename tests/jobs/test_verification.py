@@ -127,6 +127,17 @@ def test_what_fails_is_told_counts_as_missing_and_keeps_no_other_from_running(ba
     assert said[0].startswith(fault)
 
 
+class Broken(Other):
+    def status(self):
+        raise BackendError("other: its status cannot be told")
+
+
+def test_one_that_cannot_say_whether_it_is_there_keeps_no_other_from_running():
+    found, said = verified(Broken(), Other())
+    assert found.missing == "not verified in other: other: its status cannot be told"
+    assert (len(found.found), said) == (1, ["other: its status cannot be told"])
+
+
 def test_a_program_that_is_not_there_is_told_once_with_the_way_out():
     lacking = Other(status=ToolStatus(missing="no module", advice="pip install other"))
     found, said = verified(lacking, lacking)

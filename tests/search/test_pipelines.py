@@ -189,7 +189,7 @@ def test_a_run_of_spear_that_overshoots_delivers_its_network_and_is_not_ok(model
     """A reward to which overshoot costs nothing takes a network far above the budget."""
     free = TargetAwareReward(TarConstants(weight=0.0, lowest=0.0, highest=0.0))
     monkeypatch.setattr(problem_module, "TargetAwareReward", lambda: free)
-    (written,) = run(requested(model, tmp_path / "out", evaluations=4), Silent()).values()
+    (written,) = run(requested(model, tmp_path / "out", evaluations=4), Silent()).written.values()
     report = written.report
     assert report.measured[report.verdict.basis].synops > report.budget.synops
     assert (report.verdict.within_budget, report.verdict.ok, report.repairs) == (False, False, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 
 from spear_deploy.backends.torch import TorchBackend
 from spear_deploy.data import EncodedSplit, SplitName
-from spear_deploy.errors import ModelError, SpearDeployError
+from spear_deploy.errors import ModelError, SpearDeployError, in_full
 from spear_deploy.hardware import SYNOPS, Follows
 from spear_deploy.hardware.spreading import eased_lines
 from spear_deploy.jobs.deploy.ahead import forecast, measured_costs
@@ -55,8 +55,9 @@ class Prepared:
     """All that is done once: the task, the chips that can be aimed at, and LRE's samples.
 
     `test` is the task's test split where networks are run, `reference` the dense network after the same fine-tune as
-    pruned ones: accuracy that is lost is lost against it. `plan` is how all are fine-tuned. `told` is what the user
-    was told on the way, `journal` keeps what is finished, `cluster` does fine-tunes while it is joined.
+    pruned ones: accuracy that is lost is lost against it. `plan` is how all are fine-tuned. `notices` are what the user
+    was told on the way, `journal` keeps what is finished, `cluster` does fine-tunes while it is joined. `left_out` are
+    the chips that cannot be aimed at, by name, and why.
     """
 
     task: Task
@@ -72,6 +73,7 @@ class Prepared:
     notices: Sequence[str] = ()
     journal: Journal = field(default_factory=Journal)
     cluster: Cluster | None = None
+    left_out: Mapping[str, SpearDeployError] = field(default_factory=dict)
 
 
 def prepare(
@@ -144,9 +146,8 @@ def _prepare(
         for warning in (*chance(data, model, dense), *wide_bound(dense, len(test)), *shift(dense, dense_test)):
             progress.notice(warning)
         advance()
-        targets = _aim(request, factory, validation, dense, len(test), advance, progress, journal)
+        targets, left_out = _aim(request, factory, validation, dense, len(test), advance, progress, journal)
         for target in targets:
-            prove_device(model, target.backend, validation)
             for line in cut_on(target.chip, model, train, (validation, test)):
                 progress.notice(f"{target.chip.name}: {line}")
         if not any(each.steps for each in journal.recalled.values()):  # a run that goes on has less ahead
@@ -179,6 +180,7 @@ def _prepare(
         notices=clock.notices,
         journal=journal,
         cluster=cluster,
+        left_out=left_out,
     )
 
 
@@ -191,9 +193,10 @@ def _aim(
     advance: Advance,
     progress: Progress,
     journal: Journal,
-) -> list[Target]:
-    """The targets that can run the network; with several, those that cannot are told and left out."""
+) -> tuple[list[Target], dict[str, SpearDeployError]]:
+    """The targets that can run the network; with several, those that cannot are told and left out, by name."""
     found: list[Target] = []
+    left_out: dict[str, SpearDeployError] = {}
     for profile in request.targets:
         try:
             target = aim_at(
@@ -211,10 +214,12 @@ def _aim(
             least = min((target, *fronts), key=lambda one: one.budget_synops)
             tuner = Tuner(factory, least, request.plan, request.seed, progress.notice, journal.within(least.key))
             check_reachable(tuner, least, request.model)
+            prove_device(factory.model, target.backend, validation)
         except SpearDeployError as error:
             if profile is request.targets[-1] and not found:
                 raise
-            progress.notice(f"{profile.name} is left out: {error}")
+            left_out[profile.name] = error
+            progress.notice(f"{profile.name} is left out: {in_full(error)}")
         else:
             found.append(target)
             on_chip = target.plain_on_chip(factory.model)
@@ -225,7 +230,7 @@ def _aim(
             for warning in (*slack, *tails):
                 progress.notice(f"{profile.name}: {warning}")
         advance()
-    return found
+    return found, left_out
 
 
 def _mean_is_typed(request: DeployRequest) -> bool:

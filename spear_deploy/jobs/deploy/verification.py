@@ -114,7 +114,17 @@ def verify(
     missing: dict[str, None] = {}
     versions: dict[str, str] = {}
     for backend in backends:
-        where, status = backend.tool or backend.name, backend.status()
+        where = backend.tool or backend.name
+        try:
+            status = backend.status()
+            if not status.missing:
+                if status.version:
+                    versions[where.lower()] = status.version
+                found.append(_verified(model, references, backend, data, clock, journal.within(status.version)))
+        except BackendError as error:
+            clock.progress.notice(str(error))
+            missing[f"not verified in {where}: {error}"] = None
+            continue
         if status.missing:
             why = f"not verified in {where}, which cannot be used: {status.missing} ({status.advice}, or `lava=False`)"
             if why not in missing:
@@ -122,14 +132,6 @@ def verify(
                     f"{where} cannot be used ({status.missing}), so the result is not verified in it; {status.advice}"
                 )
             missing[why] = None
-            continue
-        if status.version:
-            versions[where.lower()] = status.version
-        try:
-            found.append(_verified(model, references, backend, data, clock, journal.within(status.version)))
-        except BackendError as error:
-            clock.progress.notice(str(error))
-            missing[f"not verified in {where}: {error}"] = None
     return Verification(tuple(found), "; ".join(missing), versions)
 
 
