@@ -167,6 +167,19 @@ def test_what_more_chips_add_to_a_barrier_that_is_not_known_is_no_barrier(cost):
     assert (added.time_ns.typical, added.missing) == (200, ("time.barrier",))
 
 
+@pytest.mark.parametrize("barrier", [{"time.barrier": (20, "ns")}, CURVE | MESH], ids=["any", "by routers"])
+def test_a_barrier_on_several_chips_is_a_lower_bound_where_nothing_says_what_more_of_them_add(cost, barrier):
+    two = {"chip.cores_per_chip": (2, "cores"), "chip.chips": (2, "chips")}
+    one = {"chip.cores_per_chip": (4, "cores"), "chip.chips": (2, "chips")}
+    added = {"time.barrier_by_chips": ([[1, 100], [2, 300]], "ns")}
+    for chips, least in ((two, True), (one, False), (two | added, False)):
+        timing = cost(CHIP | barrier | chips).timing
+        assert timing.minimum is least
+        assert timing.term("barrier").missing == (("time.barrier_by_chips",) if least else ())
+    told = {"time.barrier_by_chips": (None, "ns")}
+    assert cost(CHIP | barrier | two | told).timing.minimum
+
+
 def test_a_time_that_is_a_minimum_makes_the_latency_a_lower_bound(build, chip_file):
     network = build((2,), nir.Linear(np.ones((2, 2))), "lif")
     spikes = {network.input: np.ones(2), "n1": np.ones(2)}

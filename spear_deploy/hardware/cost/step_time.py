@@ -66,9 +66,10 @@ class StepPrices:
         times: by key of the profile; of the router's rate the time of one message.
         known: keys that have a value and are used, and their status.
         unknown: keys that the profile has without a value.
-        minimum: full keys whose time is known as a minimum only.
+        minimum: full keys whose time is known as a minimum only, a barrier of one chip on several among them.
         unmapped: terms that have a time, and cannot be counted because it is not known where cores lie.
         complete: whether a step has a time at all: an update and an operation have one.
+        of_one_chip: whether several chips are in use, and what they add to the barrier is not known.
 
     """
 
@@ -78,6 +79,7 @@ class StepPrices:
     minimum: frozenset[str]
     unmapped: tuple[str, ...]
     complete: bool
+    of_one_chip: bool
 
     @staticmethod
     def of(profile: Profile, *, mapped: bool, chips: int) -> StepPrices:
@@ -109,8 +111,12 @@ class StepPrices:
             known.pop("barrier", None)
         figures = {key: figure for key in (*times, *curves) if (figure := getattr(profile.time, key)) is not None}
         unknown = frozenset(key for key, figure in figures.items() if not figure.known)
-        minimum = frozenset(f"time.{key}" for key, figure in figures.items() if _is_minimum(figure))
-        return StepPrices(times, known, unknown, minimum, tuple(unmapped), complete)
+        minimum = {f"time.{key}" for key, figure in figures.items() if _is_minimum(figure)}
+        of_barrier = known.keys() & {"barrier", "barrier_by_routers"}
+        of_one_chip = chips > 1 and bool(of_barrier) and "barrier_by_chips" not in known
+        if of_one_chip:
+            minimum |= {f"time.{key}" for key in of_barrier}
+        return StepPrices(times, known, unknown, frozenset(minimum), tuple(unmapped), complete, of_one_chip)
 
     def figures(self, term: str) -> tuple[str, ...]:
         """The keys of a term that have a value."""
@@ -124,10 +130,11 @@ class StepPrices:
         """The keys that would price a term of which no time is known, or not all."""
         if term in self.unmapped:
             return MESH_KEYS
+        more = ("time.barrier_by_chips",) if term == BARRIER and self.of_one_chip else ()
         if term == BARRIER and "barrier_by_routers" in self.known:
-            return ()
+            return more
         none = self.known.keys().isdisjoint(_KEYS[term])
-        return tuple(f"time.{key}" for key in _KEYS[term] if none or key in self.unknown)
+        return (*(f"time.{key}" for key in _KEYS[term] if none or key in self.unknown), *more)
 
     @staticmethod
     def _keys(term: str) -> tuple[str, ...]:
