@@ -85,6 +85,7 @@ def cost_report(cost: Cost) -> CostReport:
         ],
         synops_share=cost.synops_share,
         time_ns=_range(cost.time_ns),
+        time_at_least=cost.time_ns is not None and cost.timing.at_least,
         time_status=None if cost.time_ns is None else str(cost.timing.status),
     )
 

@@ -32,6 +32,7 @@ def row_json(row: Row, *, cores: bool = False) -> dict[str, Any]:
         "fits": row.verdict.fits,
         "verdict": row.verdict.text,
         "cores": placement.cores_needed,
+        "cores_at_least": bool(placement.uncut),
         "cores_available": row.profile.cores_available,
         "chips": placement.chips_needed,
         "uncut": list(placement.uncut),

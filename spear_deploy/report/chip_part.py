@@ -81,6 +81,9 @@ class CostReport(Part):
     synops_share: float | None = Field(description="share of SynOps in the typical energy")
     time_ns: Range | None
     time_status: str | None
+    time_at_least: bool = Field(
+        False, description="whether the time is a lower bound: one of it is known so, or not all"
+    )
 
 
 class RoundingReport(Part):

@@ -8,12 +8,13 @@ from rich.console import Console
 
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.comparison import compare
+from spear_deploy.hardware.cost.activity import Activity
 from spear_deploy.report.chip_json import row_json
 from spear_deploy.report.terminal.check import check_text
 from spear_deploy.report.terminal.compare import COLUMNS, cells, csv_columns, csv_row
 
 
-def row_of(network, **figures):
+def row_of(network, activity=None, **figures):
     """The row of a network on a made-up chip; keys have a double underscore for the dot."""
     content = {}
     for key, value in figures.items():
@@ -21,7 +22,7 @@ def row_of(network, **figures):
         figure = {"value": value, "unit": unit_of(f"{section}.{name}"), "status": "estimated", "source": "made up"}
         content.setdefault(section, {})[name] = figure
     profile = Profile.model_validate({"name": "made-up", "title": "Made up", **content})
-    (row,) = compare("net", network, [profile], None, analog_input=False)
+    (row,) = compare("net", network, [profile], activity, analog_input=False)
     return row
 
 
@@ -73,3 +74,33 @@ def test_cores_of_a_layer_of_which_a_neuron_is_too_much_are_not_told_as_known(wi
     assert dict(zip(COLUMNS, cells(row_of(wide, **figures)), strict=True))["cores"] == "at least 2 of 9"
     assert row_json(row_of(wide, **figures))["uncut"] == ["n1"]
     assert row_json(row_of(wide))["uncut"] == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "shown", "least"),
+    [
+        ({"core__neurons": 20}, "3", False),
+        ({"core__neurons": 20, "chip__cores_per_chip": 9}, "3 of 9", False),
+        ({"core__in_axons": 79}, "at least 3", True),
+    ],
+    ids=["of a chip whose cores are not counted", "of one whose cores are", "that no limit cuts"],
+)
+def test_cores_are_told_alike_in_the_table_as_csv_and_as_json(build, figures, shown, least):
+    row = row_of(build((80,), dense(20, 80), "lif", dense(25, 20), "lif"), **figures)
+    written = dict(zip(csv_columns(()), csv_row(row, "spikes", ()), strict=True))
+    content = row_json(row)
+    needed = row.verdict.placement.cores_needed
+    assert dict(zip(COLUMNS, cells(row), strict=True))["cores"] == shown.replace("3", f"{needed}")
+    assert (written["cores"], written["cores_at_least"]) == (content["cores"], content["cores_at_least"])
+    assert (content["cores"], content["cores_at_least"]) == (needed, least)
+
+
+def test_a_time_that_is_a_lower_bound_is_told_so_in_the_table_as_csv_and_as_json(build):
+    """Spikes that are known as means alone: every step is taken to do the same."""
+    network = build((2,), dense(2, 2), "lif")
+    activity = Activity({network.input: np.ones(2), "n1": np.ones(2)}, 4, analog_input=False)
+    prices = {"time__neuron_update_active": 1, "time__synaptic_operation": 1}
+    row = row_of(network, activity, **prices)
+    assert dict(zip(COLUMNS, cells(row), strict=True))["time"].startswith("at least ")
+    assert dict(zip(csv_columns(()), csv_row(row, "spikes", ()), strict=True))["time_at_least"] is True
+    assert row_json(row)["cost"]["timing"]["at_least"] is True

@@ -47,7 +47,7 @@ def cells(row: Row) -> tuple[str, ...]:
     placement, cost, binding = row.verdict.placement, row.cost, row.binding
     available = row.profile.cores_available
     least = "at least " if placement.uncut else ""
-    cores = "-" if available is None else f"{least}{placement.cores_needed:,} of {available:,}"
+    cores = f"{least}{placement.cores_needed:,}" + ("" if available is None else f" of {available:,}")
     limit = "none known" if binding is None else f"{binding.resource}, {share_text(binding.share)}"
     if not row.verdict.fits:
         broken = row.verdict.violations
@@ -60,7 +60,8 @@ def cells(row: Row) -> tuple[str, ...]:
             energy = ("at least " if cost.energy_at_least else "") + energy_text(cost.energy_pj)
         elif cost.priced_pj is not None:
             energy = f"above {energy_text(cost.priced_pj.low)}, without {', '.join(cost.unpriced)}"
-        time = _NOT_AVAILABLE if cost.time_ns is None else time_text(cost.time_ns)
+        if cost.time_ns is not None:
+            time = ("at least " if cost.timing.at_least else "") + time_text(cost.time_ns)
     return (
         row.model,
         row.profile.name,
@@ -121,6 +122,7 @@ _CSV_COLUMNS = (
     "fits",
     "verdict",
     "cores",
+    "cores_at_least",
     "cores_available",
     "binding",
     "binding_used",
@@ -137,6 +139,7 @@ _CSV_COLUMNS = (
     "time_typical_ns",
     "time_high_ns",
     "time_status",
+    "time_at_least",
     "keep_ratio_to_fit",
     "violations",
     "unchecked",
@@ -172,6 +175,7 @@ def csv_row(row: Row, encoding: str, held: Sequence[Held]) -> tuple[object, ...]
         row.verdict.fits,
         row.verdict.text,
         row.verdict.placement.cores_needed,
+        bool(row.verdict.placement.uncut),
         row.profile.cores_available,
         None if binding is None else binding.resource,
         None if binding is None else binding.used,
@@ -184,6 +188,7 @@ def csv_row(row: Row, encoding: str, held: Sequence[Held]) -> tuple[object, ...]
         None if cost is None or cost.priced_pj is None else cost.priced_pj.low,
         *((None,) * 3 if time is None else (time.low, time.typical, time.high)),
         None if cost is None or time is None else str(cost.timing.status),
+        None if cost is None or time is None else cost.timing.at_least,
         row.keep,
         "; ".join(dict.fromkeys(finding.rule for finding in row.verdict.violations)),
         "; ".join(row.verdict.placement.unchecked),
