@@ -94,6 +94,8 @@ def _lines(report: Report) -> list[Text]:
     lines = [
         Text(f"budget     {budget.synops:,.0f} SynOps ({budget.source} on {budget.split}); used {share:.1%} on test"),
     ]
+    if report.adapted:
+        lines.append(Text(f"adapted    {report.adapted}"))
     binding = next(limit for limit in budget.limits if limit.binds)
     lines.append(Text(f"binds      {binding.name}: {used_text(binding)} ({binding.origin})"))
     for limit in budget.limits:

@@ -322,6 +322,7 @@ class Report(_Part):
         default=None, description="the file format whose integers were chosen; null for all of the target's"
     )
     adaptations: list[AdaptationReport] = Field([], description="empty without `adapt`, and where nothing is forbidden")
+    adapted: str = Field("", description="what that did to the dense network, which all figures are held against")
     verdict: Verdict
     answers: AnswersReport | None = Field(default=None, description="what the verdict's `works` follows from")
     answers_to_given: AnswersReport | None = Field(

@@ -67,15 +67,26 @@ class AdaptationEffect:
             spikes = self.before is not None and each.layer in self.before.layers
             without = measured if spikes else ""
             found.append(f"{each.layer}: {each.before} became {each.after} ({each.rule} of {self.target}){without}")
-        if self.before is not None and self.after is not None:
-            score = SCORINGS[self.objective]
-            found.append(
-                f"adapted to {self.target}: {score.name} {score.text(self.before.accuracy)} became"
-                f" {score.text(self.after.accuracy)},"
-                f" {self.before.synops:,.0f} SynOps became {self.after.synops:,.0f}"
-                f" ({self.before.samples} samples, torch)"
-            )
+        if self._measured:
+            found.append(f"adapted to {self.target}: {self._measured}")
         return found
+
+    @property
+    def of_dense(self) -> str:
+        """What the dense network of a run is, which its figures are held against, in a sentence."""
+        layers = ", ".join(dict.fromkeys(each.layer for each in self.changes))
+        measured = f": {self._measured}" if self._measured else ""
+        return f"the dense network is the given one adapted to {self.target} ({layers}), not that itself{measured}"
+
+    @property
+    def _measured(self) -> str:
+        if self.before is None or self.after is None:
+            return ""
+        score = SCORINGS[self.objective]
+        return (
+            f"{score.name} {score.text(self.before.accuracy)} became {score.text(self.after.accuracy)},"
+            f" {self.before.synops:,.0f} SynOps became {self.after.synops:,.0f} ({self.before.samples} samples, torch)"
+        )
 
 
 def adapted_for(targets: Sequence[Profile], model: Model, calibration: Tensor) -> tuple[Model, list[Adaptation]]:

@@ -223,6 +223,10 @@ def test_fewer_bits_and_conversions_are_reported_with_what_they_cost(run, tmp_pa
     }
     assert adaptation["spike_change_percent"] < 0
     assert "lif2: reset subtract became reset zero (reset of zero-only); its spikes: -" in err
+    assert report["adapted"].startswith(
+        "the dense network is the given one adapted to zero-only (lif2), not that itself"
+    )
+    assert " SynOps became " in report["adapted"]
     assert [(each["layer"], each["weight_bits"]) for each in report["rounding"]] == [
         ("lif1", 6),
         ("lif2", 6),

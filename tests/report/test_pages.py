@@ -7,9 +7,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from rich.console import Console
 from run_reports import full_content, full_report, write_run_folder
 
 from spear_deploy.cli import main
+from spear_deploy.cli.summary import summary
 from spear_deploy.errors import DataError
 from spear_deploy.report import SCHEMA_VERSION, Report
 from spear_deploy.report.checks import references
@@ -271,6 +273,18 @@ def test_what_was_converted_and_every_estimator_are_told(folder):
     assert ("ridge (used)", "32 (28 to 36)", "2.5 %", "9.0 %", "75%") in rows
     assert "Neurons were converted to what loihi2 can run: lif1." in page.warnings
     assert any("lif1 (0.05, samples from 0.1)" in warning for warning in page.warnings)
+
+
+def test_that_figures_are_held_against_a_converted_network_is_told_on_the_page_and_on_the_terminal(folder):
+    line = "the dense network is the given one adapted to loihi2 (lif1), not that itself"
+    content = full_content() | {"adapted": line}
+    (folder / "report.json").write_text(json.dumps(content))
+    run = read_run(folder)
+    assert f"{line.capitalize()}." in run_page(run).warnings
+    console = Console(width=200, record=True)
+    with console.capture() as captured:
+        console.print(summary(run.report, folder))
+    assert f"adapted    {line}" in captured.get()
 
 
 def test_a_profile_that_rests_on_another_says_so_on_the_page(folder):

@@ -161,6 +161,7 @@ def make_report(task: Task, target: Target, pruned: Pruned, evidence: Evidence, 
             AdaptationReport.model_validate(each)
             for each in (provenance.effect.as_json() if provenance.effect is not None else ())
         ],
+        adapted="" if provenance.effect is None else provenance.effect.of_dense,
         peak_memory_mib=provenance.peak_memory_mib,
         told=list(provenance.notices),
         earlier={

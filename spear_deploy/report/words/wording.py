@@ -87,7 +87,9 @@ def warnings(report: Report) -> list[str]:
         found.append(f"The energy is not available: {_lacking(cost)}.")
     elif cost is not None and cost.energy_status != "published":
         found.append(f"The energy is {cost.energy_status}: at least one price in it is not published.")
-    if report.adaptations:
+    if report.adapted:
+        found.append(f"{report.adapted[0].upper()}{report.adapted[1:]}.")
+    elif report.adaptations:  # of earlier versions
         layers = ", ".join(dict.fromkeys(each.layer for each in report.adaptations))
         found.append(f"Neurons were converted to what {report.target} can run: {layers}.")
     if report.repairs:
@@ -114,7 +116,10 @@ def time_words(cost: CostReport | None) -> str:
     """The time of an inference with its range and status."""
     if cost is None:
         return NOT_RECORDED
-    return "not available" if cost.time_ns is None else f"{time_text(_spread(cost.time_ns))} ({cost.time_status})"
+    if cost.time_ns is None:
+        return "not available"
+    least = "at least " if cost.time_at_least else ""
+    return f"{least}{time_text(_spread(cost.time_ns))} ({cost.time_status})"
 
 
 def _judged(report: Report) -> float:
