@@ -10,6 +10,7 @@ from typing import Any
 
 from spear_deploy.hardware import SYNOPS
 from spear_deploy.hardware.limit import BUDGET
+from spear_deploy.report.asked import BY_CONTENT, HOW_RUN
 from spear_deploy.report.front import judged
 from spear_deploy.report.schema import Report
 from spear_deploy.report.words.names import names_apart
@@ -22,8 +23,9 @@ SEEDS_SAID = (
 
 FREE = frozenset(
     {
-        *("seed", "model", "model_sha256", "data"),  # a network and its data are known by their content
-        *("workers", "memory_bytes", "plot", "lava_seconds", "lava_python"),
+        *HOW_RUN,
+        *BY_CONTENT,
+        *("seed", "lava_seconds", "lava_python"),
         *("budgets", "pareto", "targets"),  # of which a result is of one: see `_setting`
     }
 )

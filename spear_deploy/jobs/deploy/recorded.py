@@ -15,31 +15,15 @@ from spear_deploy.errors import SpearDeployError
 from spear_deploy.hardware import QUANTITIES, Limit, Profile
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.network.device import describe, device_named
+from spear_deploy.report.asked import BY_CONTENT, HOW_RUN, PLACES
 from spear_deploy.search.strategies.agent_file import read_agent
 from spear_deploy.system.values import Form, from_plain, to_plain
 
 FORMAT = 4
 """Version of what steps of a run are; those of another are made anew."""
 
-NO_MATTER = (
-    "model",
-    "data",
-    "agent",
-    "reading",
-    "model_sha256",
-    "out",
-    "force",
-    "command",
-    "cache",
-    "workers",
-    "ray",
-    "memory_bytes",
-    "plot",
-)
+NO_MATTER = (*HOW_RUN, *BY_CONTENT, "agent", "reading")
 """Of a request, what its result does not depend on, or is told by the content of files: see `surroundings`."""
-
-PLACES = ("out", "force", "cache", "ray", "command")
-"""Of a request, where its result goes, which machines share the work, and how it was typed."""
 
 TOOLS = ("lava", "lava_seconds", "lava_python")
 """What only programs beside this package depend on: another choice there goes on from the same steps."""

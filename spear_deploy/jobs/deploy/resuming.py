@@ -15,7 +15,6 @@ from pathlib import Path
 
 from spear_deploy.errors import RunError
 from spear_deploy.jobs.deploy.recorded import (
-    PLACES,
     digest,
     plain_request,
     request_from,
@@ -25,6 +24,7 @@ from spear_deploy.jobs.deploy.recorded import (
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.task import Task
 from spear_deploy.network.fingerprint import fingerprint
+from spear_deploy.report.asked import HOW_RUN
 from spear_deploy.report.reading import read_run
 from spear_deploy.system.files import write_whole
 from spear_deploy.system.journal import Journal
@@ -187,7 +187,7 @@ def is_part(request: DeployRequest, place: Path) -> bool:
     found = None if request.cache is None else unfinished(request.cache, request.out)
     if found is None or not place.is_dir():
         return False
-    free = {name: getattr(request, name) for name in (*PLACES, "workers", "memory_bytes", "plot")}
+    free = {name: getattr(request, name) for name in HOW_RUN}
     report = read_run(place).report
     asked = None if report is None else report.request
     return (
