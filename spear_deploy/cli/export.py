@@ -25,10 +25,11 @@ from spear_deploy.cli.reading import (
 )
 from spear_deploy.errors import ExportError, quoted
 from spear_deploy.jobs.asked import weight_bits_of
+from spear_deploy.jobs.chips import DEFAULT_TARGET
 from spear_deploy.jobs.export.bundle import run_bundle
 from spear_deploy.jobs.export.export import not_written, run_export
 from spear_deploy.jobs.export.formats import Option, available, formats, options
-from spear_deploy.jobs.export.request import DEFAULT_TARGET, ExportRequest
+from spear_deploy.jobs.export.request import ExportRequest
 
 EPILOG = """
 Examples:

@@ -26,8 +26,8 @@ from spear_deploy.cli.reading import (
     reading,
 )
 from spear_deploy.jobs.asked import memory_of, split_of, weight_bits_of
-from spear_deploy.jobs.chips import chip_of
-from spear_deploy.jobs.run_settings import seed_of_run
+from spear_deploy.jobs.chips import DEFAULT_TARGET, chip_of
+from spear_deploy.jobs.run_settings import settings_around
 from spear_deploy.jobs.simulate import DEFAULT_BACKEND, TOOL_SAMPLES, Outcome, SimulateConfig, backends_of, offered
 from spear_deploy.jobs.simulate import simulate as run_simulation
 from spear_deploy.jobs.simulation_json import outcome_json
@@ -72,9 +72,14 @@ def simulate(
     compare: Annotated[
         str | None, typer.Option("--compare", help="Backends to hold against each other, separated by commas.")
     ] = None,
-    target: Annotated[str, typer.Option("--target", help="Chip whose arithmetic is used: a name or TOML file.")] = (
-        "loihi2"
-    ),
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            help="Chip whose arithmetic is used: a name or TOML file.",
+            show_default=f"{DEFAULT_TARGET}, or that of the run in its folder",
+        ),
+    ] = None,
     data: Data = None,
     split: Annotated[Literal["train", "validation", "test"], typer.Option(help="Which samples.")] = "test",
     samples: Annotated[
@@ -107,11 +112,16 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")] = False,
 ) -> None:
     """Run MODEL on a backend: accuracy, spikes, SynOps and membranes of every layer."""
-    backends, chip, progress = _backends(on, compare), chip_of(target), TerminalProgress()
+    backends, progress, run = _backends(on, compare), TerminalProgress(), settings_around(model)
+    bits = weight_bits_of(weight_bits)
+    if run is not None and target is None:
+        bits, file_format = (bits if weight_bits else run.weight_bits), file_format or run.file_format
+        progress.notice(f"{model}: simulated for {run.chip_name}, as {model.parent / REPORT} says")
+    chip = chip_of(target or (DEFAULT_TARGET if run is None else run.target))
     config = SimulateConfig(
         split=split_of(split),
         samples=samples,
-        weight_bits=weight_bits_of(weight_bits),
+        weight_bits=bits,
         file_format=file_format,
         adapt=adapt,
         memory_bytes=memory_of(memory),
@@ -120,7 +130,8 @@ def simulate(
         lava_seconds=lava_seconds,
     )
     given = reading(arch, input_shape, time_steps, dt, encoding, read_out, objective)
-    if seed is None and (seed := seed_of_run(model)):
+    if seed is None and run is not None and run.seed:
+        seed = run.seed
         progress.notice(f"{model}: samples are encoded from seed {seed}, as {model.parent / REPORT} says")
     task = load_task(model, data, reading=given, seed=seed or 0, tell=progress.notice)
     outcome = run_simulation(task, chip, backends, config, progress)

@@ -27,6 +27,7 @@ from spear_deploy.hardware.rules.signal_rules import WEIGHT_BITS
 from spear_deploy.hardware.rules.verdict import Verdict
 from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.progress import once
+from spear_deploy.jobs.run_settings import settings_around
 from spear_deploy.jobs.task import Task, Tell, find_task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
 from spear_deploy.measure import Measurement, measure_split
@@ -218,11 +219,16 @@ def subjects_of(
     tell: Tell,
     memory_bytes: int | None = None,
 ) -> list[Subject]:
-    """Model files, and what each does on its data where it has some; see `load_task` and `measured`."""
+    """Model files, and what each does on its data where it has some; see `load_task` and `measured`.
+
+    Samples are encoded from the seed of the run in whose folder a file lies, else from 0.
+    """
     subjects, tell = [], once(tell)
     for path, name in zip(paths, names_apart(paths), strict=True):
         model = load_model(path, reading=reading, tell=tell)
-        subjects.append(measured(name, model, find_task(path, model, data, tell=tell), samples, memory_bytes, tell))
+        run = settings_around(path)
+        task = find_task(path, model, data, seed=0 if run is None else run.seed, tell=tell)
+        subjects.append(measured(name, model, task, samples, memory_bytes, tell))
     return subjects
 
 

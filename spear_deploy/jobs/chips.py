@@ -9,6 +9,9 @@ from spear_deploy.errors import ProfileError
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.chip.profile_files import known_profiles, load_profile, profile_text
 
+DEFAULT_TARGET = "loihi2"
+"""Where none is named, and no run says which."""
+
 
 def chip_of(chip: Profile | str | Path) -> Profile:
     """A chip: as it is, or by its name or TOML file.

@@ -21,7 +21,7 @@ class RunSettings:
     """What a run was made with.
 
     Attributes:
-        model: the file of the delivered network.
+        model: the file of the network: the delivered one, unless another of the run's is asked for.
         target: the chip, with the figures that it had then, or its name where an older report has no more.
         data_sha256: of samples and labels.
         seed: of the encoding.
@@ -37,6 +37,11 @@ class RunSettings:
     weight_bits: WeightBits
     file_format: str | None
 
+    @property
+    def chip_name(self) -> str:
+        """The chip, as it is called."""
+        return self.target.name if isinstance(self.target, Profile) else self.target
+
 
 def run_settings(folder: Path) -> RunSettings:
     """The settings of a run folder.
@@ -49,6 +54,16 @@ def run_settings(folder: Path) -> RunSettings:
     if not model.is_file() or report is None:
         missing = REPORT if report is None else NETWORK
         raise RunError(f"{folder}: no run folder with a sound {missing}; give the folder of a run, or a model file")
+    return _settings(model, report)
+
+
+def settings_around(model: Path) -> RunSettings | None:
+    """The settings of the run in whose folder a network lies; None where that is no run's."""
+    report = read_run(model.parent).report if (model.parent / NETWORK).is_file() else None
+    return None if report is None else _settings(model, report)
+
+
+def _settings(model: Path, report: Report) -> RunSettings:
     return RunSettings(
         model,
         judged_for(report),
@@ -57,12 +72,6 @@ def run_settings(folder: Path) -> RunSettings:
         run_weight_bits(report),
         report.file_format,
     )
-
-
-def seed_of_run(model: Path) -> int | None:
-    """The seed of the run in whose folder a network lies; None where that is no run's."""
-    report = read_run(model.parent).report if (model.parent / NETWORK).is_file() else None
-    return None if report is None else report.seed
 
 
 def judged_for(report: Report) -> Profile | str:

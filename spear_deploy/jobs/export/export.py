@@ -18,10 +18,10 @@ from spear_deploy.exporting import (
     family,
 )
 from spear_deploy.exporting.record import DataRecord
-from spear_deploy.jobs.chips import chip_of
+from spear_deploy.jobs.chips import DEFAULT_TARGET, chip_of
 from spear_deploy.jobs.data_place import place_of
 from spear_deploy.jobs.export.integers import check_choice, integers_for
-from spear_deploy.jobs.export.request import DEFAULT_TARGET, ExportRequest, as_run_made
+from spear_deploy.jobs.export.request import ExportRequest, as_run_made
 from spear_deploy.jobs.export.subject import find_task, subject_of
 from spear_deploy.jobs.progress import Progress
 from spear_deploy.jobs.task import Task, load_model

@@ -10,11 +10,9 @@ from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.hardware import Profile
 from spear_deploy.jobs.data_place import data_for
 from spear_deploy.jobs.progress import Progress
-from spear_deploy.jobs.run_settings import run_settings
+from spear_deploy.jobs.run_settings import run_settings, settings_around
 from spear_deploy.jobs.task import load_model
 from spear_deploy.network import Reading
-
-DEFAULT_TARGET = "loihi2"
 
 
 @dataclass(frozen=True)
@@ -22,12 +20,14 @@ class ExportRequest:
     """What the user asked for.
 
     Attributes:
-        model: the model file, or the folder of a run, whose settings then stand for what is not given.
+        model: the model file, or the folder of a run; a run's settings stand for what is not given, of a file in its
+            folder too.
         formats: names of exporters or of families of them.
         out: the folder of the files.
         reading: what the model file leaves unsaid.
         data: to prove the files on, and to choose integers on; by default what the model names.
-        target: the chip whose integers are held, or its name or TOML file; `DEFAULT_TARGET` where none is named.
+        target: the chip whose integers are held, or its name or TOML file; by default the run's, else
+            `DEFAULT_TARGET`.
         weight_bits: fewer bits than the chip's; None for those, or those of the run.
         file_format: choose the integers among those that this format can hold; see `FILE_FORMATS`.
         adapt: whether what the chip forbids is converted.
@@ -57,13 +57,16 @@ class ExportRequest:
 
 def as_run_made(request: ExportRequest, progress: Progress) -> ExportRequest:
     """The request about a run's network, with the run's settings where it names none."""
-    if not request.model.is_dir():
+    run = run_settings(request.model) if request.model.is_dir() else settings_around(request.model)
+    if run is None:
         return request
-    run = run_settings(request.model)
     target = request.target or run.target
     chip = target.name if isinstance(target, Profile) else target
     progress.notice(f"{request.model}: as its report.json says, for {chip}")
-    if request.data is not None and data_for(load_model(run.model), request.data).given_sha256 != run.data_sha256:
+    if (
+        request.data is not None
+        and data_for(load_model(run.model, reading=request.reading), request.data).given_sha256 != run.data_sha256
+    ):
         progress.notice(f"{request.data}: other data than those of the run, so that integers chosen on them may differ")
     return replace(
         request,
