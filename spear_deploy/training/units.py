@@ -70,7 +70,7 @@ def learn_in_units(simulation: Simulation, data: EncodedSplit) -> None:
         columns = None
         if weight.requires_grad:
             columns = columns_of(network, name, weight, data, centred=adds, membrane=membrane)
-        by_input = 1.0 if columns is None else columns.unit.to(weight).reshape(1, -1, *[1] * (weight.ndim - 2))
+        by_input = 1.0 if columns is None else columns.unit.to(weight)[(..., *[None] * (weight.ndim - 2))]
         size = _size(weight / by_input, by_row=name in telling)
         unit = _unit(size, membrane)
         if bool((unit == 1).all()) and columns is None:

@@ -8,6 +8,7 @@ import torch
 from made_networks import Chain
 from made_training import task
 
+from spear_deploy.data import load_data
 from spear_deploy.measure import accuracy_on
 from spear_deploy.network import Simulation
 from spear_deploy.network.editing import with_arrays, with_nodes
@@ -93,6 +94,48 @@ def test_channels_of_a_convolution_have_units_of_their_own():
     loud = replace(data, stored=data.stored * torch.as_tensor(spread, dtype=torch.float32)[:, None, None])
     model = model.with_graph(with_nodes(model.graph, nodes))
     assert accuracy_on(fine_tune(model, loud, RECIPE, seed=0), loud) >= accuracy_on(model, loud) - 0.02
+
+
+def test_groups_of_channels_have_units_of_their_own():
+    data = task((2, 6, 6), 5, samples=200)
+    model = Chain((2, 6, 6), 3).conv("fc1", 8, groups=2).neurons("a").flatten().linear("out", 4).neurons("b").model()
+    model = fine_tune(model, data, Recipe(20, 20, 5e-3), seed=0)
+    spread = np.array([255.0, 1e4])
+    node = model.graph.nodes["fc1"]
+    by_row = np.repeat(spread, 4)[:, None, None, None]
+    nodes = model.graph.nodes | {"fc1": with_arrays(node, {"weight": node.weight / by_row})}
+    loud = replace(data, stored=data.stored * torch.as_tensor(spread, dtype=torch.float32)[:, None, None])
+    model = model.with_graph(with_nodes(model.graph, nodes))
+    assert accuracy_on(fine_tune(model, loud, RECIPE, seed=0), loud) >= accuracy_on(model, loud) - 0.02
+
+
+@pytest.fixture(scope="module")
+def many():
+    """A network that knows digits, whose outermost pixels hardly ever differ."""
+    digits = load_data("digits").train
+    data = task((64,), 3, samples=600, classes=10)
+    data = replace(data, stored=digits.x[:600].flatten(1)[None].expand(3, -1, -1), labels=digits.y[:600])
+    model = Chain((64,), 3).linear("fc1", 24).neurons("a").linear("out", 10).neurons("b").model()
+    model = fine_tune(model, data, Recipe(20, 32, 5e-3), seed=0)
+    assert accuracy_on(model, data) > 0.7
+    return model, data
+
+
+@pytest.mark.parametrize("mean", [1.0, 4.0])
+@pytest.mark.parametrize("spread", [1.0, 16.0])
+def test_many_inputs_near_zero_do_no_harm_together(many, spread, mean):
+    model, data = in_units(*many, spread, np.full(64, mean * spread))
+    tuned = fine_tune(model, data, RECIPE, seed=0)
+    assert accuracy_on(tuned, data) >= accuracy_on(*many) - 0.02
+
+
+def test_weights_for_an_input_that_hardly_ever_differs_are_not_swept_away(many):
+    model, data = in_units(*many, 1.0, np.full(64, 3.0))
+    tuned = fine_tune(model, data, RECIPE, seed=0)
+    moved = np.abs(tuned.graph.nodes["fc1"].weight - model.graph.nodes["fc1"].weight).max(0)
+    rare = data.stored[0].std(0).numpy() < 0.05
+    assert 0 < rare.sum() < 32
+    assert moved[rare].max() < moved[~rare].max()
 
 
 def test_of_large_samples_fewer_are_looked_at(learned, monkeypatch):
