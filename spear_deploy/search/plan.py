@@ -15,8 +15,9 @@ from spear_deploy.training import AscentConstants, Recipe
 JUDGED = 1000
 """Training samples by which it is seen whether a fine-tune unlearns."""
 
-UNLEARNED = 0.1
-"""Where it loses more than this of what a network answers beyond guessing, it does."""
+UNLEARNED = 0.05
+"""Where it loses more than this of what a network answers beyond guessing, it does: on digits and MNIST rates that lose
+less end at most 1.7 points below the best, and those that lose more at least 2.0 (`benchmarks/unlearning.py`)."""
 
 SLOWER = 0.25
 """Of the learning rate, where it does."""
