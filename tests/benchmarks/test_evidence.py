@@ -2,6 +2,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import torch
 from made_cluster import two_machines
 from made_evidence import rooted
 
@@ -73,7 +74,8 @@ def test_the_machines_of_a_cluster_make_what_one_process_makes(tmp_path):
     Hands(processes=2).gather(SETTING, tmp_path / "processes", units)
     found = [results(tmp_path / who, "rooted") for who in ("cluster", "here", "processes")]
     told = [[(one["of"], one["root"], one["threads"]) for one in each] for each in found]
-    assert told[0] == told[1] == told[2] == [(number, number**0.5, 1) for number in range(3)]
+    root = torch.arange(3.0, dtype=torch.float64).sqrt()  # of torch's own, which is one bit off on some processors
+    assert told[0] == told[1] == told[2] == [(number, float(root[number]), 1) for number in range(3)]
 
 
 def test_the_sentence_on_the_promise_counts_what_the_runs_hold():
