@@ -15,8 +15,8 @@ from rich.text import Text
 from spear_deploy.cli.console import err, out
 from spear_deploy.jobs.validate import validate as run_validate
 from spear_deploy.report.gap import Coverage, Gap, RunCheck, coverage
+from spear_deploy.report.lre_part import LreCheck
 from spear_deploy.report.reading import find_runs, read_run
-from spear_deploy.report.schema import LreCheck
 from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.names import names_apart
 from spear_deploy.report.words.quantity_text import error_text

@@ -5,24 +5,20 @@ from typing import TYPE_CHECKING
 from spear_deploy.system.lazy import lazily
 
 if TYPE_CHECKING:
+    from spear_deploy.report.lre_part import EstimatorReport, LinearLre, LreCheck, LreReport, ScatterPoint
     from spear_deploy.report.schema import (
         SCHEMA_VERSION,
         AdaptationReport,
         Agreement,
         BudgetReport,
         Distribution,
-        EstimatorReport,
         FirstDifference,
         LayerReport,
         LimitReport,
-        LinearLre,
-        LreCheck,
-        LreReport,
         Measured,
         NetworkReport,
         PrunedReport,
         Report,
-        ScatterPoint,
         SplitReport,
         Verdict,
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from spear_deploy.backends import TORCH
 from spear_deploy.report.answers_part import AnswersReport
-from spear_deploy.report.schema import LreCheck, Report
+from spear_deploy.report.lre_part import LreCheck
+from spear_deploy.report.schema import Report
 
 PLAIN = "plain"
 DELIVERED = "delivered"

@@ -20,7 +20,7 @@ from math import log
 from spear_deploy.backends import TORCH
 from spear_deploy.report import LayerReport, Report
 from spear_deploy.report.checks import besides_torch, checks, computes_as_target
-from spear_deploy.report.schema import LreCheck
+from spear_deploy.report.lre_part import LreCheck
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from spear_deploy.report.schema import DeliveredLre, EstimatorReport, LinearLre, LreCheck, LreReport, ScatterPoint
+from spear_deploy.report.lre_part import DeliveredLre, EstimatorReport, LinearLre, LreCheck, LreReport, ScatterPoint
 from spear_deploy.search import (
     Features,
     LeaveOneOut,

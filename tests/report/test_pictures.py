@@ -8,12 +8,12 @@ from matplotlib import rc_context
 from run_reports import full_content, full_report
 
 from spear_deploy.report import Report
+from spear_deploy.report.lre_part import ScatterPoint
 from spear_deploy.report.pictures import figures, plots
 from spear_deploy.report.pictures.draw_matplotlib import canvas_bytes, draw
 from spear_deploy.report.pictures.figure import STYLES, Axis, Figure, Mark, Panel, Series
 from spear_deploy.report.pictures.prediction import lre_figure
 from spear_deploy.report.pictures.search import pareto_front
-from spear_deploy.report.schema import ScatterPoint
 
 
 @pytest.fixture(scope="module")

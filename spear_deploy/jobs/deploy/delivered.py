@@ -11,7 +11,7 @@ from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.verification import Verified
 from spear_deploy.measure import Measurement
-from spear_deploy.report.schema import DeliveredLre
+from spear_deploy.report.lre_part import DeliveredLre
 from spear_deploy.search import Candidate, ConstantEstimator, Estimator, Held, Prediction, predict_delivered
 from spear_deploy.search.bounds import closing_risk, margin, shared_risk
 from spear_deploy.search.tuning import BOUND_AIM

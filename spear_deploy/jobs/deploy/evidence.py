@@ -32,7 +32,8 @@ from spear_deploy.measure import (
 from spear_deploy.measure.answers import DENSE
 from spear_deploy.network.device import CPU
 from spear_deploy.network.fingerprint import fingerprint
-from spear_deploy.report.schema import DeliveredLre, LimitPrediction, LreCheck
+from spear_deploy.report.lre_part import DeliveredLre, LreCheck
+from spear_deploy.report.schema import LimitPrediction
 from spear_deploy.targets.target import Target
 
 

@@ -18,7 +18,8 @@ from spear_deploy.network.device import CPU
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report.build import limit_prediction
 from spear_deploy.report.checks import error_percent
-from spear_deploy.report.schema import LimitPrediction, LreCheck
+from spear_deploy.report.lre_part import LreCheck
+from spear_deploy.report.schema import LimitPrediction
 from spear_deploy.search import Finalist, Prediction
 from spear_deploy.system.journal import NOTHING, Journal
 from spear_deploy.targets.target import Target

@@ -29,13 +29,13 @@ from spear_deploy.report.answers_part import MaxDrop, TriedBudget
 from spear_deploy.report.build import answers_report, finalist_reports, limit_reports, search_report
 from spear_deploy.report.chip import cost_report, placement_report, rounding_report
 from spear_deploy.report.lre import lre_report
+from spear_deploy.report.lre_part import LreReport
 from spear_deploy.report.measured import agreement_report, measured_report, network_report
 from spear_deploy.report.schema import (
     AdaptationReport,
     Agreement,
     BudgetReport,
     EarlierWork,
-    LreReport,
     Measured,
     PrunedReport,
     Report,

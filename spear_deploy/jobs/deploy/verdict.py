@@ -10,7 +10,8 @@ from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.jobs.deploy.search import Try
 from spear_deploy.measure import Compared
 from spear_deploy.report.answers_part import MOST_LOST_POINTS, interval_text
-from spear_deploy.report.schema import Agreement, LreCheck, Verdict
+from spear_deploy.report.lre_part import LreCheck
+from spear_deploy.report.schema import Agreement, Verdict
 
 
 def judge(

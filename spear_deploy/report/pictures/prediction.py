@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from spear_deploy.backends import TORCH
 from spear_deploy.report.checks import checks
+from spear_deploy.report.lre_part import ScatterPoint
 from spear_deploy.report.pictures.figure import Axis, Figure, Level, Mark, Panel, Series
-from spear_deploy.report.schema import Report, ScatterPoint
+from spear_deploy.report.schema import Report
 from spear_deploy.report.search_part import PRUNED
 
 
