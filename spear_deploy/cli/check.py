@@ -77,12 +77,14 @@ def check(
     profiles, limits, at = chips_of(target), budgets_of(budget or ()), gates_of(fail_on)
     bound = memory_of(memory)
     given = reading(arch, input_shape, time_steps, dt, encoding, read_out, objective)
-    (subject,) = subjects_of([model], data, samples, given, TerminalProgress().notice, bound)
-    found = [run_check(subject, profile, adapt=adapt, limits=limits) for profile in profiles]
+    tell = TerminalProgress().notice
+    (subject,) = subjects_of([model], data, samples, given, tell, bound)
+    found = [run_check(subject, profile, adapt=adapt, limits=limits, tell=tell) for profile in profiles]
     if as_json:
         content = [
             row_json(each.row, cores=True)
             | {"measured": each.origin, "adaptations": each.adaptations, "budgets": held_json(each.held)}
+            | {"told": list(each.told)}
             for each in found
         ]
         print(json.dumps(content[0] if len(content) == 1 else content, indent=2))

@@ -86,11 +86,15 @@ def compare(
         raise typer.BadParameter("--json and --csv both print on stdout; give one")
     profiles, limits, at = chips_of(target), budgets_of(budget or ()), gates_of(fail_on)
     given = reading(arch, input_shape, time_steps, dt, encoding, read_out, objective)
-    subjects = subjects_of(models, data, samples, given, TerminalProgress().notice)
-    found = sorted(check_all(subjects, profiles, limits), key=lambda each: SORT_KEYS[sort](each.row))
+    tell = TerminalProgress().notice
+    subjects = subjects_of(models, data, samples, given, tell)
+    found = sorted(check_all(subjects, profiles, limits, tell), key=lambda each: SORT_KEYS[sort](each.row))
     rows = [each.row for each in found]
     if as_json:
-        listed = [row_json(each.row) | {"measured": each.origin, "budgets": held_json(each.held)} for each in found]
+        listed = [
+            row_json(each.row) | {"measured": each.origin, "budgets": held_json(each.held), "told": list(each.told)}
+            for each in found
+        ]
         print(json.dumps(listed, indent=2))
     elif as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")

@@ -23,6 +23,7 @@ class JudgedIntegers:
         target: the chip.
         arithmetic: its own, with the bits of the weights.
         calibration: the samples that the scales were chosen on.
+        cut: what the chip's spikes do not carry of the inputs of test, in words.
 
     """
 
@@ -30,6 +31,7 @@ class JudgedIntegers:
     target: str
     arithmetic: str
     calibration: str
+    cut: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

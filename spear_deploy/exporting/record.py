@@ -74,6 +74,7 @@ class IntegersRecord(BaseModel):
         calibration: the samples that the scales were chosen on.
         scales: k of each layer, as report.json has it.
         sha256: over all integers.
+        cut: what the chip's spikes do not carry of the inputs of test, in words; empty where that is little.
 
     """
 
@@ -84,6 +85,7 @@ class IntegersRecord(BaseModel):
     calibration: str
     scales: dict[str, float]
     sha256: str
+    cut: tuple[str, ...] = ()
 
 
 class DataRecord(BaseModel):
@@ -174,6 +176,7 @@ def recorded(integers: JudgedIntegers) -> IntegersRecord:
         calibration=integers.calibration,
         scales={layer.name: layer.scale for layer in integers.quantized.layers},
         sha256=integers.sha256,
+        cut=integers.cut,
     )
 
 

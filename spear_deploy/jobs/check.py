@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
-from spear_deploy.backends import TORCH
-from spear_deploy.backends.backend import CALIBRATION_SAMPLES, measure_executable
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES
 from spear_deploy.backends.fixed_point import split_first_layer
-from spear_deploy.backends.fixed_point.chip_format import format_of
-from spear_deploy.backends.fixed_point.formats import Format
-from spear_deploy.backends.fixed_point.losses import RoundingLoss, rounding_losses
-from spear_deploy.backends.registry import arithmetic_of
+from spear_deploy.backends.fixed_point.losses import RoundingLoss
 from spear_deploy.data import EncodedSplit, SplitName, recoded
-from spear_deploy.errors import BackendError, DataError
-from spear_deploy.hardware import Activity, Limit, OnChip, Profile, activity_of
+from spear_deploy.errors import DataError
+from spear_deploy.hardware import Limit, OnChip, Profile
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.comparison import compare as rows_of
 from spear_deploy.hardware.gates import Gate, Held, hold, require_absolute, stopped_at
@@ -28,9 +22,9 @@ from spear_deploy.hardware.rules.verdict import Verdict
 from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.progress import once
 from spear_deploy.jobs.run_settings import settings_around
+from spear_deploy.jobs.seen import NOTHING_SEEN, Seen, Subject
 from spear_deploy.jobs.task import Task, Tell, find_task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
-from spear_deploy.measure import Measurement, measure_split
 from spear_deploy.network import Model, Reading
 from spear_deploy.report.words.names import names_apart
 from spear_deploy.targets.adapt import CALIBRATION_SAMPLES as CONVERSION_SAMPLES
@@ -39,122 +33,6 @@ from spear_deploy.targets.adaptation_effect import AdaptationEffect, effect_on
 
 SAMPLES = 100
 """Test samples whose spikes are measured, unless asked otherwise."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a model was measured to do, and how.
-
-    Attributes:
-        activity: means per inference.
-        samples: how many stand for all of the test split.
-        held: how many samples that holds.
-        encoding: of the inputs.
-        backend: what it ran in.
-        arithmetic: of that backend.
-        losses: what rounding did, where that is in integers.
-        instead: why not in the chip's integers, where it has some that cannot hold the model; empty otherwise.
-
-    """
-
-    activity: Activity
-    samples: int
-    held: int
-    encoding: str
-    backend: str
-    arithmetic: str
-    losses: tuple[RoundingLoss, ...] = ()
-    instead: str = ""
-
-    @property
-    def origin(self) -> dict[str, str | int]:
-        """Which samples the spikes are the mean of, and in which arithmetic, as it stands in JSON."""
-        names = ("samples", "held", "encoding", "backend", "arithmetic")
-        found: dict[str, str | int] = {"split": str(SplitName.TEST), **{name: getattr(self, name) for name in names}}
-        return {**found, "instead": self.instead} if self.instead else found
-
-    @property
-    def text(self) -> str:
-        """The same in words."""
-        some = f"{self.samples:,} of " if self.samples < self.held else ""
-        found = f"mean of {some}{self.held:,} test samples, encoding {self.encoding}, {self.backend}, {self.arithmetic}"
-        return f"{found} (the chip's integers cannot hold it: {self.instead})" if self.instead else found
-
-
-NOTHING_SEEN = "no spikes were measured: no data were given"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A model, and the data that it is measured on.
-
-    Attributes:
-        name: what it is called in tables.
-        model: the model.
-        data: samples that stand for all of the test split; None without data.
-        held: how many samples the test split holds.
-        conversions: training samples `[T, N, *input_shape]` to choose conversions on; None without data.
-        calibration: training samples to choose a chip's integers on; None without data.
-        told: what a user hears of the data.
-
-    """
-
-    name: str
-    model: Model
-    data: EncodedSplit | None = None
-    held: int = 0
-    conversions: Tensor | None = None
-    calibration: EncodedSplit | None = None
-    told: tuple[str, ...] = ()
-    _seen: dict[Format | None, Seen] = field(default_factory=dict, repr=False, compare=False)
-
-    def seen(self, chip: Profile) -> Seen | None:
-        """What the model does in a chip's integers, where these are known and can hold it, else in torch.
-
-        None without data. Chips of one arithmetic share what was seen.
-        """
-        if self.data is None:
-            return None
-        arithmetic = format_of(chip)
-        if arithmetic not in self._seen:
-            self._seen[arithmetic] = self._measured(chip)
-        return self._seen[arithmetic]
-
-    def _measured(self, chip: Profile) -> Seen:
-        assert self.data is not None
-        assert self.calibration is not None
-        instead = ""
-        if format_of(chip) is not None:
-            backend = arithmetic_of(chip, self.calibration)
-            try:
-                executable = backend.prepare(self.model)
-                found = measure_executable(executable, self.model, self.data)
-            except BackendError as error:
-                instead = str(error).partition("\n")[0]
-            else:
-                integers = executable.integers
-                losses = () if integers is None else rounding_losses(integers, {})
-                return self._as_seen(found, backend.name, backend.arithmetic, losses)
-        found = measure_split(self.model, self.data)
-        return self._as_seen(found, TORCH, "float32", instead=instead)
-
-    def _as_seen(
-        self,
-        found: Measurement,
-        backend: str,
-        arithmetic: str,
-        losses: tuple[RoundingLoss, ...] = (),
-        instead: str = "",
-    ) -> Seen:
-        assert self.data is not None
-        activity = activity_of(found, self.model.time_steps, analog_input=self.data.analog)
-        encoding = str(self.model.encoding)
-        return Seen(activity, len(self.data), self.held, encoding, backend, arithmetic, losses, instead)
-
-    @property
-    def analog_input(self) -> bool:
-        """Whether inputs are values instead of spikes."""
-        return self.model.encoding.analog
 
 
 @dataclass(frozen=True)
@@ -167,7 +45,7 @@ class Checked:
         effect: of the conversions; None where there are none.
         on_host: whether the first layer runs on the host, and is neither placed nor priced.
         held: the budgets, each against what the model uses.
-        told: what a user hears of the data.
+        told: what a user hears of the data, and of what the chip does to them.
 
     """
 
@@ -264,7 +142,14 @@ def measured(
 
 
 @torch_settings()
-def check(subject: Subject, chip: Profile, *, adapt: bool = False, limits: Sequence[Limit] = ()) -> Checked:
+def check(
+    subject: Subject,
+    chip: Profile,
+    *,
+    adapt: bool = False,
+    limits: Sequence[Limit] = (),
+    tell: Tell = lambda text: None,
+) -> Checked:
     """Hold a model against every limit and rule of a chip and against budgets, and price an inference there.
 
     Args:
@@ -272,6 +157,7 @@ def check(subject: Subject, chip: Profile, *, adapt: bool = False, limits: Seque
         chip: the profile.
         adapt: whether what the chip forbids is converted first.
         limits: budgets, as absolute numbers.
+        tell: hears what the chip does to the data.
 
     Raises:
         BudgetError: a budget is a share, or speaks of answers.
@@ -279,34 +165,39 @@ def check(subject: Subject, chip: Profile, *, adapt: bool = False, limits: Seque
 
     """
     require_absolute(limits)
-    return _converted(subject, chip, limits) if adapt else _checked(subject, chip, limits)
+    return _converted(subject, chip, limits, tell) if adapt else _checked(subject, chip, limits, tell)
 
 
 @torch_settings()
-def compare(subjects: Sequence[Subject], chips: Sequence[Profile]) -> list[Row]:
-    """Place and price models on many chips; a row for each of both."""
-    return [each.row for each in check_all(subjects, chips, ())]
+def compare(subjects: Sequence[Subject], chips: Sequence[Profile], tell: Tell = lambda text: None) -> list[Row]:
+    """Place and price models on many chips; a row for each of both. See `check`."""
+    return [each.row for each in check_all(subjects, chips, (), tell)]
 
 
 @torch_settings()
-def check_all(subjects: Sequence[Subject], chips: Sequence[Profile], limits: Sequence[Limit]) -> list[Checked]:
-    """Place and price models on many chips, and hold them against budgets; one result for each of both.
+def check_all(
+    subjects: Sequence[Subject], chips: Sequence[Profile], limits: Sequence[Limit], tell: Tell = lambda text: None
+) -> list[Checked]:
+    """Place and price models on many chips, and hold them against budgets; one result for each of both. See `check`.
 
     Raises:
         BudgetError: a budget is a share, or speaks of answers.
 
     """
     require_absolute(limits)
-    return [_checked(subject, chip, limits) for subject in subjects for chip in chips]
+    return [_checked(subject, chip, limits, tell) for subject in subjects for chip in chips]
 
 
-def _checked(subject: Subject, chip: Profile, limits: Sequence[Limit]) -> Checked:
+def _checked(subject: Subject, chip: Profile, limits: Sequence[Limit], tell: Tell) -> Checked:
     seen, network = subject.seen(chip), subject.model.network
     activity = None if seen is None else seen.activity
     (row,) = rows_of(subject.name, network, [chip], activity, analog_input=subject.analog_input)
     if seen is not None and seen.losses:
         row = replace(row, verdict=_with_losses(row.verdict, seen.losses))
-    return Checked(row, seen, held=hold(OnChip(network, chip, activity), limits), told=subject.told)
+    cut = tuple(f"{subject.name} on {chip.name}: {line}" for line in (() if seen is None else seen.cut))
+    for line in cut:
+        tell(line)
+    return Checked(row, seen, held=hold(OnChip(network, chip, activity), limits), told=(*subject.told, *cut))
 
 
 def _with_losses(verdict: Verdict, losses: Sequence[RoundingLoss]) -> Verdict:
@@ -329,10 +220,10 @@ def _with_losses(verdict: Verdict, losses: Sequence[RoundingLoss]) -> Verdict:
     return replace(verdict, findings=(*others, *lost))
 
 
-def _converted(subject: Subject, chip: Profile, limits: Sequence[Limit]) -> Checked:
+def _converted(subject: Subject, chip: Profile, limits: Sequence[Limit], tell: Tell) -> Checked:
     found, data, calibration = adapt(subject.model, chip, subject.conversions), subject.data, subject.calibration
     if not found.changes:
-        return _checked(subject, chip, limits)
+        return _checked(subject, chip, limits, tell)
     model = found.model
     effect = None if data is None else effect_on(chip, found.changes, subject.model, model, data)
     effect = effect or AdaptationEffect(chip.name, found.changes)
@@ -345,4 +236,4 @@ def _converted(subject: Subject, chip: Profile, limits: Sequence[Limit]) -> Chec
             for each in (data, calibration)
         )
     converted = Subject(subject.name, model, data, subject.held, subject.conversions, calibration, subject.told)
-    return replace(_checked(converted, chip, limits), effect=effect, on_host=found.host_first)
+    return replace(_checked(converted, chip, limits, tell), effect=effect, on_host=found.host_first)

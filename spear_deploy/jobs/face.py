@@ -50,7 +50,8 @@ def check(
         data: whose test samples tell what an inference costs; without, nothing is priced.
         samples: how many of them, spread over the split; None for 100, or all where there are fewer.
         adapt: whether what the chip forbids is converted first.
-        progress: hears what is to be told of the data, which stands in `told` of the result too.
+        progress: hears what is to be told of the data, and of what the chip does to them; it stands in `told` of the
+            result too.
 
     Raises:
         SpearDeployError: the profile is not known, or the data do not suit the model.
@@ -58,7 +59,8 @@ def check(
     """
     task = None if data is None else Task(model, data)
     tell = (Silent() if progress is None else progress).notice
-    return checking.check(checking.measured(NAME, model, task, samples, tell=tell), chip_of(chip), adapt=adapt)
+    subject = checking.measured(NAME, model, task, samples, tell=tell)
+    return checking.check(subject, chip_of(chip), adapt=adapt, tell=tell)
 
 
 def compare(
@@ -75,7 +77,7 @@ def compare(
         checking.measured(name, model, None if data is None else Task(model, data), samples, tell=tell)
         for name, model in models.items()
     ]
-    return checking.compare(subjects, chips_given(chips))
+    return checking.compare(subjects, chips_given(chips), tell)
 
 
 def simulate(

@@ -29,6 +29,7 @@ def outcome_json(outcome: Outcome, model: str) -> dict[str, Any]:
         "comparisons": [_difference(each) for each in outcome.simulated.differences],
         "adaptations": [] if outcome.effect is None else outcome.effect.as_json(),
         "adapted_accuracy": _accuracies(outcome.effect),
+        "told": list(outcome.told),
     }
 
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import typer
-from made_task import write_task
+from made_task import arrays, write_task
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -77,6 +78,20 @@ def test_without_data_sizes_are_checked_and_nothing_is_priced(tmp_path):
     assert content["fits"]
     assert content["cost"] is None
     assert content["measured"] is None
+
+
+def test_inputs_that_vanish_on_the_chip_are_told_in_words_and_in_json(tmp_path):
+    model, held = write_task(tmp_path), arrays()
+    held["x_train"][5, 0, 0, 0] = 450
+    np.savez(tmp_path / "samples.npz", **held)
+    checked = json.loads(run("check", str(model), "--json").stdout)
+    in_torch, compared = json.loads(run("compare", str(model), "--target", "generic-45nm,loihi2", "--json").stdout)
+    assert checked["told"] == compared["told"] != in_torch["told"]
+    (line,) = {*compared["told"]} - {*in_torch["told"]}
+    assert line.startswith("model.pt on loihi2: ")
+    assert " are sent as 0: " in line
+    for verb in ("check", "compare"):
+        assert line in " ".join(run(verb, str(model), "--target", "loihi2").stderr.split())
 
 
 def test_a_models_own_data_is_found_beside_it_from_wherever_check_is_called(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Samples that reach farther than those that a chip's levels were chosen on are run all the same, and told."""
 
+import json
+
 import numpy as np
 import pytest
 from made_networks import Chain
@@ -10,11 +12,14 @@ from spear_deploy.backends.backend import CALIBRATION_SAMPLES
 from spear_deploy.data import Dataset
 from spear_deploy.errors import BackendError, DataError
 from spear_deploy.hardware import load_profile
+from spear_deploy.jobs.check import check, measured
+from spear_deploy.jobs.export.export import run_export
+from spear_deploy.jobs.export.request import ExportRequest
 from spear_deploy.jobs.graded_inputs import cut_on
 from spear_deploy.jobs.progress import Silent
 from spear_deploy.jobs.simulate import simulate
 from spear_deploy.jobs.task import Task
-from spear_deploy.network import Encoding
+from spear_deploy.network import Encoding, save_model_file
 
 
 class Listening(Silent):
@@ -110,6 +115,25 @@ def test_one_sample_far_above_all_others_takes_their_levels_and_that_is_told():
     assert line.startswith(f"{vanished:,} of {held:,} ")
 
 
+def test_every_verb_that_uses_a_chips_integers_says_what_they_lose_of_the_inputs(tmp_path):
+    x = np.random.default_rng(4).random((60, 6), dtype=np.float32)
+    far = x.copy()
+    far[3, 2] = 400
+    task, loihi2 = task_of(far, x), load_profile("loihi2")
+    (line,) = cut_on(loihi2, task.model, task.train, [task.test])
+    assert line in simulate(task, loihi2, ("chip",)).told
+    checking, exporting = Listening(), Listening()
+    subject = measured("net", task.model, task)
+    assert check(subject, loihi2, tell=checking.notice).told == (*task.notices, f"net on loihi2: {line}")
+    assert check(subject, load_profile("generic-45nm"), tell=checking.notice).told == task.notices
+    assert checking.heard == [f"net on loihi2: {line}"]
+    request = ExportRequest(tmp_path / "net.pt", ("nir",), tmp_path / "out", options={"fixed": True})
+    save_model_file(task.model, request.model)
+    (entry,) = run_export(request, exporting, task)
+    assert entry.integers.cut == (line,)
+    assert f"loihi2: {line}" in exporting.heard
+
+
 def test_values_that_no_training_sample_shows_are_refused_before_the_long_work():
     train = np.random.default_rng(5).integers(0, 2, (60, 6)).astype(np.float32)
     test = train[:20].copy()
@@ -136,4 +160,6 @@ def test_a_network_whose_inputs_the_chip_no_longer_tells_apart_is_not_ok(tmp_pat
     assert not report.verdict.ok
     assert not report.verdict.works
     assert report.measured["torch"].accuracy > 0.95 > report.measured["chip"].accuracy + 0.1
-    assert any("are sent as 0" in line for line in report.told)
+    (line,) = (line for line in report.told if "are sent as 0" in line and " of test " in line)
+    exports = json.loads((tmp_path / "out" / "export.json").read_text())["exports"]
+    assert {f"loihi2: {cut}" for each in exports if "integers" in each for cut in each["integers"]["cut"]} == {line}

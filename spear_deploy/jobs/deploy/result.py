@@ -16,8 +16,9 @@ from spear_deploy.jobs.deploy.reporting import Provenance, make_report
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned
 from spear_deploy.jobs.deploy.unfinished import Unfinished
+from spear_deploy.jobs.graded_inputs import cut_values
 from spear_deploy.jobs.progress import Clock, peak_memory_mib
-from spear_deploy.network import read_nir, save_model_file
+from spear_deploy.network import batches, read_nir, save_model_file
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.report import Report
 from spear_deploy.report.file_names import PLAIN
@@ -94,4 +95,6 @@ def _judged(pruned: Pruned, target: Target, prepared: Prepared) -> JudgedInteger
     if pruned.integers is None:
         return None
     chosen_on = prepared.task.calibration_name(CALIBRATION_SAMPLES)
-    return JudgedIntegers(pruned.integers, target.chip.name, target.backend.arithmetic, chosen_on)
+    test = map(prepared.test.take, batches(len(prepared.test)))
+    cut = tuple(cut_values(test, pruned.integers.levels))
+    return JudgedIntegers(pruned.integers, target.chip.name, target.backend.arithmetic, chosen_on, cut)

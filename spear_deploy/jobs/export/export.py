@@ -83,7 +83,7 @@ def prepared(
     options = {**request.options, **facts, "python": request.lava_python}
     fixed = {name: options | ({"fixed": False} if name in floating else {}) for name in names}
     exporters = [exporter(name, fixed[name]) for name in names]
-    integers, why_not = integers_for(request, profile, subject, exporters, progress)
+    integers, why_not = integers_for(request, profile, subject, task, exporters, progress)
     judged = {"integers": integers, "no_integers": why_not}
     exporters = [exporter(name, fixed[name] | judged) for name in names]
     return Export(
