@@ -17,7 +17,7 @@ import nir
 import numpy as np
 from numpy.typing import NDArray
 
-from spear_deploy.backends.fixed_point.fake_quantized import fake_quantized, weight_name
+from spear_deploy.backends.fixed_point.fake_quantized import INSTEAD, fake_quantized, weight_name
 from spear_deploy.backends.fixed_point.formats import Format
 from spear_deploy.backends.fixed_point.paths import delay_of, weight_of, weighted_path, with_weight
 from spear_deploy.backends.fixed_point.quantized import (
@@ -93,13 +93,13 @@ def first_difference(a: QuantizedNetwork, b: QuantizedNetwork) -> str | None:
     for one, other in zip(a.layers, b.layers, strict=True):
         constants = [(layer.du, layer.dv, layer.vth, layer.bias) for layer in (one, other)]
         if not all(np.array_equal(x, y) for x, y in zip(*constants, strict=True)):
-            return f"{one.name}: its rounded constants have no place of their own in the graph"
+            return f"{one.name}: its rounded constants have no place of their own in the graph; {INSTEAD}"
         if not np.array_equal(_sent(one), _sent(other)):
-            return f"{one.name}: its rounded biases have no place of their own in the graph"
+            return f"{one.name}: its rounded biases have no place of their own in the graph; {INSTEAD}"
         matrices = [{_key(each.connection): _weights(each) for each in layer.synapses} for layer in (one, other)]
         for key, weights in matrices[0].items():
             if not np.array_equal(weights, matrices[1][key]):
-                return f"{one.name}: its rounded weights from {key} have no place of their own in the graph"
+                return f"{one.name}: its rounded weights from {key} have no place of their own in the graph; {INSTEAD}"
     return None
 
 

@@ -3,12 +3,18 @@ from dataclasses import replace
 import nir
 import numpy as np
 import pytest
+import snntorch as snn
+import torch
 from exporter_networks import chain, judged, neuron
+from torch import nn
 
+from spear_deploy.backends.fixed_point import fake_quantized
 from spear_deploy.data import encode, load_data
+from spear_deploy.errors import BackendError
+from spear_deploy.exporters.lava import LavaExporter
 from spear_deploy.exporters.nir import NirExporter
 from spear_deploy.exporting import assert_faithful, simulate
-from spear_deploy.network import Encoding, load_model_file
+from spear_deploy.network import Encoding, from_snntorch, load_model_file
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +68,53 @@ def test_integers_of_both_signs_are_held_where_rounding_left_one():
     synapses = (replace(out.synapses[0], nodes=(nir.Linear(np.array([[-230.0, -256.0], [0.0, 0.0]])),)),)
     changed = replace(integers, quantized=replace(integers.quantized, layers=(replace(out, synapses=synapses),)))
     assert NirExporter(fixed=True, integers=changed).refuses(model) == ()
+
+
+class OnALine(nn.Module):
+    """Two layers of neurons, and between them other modules and a pointwise convolution."""
+
+    def __init__(self, between):
+        super().__init__()
+        self.between = list(between)
+        for name, module in between.items():
+            self.add_module(name, module)
+        self.pw = nn.Conv1d(4, 6, 1)
+        self.l1, self.l2 = (snn.Leaky(beta=0.8, reset_mechanism="zero", reset_delay=False) for _ in range(2))
+
+    def forward(self, x):
+        v1, v2, found = self.l1.init_leaky(), self.l2.init_leaky(), []
+        for current in x:
+            spikes, v1 = self.l1(current, v1)
+            for name in self.between:
+                spikes = self.get_submodule(name)(spikes)
+            spikes, v2 = self.l2(self.pw(spikes), v2)
+            found.append(spikes)
+        return torch.stack(found)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        {"p": nn.AvgPool1d(2)},
+        {"dw": nn.Conv1d(4, 4, 3, padding=1, groups=4)},
+        {"p": nn.AvgPool1d(2), "dw": nn.Conv1d(4, 4, 3, padding=1, groups=4)},
+        {"one": nn.Conv1d(4, 4, 1), "two": nn.Conv1d(4, 4, 1)},
+    ],
+    ids=lambda between: "-".join(between),
+)
+def test_weights_of_several_nodes_together_are_refused_by_their_names_and_the_fixed_script_holds_them(between):
+    torch.manual_seed(0)
+    model = from_snntorch(OnALine(between), input_shape=(4, 8), time_steps=4, encoding="spikes")
+    integers = judged(model)
+    (reason,) = NirExporter(fixed=True, integers=integers).refuses(model)
+    assert reason.startswith(f"{', '.join([*between, 'pw'])}: the chip's weights from l1 to l2 are those of")
+    assert reason.endswith("alone there, or write the script (lava) in fixed point instead")
+    assert not LavaExporter(fixed=True, integers=integers).refuses(model)
+
+
+def test_no_rounded_weights_are_written_for_one_of_two_matrices_of_the_same_shape():
+    rng = np.random.default_rng(0)
+    one, two = (nir.Linear(rng.normal(0, 1, (4, 4))) for _ in range(2))
+    model = chain((4,), ("one", one), ("two", two), ("out", neuron((4,), rng)), encoding=Encoding.SPIKES)
+    with pytest.raises(BackendError, match=r"^one, two: the chip's weights from input to out are those of 2 nodes"):
+        fake_quantized(model, judged(model).quantized)

@@ -16,19 +16,22 @@ from numpy.typing import NDArray
 from spear_deploy.backends.fixed_point.paths import weight_of, weighted_path
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork
 from spear_deploy.errors import BackendError
-from spear_deploy.network import Model, Network, Neuron, bias_current, node_of
+from spear_deploy.network import Connection, Model, Network, Neuron, bias_current, node_of
 from spear_deploy.network.editing import with_nodes
 from spear_deploy.network.linear import Weighted, weighted
 
 Array = NDArray[np.float64]
+
+INSTEAD = "write the script (lava) in fixed point instead"
+"""The way out of rounded values that no node of a graph has a place for."""
 
 
 def fake_quantized(model: Model, quantized: QuantizedNetwork) -> Model:
     """The model with the weights, biases, decays and thresholds that the integers mean.
 
     Raises:
-        BackendError: a weight node's rounded weights cannot be written back into the graph:
-            it leads into several layers, or a pool behind it is part of its rounding.
+        BackendError: rounded weights cannot be written back into the graph: their node leads into several layers, or
+            they are those of several nodes together.
 
     """
     network = model.network
@@ -37,32 +40,58 @@ def fake_quantized(model: Model, quantized: QuantizedNetwork) -> Model:
         nodes[layer.name] = node_of(_with_offset(network, layer, quantized))
         for found in layer.synapses:
             name = weight_name(network, found.connection.path)
-            before, place = weighted_path(network, found.connection)
             if name is None:
                 continue
-            node = network.nodes[name]
-            original, scaled = weight_of(node), weight_of(before[place])
-            if original.shape != scaled.shape or sum(name in c.path for c in network.connections) > 1:
-                raise BackendError(
-                    f"{name}: its rounded weights have no place in the graph, because a pool follows it or several"
-                    " ways lead through it"
-                )
+            factor = factor_of(network, found.connection)
+            if factor is None:
+                raise BackendError(_no_place(network, found.connection, name))
             units = quantized.levels.of_one if found.graded and quantized.levels is not None else 1.0
-            rounded = weight_of(found.nodes[place]) * 2.0**found.exponent / layer.scale * units
-            nodes[name] = changed = copy(weighted(node))
-            changed.weight = rounded / _factor(original, scaled)
+            mantissas = next(weight_of(node) for node in found.nodes if isinstance(node, Weighted))
+            nodes[name] = changed = copy(weighted(network.nodes[name]))
+            changed.weight = mantissas * 2.0**found.exponent / layer.scale * units / factor
         _write_bias(network, layer, quantized, nodes)
     return model.with_graph(with_nodes(model.graph, nodes))
 
 
-def _factor(original: Array, scaled: Array) -> Array:
-    """What the path of a weight node multiplies its weights with, for each output."""
-    size = np.abs(original).reshape(len(original), -1).max(axis=1)
-    factor = np.divide(
-        np.abs(scaled).reshape(len(scaled), -1).max(axis=1), size, out=np.ones(len(size)), where=size > 0
-    )
+def factor_of(network: Network, connection: Connection) -> Array | None:
+    """What a way multiplies the weights of its first node with, for each output.
+
+    None where no other figures make of them what the chip rounds: another way leads through the node, or what lies
+    beside it on this one makes other weights of them.
+    """
+    name = weight_name(network, connection.path)
+    if name is None or sum(name in each.path for each in network.connections) > 1:
+        return None
+    path, place = weighted_path(network, connection)
+    original, scaled = weight_of(network.nodes[name]), weight_of(path[place])
+    if original.shape != scaled.shape:
+        return None
+    largest, own = (np.abs(each).reshape(len(each), -1).max(axis=1) for each in (scaled, original))
+    factor = np.divide(largest, own, out=np.ones(len(own)), where=(own > 0) & (largest > 0))
     shaped: Array = factor.reshape(-1, *(1,) * (original.ndim - 1))
-    return shaped
+    return shaped if np.allclose(original * shaped, scaled, rtol=1e-9, atol=0) else None
+
+
+def _no_place(network: Network, connection: Connection, name: str) -> str:
+    """Why the rounded weights of a way have no place in the graph, and the way out."""
+    ways = [each for each in network.connections if name in each.path]
+    if len(ways) > 1:
+        ends = ", ".join(f"{each.source} to {each.target}" for each in ways)
+        return (
+            f"{name}: {len(ways)} ways lead through it ({ends}), each with rounded weights of its own, and the graph"
+            f" has one place for them; {INSTEAD}"
+        )
+    nodes = [each for each in connection.path if not isinstance(network.nodes[each], nir.Flatten | nir.Delay)]
+    if len(nodes) == 1:
+        return (
+            f"{name}: the gain of {connection.target} differs within a channel, and so do the rounded weights, of which"
+            f" the node has one for all of it; {INSTEAD}"
+        )
+    return (
+        f"{', '.join(nodes)}: the chip's weights from {connection.source} to {connection.target} are those of"
+        f" {len(nodes)} nodes together, and none of them has a place for these; put one convolution or linear node"
+        f" alone there, or {INSTEAD}"
+    )
 
 
 def _with_offset(network: Network, layer: QuantizedLayer, quantized: QuantizedNetwork) -> Neuron:

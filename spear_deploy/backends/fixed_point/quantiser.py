@@ -16,9 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import register_parametrization
 
-from spear_deploy.backends.fixed_point.fake_quantized import rounded_neuron, weight_name
+from spear_deploy.backends.fixed_point.fake_quantized import factor_of, rounded_neuron, weight_name
 from spear_deploy.backends.fixed_point.formats import LOIHI2, Format, Lattice
-from spear_deploy.backends.fixed_point.paths import weight_of, weighted_path
 from spear_deploy.backends.fixed_point.quantize import quantize
 from spear_deploy.backends.fixed_point.quantized import QuantizedLayer, QuantizedNetwork, QuantizedSynapses
 from spear_deploy.backends.fixed_point.rounding import lattice_of
@@ -72,27 +71,17 @@ def _round_node(
     simulation: Simulation, model: Model, layer: QuantizedLayer, found: QuantizedSynapses, quantized: QuantizedNetwork
 ) -> None:
     network = model.network
-    name = weight_name(network, found.connection.path)
-    if name is None or sum(name in connection.path for connection in network.connections) > 1:
+    name, factor = weight_name(network, found.connection.path), factor_of(network, found.connection)
+    if name is None or factor is None:
         return
-    nodes, place = weighted_path(network, found.connection)
-    original, scaled = weight_of(network.nodes[name]), weight_of(nodes[place])
-    if original.shape != scaled.shape:
-        return
-    factor = _size_of_rows(scaled) / _size_of_rows(original)
     levels = quantized.levels.of_one if found.graded and quantized.levels is not None else 1.0
     lattice = replace(quantized.format, weight_bits=found.weight_bits).lattice(mixed=found.mixed)
     unit = lattice.step * 2.0**found.exponent / layer.scale * levels / factor
     module = simulation.module(name)
-    _register(module, "weight", unit.reshape(-1, *(1,) * (original.ndim - 1)), lattice)
+    _register(module, "weight", unit, lattice)
     if getattr(network.nodes[name], "bias", None) is not None:
-        gain = network.neurons[layer.name].gain.reshape(len(original), -1).mean(axis=1)
+        gain = network.neurons[layer.name].gain.reshape(len(factor), -1).mean(axis=1)
         _register(module, "bias", _bias_unit(layer, quantized.format) / gain, None)
-
-
-def _size_of_rows(weight: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    size = np.abs(weight).reshape(len(weight), -1).max(axis=1)
-    return np.where(size > 0, size, 1.0)
 
 
 def _bias_unit(layer: QuantizedLayer, chip: Format) -> float:
