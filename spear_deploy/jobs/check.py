@@ -22,6 +22,7 @@ from spear_deploy.hardware.rules.verdict import Verdict
 from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.progress import once
 from spear_deploy.jobs.run_settings import settings_around
+from spear_deploy.jobs.scorable import SHOWN, no_score
 from spear_deploy.jobs.seen import NOTHING_SEEN, Seen, Subject
 from spear_deploy.jobs.task import Task, Tell, find_task, load_model
 from spear_deploy.jobs.torch_settings import torch_settings
@@ -138,7 +139,10 @@ def measured(
         tell(line)
     data = task.some(SplitName.TEST, SAMPLES if samples is None else samples)
     few = task.some(SplitName.TRAIN, CONVERSION_SAMPLES).inputs
-    return Subject(name, model, data, len(task.data.test), few, task.calibration(CALIBRATION_SAMPLES), told)
+    why = no_score(data.name, data.labels, task.labels, model.objective)
+    unscored = f"{task.data.name}: {why}; {SHOWN}" if why else ""
+    calibration = task.calibration(CALIBRATION_SAMPLES)
+    return Subject(name, model, data, len(task.data.test), few, calibration, told, unscored)
 
 
 @torch_settings()
@@ -226,6 +230,10 @@ def _converted(subject: Subject, chip: Profile, limits: Sequence[Limit], tell: T
         return _checked(subject, chip, limits, tell)
     model = found.model
     effect = None if data is None else effect_on(chip, found.changes, subject.model, model, data)
+    told = subject.told
+    if effect is not None and subject.unscored:
+        told = (*told, subject.unscored)
+        tell(subject.unscored)
     effect = effect or AdaptationEffect(chip.name, found.changes)
     data, calibration = (None if each is None else recoded(each, model.encoding) for each in (data, calibration))
     if found.host_first:
@@ -235,5 +243,5 @@ def _converted(subject: Subject, chip: Profile, limits: Sequence[Limit], tell: T
             None if each is None else EncodedSplit(each.name, split.chip_inputs(each.inputs), each.labels, analog=False)
             for each in (data, calibration)
         )
-    converted = Subject(subject.name, model, data, subject.held, subject.conversions, calibration, subject.told)
+    converted = Subject(subject.name, model, data, subject.held, subject.conversions, calibration, told)
     return replace(_checked(converted, chip, limits, tell), effect=effect, on_host=found.host_first)

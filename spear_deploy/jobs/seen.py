@@ -77,6 +77,7 @@ class Subject:
         conversions: training samples `[T, N, *input_shape]` to choose conversions on; None without data.
         calibration: training samples to choose a chip's integers on; None without data.
         told: what a user hears of the data.
+        unscored: what a user hears of a score of the samples, where there is none.
 
     """
 
@@ -87,6 +88,7 @@ class Subject:
     conversions: Tensor | None = None
     calibration: EncodedSplit | None = None
     told: tuple[str, ...] = ()
+    unscored: str = ""
     _seen: dict[Format | None, Seen] = field(default_factory=dict, repr=False, compare=False)
 
     def seen(self, chip: Profile) -> Seen | None:

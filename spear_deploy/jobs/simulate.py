@@ -23,6 +23,7 @@ from spear_deploy.jobs.asked import split_of, weight_bits_of
 from spear_deploy.jobs.graded_inputs import cut_values
 from spear_deploy.jobs.memory import check_room
 from spear_deploy.jobs.progress import Progress, Recorded, Silent
+from spear_deploy.jobs.scorable import SHOWN, no_score
 from spear_deploy.jobs.spike_file import spike_file
 from spear_deploy.jobs.task import Task
 from spear_deploy.jobs.torch_settings import torch_settings
@@ -188,6 +189,8 @@ def simulate(
     if wanted is None and any(each.tool for each in classes):
         wanted = TOOL_SAMPLES
     split = task.split(config.split, wanted)
+    if why := no_score(split.name, split.y, task.labels, task.model.objective):
+        progress.notice(f"{task.data.name}: {why}; {SHOWN}")
     calibration = task.calibration(CALIBRATION_SAMPLES).inputs
     adapted = Adapted(task.model, (), host_first=False)
     if config.adapt:

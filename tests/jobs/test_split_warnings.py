@@ -1,16 +1,20 @@
 """What is said, or refused, of splits that do not serve."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from made_networks import Chain
 from scipy.stats import ttest_ind
 
 from spear_deploy.data import Dataset, load_data
 from spear_deploy.errors import DataError
-from spear_deploy.hardware import parse_budgets
+from spear_deploy.hardware import load_profile, parse_budgets
+from spear_deploy.jobs.check import check
+from spear_deploy.jobs.check import measured as measured_on
 from spear_deploy.jobs.deploy.early_warnings import (
     by_chance,
     check_labels,
@@ -20,7 +24,9 @@ from spear_deploy.jobs.deploy.early_warnings import (
     wide_bound,
     wide_tails,
 )
-from spear_deploy.network import Objective
+from spear_deploy.jobs.simulate import SimulateConfig, simulate
+from spear_deploy.jobs.task import Task
+from spear_deploy.network import Encoding, Objective, Reset
 from spear_deploy.search.bounds import p99_bound
 
 
@@ -59,6 +65,36 @@ def test_places_of_images_that_never_change_are_no_fault_of_a_reconstruction_alo
     )
     with pytest.raises(DataError, match=r"nothing to tell apart, and no R2$"):
         check_labels(none, Objective.RECONSTRUCTION)
+
+
+@pytest.fixture
+def constant():
+    """A regression of two values, the second of which is always 3 in test."""
+    rng = np.random.default_rng(0)
+    arrays = {f"x_{name}": rng.random((20, 6), dtype=np.float32) for name in ("train", "val", "test")}
+    arrays |= {f"y_{name}": rng.random((20, 2), dtype=np.float32) for name in ("train", "val", "test")}
+    arrays["y_test"][:, 1] = 3
+    chain = Chain((6,)).linear("dense", 5).neurons("lif", reset=Reset.SUBTRACT).linear("out", 2).neurons("read")
+    model = replace(chain.model(4, Encoding.DIRECT), objective=Objective.REGRESSION)
+    return Task(model, Dataset.of_arrays(**arrays))
+
+
+def test_every_verb_that_scores_says_of_labels_without_a_score_what_deploy_refuses_them_with(constant):
+    with pytest.raises(DataError) as refused:
+        check_labels(constant.data, constant.model.objective)
+    assert "labels of output 1 are 3 for all 20 test samples: there is nothing to tell apart, and no R2" in str(
+        refused.value
+    )
+    loihi1 = load_profile("loihi1")
+    seen = simulate(constant, loihi1)
+    converted = check(measured_on("net", constant.model, constant), loihi1, adapt=True)
+    assert converted.effect is not None
+    for told in (seen.told, converted.told):
+        assert f"{refused.value}; an R2 that is shown counts it as 0, or as 1 where all is told exactly" in told
+    for found in (seen, simulate(constant, loihi1, config=SimulateConfig(split="train"))):
+        assert any("no R2" in line for line in found.told) == (found.config.split == "test")
+    (few,) = simulate(constant, loihi1, config=SimulateConfig(samples=1)).told
+    assert few.startswith(f"{constant.data.name}: 1 test sample is too few to score values on; ")
 
 
 def test_a_single_validation_sample_is_refused_with_the_number_that_is_needed(tmp_path):

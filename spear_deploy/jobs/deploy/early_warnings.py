@@ -13,10 +13,10 @@ from spear_deploy.data.splitting import class_counts, shares_differ
 from spear_deploy.data.stored import pieces
 from spear_deploy.errors import DataError
 from spear_deploy.hardware import SYNOPS, Limit, OnChip
+from spear_deploy.jobs.scorable import no_score
 from spear_deploy.measure import SCORINGS, Measurement
 from spear_deploy.measure.answers import DENSE
 from spear_deploy.network import Model, Objective
-from spear_deploy.network.objective import RECONSTRUCTION
 from spear_deploy.search.bounds import FEWEST, factor_ahead, margin, samples_for
 
 FEW_TO_JUDGE = 20
@@ -49,28 +49,11 @@ def check_labels(data: Dataset, objective: Objective = Objective.CLASSIFICATION)
             f"{data.name}: {len(data.validation)} validation sample has no spread, so no bound can be held against a"
             f" budget: at least {FEWEST} are needed, and {FEW_TO_JUDGE} or more say something"
         )
-    if data.train.y.is_floating_point():
-        _check_values(data, objective)
-    else:
-        _check_classes(data)
-
-
-_ALIKE = "; where outputs are values of one unit, as an image's, say `objective='reconstruction'`"
-
-
-def _check_values(data: Dataset, objective: Objective) -> None:
-    said = "labels" if data.labels is Labels.DATA else "values of the network, which stand for labels,"
     for split in data.splits:
-        if len(split) < FEWEST:
-            raise DataError(f"{data.name}: {len(split)} {split.name} sample is too few to score values on")
-        same = (split.y == split.y[0]).all(0).nonzero().flatten().tolist()
-        alike = objective.kind == RECONSTRUCTION  # one that changes says what all are worth
-        if same and (not alike or len(same) == split.y.shape[1]):
-            which = f" of output {same[0]}" if split.y.shape[1] > 1 else ""
-            raise DataError(
-                f"{data.name}: {said}{which} are {float(split.y[0, same[0]]):g} for all {len(split)} {split.name}"
-                f" samples: there is nothing to tell apart, and no R2{'' if alike or not which else _ALIKE}"
-            )
+        if why := no_score(split.name, split.y, data.labels, objective):
+            raise DataError(f"{data.name}: {why}")
+    if not data.train.y.is_floating_point():
+        _check_classes(data)
 
 
 def _check_classes(data: Dataset) -> None:
