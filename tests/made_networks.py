@@ -34,7 +34,7 @@ class Chain:
         return self.add(name, nir.Affine(weight, self._bias(outputs)) if bias else nir.Linear(weight), *sources)
 
     def conv(self, name, channels, *sources, kernel=3, stride=1, padding=1, groups=1, zeros=0.2):
-        weight = self._weight((channels, self.shape[0] // groups, kernel, kernel), zeros)
+        weight = self._weight((channels, self.shape[0] // groups, *np.broadcast_to(kernel, 2)), zeros)
         square = (stride, stride), (padding, padding), (1, 1)
         node = nir.Conv2d(self.shape[1:], weight, *square, groups, self._bias(channels))
         return self._shaped(node).add(name, node, *sources)

@@ -147,13 +147,18 @@ class ExportEntry(BaseModel):
         return f"equal to {whom} in {len(found.layers or {})} layers, {spikes} ({found.arithmetic})"
 
     def lines(self, folder: Path) -> list[str]:
-        """Why the format was refused, or what was written into a folder and how it was proven."""
+        """Why the format was refused, or what was written into a folder and how it was proven, and `other_readers`."""
         lines = [f"{self.format}: refused: {reason}" for reason in self.refused]
         if self.files:
             files = ", ".join(str(folder / file) for file in self.files)
             lines.append(f"{self.format}: written to {files}: {self.proof}")
+        return lines + self.other_readers
+
+    @property
+    def other_readers(self) -> list[str]:
+        """What somebody who runs the files elsewhere has to know, as far as it is told."""
         told = self.notes.get("other_readers", [])
-        lines += [f"{self.format}: other readers: {line}" for line in told[:MOST_TOLD]]
+        lines = [f"{self.format}: other readers: {line}" for line in told[:MOST_TOLD]]
         if len(told) > MOST_TOLD:
             lines.append(f"{self.format}: other readers: {len(told) - MOST_TOLD} more such lines are in {RECORD}")
         return lines

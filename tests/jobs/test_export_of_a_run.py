@@ -1,9 +1,11 @@
 """`export` of a run folder: the integers that the verdict is about, without saying again what they follow from."""
 
+import html
 import json
 import zipfile
 from importlib.metadata import EntryPoint
 
+import nir
 import numpy as np
 import pytest
 import torch
@@ -136,10 +138,16 @@ def test_whatever_an_exporter_cannot_do_costs_a_run_nothing_but_a_notice(tmp_pat
     assert [file.name for file in tmp_path.iterdir()] == ["pruned.pt"]
 
 
-def test_what_a_format_cannot_hold_in_integers_is_told_once_for_all_layers(tmp_path):
-    """Lava's own LIF resets to zero; these subtract their threshold."""
-    chain = Chain(SHAPE, seed=2).conv("conv1", 6).neurons("lif1", reset=Reset.SUBTRACT)
+def test_what_files_cannot_hold_and_what_other_readers_have_to_know_is_told_where_they_are_written(tmp_path):
+    """Lava's own LIF resets to zero; these subtract their threshold. A kernel of 2 x 3 fails nir's type check."""
+    chain = Chain(SHAPE, seed=2).conv("conv1", 6, kernel=(2, 3)).neurons("lif1", reset=Reset.SUBTRACT)
     chain = chain.flatten().linear("fc", CLASSES).neurons("lif2", reset=Reset.SUBTRACT)
     (report,) = run(write_task(tmp_path, chain.model(STEPS, data="samples.npz")), tmp_path / "run", evaluations=4)
     (told,) = [notice for notice in report.told if "in floating point" in notice]
     assert told.startswith("lava: written in floating point: lif1, lif2: in fixed point the script has Lava's own LIF")
+    opened, *differently = [notice for notice in report.told if "nir: other readers: " in notice]
+    assert opened.startswith("nir: other readers: they need nir.read(file, type_check=False): nir's type check ends in")
+    assert [line.split(": ")[2] for line in differently] == ["lif1", "lif2"]
+    with pytest.raises(ValueError, match="type mismatch"):
+        nir.read(tmp_path / "run" / "pruned.nir")
+    assert opened in html.unescape((tmp_path / "run" / "report.html").read_text())

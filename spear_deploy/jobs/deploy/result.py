@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spear_deploy.backends.backend import CALIBRATION_SAMPLES
 from spear_deploy.exporting import FORMATS, JudgedIntegers, export_nir, export_run, samples_to_prove
+from spear_deploy.exporting.record import read_record
 from spear_deploy.jobs.data_place import place_of
 from spear_deploy.jobs.deploy.evidence import examine
 from spear_deploy.jobs.deploy.kept_files import files_made
@@ -74,6 +75,8 @@ def write_result(
                 make = partial(export, name)
                 files_made(working, make, journal.step("export", name), clock.progress.notice)
                 advance()
+        for line in _other_readers(working):
+            clock.progress.notice(line)
         provenance = Provenance(
             request,
             prepared.samples,
@@ -88,6 +91,12 @@ def write_result(
         (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_run(working, plot=request.plot)
     return Written(written, report)
+
+
+def _other_readers(folder: Path) -> list[str]:
+    """What somebody who runs the files elsewhere has to know."""
+    record = read_record(folder)
+    return [] if record is None else [line for entry in record.exports for line in entry.other_readers]
 
 
 def _judged(pruned: Pruned, target: Target, prepared: Prepared) -> JudgedIntegers | None:
