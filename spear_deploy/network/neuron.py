@@ -62,8 +62,9 @@ class Neuron:
 
     With `reset_delay` the reset is applied at the start of the next step instead: for reset
     zero the spikes are the same and only the membrane that is seen differs, for subtract the
-    leak acts before the subtraction. Without a threshold the neuron does not spike and its
-    output is v[t].
+    leak acts before the subtraction. Where a step leaves v above the threshold, subtract takes
+    it off in the next one before the spike; docs/nir-metadata.md has all resets line by line.
+    Without a threshold the neuron does not spike and its output is v[t].
 
     Arrays have the shape of the layer. beta = 1 - dt / tau and gain = r * dt / tau (forward
     Euler). Source: NIR, Pedersen et al., Nat. Commun. 2024 (LIF, CubaLIF); the delayed reset
