@@ -13,6 +13,7 @@ from spear_deploy.data import load_data
 from spear_deploy.hardware import load_profile, place
 from spear_deploy.network import Encoding, Simulation, load_any, save_model_file
 from spear_deploy.report import Report
+from spear_deploy.search import plan
 from spear_deploy.training import Recipe
 
 
@@ -306,7 +307,10 @@ def test_a_network_that_fine_tuning_ruined_is_not_ok_though_it_keeps_its_budget(
     assert "NOT OK" in page
 
 
-def test_where_lre_cannot_be_sure_networks_are_fine_tuned_at_the_limit_and_the_search_goes_by_them(model, tmp_path):
+def test_where_lre_cannot_be_sure_networks_are_fine_tuned_at_the_limit_and_the_search_goes_by_them(
+    model, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(plan, "UNLEARNED", 1.0)  # a rate at which the dense network unlearns would be lowered
     wild = replace(PLAN, plain=Recipe(epochs=1, batch=8, learning_rate=0.3))
     (report,) = run(model, tmp_path / "run", plan=wild)
     assert any(

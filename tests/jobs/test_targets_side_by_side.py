@@ -94,4 +94,4 @@ def test_chips_without_an_answer_are_told_as_in_one_process(model, one_by_one, c
             )
         refusals.append(str(refused.value))
     assert refusals[0] == refusals[1]
-    assert refusals[0].startswith("loihi2: no budget that was tried keeps")
+    assert refusals[0].startswith(f"{CHIPS[-1]}: no budget that was tried keeps")  # what others lack was told before
