@@ -41,13 +41,16 @@ _INSTEAD: dict[type, str] = {
 
 
 def differences(network: Network) -> tuple[str, ...]:
-    """What a reader that knows NIR alone would run differently, one line for each layer."""
-    found = []
+    """What a reader that knows NIR alone would run differently, one line for all nodes of a reason."""
+    by_reason: dict[str, list[str]] = {}
     for name in network.layers:
         reason = _beyond_nir(network.neurons[name])
         if reason is not None and not isinstance(network.nodes[name], nir.Threshold):
-            found.append(f"{name}: {reason}")
-    found += [f"{name}: {_NO_NODE[type(node)]}" for name, node in network.nodes.items() if type(node) in _NO_NODE]
+            by_reason.setdefault(reason, []).append(name)
+    for name, node in network.nodes.items():
+        if type(node) in _NO_NODE:
+            by_reason.setdefault(_NO_NODE[type(node)], []).append(name)
+    found = [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
     if network.dt_s != DEFAULT_DT_S:
         found.append(f"dt = {network.dt_s:g} s stands in the metadata only; most readers assume {DEFAULT_DT_S:g} s")
     return tuple(found)

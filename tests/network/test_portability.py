@@ -55,9 +55,8 @@ def test_metadata_that_contradicts_a_convolution_is_refused(tmp_path, change):
 
 def test_a_subtracting_reset_is_said_to_be_lost_on_other_readers():
     model = from_snntorch(small_cnn(), input_shape=(1, 8, 8), time_steps=5)
-    notices = differences(model.network)
-    assert len(notices) == 3
-    assert all("resets by subtraction" in notice for notice in notices)
+    (notice,) = differences(model.network)
+    assert notice.startswith(f"{', '.join(model.network.layers)}: it resets by subtraction")
     assert (
         differences(from_snntorch(small_cnn(reset_mechanism="zero"), input_shape=(1, 8, 8), time_steps=5).network) == ()
     )
@@ -110,7 +109,7 @@ def test_an_exported_file_is_proven_to_hold_the_model(tmp_path):
     proof = exporter.prove(model, tmp_path / "net.nir")
     assert (proof.layers, proof.time_steps) == (3, 5)
     assert proof.spikes > 0
-    assert len(exporter.notices(model)) == 3
+    assert len(exporter.notices(model)) == 1
 
 
 def test_two_networks_that_differ_are_told_apart_by_layer_and_step():
