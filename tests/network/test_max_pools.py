@@ -168,7 +168,7 @@ def test_another_reader_of_nir_would_sum_which_is_said_and_refused_where_it_must
     write_nir(model, tmp_path / "net.nir")
     plain = nir.read(tmp_path / "net.nir", type_check=False)
     assert isinstance(plain.nodes["pool1"], nir.SumPool2d)
-    assert [line.split(":")[0] for line in differences(model.network)] == ["pool1", "pool2"]
+    assert [line.split(":")[0] for line in differences(model.network)] == ["pool1, pool2"]
     with pytest.raises(ModelError, match=r"pool1: .*no portable form \(move the pool behind the neuron"):
         portable(model)
 
