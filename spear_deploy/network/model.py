@@ -22,6 +22,7 @@ from spear_deploy.network.encoding import Encoding
 from spear_deploy.network.faults import READ_ERRORS, first_line
 from spear_deploy.network.graph import Network
 from spear_deploy.network.linear import has_biases
+from spear_deploy.network.nir_convolution import Convolution
 from spear_deploy.network.objective import Objective
 from spear_deploy.network.pools import MaxPool2d
 from spear_deploy.network.read_out import SINGLE_OUTPUT, ReadOut, yes_in_words
@@ -166,8 +167,9 @@ class Model:
     def parameters(self) -> int:
         """Number of weights, biases and factors.
 
-        Biases of a convolution that are all zero are none; weights that stand in several places are counted once.
-        Factors are spread over their layer: each neuron has its own.
+        Biases of a convolution that are all zero are none, nor is a kernel from one channel to another: so stands
+        what there never was between the groups of one that is written without them. Weights that stand in several
+        places are counted once. Factors are spread over their layer: each neuron has its own.
         """
         nodes = self.graph.nodes
         uncounted = constants(nodes).union(*(others for _, *others in shared_weights(nodes)))
@@ -176,7 +178,10 @@ class Model:
 
 def _parameters_of(node: Any) -> int:
     weights, factors, biases = (np.asarray(getattr(node, key, ())) for key in ("weight", "scale", "bias"))
-    return weights.size + factors.size + (biases.size if has_biases(node) or isinstance(node, nir.Affine) else 0)
+    counted = weights.size
+    if isinstance(node, Convolution):
+        counted = np.count_nonzero(weights.any(tuple(range(2, weights.ndim)))) * math.prod(weights.shape[2:])
+    return counted + factors.size + (biases.size if has_biases(node) or isinstance(node, nir.Affine) else 0)
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:

@@ -108,9 +108,13 @@ def test_keeping_every_channel_changes_nothing():
     assert {type(node) for node in pruned.nodes.values() if isinstance(node, NEURON_TYPES)} == {nir.LIF}
 
 
-def grouped_network():
+def in_three_groups():
     chain = Chain((2, 5, 5)).conv("conv1", 6).neurons("a").conv("twice", 6, groups=3).neurons("b")
-    return Network(chain.flatten().linear("fc", 3).neurons("c").graph())
+    return chain.flatten().linear("fc", 3).neurons("c")
+
+
+def grouped_network():
+    return Network(in_three_groups().graph())
 
 
 @pytest.mark.parametrize(
@@ -130,6 +134,16 @@ def test_a_convolution_keeps_its_groups_where_they_stay_alike(inputs, outputs, g
     pairs = [(out, into) for out in outputs for into in inputs if out // 2 == into // 2]
     wanted = sum(np.abs(whole.weight[out, into % 2]).sum() for out, into in pairs)
     assert np.abs(node.weight).sum() == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [([0, 3, 4], [1, 2, 4]), ([0, 1, 2], [0, 2, 4]), ([0, 1, 5], [0, 1])])
+def test_parameters_of_a_pruned_grouped_convolution_are_weights_within_its_groups(inputs, outputs):
+    model = in_three_groups().model()
+    keep = {"a": np.array(inputs), "b": np.array(outputs)}
+    pruned = model.with_graph(prune(model.network, channel_groups(model.network), keep))
+    around = sum(pruned.graph.nodes[name].weight.size + pruned.graph.nodes[name].bias.size for name in ("conv1", "fc"))
+    within = sum(out // 2 == into // 2 for out in outputs for into in inputs)
+    assert pruned.parameters == around + 9 * within + len(outputs)
 
 
 def test_synops_of_a_pruned_grouped_convolution_are_those_of_its_synapses_alone():
