@@ -180,7 +180,7 @@ def _parameters_of(node: Any) -> int:
     weights, factors, biases = (np.asarray(getattr(node, key, ())) for key in ("weight", "scale", "bias"))
     counted = weights.size
     if isinstance(node, Convolution):
-        counted = np.count_nonzero(weights.any(tuple(range(2, weights.ndim)))) * math.prod(weights.shape[2:])
+        counted = int(np.count_nonzero(weights.any(tuple(range(2, weights.ndim))))) * math.prod(weights.shape[2:])
     return counted + factors.size + (biases.size if has_biases(node) or isinstance(node, nir.Affine) else 0)
 
 

@@ -176,8 +176,8 @@ def undone(tuner: Tuner, finalist: Finalist, final: Tuned, steps: int) -> Finali
     budget = tuner.evaluator.budget_synops
     pruned = tuner.factory.candidate(finalist.features.keep_ratios).model
     before = [
-        tuner.measured(model, closing_risk(steps + number))
-        for number, model in enumerate((finalist.plain.model, pruned), start=1)
+        tuner.at_risk(finalist.plain, closing_risk(steps + 1)),
+        tuner.measured(pruned, closing_risk(steps + 2)),
     ]
     better = [one for one in before if one.share(budget) <= 1 and _surely_lost(tuner, final, one)]
     if not better:

@@ -169,6 +169,10 @@ class Tuner:
         """See `measured_on`."""
         return measured_on(self.evaluator, model, risk, self.journal)
 
+    def at_risk(self, tuned: Tuned, risk: float) -> Tuned:
+        """A network that is measured, with the bound of another risk."""
+        return replace(tuned, synops_bound=_bound(self.evaluator, tuned.validation, risk))
+
 
 def tune_plain(tuner: Tuner, ratios: Ratios, estimator: Estimator) -> Finalist:
     """The first phase of a candidate, and what an estimator expects of it."""
@@ -311,5 +315,8 @@ def measured_on(evaluator: Evaluator, model: Model, risk: float = RISK, journal:
     measured = journal.remember(
         Measurement, "measurement", "validation", fingerprint(model), make=lambda: evaluator.measure(model)
     )
-    bound = prediction_bound(measured.per_sample.numpy(), evaluator.samples_ahead, risk)
-    return Tuned(model, measured, bound, evaluator.uses(model, measured))
+    return Tuned(model, measured, _bound(evaluator, measured, risk), evaluator.uses(model, measured))
+
+
+def _bound(evaluator: Evaluator, measured: Measurement, risk: float) -> float:
+    return prediction_bound(measured.per_sample.numpy(), evaluator.samples_ahead, risk)

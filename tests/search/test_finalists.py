@@ -3,14 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_finalists import OnTorch, chosen, learned_factory, problem_of, samples_of
 from made_limits import use
-from test_search import RecalibratedTimes, unlimited, wide
+from test_search import unlimited, wide
 
 from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.search import CandidateFactory, SearchProblem, Tuner, TuningPlan, choose, finalists
 from spear_deploy.search.closing import _narrower, closing
 from spear_deploy.search.finalists import FinalPhase, finished
-from spear_deploy.search.pipelines import fine_tuned_best
 from spear_deploy.search.tuning import constraint_for, tune_final, tune_plain
 from spear_deploy.training import AscentConstants, Recipe, fine_tune
 
@@ -19,52 +19,9 @@ CONSTRAINED = TuningPlan(PLAIN, Recipe(epochs=20, batch=16, learning_rate=1e-2))
 UNCONSTRAINED = TuningPlan(PLAIN, PLAIN, constrained=False)
 
 
-def samples_of(count, seed, name=SplitName.TRAIN):
-    """Noisy copies of one image a class."""
-    labels = torch.arange(count) % 4
-    images = torch.rand((4, 3), generator=torch.Generator().manual_seed(9))[labels]
-    images = images + 0.1 * torch.rand((count, 3), generator=torch.Generator().manual_seed(seed))
-    return EncodedSplit(name, images.expand(5, count, 3), labels, analog=True)
-
-
-class OnTorch:
-    """A target that computes as torch does, with a limit on neurons if one is given."""
-
-    def __init__(self, problem, share=1.0, most_spikes=None):
-        self.validation = problem.validation
-        self.problem, self.budget_synops, self.most_spikes = problem, share * problem.budget_synops, most_spikes
-
-    samples_ahead = 100
-
-    def measure(self, model):
-        return self.problem.factory.measure(model, self.problem.validation)
-
-    def quantiser(self, model):
-        return None
-
-    def uses(self, model, measured):
-        if self.most_spikes is None:
-            return ()
-        return (use("spikes", sum(layer.spikes for layer in measured.layers.values()), self.most_spikes),)
-
-
 @pytest.fixture(scope="module")
 def factory():
-    train = samples_of(120, seed=0)
-    dense = fine_tune(wide(24).neurons("c").model(), train, Recipe(epochs=15, batch=16, learning_rate=1e-2), seed=0)
-    return CandidateFactory(dense, train)
-
-
-def problem_of(factory, share, factor=1.0):
-    validation = samples_of(100, seed=1, name=SplitName.VALIDATION)
-    problem = SearchProblem(factory, RecalibratedTimes(factor), share * factory.dense.synops, unlimited, validation)
-    problem.evaluate(np.array([0.9, 0.9]))
-    return problem
-
-
-def chosen(problem, plan, target, count=1):
-    tuned = []
-    return choose(problem, Tuner(problem.factory, target, plan, 0), count, tuned.append), tuned
+    return learned_factory()
 
 
 def test_the_first_phase_is_the_fine_tune_of_lres_samples(factory):
@@ -227,57 +184,6 @@ def test_all_finalists_go_through_the_first_phase_and_the_more_accurate_half_thr
     assert len(through) == 2
     assert min(one.plain.validation.accuracy for one in through) >= max(one.plain.validation.accuracy for one in rest)
     assert any(one is choice.winner for one in through)
-
-
-HARSH = Recipe(epochs=2, batch=16, learning_rate=0.5)
-"""Wipes out what a network has learned."""
-
-
-def test_a_fine_tune_that_surely_made_a_network_worse_is_undone_and_lres_prediction_stays_of_the_first_phase(factory):
-    problem = problem_of(factory, 0.9)
-    choice, _ = chosen(problem, TuningPlan(HARSH, HARSH, constrained=False), OnTorch(problem, share=1.5))
-    winner, pruned = choice.winner, factory.candidate(choice.winner.ratios).model
-    before = factory.measure(pruned, problem.validation)
-    assert winner.final.validation.accuracy < 0.6 < 0.9 < before.accuracy == winner.result.validation.accuracy
-    assert any(one is winner for one in choice.tuned)
-    again = tune_plain(Tuner(factory, OnTorch(problem), TuningPlan(HARSH, HARSH), 0), winner.ratios, problem.estimator)
-    assert winner.plain.validation.synops == again.plain.validation.synops
-    assert winner.prediction == again.prediction
-
-
-def test_a_second_phase_that_surely_made_a_network_worse_leads_back_to_the_first_where_that_is_better(factory):
-    problem = problem_of(factory, 0.9)
-    plan = TuningPlan(Recipe(epochs=8, batch=16, learning_rate=1e-2), HARSH, constrained=False)
-    tuner = Tuner(factory, OnTorch(problem, share=1.5), plan, 0)
-    plain = tune_plain(tuner, np.array([0.4, 0.3]), problem.estimator)
-    found = finished(tuner, [plain], 0.01)
-    assert found.winner.result.model is plain.plain.model
-    assert found.winner.final.validation.accuracy < plain.plain.validation.accuracy
-
-
-def test_a_fine_tune_is_not_undone_where_the_network_before_it_breaks_a_limit(factory):
-    problem = problem_of(factory, 0.9)
-    choice, _ = chosen(problem, TuningPlan(HARSH, HARSH, constrained=False), OnTorch(problem, share=0.5))
-    assert choice.winner.instead is None
-    assert choice.winner.result.share(0.5 * problem.budget_synops) <= 1
-
-
-def test_a_fine_tune_is_not_undone_for_what_may_be_chance(factory):
-    """Four samples of validation cannot tell a network that is right on all of them from one that is on one."""
-    few = samples_of(4, seed=1, name=SplitName.VALIDATION)
-    problem = SearchProblem(factory, RecalibratedTimes(1.0), 2 * factory.dense.synops, unlimited, few)
-    problem.evaluate(np.array([0.9, 0.9]))
-    choice, _ = chosen(problem, TuningPlan(HARSH, HARSH, constrained=False), OnTorch(problem, share=1.5))
-    assert choice.winner.instead is None
-    assert choice.winner.result.validation.accuracy <= 0.5
-
-
-def test_spears_own_ending_delivers_what_its_fine_tune_makes_however_bad_that_is(factory):
-    problem = problem_of(factory, 0.9)
-    tuner = Tuner(factory, OnTorch(problem, share=1.5), TuningPlan(HARSH, HARSH, constrained=False), 0)
-    winner = fine_tuned_best(problem, tuner, 1, lambda one: None).winner
-    assert winner.result is winner.plain
-    assert winner.result.validation.accuracy < 0.6
 
 
 def test_the_uniform_candidate_is_always_a_finalist(factory):

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from made_finalists import OnTorch
 from made_networks import Chain
-from test_finalists import OnTorch
 from test_search import RecalibratedTimes, unlimited, wide
 
 from spear_deploy.data import EncodedSplit, SplitName, encode, load_data
