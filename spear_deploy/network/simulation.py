@@ -144,21 +144,27 @@ class Simulation(nn.Module):
                 values.pop(name, None)
         return Trace({name: values[name] for name in self.network.layers}, self.network.read_out)
 
-    def in_stages(self, x: Tensor, size: int, adjust: Adjust) -> Trace:
+    def in_stages(self, x: Tensor, size: int, adjust: Adjust, *, traces: bool = True) -> Trace:
         """Run layer after layer, each on all samples before the next: what it receives may follow from all of them.
 
         Of floating-point numbers only the currents of one layer stand in memory, of `size` samples where they are
-        more than `HELD_CURRENTS`, and the states of `size` samples; spikes are kept as uint8. Layers in a loop run
+        more than `HELD_CURRENTS`, and the states of `size` samples; spikes are kept as uint8: of all layers where
+        the trace is wanted, else of those that later ones hear, and the trace is empty. Layers in a loop run
         together, and are not adjusted.
         """
         values: dict[str, Tensor] = {self.network.input: x}
+        to_run = set(self.network.layers)
         for stage in self.network.stages:
             if len(stage) > 1 or self.network.edges.has_edge(stage[0], stage[0]):
                 for name, output in self._loop_in_parts(stage, values, size).items():
                     values[name] = self._kept(name, output)
             elif stage[0] in self.network.neurons:
                 values[stage[0]] = self._layer_in_parts(stage[0], values, size, adjust)
-        return Trace({name: values[name] for name in self.network.layers}, self.network.read_out)
+            to_run -= set(stage)
+            if not traces:
+                heard = {each.source for each in self.network.connections if each.target in to_run}
+                values = {name: value for name, value in values.items() if name in {self.network.input, *heard}}
+        return Trace({name: values[name] for name in self.network.layers if name in values}, self.network.read_out)
 
     def _layer_in_parts(self, name: str, values: dict[str, Tensor], size: int, adjust: Adjust) -> Tensor:
         x = values[self.network.input]

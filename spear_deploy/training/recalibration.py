@@ -40,7 +40,8 @@ def current_statistics(simulation: Simulation, inputs: Tensor) -> dict[str, Curr
         found[name] = _statistics(currents)
         return lambda current: current
 
-    simulation.in_stages(inputs, samples_at_once(simulation.network, len(inputs), inputs.device), record)
+    size = samples_at_once(simulation.network, len(inputs), inputs.device)
+    simulation.in_stages(inputs, size, record, traces=False)
     return found
 
 

@@ -107,11 +107,32 @@ def test_how_many_samples_stand_in_memory_changes_nothing(name):
 
     with torch.no_grad():
         whole = simulation(x, heard=lambda layer, currents, sent: expected.update({layer: currents}))
+        assert not simulation.in_stages(x, 3, listen, traces=False).outputs
+        untraced = dict(received)
         found = simulation.in_stages(x, 3, listen)
     for layer, sent in whole.outputs.items():
         torch.testing.assert_close(found.outputs[layer].double(), sent)
     for layer, currents in received.items():
         torch.testing.assert_close(currents, expected[layer])
+        assert torch.equal(currents, untraced[layer])
+
+
+def test_statistics_keep_no_more_of_a_deep_network_than_later_layers_hear(monkeypatch):
+    chain = Chain((2, 8, 8))
+    for number in range(6):
+        chain = chain.conv(f"conv{number}", 4).neurons(f"layer{number}")
+    model = chain.flatten().linear("fc", 3).neurons("out").model()
+    x = analog_input(model, samples=4).float()
+    there = []
+
+    def count(simulation, name, values, *rest):
+        there.append(set(values))
+        return in_parts(simulation, name, values, *rest)
+
+    in_parts = Simulation._layer_in_parts
+    monkeypatch.setattr(Simulation, "_layer_in_parts", count)
+    current_statistics(Simulation(model.graph), x)
+    assert [len(each) for each in there] == [1, 2, 2, 2, 2, 2, 2]
 
 
 def test_recalibration_brings_the_firing_of_a_trained_network_back():
