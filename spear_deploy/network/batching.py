@@ -24,8 +24,8 @@ STATES_AT_ONCE = 1 << 22
 STATES_ON_GPU = 1 << 27
 """The same where a GPU computes, which few samples leave idle: 512 MiB in float32."""
 
-TRAINED_AT_ONCE = 1 << 23
-"""The same of a training batch, whose gradients are added up over pieces: 32 MiB in float32, each twice."""
+TRAINED_AT_ONCE = 1 << 22
+"""The same of a training batch, whose gradients are added up over pieces: 16 MiB in float32, each twice."""
 
 
 def states_of(network: Network, time_steps: int) -> int:

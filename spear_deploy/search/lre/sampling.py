@@ -83,7 +83,9 @@ def make_sample(
 ) -> LreSample | None:
     """Prune, recalibrate, fine-tune and measure one network; None if it no longer spikes."""
     candidate = factory.candidate(ratios, measure_pruned=True)
+    give_back_memory()  # what one kind of work leaves does not fit the next
     tuned = fine_tune(candidate.model, factory.train, recipe, seed=seed, notice=notice, journal=journal)
+    give_back_memory()
     after = factory.measure(tuned, factory.train)
     silent = factory.recalibrates and not candidate.features.recalibrated_synops  # a line takes zeros, ratios do not
     if not after.synops or silent:
