@@ -1,3 +1,4 @@
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ Build = Callable[..., Network]
 sys.path.insert(0, str(Path(__file__).parent))  # tests is a package, so that python -m tests.fuzz finds it
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background inherits that it is ignored
 torch.set_num_threads(1)  # tests run side by side; more threads only wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # nor in the processes that they start
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -138,20 +138,28 @@ def test_it_ends_as_if_it_had_not_been_killed_and_nothing_is_done_twice(
     assert not list((tmp_path / "cache").glob("run-*"))
 
 
+IN_TWO_ROUNDS = {"plan": TuningPlan(RECIPE, replace(RECIPE, epochs=3), rounds=2, learned=1.1), "finalists": 2}
+
+
+@pytest.fixture(scope="module")
+def undisturbed_in_two_rounds(request_for, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("rounds")
+    (report,) = deploy(request_for(folder, **IN_TWO_ROUNDS), Silent()).values()
+    return folder, report
+
+
 @pytest.mark.parametrize(("stage", "after"), [("search", 5), ("fine-tune", 1), ("fine-tune", 2)])
-def test_one_that_its_user_cut_short_ends_as_if_it_had_not_been(request_for, tmp_path, stage, after):
-    plan = TuningPlan(RECIPE, replace(RECIPE, epochs=3), rounds=2, learned=1.1)
-
-    def asked(name):
-        return request_for(tmp_path / name, plan=plan, finalists=2)
-
-    (expected,) = deploy(asked("whole"), Silent()).values()
-    (cut,) = deploy(asked("cut"), Told(stage, after)).values()
+def test_one_that_its_user_cut_short_ends_as_if_it_had_not_been(
+    request_for, undisturbed_in_two_rounds, tmp_path, stage, after
+):
+    whole, expected = undisturbed_in_two_rounds
+    asked = request_for(tmp_path, **IN_TWO_ROUNDS)
+    (cut,) = deploy(asked, Told(stage, after)).values()
     assert cut.interrupted == stage
-    (report,) = deploy(asked("cut"), Silent()).values()
+    (report,) = deploy(asked, Silent()).values()
     assert figures(report) == figures(expected)
     assert report.told[:1] == [text for text in report.told if "goes on with the unfinished run" in text]
-    assert results(tmp_path / "cut" / "run") == results(tmp_path / "whole" / "run")
+    assert results(tmp_path / "run") == results(whole / "run")
 
 
 def test_it_is_found_by_what_was_asked_whatever_its_folder(request_for, undisturbed, tmp_path):

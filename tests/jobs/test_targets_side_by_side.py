@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from made_task import write_task
-from small_runs import run
+from small_runs import RECIPE, run
 
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import parse_budget
@@ -14,6 +14,7 @@ from spear_deploy.jobs.deploy import side_by_side
 from spear_deploy.jobs.deploy.side_by_side import STAGE
 from spear_deploy.network import load_model_file
 from spear_deploy.network.fingerprint import fingerprint
+from spear_deploy.search import TuningPlan
 
 CHIPS = ("loihi2", "generic-45nm")
 FRONT = ("60%", "30%")
@@ -91,6 +92,8 @@ def test_chips_without_an_answer_are_told_as_in_one_process(model, one_by_one, c
                 budgets=(better,),
                 workers=workers,
                 cache=tmp_path / f"cache{workers}",
+                evaluations=4,
+                plan=TuningPlan(RECIPE, RECIPE, rounds=1),
             )
         refusals.append(str(refused.value))
     assert refusals[0] == refusals[1]
