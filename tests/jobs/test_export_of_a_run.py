@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from made_networks import Chain
-from made_task import CLASSES, SHAPE, STEPS, arrays, untrained, write_task
+from made_task import CLASSES, SHAPE, STEPS, arrays, chip, untrained, write_task
 from small_runs import run
 
 import spear_deploy as sd
@@ -78,6 +78,14 @@ def test_what_is_asked_for_precedes_what_the_run_had_and_other_data_are_told(fol
     run_export(asked, heard)
     assert "5-bit" in integers(tmp_path / "out", "nir")["arithmetic"]
     assert any(notice.startswith("other.npz: other data than those of the run") for notice in heard.notices)
+
+
+def test_for_another_chip_a_run_s_bits_and_file_format_are_that_chip_s_own(folder, tmp_path):
+    heard = Heard()
+    mine = chip(tmp_path, "mine")
+    run_export(ExportRequest(folder, ("nir",), tmp_path / "out", target=mine, options={"fixed": True}), heard)
+    assert "8-bit" in integers(tmp_path / "out", "nir")["arithmetic"]
+    assert any(notice.endswith("made for loihi2, written for mine") for notice in heard.notices)
 
 
 def test_a_run_on_an_own_chip_is_exported_for_it_though_its_file_is_gone(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.hardware import Profile
+from spear_deploy.jobs.chips import chip_of
 from spear_deploy.jobs.data_place import data_for
 from spear_deploy.jobs.progress import Progress
 from spear_deploy.jobs.run_settings import run_settings, settings_around
@@ -56,13 +57,18 @@ class ExportRequest:
 
 
 def as_run_made(request: ExportRequest, progress: Progress) -> ExportRequest:
-    """The request about a run's network, with the run's settings where it names none."""
+    """The request about a run's network, with the run's settings where it names none; bits are those of the run's chip.
+
+    For another chip they are that one's own, and so is the file format.
+    """
     run = run_settings(request.model) if request.model.is_dir() else settings_around(request.model)
     if run is None:
         return request
     target = request.target or run.target
-    chip = target.name if isinstance(target, Profile) else target
-    progress.notice(f"{request.model}: as its report.json says, for {chip}")
+    chip = run.chip_name if request.target is None else chip_of(request.target).name
+    another = chip != run.chip_name
+    says = f"made for {run.chip_name}, written for {chip}" if another else f"as its report.json says, for {chip}"
+    progress.notice(f"{request.model}: {says}")
     if (
         request.data is not None
         and data_for(load_model(run.model, reading=request.reading), request.data).given_sha256 != run.data_sha256
@@ -72,7 +78,7 @@ def as_run_made(request: ExportRequest, progress: Progress) -> ExportRequest:
         request,
         model=run.model,
         target=target,
-        weight_bits=request.weight_bits or run.weight_bits,
-        file_format=request.file_format or run.file_format,
+        weight_bits=request.weight_bits or (None if another else run.weight_bits),
+        file_format=request.file_format or (None if another else run.file_format),
         seed=run.seed if request.seed is None else request.seed,
     )
