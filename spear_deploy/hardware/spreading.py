@@ -31,14 +31,16 @@ def spread(on_chip: OnChip, limits: Sequence[Limit]) -> OnChip:
 
     The layer on the busiest core is cut into twice as many parts, and again, as long as the limit that is broken most
     gains by it, the cores of the chip suffice and every limit of structure is kept; where that limit gains no more,
-    the one that is broken next is eased, so that none stays broken for the sake of one that cannot be kept. Unchanged
-    where nothing is broken or nothing helps. It costs no accuracy, so it comes before pruning takes channels.
+    the one that is broken next is eased, so that none stays broken for the sake of one that cannot be kept. No limit
+    ends further away than it was: none that is kept is broken, and pruning has no more to do for one that is broken.
+    Unchanged where nothing is broken or nothing helps. It costs no accuracy, so it comes before pruning takes channels.
     """
     eased, best = eased_by_cores(limits), on_chip
-    if not eased or max(_shares(on_chip, eased)) <= 1:
+    at_first = _shares(on_chip, eased)
+    if max(at_first, default=0.0) <= 1:
         return on_chip
     structural = [limit for limit in limits if limit.quantity.follows is Follows.STRUCTURE]
-    while (better := _eased(best, eased, structural)) is not None:
+    while (better := _eased(best, eased, structural, at_first)) is not None:
         best = better
     return best
 
@@ -57,16 +59,22 @@ def cores_for(on_chip: OnChip, limits: Sequence[Limit]) -> Mapping[str, int]:
     return {layer: grid.size for layer, grid in found.placement.grids.items() if grid.size > 1}
 
 
-def _eased(on_chip: OnChip, limits: Sequence[Limit], structural: Sequence[Limit]) -> OnChip | None:
-    """More cores for the limit that is broken most of those that gain by it; None where none does."""
+def _eased(
+    on_chip: OnChip, limits: Sequence[Limit], structural: Sequence[Limit], at_first: Sequence[float]
+) -> OnChip | None:
+    """More cores for the limit that is broken most of those that gain by it; None where none does.
+
+    No limit that is kept is broken for it, and none that is broken ends further away than it was `at_first`.
+    """
     shares = _shares(on_chip, limits)
     for place in sorted(range(len(limits)), key=lambda place: -shares[place]):
         if shares[place] <= AIM:
             return None
         for more in _on_more_and_more_cores(on_chip, limits[place], structural):
             after = _shares(more, limits)
-            breaks = any(old <= 1 < new for old, new in zip(shares, after, strict=True))
-            if not breaks and _over(after) <= _over(shares) + math.log(1 - _LEAST_GAIN):
+            bounds = (first if now > 1 else 1 for first, now in zip(at_first, shares, strict=True))
+            worse = any(share > bound for share, bound in zip(after, bounds, strict=True))
+            if not worse and _over(after) <= _over(shares) + math.log(1 - _LEAST_GAIN):
                 return more
     return None
 

@@ -102,6 +102,25 @@ def test_a_limit_that_cores_can_keep_is_kept_beside_one_that_they_cannot(uneven)
     assert core_step(both) <= core_step(least) / 1.5
 
 
+@pytest.fixture
+def talkative(uneven, tmp_path):
+    """The same on a chip where messages are dear: a spike goes to every core of the next layer."""
+    price = (
+        '[energy.message_in]\nvalue = 1\nunit = "uJ"\nstatus = "estimated"\nbasis = "assumption"\nsource = "a test"\n'
+    )
+    (tmp_path / "talkative.toml").write_text(f'name = "talkative"\ntitle = "t"\ninherits = "loihi1"\n{price}')
+    return replace(uneven, chip=load_profile(tmp_path / "talkative.toml"))
+
+
+def test_no_broken_budget_ends_further_away_for_the_sake_of_another(talkative):
+    busy = f"core-step={core_step(talkative) / 20:.0f}"
+    before, after = (each.cost.energy_pj.high for each in (talkative, spread(talkative, parse_budgets([busy]))))
+    assert before < after, "more cores take more energy here"
+    both = spread(talkative, parse_budgets([busy, f"energy={before / 2:.0f}pJ"]))
+    assert both.cost.energy_pj.high <= before
+    assert core_step(both) <= core_step(talkative)
+
+
 def test_layers_that_are_about_as_busy_are_spread_together(build):
     """More cores for one of them alone gain nothing: the other is as busy."""
     network = build((100,), dense(100, 100), "lif", dense(100, 100), "lif", dense(100, 100), "lif")
