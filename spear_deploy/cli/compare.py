@@ -109,12 +109,18 @@ def compare(
         for line in synops_text(rows, {(each.row.model, each.row.profile.name): each.origin_text for each in found}):
             out.print(line)
         out.print("sources of every figure: spear-deploy profiles show NAME")
-    for file, content in ((svg, comparison_svg), (html, comparison_html)):
-        if file is not None:
-            write_picture(file, content(rows))
-            err.print(f"written to {file}")
+    if svg is not None:
+        _write(svg, comparison_svg(rows))
+    if html is not None:
+        told = [line for each in found for line in each.told]
+        _write(html, comparison_html(rows, [each.held for each in found], told))
     stopped = [line for each in found for line in each.stopped_at(at)]
     for line in stopped:
         err.print(line)
     if stopped:
         raise typer.Exit(1)
+
+
+def _write(file: Path, content: str) -> None:
+    write_picture(file, content)
+    err.print(f"written to {file}")

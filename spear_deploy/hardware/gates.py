@@ -53,14 +53,21 @@ class Held:
         return self.limit.name if quantity.missing is None else f"{self.limit.name}, {quantity.end} end"
 
     @property
+    def outcome(self) -> str:
+        """Whether it is kept, in a word, or why that is not known."""
+        if self.use is None:
+            return f"cannot be held: {self.missing}"
+        return "kept" if self.kept else "BROKEN"
+
+    @property
     def text(self) -> str:
         """The budget, what is used of it, and whether it is kept."""
         if self.use is None:
-            return f"budget {self.limit.granted}: cannot be held: {self.missing}"
+            return f"budget {self.limit.granted}: {self.outcome}"
         used, allowed, unit = both_texts(self.use.used, self.limit.allowed, self.limit.unit)
         found = f"{self.name}: {used} of {allowed} {unit}"
         moved = f", with {self.moved}" if self.moved else ""
-        return f"budget {self.limit.granted}: {'kept' if self.kept else 'BROKEN'} ({found}){moved}"
+        return f"budget {self.limit.granted}: {self.outcome} ({found}){moved}"
 
 
 def require_absolute(limits: Sequence[Limit]) -> None:
@@ -103,12 +110,13 @@ def _with_more_cores(on_chip: OnChip, held: Sequence[Held]) -> list[Held]:
     if spread_out is on_chip:
         return list(held)
     text = moved_text(spread_out)
-    return [
-        replace(each, use=Use(each.limit, each.limit.quantity.value(spread_out)), moved=text)
-        if each.use is not None and each.limit.quantity.by_core
-        else each
-        for each in held
-    ]
+    return [each if each.use is None else _moved(each, each.use, spread_out, text) for each in held]
+
+
+def _moved(held: Held, plain: Use, spread_out: OnChip, text: str) -> Held:
+    """What is used of a budget on more cores; a budget of cores is among those that this changes."""
+    use = Use(held.limit, held.limit.quantity.value(spread_out))
+    return held if use == plain else replace(held, use=use, moved=text)
 
 
 def stopped_at(row: Row, held: Sequence[Held]) -> dict[Gate, str]:

@@ -215,6 +215,43 @@ def test_compare_draws_a_plot_and_a_page(tmp_path):
     assert "a disc where it fits, a ring where it does not" in page
 
 
+BUDGETS = ("--budget", "core-step=1k", "--budget", "cores=40", "--budget", "1nJ", "--budget", "1us")
+
+
+def test_the_page_of_a_comparison_holds_every_budget_as_the_terminal_does(tmp_path):
+    html = tmp_path / "page.html"
+    words = ["compare", DIGITS, "--target", "loihi1,speck2f", "--encoding", "rate", "--samples", "3", *BUDGETS]
+    shown = run(*words, "--html", str(html)).stdout
+    page = html.read_text()
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL)]
+    held = [row for row in rows if row[2] in BUDGETS]
+    assert len(held) == 8
+    for model, target, budget, name, used, allowed, outcome, moved in held:
+        line = next(line for line in shown.splitlines() if line.startswith(f"{model} on {target}: budget {budget}: "))
+        assert outcome in line
+        if used != "not available":
+            number, _, unit = allowed.partition(" ")
+            assert f"({name}: {used.removesuffix(unit).strip()} of {number} {unit})" in line
+        assert line.endswith(f", with {moved}") == bool(moved)
+    broken, unknown = shown.count("BROKEN"), shown.count("cannot be held")
+    assert broken
+    assert unknown
+    assert f"rows fit; {broken} of 8 budgets BROKEN, {unknown} cannot be held." in page
+
+
+def test_compare_as_csv_says_on_which_cores_a_budget_is_held():
+    words = ("compare", DIGITS, "--target", "loihi1", "--encoding", "rate", "--samples", "3", *BUDGETS)
+    (row,) = csv.DictReader(io.StringIO(run(*words, "--csv").stdout))
+    (content,) = json.loads(run(*words, "--json").stdout)
+    budgets = {each["quantity"]: each for each in content["budgets"]}
+    assert {key: row[f"budget {key}: moved"] or None for key in budgets} == {
+        key: each["moved"] for key, each in budgets.items()
+    }
+    assert "instead of" in row["budget core-step: moved"]
+    assert float(row["budget cores: used [cores]"]) > float(row["cores"])
+    assert row["budget cores: moved"] == row["budget core-step: moved"]
+
+
 def test_pictures_and_pages_of_ours_are_made_again_and_those_of_others_left_alone(tmp_path):
     kept = {"drawing.svg": "<svg/>", "thesis.html": "<!doctype html>", "net.pt": "weights"}
     for name, content in kept.items():

@@ -7,7 +7,7 @@ from math import inf
 
 from rich.box import SIMPLE_HEAD
 
-from spear_deploy.hardware.amounts import energy_text, keep_text, share_text, time_text
+from spear_deploy.hardware.amounts import amount_text, both_texts, energy_text, keep_text, share_text, time_text
 from spear_deploy.hardware.comparison import Row
 from spear_deploy.hardware.gates import Held
 from spear_deploy.hardware.limit import Limit
@@ -147,20 +147,26 @@ _CSV_COLUMNS = (
 
 
 def csv_columns(limits: Sequence[Limit]) -> tuple[str, ...]:
-    """The columns of `csv_row`: three for each budget, after those that every row has."""
+    """The columns of `csv_row`: four for each budget, after those that every row has.
+
+    What is used of a budget may be that of other cores than the row's own columns tell of; the last says of which.
+    """
     budgets = [
         (
             f"budget {limit.quantity.key}: used [{limit.unit}]",
             f"budget {limit.quantity.key}: allowed [{limit.unit}]",
             f"budget {limit.quantity.key}: kept",
+            f"budget {limit.quantity.key}: moved",
         )
         for limit in limits
     ]
-    return (*_CSV_COLUMNS, *(name for three in budgets for name in three))
+    return (*_CSV_COLUMNS, *(name for four in budgets for name in four))
 
 
 def _held_cells(held: Held) -> tuple[object, ...]:
-    return (None, held.limit.allowed, None) if held.use is None else (held.use.used, held.limit.allowed, held.kept)
+    if held.use is None:
+        return None, held.limit.allowed, None, None
+    return held.use.used, held.limit.allowed, held.kept, held.moved or None
 
 
 def csv_row(row: Row, encoding: str, held: Sequence[Held]) -> tuple[object, ...]:
@@ -196,16 +202,48 @@ def csv_row(row: Row, encoding: str, held: Sequence[Held]) -> tuple[object, ...]
     )
 
 
-def comparison_html(rows: Sequence[Row]) -> str:
-    """Table and plot on a page like that of a run."""
+def comparison_html(rows: Sequence[Row], held: Sequence[Sequence[Held]], told: Sequence[str]) -> str:
+    """Table and plot on a page like that of a run, with the budgets of each row and what a user hears of the data."""
     from spear_deploy.report.html import render  # a page takes long to import, and few ask for one
 
     models = ", ".join(dict.fromkeys(row.model for row in rows))
     chips = len({row.profile.name for row in rows})
-    fitting = sum(row.verdict.fits for row in rows)
     table = NumberTable(COLUMNS, tuple(cells(row) for row in rows))
     caption = "Each model on each chip. Every figure has its source in: spear-deploy profiles show NAME"
     drawn = Drawn(comparison_svg(rows), "Energy of an inference on each chip. The numbers are in the table above.")
-    section = Section("chips", "The chips", (Captioned(caption, table),), drawn=drawn)
-    verdict = f"{fitting} of {len(rows)} rows fit."
-    return render(Page(f"{models} on {chips} chips", None, verdict, (), (section,)))
+    sections = [Section("chips", "The chips", (Captioned(caption, table),), drawn=drawn)]
+    if any(held):
+        sections.append(Section("budgets", "The budgets", (_budgets(rows, held),)))
+    verdict = f"{_fitting(rows)}{_keeping([each for of_row in held for each in of_row])}."
+    return render(Page(f"{models} on {chips} chips", None, verdict, tuple(dict.fromkeys(told)), tuple(sections)))
+
+
+def _fitting(rows: Sequence[Row]) -> str:
+    return f"{sum(row.verdict.fits for row in rows)} of {len(rows)} rows fit"
+
+
+def _keeping(held: Sequence[Held]) -> str:
+    unknown = sum(each.use is None for each in held)
+    broken = sum(not each.kept for each in held) - unknown
+    said = f"; {broken} of {len(held)} budgets BROKEN" if held else ""
+    return said + (f", {unknown} cannot be held" if unknown else "")
+
+
+def _budgets(rows: Sequence[Row], held: Sequence[Sequence[Held]]) -> Captioned:
+    columns = ("model", "target", "budget", "what is held", "used", "allowed", "", "placed with")
+    of_rows = [(row, each) for row, of_row in zip(rows, held, strict=True) for each in of_row]
+    return Captioned(
+        "Each budget on each chip, by the unfavourable end of what is known of its prices.",
+        NumberTable(
+            columns,
+            tuple((row.model, row.profile.name, each.limit.granted, *_held_texts(each)) for row, each in of_rows),
+        ),
+    )
+
+
+def _held_texts(held: Held) -> tuple[str, ...]:
+    allowed, unit = held.limit.allowed, held.limit.unit
+    if held.use is None:
+        return held.name, _NOT_AVAILABLE, amount_text(allowed, unit), held.outcome, held.moved
+    used, most, shared = both_texts(held.use.used, allowed, unit)
+    return held.name, f"{used} {shared}", f"{most} {shared}", held.outcome, held.moved
