@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from spear_deploy.errors import BudgetError
-from spear_deploy.hardware.chip.spellings import AMBIGUOUS
+from spear_deploy.hardware.chip.spellings import AMBIGUOUS, product
 from spear_deploy.hardware.limit import BUDGET, Limit
 from spear_deploy.hardware.quantity import OTHER_KEYS, QUANTITIES, SYNOPS_UNIT, Follows, Quantity
 
@@ -30,8 +30,8 @@ def parse_budget(text: str) -> Limit:
     match = _FORM.fullmatch(given)
     if match is None:
         raise BudgetError(f"budget '{given}' is not understood; understood are {understood()}")
-    quantity, factor = _quantity(given, match["name"], match["unit"])
-    value = float(match["number"]) * factor
+    quantity, worth = _quantity(given, match["name"], match["unit"])
+    value = product(match["number"], worth)
     if value <= 0 and quantity.follows is not Follows.ANSWERS:  # to lose no accuracy can be asked
         raise BudgetError(f"budget '{given}' grants nothing; a budget must be above zero")
     if value == float("inf"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.chip.spellings import product
 from spear_deploy.hardware.cost.cost import Cost
 from spear_deploy.hardware.on_chip import OnChip
 from spear_deploy.hardware.placement.placement import Placement
@@ -51,7 +52,7 @@ class Limit:
 
     def absolute(self, dense: float) -> Limit:
         """The limit where the dense network uses `dense`."""
-        return replace(self, allowed=self.allowed * dense, share=False) if self.share else self
+        return replace(self, allowed=product(self.allowed, dense), share=False) if self.share else self
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 
 from spear_deploy.backends.fixed_point.weight_bits import LEAST, MOST, WeightBits
 from spear_deploy.data import SplitName
 from spear_deploy.errors import BudgetError, DataError, MachineError, ModelError, SearchError, quoted
 from spear_deploy.hardware import Limit, parse_budget, parse_budgets
+from spear_deploy.hardware.chip.spellings import product
 from spear_deploy.hardware.gates import Gate
 
 GATES = {str(gate): gate for gate in Gate}
@@ -33,10 +35,15 @@ def budgets_of(
     return parse_budgets(
         [
             *texts,
-            *([] if max_drop is None else [f"max-drop={max_drop:g}"]),
-            *([] if min_accuracy is None else [f"min-accuracy={min_accuracy:g}%"]),
+            *([] if max_drop is None else [f"max-drop={_typed(max_drop)}"]),
+            *([] if min_accuracy is None else [f"min-accuracy={_typed(min_accuracy)}%"]),
         ]
     )
+
+
+def _typed(number: float) -> str:
+    """A number with every digit that was typed, and without an exponent, which budgets do not know."""
+    return f"{Decimal(str(number)).normalize():f}"
 
 
 def gates_of(text: str) -> set[Gate]:
@@ -130,7 +137,7 @@ def memory_of(text: str | None) -> int | None:
     if text is None:
         return None
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
-    amount = 0.0 if found is None else float(found[1]) * _BYTES.get(found[2].lower(), 0)
+    amount = 0.0 if found is None else product(found[1], _BYTES.get(found[2].lower(), 0))
     if not 1 <= amount < float("inf"):
         raise MachineError(f"memory {quoted(text)}: give an amount such as 4GiB or 500MiB")
     return int(amount)

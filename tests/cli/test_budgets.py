@@ -16,6 +16,8 @@ from spear_deploy.jobs.deploy.request import allowed
         ([], None, 92.5, False, ["50%", "min-accuracy=92.5%"]),
         (["30%"], 1.5, 90.0, False, ["30%", "max-drop=1.5", "min-accuracy=90%"]),
         ([], 1.0, None, True, ["max-drop=1"]),
+        ([], 0.00001, 95.123456789, False, ["max-drop=0.00001", "min-accuracy=95.123456789%"]),
+        ([], 20.0, 100.0, False, ["max-drop=20", "min-accuracy=100%"]),
         ([], None, None, True, []),
     ],
 )

@@ -23,7 +23,14 @@ MIB, GIB = 1 << 20, 1 << 30
 
 @pytest.mark.parametrize(
     ("typed", "size"),
-    [("4GiB", 4 * GIB), ("500MB", 500_000_000), ("1.5 gib", 3 * GIB // 2), ("2g", 2 * GIB), ("4096", 4096)],
+    [
+        ("4GiB", 4 * GIB),
+        ("500MB", 500_000_000),
+        ("1.5 gib", 3 * GIB // 2),
+        ("2g", 2 * GIB),
+        ("4096", 4096),
+        ("1.001kB", 1001),
+    ],
 )
 def test_an_amount_of_memory_is_read(typed, size):
     assert memory_of(typed) == size

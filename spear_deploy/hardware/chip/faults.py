@@ -33,8 +33,7 @@ def _amounts(figure: Figure) -> list[float]:
     if isinstance(figure, Quantity):
         return [figure.spread.low, figure.spread.typical, figure.spread.high] if figure.known else []
     if isinstance(figure, TimeCurve):
-        factor = figure.units[figure.unit]
-        return [amount for at, time in figure.value or () for amount in (at, time * factor)]
+        return [amount for pair in figure.amounts for amount in pair]
     return [abs(number) for number in figure.value or ()] if isinstance(figure, Sizes | Interval) else []
 
 

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from spear_deploy.hardware.chip.spellings import AMBIGUOUS, SPELLINGS
+from spear_deploy.hardware.chip.spellings import AMBIGUOUS, SPELLINGS, product
 
 
 class Status(StrEnum):
@@ -196,15 +196,15 @@ class Quantity(Figure):
         """The value in the field's base unit."""
         if self.value is None:
             raise ValueError("an unknown figure has no amount")
-        return self.value * self.units[self.unit]
+        return product(self.value, self.units[self.unit])
 
     @property
     def spread(self) -> Spread:
         """Low, typical and high in the field's base unit; a figure without a range is all three."""
-        factor = self.units[self.unit]
+        worth = self.units[self.unit]
         amount = self.amount
-        low = amount if self.low is None else self.low * factor
-        high = amount if self.high is None else self.high * factor
+        low = amount if self.low is None else product(self.low, worth)
+        high = amount if self.high is None else product(self.high, worth)
         return Spread(low, amount, high)
 
 
@@ -275,14 +275,19 @@ class TimeCurve(Figure):
                 raise ValueError("pairs of a number and a time, the numbers rising, none negative or without end")
         return self
 
+    @property
+    def amounts(self) -> tuple[tuple[float, float], ...]:
+        """The pairs, their times in the base unit; none of an unknown figure."""
+        return tuple((at, product(time, self.units[self.unit])) for at, time in self.value or ())
+
     def amount_at(self, number: float) -> float:
         """The time at a number in the base unit, linear between pairs and level beyond them."""
         if self.value is None:
             raise ValueError("an unknown figure has no amount")
-        numbers, times = zip(*self.value, strict=True)
+        numbers, times = zip(*self.amounts, strict=True)
         import numpy as np  # profiles are listed without
 
-        return float(np.interp(number, numbers, times)) * self.units[self.unit]
+        return float(np.interp(number, numbers, times))
 
 
 class Power(Quantity):

@@ -1,6 +1,8 @@
-"""Units as people write them."""
+"""Numbers and units as people write them."""
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 SPELLINGS = {
     "bits": "bit",
@@ -27,3 +29,11 @@ AMBIGUOUS = {
     "Mb": "1,000,000 or 1,048,576 bits, or bytes: write B, MB or MiB",
 }
 """Units that mean different things to different people."""
+
+
+def product(number: float | str, worth: float) -> float:
+    """A number times what its unit is worth, both as they are written in decimals, and then the nearest float.
+
+    A product of floats is of what they were rounded to: 1.001 times 1000 would be less than 1001.
+    """
+    return float(Decimal(str(number)) * Decimal(str(worth)))

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from spear_deploy.errors import BudgetError
-from spear_deploy.hardware import SYNOPS, Limit
+from spear_deploy.hardware import Limit, parse_budget
 from spear_deploy.jobs.deploy.prepare import Prepared
 from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned, Try, reference_accuracy, solve
@@ -73,8 +73,7 @@ def smallest_budget(
 
 def _limit(share: float) -> Limit:
     """Of mean SynOps, at a share of the dense network's, to three digits of its percentage."""
-    percent = f"{100 * share:.3g}"
-    return Limit(SYNOPS, float(percent) * 0.01, f"budget {percent}%", share=True)
+    return parse_budget(f"{100 * share:.3g}%")
 
 
 def _tried(share: float, target: Target, found: Pruned, reference: float) -> Try:
