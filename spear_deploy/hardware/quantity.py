@@ -321,7 +321,7 @@ _ROWS = (
         ACCURACY,
         "%",
         Follows.ANSWERS,
-        lambda on_chip: 100.0 * on_chip.answered.accuracy,
+        lambda on_chip: on_chip.answered.accuracy_points,
         {"%": 1.0},
         least=True,
         example="min-accuracy=90%",

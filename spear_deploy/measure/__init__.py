@@ -1,6 +1,6 @@
 """Spikes, exact synaptic operations, accuracy."""
 
-from spear_deploy.measure.answers import Answers, guess_rate, most_by_guessing
+from spear_deploy.measure.answers import Answers, guess_rate, most_by_guessing, points_lost
 from spear_deploy.measure.effective import EffectiveOperations, effective_operations
 from spear_deploy.measure.measurement import (
     LayerCount,
@@ -42,6 +42,7 @@ __all__ = [
     "measure_with",
     "most_by_guessing",
     "most_synops",
+    "points_lost",
     "synops_from",
     "within",
 ]

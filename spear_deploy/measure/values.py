@@ -111,6 +111,11 @@ class Values:
         return 1.0 - float(self.errors.mean())
 
     @property
+    def accuracy_points(self) -> float:
+        """Hundredths of R2."""
+        return POINTS * self.accuracy
+
+    @property
     def reference_accuracy(self) -> float:
         """R2 of the other network."""
         return 1.0 - float(self.reference_errors.mean())

@@ -1,9 +1,11 @@
 import math
+from dataclasses import replace
 
 import pytest
 
 from spear_deploy.errors import BudgetError
-from spear_deploy.hardware import QUANTITIES, SYNOPS, Follows, Limit, Quantity, Use, parse_budget, parse_budgets
+from spear_deploy.hardware import QUANTITIES, SYNOPS, Follows, Limit, OnChip, Quantity, Use, parse_budget, parse_budgets
+from spear_deploy.measure import Answers
 
 
 @pytest.mark.parametrize(
@@ -148,3 +150,14 @@ def test_no_spikes_fill_a_limit_that_silence_breaks_and_any_number_one_that_spik
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.25])
 def test_a_share_is_told_of_limits_from_above_and_from_below_alike(budget, share):
     assert Use.of_share(parse_budget(budget), share).share == share
+
+
+@pytest.mark.parametrize("typed", ["min-accuracy={}%", "max-drop={}"])
+def test_answers_that_are_just_as_many_as_asked_for_keep_the_limit(typed):
+    for number in range(1, 1000):
+        limit = parse_budget(typed.format(number / 10))
+        enough = Answers(1000, number, number, 0, 0.1)
+        worse = replace(enough, right=number - 1, lost=number + 1)
+        used, over = (limit.quantity.value(OnChip(None, None, answers=each)) for each in (enough, worse))
+        assert used == limit.allowed
+        assert Use(limit, used).overshoot == 0 < Use(limit, over).overshoot

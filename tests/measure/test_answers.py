@@ -5,8 +5,17 @@ import pytest
 import torch
 from scipy import stats
 
-from spear_deploy.measure import Answers, guess_rate, most_by_guessing
+from spear_deploy.measure import Answers, guess_rate, most_by_guessing, points_lost
 from spear_deploy.measure.answers import most_by_shuffling
+
+
+@pytest.mark.parametrize("samples", [7, 360, 1000, 60_000])
+def test_as_many_answers_lost_are_as_many_points_whichever_accuracies_they_lie_between(samples):
+    rights = np.linspace(0, samples, 8, dtype=int)
+    for lost in range(1, min(samples, 200)):
+        points = {points_lost(right / samples, (right - lost) / samples) for right in rights if right >= lost}
+        assert points == {round(100 * lost / samples, 9)}
+        assert points_lost(1.0, 1 - (lost + 1) / samples) > max(points)
 
 
 def test_answers_are_counted_pair_by_pair():

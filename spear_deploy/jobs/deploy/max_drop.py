@@ -12,7 +12,7 @@ from spear_deploy.jobs.deploy.request import DeployRequest
 from spear_deploy.jobs.deploy.search import Pruned, Try, reference_accuracy, solve
 from spear_deploy.jobs.deploy.searching import Searching
 from spear_deploy.jobs.progress import Clock
-from spear_deploy.measure import SCORINGS
+from spear_deploy.measure import SCORINGS, points_lost
 from spear_deploy.targets.target import Target
 
 FIRST_SHARE = 0.3
@@ -82,6 +82,6 @@ def _tried(share: float, target: Target, found: Pruned, reference: float) -> Try
     return Try(
         share=share,
         accuracy=accuracy,
-        drop_points=100 * (reference - accuracy),
+        drop_points=points_lost(reference, accuracy),
         keeps_limits=result.share(target.budget_synops) <= 1,
     )

@@ -21,7 +21,7 @@ from spear_deploy.jobs.deploy.searching import (
 )
 from spear_deploy.jobs.memory import processes_within
 from spear_deploy.jobs.progress import Clock
-from spear_deploy.measure import SCORINGS
+from spear_deploy.measure import SCORINGS, points_lost
 from spear_deploy.network import Model
 from spear_deploy.search import STRATEGIES, Choice, SearchProblem, Tuner
 from spear_deploy.search.crew import crew
@@ -184,6 +184,6 @@ def _front(choice: Choice, target: Target, reference: float) -> tuple[Try, ...]:
     for tuned in sorted(phases, key=lambda one: (one.validation.synops, -one.validation.accuracy)):
         measured = tuned.validation
         if not found or measured.accuracy > found[-1].accuracy:
-            share, lost = measured.synops / target.dense.synops, 100 * (reference - measured.accuracy)
+            share, lost = measured.synops / target.dense.synops, points_lost(reference, measured.accuracy)
             found.append(Try(share, measured.accuracy, lost, tuned.share(target.budget_synops) <= 1))
     return tuple(found)
