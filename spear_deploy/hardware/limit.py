@@ -17,6 +17,9 @@ from spear_deploy.hardware.quantity import QUANTITIES, Follows, Quantity
 BUDGET = "budget "
 """What the origin of a limit begins with that the user set."""
 
+FLOAT_ERROR = 1e-12
+"""Relative, of a sum of prices: in floats three times 0.1 pJ are more than 0.3, and no limit is broken by that."""
+
 
 @dataclass(frozen=True)
 class Limit:
@@ -92,7 +95,7 @@ class Use:
         if self.limit.quantity.least:
             used, allowed = allowed, used
         if allowed > 0:
-            return used / allowed
+            return 1.0 if math.isclose(used, allowed, rel_tol=FLOAT_ERROR) else used / allowed
         return math.inf if used > 0 else 0.0
 
     def spikes_for(self, share: float) -> float:

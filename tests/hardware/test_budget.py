@@ -161,3 +161,9 @@ def test_answers_that_are_just_as_many_as_asked_for_keep_the_limit(typed):
         used, over = (limit.quantity.value(OnChip(None, None, answers=each)) for each in (enough, worse))
         assert used == limit.allowed
         assert Use(limit, used).overshoot == 0 < Use(limit, over).overshoot
+
+
+def test_a_limit_that_a_sum_of_prices_meets_is_kept_and_one_that_it_exceeds_by_a_millionth_is_not():
+    energy, rate = parse_budget("0.3pJ"), parse_budget("throughput=0.1")
+    assert (Use(energy, 0.1 + 0.1 + 0.1).share, Use(rate, 0.3 - 0.2).share) == (1, 1)
+    assert Use(energy, 0.3 * (1 + 1e-6)).overshoot > 0 < Use(rate, 0.1 * (1 - 1e-6)).overshoot
