@@ -46,6 +46,22 @@ def test_a_loss_that_may_be_more_than_a_working_network_has_is_told(low, high, s
     assert bool(found) is said
 
 
+MAY_LOSE = {"name": "accuracy lost", "unit": "points", "allowed": 20.0, "dense": 0.0, "pruned": 10.0, "binds": False}
+MUST_KEEP = {"name": "R2", "unit": "%", "allowed": 70.0, "dense": 95.0, "pruned": 85.0, "binds": False, "least": True}
+
+
+@pytest.mark.parametrize("limit", [MAY_LOSE, MUST_KEEP])
+def test_a_loss_to_which_the_user_set_a_limit_is_held_against_no_other(limit):
+    limits = [*full_content()["budget"]["limits"], limit | {"origin": "budget typed"}]
+    assert told(budget__limits=limits, answers__drop_low=3.0, answers__drop_high=16.6, answers__drop_points=10.0) == []
+
+
+def test_a_loss_that_was_allowed_is_no_budget_that_was_wasted():
+    synops = full_content()["budget"]["limits"][0] | {"pruned": 0.28}
+    (caveat,) = told(budget__limits=[synops, MAY_LOSE | {"origin": "budget max-drop=20"}])
+    assert caveat.startswith("Only 0.8% of budget 50% is used")
+
+
 @pytest.mark.parametrize(
     ("low", "high", "text"),
     [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from spear_deploy.hardware import SYNOPS
+from spear_deploy.hardware import QUANTITIES, SYNOPS, Follows
 from spear_deploy.hardware.limit import BUDGET
 from spear_deploy.report.answers_part import MOST_LOST_POINTS, interval_text
-from spear_deploy.report.schema import Report
+from spear_deploy.report.schema import LimitReport, Report
 from spear_deploy.report.search_part import PLAIN
 from spear_deploy.report.words.scores import points, score_text, scoring
 
@@ -43,9 +43,13 @@ def _undone(report: Report) -> str:
 
 
 def _lost(report: Report) -> str:
-    """A loss that is there, and may be more than a network that still works has."""
+    """A loss that is there, and may be more than a network that still works has; where the user set no limit to it."""
     lost = report.answers
-    if lost is None or not 0 < lost.drop_low <= MOST_LOST_POINTS < lost.drop_high:
+    if (
+        lost is None
+        or any(_on_answers(limit) for limit in report.budget.limits)
+        or not 0 < lost.drop_low <= MOST_LOST_POINTS < lost.drop_high
+    ):
         return ""
     interval = interval_text(lost.drop_low, lost.drop_high)
     return (
@@ -55,6 +59,11 @@ def _lost(report: Report) -> str:
     )
 
 
+def _on_answers(limit: LimitReport) -> bool:
+    """Whether a limit is one of answers, by its unit: what it is called depends on how they are scored."""
+    return limit.unit in {known.unit for known in QUANTITIES.values() if known.follows is Follows.ANSWERS}
+
+
 def _unused(report: Report) -> str:
     chosen = next((one for one in report.finalists if one.chosen), None)
     if chosen is not None and chosen.undone is not None:  # nobody filled what it leaves
@@ -62,7 +71,8 @@ def _unused(report: Report) -> str:
     shares = {limit: limit.pruned / limit.allowed for limit in report.budget.limits if limit.allowed}
     if any(limit.binds and (limit.least or shares.get(limit, 1.0) >= LEAST_USED) for limit in report.budget.limits):
         return ""
-    granted = {limit: share for limit, share in shares.items() if limit.origin.startswith(BUDGET) and not limit.least}
+    typed = [limit for limit in shares if limit.origin.startswith(BUDGET) and not limit.least]
+    granted = {limit: shares[limit] for limit in typed if not _on_answers(limit)}  # nobody means to lose what they may
     if not granted:
         return ""
     budget = max(granted, key=lambda limit: granted[limit])
