@@ -175,6 +175,16 @@ def test_a_spike_to_two_cores_is_two_messages(network, priced):
     assert cost.traffic.operations.tolist() == [16, 16, 16, 12, 6]
 
 
+@pytest.mark.parametrize("prices", [("out",), ("in",), ("out", "in")])
+def test_messages_are_counted_alike_whichever_end_has_a_price(build, chip_file, prices):
+    """Six spikes to one core each; the 8 events of the input enter a core too, and are taken in."""
+    net = build((4,), nir.Linear(np.ones((6, 4))), "lif", nir.Linear(np.ones((3, 6))), "lif")
+    chip = load_profile(chip_file({f"energy.message_{end}": (7, "pJ") for end in prices}))
+    (part,) = [part for part in estimate(net, place(net, chip), activity(net)).parts if part.name == "messages"]
+    assert part.count == 6
+    assert part.energy_pj.typical == sum({"out": 6 * 7, "in": (6 + 8) * 7}[end] for end in prices)
+
+
 def test_activity_of_another_network_is_refused(network, priced):
     with pytest.raises(DataError, match=r"spikes of n1 have shape \(5,\), the layer has \(6,\)"):
         estimate(

@@ -17,6 +17,7 @@ _NS_PER_S = 1e9
 
 SYNAPSES = "synapses"
 INPUT = "input values"
+MESSAGES = "messages"
 BETWEEN_CHIPS = "messages between chips"
 UPDATES = "neuron updates"
 STATIC_PARTS = ("idle chips", "active cores")

@@ -13,6 +13,7 @@ from spear_deploy.hardware.cost.activity import Activity, synaptic_operations
 from spear_deploy.hardware.cost.cost import (
     BETWEEN_CHIPS,
     INPUT,
+    MESSAGES,
     NO_MESH,
     NO_PRICE,
     NO_TIME,
@@ -128,11 +129,14 @@ _PARTS: dict[str, tuple[str, ...]] = {
     SYNAPSES: ("synaptic_operation",),
     UPDATES: ("neuron_update_active", "neuron_update_inactive"),
     "spikes": ("spike",),
-    "messages": ("message_out", "message_in"),
+    MESSAGES: ("message_out", "message_in"),
     "hops": ("hop_horizontal", "hop_vertical"),
     BETWEEN_CHIPS: ("message_between_chips",),
 }
 """The parts of the energy that grow with operations, and the prices of each."""
+
+_COUNTED: dict[str, tuple[str, ...]] = {MESSAGES: ("message_out",)}
+"""What is counted of a part where it is not all that is priced: a message is sent and taken in, and is one."""
 
 
 def _parts(profile: Profile, counts: _Counts) -> list[Part]:
@@ -170,7 +174,7 @@ def _prices(profile: Profile) -> dict[str, Energy | None]:
 
 
 def _part(name: str, prices: dict[str, Energy], counts: _Counts, energies: Energies) -> Part:
-    count = sum(counts[key].typical for key in prices)
+    count = sum(counts[key].typical for key in _COUNTED.get(name, tuple(prices)))
     if not all(figure.known for figure in prices.values()):
         return _unpriced(name, tuple(prices), count)
     if isnan(count):
