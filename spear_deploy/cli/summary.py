@@ -14,7 +14,14 @@ from spear_deploy.report.checks import besides_torch, predictions, references, r
 from spear_deploy.report.front import front_columns, front_notes, front_rows
 from spear_deploy.report.terminal.table import Table
 from spear_deploy.report.words.caveats import caveats
-from spear_deploy.report.words.quantity_text import error_text, limit_names, limit_texts, prediction_texts, used_text
+from spear_deploy.report.words.quantity_text import (
+    error_text,
+    limit_names,
+    limit_texts,
+    prediction_texts,
+    unsure_text,
+    used_text,
+)
 from spear_deploy.report.words.scores import points, right_answers, score_text
 from spear_deploy.report.words.wording import cut_mark, cut_text, repeated_text
 from spear_deploy.report.write import PAGE
@@ -148,5 +155,7 @@ def _measured(report: Report, name: str) -> list[Text]:
 
 def _verdict(report: Report) -> Text:
     if report.verdict.ok:
-        return Text(f"OK: within budget{repeated_text(report)}{cut_text(report)}", style="bold green")
+        unsure = unsure_text(report.budget.limits)
+        known = f" as far as is known ({unsure})" if unsure else ""
+        return Text(f"OK: within budget{known}{repeated_text(report)}{cut_text(report)}", style="bold green")
     return Text(f"NOT OK: {report.verdict.reason}{cut_text(report)}", style="bold red")

@@ -10,6 +10,7 @@ from enum import StrEnum
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware.amounts import both_texts
 from spear_deploy.hardware.comparison import Row
+from spear_deploy.hardware.cost.cost import AT_LEAST, AT_MOST
 from spear_deploy.hardware.limit import Limit, Use
 from spear_deploy.hardware.on_chip import OnChip
 from spear_deploy.hardware.quantity import Follows
@@ -33,6 +34,7 @@ class Held:
         use: what is used of it; None where that cannot be known.
         missing: why not.
         moved: which layers lie on more cores than they need for it; empty where none do.
+        bound: what `use` is a bound of, where something of it is not known: "at least"; empty where all is.
 
     """
 
@@ -40,11 +42,20 @@ class Held:
     use: Use | None
     missing: str = ""
     moved: str = ""
+    bound: str = ""
 
     @property
     def kept(self) -> bool:
         """Whether it is known to be kept."""
         return self.use is not None and self.use.overshoot == 0
+
+    @property
+    def sure(self) -> bool:
+        """Whether what is not known of it cannot change whether it is kept."""
+        if self.use is None:
+            return False
+        surely = AT_LEAST if self.kept == self.limit.quantity.least else AT_MOST
+        return self.bound in ("", surely)
 
     @property
     def name(self) -> str:
@@ -65,7 +76,8 @@ class Held:
         if self.use is None:
             return f"budget {self.limit.granted}: {self.outcome}"
         used, allowed, unit = both_texts(self.use.used, self.limit.allowed, self.limit.unit)
-        found = f"{self.name}: {used} of {allowed} {unit}"
+        bound = f"{self.bound} " if self.bound else ""
+        found = f"{self.name}: {bound}{used} of {allowed} {unit}"
         moved = f", with {self.moved}" if self.moved else ""
         return f"budget {self.limit.granted}: {self.outcome} ({found}){moved}"
 
@@ -100,7 +112,7 @@ def hold(on_chip: OnChip, limits: Sequence[Limit]) -> tuple[Held, ...]:
         use = None if missing else Use(limit, quantity.value(on_chip))
         if use is not None and math.isnan(use.used):
             use, missing = None, f"no number comes out for {limit.name}"
-        found.append(Held(limit, use, missing))
+        found.append(Held(limit, use, missing, bound=_bound(on_chip, limit, use)))
     return tuple(_with_more_cores(on_chip, found))
 
 
@@ -116,7 +128,13 @@ def _with_more_cores(on_chip: OnChip, held: Sequence[Held]) -> list[Held]:
 def _moved(held: Held, plain: Use, spread_out: OnChip, text: str) -> Held:
     """What is used of a budget on more cores; a budget of cores is among those that this changes."""
     use = Use(held.limit, held.limit.quantity.value(spread_out))
-    return held if use == plain else replace(held, use=use, moved=text)
+    bound = _bound(spread_out, held.limit, use)
+    return held if use == plain else replace(held, use=use, moved=text, bound=bound)
+
+
+def _bound(on_chip: OnChip, limit: Limit, use: Use | None) -> str:
+    """What the use is a bound of; only what prices enter can be one."""
+    return "" if use is None or limit.quantity.missing is None else limit.quantity.bound(on_chip.cost)
 
 
 def stopped_at(row: Row, held: Sequence[Held]) -> dict[Gate, str]:
@@ -126,7 +144,7 @@ def stopped_at(row: Row, held: Sequence[Held]) -> dict[Gate, str]:
         unknown.append("energy")
     if cost is None or cost.time_ns is None:
         unknown.append("time")
-    unknown += [f"budget {each.limit.granted}" for each in held if each.use is None]
+    unknown += [f"budget {each.limit.granted}" for each in held if not each.sure]
     reasons = {
         Gate.MISFIT: "" if row.verdict.fits else "it does not fit",
         Gate.BUDGET: _listed("broken", [each.limit.granted for each in held if each.use is not None and not each.kept]),

@@ -59,6 +59,7 @@ class Quantity:
         missing: why it cannot be known from a cost; empty where it can. None where no price enters it.
         uncounted: why a chip's profile does not let it be counted; empty where it does.
         status: how sure the prices and times are that it follows from, of a cost.
+        bound: what its value is a bound of, of a cost, such as "at least"; empty where it is none.
         each: the values of single inferences that it follows from, in any unit and as far as they are known;
             None where it does not follow from them.
         over: what it takes of them.
@@ -81,6 +82,7 @@ class Quantity:
     missing: Callable[[Cost], str] | None = None
     uncounted: Callable[[Profile], str] = lambda _: ""
     status: Callable[[Cost], Status] = lambda cost: cost.energy_status
+    bound: Callable[[Cost], str] = lambda _: ""
     each: Callable[[OnChip], Sequence[float]] | None = None
     over: Over = Over.MEAN
     by_core: bool = False
@@ -270,6 +272,7 @@ _ROWS = (
         bare=True,
         example="3uJ",
         missing=lambda cost: _no_price(cost) if cost.energy_pj is None else "",
+        bound=lambda cost: cost.energy_bound,
         each=lambda on_chip: on_chip.cost.energy_each_pj,
         by_core=True,
     ),
@@ -284,6 +287,7 @@ _ROWS = (
         example="2ms",
         missing=_no_time,
         each=lambda on_chip: on_chip.cost.timing.latency_each_ns,
+        bound=lambda cost: cost.time_bound,
         status=lambda cost: cost.timing.status,
         by_core=True,
     ),
@@ -298,6 +302,7 @@ _ROWS = (
         example="throughput=5000/s (at least)",
         missing=_no_time,
         each=lambda on_chip: on_chip.cost.timing.interval_each_ns,
+        bound=lambda cost: cost.throughput_bound,
         status=lambda cost: cost.timing.status,
         by_core=True,
     ),
@@ -313,6 +318,7 @@ _ROWS = (
         missing=lambda cost: "" if cost.power_mw is not None else _no_price(cost) if cost.unpriced else _no_time(cost),
         status=lambda cost: least_sure([cost.energy_status, cost.timing.status]),
         each=lambda on_chip: on_chip.cost.power_each_mw,
+        bound=lambda cost: cost.power_bound,
         by_core=True,
         falls_with_spikes=False,  # energy over time, and both fall
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from spear_deploy.hardware import Follows, Use
+from spear_deploy.hardware import Cost, Follows, Use
 from spear_deploy.measure import Compared
 from spear_deploy.report.answers_part import AnswersReport
 from spear_deploy.report.schema import LimitPrediction, LimitReport
@@ -24,11 +24,15 @@ _NONE: Mapping[str, LimitPrediction] = MappingProxyType({})
 
 
 def limit_reports(
-    dense: Sequence[Use], pruned: Sequence[Use], predicted: Mapping[str, LimitPrediction] = _NONE
+    dense: Sequence[Use],
+    pruned: Sequence[Use],
+    predicted: Mapping[str, LimitPrediction] = _NONE,
+    cost: Cost | None = None,
 ) -> list[LimitReport]:
     """Every limit with what both networks use of it; the tightest one is marked.
 
-    `predicted` is what the search predicted of limits on activity, by the key of the quantity.
+    `predicted` is what the search predicted of limits on activity, by the key of the quantity; `cost` is the pruned
+    network's, where it is known.
 
     A limit inside a core (how full the fullest core is) counts as the tightest only where the
     dense network breaks it: filling a core is no hardship. Limits on answers count as the
@@ -45,6 +49,7 @@ def limit_reports(
             pruned=after.used,
             origin=after.limit.origin,
             least=after.limit.quantity.least,
+            bound="" if cost is None else after.limit.quantity.bound(cost),
             binds=place == tightest,
             prediction=predicted.get(after.limit.quantity.key),
         )

@@ -114,7 +114,9 @@ def cost_json(cost: Cost) -> dict[str, Any]:
         "timing": timing_json(cost.timing),
         "sequential_per_s": _spread(cost.sequential_per_s),
         "throughput_per_s": _spread(cost.throughput_per_s),
+        "throughput_bound": cost.throughput_bound or None,
         "power_mw": _spread(cost.power_mw),
+        "power_bound": cost.power_bound or None,
         "energy_delay_pj_s": _spread(cost.energy_delay_pj_s),
         "hops": None if cost.core_map is None else cost.core_map.hops_horizontal + cost.core_map.hops_vertical,
         "messages": float(cost.traffic.messages.sum()),
@@ -205,6 +207,7 @@ def held_json(held: Sequence[Held]) -> list[dict[str, Any]]:
             "used": None if each.use is None else _number(each.use.used),
             "unit": each.limit.unit,
             "kept": None if each.use is None else each.kept,
+            "bound": each.bound or None,
             "missing": each.missing or None,
             "moved": each.moved or None,
         }

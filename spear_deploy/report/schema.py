@@ -82,6 +82,9 @@ class LimitReport(_Part):
     pruned: float
     origin: str = Field(description="who set it: a budget as it was typed, or the profile")
     least: bool = Field(False, description="whether `allowed` is the least that is allowed, not the most")
+    bound: str = Field(
+        "", description="what is known of `pruned` where a price or time is not: `at least`, `at most`, `about`"
+    )
     binds: bool = Field(description="whether the pruned network uses a larger share of it than of any other")
     prediction: LimitPrediction | None = Field(
         None, description="by the search, of limits on activity beside mean SynOps (of those: `lre`)"

@@ -12,7 +12,7 @@ from spear_deploy.report.pictures import Table
 from spear_deploy.report.pictures.figure import number_text
 from spear_deploy.report.schema import Report
 from spear_deploy.report.search_part import FinalistReport
-from spear_deploy.report.words.quantity_text import error_text, prediction_texts
+from spear_deploy.report.words.quantity_text import error_text, prediction_texts, pruned_text
 from spear_deploy.report.words.scores import points, right_answers, score_text, scoring
 from spear_deploy.report.words.wording import energy_words, time_words
 
@@ -85,7 +85,8 @@ def limits(report: Report) -> Captioned:
     rows = tuple(
         (
             limit.name,
-            *(amount_text(value, limit.unit) for value in (limit.allowed, limit.dense, limit.pruned)),
+            *(amount_text(value, limit.unit) for value in (limit.allowed, limit.dense)),
+            pruned_text(limit),
             f"{limit.pruned / limit.allowed:.1%}" if limit.allowed else "",
             f"{limit.origin}{' (the tightest)' if limit.binds else ''}",
         )

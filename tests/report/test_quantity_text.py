@@ -7,7 +7,7 @@ import pytest
 from spear_deploy.hardware import QUANTITIES, Limit, Use
 from spear_deploy.report.build import limit_prediction
 from spear_deploy.report.schema import LimitReport
-from spear_deploy.report.words.quantity_text import limit_names, prediction_texts
+from spear_deploy.report.words.quantity_text import limit_names, limit_texts, prediction_texts, unsure_text, used_text
 from spear_deploy.search import Prediction
 
 
@@ -40,3 +40,30 @@ def test_what_stays_far_within_a_predicted_bound_keeps_it_and_is_not_told_as_ins
     predicted, used, word = prediction_texts(reported)
     assert predicted.startswith("110 SynOps (100 to 120")
     assert (used, word) == (f"{measured:.0f} SynOps", said)
+
+
+@pytest.mark.parametrize(
+    ("least", "bound", "told"),
+    [
+        (False, "", ""),
+        (False, "at least", "energy: at least 10.0 of 11.0 nJ"),
+        (False, "at most", ""),
+        (True, "at most", "energy: at most 10.0 of 11.0 nJ"),
+        (True, "about", "energy: about 10.0 of 11.0 nJ"),
+    ],
+)
+def test_a_limit_that_is_kept_as_far_as_is_known_is_told_with_its_bound(least, bound, told):
+    used = LimitReport(
+        name="energy",
+        unit="pJ",
+        allowed=11e3,
+        dense=20e3,
+        pruned=10e3,
+        origin="budget 11nJ",
+        least=least,
+        bound=bound,
+        binds=True,
+    )
+    assert unsure_text([used]) == told
+    assert used_text(used) == f"{bound} 10.0 of 11.0 nJ".strip()
+    assert limit_texts(used)[1] == f"{bound} 10.0 nJ".strip()

@@ -26,6 +26,9 @@ NO_PRICE = "no price"
 NO_TIME = "no time of a step"
 NO_MESH = "no mesh of routers"
 
+AT_LEAST, AT_MOST, OPEN = "at least", "at most", "about"
+"""What a figure is of which a part is not known; open where the true one may lie on either side."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -108,6 +111,28 @@ class Cost:
     def energy_at_least(self) -> bool:
         """Whether the energy is a lower bound: a price in it is a minimum, or messages between chips have none."""
         return self.links_unpriced or any(part.at_least for part in self.parts)
+
+    @property
+    def energy_bound(self) -> str:
+        """Whether the energy is a bound, in a word."""
+        return AT_LEAST if self.energy_at_least else ""
+
+    @property
+    def time_bound(self) -> str:
+        """Whether the time is a bound, in a word."""
+        return AT_LEAST if self.timing.at_least else ""
+
+    @property
+    def throughput_bound(self) -> str:
+        """Whether the throughput is a bound, in a word: what takes longer is done less often."""
+        return AT_MOST if self.timing.at_least else ""
+
+    @property
+    def power_bound(self) -> str:
+        """Whether the power is a bound, in a word: more energy makes it more, more time less."""
+        if not self.timing.at_least:
+            return self.energy_bound
+        return OPEN if self.energy_at_least else AT_MOST
 
     @property
     def steps(self) -> int:

@@ -102,7 +102,8 @@ def _totals(cost: Cost, profile: Profile) -> list[str]:
     lines += _resting(inherited & set(cost.timing.figures), profile)
     lines += _with_io(cost)
     if cost.power_mw is not None:
-        lines.append(f"power       {power_text(cost.power_mw)}")
+        bound = f"{cost.power_bound} " if cost.power_bound else ""
+        lines.append(f"power       {bound}{power_text(cost.power_mw)}")
     return lines
 
 
@@ -151,7 +152,8 @@ def _times(cost: Cost) -> list[str]:
             f"            99 % of {timing.samples} samples within {time_text(latency.p99)},"
             f" the slowest {time_text(latency.worst)}"
         )
-    lines.append(f"throughput  {rate.typical:,.0f} inferences/s in a full pipeline")
+    most = f"{cost.throughput_bound} " if cost.throughput_bound else ""
+    lines.append(f"throughput  {most}{rate.typical:,.0f} inferences/s in a full pipeline")
     if timing.unpriced:
         names = [
             each.name if each.time_ns is None else f"{each.name} ({', '.join(each.missing)})"

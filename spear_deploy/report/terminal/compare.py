@@ -246,4 +246,4 @@ def _held_texts(held: Held) -> tuple[str, ...]:
     if held.use is None:
         return held.name, _NOT_AVAILABLE, amount_text(allowed, unit), held.outcome, held.moved
     used, most, shared = both_texts(held.use.used, allowed, unit)
-    return held.name, f"{used} {shared}", f"{most} {shared}", held.outcome, held.moved
+    return held.name, f"{held.bound} {used} {shared}".strip(), f"{most} {shared}", held.outcome, held.moved

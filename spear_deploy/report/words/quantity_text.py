@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from spear_deploy.hardware.amounts import amount_text, both_texts
 from spear_deploy.hardware.chip.figures import Bound, Figure, Quantity, Read, Spread, TimeCurve
 from spear_deploy.hardware.chip.profile import Profile
+from spear_deploy.hardware.cost.cost import AT_LEAST, AT_MOST
 
 if TYPE_CHECKING:
     from spear_deploy.report.schema import LimitReport
@@ -20,11 +21,16 @@ def error_text(percent: float | None) -> str:
 
 def limit_texts(limit: LimitReport) -> tuple[str, str, str]:
     """What the dense and the pruned network use of a limit, and what is allowed."""
-    dense, pruned, allowed = (amount_text(each, limit.unit) for each in (limit.dense, limit.pruned, limit.allowed))
+    dense, allowed = (amount_text(each, limit.unit) for each in (limit.dense, limit.allowed))
     if limit.least:
-        return dense, pruned, f"at least {allowed}"
+        return dense, pruned_text(limit), f"at least {allowed}"
     share = f"at most {allowed}" if limit.unit == "points" else f"{limit.pruned / limit.allowed:.1%} of {allowed}"
-    return dense, pruned, share
+    return dense, pruned_text(limit), share
+
+
+def pruned_text(limit: LimitReport) -> str:
+    """What the pruned network uses of a limit, such as `at least 9.97 nJ` where a price in it is not known."""
+    return f"{limit.bound} {amount_text(limit.pruned, limit.unit)}".strip()
 
 
 def limit_names(limits: Sequence[LimitReport]) -> list[str]:
@@ -36,7 +42,17 @@ def limit_names(limits: Sequence[LimitReport]) -> list[str]:
 def used_text(limit: LimitReport) -> str:
     """What the pruned network uses of a limit, such as `60.3 of 50.0 us`."""
     used, allowed, unit = both_texts(limit.pruned, limit.allowed, limit.unit)
-    return f"{used} of {allowed} {unit}"
+    return f"{limit.bound} {used} of {allowed} {unit}".strip()
+
+
+def unsure_text(limits: Sequence[LimitReport]) -> str:
+    """Limits of which what is used may lie beyond what is known of it; empty where none does.
+
+    Such as `energy per inference: at least 9.97 of 11.0 nJ`.
+    """
+    surely = {True: AT_LEAST, False: AT_MOST}
+    unsure = [limit for limit in limits if limit.bound not in ("", surely[limit.least])]
+    return ", ".join(f"{limit.name}: {used_text(limit)}" for limit in unsure)
 
 
 def prediction_texts(limit: LimitReport) -> tuple[str, str, str] | None:

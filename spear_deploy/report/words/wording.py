@@ -12,6 +12,7 @@ from spear_deploy.report.chip_part import CostReport
 from spear_deploy.report.part import Range
 from spear_deploy.report.schema import Report
 from spear_deploy.report.words.caveats import caveats
+from spear_deploy.report.words.quantity_text import unsure_text
 from spear_deploy.report.words.scores import points, right_answers, score_text, scoring
 
 NOT_RECORDED = "not recorded"
@@ -87,6 +88,8 @@ def warnings(report: Report) -> list[str]:
         found.append(f"The energy is not available: {_lacking(cost)}.")
     elif cost is not None and cost.energy_status != "published":
         found.append(f"The energy is {cost.energy_status}: at least one price in it is not published.")
+    if unsure := unsure_text(report.budget.limits):
+        found.append(f"Kept or not as far as is known: {unsure}.")
     if report.adapted:
         found.append(f"{report.adapted[0].upper()}{report.adapted[1:]}.")
     elif report.adaptations:  # of earlier versions
