@@ -59,6 +59,17 @@ def cores_for(on_chip: OnChip, limits: Sequence[Limit]) -> Mapping[str, int]:
     return {layer: grid.size for layer, grid in found.placement.grids.items() if grid.size > 1}
 
 
+def least_needed(plain: OnChip, held: Mapping[str, int], limits: Sequence[Limit]) -> Mapping[str, int]:
+    """By layer, the least cores on which a network keeps every limit that more of them ease.
+
+    `plain` is the network on as few as hold it. Where no placement keeps them, those that are `held` stay.
+    """
+    eased, as_held = eased_by_cores(limits), replace(plain, least_cores=held)
+    ways = (plain, as_held, spread(plain, limits))
+    keeping = [each for each in ways if max(_shares(each, eased), default=0.0) <= 1]
+    return min(keeping or [as_held], key=lambda each: each.placement.cores_needed).least_cores
+
+
 def _eased(
     on_chip: OnChip, limits: Sequence[Limit], structural: Sequence[Limit], at_first: Sequence[float]
 ) -> OnChip | None:

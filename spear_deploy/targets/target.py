@@ -29,7 +29,7 @@ from spear_deploy.hardware import (
     structural_uses,
 )
 from spear_deploy.hardware.amounts import both_texts
-from spear_deploy.hardware.spreading import cores_for
+from spear_deploy.hardware.spreading import cores_for, least_needed
 from spear_deploy.measure import Compared, Measurement
 from spear_deploy.network import Model, Network
 from spear_deploy.network.unchanging import unchanging
@@ -165,6 +165,14 @@ class Target:
         """The dense network with what it does on validation, on as few cores as it needs."""
         return OnChip(dense.network, self.chip, self.activity(dense, self.dense))
 
+    def settled(self, model: Model, measured: Measurement) -> Target:
+        """The same with no more cores than a network that was chosen needs for its limits.
+
+        The cores were found for the dense network; pruning may have taken what needed them.
+        """
+        plain = OnChip(model.network, self.chip, self.activity(model, measured))
+        return replace(self, least_cores=least_needed(plain, self.least_cores, _aims(self.limits, self.samples_ahead)))
+
     def _value(self, limit: Limit, factor: float, network: Network, activity: Activity) -> float:
         return factor * _ahead(limit, self.on_chip(network, activity), self.samples_ahead)
 
@@ -222,8 +230,7 @@ def aim_at(
     target = Target(chip, backend, (), measured, factor, validation, samples_ahead)
     plain = target.plain_on_chip(factory.model)
     limits = limits_of(budgets, plain)
-    aims = [replace(limit, quantity=_of_samples_ahead(limit, samples_ahead)) for limit in limits]
-    return replace(target, limits=limits, least_cores=cores_for(plain, aims))
+    return replace(target, limits=limits, least_cores=cores_for(plain, _aims(limits, samples_ahead)))
 
 
 def limits_of(budgets: Sequence[Limit], dense: OnChip) -> tuple[Limit, ...]:
@@ -302,8 +309,12 @@ def _silenced(activity: Activity, network: Network, frozen: Set[str]) -> Activit
     return activity.silenced(network, unchanging(network, frozen))
 
 
+def _aims(limits: Sequence[Limit], samples: int) -> list[Limit]:
+    """Limits on what `_ahead` tells of their quantities."""
+    return [replace(limit, quantity=_of_samples_ahead(limit, samples)) for limit in limits]
+
+
 def _of_samples_ahead(limit: Limit, samples: int) -> Quantity:
-    """A limit's quantity, as `_ahead` tells it."""
     return replace(limit.quantity, value=lambda on_chip: _ahead(limit, on_chip, samples))
 
 

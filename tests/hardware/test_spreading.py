@@ -9,7 +9,7 @@ import torch
 
 from spear_deploy.hardware import Activity, OnChip, activity_of, load_profile, parse_budgets
 from spear_deploy.hardware.gates import hold
-from spear_deploy.hardware.spreading import cores_for, eased_lines, moved, spread
+from spear_deploy.hardware.spreading import cores_for, eased_lines, least_needed, moved, spread
 from spear_deploy.measure import measure_outputs
 from spear_deploy.network import Model
 
@@ -147,6 +147,18 @@ def test_a_narrower_layer_moves_to_no_fewer_cores_than_keep_its_limit(build):
     assert least == {before.network.layers[0]: 2}
     assert core_step(replace(after, least_cores=least)) < core_step(before)
     assert eased_lines(before, budgets, least) == []
+
+
+def test_a_network_lies_on_no_more_cores_than_keep_its_limits(uneven):
+    """Of cores that were found for a wider one; where none would do, those stay."""
+    busy = core_step(uneven)
+    held = spread(uneven, parse_budgets([f"core-step={busy / 20:.0f}"])).least_cores
+    wide, between = (parse_budgets([f"core-step={share * busy:.0f}"]) for share in (2, 1 / 3))
+    assert least_needed(uneven, held, wide) == {}
+    found = replace(uneven, least_cores=least_needed(uneven, held, between))
+    assert moved(found) == {uneven.network.layers[1]: (1, 4)}
+    assert core_step(found) <= busy / 3
+    assert least_needed(uneven, held, parse_budgets(["core-step=1"])) == held
 
 
 def test_no_cores_are_held_where_no_limit_speaks_of_them_or_there_are_too_many(build):

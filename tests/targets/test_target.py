@@ -202,3 +202,21 @@ def test_a_search_may_leave_above_a_limit_what_the_last_fine_tune_takes_of_the_s
     in_a_row = [predicted.share(candidate, expected, multiple) for multiple in (1.0, 1.4, 2.0)]
     assert in_a_row == sorted(in_a_row, reverse=True)
     assert predicted.share(candidate, upper_end, 1.0) >= in_a_row[0]
+
+
+@pytest.mark.parametrize(("allowed", "moves"), [(3, False), (1.001, True)])
+def test_a_chosen_network_lies_on_more_cores_only_where_its_bound_on_the_samples_ahead_needs_them(
+    dense, allowed, moves
+):
+    """Twenty samples that keep a limit barely do not promise that a hundred will."""
+    on_chip, measured = dense
+    (busiest,) = parse_budgets(["core-step=1"])
+    granted = allowed * busiest.quantity.value(on_chip)
+    limits = limits_of(parse_budgets([f"core-step={granted:.2f}"]), on_chip)
+    model = plain().model()
+    held = dict.fromkeys(model.network.layers, 4)
+    before = Target(on_chip.chip, None, limits, measured, 1.0, bright(20, 1.0, SplitName.VALIDATION), 100, held)
+    found = before.settled(model, measured)
+    (use,) = found.uses(model, measured)
+    assert use.share <= 1
+    assert bool(found.least_cores) == moves

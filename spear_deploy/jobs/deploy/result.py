@@ -87,7 +87,9 @@ def write_result(
             prepared.journal.recalled,
             place_of(prepared.task.data.name, None if request.model_sha256 else folder),
         )
-        report = make_report(prepared.task, target, written, evidence, provenance)
+        chosen = pruned.choice.winner.result
+        settled = target.settled(chosen.model, chosen.validation)
+        report = make_report(prepared.task, settled, written, evidence, provenance)
         (working / "report.json").write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
         write_run(working, plot=request.plot)
     return Written(written, report)
