@@ -16,6 +16,9 @@ _SCALES: dict[str, Scale] = {
 }
 """By base unit; what is counted in another unit is written out."""
 
+AT_LEAST, AT_MOST, OPEN = "at least", "at most", "about"
+"""What a figure is of which a part is not known; open where the true one may lie on either side."""
+
 _SCALED = {shown for scale in _SCALES.values() for shown, _ in scale}
 _MOST_DIGITS = 9
 _NO_DIFFERENCE = 1e-9

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from spear_deploy.errors import BudgetError
-from spear_deploy.hardware.amounts import both_texts
+from spear_deploy.hardware.amounts import AT_LEAST, AT_MOST, both_texts
 from spear_deploy.hardware.comparison import Row
-from spear_deploy.hardware.cost.cost import AT_LEAST, AT_MOST
 from spear_deploy.hardware.limit import Limit, Use
 from spear_deploy.hardware.on_chip import OnChip
 from spear_deploy.hardware.quantity import Follows

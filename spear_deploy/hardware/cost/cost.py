@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
+from spear_deploy.hardware.amounts import AT_LEAST, AT_MOST, OPEN
 from spear_deploy.hardware.chip.figures import Spread, Status
 from spear_deploy.hardware.cost.input_output import Outside
 from spear_deploy.hardware.cost.mesh import CoreMap
@@ -25,9 +26,6 @@ STATIC_PARTS = ("idle chips", "active cores")
 NO_PRICE = "no price"
 NO_TIME = "no time of a step"
 NO_MESH = "no mesh of routers"
-
-AT_LEAST, AT_MOST, OPEN = "at least", "at most", "about"
-"""What a figure is of which a part is not known; open where the true one may lie on either side."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from spear_deploy.hardware.amounts import amount_text, both_texts
+from spear_deploy.hardware.amounts import AT_LEAST, AT_MOST, amount_text, both_texts
 from spear_deploy.hardware.chip.figures import Bound, Figure, Quantity, Read, Spread, TimeCurve
 from spear_deploy.hardware.chip.profile import Profile
-from spear_deploy.hardware.cost.cost import AT_LEAST, AT_MOST
 
 if TYPE_CHECKING:
     from spear_deploy.report.schema import LimitReport
