@@ -117,24 +117,19 @@ def one_matrix(subject: Subject) -> Iterator[Finding]:
 def delay(subject: Subject) -> Iterator[Finding]:
     """Delays must lie in the range that the chip holds.
 
-    A connection without a delay waits the least that the chip holds, which shifts whole layers alike. One that feeds
-    back is a step late, and no later.
+    A connection without a delay waits the least that the chip holds, which shifts whole layers alike.
     """
-    allowed, network = subject.profile.synapses.delay, subject.network
+    allowed = subject.profile.synapses.delay
     if allowed is None or allowed.value is None:
         return
     least, longest = allowed.value
-    for names, steps in _delays(network).items():
+    for names, steps in _delays(subject.network).items():
         where, found = ", ".join(names), f"{steps} steps"
         if steps > longest:
             mend = "shorten the delay, or insert relay neurons"
             yield wall("delay", where, found, f"at most {longest} steps", mend, allowed)
         elif steps < least:
             yield wall("delay", where, found, f"at least {least} steps", "lengthen the delay", allowed)
-    if least > 1:
-        for layer in sorted({source for source, _ in network.feedback}):
-            mend = f"put a delay of {least} steps into the loop, and train again"
-            yield wall("delay", layer, "1 step of feedback", f"at least {least} steps", mend, allowed)
 
 
 def _delays(network: Network) -> dict[tuple[str, ...], int]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.placement.limits import limits
 from spear_deploy.hardware.placement.placement import Placement, keep_to_fit, place
-from spear_deploy.hardware.rules import layer_rules, signal_rules, skip_rules
+from spear_deploy.hardware.rules import layer_rules, signal_rules, step_rules
 from spear_deploy.hardware.rules.finding import Finding, Kind
 from spear_deploy.hardware.rules.rules import Subject, violations
 from spear_deploy.network import Network
 
-RULE_MODULES = (layer_rules, signal_rules, skip_rules)
+RULE_MODULES = (layer_rules, signal_rules, step_rules)
 """Modules whose import registers the design rules."""
 
 

@@ -1,4 +1,6 @@
-"""Ways of unequal length between layers: what goes the shorter one waits, as long as the chip can hold it."""
+"""Every connection takes a step: what goes a shorter way waits, and a loop is as late as its layers are many."""
+
+from itertools import pairwise
 
 import nir
 import numpy as np
@@ -90,5 +92,45 @@ def test_a_delay_on_the_longer_way_is_taken_off_it(found):
     assert found(made, (1, 1)) == []
 
 
-def test_a_loop_asks_for_no_wait(found):
-    assert found(network(("input", "a"), ("a", "a"), ("a", "b"), ("b", "b")), (1, 1)) == []
+def loop(layers, late=0):
+    """So many layers one after the other, and back from the last to the first, with a delay of so many steps."""
+    names = "abcd"[:layers]
+    back = (names[-1], names[0], late) if late else (names[-1], names[0])
+    return network(("input", "a"), *pairwise(names), back)
+
+
+@pytest.mark.parametrize("delays", [(0, 0), (1, 1)])
+def test_layers_that_feed_themselves_wait_for_nothing(found, delays):
+    assert found(network(("input", "a"), ("a", "a"), ("a", "b"), ("b", "b")), delays) == []
+
+
+@pytest.mark.parametrize(
+    ("layers", "least", "needed"), [(1, 1, 1), (1, 2, 2), (2, 0, 2), (2, 1, 2), (3, 1, 3), (2, 2, 4)]
+)
+def test_a_loop_is_one_step_late_in_the_network_and_on_the_chip_one_for_each_connection(found, layers, least, needed):
+    wall = [(", ".join("abcd"[:layers]), "1 step late", f"at least {needed} steps")] if needed > 1 else []
+    assert found(loop(layers), (least, 9)) == wall
+
+
+@pytest.mark.parametrize(("layers", "late", "fits"), [(2, 1, False), (2, 2, True), (3, 2, False), (3, 3, True)])
+def test_delays_in_a_loop_make_it_as_late(found, layers, late, fits):
+    told = f"{late} step{'s' * (late > 1)} late"
+    wall = [] if fits else [(", ".join("abcd"[:layers]), told, f"at least {layers} steps")]
+    assert found(loop(layers, late), (1, 9)) == wall
+
+
+def test_of_loops_within_loops_each_is_told(found):
+    inner = ("c", "b")
+    assert found(network(*CHAIN[:3], inner, ("c", "a")), (1, 9)) == [
+        ("b, c", "1 step late", "at least 2 steps"),
+        ("a, b, c", "1 step late", "at least 3 steps"),
+    ]
+
+
+def test_a_loop_is_late_on_a_chip_of_which_no_delay_is_known(chip_file):
+    chip = load_profile(chip_file(STEPPED))
+    assert [each.rule for each in check(loop(2), chip, analog_input=False).violations] == ["loop delay"]
+
+
+def test_where_spikes_act_as_they_arrive_no_step_is_counted(found):
+    assert found(loop(3), (0, 0), {}) == []

@@ -1,4 +1,4 @@
-"""The design rule about ways of unequal length: what goes the shorter one has to wait."""
+"""Design rules about the steps that spikes take: loops are as late as their layers are many, and shorter ways wait."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import networkx as nx
 
+from spear_deploy.hardware.chip.figures import Figure
 from spear_deploy.hardware.chip.profile import Profile
 from spear_deploy.hardware.rules.finding import Finding
 from spear_deploy.hardware.rules.rules import Subject, rule, wall
@@ -21,7 +22,7 @@ def skip_delay(subject: Subject) -> Iterator[Finding]:
     loop is not asked here.
     """
     allowed = subject.profile.synapses.delay
-    if allowed is None or allowed.value is None or not _takes_steps(subject.profile):
+    if allowed is None or allowed.value is None or _stepping(subject.profile) is None:
         return
     least, longest = allowed.value
     own = 0 if least else 1  # a range from 0 on is of the delay on top of the step that a connection takes
@@ -42,11 +43,51 @@ def skip_delay(subject: Subject) -> Iterator[Finding]:
         meeting.remove_edges_from(short)
 
 
-def _takes_steps(profile: Profile) -> bool:
-    """Whether spikes cross a connection in a step of the chip, and do not act as soon as they arrive."""
+@rule("loop delay")
+def loop_delay(subject: Subject) -> Iterator[Finding]:
+    """A loop must be as late as its connections take steps.
+
+    Every connection takes a step of the chip, or the least delay that it holds. In the network a loop is one step
+    late, or as late as the delays in it, however many layers it leads through.
+    """
+    stepping, network = _stepping(subject.profile), subject.network
+    if stepping is None:
+        return
+    allowed = subject.profile.synapses.delay
+    step = 1 if allowed is None or allowed.value is None else max(1, allowed.value[0])
+    late = _lateness(network)
+    bounds = nx.DiGraph()
+    bounds.add_weighted_edges_from((network.input, layer, 0) for layer in network.layers)
+    bounds.add_weighted_edges_from((target, source, steps - step) for (source, target), steps in late.items())
+    while nx.negative_edge_cycle(bounds):
+        cycle = nx.find_negative_cycle(bounds, network.input)
+        loop = sorted(((source, target) for target, source in pairwise(cycle)), key=lambda edge: late[edge] > 0)
+        steps, needed = sum(late[edge] for edge in loop), step * len(loop)
+        where = ", ".join(layer for layer in network.layers if layer in cycle)
+        found = f"{steps} step{'s' * (steps > 1)} late"
+        mend = f"put delays of {needed} steps in all into the loop, and train again"
+        yield wall("loop delay", where, found, f"at least {needed} steps", mend, stepping)
+        bounds.remove_edges_from((target, source) for source, target in loop if late[source, target])
+
+
+def _stepping(profile: Profile) -> Figure | None:
+    """The figure that tells that spikes cross a connection in a step of the chip, and do not act as they arrive."""
     time, delay = profile.time, profile.synapses.delay
-    timed = any(each is not None for each in (time.step, time.barrier, time.barrier_by_routers))
-    return timed or (delay is not None and delay.value is not None and delay.value[1] > 0)
+    waits = delay if delay is not None and delay.value is not None and delay.value[1] > 0 else None
+    return next((each for each in (waits, time.step, time.barrier, time.barrier_by_routers) if each is not None), None)
+
+
+def _lateness(network: Network) -> dict[tuple[str, str], int]:
+    """By how many steps of the network spikes between two layers are late, the promptest of several connections."""
+    delays, late = network.delays, dict[tuple[str, str], int]()
+    for each in network.connections:
+        if each.source == network.input:
+            continue
+        first = each.path[0] if each.path else each.target
+        steps = sum(delays.get(name, 0) for name in each.path) + ((each.source, first) in network.feedback)
+        ends = each.source, each.target
+        late[ends] = min(steps, late.get(ends, steps))
+    return late
 
 
 def _times(network: Network, least: int, longest: int) -> nx.DiGraph:
