@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # tests is a package, so that py
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background inherits that it is ignored
 torch.set_num_threads(1)  # tests run side by side; more threads only wait for each other
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # nor in the processes that they start
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of those would compile the package anew
 
 
 @pytest.fixture(autouse=True, scope="session")
