@@ -53,8 +53,8 @@ def known_name(name: str) -> str:
         BackendError: no installed package offers it.
 
     """
-    known, name = available(), SPELLINGS.get(name, name)
-    if name not in known:
+    name = SPELLINGS.get(name, name)
+    if name not in OWN and name not in (known := available()):
         raise BackendError(f"no backend called {name!r}; known: {', '.join(known)}")
     return name
 
@@ -66,8 +66,8 @@ def backend_class(name: str) -> type[Backend]:
         BackendError: no installed package offers it, or what it offers cannot be imported or is none.
 
     """
-    known, name = available(), known_name(name)
-    entry = known[name]
+    name = known_name(name)
+    entry = EntryPoint(name, OWN[name], GROUP) if name in OWN else available()[name]
     offered = f"backend {name!r} of {entry.dist.name}" if entry.dist is not None else f"backend {name!r}"
     try:
         found = entry.load()
