@@ -113,6 +113,11 @@ class CandidateFactory:
         return self.dense.synops / on_probe if on_probe else 1.0
 
     @cached_property
+    def _features(self) -> dict[tuple[float, ...], Features]:
+        """Of candidates that were asked for, by the ratios that their channels give."""
+        return {}
+
+    @cached_property
     def _statistics(self) -> dict[str, CurrentStatistics]:
         return current_statistics(Simulation(self.model.graph).to(self.probe.device), self.probe.as_stored())
 
@@ -182,6 +187,13 @@ class CandidateFactory:
             fixed_synops=self._fixed_synops(model.network, found) * self.probe_scale,
         )
         return Candidate(model, features, self.activity(found))
+
+    def features(self, ratios: Ratios) -> Features:
+        """Those of a candidate; ratios that keep the same channels have the same, and it is made once."""
+        kept = tuple(self.executed(ratios).tolist())
+        if kept not in self._features:
+            self._features[kept] = self.candidate(ratios).features
+        return self._features[kept]
 
     def _recalibrated(
         self, pruned: nir.NIRGraph, channels: Mapping[str, NDArray[np.intp]]

@@ -23,6 +23,21 @@ def test_networks_that_stand_in_for_a_prediction_lie_around_the_limit(factory):
     assert all(np.ptp(sample.features.keep_ratios) < 0.2 for sample in made)
 
 
+def test_ratios_that_keep_the_same_channels_have_the_features_of_one_candidate(factory, made_here):
+    ratios = np.full(len(factory.groups), 0.6)
+    assert np.array_equal(factory.executed(ratios), factory.executed(ratios + 1e-4))
+    made_here.clear()
+    found = factory.features(ratios)
+    assert factory.features(ratios + 1e-4) is found
+    assert factory.features(0.5 * ratios) is not found
+    assert len(made_here) <= 2  # others of this factory may have been asked for before
+    made = factory.candidate(ratios).features
+    assert (made.recalibrated_synops, made.recalibrated_by_layer) == (
+        found.recalibrated_synops,
+        found.recalibrated_by_layer,
+    )
+
+
 def test_sampling_goes_on_where_it_is_not_enough_and_is_not_asked_before_the_fewest(factory):
     asked = []
 

@@ -87,6 +87,6 @@ def uniform_near(factory: CandidateFactory, synops: float) -> Features:
     low, high = LEAST_RATIO, 1.0
     for _ in range(BISECTIONS):
         ratio = (low + high) / 2
-        features = factory.candidate(np.full(len(factory.groups), ratio)).features
+        features = factory.features(np.full(len(factory.groups), ratio))
         low, high = (ratio, high) if features.recalibrated_synops < synops else (low, ratio)
     return features
