@@ -59,7 +59,7 @@ def summary(report: Report, folder: Path) -> Group:
 def _prediction(report: Report) -> Table:
     """LRE's predictions of two networks, each beside what was measured of that one."""
     lre, basis = report.lre, report.verdict.basis
-    title = f"SynOps as LRE predicts them ({lre.estimator}, {lre.samples} samples) and as {basis} measures them"
+    title = f"SynOps as LRE predicts them ({lre.basis}) and as {basis} measures them"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("network", no_wrap=True)
     for name in ("predicted", "95 % interval", "constant", "measured", "error", ""):

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from spear_deploy.report.lre_part import DeliveredLre, EstimatorReport, LinearLre, LreCheck, LreReport, ScatterPoint
+from spear_deploy.report.lre_part import (
+    AnchorPoint,
+    DeliveredLre,
+    EstimatorReport,
+    LinearLre,
+    LreCheck,
+    LreReport,
+    ScatterPoint,
+)
 from spear_deploy.search import (
+    AnchoredEstimator,
+    Estimator,
     Features,
     LeaveOneOut,
     LinearEstimator,
@@ -22,7 +32,7 @@ def lre_report(
     features: Features,
     prediction: Prediction,
     *,
-    estimator: str,
+    estimator: Estimator,
     target_factor: float,
     groups: Sequence[str],
     check: Mapping[str, LreCheck],
@@ -37,12 +47,24 @@ def lre_report(
     fits = judgeable(samples)
     judged = {name: leave_one_out(fit, samples) for name, fit in fits.items()}
     line = LinearEstimator.fit(samples)
+    near = estimator if isinstance(estimator, AnchoredEstimator) else None
+    unsure = "" if near is None else near.unsure.name
     return LreReport(
-        estimator=estimator,
+        estimator=estimator.name,
         predicted=prediction.value,
         low=prediction.low,
         high=prediction.high,
         samples=len(samples),
+        anchors=[
+            AnchorPoint(
+                keep_ratios=anchor.features.keep_ratios.tolist(),
+                recalibrated_synops=anchor.features.recalibrated_synops,
+                synops=anchor.synops,
+                accuracy=anchor.accuracy,
+            )
+            for anchor in (near.anchors if near else ())
+        ],
+        unsure=unsure,
         target_factor=target_factor,
         linear=LinearLre(
             slope=line.slope,
@@ -65,7 +87,7 @@ def lre_report(
                 accuracy=sample.accuracy,
                 loo_predicted=without.value,
             )
-            for sample, without in zip(samples, judged[estimator].predictions, strict=True)
+            for sample, without in zip(samples, judged[unsure or estimator.name].predictions, strict=True)
         ],
         extrapolated=extrapolates(samples, features, groups),
     )

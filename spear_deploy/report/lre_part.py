@@ -36,7 +36,16 @@ class ScatterPoint(Part):
     recalibrated_synops: float
     synops: float = Field(description="after fine-tuning")
     accuracy: float
-    loo_predicted: float = Field(description="by the report's estimator, fitted without this sample")
+    loo_predicted: float = Field(description="by the report's estimator, or the unsure one, fitted without this sample")
+
+
+class AnchorPoint(Part):
+    """A uniform network near the search's limit, really fine-tuned because no estimator was sure enough."""
+
+    keep_ratios: list[float] = Field(description="by group of channels, in the order of the network")
+    recalibrated_synops: float
+    synops: float = Field(description="after fine-tuning")
+    accuracy: float
 
 
 class LreCheck(Part):
@@ -76,11 +85,18 @@ class LreReport(Part):
     delivered network has gone through a second phase; what is predicted of it stands in `delivered`.
     """
 
-    estimator: str
+    estimator: str = Field(
+        description="what the search goes by; anchored: the mean ratio of `anchors`, with an interval as wide as the"
+        " unsure estimator's, relative to its value"
+    )
     predicted: float
     low: float
     high: float
     samples: int
+    anchors: list[AnchorPoint] = Field(default_factory=list)
+    unsure: str = Field(
+        "", description="the estimator that errs least at the samples; empty where the search goes by it"
+    )
     target_factor: float = Field(
         description="SynOps of the dense network in the target's arithmetic / in torch, on validation; the prediction"
         " times this is held against the target's SynOps"
@@ -99,3 +115,14 @@ class LreReport(Part):
     extrapolated: str = Field(
         "", description="in what the pruned network lies outside of the samples; empty where it does not"
     )
+
+    @property
+    def of_samples(self) -> str:
+        """The estimator that the samples are held against."""
+        return self.unsure or self.estimator
+
+    @property
+    def basis(self) -> str:
+        """The estimator that the search went by, and what it rests on, in words."""
+        near = f" and {len(self.anchors)} networks near the limit" if self.anchors else ""
+        return f"{self.estimator}, {self.samples} samples{near}"

@@ -118,7 +118,7 @@ def prediction(report: Report) -> tuple[Captioned, ...]:
     """LRE's predictions against every backend, and what the final network was measured to do."""
     lre = report.lre
     caption = (
-        f"LRE ({lre.estimator}, {lre.samples} samples) predicts {lre.predicted:,.0f} SynOps in torch after the plain"
+        f"LRE ({lre.basis}) predicts {lre.predicted:,.0f} SynOps in torch after the plain"
         f" fine-tune, 95 % interval {lre.low:,.0f} to {lre.high:,.0f}; times {lre.target_factor:.4f} in"
         f" {report.budget.arithmetic}. SPEAR's line predicts {lre.linear.predicted:,.0f} (R\u00b2"
         f" {lre.linear.r2:.3f}).{_delivered(report)} Against what was measured on test samples:"
@@ -194,6 +194,9 @@ def estimators(report: Report) -> tuple[Captioned, ...]:
         )
         for name, one in report.lre.estimators.items()
     )
+    lre = report.lre
+    if lre.anchors:
+        rows += ((f"{lre.estimator} (used)", f"{lre.predicted:,.0f} ({lre.low:,.0f} to {lre.high:,.0f})", "", "", ""),)
     columns = ("estimator", "predicted (95 % interval)", "mean error", "worst error", "intervals that held")
     caption = "Every estimator on the same samples; errors at samples left out of the fit."
     return (Captioned(caption, Table(columns, rows)),) if rows else ()

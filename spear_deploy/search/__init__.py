@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from spear_deploy.search.lre import (
         ANCHORS,
         ESTIMATORS,
+        AnchoredEstimator,
         Chosen,
         ConstantEstimator,
         Estimator,
@@ -50,6 +51,7 @@ __all__ = [
     "ANCHORS",
     "ESTIMATORS",
     "STRATEGIES",
+    "AnchoredEstimator",
     "Candidate",
     "CandidateFactory",
     "Choice",

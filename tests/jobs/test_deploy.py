@@ -318,6 +318,8 @@ def test_where_lre_cannot_be_sure_networks_are_fine_tuned_at_the_limit_and_the_s
     )
     assert any("3 uniform networks were fine-tuned near the limit" in line for line in report.told)
     assert report.seconds["LRE at the limit"] > 0
-    assert report.lre.estimator == "constant"
+    assert report.lre.estimator == "anchored"
+    assert len(report.lre.anchors) == 3
+    assert "anchored, 12 samples and 3 networks near the limit" in (tmp_path / "run" / "report.html").read_text()
     assert report.verdict.within_budget
     assert report.verdict.ok or report.verdict.reason

@@ -71,12 +71,12 @@ def test_few_samples_judge_the_estimators_that_are_still_fitted_without_one_of_t
 @pytest.mark.parametrize("count", [4, 5, 6, 7])
 def test_a_report_on_few_samples_tells_of_the_estimators_that_they_judge(count):
     samples = layered_samples(count)
-    name = chosen_estimator(samples).name
+    estimator = ESTIMATORS[chosen_estimator(samples).name](samples)
     found = lre_report(
         samples,
         samples[0].features,
-        ESTIMATORS[name](samples).predict(samples[0].features),
-        estimator=name,
+        estimator.predict(samples[0].features),
+        estimator=estimator,
         target_factor=1.0,
         groups=("first", "second"),
         check={},

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from test_search import plain, samples_of
 
-from spear_deploy.search import CandidateFactory, anchored, collect_samples
+from spear_deploy.search import (
+    AnchoredEstimator,
+    CandidateFactory,
+    ConstantEstimator,
+    Features,
+    LreSample,
+    Prediction,
+    anchored,
+    collect_samples,
+)
 from spear_deploy.training import Recipe
 
 RECIPE = Recipe(epochs=1, batch=20, learning_rate=1e-3)
@@ -36,6 +45,33 @@ def test_ratios_that_keep_the_same_channels_have_the_features_of_one_candidate(f
         found.recalibrated_synops,
         found.recalibrated_by_layer,
     )
+
+
+@pytest.mark.parametrize(("apart", "width"), [(0.01, 1.5), (1.0, None)])
+def test_what_stands_in_is_no_surer_of_other_networks_than_the_samples_are(apart, width):
+    """Three networks of a kind lie near each other; samples of all kinds are a factor of 1.5 apart either way."""
+    anchors = [ended(1000.0, 2.0 * np.exp(apart * off)) for off in (-1, 0, 1)]
+    features = ended(500.0, 1.0).features
+    found = AnchoredEstimator(anchors, Unsure()).predict(features)
+    alone = ConstantEstimator.fit(anchors).predict(features)
+    assert found.value == pytest.approx(1000.0)
+    ends = (1000 / width, 1000 * width) if width else (alone.low, alone.high)
+    assert (found.low, found.high) == pytest.approx(ends)
+
+
+class Unsure:
+    """An estimator that says half of what the others do, with a wide interval."""
+
+    name, fewest_samples, needs_pruned_synops = "unsure", 1, False
+
+    def predict(self, features):
+        value = features.recalibrated_synops
+        return Prediction(value, value / 1.5, value * 1.5)
+
+
+def ended(before, ratio):
+    """A network that had so many SynOps before its fine-tune, and so many times as many after it."""
+    return LreSample(Features(np.array([0.5]), before), before * ratio, 0.9, {}, {})
 
 
 def test_sampling_goes_on_where_it_is_not_enough_and_is_not_asked_before_the_fewest(factory):

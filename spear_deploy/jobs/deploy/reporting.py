@@ -219,7 +219,7 @@ def _lre(target: Target, pruned: Pruned, evidence: Evidence, samples: Sequence[L
         samples,
         winner.features,
         winner.prediction,
-        estimator=problem.estimator.name,
+        estimator=problem.estimator,
         target_factor=target.synops_factor,
         groups=[group.name for group in problem.factory.groups],
         check=dict(evidence.lre_checks),

@@ -16,6 +16,7 @@ from spear_deploy.search import (
     ANCHORS,
     ESTIMATORS,
     STRATEGIES,
+    AnchoredEstimator,
     Claim,
     ConstantEstimator,
     Estimator,
@@ -240,10 +241,15 @@ def _trusted(
         return _Trusted(ESTIMATORS[chosen.name](prepared.samples), pipeline.claim)
     with clock.stage(ANCHORING, len(ANCHORS)) as advance:
         anchors = anchored(factory, limit, prepared.plan.plain, request.seed, progress.notice, journal, advance)
-    samples = anchors if len(anchors) >= ConstantEstimator.fewest_samples else prepared.samples
+    unsure = f"LRE is not sure enough to search with ({chosen.name}, {len(prepared.samples)} samples):"
+    if len(anchors) < AnchoredEstimator.fewest_samples:
+        progress.notice(
+            f"{unsure} of {len(ANCHORS)} uniform networks near the limit {len(anchors)} still spike after a fine-tune,"
+            " and the search goes by the mean ratio of the samples; more samples make it sure"
+        )
+        return _Trusted(ConstantEstimator.fit(prepared.samples), expected)
     progress.notice(
-        f"LRE is not sure enough to search with ({chosen.name}, {len(prepared.samples)} samples):"
-        f" {len(anchors)} uniform networks were fine-tuned near the limit, and the search goes by their ratio;"
+        f"{unsure} {len(anchors)} uniform networks were fine-tuned near the limit, and the search goes by their ratio;"
         " more samples make it sure"
     )
-    return _Trusted(ConstantEstimator.fit(samples), expected)
+    return _Trusted(AnchoredEstimator(anchors, ESTIMATORS[chosen.name](prepared.samples)), expected)

@@ -72,12 +72,13 @@ def lre_figure(report: Report) -> Figure | None:
     if not samples:
         return None
     lre = report.lre
+    by = f" by {len(lre.anchors)} networks near the limit," if lre.anchors else ""
     return Figure(
         "lre",
         "What LRE learned from",
         f"{len(samples)} networks that were pruned and fine-tuned, on train, and this run's own network on test;"
-        f" first SPEAR's line (R\u00b2 {lre.linear.r2:.3f}), then the predictions of the {lre.estimator} estimator,"
-        " this run's with its 95 % interval. SynOps in torch.",
+        f" first SPEAR's line (R\u00b2 {lre.linear.r2:.3f}), then the predictions of the {lre.of_samples} estimator,"
+        f" this run's{by} with its 95 % interval. SynOps in torch.",
         (_line_panel(report, samples), _estimator_panel(report, samples)),
     )
 

@@ -49,6 +49,9 @@ def _table(found: LreReport) -> Table:
             f"{each.predicted:,.0f}",
             f"{each.low:,.0f}-{each.high:,.0f}",
         )
+    if found.anchors:
+        interval = f"{found.low:,.0f}-{found.high:,.0f}"
+        table.add_row(f"{found.estimator} *", "", "", "", "", f"{found.predicted:,.0f}", interval)
     return table
 
 

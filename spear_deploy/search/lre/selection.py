@@ -1,4 +1,4 @@
-"""Which estimator a run uses, and three networks that stand in where none is sure enough."""
+"""Which estimator a run uses, and whether it is sure enough."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import numpy as np
 
 from spear_deploy.search.candidate import CandidateFactory, Features
 from spear_deploy.search.lre.diagnostics import leave_one_out, uniform_near
-from spear_deploy.search.lre.drawing import sample_seed
 from spear_deploy.search.lre.estimator import ESTIMATORS, RatioEstimator
 from spear_deploy.search.lre.ratio import ConstantEstimator, LogLineEstimator
 from spear_deploy.search.lre.ridge import RidgeEstimator
 from spear_deploy.search.lre.sample import LreSample
-from spear_deploy.search.lre.sampling import make_sample
-from spear_deploy.system.journal import NOTHING, Journal
-from spear_deploy.training import Recipe
 
 CANDIDATES = (ConstantEstimator, LogLineEstimator, RidgeEstimator)
 """What is chosen among, the simplest first: each predicts from SynOps after recalibration."""
@@ -27,9 +23,6 @@ BETTER = 0.9
 
 SURE = 0.35
 """Half the interval over the prediction at the budget, up to which a search may trust it."""
-
-ANCHORS = (0.8, 1.0, 1.25)
-"""Shares of a search's limit at which uniform networks are fine-tuned where LRE is not sure."""
 
 
 @dataclass(frozen=True)
@@ -104,24 +97,3 @@ def sure_enough(
         return all(estimator.predict(features).half_width <= error for features in probes)
 
     return enough
-
-
-def anchored(
-    factory: CandidateFactory,
-    budget_synops: float,
-    recipe: Recipe,
-    seed: int,
-    notice: Callable[[str], None] = lambda text: None,
-    journal: Journal = NOTHING,
-    on_made: Callable[[], None] = lambda: None,
-) -> list[LreSample]:
-    """Uniform networks near a search's limit, really fine-tuned: they stand in where no estimator can be trusted.
-
-    `on_made` is told after each.
-    """
-    made = []
-    for place, share in enumerate(ANCHORS):
-        ratios = uniform_near(factory, share * budget_synops).keep_ratios
-        made.append(make_sample(factory, ratios, recipe, sample_seed(seed, place), notice, journal))
-        on_made()
-    return [sample for sample in made if sample is not None]
