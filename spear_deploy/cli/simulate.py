@@ -28,7 +28,15 @@ from spear_deploy.cli.reading import (
 from spear_deploy.jobs.asked import memory_of, split_of, weight_bits_of
 from spear_deploy.jobs.chips import DEFAULT_TARGET, chip_of
 from spear_deploy.jobs.run_settings import settings_around
-from spear_deploy.jobs.simulate import DEFAULT_BACKEND, TOOL_SAMPLES, Outcome, SimulateConfig, backends_of, offered
+from spear_deploy.jobs.simulate import (
+    DEFAULT_BACKEND,
+    TOOL_SAMPLES,
+    Outcome,
+    SimulateConfig,
+    backends_of,
+    in_integers,
+    offered,
+)
 from spear_deploy.jobs.simulate import simulate as run_simulation
 from spear_deploy.jobs.simulation_json import outcome_json
 from spear_deploy.jobs.task import load_task
@@ -115,7 +123,8 @@ def simulate(
     backends, progress, run = _backends(on, compare), TerminalProgress(), settings_around(model)
     bits = weight_bits_of(weight_bits)
     if run is not None and target is None:
-        bits, file_format = (bits if weight_bits else run.weight_bits), file_format or run.file_format
+        if in_integers(backends):
+            bits, file_format = (bits if weight_bits else run.weight_bits), file_format or run.file_format
         progress.notice(f"{model}: simulated for {run.chip_name}, as {model.parent / REPORT} says")
     chip = chip_of(target or (DEFAULT_TARGET if run is None else run.target))
     config = SimulateConfig(

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from torch import Tensor
 
 from spear_deploy.backends import TORCH, side_by_side
-from spear_deploy.backends.backend import CALIBRATION_SAMPLES, TIME_LIMIT_S, Backend, Setting, Worker
+from spear_deploy.backends.backend import CALIBRATION_SAMPLES, TIME_LIMIT_S, Setting, Worker
 from spear_deploy.backends.fixed_point.weight_bits import WeightBits
 from spear_deploy.backends.registry import available, backend_class, known_name, prepared
 from spear_deploy.backends.side_by_side import Simulated, encoded_batches
@@ -153,6 +153,16 @@ def backends_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(known_name(name.strip()) for name in text.split(",")))
 
 
+def in_integers(backends: Sequence[str]) -> bool:
+    """Whether one of these backends computes in integers.
+
+    Raises:
+        BackendError: one is not known.
+
+    """
+    return any(backend_class(name).integers for name in backends)
+
+
 @torch_settings()
 def simulate(
     task: Task,
@@ -181,7 +191,7 @@ def simulate(
     if not on:
         raise BackendError(f"no backend is named; known: {', '.join(available())}")
     classes = [backend_class(name) for name in on]
-    _check_integers(config, classes)
+    _check_integers(config, on)
     check_room(task.model.network, task.model.time_steps, config.memory_bytes, tell=progress.hint)
     wanted = config.samples
     for line in (*task.notices, *task.too_few(config.split, wanted)):
@@ -228,14 +238,13 @@ def simulate(
     return Outcome(task, chip, config, model, len(split), arithmetic, simulated, effect, tuple(progress.notices))
 
 
-def _check_integers(config: SimulateConfig, classes: Sequence[type[Backend]]) -> None:
+def _check_integers(config: SimulateConfig, on: Sequence[str]) -> None:
     """Refuse what chooses integers where no backend computes in any."""
     chosen = {"weight_bits": config.weight_bits != WeightBits(), "file_format": config.file_format is not None}
     given = " and ".join(f"`{name}`" for name, is_given in chosen.items() if is_given)
-    if given and not any(each.integers for each in classes):
+    if given and not in_integers(on):
         raise BackendError(
-            f"{given}: a chip's integers are chosen by it, and {', '.join(each.name for each in classes)} computes in"
-            " none; run chip"
+            f"{given}: a chip's integers are chosen by it, and {', '.join(on)} computes in none; run chip"
         )
 
 

@@ -28,6 +28,7 @@ from spear_deploy.network.objective import Objective
 from spear_deploy.network.proof import compare, compare_read_out, sample_input, scaled
 from spear_deploy.network.read_out import ReadOut
 from spear_deploy.network.torch_module import TorchNetwork
+from spear_deploy.system.arguments import telling
 
 _SILENT = ": gave no spike on the samples of the proof; pass sample="
 """What is said of a layer for which nothing is proven."""
@@ -241,10 +242,11 @@ def check_convertible(net: nn.Module, *, input_shape: Sequence[int], time_steps:
         ModelError: what cannot be converted, with the way out.
 
     """
-    notices = from_snntorch(net, input_shape=input_shape, time_steps=time_steps, **use).notices
+    converted = telling(from_snntorch, "check_convertible")
+    notices = converted(net, input_shape=input_shape, time_steps=time_steps, **use).notices
     return tuple(notice for notice in notices if not notice.endswith(_SILENT))  # an untrained one may be
 
 
 def from_spikingjelly(net: nn.Module, **use: Any) -> Model:
     """Convert a trained SpikingJelly network, in single-step or multi-step mode; options as `save_model`'s."""
-    return from_snntorch(net, **use)
+    return telling(from_snntorch, "from_spikingjelly")(net, **use)

@@ -114,6 +114,8 @@ def _is_number(value: object) -> TypeGuard[float]:
 def fits(value: object, hint: Any) -> bool:
     """Whether a value is of the kind that an annotation names, as far as that can be told."""
     kind, inner = get_origin(hint), get_args(hint)
+    if hint is Any:  # a class, and no instance is one of it
+        return True
     if isinstance(hint, TypeVar):
         return hint.__bound__ is None or fits(value, hint.__bound__)
     if kind in (Union, UnionType):

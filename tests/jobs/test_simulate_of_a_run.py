@@ -51,6 +51,9 @@ def test_the_run_s_chip_bits_and_seed_hold_for_every_file_in_its_folder(tmp_path
     assert seen["target"] == "loihi1"
     assert seen["results"]["chip"]["synops"] == pytest.approx(report.measured["chip"].synops)
 
+    in_torch = json.loads(typed("simulate", "run/pruned.pt", "--on", "torch", "--json").out)  # which has no such bits
+    assert in_torch["results"]["torch"]["synops"] == pytest.approx(report.measured["torch"].synops)
+
     for source, out in (("run", "of-folder"), ("run/pruned.pt", "of-file")):
         typed("export", source, "--to", "nir", "--fixed", "--out", out)
     both = [json.loads((tmp_path / out / "export.json").read_text())["exports"] for out in ("of-folder", "of-file")]

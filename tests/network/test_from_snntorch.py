@@ -230,10 +230,11 @@ def test_a_max_pool_on_spikes_becomes_neurons_that_count_as_such():
     assert slow.network.dt_s == 1e-3
 
 
+@pytest.mark.parametrize("size", [0.7, torch.tensor([0.7]), torch.linspace(0.5, 1.5, 6)], ids=["one", "array", "each"])
 @pytest.mark.parametrize("learned", [False, True])
-def test_graded_spikes_are_scaled_behind_the_neuron(learned):
+def test_graded_spikes_are_scaled_behind_the_neuron(learned, size):
     torch.manual_seed(11)
-    graded = leaky(threshold=0.5, graded_spikes_factor=0.7, learn_graded_spikes_factor=learned)
+    graded = leaky(threshold=0.5, graded_spikes_factor=size, learn_graded_spikes_factor=learned)
     net = nn.Sequential(nn.Linear(5, 6), graded, nn.Linear(6, 4), leaky())
     x = 4 * torch.rand(T, B, 5, dtype=torch.float64)
     expected = run_by_snntorch(net, x)

@@ -28,7 +28,8 @@ from snntorch import utils
 from torch import nn
 from torch.nn import functional
 
-from spear_deploy.errors import ModelError
+import spear_deploy
+from spear_deploy.errors import ArgumentError, ModelError
 from spear_deploy.network import check_convertible, from_snntorch
 
 
@@ -120,6 +121,10 @@ REFUSED = {
     "graded spikes of zero": (
         lambda: plain(graded_spikes_factor=0.0),
         r"graded_spikes_factor must be positive, found 0",
+    ),
+    "graded spikes of zero in one neuron": (
+        lambda: plain(graded_spikes_factor=torch.tensor([0.5, 1.0, -0.25, 1.0])),
+        r"graded_spikes_factor must be positive, found -0\.25",
     ),
     "a reset changed later": (reset_changed_later, r"1_leaky: it was built with reset subtract and later set to zero"),
     "no neuron": (
@@ -273,6 +278,20 @@ def test_a_network_can_be_checked_before_it_is_trained():
     assert check_convertible(silent, input_shape=(6,), time_steps=5) == ()
     with pytest.raises(ModelError, match="1_relu: ReLU is not supported"):
         check_convertible(nn.Sequential(nn.Linear(6, 4), nn.ReLU(), leaky()), input_shape=(6,), time_steps=5)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"foo": 1}, r"unexpected keyword argument 'foo'"),
+        ({"classes": "2"}, r"`classes` takes int, found str '2'"),
+        ({"dt_s": "a"}, r"`dt_s` takes float, found str 'a'"),
+        ({"sample": "x"}, r"`sample` takes .*, found str 'x'"),
+    ],
+)
+def test_an_option_that_is_none_or_of_another_kind_is_named_when_a_network_is_checked(options, told):
+    with pytest.raises(ArgumentError, match=told):
+        spear_deploy.check_convertible(plain(), input_shape=(6,), time_steps=5, **options)
 
 
 class Decides(nn.Module):

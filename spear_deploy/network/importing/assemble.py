@@ -31,7 +31,7 @@ from spear_deploy.network.importing.expression import (
 )
 from spear_deploy.network.importing.heads import Head, HeadKind, choose
 from spear_deploy.network.importing.layers import MAX_POOLS, largest_of, nodes_of, torch_class
-from spear_deploy.network.importing.neurons import learns_spike_size, neuron_of_module, spike_size
+from spear_deploy.network.importing.neurons import learns_spike_size, neuron_of_module, spike_size, spread
 from spear_deploy.network.importing.sharing import apart
 from spear_deploy.network.importing.trace import Recording
 from spear_deploy.network.linear import Weighted
@@ -257,11 +257,11 @@ class _Builder:
         if leaf.port not in (SPIKES, MEMBRANE):
             raise ModelError(f"{leaf.node}: its {leaf.port} is used by another layer; only spikes can be")
         factor = spike_size(calls.module)
-        if factor == 1 or leaf.port == MEMBRANE:
+        if factor.eq(1).all() or leaf.port == MEMBRANE:
             return leaf.node
         name = f"{leaf.node}_graded"
         if name not in self.nodes:
-            node = nir.Scale(scale=np.full(calls.shape, factor))
+            node = nir.Scale(scale=spread(factor, calls.shape, leaf.node, "graded_spikes_factor"))
             self.nodes[name] = node if learns_spike_size(calls.module) else constant(node)
             self.edges.add(_Edge(leaf.node, name, 0))
         return name
@@ -301,4 +301,6 @@ class _Builder:
             return False
         if expression.node == INPUT:
             return self.binary_input
-        return expression.port == SPIKES and spike_size(self.recording.neurons[expression.node].module) == 1
+        return expression.port == SPIKES and bool(
+            spike_size(self.recording.neurons[expression.node].module).eq(1).all()
+        )

@@ -84,8 +84,10 @@ def check_neuron(module: Any, name: str) -> None:
         raise ModelError(
             f"{name}: RSynaptic(reset_delay=False) does not run in snnTorch 1.0 itself; use reset_delay=True"
         )
-    if not spike_size(module) > 0:
-        raise ModelError(f"{name}: graded_spikes_factor must be positive, found {spike_size(module):g}")
+    if not (size := spike_size(module)).gt(0).all():
+        raise ModelError(
+            f"{name}: graded_spikes_factor must be positive, found {float(size[~size.gt(0)].flatten()[0]):g}"
+        )
     run = _STATE_FUNCTIONS[module.state_function.__name__]
     if run is not Reset(module.reset_mechanism) or int(module.reset_mechanism_val) != _value_of(run):
         raise ModelError(
@@ -165,9 +167,9 @@ def start(module: nn.Module) -> None:
         setattr(module, state, torch.zeros(0, dtype=torch.float64))
 
 
-def spike_size(module: Any) -> float:
-    """The value that a spike carries on."""
-    return float(torch.as_tensor(getattr(module, "graded_spikes_factor", 1.0)).detach())
+def spike_size(module: Any) -> Tensor:
+    """The value that a spike carries on, one for all neurons or one of each."""
+    return torch.as_tensor(getattr(module, "graded_spikes_factor", 1.0)).detach()
 
 
 def learns_spike_size(module: Any) -> bool:
