@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from made_task import write_task
-from small_runs import RECIPE, run
+from small_runs import run
 
 from spear_deploy.errors import BudgetError
 from spear_deploy.hardware import parse_budget
@@ -15,9 +15,12 @@ from spear_deploy.jobs.deploy.side_by_side import STAGE
 from spear_deploy.network import load_model_file
 from spear_deploy.network.fingerprint import fingerprint
 from spear_deploy.search import TuningPlan
+from spear_deploy.training import Recipe
 
 CHIPS = ("loihi2", "generic-45nm")
 FRONT = ("60%", "30%")
+RECIPE = Recipe(epochs=1, batch=32, learning_rate=5e-3)
+FEW = {"evaluations": 4, "plan": TuningPlan(RECIPE, RECIPE)}
 OF_THE_PROCESSES = {"seconds", "peak_memory_mib", "request", "command"}
 
 
@@ -44,7 +47,7 @@ def short_work_is_worth_a_process(monkeypatch):
 
 def found(model, out, cache, **options):
     """Each budget's report but for times, and its network's hash; and the stages that took time."""
-    reports = run(model, out, budgets=(), pareto=FRONT, cache=cache, **options)
+    reports = run(model, out, budgets=(), pareto=FRONT, cache=cache, **FEW, **options)
     networks = [fingerprint(load_model_file(path)) for path in sorted(out.rglob("pruned.pt"))]
     return [report.model_dump(exclude=OF_THE_PROCESSES) for report in reports], networks, set(reports[0].seconds)
 
@@ -91,10 +94,11 @@ def test_chips_without_an_answer_are_told_as_in_one_process(model, one_by_one, c
                 *CHIPS,
                 budgets=(better,),
                 workers=workers,
-                cache=tmp_path / f"cache{workers}",
+                cache=cache,
                 evaluations=4,
                 plan=TuningPlan(RECIPE, RECIPE, rounds=1),
             )
+        assert not list(cache.glob("run-*"))  # nothing that one of them found is there for the other
         refusals.append(str(refused.value))
     assert refusals[0] == refusals[1]
     assert refusals[0].startswith(f"{CHIPS[-1]}: no budget that was tried keeps")  # what others lack was told before
