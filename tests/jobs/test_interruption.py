@@ -16,7 +16,7 @@ from spear_deploy.jobs.progress import Silent
 from spear_deploy.search import TuningPlan, finalists
 from spear_deploy.training import Recipe
 
-RECIPE = Recipe(epochs=2, batch=16, learning_rate=5e-3)
+RECIPE = Recipe(epochs=1, batch=32, learning_rate=5e-3)
 
 
 class Told(Silent):

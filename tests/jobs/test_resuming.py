@@ -25,7 +25,7 @@ from spear_deploy.search.lre.store import SampleStore
 from spear_deploy.system.journal import Step
 from spear_deploy.training import Recipe
 
-RECIPE = Recipe(epochs=1, batch=16, learning_rate=5e-3)
+RECIPE = Recipe(epochs=1, batch=32, learning_rate=5e-3)
 TIMES = {"seconds", "peak_memory_mib", "earlier", "told", "request", "command"}
 """Of a report, what may differ between a run that went on and one that was not interrupted."""
 

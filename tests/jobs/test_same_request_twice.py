@@ -22,7 +22,7 @@ from spear_deploy.jobs.progress import Silent
 from spear_deploy.search import TuningPlan
 from spear_deploy.training import Recipe
 
-RECIPE = Recipe(epochs=1, batch=16, learning_rate=5e-3)
+RECIPE = Recipe(epochs=1, batch=32, learning_rate=5e-3)
 TIMES = {"seconds", "peak_memory_mib", "earlier", "told", "request", "command"}
 
 
@@ -180,7 +180,8 @@ def test_steps_of_a_chip_without_a_result_are_kept_where_it_may_have_one_later(a
 @pytest.mark.slow
 def test_two_processes_of_one_request_that_are_killed_end_alike(model, tmp_path):
     """Killed both in the middle, then gone on with at once."""
-    few = ["--budget", "50%", "--lre-samples", "8", "--evaluations", "8", "--finalists", "1", "--epochs", "2"]
+    few = ["--budget", "50%", "--lre-samples", "8", "--evaluations", "8", "--finalists", "1", "--plain-epochs", "2"]
+    few += ["--epochs", "2"]
     cache = ["--cache", str(tmp_path / "cache")]
 
     def start(*arguments):
