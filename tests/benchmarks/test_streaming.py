@@ -20,7 +20,8 @@ def peaks_mib(folder, samples):
     """The most memory of a process that measures so many samples, and trains on them, by stage."""
     told = folder / "peaks.json"
     command = [sys.executable, "-m", "benchmarks.streaming", "--samples", str(samples), "--size", str(SIZE)]
-    command += ["--steps", str(STEPS), "--batch", "32", "--folder", str(folder), "--json", str(told)]
+    command += ["--steps", str(STEPS), "--batch", "32", "--widths", "2", "4", "8"]
+    command += ["--folder", str(folder), "--json", str(told)]
     subprocess.run(command, check=True, capture_output=True)
     return {row["stage"]: row["peak_mib"] for row in json.loads(told.read_text())}
 
