@@ -25,7 +25,7 @@ def import_bundle(
     force: Annotated[bool, typer.Option("--force", help="Replace the folder.")] = False,
 ) -> None:
     """Check BUNDLE, unpack it, and run every format in it against its own network."""
-    folder = Path(bundle.name.removesuffix(".zip")) if out_folder is None else out_folder
+    folder = Path(bundle.stem) if out_folder is None else out_folder
     found = run_import(bundle, folder, force=force)
     out.print(f"{bundle}: {found.files} files, all as the manifest says, unpacked to {folder}")
     for line in found.ran:

@@ -106,6 +106,8 @@ def open_bundle(path: Path, folder: Path) -> Manifest:
 
 
 def _check_names(bundle: zipfile.ZipFile, path: Path) -> None:
+    if MANIFEST not in bundle.namelist():
+        raise ExportError(f"{path}: not a bundle of spear-deploy: it has no {MANIFEST}")
     seen: set[str] = set()
     for entry in bundle.infolist():
         name, kind = entry.orig_filename, stat.S_IFMT(entry.external_attr >> 16)
@@ -125,8 +127,8 @@ def _is_plain(name: str) -> bool:
 
 def _manifest(bundle: zipfile.ZipFile, path: Path) -> Manifest:
     names = set(bundle.namelist())
-    if MANIFEST not in names or bundle.getinfo(MANIFEST).file_size > LARGEST_MANIFEST:
-        raise ExportError(f"{path}: not a bundle of spear-deploy: it has no {MANIFEST}")
+    if bundle.getinfo(MANIFEST).file_size > LARGEST_MANIFEST:
+        raise ExportError(f"{path}: its {MANIFEST} is larger than {LARGEST_MANIFEST:,} bytes; it was not opened")
     try:
         manifest = Manifest.model_validate_json(bundle.read(MANIFEST))
     except ValidationError:

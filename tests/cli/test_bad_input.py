@@ -58,6 +58,10 @@ def test_a_missing_profile_file_is_named(refused, target):
     assert refused("--target", target, "model.pt").startswith(f"{target}: no such profile file; the shipped profiles")
 
 
+def test_a_file_of_another_kind_is_no_unknown_chip(refused):
+    assert refused("--target", "model.pt", "model.pt").startswith("model.pt: ")
+
+
 @pytest.mark.parametrize("target", ["", ",", " , "])
 def test_a_target_that_names_nothing_is_refused(refused, target):
     known = ", ".join(known_profiles())

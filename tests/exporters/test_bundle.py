@@ -36,6 +36,14 @@ def imported(*arguments):
     return ended.value.code
 
 
+def test_what_is_no_bundle_is_told_where_no_folder_is_named(bundle, tmp_path, monkeypatch, capsys):
+    (tmp_path / "net.pt").write_bytes((bundle.parent / "net.pt").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert imported("net.pt") != 0
+    assert "net.pt: not a bundle of spear-deploy: it has no manifest.json" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["net.pt"]
+
+
 def rewritten(bundle, tmp_path, change):
     """The bundle with its entries (name to content) changed."""
     with zipfile.ZipFile(bundle) as held:
@@ -250,6 +258,7 @@ def test_a_link_is_refused(tmp_path):
         link = zipfile.ZipInfo("net.nir")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         made.writestr(link, "/etc/passwd")
+        made.writestr("manifest.json", "{}")
     with pytest.raises(ExportError, match="no file but a link"):
         open_bundle(path, tmp_path)
 
@@ -260,6 +269,7 @@ def test_two_files_of_one_name_are_refused(tmp_path):
         warnings.simplefilter("ignore")
         made.writestr("net.nir", "1")
         made.writestr("NET.nir", "2")
+        made.writestr("manifest.json", "{}")
     with pytest.raises(ExportError, match="is in it twice"):
         open_bundle(path, tmp_path)
 

@@ -190,6 +190,13 @@ def test_a_threshold_dependent_norm_is_a_norm():
     assert torch.equal(outputs_of(model, x), expected)
 
 
+class Offset(neuron.LIFNode):
+    """A neuron of one's own."""
+
+    def neuronal_charge(self, x):
+        self.v = 0.5 * self.v + 0.5 * x + 0.1
+
+
 def test_what_is_not_converted_is_named():
     other = nn.Sequential(layer.Linear(4, 4), neuron.CUBALIFNode())
     named = r"1_cubalifnode: CUBALIFNode .*; supported: SpikingJelly's IFNode, .*, NonSpikingLIFNode$"
@@ -198,6 +205,9 @@ def test_what_is_not_converted_is_named():
     parallel = nn.Sequential(layer.Linear(4, 4, step_mode="m"), neuron.PSN(T), neuron.IFNode(step_mode="m"))
     with pytest.raises(ModelError, match=r"1_psn: PSN is not supported; supported: SpikingJelly's IFNode"):
         from_spikingjelly(parallel, input_shape=(4,), time_steps=T)
+    own = nn.Sequential(layer.Linear(4, 4), Offset(), layer.Linear(4, 2), neuron.LIFNode())
+    with pytest.raises(ModelError, match=r"1_offset: Offset is not supported; supported: SpikingJelly's IFNode"):
+        from_spikingjelly(own, input_shape=(4,), time_steps=T)
     upside_down = nn.Sequential(layer.Linear(4, 4), neuron.IFNode(v_reset=1.5))
     with pytest.raises(ModelError, match=r"1_ifnode: its threshold 1 must exceed its start 1.5"):
         from_spikingjelly(upside_down, input_shape=(4,), time_steps=T)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import resources
@@ -151,16 +152,16 @@ def _toml(value: Any) -> str:
 
 def _source(target: str | Path) -> tuple[str, str]:
     """Where a profile stands, and its text."""
-    is_file = isinstance(target, Path) or str(target).lower().endswith(".toml") or "/" in str(target)
-    if is_file:
+    known = known_profiles()
+    named_as_file = isinstance(target, Path) or str(target).lower().endswith(".toml") or "/" in str(target)
+    if named_as_file or (target not in known and os.path.isfile(target)):
         path = Path(target)
         if not path.is_file():
-            raise ProfileError(f"{path}: no such profile file; the shipped profiles are {', '.join(known_profiles())}")
+            raise ProfileError(f"{path}: no such profile file; the shipped profiles are {', '.join(known)}")
         try:
             return str(path), read_text(path, LARGEST_TOML)
         except (OSError, RefusedError) as error:
             raise ProfileError(f"{path}: cannot be read as text ({error})") from None
-    known = known_profiles()
     if target not in known:
         raise ProfileError(unknown_profile(str(target), known))
     name = f"{target}.toml"

@@ -56,9 +56,9 @@ def gives_membranes(module: nn.Module) -> bool:
 
 
 def is_other_neuron(module: nn.Module) -> bool:
-    """Whether a module is a neuron that is not converted."""
-    own = comes_from(module) and type(module).__module__.split(".")[2:3] == ["neuron"]
-    return own and not is_neuron(module)
+    """Whether a module is a neuron that is not converted: another of SpikingJelly's or derived from one."""
+    places = (kind.__module__.split(".") for kind in type(module).__mro__)
+    return any(place[0] == _PACKAGE and place[2:3] == ["neuron"] for place in places) and not is_neuron(module)
 
 
 def is_dropout(module: nn.Module) -> bool:
