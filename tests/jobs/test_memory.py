@@ -2,12 +2,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 import torch
 from made_networks import Chain
 from made_task import write_task
+from torch.profiler import ProfilerActivity, profile
 
+from spear_deploy.data import EncodedSplit, SplitName
 from spear_deploy.errors import MachineError
 from spear_deploy.hardware import load_profile
 from spear_deploy.jobs import memory
@@ -15,8 +18,10 @@ from spear_deploy.jobs.asked import memory_of
 from spear_deploy.jobs.memory import check_room, processes_within, run_bytes, trained_bytes
 from spear_deploy.jobs.simulate import SimulateConfig, simulate
 from spear_deploy.jobs.task import load_task
+from spear_deploy.measure import measure_split
 from spear_deploy.search import TuningPlan
 from spear_deploy.system.memory import free_bytes
+from spear_deploy.training import Recipe, fine_tune
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -164,4 +169,26 @@ def test_what_a_network_needs_is_not_less_than_what_it_takes():
     start, measured, trained = (1024 * each for each in json.loads(done.stdout))
     assert measured - start < run_bytes(model.network, 8)
     needed = run_bytes(model.network, 8) + trained_bytes(model.network, 8, samples, whole=False)
-    assert trained - start < needed < 4 * (trained - start)
+    assert trained - start < needed
+
+
+def tensor_bytes(work):
+    """What tensors held at most while some work went on, without what an allocator keeps or a process happens to."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        work()
+    with NamedTemporaryFile(suffix=".json") as file:
+        profiled.export_chrome_trace(file.name)
+        events = json.loads(Path(file.name).read_text())["traceEvents"]
+    held = [each["args"]["Total Allocated"] for each in events if each.get("name") == "[memory]"]
+    return max(held) - held[0]
+
+
+def test_what_a_network_needs_is_not_said_many_times_too_large():
+    model, steps = wide(size=128, time_steps=8), 8
+    data = EncodedSplit(
+        SplitName.TRAIN, torch.zeros((steps, 2, *model.network.input_shape), dtype=torch.uint8), torch.arange(2), False
+    )
+    run = tensor_bytes(lambda: measure_split(model, data, dtype=torch.float64))
+    assert run < run_bytes(model.network, steps) < 4 * run
+    trained = tensor_bytes(lambda: fine_tune(model, data, Recipe(epochs=1, batch=2), seed=0))
+    assert trained < trained_bytes(model.network, steps, 2, whole=False) < 4 * trained
