@@ -1,4 +1,4 @@
-"""A million neurons are placed in seconds, and cost grows about linearly."""
+"""A million neurons are placed in seconds of the processor, and cost grows about linearly."""
 
 import re
 import subprocess
