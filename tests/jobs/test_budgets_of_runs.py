@@ -166,3 +166,13 @@ def test_what_the_search_predicted_of_tails_and_of_time_stands_beside_what_that_
         assert told.kept == (told.measured >= told.low if key == "throughput" else told.measured <= told.high)
     assert by_key["cores"].prediction is None, "structure is known, not predicted"
     assert report.budget.limits[0].prediction is None, "of mean SynOps the report has more, under lre"
+
+
+def test_a_layer_lies_on_more_cores_only_where_what_pruning_left_of_it_needs_them(model, tmp_path):
+    """The dense network keeps a limit of the busiest core only when its first layer is spread."""
+    for name, granted, cores in (("wide", 2000, 3), ("narrow", 1300, 4)):
+        (report,) = run(model, tmp_path / name, budgets=("40%", f"core-step={granted}"))
+        (limit,) = [each for each in report.budget.limits if each.origin == f"budget core-step={granted}"]
+        assert limit.pruned <= limit.allowed == granted < limit.dense
+        assert report.placement.cores == cores
+        assert place(load_any(tmp_path / name / "pruned.nir").network, load_profile("loihi2")).cores_needed == 3
