@@ -14,6 +14,9 @@ from spear_deploy.errors import DataError
 
 Integers = NDArray[np.int64]
 
+_LARGEST = np.iinfo(np.int64).max
+_US_PER_YEAR = 365.25 * 24 * 3600 * 1e6
+
 
 class Binning(StrEnum):
     """How a recording becomes frames.
@@ -65,7 +68,8 @@ class Frames:
         """The frames of one recording, called `name` in messages: bytes where no pixel has more events in a frame.
 
         Raises:
-            DataError: it holds no events, an event outside of the sensor, or a clock that runs backwards; or the
+            DataError: it holds no events, an event outside of the sensor, or a clock that runs backwards or longer than
+                can be counted; or the
                 network takes no maps of one or two channels.
 
         """
@@ -79,13 +83,21 @@ class Frames:
         if self.binning is Binning.COUNT:
             frame = np.arange(count) * self.steps // count
         else:
-            since = recording.time_us - recording.time_us[0]
-            frame = since * self.steps // (int(since[-1]) + 1)
+            frame = self._by_time(recording.time_us, name)
         channel = recording.polarity if self.shape[0] == 2 else np.zeros(count, dtype=np.int64)
         place = np.ravel_multi_index((frame, channel, recording.y, recording.x), (self.steps, *self.shape))
         counted = np.bincount(place, minlength=self.steps * int(np.prod(self.shape)))
         counts: NDArray[np.unsignedinteger[Any]] = counted.astype(np.min_scalar_type(int(counted.max())))
         return counts.reshape(self.steps, *self.shape)
+
+    def _by_time(self, time_us: Integers, name: str) -> Integers:
+        first, last = int(time_us[0]), int(time_us[-1])
+        if (last - first + 1) * self.steps > _LARGEST:
+            raise DataError(
+                f"{name}: the clock goes from {first} to {last} us, {(last - first) / _US_PER_YEAR:,.0f} years;"
+                " a time in it is damaged or stands in another unit"
+            )
+        return (time_us - first) * self.steps // (last - first + 1)
 
     def _check(self, recording: Recording, name: str) -> None:
         if not len(recording):
@@ -101,7 +113,7 @@ class Frames:
                 raise DataError(
                     f"{name}: event {wrong[0]} has {what} = {values[wrong[0]]}, the network's input has 0 to {size - 1}"
                 )
-        back = np.flatnonzero(np.diff(recording.time_us) < 0)
+        back = np.flatnonzero(recording.time_us[1:] < recording.time_us[:-1])
         if len(back):
             at = back[0]
             before, after = recording.time_us[at], recording.time_us[at + 1]

@@ -122,6 +122,8 @@ def test_compare_as_csv_says_on_which_cores_a_budget_is_held():
     assert {key: row[f"budget {key}: moved"] or None for key in budgets} == {
         key: each["moved"] for key, each in budgets.items()
     }
+    bounds = {key: row[f"budget {key}: bound"] for key in budgets}
+    assert bounds == {"core-step": "", "cores": "", "energy": "at least", "latency": ""}  # a price is a minimum
     assert "instead of" in row["budget core-step: moved"]
     assert float(row["budget cores: used [cores]"]) > float(row["cores"])
     assert row["budget cores: moved"] == row["budget core-step: moved"]

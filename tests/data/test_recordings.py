@@ -62,6 +62,15 @@ def test_events_that_cannot_be_are_refused_by_number(change, said):
         Frames(6, SHAPE).of(recording, "a")
 
 
+@pytest.mark.parametrize(("first", "last"), [(0, 2**62), (-(2**62), 2**62), (-(2**63), 2**63 - 1)])
+def test_a_clock_that_no_recording_runs_is_refused(first, last):
+    ones = np.ones(3, np.int64)
+    recording = recording_of({"x": ones, "y": ones, "t": np.array([first, 0, last]), "p": ones}, "a")
+    with pytest.raises(DataError, match=rf"a: the clock goes from {first} to {last} us, [\d,]+ years; a time in it"):
+        Frames(6, SHAPE).of(recording, "a")
+    assert Frames(3, SHAPE, Binning.COUNT).of(recording, "a").sum() == 3
+
+
 @pytest.mark.parametrize(
     ("times", "said"),
     [

@@ -1,5 +1,7 @@
 """Whether a network can be converted, told before it is trained."""
 
+import threading
+
 import pytest
 from network_builders import leaky
 from refused_modules import plain
@@ -28,3 +30,21 @@ def test_a_network_can_be_checked_before_it_is_trained():
 def test_an_option_that_is_none_or_of_another_kind_is_named_when_a_network_is_checked(options, told):
     with pytest.raises(ArgumentError, match=told):
         check_convertible(plain(), input_shape=(6,), time_steps=5, **options)
+
+
+class Uncopied(nn.Linear):
+    def __deepcopy__(self, memo):
+        raise KeyError("weight")
+
+
+class HoldsALock(nn.Linear):
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self.lock = threading.Lock()
+
+
+@pytest.mark.parametrize(("kind", "why"), [(Uncopied, "KeyError: 'weight'"), (HoldsALock, "TypeError: cannot pickle")])
+def test_a_layer_that_cannot_be_copied_is_named(kind, why):
+    net = nn.Sequential(nn.Linear(6, 5), leaky(), nn.Sequential(kind(5, 4), leaky()))
+    with pytest.raises(ModelError, match=rf"^2\.0: {kind.__name__} cannot be copied \({why}"):
+        check_convertible(net, input_shape=(6,), time_steps=5)

@@ -294,9 +294,22 @@ def _copy_of(net: nn.Module) -> nn.Module:
             if isinstance(value, Tensor) and value.grad_fn is not None:
                 memo[id(value)] = value.detach().clone()
     try:
-        return copy.deepcopy(net, memo)
-    except (RuntimeError, TypeError) as error:
-        raise ModelError(f"the network cannot be copied ({first_line(error)}); convert it before training it") from None
+        return copy.deepcopy(net, dict(memo))
+    except Exception as error:  # what a module holds may raise anything where it is copied
+        at_fault = _uncopied(net, memo) or "the network"
+        raise ModelError(
+            f"{at_fault} cannot be copied ({first_line(error)}); needed a network that copy.deepcopy takes"
+        ) from None
+
+
+def _uncopied(net: nn.Module, memo: dict[int, Any]) -> str:
+    """The innermost module that cannot be copied, with its type."""
+    for path, module in reversed(list(net.named_modules())):
+        try:
+            copy.deepcopy(module, dict(memo))
+        except Exception:
+            return f"{path}: {type(module).__name__}" if path else ""
+    return ""
 
 
 def _node_names(net: nn.Module) -> dict[str, str]:

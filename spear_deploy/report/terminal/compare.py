@@ -147,9 +147,10 @@ _CSV_COLUMNS = (
 
 
 def csv_columns(limits: Sequence[Limit]) -> tuple[str, ...]:
-    """The columns of `csv_row`: four for each budget, after those that every row has.
+    """The columns of `csv_row`: five for each budget, after those that every row has.
 
-    What is used of a budget may be that of other cores than the row's own columns tell of; the last says of which.
+    What is used of a budget may be that of other cores than the row's own columns tell of; `moved` says of which. It
+    is a bound where a price or time is one: `at least`, `at most`, `about`.
     """
     budgets = [
         (
@@ -157,16 +158,17 @@ def csv_columns(limits: Sequence[Limit]) -> tuple[str, ...]:
             f"budget {limit.quantity.key}: allowed [{limit.unit}]",
             f"budget {limit.quantity.key}: kept",
             f"budget {limit.quantity.key}: moved",
+            f"budget {limit.quantity.key}: bound",
         )
         for limit in limits
     ]
-    return (*_CSV_COLUMNS, *(name for four in budgets for name in four))
+    return (*_CSV_COLUMNS, *(name for columns in budgets for name in columns))
 
 
 def _held_cells(held: Held) -> tuple[object, ...]:
     if held.use is None:
-        return None, held.limit.allowed, None, None
-    return held.use.used, held.limit.allowed, held.kept, held.moved or None
+        return None, held.limit.allowed, None, None, None
+    return held.use.used, held.limit.allowed, held.kept, held.moved or None, held.bound or None
 
 
 def csv_row(row: Row, encoding: str, held: Sequence[Held]) -> tuple[object, ...]:
