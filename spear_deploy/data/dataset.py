@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from spear_deploy.data.arrays import MOST_NAMES, NEEDED, USED, splits_of
-from spear_deploy.data.folder import holds_arrays, holds_folders, read_folder
+from spear_deploy.data.folder import folders_in, holds_arrays, read_folder
 from spear_deploy.data.given import as_array
 from spear_deploy.data.split import UNLABELLED, Labels, Split, SplitName
 from spear_deploy.data.stored import Given, Stored
@@ -141,9 +141,11 @@ def load_data(
         return _KNOWN[str(name)]()
     path = Path(name)
     if holds_arrays(path):
-        return _dataset(str(path), *read_folder(path))
+        data, beside = _dataset(str(path), *read_folder(path)), ", ".join(folders_in(path)[:MOST_NAMES])
+        told = [f"{path}: samples are those of its .npy files; folders in it are passed over: {beside}"]
+        return replace(data, notices=(*told, *data.notices)) if beside else data
     if path.is_dir():
-        if not holds_folders(path):
+        if not folders_in(path):
             found = ", ".join(sorted(each.name for each in path.iterdir())[:MOST_NAMES]) or "nothing"
             raise DataError(
                 f"{path}: holds neither {', '.join(f'{key}.npy' for key in NEEDED)} nor a folder a class with"

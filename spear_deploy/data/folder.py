@@ -20,9 +20,9 @@ def holds_arrays(path: Path) -> bool:
     return path.is_dir() and any(path.glob("[xy]_*.npy"))
 
 
-def holds_folders(path: Path) -> bool:
-    """Whether a folder holds others, hidden ones left out."""
-    return any(each.is_dir() and not each.name.startswith(".") for each in path.iterdir())
+def folders_in(path: Path) -> list[str]:
+    """The names of the folders in another, hidden ones left out."""
+    return sorted(each.name for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
 
 
 def read_folder(path: Path) -> tuple[dict[str, Given], list[str]]:

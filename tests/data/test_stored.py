@@ -86,6 +86,17 @@ def test_a_folder_of_npy_files_is_the_data_set_that_an_npz_is(tmp_path, packed):
         assert torch.equal(a.take(torch.tensor([2, 0])).inputs, b.inputs[:, [2, 0]])
 
 
+def test_folders_beside_arrays_are_told_and_hidden_ones_are_not(tmp_path):
+    folder = folder_of(tmp_path / "data", arrays(events()))
+    (folder / ".git").mkdir()
+    plain = load_data(folder)
+    for name in ("train", "test"):
+        (folder / name).mkdir()
+    told, *others = load_data(folder).notices
+    assert told == f"{folder}: samples are those of its .npy files; folders in it are passed over: test, train"
+    assert tuple(others) == plain.notices
+
+
 def test_values_that_a_regression_learns_come_from_a_folder_as_from_an_npz(tmp_path):
     content = arrays(events())
     for part in ("train", "test"):
