@@ -118,3 +118,16 @@ def test_no_rounded_weights_are_written_for_one_of_two_matrices_of_the_same_shap
     model = chain((4,), ("one", one), ("two", two), ("out", neuron((4,), rng)), encoding=Encoding.SPIKES)
     with pytest.raises(BackendError, match=r"^one, two: the chip's weights from input to out are those of 2 nodes"):
         fake_quantized(model, judged(model).quantized)
+
+
+def test_a_threshold_that_is_0_among_the_integers_is_refused_by_its_layer_and_the_fixed_script_holds_it():
+    net = nn.Sequential(nn.Linear(6, 4), snn.Leaky(beta=0.5, threshold=1e-4, reset_mechanism="zero"))
+    with torch.no_grad():
+        net[0].weight.uniform_(-1, 1)
+    model = from_snntorch(net, input_shape=(6,), time_steps=4, encoding="spikes")
+    integers = judged(model)
+    assert integers.quantized.layers[0].vth.max() == 0
+    (reason,) = NirExporter(fixed=True, integers=integers).refuses(model)
+    assert reason.startswith("1_leaky: next to its weights a threshold is so low that it is 0 among the chip's")
+    assert reason.endswith("write the script (lava) in fixed point instead")
+    assert not LavaExporter(fixed=True, integers=integers).refuses(model)

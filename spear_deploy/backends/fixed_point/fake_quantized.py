@@ -31,12 +31,17 @@ def fake_quantized(model: Model, quantized: QuantizedNetwork) -> Model:
 
     Raises:
         BackendError: rounded weights cannot be written back into the graph: their node leads into several layers, or
-            they are those of several nodes together.
+            they are those of several nodes together. Or a threshold is rounded to 0, which no node may have.
 
     """
     network = model.network
     nodes = dict(model.graph.nodes)
     for layer in quantized.layers:
+        if layer.vth is not None and not layer.vth.all():
+            raise BackendError(
+                f"{layer.name}: next to its weights a threshold is so low that it is 0 among the chip's integers, and"
+                f" NIR holds none of 0; {INSTEAD}"
+            )
         nodes[layer.name] = node_of(_with_offset(network, layer, quantized))
         for found in layer.synapses:
             name = weight_name(network, found.connection.path)
