@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from spear_deploy.hardware import SYNOPS
+from spear_deploy.hardware import SYNOPS, parse_budget
 from spear_deploy.hardware.limit import BUDGET
 from spear_deploy.report.asked import BY_CONTENT, HOW_RUN
 from spear_deploy.report.front import judged
@@ -137,15 +137,25 @@ def _budget_text(runs: Sequence[Report]) -> str:
 def _synops_asked(report: Report) -> str:
     """The budget of SynOps as it was asked for; empty where none was."""
     asked = report.request or {}
-    budgets = [*asked.get("budgets", ()), *asked.get("pareto", ())]
+    budgets = [*_budgets_asked(report), *asked.get("pareto", ())]
     if not budgets or any(each["quantity"] == SYNOPS.key for each in budgets):
         return report.budget.source
     return SMALLEST if report.max_drop is not None else ""
 
 
+def _budgets_asked(report: Report) -> list[dict[str, Any]]:
+    """The budgets as a request holds them; what was asked from Python stood there as texts once."""
+    found = []
+    for each in (report.request or {}).get("budgets", ()):
+        limit = parse_budget(each) if isinstance(each, str) else None
+        told = {} if limit is None else {key: getattr(limit, key) for key in ("allowed", "origin", "share")}
+        found.append(each if limit is None else {"quantity": limit.quantity.key, **told})
+    return found
+
+
 def _others(report: Report) -> list[dict[str, Any]]:
     """The budgets beside that of SynOps, whatever their order was."""
-    budgets = [each for each in (report.request or {}).get("budgets", ()) if each["quantity"] != SYNOPS.key]
+    budgets = [each for each in _budgets_asked(report) if each["quantity"] != SYNOPS.key]
     return sorted(budgets, key=lambda each: str(each["quantity"]))
 
 

@@ -13,7 +13,7 @@ import spear_deploy
 from spear_deploy.cli import main
 from spear_deploy.data import load_data
 from spear_deploy.errors import ArgumentError, BackendError, BudgetError, DataError, OutputError, ProfileError
-from spear_deploy.hardware import SYNOPS, load_profile
+from spear_deploy.hardware import SYNOPS, load_profile, parse_budget
 from spear_deploy.jobs.deploy import deploy as deploying
 from spear_deploy.jobs.deploy.request import DeployConfig
 from spear_deploy.jobs.face import check, compare, deploy, deploy_front, export, simulate
@@ -112,6 +112,7 @@ def test_a_configuration_reads_its_budgets_at_once():
     config = DeployConfig(budgets=("30%", "latency=2ms"))
     assert [limit.granted for limit in config.limits] == ["30%", "latency=2ms"]
     assert config.limits[0].quantity is SYNOPS
+    assert config == DeployConfig(budgets=(parse_budget("30%"), "latency=2ms"))  # and so is what a report holds of it
     with pytest.raises(BudgetError):
         DeployConfig(budgets=("thirty",))
 

@@ -54,6 +54,12 @@ def test_runs_that_differ_in_nothing_but_the_seed_are_one_result():
     assert inside == "3 of 3"
 
 
+def test_budgets_that_stand_as_texts_are_those_that_stand_as_limits():
+    by_text, by_limit = run(0, budgets=["50%", "cores=2", "max-drop=3"]), run(1, budgets=[DROP, synops("50%"), CORES])
+    (row,) = seed_rows({"a": by_text, "b": by_limit})
+    assert row[2:4] == ("50%, cores=2, max-drop=3", "0, 1")
+
+
 @pytest.mark.parametrize(
     "other",
     [

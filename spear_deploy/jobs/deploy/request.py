@@ -127,8 +127,8 @@ class DeployConfig:
 
     def __post_init__(self) -> None:
         check_fields(self, LEAST, {WeightBits: weight_bits_of})
-        _ = self.limits, self.kept  # faults in what is typed show at once
-        object.__setattr__(self, "budgets", tuple(self.budgets))
+        _ = self.kept  # faults in what is typed show at once
+        object.__setattr__(self, "budgets", self.limits)
         if self.lre_error is not None and not 0 < self.lre_error < 1:
             raise SearchError(f"`lre_error` is a share above 0 and below 1, such as 0.03, found {self.lre_error}")
         if self.strategy == SPEAR:
