@@ -152,13 +152,13 @@ def load_data(
                 f" recordings in it; found {found}"
             )
         from spear_deploy.data.classes import read_classes
-        from spear_deploy.data.events import Binning, Frames
+        from spear_deploy.data.events import Frames
 
         if input_shape is None or time_steps is None:
             raise DataError(
                 f"{path}: a folder of recordings is binned for a network: say its input_shape and time_steps"
             )
-        arrays, passed_over = read_classes(path, Frames(time_steps, tuple(input_shape), Binning(binning)))
+        arrays, passed_over = read_classes(path, Frames.asked(input_shape, time_steps, binning))
         data = Dataset.of_arrays(str(path), **arrays)
         return replace(data, notices=(*passed_over, *data.notices))
     if path.suffix.lower() != ".npz":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -26,6 +27,18 @@ class Binning(StrEnum):
 
     TIME = "time"
     COUNT = "count"
+
+
+def binning_named(name: str) -> Binning:
+    """A way to divide events, by its name.
+
+    Raises:
+        DataError: there is none of that name.
+
+    """
+    if name not in list(Binning):
+        raise DataError(f"{name!r}: no such binning; known: {', '.join(Binning)}")
+    return Binning(name)
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,21 @@ class Frames:
     steps: int
     shape: tuple[int, ...]
     binning: Binning = Binning.TIME
+
+    @staticmethod
+    def asked(input_shape: Sequence[int], time_steps: int, binning: str) -> Frames:
+        """Those that were asked for.
+
+        Raises:
+            DataError: no network takes them.
+
+        """
+        if time_steps < 1 or min(input_shape, default=1) < 1:
+            raise DataError(
+                "recordings are binned into at least 1 time step of an input that is at least 1 wide;"
+                f" found time_steps = {time_steps}, input_shape = {times(tuple(input_shape))}"
+            )
+        return Frames(time_steps, tuple(input_shape), binning_named(binning))
 
     def of(self, recording: Recording, name: str) -> NDArray[np.unsignedinteger[Any]]:
         """The frames of one recording, called `name` in messages: bytes where no pixel has more events in a frame.

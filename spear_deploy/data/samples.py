@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spear_deploy.data.dataset import Dataset
-from spear_deploy.data.events import Binning, Frames
+from spear_deploy.data.events import Frames, binning_named
 from spear_deploy.data.given import as_array
 from spear_deploy.data.recordings import recording_of
 from spear_deploy.errors import DataError
@@ -52,11 +52,9 @@ def data_of(
         DataError: samples that differ in shape, or events that cannot be binned.
 
     """
-    if binning not in list(Binning):
-        raise DataError(f"{binning!r}: no such binning; known: {', '.join(Binning)}")
-    frames = None
+    by, frames = binning_named(binning), None
     if input_shape is not None and time_steps is not None:
-        frames = Frames(time_steps, tuple(input_shape), Binning(binning))
+        frames = Frames.asked(input_shape, time_steps, by)
     arrays: dict[str, object] = {}
     for part, given in (("train", train), ("test", test), ("val", validation)):
         if given is not None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spear_deploy.errors import ModelError
+from spear_deploy.errors import ArgumentError, ModelError
 from spear_deploy.network.constants import constants
 from spear_deploy.network.editing import graph_of
 from spear_deploy.network.encoding import Encoding
@@ -155,7 +155,16 @@ class Model:
         return self.network.classes // self.population
 
     def answers(self, output: Tensor) -> Tensor:
-        """What its outputs `[T, B, *shape]` answer: classes `[B]` (of equal outputs the lowest), or values `[B, K]`."""
+        """What its outputs `[T, B, *shape]` answer: classes `[B]` (of equal outputs the lowest), or values `[B, K]`.
+
+        Raises:
+            ArgumentError: they are of another shape.
+
+        """
+        if output.ndim < 2 or math.prod(output.shape[2:]) != self.network.classes:
+            raise ArgumentError(
+                f"answers are read from outputs [T, B, {self.network.classes}], found {list(output.shape)}"
+            )
         return self.objective.answers(output, self.read_out, self.population)
 
     @property

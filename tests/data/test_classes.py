@@ -35,6 +35,21 @@ def test_of_folders_without_test_a_fifth_of_each_class_is_held_out(tmp_path):
         load_data(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"binning": "Count"}, "'Count': no such binning; known: time, count"),
+        ({"binning": ""}, "'': no such binning; known: time, count"),
+        ({"time_steps": 0}, r"at least 1 time step of .* found time_steps = 0, input_shape = 2 x 4 x 5"),
+        ({"input_shape": (2, 0, 5)}, r"found time_steps = 6, input_shape = 2 x 0 x 5"),
+        ({"input_shape": (2, 4, -5)}, r"found time_steps = 6, input_shape = 2 x 4 x -5"),
+    ],
+)
+def test_frames_that_no_network_takes_are_refused(tmp_path, asked, said):
+    with pytest.raises(DataError, match=said):
+        load_data(folder(tmp_path, split=False), **{"input_shape": SHAPE, "time_steps": 6} | asked)
+
+
 @pytest.mark.parametrize("name", ["validation", "Val", "valid", "dev"])
 def test_a_folder_of_validation_is_what_choices_are_made_on(tmp_path, name):
     path = folder(tmp_path, split=True)

@@ -9,7 +9,7 @@ from made_networks import Chain
 from made_regression import STEPS, TUNED, Tells
 
 import spear_deploy as sd
-from spear_deploy.errors import ModelError
+from spear_deploy.errors import ArgumentError, ModelError
 from spear_deploy.network import Objective, ReadOut, read_nir, write_nir
 
 USE = {"input_shape": (TUNED,), "time_steps": STEPS, "encoding": "rate"}
@@ -54,6 +54,13 @@ def test_values_of_one_unit_are_told_in_the_same_way_and_stay_so_in_every_file(t
     outputs = torch.rand(STEPS, 4, 2)
     told = Objective(f"regression:scale={STEPS}").answers(outputs, ReadOut.MEMBRANE)
     assert torch.equal(model.answers(outputs), told)
+
+
+@pytest.mark.parametrize("shape", [(2,), (STEPS, 2), (STEPS, 4, 3), (STEPS, 4, 2, 2)])
+def test_answers_are_read_from_outputs_of_the_networks_shape_alone(shape):
+    model = Chain((3,)).linear("fc", 2).neurons("lif").model()
+    with pytest.raises(ArgumentError, match=rf"outputs \[T, B, 2\], found \[{', '.join(map(str, shape))}\]$"):
+        model.answers(torch.zeros(shape))
 
 
 @pytest.mark.parametrize("kind", ["pt", "nir"])
