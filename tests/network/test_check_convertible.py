@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+import torch
 from network_builders import leaky
 from refused_modules import plain
 from torch import nn
@@ -48,3 +49,18 @@ def test_a_layer_that_cannot_be_copied_is_named(kind, why):
     net = nn.Sequential(nn.Linear(6, 5), leaky(), nn.Sequential(kind(5, 4), leaky()))
     with pytest.raises(ModelError, match=rf"^2\.0: {kind.__name__} cannot be copied \({why}"):
         check_convertible(net, input_shape=(6,), time_steps=5)
+
+
+@pytest.mark.parametrize("library", ["norse", "sinabs"])
+def test_layers_of_a_library_that_exports_nir_are_refused_with_the_way_through_it(library):
+    class Spikes(nn.Module):
+        __module__ = f"{library}.layers"
+
+        def forward(self, x):
+            return torch.gt(x, 1.0).to(x.dtype)
+
+    with pytest.raises(ModelError, match=rf"layers of {library} are read through NIR: spear_deploy.network.from_nir"):
+        check_convertible(nn.Sequential(nn.Linear(6, 4), Spikes()), input_shape=(6,), time_steps=5)
+    with pytest.raises(ModelError) as told:
+        check_convertible(nn.Sequential(nn.Linear(6, 4), nn.ReLU(), leaky()), input_shape=(6,), time_steps=5)
+    assert "NIR" not in str(told.value)

@@ -63,6 +63,10 @@ _NO_NEURON = (
 )
 
 
+_EXPORTERS = frozenset({"norse", "sinabs"})
+"""Libraries whose neurons are not watched, and whose exporters' graphs `from_nir` reads."""
+
+
 class _Unsuited(Exception):  # noqa: N818 - a signal between run modes, never shown
     """The network is not written for this way of running it.
 
@@ -85,6 +89,24 @@ def record(net: nn.Module, sample: Tensor, *, static: bool) -> Recording:
         ModelError: no way of running it can be followed; says why.
 
     """
+    try:
+        return _record(net, sample, static=static)
+    except ModelError as error:
+        raise ModelError(f"{error}{_through_nir(net)}") from None
+
+
+def _through_nir(net: nn.Module) -> str:
+    """How a network is read that holds layers of a library which exports NIR itself; empty where it holds none."""
+    libraries = {type(module).__module__.partition(".")[0] for module in net.modules()} & _EXPORTERS
+    if not libraries:
+        return ""
+    return (
+        f"; layers of {' and '.join(sorted(libraries))} are read through NIR: spear_deploy.network.from_nir takes the"
+        " graph that the library exports"
+    )
+
+
+def _record(net: nn.Module, sample: Tensor, *, static: bool) -> Recording:
     sequences = any(map(takes_sequences, net.modules()))
     modes: dict[str, Callable[[Watch, Tensor], list[Any]]] = {} if sequences else {"one step a call": _steps}
     if sequences or not isinstance(net, nn.Sequential):
