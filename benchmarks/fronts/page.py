@@ -130,7 +130,7 @@ def note(name: str) -> str:
 
 
 def break_even(runs: Gathered) -> str:
-    """The agent against each rival by the number of pairs, and from which number on it is not behind, by network."""
+    """The agent against each rival by the number of pairs, and from which number on it is even or ahead, by network."""
     by_network: dict[str, dict[int, Mapping[str, dict[int, list[float]]]]] = {}
     for name, found in runs.items():
         figures = figures_by_arm(found, CASES[name])
@@ -149,7 +149,10 @@ def break_even(runs: Gathered) -> str:
             for pairs in each
         ]
         said.append(f"{network}: {'; '.join(said_of(rival, gaps[rival]) for rival in RIVALS if gaps[rival])}.")
-    return f"{_lines(rows)}\n\nThe agent is\n\n" + "\n".join(f"- {each}" for each in said)
+    return (
+        f"{_lines(rows)}\n\nThe agent, which is even where it is behind by no more than the standard error, is\n\n"
+        + "\n".join(f"- {each}" for each in said)
+    )
 
 
 _OTHER_PAIRS = re.compile(r"-(chips|\d+)$")
@@ -157,9 +160,14 @@ _OTHER_PAIRS = re.compile(r"-(chips|\d+)$")
 
 
 def said_of(rival: str, gaps: Mapping[int, Sequence[float]]) -> str:
-    """From how many pairs on the agent is not behind a rival, by the mean over seeds."""
-    even = [pairs for pairs in gaps if all(np.mean(gaps[more]) >= 0 for more in gaps if more >= pairs)]
+    """From how many pairs on the agent is not behind a rival by more than the standard error over seeds."""
+    even = [pairs for pairs in gaps if all(_not_behind(gaps[more]) for more in gaps if more >= pairs)]
     return f"even with {rival} from {min(even)} pairs on" if even else f"behind {rival} at up to {max(gaps)}"
+
+
+def _not_behind(differences: Sequence[float]) -> bool:
+    error = np.std(differences, ddof=1) / np.sqrt(len(differences)) if len(differences) > 1 else 0.0
+    return bool(np.mean(differences) + error >= 0)
 
 
 def tuned_table(tuned: Gathered) -> str:

@@ -114,13 +114,17 @@ def test_the_agent_breaks_even_from_the_number_of_pairs_from_which_it_is_not_beh
     monkeypatch.setattr(page, "CASES", {"digits-2": few, "digits-4": more})
     monkeypatch.setattr(page, "figures_by_arm", lambda runs, case: {a: runs[0][a] for a in ("agent", *page.RIVALS)})
 
-    def gap(points):
-        return [{arm: {0: [50.0 + points * (arm == "agent")]} for arm in ("agent", *page.RIVALS)}]
+    def gap(*points):
+        agent = {seed: [50.0 + each] for seed, each in enumerate(points)}
+        return [{"agent": agent, **{arm: {seed: [50.0] for seed in agent} for arm in page.RIVALS}}]
 
     told = page.break_even({"digits-2": gap(-1.0), "digits-4": gap(0.5)})
     assert "| digits | 2 | -1.0 | -1.0 | -1.0 |\n| digits | 4 | 0.5 | 0.5 | 0.5 |" in told
     assert "- digits: even with evolution from 4 pairs on; " in told
     assert "behind greedy at up to 4;" in page.break_even({"digits-2": gap(1.0), "digits-4": gap(-0.1)})
+    unsure, sure = gap(-0.3, 0.2, -0.2), gap(-0.3, -0.1, -0.2)  # by 0.10 ± 0.15, and by 0.20 ± 0.06
+    assert "even with greedy from 2 pairs on;" in page.break_even({"digits-2": gap(1.0), "digits-4": unsure})
+    assert "behind greedy at up to 4;" in page.break_even({"digits-2": gap(1.0), "digits-4": sure})
 
 
 def test_the_figure_has_a_panel_a_network_and_a_curve_an_arm():
