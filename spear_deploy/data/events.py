@@ -97,8 +97,7 @@ class Frames:
 
         Raises:
             DataError: it holds no events, an event outside of the sensor, or a clock that runs backwards or longer than
-                can be counted; or the
-                network takes no maps of one or two channels.
+                can be counted; or the network takes no maps of one or two channels.
 
         """
         if len(self.shape) != 3 or self.shape[0] not in (1, 2):

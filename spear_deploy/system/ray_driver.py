@@ -49,11 +49,26 @@ def serve(descriptor: int, start: str) -> None:
         say(connection, (0, _first_line(error).partition(". ")[0].rstrip(".")))
         return
     say(connection, (slots, "" if slots else "it has no processors"))
-    for _ in range(slots):
-        ray.remote(num_cpus=1, max_retries=0)(_get_ready).remote()
+    _get_machines_ready()
     with suppress(EOFError, OSError):
         _answer_orders(connection)
     ray.shutdown()
+
+
+def _get_machines_ready() -> None:
+    """Let each machine import what jobs need before there are any.
+
+    Placed by name: Ray gives one that has begun what waits for another machine's processes to start.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    for node in ray.nodes():
+        if node["Alive"]:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=True)
+            get_ready = ray.remote(num_cpus=1, max_retries=0, scheduling_strategy=there)(_get_ready)
+            for _ in range(int(node["Resources"].get("CPU", 0))):
+                get_ready.remote()
 
 
 def _answer_orders(connection: Connection[Any, Any]) -> None:
