@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from benchmarks.evidence.cells import standard_error
 from benchmarks.evidence.store import Json
 from benchmarks.fronts.arms import AGENT, ARMS, EVALUATIONS
 from benchmarks.fronts.cases import BUDGETS, CASES, ONE_CHIP, UNBOUND, Case
@@ -161,13 +162,9 @@ _OTHER_PAIRS = re.compile(r"-(chips|\d+)$")
 
 def said_of(rival: str, gaps: Mapping[int, Sequence[float]]) -> str:
     """From how many pairs on the agent is not behind a rival by more than the standard error over seeds."""
-    even = [pairs for pairs in gaps if all(_not_behind(gaps[more]) for more in gaps if more >= pairs)]
+    behind = {pairs: np.mean(each) + standard_error(each) < 0 for pairs, each in gaps.items()}
+    even = [pairs for pairs in gaps if not any(behind[more] for more in gaps if more >= pairs)]
     return f"even with {rival} from {min(even)} pairs on" if even else f"behind {rival} at up to {max(gaps)}"
-
-
-def _not_behind(differences: Sequence[float]) -> bool:
-    error = np.std(differences, ddof=1) / np.sqrt(len(differences)) if len(differences) > 1 else 0.0
-    return bool(np.mean(differences) + error >= 0)
 
 
 def tuned_table(tuned: Gathered) -> str:
