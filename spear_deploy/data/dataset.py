@@ -142,7 +142,7 @@ def load_data(
     path = Path(name)
     if holds_arrays(path):
         data, beside = _dataset(str(path), *read_folder(path)), ", ".join(folders_in(path)[:MOST_NAMES])
-        told = [f"{path}: samples are those of its .npy files; folders in it are passed over: {beside}"]
+        told = [f"samples are those of its .npy files; folders in it are passed over: {beside}"]
         return replace(data, notices=(*told, *data.notices)) if beside else data
     if path.is_dir():
         if not folders_in(path):

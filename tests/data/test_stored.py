@@ -93,7 +93,7 @@ def test_folders_beside_arrays_are_told_and_hidden_ones_are_not(tmp_path):
     for name in ("train", "test"):
         (folder / name).mkdir()
     told, *others = load_data(folder).notices
-    assert told == f"{folder}: samples are those of its .npy files; folders in it are passed over: test, train"
+    assert told == "samples are those of its .npy files; folders in it are passed over: test, train"
     assert tuple(others) == plain.notices
 
 
